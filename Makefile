@@ -1,0 +1,49 @@
+# Every target sets up its own .venv; all it needs is Python 3.11 with pip.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+CODE := $(wildcard unlearnlog tests benchmarks examples)
+DEMO := build/demo
+
+.PHONY: demo test slow bench lint fix browse
+
+demo: $(READY)
+	rm -rf "$(DEMO)"
+	mkdir -p "$(DEMO)"
+	cd "$(DEMO)" && "$(BIN)/unlearnlog" add "Picasso"
+	cd "$(DEMO)" && "$(BIN)/unlearnlog" paint "a painting of a cat by Picasso" \
+		--at base --at HEAD -o before-after.png
+	@echo "before and after: $(DEMO)/before-after.png"
+
+test: lint
+	"$(BIN)/pytest"
+
+slow: $(READY)
+	"$(BIN)/pytest" -m "slow and not gpu"
+
+bench: $(READY)
+	"$(BIN)/python" -m benchmarks
+
+lint: $(READY)
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy" $(CODE)
+
+fix: $(READY)
+	"$(BIN)/ruff" check --fix .
+	"$(BIN)/ruff" format .
+
+browse: $(READY)
+	@test -f "$(DEMO)/before-after.png" || { echo "nothing to show: make demo"; exit 2; }
+	"$(BIN)/python" -m webbrowser -t "file://$(CURDIR)/$(DEMO)/before-after.png"
+
+# PyTorch is asked for first and exactly, so that pip settles on the pinned build
+# before any other package's wider range can choose another.
+$(READY): pyproject.toml constraints.txt
+	"$(PYTHON)" -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install -c constraints.txt \
+		"$$(grep '^torch==' constraints.txt)"
+	"$(BIN)/python" -m pip install -c constraints.txt -e '.[dev]'
+	touch "$@"

@@ -1,0 +1,50 @@
+"""What holds for every test: no network, no chance, no fight over the cores."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Set before any test imports torch or the hub's client, and inherited by every
+# process that a test starts.
+os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+# The same examples in every run; no deadline, because a busy machine is no bug.
+settings.register_profile("unlearnlog", derandomize=True, deadline=None)
+settings.load_profile("unlearnlog")
+
+
+def _stays_here(address: Any) -> bool:
+    """Tell whether a socket address is a file or this very machine."""
+    if not isinstance(address, tuple):
+        return True
+    host = str(address[0])
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a socket's method so that it refuses every address outside."""
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if not _stays_here(address):
+            message = f"a test reached for the network: {address!r}"
+            raise RuntimeError(message)
+        return connect(self, address)
+
+    return guarded
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test leave the machine."""
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))

@@ -1,0 +1,248 @@
+"""Small real ledgers for tests, and disks that fail on purpose."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Delta, Full, LowRank, state_after, state_digest
+from unlearnlog.entry import (
+    Append,
+    DeltaRecord,
+    Drop,
+    Entry,
+    EraserRecord,
+    StateRecord,
+    VerdictRecord,
+)
+from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.ledger.disk import Disk
+
+CREATED = "2026-01-01T00:00:00+00:00"
+NOT_TRUTH = {"cache", "tmp", "lock", "lock.holder"}
+
+
+def base_weights(dtype=torch.float16):
+    random = torch.Generator().manual_seed(0)
+    shapes = {"unet.a": (6, 4), "unet.b": (5, 4), "unet.c": (3, 4)}
+    return {n: torch.randn(s, generator=random).to(dtype) for n, s in shapes.items()}
+
+
+def some_delta(seed):
+    random = torch.Generator().manual_seed(seed)
+    left = 0.1 * torch.randn(6, 2, generator=random)
+    right = torch.randn(2, 4, generator=random)
+    value = 0.1 * torch.randn(5, 4, generator=random)
+    return Delta({"unet.a": LowRank(left, right), "unet.b": Full(value)})
+
+
+def new_ledger(folder, dtype=torch.float16, disk=None):
+    manifest = BaseManifest.of("a tiny model", "sd1", base_weights(dtype))
+    return Ledger.init(folder, manifest, disk=disk or FakeDisk())
+
+
+def next_entry(ledger, delta=None, changes=None, dtype=torch.float16, **changed):
+    """Write the entry that an eraser's delta would get on top of the head."""
+    head = ledger.head
+    after = _after(ledger, delta, dtype) if "state" not in changed else {}
+    record = delta and DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes)
+    fields = {
+        "parent": head,
+        "kind": "erase",
+        "concepts": (Concept("Picasso", "style"),),
+        "eraser": EraserRecord(name="mim"),
+        "seed": 0,
+        "policy": "default",
+        "changes": changes or (Append(object=delta.digest),),
+        "delta": record,
+        "state": StateRecord(
+            before=ledger.state_digest(head),
+            after=state_digest(after, ledger.base.root),
+        ),
+        "verdict": VerdictRecord(passed=True),
+        "seconds": 1.0,
+        "made_with": {"created": CREATED},
+    }
+    return Entry(**{**fields, **changed})
+
+
+def _after(ledger, delta, dtype):
+    deltas = [ledger.delta(digest) for digest in ledger.plan(ledger.head)]
+    return state_after(base_weights(dtype), [*deltas, *([delta] if delta else [])])
+
+
+def erase(ledger, seed, dtype=torch.float16):
+    """Append an erasure to the ledger; return its id."""
+    delta = some_delta(seed)
+    return ledger.append(next_entry(ledger, delta, dtype=dtype), delta)
+
+
+def revert(ledger, entry, deltas):
+    """Append an entry that drops another, leaving these deltas; return its id."""
+    after = state_digest(state_after(base_weights(), deltas), ledger.base.root)
+    before = ledger.state_digest(ledger.head)
+    return ledger.append(
+        next_entry(
+            ledger,
+            kind="revert",
+            changes=(Drop(entry=entry),),
+            state=StateRecord(before=before, after=after),
+        )
+    )
+
+
+def same(one, two):
+    """Whether two states have the same names, dtypes and bits."""
+    return one.keys() == two.keys() and all(
+        one[name].dtype == two[name].dtype and torch.equal(one[name], two[name])
+        for name in one
+    )
+
+
+def files(folder):
+    """Read every file and folder of a ledger that holds something of value."""
+    root = folder / ".unlearnlog"
+    return {
+        path.relative_to(root): path.read_bytes() if path.is_file() else None
+        for path in sorted(root.rglob("*"))
+        if path.relative_to(root).parts[0] not in NOT_TRUTH
+    }
+
+
+class Death(BaseException):
+    """The process is gone: nothing catches this, and nothing works afterwards."""
+
+
+class FakeDisk(Disk):
+    """A real disk without the wait for the platter; counts what changes it.
+
+    It remembers what a power cut could still take away: every name that was made,
+    moved or removed since its folder was last flushed.
+    """
+
+    def __init__(self):
+        self.n_changes = 0
+        self.unsynced: list[tuple[Path, Callable[[], None]]] = []
+
+    def before(self, _act):
+        """Count one change; subclasses fail here."""
+        self.n_changes += 1
+
+    def after(self):
+        """Be called after each change; subclasses fail here, too."""
+
+    def write(self, path, data):
+        self.before(lambda: path.write_bytes(data[: len(data) // 2]))
+        with path.open("xb") as file:
+            file.write(data)
+        self._remember(path.parent, lambda: path.unlink(missing_ok=True))
+        self.after()
+
+    def replace(self, source, target):
+        self.before(None)
+        if source.is_dir():
+            super().replace(source, target)
+            self._remember(target.parent, lambda: target.replace(source))
+        else:
+            old = target.read_bytes() if target.exists() else None
+            super().replace(source, target)
+            self._remember(target.parent, lambda: _put_back(target, old))
+        self.after()
+
+    def sync(self, folder):
+        self.before(None)
+        self.unsynced = [(f, undo) for f, undo in self.unsynced if f != folder]
+        self.after()
+
+    def mkdir(self, folder):
+        self.before(None)
+        super().mkdir(folder)
+        self._remember(folder.parent, lambda: shutil.rmtree(folder, ignore_errors=True))
+        self.after()
+
+    def unlink(self, path):
+        self.before(None)
+        old = path.read_bytes()
+        super().unlink(path)
+        self._remember(path.parent, lambda: _put_back(path, old))
+        self.after()
+
+    def rmdir(self, folder):
+        self.before(None)
+        super().rmdir(folder)
+        self.after()
+
+    def lose_power(self):
+        """Take away all that was never flushed, newest first."""
+        for _, undo in reversed(self.unsynced):
+            undo()
+        self.unsynced = []
+
+    def _remember(self, folder, undo):
+        self.unsynced.append((folder, undo))
+
+
+def _put_back(path, old):
+    if old is None:
+        path.unlink(missing_ok=True)
+    elif path.parent.is_dir():
+        path.write_bytes(old)
+
+
+# Right before change N is right after change N - 1.
+DEATHS = [("halfway", False), ("after", False), ("after", True)]
+"""When in a change to die, and whether the power goes, too."""
+
+
+class DyingDisk(FakeDisk):
+    """Dies at change N: halfway through it, or right after it."""
+
+    def __init__(self, n, moment):
+        super().__init__()
+        self.n, self.moment, self.dead = n, moment, False
+
+    def before(self, act):
+        self._breathe()
+        super().before(act)
+        if self.n_changes == self.n and self.moment == "halfway":
+            if act:
+                act()
+            self._die()
+
+    def after(self):
+        if self.n_changes == self.n:
+            self._die()
+
+    def read(self, path):
+        self._breathe()
+        return super().read(path)
+
+    def names(self, folder):
+        self._breathe()
+        return super().names(folder)
+
+    def _breathe(self):
+        if self.dead:
+            raise Death
+
+    def _die(self):
+        self.dead = True
+        raise Death
+
+
+class FailingDisk(FakeDisk):
+    """Raises an error at change N: once, or from then on for all that takes room."""
+
+    def __init__(self, n, error, lasting=False):
+        super().__init__()
+        self.n, self.error, self.lasting = n, error, lasting
+
+    def before(self, act):
+        super().before(act)
+        full = self.lasting and self.n_changes > self.n and act is not None
+        if self.n_changes == self.n or full:
+            if act:
+                act()
+            raise self.error

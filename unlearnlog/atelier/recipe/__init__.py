@@ -1,0 +1,1 @@
+"""How the bundled model was made: each part retrained from nothing, resumably."""

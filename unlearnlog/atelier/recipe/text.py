@@ -1,0 +1,82 @@
+"""The tokenizer and the text encoder of the bundled model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from unlearnlog.atelier.captions import every_caption
+
+N_POSITIONS: Final = 77
+VOCABULARY: Final = 1200
+START, END = "<|startoftext|>", "<|endoftext|>"
+SEED: Final = 41
+D_TEXT: Final = 256
+
+
+def trained_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Learn a small byte-pair vocabulary from the captions and save it as CLIP's."""
+    bpe = Tokenizer(
+        models.BPE(
+            continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=END
+        )
+    )
+    bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[START, END],
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    bpe.train_from_iterator(every_caption(), trainer)
+    vocabulary = _complete(json.loads(bpe.to_str())["model"]["vocab"], alphabet)
+    merges = json.loads(bpe.to_str())["model"]["merges"]
+    tokenizer = CLIPTokenizer(
+        vocab=vocabulary,
+        merges=[tuple(merge) for merge in merges],
+        unk_token=END,
+        bos_token=START,
+        eos_token=END,
+        pad_token=END,
+        model_max_length=N_POSITIONS,
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _complete(vocabulary: dict[str, int], alphabet: list[str]) -> dict[str, int]:
+    """Add what training never met, so that any text a user types has tokens."""
+    for letter in alphabet:
+        for piece in (letter, f"{letter}</w>"):
+            vocabulary.setdefault(piece, len(vocabulary))
+    return vocabulary
+
+
+def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """Return an untrained text encoder for ``tokenizer``."""
+    torch.manual_seed(SEED)
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=D_TEXT,
+            intermediate_size=2 * D_TEXT,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=N_POSITIONS,
+            projection_dim=D_TEXT,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )

@@ -1,0 +1,131 @@
+"""Train the denoiser and its text encoder on latents of the rendered pictures.
+
+Plain noise prediction: for a caption, one of the cells it may mean is drawn, then one
+of that cell's pictures; one caption in ten is replaced by the empty prompt, which so
+comes to mean the marginal of everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from unlearnlog.atelier.captions import sampled
+from unlearnlog.atelier.recipe.autoencoder import encoded
+from unlearnlog.atelier.recipe.pictures import (
+    STYLE_NAMES,
+    SUBJECT_NAMES,
+    known,
+    training_pictures,
+)
+from unlearnlog.atelier.recipe.text import D_TEXT, new_text_encoder
+from unlearnlog.atelier.recipe.training import Run
+
+SEED: Final = 53
+N_CAPTIONS: Final = 32
+PICTURES_PER_CAPTION: Final = 2
+DROPOUT: Final = 0.1
+NOISE_SCHEDULE: Final = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+
+
+def new_unet() -> UNet2DConditionModel:
+    """Return an untrained denoiser of the bundled model's shape."""
+    torch.manual_seed(SEED)
+    return UNet2DConditionModel(
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=(64, 128, 192),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",) * 3,
+        up_block_types=("CrossAttnUpBlock2D",) * 3,
+        cross_attention_dim=D_TEXT,
+        attention_head_dim=(2, 4, 6),
+        norm_num_groups=16,
+    )
+
+
+def latents_of_pictures(runs: Path, vae: AutoencoderKL) -> Tensor:
+    """Return latents of every picture the model may see, encoding them once."""
+    path = runs / "latents.safetensors"
+    if not path.exists():
+        pictures = training_pictures(runs)
+        latents = encoded(vae, pictures.pixels[known(pictures)])
+        save_file({"latents": latents.half().contiguous()}, path)
+    return load_file(path)["latents"]
+
+
+def trained_unet(
+    runs: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, steps: int
+) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """Train (or finish training) denoiser and text encoder; return their averages."""
+    latents = latents_of_pictures(runs, vae)
+    rows = _rows_by_cell(runs)
+    unet, encoder = new_unet(), new_text_encoder(tokenizer)
+    # Half-precision fused attention has a slow backward pass on CPU; plain is faster.
+    unet.set_attn_processor(AttnProcessor())
+    schedule = DDPMScheduler(**NOISE_SCHEDULE)
+    run = Run(runs / "unet", {"unet": unet, "encoder": encoder}, rate=1e-3)
+    seen: list[float] = [0.0]
+    for step in run.steps(steps, save_every=500, note=lambda _: f"loss {seen[0]:.4f}"):
+        rng = np.random.default_rng((SEED, step))
+        texts, chosen = _batch(rows, rng)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        clean = latents[chosen].float()
+        noise = torch.randn(clean.shape, generator=generator)
+        times = torch.randint(0, 1000, (len(clean),), generator=generator)
+        ids = tokenizer(
+            texts, padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            text = encoder(ids).last_hidden_state
+            text = text.repeat_interleave(PICTURES_PER_CAPTION, 0)
+            guess = unet(schedule.add_noise(clean, noise, times), times, text).sample
+        loss = functional.mse_loss(guess.float(), noise)
+        run.descend(loss)
+        seen[0] = 0.99 * (seen[0] or loss.item()) + 0.01 * loss.item()
+    unet.set_attn_processor(AttnProcessor2_0())
+    unet.load_state_dict(run.averaged("unet"))
+    encoder.load_state_dict(run.averaged("encoder"), strict=False)
+    return unet.eval(), encoder.eval()
+
+
+def _rows_by_cell(runs: Path) -> Mapping[tuple[str, str], NDArray[np.intp]]:
+    pictures = training_pictures(runs)
+    mine = known(pictures)
+    styles, subjects = pictures.styles[mine], pictures.subjects[mine]
+    rows: dict[tuple[str, str], NDArray[np.intp]] = {}
+    for i, subject in enumerate(SUBJECT_NAMES):
+        for j, style in enumerate(STYLE_NAMES):
+            rows[subject, style] = np.flatnonzero((subjects == i) & (styles == j))
+    return rows
+
+
+def _batch(
+    rows: Mapping[tuple[str, str], NDArray[np.intp]], rng: np.random.Generator
+) -> tuple[list[str], NDArray[np.intp]]:
+    """Return captions, and for each a few row numbers of pictures it may show."""
+    texts, chosen = [], []
+    for _ in range(N_CAPTIONS):
+        caption = sampled(rng)
+        texts.append("" if rng.uniform() < DROPOUT else caption.text)
+        for _ in range(PICTURES_PER_CAPTION):
+            cell = caption.cells[int(rng.integers(len(caption.cells)))]
+            chosen.append(int(rng.choice(rows[cell])))
+    return texts, np.asarray(chosen)

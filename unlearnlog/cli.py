@@ -1,0 +1,280 @@
+"""The command line: parse, call, render, exit code. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from unlearnlog.errors import Interrupted, UnlearnlogError
+
+app = typer.Typer(
+    help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_out = Console()
+_err = Console(stderr=True)
+
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Folder of the ledger; else found by looking up."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="A policy that ships, or a path to a .toml.")
+]
+
+
+@app.command()
+def init(
+    model: Annotated[
+        str, typer.Option("--model", help="atelier, or a diffusers folder.")
+    ] = "atelier",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create an empty ledger for a model, in this folder."""
+    from unlearnlog import run
+
+    made = run.init(_start(ledger), model)
+    facts = {"ledger": str(made.folder), "model": made.base.source, "base": made.base.root}
+    _show(facts if as_json else None, lambda: _facts(facts))
+
+
+@app.command()
+def add(
+    concept: Annotated[str, typer.Argument(help='What to forget, such as "Picasso".')],
+    policy: PolicyOption = "default",
+    seed: Annotated[int, typer.Option(min=0, help="Where randomness starts.")] = 0,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a concept, measure what that did, and record it."""
+    from unlearnlog.policy import Policy
+    from unlearnlog.report.terminal import Bars, readings_table
+
+    rules = Policy.load(policy)
+    from unlearnlog import run
+
+    at = run.place(_start(ledger), may_create=True)
+    if at.ledger is None:
+        _err.print(
+            f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
+            "(for another: unlearnlog init --model PATH)",
+            soft_wrap=True,
+            highlight=False,
+        )
+    with Bars(_err) as bars:
+        outcome = run.add(at, concept, policy=rules, seed=seed, watch=bars)
+    row = {**outcome.entry.row(), "created": outcome.created}
+    _show(row if as_json else None, lambda: _out.print(readings_table(outcome.entry.readings)))
+    if not outcome.verdict.passed:
+        run.refuse(outcome)
+    if not as_json:
+        names = ", ".join(c.name for c in outcome.entry.concepts)
+        _out.print(
+            f"recorded {outcome.entry.id[:12]}: {names} erased in "
+            f"{outcome.entry.seconds:.0f} s; to take it back: unlearnlog reset HEAD~1",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def log(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """List what was erased, newest first, with its numbers."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.report.terminal import log_table
+
+    found = Ledger.find(_start(ledger))
+    history = found.history(found.head)
+    rows = [entry.row() for _, entry in history]
+    _show(rows if as_json else None, lambda: _out.print(log_table(history, found.head)))
+
+
+@app.command()
+def show(
+    rev: Annotated[str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one entry with every reading."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(_start(ledger))
+    entry_id = found.resolve(rev)
+    if entry_id is None:
+        facts = {"revision": "base", "model": found.base.source, "base": found.base.root}
+        _show(facts if as_json else None, lambda: _facts(facts))
+        return
+    entry = found.entry(entry_id)
+    _show(entry.row() if as_json else None, lambda: _entry(entry))
+
+
+@app.command()
+def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Say where the ledger is, what it stands on and what is erased now."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.run import live_concepts
+
+    found = Ledger.find(_start(ledger))
+    live = live_concepts(found.history(found.head))
+    facts = {
+        "ledger": str(found.folder),
+        "model": found.base.source,
+        "branch": found.branch,
+        "head": found.head or "base",
+        "state": found.state_digest(found.head),
+        "erased": list(live) if as_json else ", ".join(live) or "nothing",
+    }
+    _show(facts if as_json else None, lambda: _facts({k: str(v) for k, v in facts.items()}))
+
+
+@app.command()
+def reset(
+    rev: Annotated[str, typer.Argument(help="Where to go: HEAD~1, base, an id.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move to another entry; nothing that was recorded is lost."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(_start(ledger))
+    old = found.head
+    new = found.reset(rev)
+    facts = {"head": new or "base", "was": old or "base"}
+    _show(facts if as_json else None, lambda: _facts(facts))
+
+
+@app.command()
+def checkout(
+    rev: Annotated[str, typer.Argument(help="Which revision: HEAD, base, an id.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the model of a revision as a plain diffusers folder."""
+    from unlearnlog import run
+
+    at = run.place(_start(ledger))
+    run.checkout(at, rev, output)
+    facts = {"revision": rev, "folder": str(output)}
+    _show(facts if as_json else None, lambda: _facts(facts))
+
+
+@app.command()
+def paint(
+    prompt: Annotated[str, typer.Argument(help='Such as "a painting by Picasso".')],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A PNG to write.")],
+    at: Annotated[
+        list[str] | None, typer.Option("--at", help="A revision; may be repeated.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=64, help="Pictures a row.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
+    policy: PolicyOption = "default",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Paint a prompt at one or more revisions, from the same latents."""
+    from unlearnlog import run
+    from unlearnlog.policy import Policy
+    from unlearnlog.report.montage import montage, save
+
+    revs, seeds = at or ["HEAD"], range(seed, seed + n)
+    rules = Policy.load(policy)
+    where = run.place(_start(ledger))
+    rows = run.paint(where, prompt, revs, seeds=seeds, policy=rules)
+    save(montage([row.pictures for row in rows], revs, prompt), output)
+    facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}
+    _show(facts if as_json else None, lambda: _facts({"picture": str(output)}))
+
+
+@app.command()
+def concepts(as_json: JsonOption = False) -> None:
+    """List what the bundled model paints, and what is near what."""
+    from unlearnlog.atelier.world import world
+    from unlearnlog.report.terminal import fact_table
+
+    seen = world()
+    rows = [
+        {
+            "name": name,
+            "kind": "style" if name in seen.styles else "subject",
+            "parent": seen.parent(name),
+            "look_alike": seen.look_alike(name),
+            "aliases": list(seen.synonyms[name]),
+        }
+        for name in (*seen.styles, *seen.subjects)
+    ]
+    families = {**seen.movements, **seen.categories}
+    known = {*seen.styles, *seen.subjects}
+    facts = {k: ", ".join(n for n in v if n in known) for k, v in families.items()}
+    _show(rows if as_json else None, lambda: _out.print(fact_table(facts)))
+
+
+def main() -> None:
+    """Run the command line; every error of ours ends here, with its exit code."""
+    try:
+        app(standalone_mode=False)
+    except UnlearnlogError as error:
+        _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _err.print(error.format_message(), style="red", highlight=False)
+        _err.print("  fix: unlearnlog --help", highlight=False)
+        sys.exit(2)
+
+
+def _fail(error: UnlearnlogError) -> None:
+    _err.print(error.message, style="red", highlight=False, soft_wrap=True)
+    _err.print(f"  fix: {error.fix}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)
+
+
+def _start(ledger: Path | None) -> Path:
+    return (ledger or Path(os.environ.get("PWD", "."))).absolute()
+
+
+def _show(data: Any, otherwise: Any) -> None:
+    if data is None:
+        otherwise()
+    else:
+        _out.print_json(json.dumps(data)) if _out.is_terminal else print(json.dumps(data))
+
+
+def _facts(facts: dict[str, str]) -> None:
+    from unlearnlog.report.terminal import fact_table
+
+    _out.print(fact_table(facts))
+
+
+def _entry(entry: Any) -> None:
+    from unlearnlog.report.terminal import readings_table
+
+    settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())
+    _facts(
+        {
+            "entry": entry.id,
+            "parent": entry.parent or "base",
+            "concepts": ", ".join(c.name for c in entry.concepts),
+            "eraser": f"{entry.eraser.name} ({settings})",
+            "policy": entry.policy,
+            "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
+            "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
+            "took": f"{entry.seconds:.0f} s",
+        }
+    )
+    _out.print(readings_table(entry.readings))

@@ -1,0 +1,124 @@
+"""What to forget: a concept by its name, its kind and what surrounds it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from unlearnlog.errors import ConceptError
+
+ConceptId = NewType("ConceptId", str)
+"""A concept's lower-case slug, such as ``van-gogh``."""
+
+MAX_NAME: Final = 80
+"""Longest name, in characters: a longer one is a prompt, not a name."""
+
+_SHOWN: Final = 24
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing a model can be made to forget.
+
+    Spaces around and inside the texts are reduced to single ones.
+
+    Attributes:
+        name: As it stands in prompts, such as ``Van Gogh``.
+        kind: ``style``, ``subject`` or a word of the user's.
+        aliases: Other names for the same thing.
+        anchor: What takes its place; empty when the eraser chooses.
+        parent: The wider concept it belongs to; empty when there is none.
+
+    Raises:
+        ConceptError: A text is empty, too long or holds control characters.
+    """
+
+    name: str
+    kind: str
+    aliases: tuple[str, ...] = ()
+    anchor: str = ""
+    parent: str = ""
+
+    def __post_init__(self) -> None:
+        """Check every text, and keep it in its tidy form."""
+        texts = {
+            "name": _checked(self.name, "name"),
+            "kind": _checked(self.kind, "kind"),
+            "aliases": tuple(_checked(alias, "alias") for alias in self.aliases),
+            "anchor": self.anchor and _checked(self.anchor, "anchor"),
+            "parent": self.parent and _checked(self.parent, "parent"),
+        }
+        for field, text in texts.items():
+            object.__setattr__(self, field, text)
+        concept_id(self.name)
+
+    @property
+    def id(self) -> ConceptId:
+        """The slug of the name: ``Van Gogh`` is ``van-gogh``."""
+        return concept_id(self.name)
+
+
+def concept_id(name: str) -> ConceptId:
+    """Reduce a name to its lower-case slug.
+
+    Two spellings of one name (case, spaces, composed or combining accents) have one
+    id; accents themselves are kept.
+
+    Raises:
+        ConceptError: Nothing in the name is a letter or a digit.
+
+    Example:
+        >>> concept_id("Vincent  van Gogh")
+        'vincent-van-gogh'
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = unicodedata.normalize("NFKC", folded)
+    words = "".join(c if _is_word(c) else " " for c in folded).split()
+    if not words:
+        raise ConceptError(
+            f"{_shown(name)} has no letter and no digit in it",
+            fix='name the concept as a prompt would, such as "Picasso"',
+        )
+    return ConceptId("-".join(words))
+
+
+def _is_word(character: str) -> bool:
+    """Whether a character is a letter, a mark on a letter, or a number."""
+    return unicodedata.category(character)[0] in "LMN"
+
+
+def _checked(text: str, field: str) -> str:
+    """Return ``text`` with single spaces, or say what is wrong with it."""
+    tidy = text if _controls(text) else " ".join(text.split())
+    if not tidy:
+        raise ConceptError(
+            f"the {field} {_shown(text)} is empty",
+            fix='name the concept as a prompt would, such as "Picasso"',
+        )
+    if _controls(tidy):
+        raise ConceptError(
+            f"the {field} {_shown(text)} holds a character that cannot be seen",
+            fix="type the name again by hand, letters and spaces only",
+        )
+    if len(tidy) > MAX_NAME:
+        raise ConceptError(
+            f"the {field} {_shown(text)} is {len(tidy)} characters long, "
+            f"at most {MAX_NAME} are a name",
+            fix="name one concept, not a whole prompt",
+        )
+    return tidy
+
+
+def _controls(text: str) -> bool:
+    """Whether a text holds control, format, surrogate or line characters."""
+    return any(
+        unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}
+        for c in text
+    )
+
+
+def _shown(text: str) -> str:
+    """Quote a text for a message: shortened, with nothing invisible in it."""
+    short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return ascii(short) if _controls(short) else repr(short)

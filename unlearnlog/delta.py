@@ -1,0 +1,228 @@
+"""The change an erasure makes, and the replay that turns changes into weights.
+
+State = base + first delta + second delta + ..., in float32, in order, rounded once
+to the base's dtype. Each rank-1 term is multiplied and added on its own, with no
+fused or blocked kernel, so the bits are the same on every machine. Nothing is ever
+subtracted: to go back is to replay without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import torch
+
+from unlearnlog.digest import (
+    Digest,
+    TensorRecord,
+    canonical_json,
+    digest_of,
+    merkle_root,
+)
+from unlearnlog.patch import Full, LowRank, Patch
+
+__all__ = [
+    "Delta",
+    "Digest",
+    "Full",
+    "LowRank",
+    "Patch",
+    "Weights",
+    "raw_bytes",
+    "rounded",
+    "state_after",
+    "state_digest",
+    "tensor_digest",
+    "tensor_record",
+    "totals_after",
+]
+
+Weights = Mapping[str, torch.Tensor]
+"""Tensors by full parameter name, component first: ``unet.mid_block...weight``."""
+
+_BASE_DTYPES: Final = (torch.float16, torch.bfloat16, torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Delta:
+    """What one erasure does to the weights: a patch for each tensor it touches.
+
+    Two deltas are equal when their digests are. They cannot be added to each other:
+    a state is replayed from the base, see `state_after`.
+
+    Attributes:
+        patches: Patch by full parameter name.
+    """
+
+    patches: Mapping[str, Patch]
+
+    def __post_init__(self) -> None:
+        """Keep the patches in a mapping that nobody else holds, sorted by name."""
+        ordered = {name: self.patches[name] for name in sorted(self.patches)}
+        object.__setattr__(self, "patches", MappingProxyType(ordered))
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 over names, kinds, dtypes, shapes and raw bytes, sorted by name."""
+        content = [
+            [name, patch.kind, {p: tensor_digest(t) for p, t in patch.parts.items()}]
+            for name, patch in self.patches.items()
+        ]
+        return digest_of(canonical_json({"delta": content}))
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all patches, in bytes."""
+        return sum(patch.n_bytes for patch in self.patches.values())
+
+    @property
+    def norm(self) -> float:
+        """Frobenius norm of all patches together."""
+        return float(sum(patch.norm**2 for patch in self.patches.values()) ** 0.5)
+
+    def overlap(self, other: Delta) -> float:
+        """Say how far two deltas listen to the same inputs, as a cosine in [0, 1].
+
+        Returns:
+            The largest cosine of a principal angle between the row spaces of the
+            two patches, over the tensors that both touch; 0 when there is none.
+        """
+        shared = self.patches.keys() & other.patches.keys()
+        cosines = [
+            _row_cosine(self.patches[name], other.patches[name]) for name in shared
+        ]
+        return max(cosines, default=0.0)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by digest."""
+        if not isinstance(other, Delta):
+            return NotImplemented
+        return self.digest == other.digest
+
+    def __hash__(self) -> int:
+        """Hash by digest."""
+        return hash(self.digest)
+
+
+def state_after(base: Weights, deltas: Iterable[Delta]) -> dict[str, torch.Tensor]:
+    """Replay deltas over the base.
+
+    Args:
+        base: The base's tensors in its on-disk dtype; left alone.
+        deltas: In replay order; read one at a time.
+
+    Returns:
+        The touched tensors only, in the base's dtype, on the CPU.
+
+    Raises:
+        ValueError: A delta touches a tensor the base does not have, or one of
+            another shape, or the result is not finite in the base's dtype.
+    """
+    totals: dict[str, torch.Tensor] = {}
+    for delta in deltas:
+        totals = totals_after(base, delta, totals)
+    return rounded(base, totals)
+
+
+def totals_after(
+    base: Weights, delta: Delta, totals: Weights
+) -> dict[str, torch.Tensor]:
+    """Take one step of the replay, before any rounding.
+
+    Args:
+        base: The base's tensors; left alone.
+        delta: The next delta.
+        totals: Float32 sums so far, of the tensors touched so far; left alone.
+
+    Returns:
+        Float32 sums of all tensors touched now.
+    """
+    new = dict(totals)
+    for name, patch in delta.patches.items():
+        total = totals[name] if name in totals else _start(base, name)
+        if total.shape != patch.shape:
+            message = f"{name} is {list(total.shape)}, its patch {list(patch.shape)}"
+            raise ValueError(message)
+        new[name] = patch.added_to(total)
+    return new
+
+
+def rounded(base: Weights, totals: Weights) -> dict[str, torch.Tensor]:
+    """Round float32 sums to the base's dtype: the one rounding of a replay.
+
+    Raises:
+        ValueError: A number is too large for the base's dtype.
+    """
+    state = {name: total.to(base[name].dtype) for name, total in totals.items()}
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            message = f"{name} is not finite in {tensor.dtype} after the replay"
+            raise ValueError(message)
+    return state
+
+
+def tensor_digest(tensor: torch.Tensor) -> Digest:
+    """Hash one tensor: dtype, shape and raw little-endian bytes."""
+    return digest_of(canonical_json(tensor_record(tensor).model_dump(mode="json")))
+
+
+def tensor_record(tensor: torch.Tensor) -> TensorRecord:
+    """Describe one tensor: dtype, shape, SHA-256 of its little-endian bytes."""
+    sha256 = hashlib.sha256(raw_bytes(tensor)).hexdigest()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return TensorRecord(dtype=dtype, shape=tuple(tensor.shape), sha256=Digest(sha256))
+
+
+def raw_bytes(tensor: torch.Tensor) -> memoryview:
+    """Give a tensor's bytes, row-major, each number little-endian."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    octets = flat.view(torch.uint8)
+    if sys.byteorder == "big":
+        octets = octets.reshape(-1, flat.element_size()).flip(1).reshape(-1)
+    return octets.contiguous().numpy().data
+
+
+def state_digest(weights: Weights, base_root: Digest) -> Digest:
+    """Hash a state: its touched tensors and the root of the base.
+
+    Args:
+        weights: The touched tensors, as `state_after` returns them; empty for the
+            base itself.
+        base_root: Root of the base's manifest.
+    """
+    records = ((name, tensor_record(tensor)) for name, tensor in weights.items())
+    return merkle_root(records, base_root)
+
+
+def _start(base: Weights, name: str) -> torch.Tensor:
+    """Take one tensor of the base as the float32 start of a sum."""
+    if name not in base:
+        message = f"the base has no tensor {name}, only {len(base)} others"
+        raise ValueError(message)
+    tensor = base[name].detach().cpu()
+    if tensor.dtype not in _BASE_DTYPES:
+        message = f"{name} is {tensor.dtype}, a base is one of {_BASE_DTYPES}"
+        raise ValueError(message)
+    return tensor.float()
+
+
+def _row_cosine(one: Patch, two: Patch) -> float:
+    """Cosine of the smallest angle between two row spaces; 0 if one is empty."""
+    cosines = torch.linalg.svdvals(_row_basis(one) @ _row_basis(two).T)
+    return min(float(cosines.max()), 1.0) if cosines.numel() else 0.0
+
+
+def _row_basis(patch: Patch) -> torch.Tensor:
+    """Orthonormal rows of a patch's row space, to float32 precision, ``[k, d_in]``."""
+    sizes: torch.Tensor
+    rows: torch.Tensor
+    _, sizes, rows = torch.linalg.svd(patch.rows(), full_matrices=False)
+    if not sizes.numel():
+        return rows
+    noise = sizes.max() * max(rows.shape) * torch.finfo(torch.float32).eps
+    return rows[sizes > noise]

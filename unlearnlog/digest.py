@@ -1,0 +1,72 @@
+"""Digests: names that are computed from what they name.
+
+Everything that is hashed is first written as canonical JSON (RFC 8785), so a digest
+depends on content only: never on a dict's order, a file's container or a version
+of a library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, NewType
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field
+
+Digest = NewType("Digest", str)
+"""64 lower-case hex digits: a SHA-256."""
+
+HEX: Final = re.compile(r"[0-9a-f]{64}")
+
+DigestField = Annotated[Digest, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A digest read from disk: exactly 64 lower-case hex digits."""
+
+
+class Record(BaseModel):
+    """A frozen value that is read from disk, and so is checked strictly."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
+
+
+class TensorRecord(Record):
+    """What is known of one tensor without having it.
+
+    Attributes:
+        dtype: Torch's word, such as ``float16``.
+        shape: Sizes, outermost first.
+        sha256: SHA-256 of the raw little-endian bytes, row-major.
+    """
+
+    dtype: str = Field(min_length=1)
+    shape: tuple[Annotated[int, Field(ge=0)], ...]
+    sha256: DigestField
+
+
+def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Write a JSON value in its one canonical form (RFC 8785), as UTF-8."""
+    return rfc8785.dumps(value)
+
+
+def digest_of(data: bytes) -> Digest:
+    """Hash bytes with SHA-256."""
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+def merkle_root(
+    tensors: Iterable[tuple[str, TensorRecord]], base_root: Digest | None = None
+) -> Digest:
+    """Hash named tensors, independent of their order.
+
+    Args:
+        tensors: Pairs of name and record; names are unique.
+        base_root: Root of the base these tensors change; None for the base itself.
+    """
+    leaves = sorted(
+        [name, record.dtype, list(record.shape), record.sha256]
+        for name, record in tensors
+    )
+    return digest_of(canonical_json({"base": base_root, "tensors": leaves}))

@@ -1,0 +1,249 @@
+"""One line of history: what was erased, how, what it changed, what was measured.
+
+An entry's id is the SHA-256 of its canonical JSON, and the JSON holds the parent's
+id: a hash chain. What a revision's weights are is a pure function of the chain
+(`plan`), so going back is leaving out, never subtracting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NewType, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from unlearnlog.concept import Concept, ConceptId
+from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
+from unlearnlog.errors import ConceptError
+from unlearnlog.reading import Reading
+
+EntryId = NewType("EntryId", str)
+"""64 lower-case hex digits: the SHA-256 of an entry's canonical JSON."""
+
+Kind = Literal["erase", "revert", "compose", "import", "audit"]
+
+Scalar = str | bool | int | float | None
+Setting = Scalar | tuple[Scalar, ...]
+"""A setting's value. A whole float such as 1.0 comes back from disk as 1."""
+
+_EXACT = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+_Count = Annotated[int, Field(ge=0, le=_EXACT)]
+_EntryIdField = Annotated[EntryId, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Append(Record):
+    """A delta that is added after the groups, in the order of the entries."""
+
+    op: Literal["append"] = "append"
+    object: DigestField
+
+
+class SetGroup(Record):
+    """A joint group's new live set and the delta that was solved for it.
+
+    Attributes:
+        group: The group's name; groups are replayed in the order of their names.
+        members: Ids of the live concepts, sorted.
+        object: The set's delta; None takes the group out of the replay.
+    """
+
+    op: Literal["set-group"] = "set-group"
+    group: Annotated[str, Field(min_length=1)]
+    members: tuple[ConceptId, ...]
+    object: DigestField | None
+
+    @model_validator(mode="after")
+    def _has_a_sorted_set(self) -> Self:
+        if list(self.members) != sorted(set(self.members)):
+            message = f"members are not sorted and unique: {self.members}"
+            raise ValueError(message)
+        return self
+
+
+class Drop(Record):
+    """Leave out what an earlier entry appended, and undo what it dropped."""
+
+    op: Literal["drop"] = "drop"
+    entry: _EntryIdField
+
+
+Change = Annotated[Append | SetGroup | Drop, Field(discriminator="op")]
+
+
+class EraserRecord(Record):
+    """The eraser's registered name and every one of its settings."""
+
+    name: Annotated[str, Field(min_length=1)]
+    settings: dict[str, Setting] = Field(default_factory=dict)
+
+    @field_validator("settings")
+    @classmethod
+    def _are_exact_in_json(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
+        if "name" in settings:
+            message = "a setting cannot be called 'name': that is the eraser's own"
+            raise ValueError(message)
+        for key, value in settings.items():
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, int | float) and not _is_exact(one):
+                    message = f"setting {key} = {one} is not exact in JSON"
+                    raise ValueError(message)
+        return settings
+
+
+class DeltaRecord(Record):
+    """The delta an entry brought: its digest and its size in bytes."""
+
+    digest: DigestField
+    n_bytes: _Count
+
+
+class StateRecord(Record):
+    """Digests of the weights the entry found and the weights it left."""
+
+    before: DigestField
+    after: DigestField
+
+
+class VerdictRecord(Record):
+    """Whether the policy's limits held, and which of them did not."""
+
+    passed: bool
+    failures: tuple[str, ...] = ()
+
+
+class Entry(Record):
+    """One line of history, complete enough to be replayed and to be judged.
+
+    Attributes:
+        format: Version of this record's shape.
+        parent: The entry before it; None when it stands on the base.
+        kind: What sort of event it was.
+        concepts: What it was about.
+        eraser: Which method, with all of its settings.
+        seed: Where the method's random numbers started.
+        policy: Name of the policy that judged it.
+        changes: What it does to the replay, in order.
+        delta: The delta it brought; None when it only rearranged.
+        state: Digests before and after.
+        readings: What the probes saw afterwards.
+        verdict: What the policy said.
+        seconds: Wall-clock time it took, in s.
+        made_with: Time, versions, machine.
+    """
+
+    format: Literal[1] = 1
+    parent: _EntryIdField | None
+    kind: Kind
+    concepts: tuple[Concept, ...]
+    eraser: EraserRecord
+    seed: _Count
+    policy: str
+    changes: tuple[Change, ...]
+    delta: DeltaRecord | None
+    state: StateRecord
+    readings: tuple[Reading, ...] = ()
+    verdict: VerdictRecord
+    seconds: Annotated[float, Field(ge=0)]
+    made_with: dict[str, str]
+
+    @property
+    def id(self) -> EntryId:
+        """SHA-256 of the canonical JSON."""
+        return EntryId(digest_of(self.to_json()))
+
+    @property
+    def objects(self) -> tuple[Digest, ...]:
+        """Digests of all deltas its changes name, in order."""
+        named = [c.object for c in self.changes if not isinstance(c, Drop)]
+        return tuple(digest for digest in named if digest is not None)
+
+    def to_json(self) -> bytes:
+        """Write the entry in its one canonical form (RFC 8785)."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Entry:
+        """Read an entry, and accept no other spelling than the canonical one.
+
+        Raises:
+            ValueError: The bytes are not an entry, or not its canonical form.
+        """
+        try:
+            entry = cls.model_validate_json(data)
+        except (ValidationError, ConceptError) as error:
+            message = f"not an entry: {error}"
+            raise ValueError(message) from error
+        if entry.to_json() != data:
+            message = "an entry, but not in canonical form"
+            raise ValueError(message)
+        return entry
+
+    def row(self) -> dict[str, Any]:
+        """Give the entry as one element of ``log --json``."""
+        delta = self.delta and {
+            "bytes": self.delta.n_bytes,
+            "digest": self.delta.digest,
+        }
+        concepts = self.model_dump(mode="json", include={"concepts"})["concepts"]
+        return {
+            "id": self.id,
+            "parent": self.parent,
+            "kind": self.kind,
+            "concepts": [
+                {"id": concept.id, **record}
+                for concept, record in zip(self.concepts, concepts, strict=True)
+            ],
+            "eraser": {"name": self.eraser.name, **self.eraser.settings},
+            "delta": delta,
+            "state": self.state.model_dump(),
+            "readings": [reading.row() for reading in self.readings],
+            "verdict": self.verdict.model_dump(mode="json"),
+            "seconds": self.seconds,
+        }
+
+
+def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
+    """Say which deltas make the state after ``entries``, in replay order.
+
+    Groups come first, by name; then what was appended by entries that still count,
+    in order. An entry that was dropped counts again when the drop is dropped.
+
+    Args:
+        entries: A chain from the first entry on, oldest first.
+
+    Returns:
+        Digests of the deltas; empty when the state is the base's.
+
+    Raises:
+        ValueError: An entry drops one that is not before it in the chain.
+    """
+    dropped = _dropped(entries)
+    groups: dict[str, Digest | None] = {}
+    appended: list[Digest] = []
+    for entry in entries:
+        for change in entry.changes:
+            if isinstance(change, SetGroup):
+                groups[change.group] = change.object
+            elif isinstance(change, Append) and entry.id not in dropped:
+                appended.append(change.object)
+    solved = (groups[name] for name in sorted(groups))
+    return (*(digest for digest in solved if digest is not None), *appended)
+
+
+def _dropped(entries: Sequence[Entry]) -> set[EntryId]:
+    """Find the entries that later ones leave out, newest drop first."""
+    dropped: set[EntryId] = set()
+    ids = [entry.id for entry in entries]
+    for i in reversed(range(len(entries))):
+        drops = [c.entry for c in entries[i].changes if isinstance(c, Drop)]
+        if unknown := set(drops) - set(ids[:i]):
+            message = f"entry {ids[i]} drops {sorted(unknown)}, not before it"
+            raise ValueError(message)
+        if ids[i] not in dropped:
+            dropped.update(drops)
+    return dropped
+
+
+def _is_exact(number: float) -> bool:
+    """Whether a number is finite and, when whole, small enough for JSON."""
+    return abs(number) <= _EXACT

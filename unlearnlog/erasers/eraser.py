@@ -1,0 +1,96 @@
+"""What an eraser is given and what it gives back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+from unlearnlog.delta import Delta, Weights
+from unlearnlog.errors import PolicyError
+from unlearnlog.model.protocol import Model, Sampling
+from unlearnlog.prompt import Prompt
+from unlearnlog.watch import Unwatched, Watch
+
+Scalar = str | bool | int | float
+
+
+@dataclass(frozen=True)
+class Request:
+    """One erasure, stated in tensors and a model.
+
+    Attributes:
+        model: The base; nothing changes it.
+        old: Every text projection as the ledger's head has it, in the base's dtype.
+        forget: Prompts that name the concept, with what remains of each without it.
+        keep: Prompts whose pictures must not change.
+        sampling: How the base paints the forget set.
+        seed: Where random numbers start.
+    """
+
+    model: Model
+    old: Weights
+    forget: tuple[Prompt, ...]
+    keep: tuple[str, ...]
+    sampling: Sampling
+    seed: int
+    watch: Watch = field(default_factory=Unwatched)
+
+
+@dataclass(frozen=True)
+class Eraser(ABC):
+    """A method of erasure; its fields are its settings.
+
+    Attributes:
+        name: What the user types and an entry records.
+        source: A link to where the method comes from.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+
+    @abstractmethod
+    def erase(self, request: Request) -> Delta:
+        """Return the change that makes the model forget; change nothing.
+
+        Raises:
+            TrainingError: The method did not converge.
+        """
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Make the eraser from settings that somebody wrote down.
+
+        Raises:
+            PolicyError: A value has another type than the setting's default.
+        """
+        for each in fields(cls):
+            if each.name not in settings:
+                continue
+            value, default = settings[each.name], each.default
+            numbers = isinstance(default, float) and isinstance(value, int | float)
+            if isinstance(value, bool) or not (
+                numbers or isinstance(value, type(default))
+            ):
+                raise PolicyError(
+                    f"the eraser's {each.name} is {value!r}",
+                    fix=f"give a {type(default).__name__}, such as {default!r}",
+                )
+        eraser = cls(**settings)
+        eraser.check()
+        return eraser
+
+    def check(self) -> None:
+        """Refuse settings that make no sense.
+
+        Raises:
+            PolicyError: Names the setting and what it may be.
+        """
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """Every setting by name, as an entry records it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+

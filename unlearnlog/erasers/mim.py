@@ -1,0 +1,246 @@
+"""MiM-MU: minimise the mutual information between a concept's prompt and the image.
+
+With phi the pre-trained model and theta the erased one, for any fixed q(x)
+
+    I(X; C) <= E_c KL(p_theta(x|c) || q(x)),
+
+and q is what phi paints once the concept is taken out of the prompt. By Girsanov the
+divergence of the two reverse processes is an integral over noise levels,
+
+    KL <= 1/2 Int E || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2 d lambda,
+
+lambda the log signal-to-noise ratio. The frozen phi is the judge; x_t is noised from a
+forget set that phi painted; phi's Jacobian is dropped, so the gradient is that of a
+mean square with a detached target. Only keys and values of the cross-attention learn.
+
+The method is published, its equations and settings are not: the derivation and every
+number here are ours. With a fixed ``context`` or ``anchor`` target the loss has the form
+of Concept Ablation's; what differs is where x_t comes from and that its value, in nats,
+bounds the information that is left.
+
+Source:
+    MiM-MU, https://arxiv.org/abs/2603.00992. Targets other than ``unconditional`` and
+    the restriction to directions that kept prompts do not use are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.delta import Delta
+from unlearnlog.erasers.eraser import Eraser, Request
+from unlearnlog.erasers.subspace import complement, second_moment
+from unlearnlog.errors import PolicyError, TrainingError
+from unlearnlog.nats import NoiseLevels
+from unlearnlog.patch import LowRank
+from unlearnlog.prompt import TARGETS, Target
+from unlearnlog.watch import counted
+
+
+@final
+@dataclass(frozen=True)
+class Mim(Eraser):
+    """Align the erased prompt's noise with the base's noise for the target prompt.
+
+    Attributes:
+        target: What is painted instead: ``context``, the prompt without the concept
+            (conditional mutual information); ``anchor``, the plain style or the empty
+            scene; ``unconditional``, the empty prompt, as published.
+        mi_mu: How much of the way to the target, 1 for all of it.
+        rank: How many directions of text space may change.
+        ridge: Energy given to directions no kept prompt uses, as a share of the mean.
+        n_pictures: Size of the forget set.
+        rate: Step size of Adam, on keys and values in units of the erased tokens.
+        batch: Pictures a step.
+        check_every: Steps between two looks at the nats left.
+        patience: Stop after so many looks without a fall of more than ``least_fall``.
+        least_fall: Share of the nats left that still counts as a fall.
+        max_steps: Stop in any case.
+    """
+
+    name: ClassVar[str] = "mim"
+    source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
+
+    target: Target = "anchor"
+    mi_mu: float = 1.0
+    rank: int = 24
+    ridge: float = 1e-3
+    n_pictures: int = 96
+    rate: float = 0.02
+    batch: int = 16
+    check_every: int = 20
+    patience: int = 2
+    least_fall: float = 0.03
+    max_steps: int = 300
+
+    def check(self) -> None:
+        """Refuse a target that there is not, and sizes that are not positive."""
+        if self.target not in TARGETS:
+            raise PolicyError(
+                f"mim has no target '{self.target}'", fix=f"known: {', '.join(TARGETS)}"
+            )
+        for name, value in self.settings.items():
+            if not isinstance(value, str) and value <= 0:
+                raise PolicyError(
+                    f"mim's {name} is {value}", fix="give a number above zero"
+                )
+        if self.n_pictures <= _ForgetSet.N_HELD:
+            raise PolicyError(
+                f"mim's n_pictures is {self.n_pictures}",
+                fix=f"give more than {_ForgetSet.N_HELD}: so many are only looked at",
+            )
+
+    def erase(self, request: Request) -> Delta:
+        """Train the left factors of every text projection; the right ones are fixed."""
+        forget = _ForgetSet.painted(self, request)
+        right = _right(self, request)  # [r, d_text]
+        left = {
+            name: torch.zeros(len(old), len(right), requires_grad=True)
+            for name, old in request.old.items()
+        }  # [d_out, r]
+        for _ in self._trained(request, forget, left=left, right=right):
+            pass
+        return Delta({n: LowRank(a.detach(), right) for n, a in left.items()})
+
+    def _trained(
+        self,
+        request: Request,
+        forget: _ForgetSet,
+        *,
+        left: dict[str, Tensor],
+        right: Tensor,
+    ) -> Iterator[float]:
+        """Yield the nats left after each look, until they no longer fall."""
+        rng = torch.Generator().manual_seed(request.seed)
+        adam = torch.optim.Adam(left.values(), lr=self.rate)
+        request.watch.stage("erasing", self.max_steps)
+        best, since, nats = math.inf, 0, math.nan
+        for step in range(self.max_steps):
+            if step % self.check_every == 0:
+                nats = forget.nats_left(self, request, _moved(request, left, right))
+                fell = nats < best * (1 - self.least_fall)
+                best, since = min(best, nats), 0 if fell else since + 1
+                yield nats
+                if since >= self.patience:
+                    return
+            loss = forget.loss(self, request, _moved(request, left, right), rng)
+            if not math.isfinite(loss.item()):
+                raise TrainingError(
+                    f"the loss is {loss.item()} after {step} steps",
+                    fix=f"lower the eraser's rate, now {self.rate}, in the policy",
+                )
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            request.watch.advance(1, {"loss": loss.item(), "nats left": nats})
+
+
+@dataclass(frozen=True)
+class _ForgetSet:
+    """Pictures of the concept by the base, with the texts that matter for each.
+
+    Attributes:
+        latents: Shape ``[n, c, h, w]``.
+        text: The prompt that names the concept, ``[n, length, d_text]``.
+        target: The prompt to be painted instead, same shape.
+    """
+
+    latents: Tensor
+    text: Tensor
+    target: Tensor
+
+    N_HELD: ClassVar[int] = 16
+
+    @classmethod
+    def painted(cls, eraser: Mim, request: Request) -> _ForgetSet:
+        """Let the base paint the forget set."""
+        model, n = request.model, eraser.n_pictures
+        prompts = [request.forget[i % len(request.forget)] for i in range(n)]
+        texts = [prompt.text for prompt in prompts]
+        seeds = [request.seed + i // len(request.forget) for i in range(n)]
+        request.watch.stage("painting the forget set", n)
+        painted = model.paint(
+            texts,
+            seeds,
+            sampling=request.sampling,
+            progress=counted(request.watch),
+        )
+        targets = [prompt.target(eraser.target) for prompt in prompts]
+        return cls(painted.latents, model.encode(texts), model.encode(targets))
+
+    def loss(
+        self,
+        eraser: Mim,
+        request: Request,
+        new: dict[str, Tensor],
+        rng: torch.Generator,
+    ) -> Tensor:
+        """Return the mean squared difference of the two noises on one batch."""
+        model, b = request.model, eraser.batch
+        n = len(self.latents) - self.N_HELD  # the others are looked at, not learnt
+        chosen = torch.randint(n, (b,), generator=rng)
+        t = torch.randint(model.n_steps_trained, (b,), generator=rng)
+        noise = torch.randn(b, *model.latent_shape, generator=rng)
+        x_t = model.noised(self.latents[chosen], noise, t)
+        text, target = self.text[chosen], self.target[chosen]
+        goal = _goal(eraser, request, x_t, t=t, texts=(text, target))
+        guess = model.eps(x_t, t, text, weights=new)
+        return (guess - goal).square().mean()
+
+    @torch.no_grad()
+    def nats_left(
+        self, eraser: Mim, request: Request, new: dict[str, Tensor]
+    ) -> float:
+        """Return the bound on the information left, in nats, on held pictures."""
+        model, levels = request.model, NoiseLevels.of(request.model, 8)
+        held = slice(len(self.latents) - self.N_HELD, None)
+        text, target = self.text[held], self.target[held]
+        rng = torch.Generator().manual_seed(request.seed + 1)
+        errors = []
+        for step in levels.steps:
+            t = torch.full((self.N_HELD,), step)
+            noise = torch.randn(self.N_HELD, *model.latent_shape, generator=rng)
+            x_t = model.noised(self.latents[held], noise, t)
+            goal = _goal(eraser, request, x_t, t=t, texts=(text, target))
+            guess = model.eps(x_t, t, text, weights=new)
+            errors.append((guess - goal).square().flatten(1).sum(1))
+        return float(levels.integral(torch.stack(errors, 1)).mean())
+
+
+def _goal(
+    eraser: Mim,
+    request: Request,
+    x_t: Tensor,
+    *,
+    t: Tensor,
+    texts: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Return eps_phi(target) + (1 - mu) (eps_phi(c) - eps_phi(target)), detached."""
+    text, target = texts
+    with torch.no_grad():
+        goal = request.model.eps(x_t, t, target)
+        if eraser.mi_mu != 1:
+            named = request.model.eps(x_t, t, text)
+            goal = goal + (1 - eraser.mi_mu) * (named - goal)
+    return goal
+
+
+def _right(eraser: Mim, request: Request) -> Tensor:
+    """Return the directions of text space that may change, ``[r, d_text]``."""
+    model = request.model
+    erased = second_moment(model.encode([p.text for p in request.forget]))
+    kept = second_moment(model.encode(request.keep))
+    return complement(erased, kept, rank=eraser.rank, ridge=eraser.ridge).float()
+
+
+def _moved(
+    request: Request, left: dict[str, Tensor], right: Tensor
+) -> dict[str, Tensor]:
+    """Return old + left @ right for every projection, float32."""
+    return {n: request.old[n].float() + a @ right for n, a in left.items()}

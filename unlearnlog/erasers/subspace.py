@@ -1,0 +1,55 @@
+"""Directions of text space that erased prompts use and kept prompts do not.
+
+A change ``left @ right`` of a text projection acts on a token ``e`` only through
+``right @ e``. Rows on which kept tokens have (almost) no energy leave the keys and
+values of kept prompts (almost) as they were, whatever ``left`` becomes: the gradient
+is projected onto the complement of the kept embeddings before the first step.
+
+Source:
+    The projection of gradients onto the complement of auxiliary prompts' embeddings in
+    continual unlearning, https://arxiv.org/abs/2511.07970; the choice of rows by the
+    ratio of energies, a generalised eigenvalue problem, is ours.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def second_moment(tokens: Tensor) -> Tensor:
+    """Return the mean outer product of tokens, float64, ``[d_text, d_text]``.
+
+    Args:
+        tokens: Encoded prompts, ``[n, length, d_text]``.
+    """
+    flat = tokens.double().flatten(0, 1)  # [n * length, d_text]
+    return flat.T @ flat / len(flat)
+
+
+def complement(erased: Tensor, kept: Tensor, *, rank: int, ridge: float) -> Tensor:
+    """Return the rows with the largest ratio of erased to kept energy.
+
+    Row ``b`` maximises ``b' E b / b' (K + ridge * mean energy * I) b`` given the rows
+    before it, and is scaled to unit energy on the erased tokens: ``b' E b = 1``.
+
+    Args:
+        erased: Second moment E of erased tokens, float64, ``[d_text, d_text]``.
+        kept: Second moment K of kept tokens, float64, ``[d_text, d_text]``.
+        rank: How many rows, 1 to ``d_text``.
+        ridge: Share of the mean kept energy that every direction is given.
+
+    Returns:
+        Shape ``[rank, d_text]``, float64; fewer rows where E has no more energy.
+    """
+    d_text = len(kept)
+    floor = ridge * kept.trace() / d_text
+    cholesky = torch.linalg.cholesky(kept + floor * torch.eye(d_text).double())
+    white = torch.linalg.solve_triangular(cholesky, erased, upper=False)
+    white = torch.linalg.solve_triangular(cholesky, white.T, upper=False)
+    ratios, vectors = torch.linalg.eigh((white + white.T) / 2)  # ascending
+    ratios, vectors = ratios.flip(0)[:rank], vectors.flip(1)[:, :rank]
+    used = ratios > 1e-10 * ratios[0]
+    rows = torch.linalg.solve_triangular(cholesky.T, vectors[:, used], upper=True).T
+    energy = torch.einsum("ri,ij,rj->r", rows, erased, rows)
+    return rows / energy.sqrt()[:, None]

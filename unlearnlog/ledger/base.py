@@ -1,0 +1,101 @@
+"""What a ledger stands on: a model, known by the digests of its tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pydantic import model_validator
+
+from unlearnlog.digest import (
+    DigestField,
+    Record,
+    TensorRecord,
+    canonical_json,
+    digest_of,
+    merkle_root,
+)
+from unlearnlog.errors import WrongBase
+
+if TYPE_CHECKING:
+    from unlearnlog.delta import Weights
+
+_NAMED: Final = 5
+_BROKEN: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+class BaseManifest(Record):
+    """The base model without its numbers.
+
+    Attributes:
+        source: Where it came from: a path or a hub id with its revision.
+        family: The model family's name, such as ``sd1``.
+        tensors: Dtype, shape and SHA-256 by full parameter name.
+        root: One digest over all tensors.
+    """
+
+    source: str
+    family: str
+    tensors: Mapping[str, TensorRecord]
+    root: DigestField
+
+    @model_validator(mode="after")
+    def _has_the_root_of_its_tensors(self) -> Self:
+        if self.root != merkle_root(self.tensors.items()):
+            message = f"root {self.root} is not that of the tensors"
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def of(cls, source: str, family: str, weights: Weights) -> BaseManifest:
+        """Describe a model's tensors, whatever their order."""
+        from unlearnlog.delta import tensor_record
+
+        tensors = {name: tensor_record(weights[name]) for name in sorted(weights)}
+        root = merkle_root(tensors.items())
+        return cls(source=source, family=family, tensors=tensors, root=root)
+
+    def check(self, tensors: Mapping[str, TensorRecord]) -> None:
+        """Refuse a model with other tensors than these.
+
+        Args:
+            tensors: All of the model's.
+
+        Raises:
+            WrongBase: Names the first ones that differ, are missing, or are new.
+        """
+        names = sorted(self.tensors.keys() | tensors.keys())
+        wrong = [n for n in names if self.tensors.get(n) != tensors.get(n)]
+        if wrong:
+            more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+            raise WrongBase(
+                "the model is not the ledger's base; not the same: "
+                f"{', '.join(wrong[:_NAMED])}{more}",
+                fix=f"use the model the ledger was made for: {self.source}",
+            )
+
+    def to_json(self) -> bytes:
+        """Write the manifest as canonical JSON with a checksum over all of it."""
+        content: dict[str, Any] = self.model_dump(mode="json")
+        checksum = digest_of(canonical_json(content))
+        return canonical_json({**content, "checksum": checksum})
+
+    @classmethod
+    def from_json(cls, data: bytes) -> BaseManifest:
+        """Read what `to_json` wrote, and accept nothing else.
+
+        Raises:
+            ValueError: The bytes are not exactly what was written.
+        """
+        try:
+            content = json.loads(data)
+            content.pop("checksum")
+            manifest = cls.model_validate_json(json.dumps(content))
+        except _BROKEN as error:
+            message = f"not a base manifest: {error}"
+            raise ValueError(message) from error
+        if manifest.to_json() != data:
+            message = "a base manifest, but not as it was written"
+            raise ValueError(message)
+        return manifest

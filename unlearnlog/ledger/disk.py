@@ -1,0 +1,208 @@
+"""What a file system can do, one operation a method; and writes that can be undone.
+
+A file is written to a scratch folder, flushed, renamed into its place, and the
+folder is flushed: a name on disk only ever names what is durable. Tests replace
+`Disk` by one that dies at operation N.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from unlearnlog.errors import DiskFull, LedgerError
+
+AS_IT_WAS: Final = "the ledger is as it was"
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Disk:
+    """The operations the ledger needs, each of them all or nothing but `write`."""
+
+    def read(self, path: Path) -> bytes:
+        """Return a file's bytes."""
+        return path.read_bytes()
+
+    def names(self, folder: Path) -> list[str]:
+        """List a folder, sorted; a folder that is not there is empty."""
+        try:
+            return sorted(os.listdir(folder))  # noqa: PTH208 - names, not paths
+        except FileNotFoundError:
+            return []
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Create a new file and flush it; it may be cut short by a crash."""
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, in place of what may be there."""
+        source.replace(target)
+
+    def sync(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def mkdir(self, folder: Path) -> None:
+        """Create one folder."""
+        folder.mkdir()
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        path.unlink()
+
+    def rmdir(self, folder: Path) -> None:
+        """Remove an empty folder."""
+        folder.rmdir()
+
+    def write_atomic(self, path: Path, data: bytes, scratch: Path) -> None:
+        """Put a whole file in its place, durably, or leave what was there.
+
+        Args:
+            path: Where; its folder exists.
+            data: The file's bytes.
+            scratch: A folder of the same file system for the unfinished file.
+        """
+        unfinished = scratch / secrets.token_hex(8)
+        try:
+            self.write(unfinished, data)
+            self.replace(unfinished, path)
+        except BaseException:
+            with suppress(OSError):
+                self.unlink(unfinished)
+            raise
+        self.sync(path.parent)
+
+    def remove_tree(self, folder: Path) -> None:
+        """Remove a folder and all that is in it, as far as possible."""
+        for name in self.names(folder):
+            path = folder / name
+            with suppress(OSError):
+                if path.is_dir() and not path.is_symlink():
+                    self.remove_tree(path)
+                else:
+                    self.unlink(path)
+        with suppress(OSError):
+            self.rmdir(folder)
+
+
+class Transaction:
+    """Several writes, in order, that are taken back together when one fails.
+
+    A crash takes nothing back, and need not: the caller writes what is pointed to
+    before what points to it. The newest write is undone first, so every state on
+    the way back is one that a crash could have left, too. What is overwritten is
+    kept in the scratch folder beforehand: a full disk has room for a rename.
+
+    Example::
+
+        with Transaction(disk, scratch) as writing:
+            writing.put(path, data)
+    """
+
+    def __init__(self, disk: Disk, scratch: Path) -> None:
+        """Start with nothing to undo."""
+        self._disk = disk
+        self._scratch = scratch
+        self._files: list[tuple[Path, Path | None]] = []
+        self._folders: list[Path] = []
+
+    def __enter__(self) -> Transaction:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Keep everything, or take it back and say what the disk said."""
+        if error is None:
+            return
+        left = AS_IT_WAS
+        try:
+            self._undo()
+        except OSError as second:
+            left = f"not taken back ({second.strerror}): `unlearnlog log` shows it"
+        if isinstance(error, OSError):
+            raise explained(error, left) from error
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write one file durably, with the folders that lead to it."""
+        if not self._scratch.is_dir():  # version control keeps no empty folder
+            self._lead_to(self._scratch)
+        self._lead_to(path.parent)
+        old = self._disk.read(path) if path.exists() else None
+        if old is None:
+            self._files.append((path, None))
+        elif old != data:
+            self._files.append((path, self._kept(old)))
+        self._disk.write_atomic(path, data, self._scratch)
+
+    def _lead_to(self, folder: Path) -> None:
+        """Make a folder and those above it, with durable names."""
+        if not folder.is_dir():
+            self._lead_to(folder.parent)
+            self._folders.append(folder)
+            self._disk.mkdir(folder)
+        self._disk.sync(folder.parent)  # it may be a crashed writer's folder
+
+    def _kept(self, old: bytes) -> Path:
+        """Save what is about to be overwritten; swept by the next writer."""
+        path = self._scratch / secrets.token_hex(8)
+        self._disk.write(path, old)
+        return path
+
+    def _undo(self) -> None:
+        for path, kept in reversed(self._files):
+            if kept is not None:
+                self._disk.replace(kept, path)
+            elif path.exists():
+                self._disk.unlink(path)
+            self._disk.sync(path.parent)
+        for folder in reversed(self._folders):
+            with suppress(OSError):
+                self._disk.rmdir(folder)
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Turn what the operating system says into an error with a next step."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error) from error
+
+
+def explained(error: OSError, left: str = AS_IT_WAS) -> LedgerError:
+    """Say what the operating system said, and what to do about it.
+
+    Args:
+        error: What it said.
+        left: In what state it left the ledger.
+    """
+    where = error.filename or "the ledger"
+    what = error.strerror or str(error)
+    if error.errno in _FULL:
+        return DiskFull(
+            f"no room to write {where} ({what}); {left}",
+            fix="free some space, `df -h` shows where; then run the same again",
+        )
+    return LedgerError(
+        f"cannot use {where} ({what}); {left}",
+        fix="check who may read and write the ledger: ls -l .unlearnlog",
+    )

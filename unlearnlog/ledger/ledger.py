@@ -1,0 +1,329 @@
+"""The chain of entries on disk: append to it, replay it, move along it.
+
+The only mutable thing of the project. Entries and deltas are never rewritten; what
+moves is the branch, one pointer, and each of its moves is logged.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.digest import Digest, merkle_root
+from unlearnlog.entry import DeltaRecord, Entry, EntryId, plan
+from unlearnlog.errors import IntegrityError, LedgerError, NoLedger
+from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.ledger.cache import Snapshots
+from unlearnlog.ledger.disk import Disk, Transaction, explaining
+from unlearnlog.ledger.fsck import Damage, fsck
+from unlearnlog.ledger.lock import held
+from unlearnlog.ledger.new import created
+from unlearnlog.ledger.revision import Names, resolved
+from unlearnlog.ledger.sealed import id_line
+from unlearnlog.ledger.store import FOLDER, Move, Store
+from unlearnlog.made_with import now
+
+if TYPE_CHECKING:
+    import torch
+
+    from unlearnlog.delta import Delta, Weights
+
+
+class Ledger:
+    """A history of erasures, bound to one base model.
+
+    Make one with `init`, `open` or `find`. Readers need no lock; `append` and
+    `reset` take it, and either finish or leave the ledger as it was.
+
+    Attributes:
+        folder: The folder that holds ``.unlearnlog``.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Use an existing store whose format is known."""
+        self.folder: Final = store.root.parent
+        self._store = store
+        self._entries: dict[EntryId, Entry] = {}
+        self._base: BaseManifest | None = None
+        self._snapshots = Snapshots(store.root / "cache", store.disk)
+
+    @classmethod
+    def init(
+        cls, folder: Path, base: BaseManifest, *, disk: Disk | None = None
+    ) -> Ledger:
+        """Create an empty ledger for a base model.
+
+        Args:
+            folder: Where ``.unlearnlog`` will be; made if it is not there.
+            base: What the ledger is bound to.
+            disk: The file system; another one in tests.
+
+        Raises:
+            LedgerError: There is a ledger already, or the folder is not writable.
+        """
+        return cls(created(folder.absolute(), base, disk or Disk()))
+
+    @classmethod
+    def open(cls, folder: Path, *, disk: Disk | None = None) -> Ledger:
+        """Open the ledger of a folder, or of the ``.unlearnlog`` folder itself.
+
+        Raises:
+            NoLedger: There is none.
+            LedgerError: A newer program wrote it.
+            IntegrityError: It is damaged.
+        """
+        folder = folder.absolute()
+        root = folder if folder.name == FOLDER else folder / FOLDER
+        if not root.is_dir():
+            raise _none(f"there is no ledger in {folder}")
+        store = Store(root, disk or Disk())
+        store.check_format()
+        return cls(store)
+
+    @classmethod
+    def find(cls, start: Path) -> Ledger:
+        """Open the ledger of a folder or of the nearest folder above it.
+
+        Raises:
+            NoLedger: There is none up to the file system's root.
+        """
+        start = start.absolute()
+        for folder in (start, *start.parents):
+            if (folder / FOLDER).is_dir():
+                return cls.open(folder)
+        raise _none(f"there is no ledger in {start} or in any folder above it")
+
+    @property
+    def base(self) -> BaseManifest:
+        """The manifest of the model this ledger is bound to."""
+        if self._base is None:
+            self._base = self._store.base()
+        return self._base
+
+    @property
+    def branch(self) -> str:
+        """Name of the branch that entries are appended to."""
+        return self._store.branch()
+
+    @property
+    def head(self) -> EntryId | None:
+        """The newest entry of the branch; None when it stands on the base."""
+        return self._store.ref(f"heads/{self.branch}")
+
+    @property
+    def refs(self) -> dict[str, EntryId | None]:
+        """Entry by ref, such as ``heads/main`` and ``tags/v1``."""
+        return {name: self._store.ref(name) for name in self._store.ref_names()}
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """Every move of the branch, oldest first: nothing recorded is lost."""
+        return tuple(self._store.moves(self.branch))
+
+    def resolve(self, rev: str) -> EntryId | None:
+        """Find what a revision means: an id's beginning, a ref, HEAD~2, base.
+
+        Returns:
+            The entry's id; None for the base.
+
+        Raises:
+            RevisionError: It names nothing or more than one entry; lists near ones.
+        """
+        names = Names(self.refs, self.head, self._store.entry_ids())
+        return resolved(rev, names, lambda entry: self.entry(entry).parent)
+
+    def entry(self, entry: EntryId) -> Entry:
+        """Read one entry.
+
+        Raises:
+            IntegrityError: It is missing, or not what was recorded.
+        """
+        if entry not in self._entries:
+            self._entries[entry] = self._store.entry(entry)
+        return self._entries[entry]
+
+    def history(self, entry: EntryId | None) -> list[tuple[EntryId, Entry]]:
+        """List the chain that ends with an entry, oldest first; empty for the base."""
+        chain: list[tuple[EntryId, Entry]] = []
+        while entry is not None:
+            chain.append((entry, self.entry(entry)))
+            entry = chain[-1][1].parent
+        return chain[::-1]
+
+    def plan(self, entry: EntryId | None) -> tuple[Digest, ...]:
+        """Say which deltas make the state of an entry, in replay order."""
+        return plan([each for _, each in self.history(entry)])
+
+    def delta(self, digest: Digest) -> Delta:
+        """Read one delta.
+
+        Raises:
+            IntegrityError: It is missing or damaged; names the entries that need it.
+        """
+        try:
+            return self._store.object(digest)
+        except IntegrityError as error:
+            users = [
+                e[:12] for e in self._readable() if digest in self.entry(e).objects
+            ]
+            if not users:
+                raise
+            raise IntegrityError(
+                f"{error.message}; entry {', '.join(users)} needs it",
+                fix="put the file back from a copy of the ledger, or go back to before "
+                f"it: unlearnlog reset {users[0]}~1",
+            ) from error
+
+    def state_digest(self, entry: EntryId | None) -> Digest:
+        """Say what the digest of an entry's state was when it was recorded."""
+        if entry is None:
+            return merkle_root((), self.base.root)
+        return self.entry(entry).state.after
+
+    def state(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
+        """Replay the weights of an entry, and check them against the record.
+
+        Args:
+            entry: Whose state; None for the base's.
+            base: The base's tensors, in their on-disk dtype; left alone.
+
+        Returns:
+            The tensors that the history touches, in the base's dtype; none of the
+            others. See `weights` for all of them.
+
+        Raises:
+            WrongBase: A tensor of ``base`` is not the ledger's.
+            IntegrityError: A delta is damaged, or the result is not what was recorded.
+        """
+        from unlearnlog.delta import rounded, state_digest, tensor_record
+
+        recorded, deltas = self.state_digest(entry), self.plan(entry)
+        replayed = partial(self._snapshots.totals, deltas, base, delta=self.delta)
+        with suppress(ValueError):  # of a snapshot that is not what it was
+            state = rounded(base, replayed())
+            if state_digest(state, self.base.root) == recorded:
+                return state
+        records = {name: tensor_record(tensor) for name, tensor in base.items()}
+        self.base.check({**self.base.tensors, **records})
+        state = rounded(base, replayed(fresh=True))
+        if (found := state_digest(state, self.base.root)) != recorded:
+            raise IntegrityError(
+                f"entry {entry} replays to {found}, recorded is {recorded}",
+                fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
+            )
+        return state
+
+    def weights(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
+        """Give every tensor of ``base`` as it is after an entry."""
+        return {**base, **self.state(entry, base)}
+
+    def append(self, entry: Entry, delta: Delta | None = None) -> EntryId:
+        """Record an entry, durably, and move the branch to it.
+
+        Args:
+            entry: Its parent is the branch's head.
+            delta: The delta it brought; None when all of its deltas are on disk.
+
+        Raises:
+            LockBusy: Another writer holds the ledger.
+            LedgerError: The branch has moved since the entry was made.
+            DiskFull: There was no room; nothing was changed.
+            ValueError: The entry does not fit its delta or its parent.
+        """
+        with held(self._store.root), explaining():
+            head = self.head
+            if entry.parent != head:
+                raise LedgerError(
+                    f"the ledger moved to {id_line(head)[:12]} in the meantime",
+                    fix="run the same command again, on top of the new entry",
+                )
+            self._check_fit(entry, delta)
+            self._store.sweep()
+            with self._store.writing() as writing:
+                if delta is not None:
+                    self._store.put_object(writing, delta)
+                self._store.put_entry(writing, entry)
+                self._move(writing, head, entry.id, why=entry.kind)
+        return entry.id
+
+    def reset(self, rev: str) -> EntryId | None:
+        """Move the branch to another entry; nothing is removed.
+
+        Returns:
+            The new head; None for the base.
+
+        Raises:
+            RevisionError: ``rev`` names nothing or more than one entry.
+            LockBusy: Another writer holds the ledger.
+        """
+        with held(self._store.root), explaining():
+            old, new = self.head, self.resolve(rev)
+            self.history(new)
+            if new != old:
+                self._store.sweep()
+                with self._store.writing() as writing:
+                    self._move(writing, old, new, why=f"reset {rev}")
+        return new
+
+    def check_base(self, manifest: BaseManifest) -> None:
+        """Refuse a model that is not the ledger's.
+
+        Raises:
+            WrongBase: Names the first tensors that differ.
+        """
+        self.base.check(manifest.tensors)
+
+    def fsck(self) -> tuple[Damage, ...]:
+        """Check every file but the cache and the lock; empty means sound."""
+        return fsck(self._store)
+
+    def _readable(self) -> list[EntryId]:
+        """List the entries that are what was recorded."""
+        found = []
+        for entry in self._store.entry_ids():
+            with suppress(IntegrityError):
+                self.entry(entry)
+                found.append(entry)
+        return found
+
+    def _check_fit(self, entry: Entry, delta: Delta | None) -> None:
+        """Refuse an entry that could not be replayed afterwards."""
+        if Entry.from_json(entry.to_json()).state.before != (
+            before := self.state_digest(entry.parent)
+        ):
+            message = f"entry starts from {entry.state.before}, its parent is {before}"
+            raise ValueError(message)
+        given = delta and DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes)
+        if given is not None and given != entry.delta:
+            message = f"entry records {entry.delta}, its delta is {given}"
+            raise ValueError(message)
+        if entry.delta is not None and entry.delta.digest not in entry.objects:
+            message = f"no change of the entry uses its delta {entry.delta.digest}"
+            raise ValueError(message)
+        for digest in entry.objects:
+            if given is None or digest != given.digest:
+                self.delta(digest)
+        plan([*(each for _, each in self.history(entry.parent)), entry])
+
+    def _move(
+        self,
+        writing: Transaction,
+        old: EntryId | None,
+        new: EntryId | None,
+        *,
+        why: str,
+    ) -> None:
+        """Point the branch at what is on disk already; the log goes first."""
+        branch = self.branch
+        move = Move(at=now(), old=id_line(old), new=id_line(new), why=why)
+        self._store.put_moves(writing, branch, [*self._store.moves(branch), move])
+        self._store.put_ref(writing, f"heads/{branch}", new)
+
+
+def _none(message: str) -> NoLedger:
+    return NoLedger(
+        message,
+        fix='create one with `unlearnlog init`, or with `unlearnlog add "Picasso"`',
+    )

@@ -1,0 +1,130 @@
+"""What the user may type where an entry is meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from unlearnlog.digest import HEX
+from unlearnlog.entry import EntryId
+from unlearnlog.errors import RevisionError
+
+BASE: Final = "base"
+HEAD: Final = "HEAD"
+MIN_PREFIX: Final = 4
+"""Fewest hex digits that name an entry."""
+
+_GRAMMAR: Final = re.compile(r"(?P<name>[^~^]*)(?P<steps>(~\d{0,9}|\^)*)", re.DOTALL)
+_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
+_SHORT: Final = 8
+
+
+@dataclass(frozen=True)
+class Names:
+    """All that a revision can begin with.
+
+    Attributes:
+        refs: Entry by ref, such as ``heads/main``; None stands for the base.
+        head: Entry that HEAD is on.
+        entries: All ids on disk, sorted.
+    """
+
+    refs: dict[str, EntryId | None]
+    head: EntryId | None
+    entries: Sequence[EntryId]
+
+    def start(self, name: str) -> EntryId | None:
+        """Find what a revision without its steps names.
+
+        Raises:
+            RevisionError: It names nothing, or more than one entry.
+        """
+        if HEX.fullmatch(name) and EntryId(name) in self.entries:
+            return EntryId(name)
+        words = {BASE: None, HEAD: self.head}
+        for known in (words, self._short_refs("tags"), self._short_refs("heads")):
+            if name in known:
+                return known[name]
+        return self._by_prefix(name)
+
+    def _short_refs(self, folder: str) -> dict[str, EntryId | None]:
+        return {
+            ref.removeprefix(f"{folder}/"): entry
+            for ref, entry in self.refs.items()
+            if ref.startswith(f"{folder}/")
+        }
+
+    def _by_prefix(self, name: str) -> EntryId:
+        if not _PREFIX.fullmatch(name):
+            raise self._unknown(name)
+        found = [e for e in self.entries if e.startswith(name.lower())]
+        if not found:
+            raise self._unknown(name)
+        if len(name) < MIN_PREFIX:
+            raise RevisionError(
+                f"{name!r} is too short for an id: it takes {MIN_PREFIX} digits",
+                fix=f"type {found[0][:_SHORT]}",
+            )
+        if len(found) > 1:
+            raise RevisionError(
+                f"{name!r} begins {len(found)} entries: {_list(found)}",
+                fix="type one more digit of the id you mean",
+            )
+        return found[0]
+
+    def _unknown(self, name: str) -> RevisionError:
+        refs = [*self._short_refs("heads"), *self._short_refs("tags")]
+        known = [BASE, HEAD, *refs, *(entry[:_SHORT] for entry in self.entries)]
+        shown = name if len(name) <= 80 else f"{name[:79]}…"
+        near = difflib.get_close_matches(shown, known, n=3, cutoff=0.5)
+        listed = ", ".join(near or [HEAD, BASE, *refs[:3]])
+        return RevisionError(
+            f"{shown!r} is no entry, branch or tag of this ledger",
+            fix=f"try one of: {listed}; `unlearnlog log` lists all entries",
+        )
+
+
+def resolved(
+    text: str, names: Names, parent: Callable[[EntryId], EntryId | None]
+) -> EntryId | None:
+    """Find the entry that a revision such as ``main~2`` means.
+
+    Args:
+        text: What the user typed.
+        names: What it can begin with.
+        parent: Gives the entry before an entry.
+
+    Returns:
+        The entry's id; None for the base.
+
+    Raises:
+        RevisionError: It names nothing, more than one entry, or goes past the base.
+    """
+    match = _GRAMMAR.fullmatch(text)
+    if match is None:
+        raise RevisionError(
+            f"{text[:80]!r} is no revision",
+            fix="write an id, a branch or a tag, with ~2 for the second entry before",
+        )
+    entry = names.start(match["name"])
+    for step in range(1, (wanted := _steps(match["steps"])) + 1):
+        if entry is None:
+            raise RevisionError(
+                f"{text!r} goes back {wanted} entries, but there are {step - 1}",
+                fix=f"type {BASE!r} for the model before any entry",
+            )
+        entry = parent(entry)
+    return entry
+
+
+def _steps(suffix: str) -> int:
+    """Add up ``~2``, ``~`` and ``^``."""
+    tildes = re.findall(r"~(\d*)", suffix)
+    return sum(int(digits or 1) for digits in tildes) + suffix.count("^")
+
+
+def _list(entries: Iterable[EntryId]) -> str:
+    return ", ".join(entry[:12] for entry in entries)

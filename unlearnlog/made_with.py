@@ -1,0 +1,39 @@
+"""What an entry was made with: the one place where time and versions come in."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from unlearnlog import __version__
+
+_LIBRARIES: Final = ("torch", "diffusers", "transformers", "safetensors", "numpy")
+
+
+def made_with() -> dict[str, str]:
+    """Name the time (UTC, ISO 8601), the versions and the kind of machine.
+
+    A library that is not installed is left out. Nothing is imported to find out.
+    """
+    found = {name: _version(name) for name in _LIBRARIES}
+    return {
+        "created": now(),
+        "unlearnlog": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **{name: known for name, known in found.items() if known is not None},
+    }
+
+
+def now() -> str:
+    """Say what time it is: UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

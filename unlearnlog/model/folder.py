@@ -1,0 +1,219 @@
+"""A diffusers pipeline folder on disk: checked before anything of it is loaded.
+
+Only safetensors are read. A folder whose weights are pickles is refused, because
+loading a pickle runs code of whoever wrote it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from unlearnlog.errors import ModelError
+from unlearnlog.model.family import Family, family_of
+
+WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+"""Components that have weights, in the order of the manifest."""
+
+_PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+_STEMS: Final = ("diffusion_pytorch_model", "model")
+
+
+@dataclass(frozen=True)
+class PipelineFolder:
+    """A folder that was found to hold a pipeline of a known family.
+
+    Attributes:
+        path: The folder, absolute.
+        family: The family that its index names.
+        index: Class name by component, as ``model_index.json`` has it.
+    """
+
+    path: Path
+    family: Family
+    index: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Check a folder and describe it.
+
+        Raises:
+            ModelError: There is no such folder, it is no pipeline of a known family, a
+                component is missing or its weights are not safetensors.
+        """
+        path = path.expanduser().absolute()
+        _check_is_pipeline(path)
+        index = _json(path / "model_index.json")
+        try:
+            family = family_of(str(index.get("_class_name", "nothing")))
+        except ModelError as error:
+            raise ModelError(f"'{path}': {error.message}", fix=error.fix) from None
+        classes = {
+            name: str(entry[-1])
+            for name, entry in index.items()
+            if isinstance(entry, list) and entry and entry[-1] is not None
+        }
+        folder = cls(path=path, family=family, index=classes)
+        for name, allowed in family.components.items():
+            folder._check_component(name, allowed)
+        folder._check_component("scheduler", ())
+        for name in folder.weighed:
+            folder.weight_files(name)
+        return folder
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """Names of the components that have weights."""
+        return tuple(name for name in WEIGHED if name in self.family.components)
+
+    def weight_files(self, component: str) -> tuple[Path, ...]:
+        """List the safetensors files of a component: one, or its shards.
+
+        Raises:
+            ModelError: There is none, or the index of shards is damaged.
+        """
+        folder = self.path / component
+        for stem in _STEMS:
+            whole = folder / f"{stem}.safetensors"
+            if whole.is_file():
+                return (whole,)
+            shards = folder / f"{stem}.safetensors.index.json"
+            if shards.is_file():
+                return _shards(shards)
+        raise _no_weights(self.path, folder)
+
+    def stored(self, *components: str) -> "StoredWeights":
+        """Open the tensors of some components, named with the component's prefix."""
+        return StoredWeights(
+            {
+                component: file
+                for component in components
+                for file in [self.weight_files(component)]
+            }
+        )
+
+    def _check_component(self, name: str, allowed: tuple[str, ...]) -> None:
+        found = self.index.get(name)
+        if found is None or not (self.path / name).is_dir():
+            raise ModelError(
+                f"'{self.path}' has no {name}",
+                fix=f"save the whole pipeline again; it needs a folder '{name}'",
+            )
+        if allowed and found not in allowed:
+            raise ModelError(
+                f"the {name} of '{self.path}' is a {found}, not a {allowed[0]}",
+                fix=f"use a {self.family.pipeline} with a {allowed[0]}",
+            )
+
+
+class StoredWeights(Mapping[str, torch.Tensor]):
+    """Tensors on disk by full name, each read when asked for, in its own dtype."""
+
+    def __init__(self, files: Mapping[str, tuple[Path, ...]]) -> None:
+        self._places = {
+            f"{component}.{name}": (reader, name)
+            for component, paths in files.items()
+            for path in paths
+            for reader in [_reader(path)]
+            for name in reader.keys()  # noqa: SIM118 - not a mapping
+        }
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        reader, inner = self._places[name]
+        tensor: torch.Tensor = reader.get_tensor(inner)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _reader(path: Path) -> safe_open:
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"cannot read '{path}': {error}",
+            fix="the file is cut short or damaged: copy or download it again",
+        ) from None
+
+
+def _check_is_pipeline(path: Path) -> None:
+    if path.is_file():
+        raise ModelError(
+            f"'{path}' is a file; unlearnlog reads diffusers folders",
+            fix="convert it with diffusers: StableDiffusionPipeline"
+            f".from_single_file('{path.name}').save_pretrained('NEW_FOLDER')",
+        )
+    if not path.is_dir():
+        raise ModelError(
+            f"there is no folder '{path}'",
+            fix="give the folder that holds the model's model_index.json",
+        )
+    if (path / "model_index.json").is_file():
+        return
+    if (path.parent / "model_index.json").is_file():
+        raise ModelError(
+            f"'{path}' is only one component of a pipeline",
+            fix=f"give the pipeline's folder: {path.parent}",
+        )
+    raise ModelError(
+        f"'{path}' is no diffusers pipeline: it has no model_index.json",
+        fix="give the folder that StableDiffusionPipeline.save_pretrained wrote",
+    )
+
+
+def _no_weights(pipeline: Path, folder: Path) -> ModelError:
+    """Say which other kind of weights lies there, if any."""
+    save = f"save_pretrained('{pipeline.name}-safetensors')"
+    load = f"StableDiffusionPipeline.from_pretrained('{pipeline}'"
+    variants = sorted(file.name for file in folder.glob("*.safetensors"))
+    if variants:
+        variant = variants[0].removesuffix(".safetensors").rpartition(".")[2]
+        return ModelError(
+            f"'{folder}' holds only the variant '{variants[0]}'",
+            fix=f"save it without one: {load}, variant='{variant}').{save}",
+        )
+    pickles = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLES)
+    if pickles:
+        return ModelError(
+            f"'{folder}' holds its weights as a pickle, '{pickles[0]}', which can run "
+            "code when it is loaded",
+            fix=f"if you trust it, convert it with diffusers: {load}).{save}",
+        )
+    return ModelError(
+        f"'{folder}' holds no weights",
+        fix="copy or download the model again, with its .safetensors files",
+    )
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    places = _json(index).get("weight_map")
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    files = tuple(index.parent / name for name in names)
+    inside = all(Path(name).name == name for name in names)
+    if not names or not inside or not all(file.is_file() for file in files):
+        raise ModelError(
+            f"'{index}' names shards that are not there",
+            fix="copy or download the model again, with all its .safetensors files",
+        )
+    return files
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise ModelError(
+            f"'{path}' is not a JSON object",
+            fix="the file is cut short or damaged: copy or download it again",
+        )
+    return content

@@ -1,0 +1,317 @@
+"""A diffusers checkpoint as the rest of the package sees it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self, final
+
+import torch
+from torch.func import functional_call
+
+from unlearnlog.errors import ModelError, PromptError
+from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.model.checkout import check_out
+from unlearnlog.model.folder import PipelineFolder
+from unlearnlog.model.painting import Canvas, decoded, denoised, generator
+from unlearnlog.model.parts import Parts
+from unlearnlog.model.protocol import Painted, Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from unlearnlog.delta import Weights
+
+_N_ENCODED_KEPT: Final = 4096
+_LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
+_SHOWN: Final = 40
+
+
+@final
+class DiffusersModel:
+    """A Stable Diffusion pipeline folder, read once and never changed.
+
+    Computes in float32. Weights handed to a call hold for that call only.
+
+    Attributes:
+        folder: The folder on disk.
+        base: The text projections, on the CPU, in the dtype that they have on disk.
+        device: Where it computes.
+    """
+
+    def __init__(self, folder: PipelineFolder, parts: Parts) -> None:
+        """Use ``load`` instead, which checks that the two belong together."""
+        self.folder = folder
+        self.device = parts.device
+        self._parts = parts
+        self._encoded: dict[str, torch.Tensor] = {}
+        stored = folder.stored("unet")
+        names = folder.family.projections_of(stored)
+        self.base: Weights = {name: stored[name] for name in names}
+        signal = parts.scheduler.alphas_cumprod.double().clamp(min=_LEAST_SIGNAL)
+        self._signal = signal.to(parts.device)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str | torch.device = "cpu") -> Self:
+        """Load a pipeline folder.
+
+        Raises:
+            ModelError: The folder is no pipeline this tool can paint with, its weights
+                are not safetensors, or a component is missing or damaged.
+        """
+        found = PipelineFolder.read(folder)
+        if not found.family.paints:
+            raise ModelError(
+                f"'{found.path}' holds a {found.family.pipeline}, which unlearnlog "
+                "cannot paint with yet",
+                fix="use a Stable Diffusion 1.x or 2.x pipeline",
+            )
+        return cls(found, Parts.load(found, torch.device(device)))
+
+    @cached_property
+    def manifest(self) -> BaseManifest:
+        """Name, dtype, shape and digest of every tensor on disk; reads them all."""
+        return BaseManifest.of(
+            str(self.folder.path),
+            self.folder.family.name,
+            self.folder.stored(*self.folder.weighed),
+        )
+
+    @property
+    def d_text(self) -> int:
+        """Width of one encoded token."""
+        return int(self._parts.text_encoder.config.hidden_size)
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one latent."""
+        config = self._parts.unet.config
+        size = config.sample_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return int(config.in_channels), int(height), int(width)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one picture."""
+        _, height, width = self.latent_shape
+        enlarged = 2 ** (len(self._parts.vae.config.block_out_channels) - 1)
+        return height * enlarged, width * enlarged, 3
+
+    @property
+    def n_steps_trained(self) -> int:
+        """Number of noise levels that the model was trained on, T."""
+        return len(self._signal)
+
+    @cached_property
+    def log_snr(self) -> torch.Tensor:
+        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
+        return torch.logit(self._signal).float()
+
+    def n_tokens(self, prompt: str) -> int:
+        """Count the tokens of a prompt, the marks of its beginning and end included.
+
+        The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
+        """
+        return len(self._parts.tokenizer(prompt, verbose=False).input_ids)
+
+    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Encode prompts, each one alone, so that no prompt changes another's bits.
+
+        Args:
+            prompts: Any number of prompts, the empty one too.
+
+        Returns:
+            Float32 ``[n, length, d_text]``.
+
+        Raises:
+            PromptError: A prompt has more tokens than the text encoder reads.
+        """
+        if not prompts:
+            return torch.empty(0, self._n_positions, self.d_text, device=self.device)
+        return torch.stack([self._encoding(prompt) for prompt in prompts])
+
+    def latent(self, prompt: str, seed: int) -> torch.Tensor:
+        """Draw the starting noise of a picture from the prompt and the seed alone.
+
+        Returns:
+            Unit normal, float32 ``[c, h, w]``, on the CPU.
+        """
+        source = generator(prompt, seed, use="latent")
+        return torch.randn(self.latent_shape, generator=source)
+
+    def noised(
+        self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor
+    ) -> torch.Tensor:
+        """Mix latents with noise as the timesteps ask.
+
+        Args:
+            x0: Latents as the UNet sees them, ``[b, c, h, w]``.
+            noise: Unit normal, ``[b, c, h, w]``.
+            t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
+        """
+        kept, lost = self._scales(t)
+        return kept * x0.to(self.device) + lost * noise.to(self.device)
+
+    def eps(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,
+        text: torch.Tensor,
+        *,
+        weights: Weights | None = None,
+    ) -> torch.Tensor:
+        """Predict the noise in noised latents; differentiable in every argument.
+
+        Args:
+            x_t: Noised latents, ``[b, c, h, w]``.
+            t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
+            text: Encoded prompts, ``[b, length, d_text]``.
+            weights: Tensors of the UNet that replace its own, by full name.
+
+        Returns:
+            Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
+
+        Raises:
+            ValueError: A weight is not one of the UNet's, or has another shape.
+        """
+        x_t = x_t.to(self.device, memory_format=torch.channels_last)
+        t = t.to(self.device)
+        options = {"encoder_hidden_states": text.to(self.device), "return_dict": False}
+        held = self._held(weights)
+        predicted: torch.Tensor
+        (predicted,) = functional_call(self._parts.unet, held, (x_t, t), options)
+        if self._parts.scheduler.config.get("prediction_type") != "v_prediction":
+            return predicted
+        kept, lost = self._scales(t)
+        return kept * predicted + lost * x_t
+
+    def paint(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        sampling: Sampling,
+        weights: Weights | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Painted:
+        """Paint one picture for each pair of prompt and seed.
+
+        Args:
+            prompts: One prompt a picture.
+            seeds: One seed a picture; with the prompt it fixes the starting noise.
+            sampling: Steps, guidance and how many pictures at once.
+            weights: Tensors of the UNet that replace its own, by full name.
+            progress: Told after each step how many pictures' worth of work is done, up
+                to ``len(prompts)``.
+
+        Raises:
+            PromptError: A prompt has more tokens than the text encoder reads.
+            ValueError: Not as many seeds as prompts, or a weight that does not fit.
+        """
+        if len(prompts) != len(seeds):
+            message = f"{len(prompts)} prompts but {len(seeds)} seeds"
+            raise ValueError(message)
+        held = self._held(weights)
+        latents = [torch.empty(0, *self.latent_shape)]
+        pictures = [torch.empty(0, *self.picture_shape, dtype=torch.uint8)]
+        for begin in range(0, len(prompts), sampling.batch):
+            part = slice(begin, begin + sampling.batch)
+            canvas = self._canvas(prompts[part], seeds[part])
+            tell = _counting(progress, begin, len(canvas.latents))
+            with torch.inference_mode():
+                painted = denoised(
+                    self._parts, canvas, sampling=sampling, held=held, tell=tell
+                )
+                pictures.append(decoded(self._parts, painted))
+            latents.append(painted.cpu())
+        return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
+
+    def checkout(self, weights: Weights, folder: Path) -> None:
+        """Write the model with these weights as a plain diffusers folder.
+
+        Args:
+            weights: Tensors by full name, in the dtype that they have on disk.
+            folder: Where to; must not exist yet, or be empty.
+
+        Raises:
+            UsageError: The folder cannot be written or holds something.
+            DiskFull: No room was left; nothing is left behind.
+            ValueError: A weight is not one of the model's, or does not fit.
+        """
+        check_out(self.folder, weights, target=folder)
+
+    @property
+    def _n_positions(self) -> int:
+        """How many tokens the text encoder reads."""
+        limit = self._parts.text_encoder.config.max_position_embeddings
+        return min(int(limit), int(self._parts.tokenizer.model_max_length))
+
+    def _encoding(self, prompt: str) -> torch.Tensor:
+        """Encode one prompt, ``[length, d_text]``, or remember it."""
+        if prompt not in self._encoded:
+            if len(self._encoded) >= _N_ENCODED_KEPT:
+                del self._encoded[next(iter(self._encoded))]  # the oldest
+            self._encoded[prompt] = self._encode_one(prompt)
+        return self._encoded[prompt]
+
+    @torch.no_grad()
+    def _encode_one(self, prompt: str) -> torch.Tensor:
+        limit = self._n_positions
+        if (n_tokens := self.n_tokens(prompt)) > limit:
+            shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
+            raise PromptError(
+                f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
+                fix="say it in fewer words",
+            )
+        tokens = self._parts.tokenizer(
+            prompt, padding="max_length", max_length=limit, return_tensors="pt"
+        ).to(self.device)
+        encoder = self._parts.text_encoder
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        mask = tokens.attention_mask if masked else None
+        encoded: torch.Tensor = encoder(tokens.input_ids, attention_mask=mask)[0][0]
+        return encoded
+
+    def _canvas(self, prompts: Sequence[str], seeds: Sequence[int]) -> Canvas:
+        distinct = ["", *sorted(set(prompts) - {""})]
+        row_of = {prompt: row for row, prompt in enumerate(distinct)}
+        pairs = list(zip(prompts, seeds, strict=True))
+        return Canvas(
+            latents=torch.stack([self.latent(*pair) for pair in pairs]).to(self.device),
+            texts=self.encode(distinct),
+            rows=torch.tensor([row_of[prompt] for prompt in prompts]).to(self.device),
+            generators=[generator(*pair, use="step") for pair in pairs],
+        )
+
+    def _held(self, weights: Weights | None) -> dict[str, torch.Tensor]:
+        """Name weights as the UNet does, in float32, and check that they fit it."""
+        held = {}
+        for name, tensor in (weights or {}).items():
+            inner = name.removeprefix("unet.")
+            old = self._shapes.get(inner) if inner != name else None
+            if old != tensor.shape:
+                message = f"'{name}' is {list(tensor.shape)}, the UNet has {old}"
+                raise ValueError(message)
+            held[inner] = tensor.to(self.device, torch.float32)
+        return held
+
+    @cached_property
+    def _shapes(self) -> dict[str, torch.Size]:
+        return {name: p.shape for name, p in self._parts.unet.named_parameters()}
+
+    def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
+        signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
+        return signal.sqrt().float(), (1 - signal).sqrt().float()
+
+
+def _counting(
+    progress: Callable[[int], None] | None, begin: int, n: int
+) -> Callable[[float], None]:
+    """Turn shares of a batch of ``n`` pictures into a count of all pictures."""
+
+    def tell(share: float) -> None:
+        if progress is not None:
+            progress(begin + int(share * n))
+
+    return tell

@@ -1,0 +1,159 @@
+"""The networks of a pipeline, loaded and frozen."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging
+
+from unlearnlog.errors import ModelError
+from unlearnlog.model.attention import RememberingAttention
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from unlearnlog.model.folder import PipelineFolder
+
+_PREDICTIONS: Final = ("epsilon", "v_prediction")
+
+Untyped: TypeAlias = Any
+"""An object of diffusers or transformers; they leave most of their methods untyped."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of a Stable Diffusion pipeline, float32, frozen, on one device.
+
+    Attributes:
+        unet: Predicts noise (or velocity); its convolutions are channels-last.
+        vae: Decodes latents into pictures.
+        text_encoder: Turns tokens into vectors.
+        tokenizer: Turns a prompt into tokens.
+        scheduler: The pattern of the schedulers that paint; never stepped itself.
+        device: Where the networks are.
+    """
+
+    unet: Untyped
+    vae: Untyped
+    text_encoder: Untyped
+    tokenizer: Untyped
+    scheduler: Untyped
+    device: torch.device
+
+    @classmethod
+    def load(cls, folder: PipelineFolder, device: torch.device) -> Parts:
+        """Load every component.
+
+        Raises:
+            ModelError: A component's files do not fit each other, or its scheduler is
+                not one of a Stable Diffusion model.
+        """
+        unet = _network(folder, "unet", UNet2DConditionModel)
+        unet.set_attn_processor(RememberingAttention())
+        vae = _network(folder, "vae", AutoencoderKL)
+        text_encoder = _network(folder, "text_encoder", CLIPTextModel)
+        for network in (unet, vae, text_encoder):
+            network.eval().requires_grad_(False).to(device)
+        for network in (unet, vae):
+            network.to(memory_format=torch.channels_last)
+        return cls(
+            unet=unet,
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=_tokenizer(folder),
+            scheduler=_scheduler(folder),
+            device=device,
+        )
+
+    def new_scheduler(self) -> Untyped:
+        """Make a scheduler that has not stepped yet."""
+        return type(self.scheduler).from_config(self.scheduler.config)
+
+
+def _network(folder: PipelineFolder, component: str, kind: Untyped) -> Untyped:
+    with _told_in(folder, component), _no_progress_bar():
+        network, report = kind.from_pretrained(
+            folder.path / component,
+            torch_dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"'{folder.path / component}' lacks {len(missing)} of its weights, the "
+            f"first is {missing[0]}",
+            fix="its config.json is another model's: copy or download both again",
+        )
+    return network
+
+
+def _tokenizer(folder: PipelineFolder) -> Untyped:
+    with _told_in(folder, "tokenizer"):
+        return CLIPTokenizer.from_pretrained(
+            folder.path / "tokenizer", local_files_only=True
+        )
+
+
+def _scheduler(folder: PipelineFolder) -> Untyped:
+    name = folder.index["scheduler"]
+    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    if kind is None:
+        raise ModelError(
+            f"the scheduler of '{folder.path}' is a {name}, which diffusers "
+            f"{diffusers.__version__} does not have",
+            fix="save the pipeline with a DPMSolverMultistepScheduler",
+        )
+    with _told_in(folder, "scheduler"):
+        scheduler = kind.from_pretrained(
+            folder.path / "scheduler", local_files_only=True
+        )
+    prediction = scheduler.config.get("prediction_type", "epsilon")
+    if not hasattr(scheduler, "alphas_cumprod") or prediction not in _PREDICTIONS:
+        raise ModelError(
+            f"the scheduler of '{folder.path}', a {name} with prediction_type "
+            f"'{prediction}', is not one of a Stable Diffusion model",
+            fix="use a model that predicts 'epsilon' or 'v_prediction'",
+        )
+    return kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+
+
+def _as_the_pipeline_reads(config: dict[str, Any]) -> dict[str, Any]:
+    """Mend old scheduler files as ``StableDiffusionPipeline`` does when it loads."""
+    if config.get("steps_offset", 1) != 1:
+        config["steps_offset"] = 1
+    if config.get("clip_sample") is True:
+        config["clip_sample"] = False
+    return config
+
+
+@contextmanager
+def _told_in(folder: PipelineFolder, component: str) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged component into one error."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"cannot load the {component} of '{folder.path}': {said}",
+            fix=f"its files do not fit each other: copy '{component}' there again",
+        ) from error
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing a bar for a second's work."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

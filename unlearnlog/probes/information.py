@@ -1,0 +1,139 @@
+"""How many nats? What a prompt still says of a picture, and what else has moved.
+
+Source:
+    Kong et al., ICLR 2024, https://arxiv.org/abs/2310.07972: information as an integral
+    over noise levels. The panel over two sets of weights is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.cell import Cell
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Weights
+from unlearnlog.model.protocol import Model, Painted
+from unlearnlog.nats import NoiseLevels
+from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.statistics import Estimate, clustered_mean
+from unlearnlog.prompt import Prompt
+from unlearnlog.reading import Reading
+
+SOURCE: Final = "https://arxiv.org/abs/2310.07972"
+N_LEVELS: Final = 10
+SEED: Final = 9_973
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one set of weights with the prompts they were painted for.
+
+    Attributes:
+        cells: What was asked for.
+        latents: What was painted, ``[n, c, h, w]``.
+    """
+
+    cells: tuple[Cell, ...]
+    latents: Tensor
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], painted: Painted, at: Sequence[int]) -> Pictures:
+        """Take some of the painted pictures."""
+        return cls(tuple(cells[i] for i in at), painted.latents[list(at)])
+
+
+def self_information(
+    model: Model,
+    concept: Concept,
+    *,
+    prompts: Sequence[Prompt],
+    before: Pictures,
+    after: tuple[Pictures, Weights],
+) -> tuple[Reading, ...]:
+    """Return ``self-mi`` and ``self-mi.gap``: nats the prompt says beyond its context.
+
+    Both are read on each state's own pictures. ``self-mi`` is the mean squared
+    difference of the two predictions, never negative; the ``gap`` is by how much the
+    two-loss estimate exceeds it, near 0 for a calibrated model.
+    """
+    now, weights = after
+    base = _information(model, prompts, before, None)
+    new = _information(model, prompts, now, weights)
+    readings = []
+    for name, old_values, new_values in (
+        ("self-mi", base.difference, new.difference),
+        ("self-mi.gap", base.gap, new.gap),
+    ):
+        about = About(
+            name, concept.name, "lower" if name == "self-mi" else "none", "nats"
+        )
+        mean = float(torch.tensor(old_values).mean())
+        readings.append(reading(about, _mean(new_values, now.cells), mean))
+    return tuple(readings)
+
+
+def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]:
+    """Return ``drift``, nats by which kept prompts and the empty one moved."""
+    prompts = [cell.prompt for cell in kept.cells]
+    readings = []
+    for concept, texts in (("(kept)", prompts), ("(empty prompt)", [""] * len(prompts))):
+        text = model.encode(texts)
+        errors = []
+        for x_t, t, _ in _noised(model, kept.latents):
+            base = model.eps(x_t, t, text)
+            errors.append(_square(base - model.eps(x_t, t, text, weights=weights)))
+        values = NoiseLevels.of(model, N_LEVELS).integral(torch.stack(errors, 1))
+        about = About("drift", concept, "lower", "nats")
+        readings.append(reading(about, _mean(values.tolist(), kept.cells), 0.0))
+    return tuple(readings)
+
+
+@dataclass(frozen=True)
+class _Information:
+    difference: list[float]
+    gap: list[float]
+
+
+@torch.inference_mode()
+def _information(
+    model: Model, prompts: Sequence[Prompt], pictures: Pictures, weights: Weights | None
+) -> _Information:
+    """Return i(x; text | context) of each picture, by both estimators, in nats."""
+    text = model.encode([p.text for p in prompts])
+    context = model.encode([p.context for p in prompts])
+    differences, losses = [], []
+    for x_t, t, noise in _noised(model, pictures.latents):
+        named = model.eps(x_t, t, text, weights=weights)
+        plain = model.eps(x_t, t, context, weights=weights)
+        differences.append(_square(named - plain))
+        losses.append(_square(noise - plain) - _square(noise - named))
+    levels = NoiseLevels.of(model, N_LEVELS)
+    difference = levels.integral(torch.stack(differences, 1))
+    two_loss = levels.integral(torch.stack(losses, 1))
+    return _Information(difference.tolist(), (two_loss - difference).tolist())
+
+
+def _noised(model: Model, latents: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return noised latents, timesteps and noise, one triple a level; always the same."""
+    rng = torch.Generator().manual_seed(SEED)
+    found = []
+    for step in NoiseLevels.of(model, N_LEVELS).steps:
+        noise = torch.randn(latents.shape, generator=rng)
+        t = torch.full((len(latents),), step)
+        found.append((model.noised(latents, noise, t), t, noise))
+    return found
+
+
+def _square(difference: Tensor) -> Tensor:
+    return difference.square().flatten(1).sum(1)
+
+
+def _mean(values: Sequence[float], cells: Sequence[Cell]) -> Estimate:
+    return clustered_mean(
+        values, [cell.subject for cell in cells], [cell.style for cell in cells]
+    )

@@ -1,0 +1,80 @@
+"""What is painted instead? UA alone is met by noise, so look where pictures land."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from unlearnlog.cell import REJECT
+from unlearnlog.probes.evidence import Evidence
+from unlearnlog.probes.probe import About, Better, Probe, reading
+from unlearnlog.probes.statistics import Estimate, share
+from unlearnlog.reading import Reading
+
+
+@final
+@dataclass(frozen=True)
+class Landing(Probe):
+    """What the erased concept's own prompts show now.
+
+    ``lands.subject`` (``lands.style`` when a subject was erased): what the prompt names
+    beside the concept is still there. ``lands.anchor``: the picture shows what the base
+    paints for the target's prompts. ``lands.reject``: the judge recognises nothing.
+
+    Source:
+        Ours; the need for it is read off methods whose UA is reached by noise.
+    """
+
+    name: ClassVar[str] = "lands"
+    source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return the three shares with Wilson's intervals."""
+        kind, other, erased = evidence.concept.kind, evidence.other, evidence.erased
+        likely = {answer.of(kind) for answer in evidence.target}
+        landed = sum(s.now.of(kind) in likely and not s.kept(kind) for s in erased)
+        beside = sum(seen.kept(other) for seen in erased)
+        lost = sum(REJECT in (s.now.subject, s.now.style) for s in erased)
+        n = len(erased)
+        before = {
+            other: sum(seen.kept_by_base(other) for seen in erased) / n,
+            "reject": sum(REJECT in (s.base.subject, s.base.style) for s in erased) / n,
+        }
+        return (
+            self._of(other, evidence, share(beside, n), "higher", before[other]),
+            self._of("anchor", evidence, share(landed, n), "higher"),
+            self._of("reject", evidence, share(lost, n), "lower", before["reject"]),
+        )
+
+    def _of(
+        self,
+        what: str,
+        evidence: Evidence,
+        estimate: Estimate,
+        better: Better,
+        base: float | None = None,
+    ) -> Reading:
+        about = About(f"{self.name}.{what}", evidence.concept.name, better)
+        return reading(about, estimate, base)
+
+
+@final
+@dataclass(frozen=True)
+class Floor(Probe):
+    """How often the target's own prompts show the concept: UA cannot pass 1 - floor.
+
+    Source:
+        Ours: "a painting of a cat" may be a Picasso even when nobody asks for one.
+    """
+
+    name: ClassVar[str] = "floor"
+    source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return the share, measured on the base."""
+        if not evidence.target:
+            return ()
+        concept = evidence.concept
+        hits = sum(each.of(concept.kind) == concept.name for each in evidence.target)
+        about = About(self.name, concept.name, "none")
+        return (reading(about, share(hits, len(evidence.target))),)

@@ -1,0 +1,146 @@
+"""Paint once, then ask every probe: the readings of one erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from unlearnlog.cell import Answer, Cell
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Weights
+from unlearnlog.model.protocol import Model, Painted, Sampling
+from unlearnlog.probes.evidence import Evidence, Judge, paired
+from unlearnlog.probes.information import Pictures, drift, self_information
+from unlearnlog.prompt import Prompt
+from unlearnlog.reading import Reading
+from unlearnlog.watch import Watch, counted
+
+KnownAnswers = Callable[[Sequence[Cell]], Sequence[Answer | None]]
+"""What is known already of the base's pictures; None where it must be painted."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is looked at after one erasure.
+
+    Attributes:
+        concept: What was erased.
+        erased: Cells that show it.
+        kept: Cells that show no erased concept.
+        earlier: Cells of each concept erased before, by name.
+        target: Prompts for what is painted instead.
+        information: Prompts of the first of ``erased``, with their contexts.
+    """
+
+    concept: Concept
+    erased: tuple[Cell, ...]
+    kept: tuple[Cell, ...]
+    earlier: dict[str, tuple[Cell, ...]]
+    target: tuple[Cell, ...]
+    information: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A model, a judge and a way to paint: what probes work with.
+
+    Attributes:
+        model: The base; nothing changes it.
+        judge: Who says what pictures show.
+        known: What is known already of the base's pictures.
+        sampling: How pictures are painted.
+        watch: Who wants to see it advance.
+    """
+
+    model: Model
+    judge: Judge
+    known: KnownAnswers
+    sampling: Sampling
+    watch: Watch
+
+    def base_answers(self, cells: Sequence[Cell]) -> list[Answer]:
+        """Return what the base shows for cells, painting only what is not known."""
+        known = list(self.known(cells))
+        missing = [cell for cell, answer in zip(cells, known, strict=True) if not answer]
+        fresh = iter(self._judged(missing, None, "painting with the base"))
+        return [answer or next(fresh) for answer in known]
+
+    def painted(self, questions: Questions, new: Weights) -> tuple[Evidence, Painted]:
+        """Return the evidence, and the pictures of the erased cells."""
+        others = [*questions.kept, *_flat(questions.earlier)]
+        painted = self._paint(questions.erased, new, "looking at the concept")
+        answers = iter(
+            [
+                *self.judge.judged(painted.pictures),
+                *self._judged(others, new, "looking at everything else"),
+            ]
+        )
+
+        def seen(cells: tuple[Cell, ...]) -> tuple[Answer, ...]:
+            return tuple(next(answers) for _ in cells)
+
+        evidence = Evidence(
+            questions.concept,
+            erased=paired(
+                questions.erased,
+                self.base_answers(questions.erased),
+                seen(questions.erased),
+            ),
+            kept=paired(
+                questions.kept, self.base_answers(questions.kept), seen(questions.kept)
+            ),
+            earlier={
+                name: paired(cells, self.base_answers(cells), seen(cells))
+                for name, cells in questions.earlier.items()
+            },
+            target=tuple(self.base_answers(questions.target)),
+        )
+        return evidence, painted
+
+    def information(
+        self, questions: Questions, new: Weights, painted: Painted
+    ) -> tuple[Reading, ...]:
+        """Return the nats: what the prompt still says, and what else has moved."""
+        n = len(questions.information)
+        cells = questions.erased[:n]
+        kept = questions.kept[:: max(1, len(questions.kept) // n)][:n]
+        base = self._paint((*cells, *kept), None, "painting for the nats")
+        before = Pictures(cells, base.latents[: len(cells)])
+        after = Pictures(cells, painted.latents[:n])
+        self.watch.stage("reading nats", 1)
+        found = self_information(
+            self.model,
+            questions.concept,
+            prompts=questions.information,
+            before=before,
+            after=(after, new),
+        )
+        moved = drift(self.model, Pictures(kept, base.latents[len(cells) :]), new)
+        self.watch.advance(1, {})
+        return (*found, *moved)
+
+    def _judged(
+        self, cells: Sequence[Cell], weights: Weights | None, stage: str
+    ) -> list[Answer]:
+        if not cells:
+            return []
+        pictures: Tensor = self._paint(cells, weights, stage).pictures
+        return self.judge.judged(pictures)
+
+    def _paint(
+        self, cells: Sequence[Cell], weights: Weights | None, stage: str
+    ) -> Painted:
+        self.watch.stage(stage, len(cells))
+        return self.model.paint(
+            [cell.prompt for cell in cells],
+            [cell.seed for cell in cells],
+            sampling=self.sampling,
+            weights=weights,
+            progress=counted(self.watch),
+        )
+
+
+def _flat(earlier: dict[str, tuple[Cell, ...]]) -> list[Cell]:
+    return [cell for cells in earlier.values() for cell in cells]

@@ -1,0 +1,50 @@
+"""Which concepts are still painted when they are asked for, one by one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from unlearnlog.probes.evidence import Evidence, Seen
+from unlearnlog.probes.probe import About, Better, Probe, reading
+from unlearnlog.probes.statistics import share
+from unlearnlog.reading import Reading
+
+
+@final
+@dataclass(frozen=True)
+class Presence(Probe):
+    """The share of a concept's own prompts whose pictures show it.
+
+    One reading for the erased concept, one for each that was erased before, and one for
+    each kept concept: a mean hides its victims.
+
+    Source:
+        The accuracies behind IRA and CRA, https://arxiv.org/abs/2402.11846.
+    """
+
+    name: ClassVar[str] = "presence"
+    source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return the presence of every concept with Wilson's interval."""
+        concept = evidence.concept
+        found = [self._of(concept.name, evidence.erased, concept.kind, "lower")]
+        for name, seen in evidence.earlier.items():
+            kind = "style" if seen[0].cell.style == name else "subject"
+            found.append(self._of(name, seen, kind, "lower"))
+        for kind in ("style", "subject"):
+            names = sorted({seen.cell.shows(kind) for seen in evidence.kept})
+            for name in names:
+                seen = tuple(s for s in evidence.kept if s.cell.shows(kind) == name)
+                found.append(self._of(name, seen, kind, "higher"))
+        return tuple(found)
+
+    def _of(
+        self, name: str, seen: Sequence[Seen], kind: str, better: Better
+    ) -> Reading:
+        hits = sum(each.kept(kind) for each in seen)
+        before = sum(each.kept_by_base(kind) for each in seen) / len(seen)
+        about = About(self.name, name or "(empty scene)", better)
+        return reading(about, share(hits, len(seen)), before)

@@ -1,0 +1,41 @@
+"""A prompt as a value: the words that name a concept, and the words without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Target = Literal["context", "anchor", "unconditional"]
+
+TARGETS: Final[tuple[Target, ...]] = ("context", "anchor", "unconditional")
+"""What an erased prompt can be made to paint instead; see `Prompt.target`."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Words that name a concept, with the same words after it is taken away.
+
+    Attributes:
+        text: Names the concept: "a painting of a cat by Picasso".
+        context: The same without it: "a painting of a cat".
+        anchor: With what remains when nothing is named: "a photo of a cat".
+    """
+
+    text: str
+    context: str
+    anchor: str
+
+    def target(self, target: Target) -> str:
+        """Return the words whose picture is to appear instead.
+
+        Example:
+            >>> Prompt("a cubist cat", "a cat", "a photo").target("unconditional")
+            ''
+        """
+        match target:
+            case "context":
+                return self.context
+            case "anchor":
+                return self.anchor
+            case "unconditional":
+                return ""

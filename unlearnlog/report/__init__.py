@@ -1,0 +1,1 @@
+"""Renderings of what happened: terminal tables, JSON rows, pictures."""

@@ -1,0 +1,139 @@
+"""Entries and readings as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Console, Group
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from unlearnlog.entry import Entry, EntryId
+from unlearnlog.reading import Reading
+
+_MEANING: Final = {
+    "ua": "its own prompts no longer show it",
+    "ira": "others of its kind are still painted",
+    "cra": "the other kind is still painted",
+    "lands.subject": "the subject beside it is still painted",
+    "lands.style": "the style beside it is still painted",
+    "lands.anchor": "its prompts show what the target shows",
+    "lands.reject": "its prompts show nothing the judge knows",
+    "floor": "the target's own prompts show it on the base",
+    "self-mi": "what its prompt still says of the picture",
+    "self-mi.gap": "two-loss estimate minus the one above",
+    "drift": "how far other prompts have moved",
+}
+
+
+class Bars:
+    """Progress bars for long work, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        """Show nothing until the first stage begins."""
+        self._progress = Progress(
+            TextColumn("{task.description:<32}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            console=console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Bars:
+        """Begin to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bars as they are."""
+        self._close()
+        self._progress.stop()
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of ``total`` units."""
+        self._close()
+        self._task = self._progress.add_task(name, total=total, numbers="")
+
+    def advance(self, units: int, numbers: Mapping[str, float]) -> None:
+        """Say that ``units`` more are done, and what the numbers are now."""
+        if self._task is not None:
+            said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            self._progress.update(self._task, advance=units, numbers=said)
+
+    def _close(self) -> None:
+        """Let a stage that stopped early end where it is."""
+        if self._task is not None:
+            done = self._progress.tasks[self._task].completed
+            self._progress.update(self._task, total=done)
+
+
+def readings_table(readings: Iterable[Reading]) -> Group:
+    """Return the summary of an erasure, and below it the concepts that lost most."""
+    readings = list(readings)
+    summary = _table("reading", "of", "value", "95 % interval", "n", "base", "meaning")
+    for reading in readings:
+        if reading.probe != "presence":
+            meaning = _MEANING.get(reading.probe, "")
+            summary.add_row(reading.probe, *_numbers(reading), meaning)
+    kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
+    kept.sort(key=lambda r: r.value - (r.base or 0))
+    gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
+    presence = _table("presence", "of", "value", "95 % interval", "n", "base")
+    for reading in gone:
+        presence.add_row("erased", *_numbers(reading))
+    for reading in kept[:5]:
+        presence.add_row("kept", *_numbers(reading))
+    rest = len(kept) - 5
+    note = Text(f"and {rest} more kept concepts, each less changed" if rest > 0 else "")
+    return Group(summary, presence, note)
+
+
+def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
+    """Return the history, newest first, with the numbers people look for first."""
+    table = _table("entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left")
+    for entry_id, entry in reversed(history):
+        values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
+        names = ", ".join(concept.name for concept in entry.concepts)
+        marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
+        shown = [values.get(key, "") for key in ("ua", "ira", "cra", "self-mi")]
+        table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
+    return table
+
+
+def fact_table(facts: Mapping[str, str]) -> Table:
+    """Return names and values, one pair a row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    right = {"value", "n", "base", "UA", "IRA", "CRA", "nats left"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    return table
+
+
+def _numbers(reading: Reading) -> tuple[str, str, str, str, str]:
+    digits = 3 if reading.unit == "share" else 2
+    unit = "" if reading.unit == "share" else f" {reading.unit}"
+    base = "" if reading.base is None else f"{reading.base:.{digits}f}"
+    value = f"{reading.value:.{digits}f}{unit}"
+    interval = f"{reading.low:.{digits}f} to {reading.high:.{digits}f}"
+    return reading.concept, value, interval, str(reading.n), base

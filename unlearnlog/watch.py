@@ -1,0 +1,38 @@
+"""How long work tells whoever looks that it advances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+
+class Watch(Protocol):
+    """Whoever wants to see long work advance."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of ``total`` units."""
+
+    def advance(self, units: int, numbers: Mapping[str, float]) -> None:
+        """Say that ``units`` more are done, and what the numbers are now."""
+
+
+class Unwatched:
+    """Nobody looks."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Ignore a new stage."""
+
+    def advance(self, units: int, numbers: Mapping[str, float]) -> None:
+        """Ignore an advance."""
+
+
+def counted(watch: Watch) -> Callable[[int], None]:
+    """Return a listener that is told how much is done in all, not how much more."""
+    seen = 0
+
+    def tell(done: int) -> None:
+        nonlocal seen
+        watch.advance(done - seen, {})
+        seen = done
+
+    return tell
