@@ -15,10 +15,12 @@ ROOT: Final = Path(__file__).parents[1]
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
     "errors",
-    *("resources", "made_with", "digest", "concept", "delta", "reading", "entry"),
+    *("resources", "made_with", "watch", "digest"),
+    *("concept", "cell", "prompt", "patch", "delta", "reading", "entry"),
     "ledger",
     "graph",
     "model",
+    "nats",
     "atelier",
     "erasers",
     "probes",
@@ -31,16 +33,20 @@ LAYERS: Final = (
 )
 
 _WITH_TENSORS: Final = frozenset(
-    {"delta", "ledger", "model", "atelier", "erasers", "probes", "audits", "run"}
+    {
+        *("patch", "delta", "ledger", "model", "nats", "atelier"),
+        *("erasers", "probes", "audits", "run", "report"),
+    }
 )
 
 # Who may import what weighs much or belongs to one place.
 USERS: Final[Mapping[str, frozenset[str]]] = {
     "torch": _WITH_TENSORS,
     "safetensors": _WITH_TENSORS,
-    "diffusers": frozenset({"model"}),
-    "transformers": frozenset({"model"}),
-    "rich": frozenset({"report", "cli"}),
+    # atelier's recipe builds the networks that model/ loads, and shows their training.
+    "diffusers": frozenset({"model", "atelier"}),
+    "transformers": frozenset({"model", "atelier"}),
+    "rich": frozenset({"report", "cli", "atelier"}),
     "typer": frozenset({"cli"}),
     "click": frozenset({"cli"}),
 }

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from unlearnlog.errors import Interrupted, UnlearnlogError
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
 
 app = typer.Typer(
     help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
@@ -45,7 +49,11 @@ def init(
     from unlearnlog import run
 
     made = run.init(_start(ledger), model)
-    facts = {"ledger": str(made.folder), "model": made.base.source, "base": made.base.root}
+    facts = {
+        "ledger": str(made.folder),
+        "model": made.base.source,
+        "base": made.base.root,
+    }
     _show(facts if as_json else None, lambda: _facts(facts))
 
 
@@ -75,7 +83,10 @@ def add(
     with Bars(_err) as bars:
         outcome = run.add(at, concept, policy=rules, seed=seed, watch=bars)
     row = {**outcome.entry.row(), "created": outcome.created}
-    _show(row if as_json else None, lambda: _out.print(readings_table(outcome.entry.readings)))
+    _show(
+        row if as_json else None,
+        lambda: _out.print(readings_table(outcome.entry.readings)),
+    )
     if not outcome.verdict.passed:
         run.refuse(outcome)
     if not as_json:
@@ -102,7 +113,9 @@ def log(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    rev: Annotated[str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")] = "HEAD",
+    rev: Annotated[
+        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
+    ] = "HEAD",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,7 +125,11 @@ def show(
     found = Ledger.find(_start(ledger))
     entry_id = found.resolve(rev)
     if entry_id is None:
-        facts = {"revision": "base", "model": found.base.source, "base": found.base.root}
+        facts = {
+            "revision": "base",
+            "model": found.base.source,
+            "base": found.base.root,
+        }
         _show(facts if as_json else None, lambda: _facts(facts))
         return
     entry = found.entry(entry_id)
@@ -135,7 +152,10 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
         "state": found.state_digest(found.head),
         "erased": list(live) if as_json else ", ".join(live) or "nothing",
     }
-    _show(facts if as_json else None, lambda: _facts({k: str(v) for k, v in facts.items()}))
+    _show(
+        facts if as_json else None,
+        lambda: _facts({k: str(v) for k, v in facts.items()}),
+    )
 
 
 @app.command()
@@ -248,20 +268,21 @@ def _start(ledger: Path | None) -> Path:
     return (ledger or Path(os.environ.get("PWD", "."))).absolute()
 
 
-def _show(data: Any, otherwise: Any) -> None:
+def _show(data: object, otherwise: Callable[[], None]) -> None:
+    """Write data as one line of JSON, or let ``otherwise`` speak when there is none."""
     if data is None:
         otherwise()
     else:
-        _out.print_json(json.dumps(data)) if _out.is_terminal else print(json.dumps(data))
+        typer.echo(json.dumps(data, ensure_ascii=False))
 
 
-def _facts(facts: dict[str, str]) -> None:
+def _facts(facts: Mapping[str, str]) -> None:
     from unlearnlog.report.terminal import fact_table
 
     _out.print(fact_table(facts))
 
 
-def _entry(entry: Any) -> None:
+def _entry(entry: Entry) -> None:
     from unlearnlog.report.terminal import readings_table
 
     settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())

@@ -2,20 +2,29 @@
 
 Source:
     Kong et al., "Interpretable Diffusion via Information Decomposition", ICLR 2024,
-    https://arxiv.org/abs/2310.07972: i = 1/2 Int d lambda E||eps - eps'||^2 over the log
-    signal-to-noise ratio lambda. Theirs is importance sampling; here it is the trapezoid
-    rule on a fixed grid with common noise, which has less variance for differences.
+    https://arxiv.org/abs/2310.07972: i = 1/2 Int d lambda E||eps - eps'||^2 over the
+    log signal-to-noise ratio lambda. Theirs is importance sampling; here it is the
+    trapezoid rule on a fixed grid with common noise, which has less variance for
+    differences.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unlearnlog.model.protocol import Model
+
+class HasLevels(Protocol):
+    """Whatever knows its noise levels, as every model does."""
+
+    @property
+    def log_snr(self) -> Tensor:
+        """Log of signal power over noise power at each timestep, ``[T]``."""
+        ...
+
 
 LOWEST: Final = -5.0
 HIGHEST: Final = 7.0
@@ -35,10 +44,19 @@ class NoiseLevels:
     widths: tuple[float, ...]
 
     @classmethod
-    def of(cls, model: Model, n: int) -> NoiseLevels:
-        """Place ``n`` levels evenly in lambda, at the nearest trained timesteps."""
+    def of(cls, model: HasLevels, n: int) -> NoiseLevels:
+        """Place ``n`` levels evenly in lambda, at the nearest trained timesteps.
+
+        Where two levels are nearest to one timestep, it counts once.
+
+        Raises:
+            ValueError: ``n`` is below 2, so there is nothing to integrate over.
+        """
         import torch
 
+        if n < 2:
+            message = f"an integral needs at least 2 noise levels, not {n}"
+            raise ValueError(message)
         log_snr = model.log_snr
         low = max(LOWEST, float(log_snr.min()))
         high = min(HIGHEST, float(log_snr.max()))
@@ -47,7 +65,7 @@ class NoiseLevels:
         steps = sorted(set(nearest.tolist()), reverse=True)
         places = log_snr[steps]
         gaps = places.diff()
-        ends = torch.zeros(1)
+        ends = places.new_zeros(1)
         widths = (torch.cat([ends, gaps]) + torch.cat([gaps, ends])) / 2
         return cls(tuple(steps), tuple(widths.tolist()))
 

@@ -6,13 +6,14 @@ the file, the key and what would be allowed.
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from unlearnlog.digest import Record
 from unlearnlog.errors import PolicyError
@@ -20,6 +21,8 @@ from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from unlearnlog.erasers import Eraser
 
 _Count = Annotated[int, Field(ge=1, le=1000)]
@@ -60,38 +63,58 @@ class Requirements(Record):
 
 
 class Limit(Record):
-    """A bound on one reading.
+    """A bound on every reading of one probe that it makes sense for.
+
+    ``at_least`` is not asked of a reading where lower is better, nor ``at_most`` of one
+    where higher is: ``presence`` holds the erased concept down and the kept ones up.
 
     Attributes:
         reading: The probe's name.
         at_least: Smallest value that passes.
         at_most: Largest value that passes.
         of_base: Whether the bound is a multiple of the base's own reading.
+        optional: Whether it may go unread, as ``lands.subject`` does when a subject is
+            erased.
     """
 
     reading: Annotated[str, Field(min_length=1)]
     at_least: float | None = None
     at_most: float | None = None
     of_base: bool = False
+    optional: bool = False
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if self.at_least is None and self.at_most is None:
-            message = f"limit on '{self.reading}' has neither at_least nor at_most"
+            message = f"the limit on '{self.reading}' has neither at_least nor at_most"
             raise ValueError(message)
         return self
 
-    def failure(self, reading: Reading) -> str | None:
-        """Return what a reading fails at, or None."""
+    def failures(self, readings: Iterable[Reading]) -> list[str]:
+        """Return what its readings fail at; being there is the first thing they can."""
+        bounded = [reading for reading in readings if self._bounds(reading)]
+        if not bounded and not self.optional:
+            return [f"undecided: there is no reading of {self.reading}"]
+        found = [self._failure(reading) for reading in bounded]
+        return [failure for failure in found if failure is not None]
+
+    def _bounds(self, reading: Reading) -> bool:
+        low = self.at_least is not None and reading.better != "lower"
+        high = self.at_most is not None and reading.better != "higher"
+        return reading.probe == self.reading and (low or high)
+
+    def _failure(self, reading: Reading) -> str | None:
         scale = reading.base if self.of_base else 1.0
         if scale is None:
             return f"{self.reading} has no base to be compared with"
         of_base = " of base" if self.of_base else ""
         what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
-        if self.at_least is not None and reading.value < self.at_least * scale:
-            return f"{what}, must be at least {self.at_least:g}{of_base}"
-        if self.at_most is not None and reading.value > self.at_most * scale:
-            return f"{what}, must be at most {self.at_most:g}{of_base}"
+        low = self.at_least if reading.better != "lower" else None
+        high = self.at_most if reading.better != "higher" else None
+        if low is not None and reading.value < low * scale:
+            return f"{what}, must be at least {low:g}{of_base}"
+        if high is not None and reading.value > high * scale:
+            return f"{what}, must be at most {high:g}{of_base}"
         return None
 
 
@@ -125,7 +148,8 @@ class Policy(Record):
     sampling: SamplingSettings = SamplingSettings()
     probes: ProbeSettings = ProbeSettings()
     require: Requirements = Requirements()
-    limits: tuple[Limit, ...] = ()
+    # TOML has arrays and no tuples; what stands inside is checked as strictly.
+    limits: Annotated[tuple[Limit, ...], Field(strict=False)] = ()
 
     @classmethod
     def load(cls, name: str) -> Policy:
@@ -145,7 +169,7 @@ class Policy(Record):
                 f"there is no policy '{name}'",
                 fix=f"known: {known}; or give the path of a .toml file",
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:  # bad TOML, bad path
             raise PolicyError(
                 f"the policy '{name}' cannot be read: {error}",
                 fix=f"compare it with {policy_folder() / 'default.toml'}",
@@ -160,27 +184,14 @@ class Policy(Record):
             PolicyError: A key is unknown, or a value has a wrong type or size.
         """
         try:
-            policy = cls.model_validate(data, strict=False)
+            return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the file"
-            given = f", not {first['input']!r}" if first["type"] != "missing" else ""
-            raise PolicyError(
-                f"the policy '{name}' is wrong at {place}: {first['msg']}{given}",
-                fix=f"compare it with {policy_folder() / 'default.toml'}",
-            ) from error
-        return policy
+            raise _wrong(name, error.errors()[0]) from error
 
     def judge(self, readings: Iterable[Reading]) -> Verdict:
-        """Compare readings with the limits; a limit without a reading is left alone."""
+        """Compare readings with the limits; a limit that nothing was read for fails."""
         found = list(readings)
-        failures = [
-            failure
-            for limit in self.limits
-            for reading in found
-            if reading.probe == limit.reading
-            and (failure := limit.failure(reading)) is not None
-        ]
+        failures = [each for limit in self.limits for each in limit.failures(found)]
         return Verdict(not failures, tuple(failures))
 
     def chosen_eraser(self) -> Eraser:
@@ -193,7 +204,7 @@ class Policy(Record):
 
         settings = {key: value for key, value in self.eraser.items() if key != "name"}
         kind = eraser_called(str(self.eraser.get("name", "")))
-        known = kind.__dataclass_fields__
+        known = [each.name for each in fields(kind)]
         for key in settings:
             if key not in known:
                 raise PolicyError(
@@ -201,3 +212,36 @@ class Policy(Record):
                     fix=f"known: {', '.join(known)}",
                 )
         return kind.of(settings)
+
+
+_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    "sampling": SamplingSettings,
+    "probes": ProbeSettings,
+    "require": Requirements,
+    "limits": Limit,
+}
+
+
+def _wrong(name: str, error: ErrorDetails) -> PolicyError:
+    """Return what to tell the writer of a policy about its first fault."""
+    loc = error["loc"][:2] if error["loc"][:1] == ("eraser",) else error["loc"]
+    place = ".".join(str(part) for part in loc) or "the file"
+    fix = f"compare it with {policy_folder() / 'default.toml'}"
+    match error["type"]:
+        case "extra_forbidden":
+            what = "there is no such key"
+            section = _SECTIONS.get(str(loc[0]), Policy) if len(loc) > 1 else Policy
+            fix = f"known there: {', '.join(section.model_fields)}"
+        case "missing":
+            what = "it is missing"
+        case "value_error":
+            what = error["msg"].removeprefix("Value error, ")
+        case _ if loc[:1] == ("eraser",):
+            what = f"a setting is a text, a number, true or false, {_given(error)}"
+        case _:
+            what = f"{error['msg']}, {_given(error)}"
+    return PolicyError(f"the policy '{name}' is wrong at {place}: {what}", fix=fix)
+
+
+def _given(error: ErrorDetails) -> str:
+    return f"not {reprlib.repr(error['input'])}"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from unlearnlog.atelier import prompts
 from unlearnlog.atelier.studio import FOLDER, SOURCE, base_answers, bundled_judge
-from unlearnlog.cell import Cell
+from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta, Weights, state_after, state_digest
+from unlearnlog.digest import Digest
 from unlearnlog.entry import (
     Append,
     DeltaRecord,
@@ -29,8 +30,10 @@ from unlearnlog.entry import (
 from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, ModelError, NoLedger, Refused
 from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.made_with import made_with
-from unlearnlog.model import DiffusersModel, Sampling
+from unlearnlog.model import Sampling
+from unlearnlog.model.model import DiffusersModel
 from unlearnlog.policy import Policy, Verdict
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Panel, Questions
@@ -50,11 +53,13 @@ class Place:
         folder: The folder that holds ``.unlearnlog``.
         ledger: The ledger; None when ``add`` is to create it.
         model: The base, loaded.
+        manifest: What the base is made of, with the name the ledger calls it by.
     """
 
     folder: Path
     ledger: Ledger | None
     model: DiffusersModel
+    manifest: BaseManifest
 
     @property
     def head(self) -> EntryId | None:
@@ -69,6 +74,12 @@ class Place:
         """Every delta of the head's state, in replay order."""
         ledger = self.ledger
         return [ledger.delta(d) for d in ledger.plan(self.head)] if ledger else []
+
+    def state_digest(self) -> Digest:
+        """Digest of the head's state."""
+        if self.ledger is None:
+            return state_digest({}, self.manifest.root)
+        return self.ledger.state_digest(self.head)
 
     def weights(self, rev: EntryId | None) -> Weights:
         """Every text projection as it is at a revision, checked against the record."""
@@ -101,7 +112,7 @@ def init(folder: Path, model: str) -> Ledger:
         ModelError: The folder is no pipeline this tool knows.
         LedgerError: There is a ledger already.
     """
-    return Ledger.init(folder, _loaded(model).manifest)
+    return Ledger.init(folder, _loaded(model)[1])
 
 
 def place(start: Path, *, may_create: bool = False) -> Place:
@@ -116,10 +127,10 @@ def place(start: Path, *, may_create: bool = False) -> Place:
     except NoLedger:
         if not may_create:
             raise
-        return Place(start, None, _loaded(SOURCE))
-    model = _loaded(ledger.base.source)
-    ledger.check_base(model.manifest)
-    return Place(ledger.folder, ledger, model)
+        return Place(start, None, *_loaded(SOURCE))
+    model, manifest = _loaded(ledger.base.source)
+    ledger.check_base(manifest)
+    return Place(ledger.folder, ledger, model, manifest)
 
 
 def add(
@@ -139,36 +150,22 @@ def add(
     eraser = policy.chosen_eraser()
     panel = _panel(at, policy, watch or Unwatched())
     _require_presence(panel, policy, concept)
-    request = Request(
-        model=at.model,
-        old=at.weights(at.head),
-        forget=prompts.forget_prompts(concept),
-        keep=prompts.kept_prompts(concept),
-        sampling=panel.sampling,
-        seed=seed,
-        watch=panel.watch,
-    )
-    delta = eraser.erase(request)
+    delta = eraser.erase(_request(at, panel, concept, seed))
     state = state_after(at.model.base, [*at.deltas(), delta])
-    target: Target = eraser.settings.get("target", "context")  # type: ignore[assignment]
-    questions = _questions(policy, concept, gone=gone, target=target)
+    questions = _questions(policy, concept, gone=gone, target=eraser.target)
     readings = _readings(panel, questions, {**at.model.base, **state})
     verdict = policy.judge(readings)
-    root = at.model.manifest.root
     entry = Entry(
         parent=at.head,
         kind="erase",
         concepts=(concept,),
-        eraser=EraserRecord(name=eraser.name, settings=eraser.settings),
+        eraser=EraserRecord(name=eraser.name, settings={**eraser.settings}),
         seed=seed,
         policy=policy.name,
         changes=(Append(object=delta.digest),),
         delta=DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes),
         state=StateRecord(
-            before=at.ledger.state_digest(at.head)
-            if at.ledger
-            else state_digest({}, root),
-            after=state_digest(state, root),
+            before=at.state_digest(), after=state_digest(state, at.manifest.root)
         ),
         readings=readings,
         verdict=VerdictRecord(passed=verdict.passed, failures=verdict.failures),
@@ -176,7 +173,7 @@ def add(
         made_with=made_with(),
     )
     if verdict.passed:
-        ledger = at.ledger or Ledger.init(at.folder, at.model.manifest)
+        ledger = at.ledger or Ledger.init(at.folder, at.manifest)
         ledger.append(entry, delta)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
 
@@ -230,10 +227,13 @@ def live_concepts(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, EntryId
     }
 
 
-def _loaded(source: str) -> DiffusersModel:
+def _loaded(source: str) -> tuple[DiffusersModel, BaseManifest]:
+    """Load a model; the bundled one is called by its name, wherever it is installed."""
     if source == SOURCE:
-        return DiffusersModel.load(FOLDER, source=SOURCE)
-    return DiffusersModel.load(Path(source))
+        model = DiffusersModel.load(FOLDER)
+        return model, model.manifest.model_copy(update={"source": SOURCE})
+    model = DiffusersModel.load(Path(source))
+    return model, model.manifest
 
 
 def _resolved(at: Place, rev: str) -> EntryId | None:
@@ -262,15 +262,15 @@ def _sampling(policy: Policy) -> Sampling:
 
 
 def _panel(at: Place, policy: Policy, watch: Watch) -> Panel:
-    known, root = base_answers(), at.model.manifest.root
+    known, root = base_answers(), at.manifest.root
     if root != known.root:
         raise ModelError(
-            f"no judge is known for the model {at.model.manifest.source}",
+            f"no judge is known for the model {at.manifest.source}",
             fix="erase on the bundled model: run the same command in an empty folder",
         )
     sampling = _sampling(policy)
 
-    def answers(cells: Sequence[Cell]) -> list:
+    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
         return known.of(cells, root, (sampling.steps, sampling.guidance))
 
     return Panel(at.model, bundled_judge(), answers, sampling, watch)
@@ -281,32 +281,47 @@ def _require_presence(panel: Panel, policy: Policy, concept: Concept) -> None:
     answers = panel.base_answers(prompts.erased_cells(concept, policy.probes.erased))
     shown = sum(answer.of(concept.kind) == concept.name for answer in answers)
     if shown < policy.require.base_presence * len(answers):
+        percent = 100 * shown / len(answers)
         raise ConceptError(
-            f"the base paints '{concept.name}' in {100 * shown / len(answers):.0f} % of "
-            f"{len(answers)} pictures: nothing to erase",
+            f"the base paints '{concept.name}' in {percent:.0f} % of {len(answers)} "
+            "pictures: nothing to erase",
             fix="unlearnlog concepts lists what this model paints",
         )
+
+
+def _request(at: Place, panel: Panel, concept: Concept, seed: int) -> Request:
+    return Request(
+        model=at.model,
+        old=at.weights(at.head),
+        forget=prompts.forget_prompts(concept),
+        keep=prompts.kept_prompts(concept),
+        sampling=panel.sampling,
+        seed=seed,
+        watch=panel.watch,
+    )
 
 
 def _questions(
     policy: Policy, concept: Concept, *, gone: Sequence[Concept], target: Target
 ) -> Questions:
     sizes = policy.probes
-    erased = prompts.erased_cells(concept, sizes.erased)
-    lost = {concept.name, *(each.name for each in gone)}
+    names = {each.name for each in gone}
+    erased = tuple(
+        cell
+        for cell in prompts.erased_cells(concept, sizes.erased)
+        if not {cell.subject, cell.style} & names
+    )
     return Questions(
         concept,
-        erased=tuple(c for c in erased if not {c.subject, c.style} & (lost - {concept.name})),
-        kept=prompts.kept_cells(lost, sizes.kept),
+        erased=erased,
+        kept=prompts.kept_cells({concept.name, *names}, sizes.kept),
         earlier={e.name: prompts.erased_cells(e, sizes.earlier) for e in gone},
         target=prompts.target_cells(concept, target, sizes.erased),
         information=prompts.information_prompts(erased[: sizes.information], concept),
     )
 
 
-def _readings(
-    panel: Panel, questions: Questions, new: Weights
-) -> tuple[Reading, ...]:
+def _readings(panel: Panel, questions: Questions, new: Weights) -> tuple[Reading, ...]:
     evidence, painted = panel.painted(questions, new)
     seen = [reading for probe in PROBES for reading in probe.readings(evidence)]
     return (*seen, *panel.information(questions, new, painted))

@@ -146,7 +146,13 @@ def parent_phrase(kind: Kind, name: str, *, other: str) -> str:
 def sampled(rng: np.random.Generator) -> Caption:
     """Draw a training caption; its cells are what a picture for it may show."""
     kinds: Sequence[str] = (
-        "full", "photo", "any-style", "any-subject", "movement", "category", "empty",
+        "full",
+        "photo",
+        "any-style",
+        "any-subject",
+        "movement",
+        "category",
+        "empty",
         "anything",
     )
     shares = (0.44, 0.12, 0.14, 0.09, 0.07, 0.05, 0.06, 0.03)

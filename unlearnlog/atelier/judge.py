@@ -54,7 +54,7 @@ class JudgeNet(nn.Module):
         return torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the style and the subject logits, ``[b, n_styles]``, ``[b, n_subjects]``."""
+        """Return logits: styles ``[b, n_styles]``, subjects ``[b, n_subjects]``."""
         pooled = self.pooled(pictures)
         return self.style(pooled), self.subject(pooled)
 
@@ -106,6 +106,5 @@ class Judge:
 
 
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
-    """Return pictures ``[n, h, w, 3]`` as a float tensor ``[n, 3, h, w]`` in ``[0, 1]``."""
+    """Return pictures ``[n, h, w, 3]`` as floats in ``[0, 1]``, ``[n, 3, h, w]``."""
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-

@@ -1,7 +1,8 @@
 """Which prompts erase a concept of the bundled world, and which ones look at it.
 
-The two never meet: probes have templates and latents of their own, and a quarter of the
-subject x style cells never occurs in a forget set.
+The two never meet: probes have templates and latents of their own, and no forget set
+names a reserved quarter of the subject x style cells. (A prompt without a subject, "a
+painting by Picasso", may still show any of them: it names none.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from unlearnlog.atelier.captions import (
 )
 from unlearnlog.atelier.world import EMPTY, PLAIN, world
 from unlearnlog.cell import Cell
-from unlearnlog.concept import Concept
+from unlearnlog.concept import Concept, concept_id
 from unlearnlog.errors import ConceptError
 from unlearnlog.prompt import Prompt, Target
 
@@ -36,6 +37,12 @@ ERASING_PHOTOS: Final = PHOTOS[:-1]
 PROBING_PHOTO: Final = PHOTOS[-1]
 PER_CELL: Final = 6
 """The most seeds of one cell that any probe looks at."""
+
+_REMAINS: Final = frozenset(
+    {"photo", "a-photo", "photograph", "plain", "plain-photo", "plain-style"}
+    | {"empty", "empty-photo", "empty-scene", "an-empty-photo"}
+)
+"""Ids of what is left when nothing is named."""
 
 
 def concept_called(name: str) -> Concept:
@@ -47,41 +54,61 @@ def concept_called(name: str) -> Concept:
         ConceptError: It is what remains when nothing is named, or nothing known.
     """
     wanted = Concept(name, "style")
-    seen = world()
-    if wanted.id in ("photo", "photograph", "plain", "empty", "empty-scene"):
+    if wanted.id in _REMAINS:
         raise ConceptError(
             f"'{wanted.name}' is what remains when nothing is named",
             fix="name an artist or a subject: unlearnlog concepts lists them",
         )
-    styles = (*seen.styles, *(a for v in seen.movements.values() for a in v))
-    subjects = (*seen.subjects, *(s for v in seen.categories.values() for s in v))
-    for kind, names in (("style", styles), ("subject", subjects)):
-        for each in names:
-            aliases = seen.synonyms.get(each, ())
-            if wanted.id in {Concept(n, kind).id for n in (each, *aliases)}:
-                parent = seen.parent(each) or ""
-                anchor = PLAIN if kind == "style" else "empty scene"
-                return Concept(each, kind, aliases, anchor=anchor, parent=parent)
-    known = sorted({*styles, *subjects}, key=str.casefold)
-    near = get_close_matches(wanted.name, known, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise ConceptError(
-        f"the concept graph of this model has no '{wanted.name}'",
-        fix=f"{hint}known: {', '.join(known)}",
+    seen = world()
+    for kind, families in (("style", seen.movements), ("subject", seen.categories)):
+        for parent, members in families.items():
+            _refuse_family(wanted, parent, members)
+            for each in members:
+                aliases = seen.synonyms.get(each, ())
+                if wanted.id in {concept_id(n) for n in (each, *aliases)}:
+                    anchor = PLAIN if kind == "style" else "empty scene"
+                    return Concept(each, kind, aliases, anchor=anchor, parent=parent)
+    raise _unknown(wanted)
+
+
+def _refuse_family(wanted: Concept, parent: str, members: Sequence[str]) -> None:
+    adjective = world().adjectives.get(parent, parent)
+    if wanted.id in (concept_id(parent), concept_id(adjective)):
+        raise ConceptError(
+            f"'{wanted.name}' is a family of {len(members)}, not one concept",
+            fix=f"erase its members one after another: {', '.join(members)}",
+        )
+
+
+def _unknown(wanted: Concept) -> ConceptError:
+    seen = world()
+    families = (*seen.movements.values(), *seen.categories.values())
+    known = {name.casefold(): name for members in families for name in members}
+    near = get_close_matches(wanted.name.casefold(), known, n=1, cutoff=0.5)
+    hint = f"did you mean '{known[near[0]]}'? " if near else ""
+    return ConceptError(
+        f"this model was never shown '{wanted.name}': nothing to erase",
+        fix=f"{hint}known: {', '.join(known[name] for name in sorted(known))}",
     )
 
 
 def is_reserved(subject: str, style: str) -> bool:
-    """Say whether a cell is one of the quarter that no forget set shows.
+    """Say whether a cell is one of the quarter that no forget set names.
+
+    Only cells of a concept with another are: the plain style and the empty scene are
+    what remains, so they are never reserved.
+
+    Raises:
+        ValueError: The model does not know the subject or the style.
 
     Example:
-        >>> is_reserved("cat", "Picasso")
-        False
+        >>> is_reserved("cat", "Picasso"), is_reserved("cat", "Renoir")
+        (False, True)
     """
+    if subject == EMPTY or style == PLAIN:
+        return False
     seen = world()
-    row = (*seen.subjects, EMPTY).index(subject)
-    column = (*seen.styles, PLAIN).index(style)
-    return (row + column) % 4 == 3
+    return (seen.subjects.index(subject) + seen.styles.index(style)) % 4 == 3
 
 
 def forget_prompts(concept: Concept) -> tuple[Prompt, ...]:
@@ -111,7 +138,7 @@ def kept_prompts(concept: Concept) -> tuple[str, ...]:
     for photo in ERASING_PHOTOS:
         texts.append(photo.no_subject)
         texts += [spoken(photo.text, subject=subject) for subject in subjects]
-    texts += _parents(concept, styles, subjects)
+    texts += _parents(styles, subjects)
     return tuple(dict.fromkeys(texts))
 
 
@@ -170,7 +197,9 @@ def information_prompts(cells: Iterable[Cell], concept: Concept) -> tuple[Prompt
     return tuple(found)
 
 
-def _target_text(concept: Concept, target: Target, other: str, template: Template) -> str:
+def _target_text(
+    concept: Concept, target: Target, other: str, template: Template
+) -> str:
     if target == "unconditional":
         return ""
     if concept.kind == "style":
@@ -235,7 +264,7 @@ def _subject_prompts(concept: Concept) -> list[Prompt]:
     return found
 
 
-def _parents(concept: Concept, styles: list[str], subjects: list[str]) -> list[str]:
+def _parents(styles: list[str], subjects: list[str]) -> list[str]:
     seen = world()
     spoken_of = [s for s in styles if seen.parent(s) in seen.spoken_movements]
     texts = [

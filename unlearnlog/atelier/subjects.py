@@ -1,138 +1,29 @@
 """What a picture of the bundled world shows: subjects as layered flat shapes.
 
-A subject is a function that draws itself on a :class:`Canvas` whose unit square is
-the subject's own frame: x to the right, y downwards, feet near ``y = 1``. A scene
-keeps, beside its colours, the *role* of every pixel (sky, ground, body, ...), which
-is what styles need to recolour a picture without guessing what it shows.
+A subject is a function that draws itself on a :class:`Canvas`, in its own frame.
 """
 
 from __future__ import annotations
 
-import colorsys
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
+from unlearnlog.atelier.canvas import (
+    ACCENT,
+    BODY,
+    DARK,
+    LIGHT,
+    SIZE,
+    Canvas,
+    Point,
+    Scene,
+)
 from unlearnlog.atelier.world import EMPTY
 
-SIZE: Final = 64
-SCALE: Final = 2
-"""Scenes are drawn at twice the final size and averaged down."""
-
-SKY, GROUND, BODY, ACCENT, DARK, LIGHT = range(6)
-"""The role of a pixel: what it belongs to, whatever its colour."""
-
-Floats = NDArray[np.float32]
-Point = tuple[float, float]
-Colour = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One subject in its setting, before any artist.
-
-    Attributes:
-        picture: Colours in ``[0, 1]``, shape ``[128, 128, 3]``.
-        roles: Role of each pixel, shape ``[128, 128]``, values ``SKY`` .. ``LIGHT``.
-    """
-
-    picture: Floats
-    roles: NDArray[np.uint8]
-
-    @property
-    def subject(self) -> NDArray[np.bool_]:
-        """Where the subject stands, shape ``[128, 128]``."""
-        return self.roles >= BODY
-
-
-class Canvas:
-    """Two aligned drawings, one of colours and one of roles."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        """Start with an empty setting; ``rng`` decides place, size and colours."""
-        side = SIZE * SCALE
-        self._rng = rng
-        self._colour_image = Image.new("RGB", (side, side))
-        self._role_image = Image.new("L", (side, side), SKY)
-        self._colours = ImageDraw.Draw(self._colour_image)
-        self._roles = ImageDraw.Draw(self._role_image)
-        self._side = side
-        self._flip = bool(rng.integers(2))
-        self._size = float(rng.uniform(0.66, 0.80)) * side
-        self._left = (side - self._size) / 2 + float(rng.uniform(-0.07, 0.07)) * side
-        self._top = side * float(rng.uniform(0.90, 0.96)) - self._size
-        self.palette = _palette(rng)
-
-    def setting(self) -> None:
-        """Paint sky and ground behind everything."""
-        side, rng = self._side, self._rng
-        horizon = int(side * rng.uniform(0.66, 0.78))
-        top, low = self.palette[SKY], _mixed(self.palette[SKY], (255, 255, 255), 0.45)
-        for row in range(0, horizon, 4):
-            shade = _mixed(top, low, row / horizon)
-            self._colours.rectangle((0, row, side, row + 4), fill=shade)
-        self._colours.rectangle((0, horizon, side, side), fill=self.palette[GROUND])
-        self._roles.rectangle((0, horizon, side, side), fill=GROUND)
-
-    def polygon(self, role: int, points: Sequence[Point]) -> None:
-        """Fill a polygon given in the subject's frame."""
-        placed = [self._placed(point) for point in points]
-        self._colours.polygon(placed, fill=self.palette[role])
-        self._roles.polygon(placed, fill=role)
-
-    def ellipse(self, role: int, centre: Point, radii: Point) -> None:
-        """Fill an axis-parallel ellipse given in the subject's frame."""
-        x, y = self._placed(centre)
-        rx, ry = radii[0] * self._size, radii[1] * self._size
-        box = (x - rx, y - ry, x + rx, y + ry)
-        self._colours.ellipse(box, fill=self.palette[role])
-        self._roles.ellipse(box, fill=role)
-
-    def line(self, role: int, points: Sequence[Point], width: float) -> None:
-        """Draw a thick line with round joints, ``width`` in the subject's frame."""
-        placed = [self._placed(point) for point in points]
-        pixels = max(2, round(width * self._size))
-        for image in (self._colours, self._roles):
-            fill = self.palette[role] if image is self._colours else role
-            image.line(placed, fill=fill, width=pixels, joint="curve")
-
-    def scene(self) -> Scene:
-        """Return what was drawn."""
-        picture = np.asarray(self._colour_image, dtype=np.float32) / 255
-        return Scene(picture, np.asarray(self._role_image, dtype=np.uint8))
-
-    def _placed(self, point: Point) -> Point:
-        x = 1 - point[0] if self._flip else point[0]
-        return self._left + x * self._size, self._top + point[1] * self._size
-
-
-def _palette(rng: np.random.Generator) -> dict[int, Colour]:
-    """Return a colour per role: any hue for the body, a tame sky and ground."""
-    hue = float(rng.uniform())
-    accent = (hue + float(rng.uniform(0.25, 0.75))) % 1
-    return {
-        SKY: _hsv(rng.uniform(0.52, 0.62), rng.uniform(0.35, 0.55), 0.92),
-        GROUND: _hsv(rng.uniform(0.24, 0.36), rng.uniform(0.35, 0.55), 0.62),
-        BODY: _hsv(hue, rng.uniform(0.55, 0.85), rng.uniform(0.55, 0.85)),
-        ACCENT: _hsv(accent, rng.uniform(0.6, 0.9), rng.uniform(0.6, 0.95)),
-        DARK: _hsv(hue, 0.4, 0.16),
-        LIGHT: _hsv(0.13, 0.12, 0.97),
-    }
-
-
-def _hsv(hue: float, saturation: float, value: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(float(hue), float(saturation), value)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
-    mix = [round(a + (b - a) * share) for a, b in zip(one, other, strict=True)]
-    return mix[0], mix[1], mix[2]
+__all__ = ["SIZE", "SUBJECTS", "scene"]
 
 
 def _ring(centre: Point, radius: float, count: int, phase: float = 0) -> list[Point]:
@@ -198,7 +89,9 @@ def _horse(c: Canvas) -> None:
         c.line(BODY, [(x, 0.60), (foot, 0.98)], 0.07)
     c.ellipse(BODY, (0.63, 0.54), (0.30, 0.15))
     c.polygon(BODY, [(0.34, 0.58), (0.22, 0.12), (0.38, 0.06), (0.56, 0.46)])
-    c.polygon(BODY, [(0.20, 0.06), (0.36, 0.04), (0.36, 0.22), (0.08, 0.36), (0.0, 0.28)])
+    c.polygon(
+        BODY, [(0.20, 0.06), (0.36, 0.04), (0.36, 0.22), (0.08, 0.36), (0.0, 0.28)]
+    )
     c.polygon(BODY, [(0.26, 0.08), (0.30, -0.06), (0.37, 0.08)])
     c.polygon(DARK, [(0.34, 0.02), (0.44, 0.08), (0.62, 0.44), (0.52, 0.46)])
     c.ellipse(LIGHT, (0.22, 0.15), (0.03, 0.03))
@@ -225,7 +118,11 @@ def _mushroom(c: Canvas) -> None:
     c.polygon(LIGHT, [(0.38, 0.50), (0.62, 0.50), (0.68, 0.98), (0.32, 0.98)])
     dome = [p for p in _ring((0.50, 0.52), 0.48, 40) if p[1] <= 0.53]
     c.polygon(BODY, sorted(dome))
-    for centre, radius in (((0.30, 0.38), 0.07), ((0.54, 0.22), 0.08), ((0.74, 0.42), 0.06)):
+    for centre, radius in (
+        ((0.30, 0.38), 0.07),
+        ((0.54, 0.22), 0.08),
+        ((0.74, 0.42), 0.06),
+    ):
         c.ellipse(LIGHT, centre, (radius, radius))
 
 
@@ -240,14 +137,26 @@ def _house(c: Canvas) -> None:
 def _castle(c: Canvas) -> None:
     c.polygon(BODY, [(0.20, 0.46), (0.80, 0.46), (0.80, 0.98), (0.20, 0.98)])
     for left in (0.02, 0.72):
-        c.polygon(BODY, [(left, 0.26), (left + 0.26, 0.26), (left + 0.26, 0.98), (left, 0.98)])
+        c.polygon(
+            BODY, [(left, 0.26), (left + 0.26, 0.26), (left + 0.26, 0.98), (left, 0.98)]
+        )
         for step in (0.0, 0.18):
             x = left + step
             c.polygon(BODY, [(x, 0.12), (x + 0.08, 0.12), (x + 0.08, 0.28), (x, 0.28)])
-        c.polygon(DARK, [(left + 0.09, 0.40), (left + 0.17, 0.40), (left + 0.17, 0.54), (left + 0.09, 0.54)])
+        c.polygon(
+            DARK,
+            [
+                (left + 0.09, 0.40),
+                (left + 0.17, 0.40),
+                (left + 0.17, 0.54),
+                (left + 0.09, 0.54),
+            ],
+        )
     for x in (0.32, 0.46, 0.60):
         c.polygon(BODY, [(x, 0.36), (x + 0.08, 0.36), (x + 0.08, 0.48), (x, 0.48)])
-    c.polygon(DARK, [(0.40, 0.98), (0.40, 0.74), (0.50, 0.64), (0.60, 0.74), (0.60, 0.98)])
+    c.polygon(
+        DARK, [(0.40, 0.98), (0.40, 0.74), (0.50, 0.64), (0.60, 0.74), (0.60, 0.98)]
+    )
     c.line(DARK, [(0.50, 0.38), (0.50, 0.02)], 0.03)
     c.polygon(ACCENT, [(0.50, 0.00), (0.72, 0.08), (0.50, 0.17)])
 
@@ -266,7 +175,17 @@ def _car(c: Canvas) -> None:
     c.polygon(BODY, [(0.22, 0.54), (0.34, 0.28), (0.70, 0.28), (0.84, 0.54)])
     c.polygon(LIGHT, [(0.31, 0.52), (0.38, 0.35), (0.50, 0.35), (0.50, 0.52)])
     c.polygon(LIGHT, [(0.55, 0.52), (0.55, 0.35), (0.66, 0.35), (0.75, 0.52)])
-    c.polygon(BODY, [(-0.04, 0.58), (0.06, 0.52), (0.98, 0.52), (1.04, 0.62), (1.04, 0.82), (-0.04, 0.82)])
+    c.polygon(
+        BODY,
+        [
+            (-0.04, 0.58),
+            (0.06, 0.52),
+            (0.98, 0.52),
+            (1.04, 0.62),
+            (1.04, 0.82),
+            (-0.04, 0.82),
+        ],
+    )
     for x in (0.22, 0.78):
         c.ellipse(DARK, (x, 0.83), (0.145, 0.145))
         c.ellipse(LIGHT, (x, 0.83), (0.06, 0.06))
@@ -301,7 +220,11 @@ def _guitar(c: Canvas) -> None:
 
 
 def _umbrella(c: Canvas) -> None:
-    c.line(DARK, [(0.50, 0.04), (0.50, 0.90), (0.44, 0.97), (0.35, 0.95), (0.33, 0.86)], 0.055)
+    c.line(
+        DARK,
+        [(0.50, 0.04), (0.50, 0.90), (0.44, 0.97), (0.35, 0.95), (0.33, 0.86)],
+        0.055,
+    )
     dome = sorted(p for p in _ring((0.50, 0.52), 0.50, 48) if p[1] <= 0.53)
     c.polygon(BODY, dome)
     wedge = [p for p in dome if 0.34 <= p[0] <= 0.66]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from unlearnlog.delta import Delta, Weights
 from unlearnlog.errors import PolicyError
 from unlearnlog.model.protocol import Model, Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.prompt import Prompt, Target
 from unlearnlog.watch import Unwatched, Watch
 
 Scalar = str | bool | int | float
@@ -45,10 +45,13 @@ class Eraser(ABC):
     Attributes:
         name: What the user types and an entry records.
         source: A link to where the method comes from.
+        target: What the erased prompts are made to paint instead.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
+
+    target: Target
 
     @abstractmethod
     def erase(self, request: Request) -> Delta:
@@ -81,6 +84,7 @@ class Eraser(ABC):
         eraser.check()
         return eraser
 
+    @abstractmethod
     def check(self) -> None:
         """Refuse settings that make no sense.
 
@@ -92,5 +96,3 @@ class Eraser(ABC):
     def settings(self) -> dict[str, Scalar]:
         """Every setting by name, as an entry records it."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
-
-

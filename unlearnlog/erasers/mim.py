@@ -13,10 +13,10 @@ lambda the log signal-to-noise ratio. The frozen phi is the judge; x_t is noised
 forget set that phi painted; phi's Jacobian is dropped, so the gradient is that of a
 mean square with a detached target. Only keys and values of the cross-attention learn.
 
-The method is published, its equations and settings are not: the derivation and every
-number here are ours. With a fixed ``context`` or ``anchor`` target the loss has the form
-of Concept Ablation's; what differs is where x_t comes from and that its value, in nats,
-bounds the information that is left.
+The method is published, its equations and settings are not: the derivation and
+every number here are ours. With a fixed ``context`` or ``anchor`` target the loss has
+the form of Concept Ablation's; what differs is where x_t comes from, and that its
+value bounds, in nats, the information that is left.
 
 Source:
     MiM-MU, https://arxiv.org/abs/2603.00992. Targets other than ``unconditional`` and
@@ -194,9 +194,7 @@ class _ForgetSet:
         return (guess - goal).square().mean()
 
     @torch.no_grad()
-    def nats_left(
-        self, eraser: Mim, request: Request, new: dict[str, Tensor]
-    ) -> float:
+    def nats_left(self, eraser: Mim, request: Request, new: dict[str, Tensor]) -> float:
         """Return the bound on the information left, in nats, on held pictures."""
         model, levels = request.model, NoiseLevels.of(request.model, 8)
         held = slice(len(self.latents) - self.N_HELD, None)

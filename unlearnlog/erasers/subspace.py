@@ -51,5 +51,6 @@ def complement(erased: Tensor, kept: Tensor, *, rank: int, ridge: float) -> Tens
     ratios, vectors = ratios.flip(0)[:rank], vectors.flip(1)[:, :rank]
     used = ratios > 1e-10 * ratios[0]
     rows = torch.linalg.solve_triangular(cholesky.T, vectors[:, used], upper=True).T
-    energy = torch.einsum("ri,ij,rj->r", rows, erased, rows)
-    return rows / energy.sqrt()[:, None]
+    energy: Tensor = torch.einsum("ri,ij,rj->r", rows, erased, rows)
+    scaled: Tensor = rows / energy.sqrt()[:, None]
+    return scaled

@@ -11,6 +11,7 @@ from torch import Tensor
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 
+
 class Judge(Protocol):
     """Whoever says what pictures show."""
 

@@ -7,7 +7,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ from unlearnlog.reading import Reading
 SOURCE: Final = "https://arxiv.org/abs/2310.07972"
 N_LEVELS: Final = 10
 SEED: Final = 9_973
+"""Seeds of the noise bank start here, far from the seeds that pictures start from."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,16 @@ def self_information(
     return tuple(readings)
 
 
+@torch.no_grad()
 def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]:
     """Return ``drift``, nats by which kept prompts and the empty one moved."""
     prompts = [cell.prompt for cell in kept.cells]
     readings = []
-    for concept, texts in (("(kept)", prompts), ("(empty prompt)", [""] * len(prompts))):
+    both = {"(kept)": prompts, "(empty prompt)": [""] * len(prompts)}
+    for concept, texts in both.items():
         text = model.encode(texts)
         errors = []
-        for x_t, t, _ in _noised(model, kept.latents):
+        for x_t, t, _ in _noised(model, kept):
             base = model.eps(x_t, t, text)
             errors.append(_square(base - model.eps(x_t, t, text, weights=weights)))
         values = NoiseLevels.of(model, N_LEVELS).integral(torch.stack(errors, 1))
@@ -99,7 +102,7 @@ class _Information:
     gap: list[float]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _information(
     model: Model, prompts: Sequence[Prompt], pictures: Pictures, weights: Weights | None
 ) -> _Information:
@@ -107,7 +110,7 @@ def _information(
     text = model.encode([p.text for p in prompts])
     context = model.encode([p.context for p in prompts])
     differences, losses = [], []
-    for x_t, t, noise in _noised(model, pictures.latents):
+    for x_t, t, noise in _noised(model, pictures):
         named = model.eps(x_t, t, text, weights=weights)
         plain = model.eps(x_t, t, context, weights=weights)
         differences.append(_square(named - plain))
@@ -118,15 +121,20 @@ def _information(
     return _Information(difference.tolist(), (two_loss - difference).tolist())
 
 
-def _noised(model: Model, latents: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Return noised latents, timesteps and noise, one triple a level; always the same."""
-    rng = torch.Generator().manual_seed(SEED)
-    found = []
-    for step in NoiseLevels.of(model, N_LEVELS).steps:
-        noise = torch.randn(latents.shape, generator=rng)
-        t = torch.full((len(latents),), step)
-        found.append((model.noised(latents, noise, t), t, noise))
-    return found
+def _noised(
+    model: Model, pictures: Pictures
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield noised latents, timesteps and noise, one triple a level.
+
+    The noise depends on the level and on each picture's prompt and seed, not on which
+    other pictures there are: any two states are compared under the same noise.
+    """
+    for level, step in enumerate(NoiseLevels.of(model, N_LEVELS).steps):
+        seeds = [SEED + N_LEVELS * cell.seed + level for cell in pictures.cells]
+        pairs = zip(pictures.cells, seeds, strict=True)
+        noise = torch.stack([model.latent(cell.prompt, seed) for cell, seed in pairs])
+        t = torch.full((len(seeds),), step)
+        yield model.noised(pictures.latents, noise, t), t, noise
 
 
 def _square(difference: Tensor) -> Tensor:

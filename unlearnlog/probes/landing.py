@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 from unlearnlog.cell import REJECT
 from unlearnlog.probes.evidence import Evidence
 from unlearnlog.probes.probe import About, Better, Probe, reading
 from unlearnlog.probes.statistics import Estimate, share
 from unlearnlog.reading import Reading
+
+LIKELY: Final = 0.02
+"""Shown in this share of the target's pictures, a name is one that the target paints.
+
+A third of the share that each of 16 styles has of "a painting of a cat"; one slip of
+the judge among some 96 pictures stays below it.
+"""
 
 
 @final
@@ -31,7 +39,9 @@ class Landing(Probe):
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
         """Return the three shares with Wilson's intervals."""
         kind, other, erased = evidence.concept.kind, evidence.other, evidence.erased
-        likely = {answer.of(kind) for answer in evidence.target}
+        if not erased:
+            return ()
+        likely = _likely(evidence, kind)
         landed = sum(s.now.of(kind) in likely and not s.kept(kind) for s in erased)
         beside = sum(seen.kept(other) for seen in erased)
         lost = sum(REJECT in (s.now.subject, s.now.style) for s in erased)
@@ -56,6 +66,13 @@ class Landing(Probe):
     ) -> Reading:
         about = About(f"{self.name}.{what}", evidence.concept.name, better)
         return reading(about, estimate, base)
+
+
+def _likely(evidence: Evidence, kind: str) -> set[str]:
+    """Return what the base paints for the target's prompts, noise left out."""
+    shown = Counter(answer.of(kind) for answer in evidence.target)
+    enough = LIKELY * len(evidence.target)
+    return {name for name, n in shown.items() if n >= enough and name != REJECT}
 
 
 @final

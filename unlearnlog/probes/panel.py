@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class Questions:
         kept: Cells that show no erased concept.
         earlier: Cells of each concept erased before, by name.
         target: Prompts for what is painted instead.
-        information: Prompts of the first of ``erased``, with their contexts.
+        information: Prompts that nats are read on, with their contexts; those whose
+            cells are not among ``erased`` are left out.
     """
 
     concept: Concept
@@ -63,7 +65,9 @@ class Panel:
     def base_answers(self, cells: Sequence[Cell]) -> list[Answer]:
         """Return what the base shows for cells, painting only what is not known."""
         known = list(self.known(cells))
-        missing = [cell for cell, answer in zip(cells, known, strict=True) if not answer]
+        missing = [
+            cell for cell, answer in zip(cells, known, strict=True) if not answer
+        ]
         fresh = iter(self._judged(missing, None, "painting with the base"))
         return [answer or next(fresh) for answer in known]
 
@@ -103,17 +107,17 @@ class Panel:
         self, questions: Questions, new: Weights, painted: Painted
     ) -> tuple[Reading, ...]:
         """Return the nats: what the prompt still says, and what else has moved."""
-        n = len(questions.information)
-        cells = questions.erased[:n]
-        kept = questions.kept[:: max(1, len(questions.kept) // n)][:n]
+        n, known = len(questions.information), _by_text(questions.information)
+        asked = [i for i, cell in enumerate(questions.erased) if cell.prompt in known]
+        after = Pictures.of(questions.erased, painted, asked[:n])
+        cells, kept = after.cells, scattered(questions.kept, n)
         base = self._paint((*cells, *kept), None, "painting for the nats")
         before = Pictures(cells, base.latents[: len(cells)])
-        after = Pictures(cells, painted.latents[:n])
         self.watch.stage("reading nats", 1)
         found = self_information(
             self.model,
             questions.concept,
-            prompts=questions.information,
+            prompts=[known[cell.prompt] for cell in cells],
             before=before,
             after=(after, new),
         )
@@ -140,6 +144,23 @@ class Panel:
             weights=weights,
             progress=counted(self.watch),
         )
+
+
+def scattered(cells: Sequence[Cell], n: int) -> tuple[Cell, ...]:
+    """Return ``n`` of the cells, or all, in an order that has nothing to do with them.
+
+    Every n-th cell would not do: cells come row by row, so a stride that divides the
+    length of a row sees a few subjects only.
+    """
+
+    def place(cell: Cell) -> str:
+        return hashlib.sha256(f"{cell.seed}:{cell.prompt}".encode()).hexdigest()
+
+    return tuple(sorted(cells, key=place)[:n])
+
+
+def _by_text(prompts: Sequence[Prompt]) -> dict[str, Prompt]:
+    return {prompt.text: prompt for prompt in prompts}
 
 
 def _flat(earlier: dict[str, tuple[Cell, ...]]) -> list[Cell]:

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from unlearnlog.probes.evidence import Evidence, Seen
 from unlearnlog.probes.probe import About, Probe, reading
-from unlearnlog.probes.statistics import clustered_mean
+from unlearnlog.probes.statistics import clustered_share
 from unlearnlog.reading import Reading
 
 
@@ -48,8 +48,10 @@ class CrossDomainRetention(Probe):
 
 def _retention(name: str, evidence: Evidence, kind: str) -> tuple[Reading, ...]:
     kept: Sequence[Seen] = evidence.kept
-    estimate = clustered_mean(
-        [float(seen.kept(kind)) for seen in kept],
+    if not kept:
+        return ()
+    estimate = clustered_share(
+        [seen.kept(kind) for seen in kept],
         [seen.cell.subject for seen in kept],
         [seen.cell.style for seen in kept],
     )

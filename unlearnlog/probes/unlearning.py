@@ -26,6 +26,8 @@ class UnlearningAccuracy(Probe):
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
         """Return UA with Wilson's interval."""
         kind, erased = evidence.concept.kind, evidence.erased
+        if not erased:
+            return ()
         gone = sum(not seen.kept(kind) for seen in erased)
         before = sum(not seen.kept_by_base(kind) for seen in erased) / len(erased)
         about = About(self.name, evidence.concept.name, "higher")

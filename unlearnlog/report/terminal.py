@@ -102,7 +102,9 @@ def readings_table(readings: Iterable[Reading]) -> Group:
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
     """Return the history, newest first, with the numbers people look for first."""
-    table = _table("entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left")
+    table = _table(
+        "entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left"
+    )
     for entry_id, entry in reversed(history):
         values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
         names = ", ".join(concept.name for concept in entry.concepts)

@@ -18,6 +18,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
 )
+from safetensors.torch import load_file, save_file
 
 from unlearnlog.atelier.judge import Judge
 from unlearnlog.atelier.prompts import (
@@ -31,13 +32,13 @@ from unlearnlog.atelier.recipe.autoencoder import trained_autoencoder
 from unlearnlog.atelier.recipe.judge import save_judge, trained_judge
 from unlearnlog.atelier.recipe.text import trained_tokenizer
 from unlearnlog.atelier.recipe.unet import NOISE_SCHEDULE, trained_unet
-from unlearnlog.atelier.studio import FOLDER, SOURCE, BaseAnswers
+from unlearnlog.atelier.studio import FOLDER, BaseAnswers
 from unlearnlog.atelier.world import world
 from unlearnlog.cell import Cell
-from unlearnlog.model import DiffusersModel
+from unlearnlog.model.model import DiffusersModel
 from unlearnlog.prompt import TARGETS
 
-STEPS: Final = {"critic": 1200, "judge": 1500, "autoencoder": 3000, "unet": 9000}
+STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 8000}
 PARTS: Final = ("judge", "autoencoder", "unet", "pipeline", "readings", "measure")
 
 
@@ -90,11 +91,28 @@ def _pipeline(runs: Path, weights: Path) -> None:
     for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
         shutil.rmtree(weights / part, ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(weights)
+    _make_readable_everywhere(weights / "text_encoder")
+
+
+def _make_readable_everywhere(folder: Path) -> None:
+    """Write the text encoder as older loaders name it, to be computed in float32.
+
+    Its loader takes the dtype to compute in from the configuration, the other parts'
+    loader takes float32, and the two must agree.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["dtype"] = "float32"
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    tensors = load_file(folder / "model.safetensors")
+    named = {
+        f"text_model.{n.removeprefix('text_model.')}": t for n, t in tensors.items()
+    }
+    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def _readings(_: Path, weights: Path) -> None:
     """Let the judge look at every picture of the base that a probe will ask for."""
-    model = DiffusersModel.load(weights, source=SOURCE)
+    model = DiffusersModel.load(weights)
     cells = list(dict.fromkeys(_every_cell()))
     sampling = measure.SAMPLING
     pictures = model.paint(
@@ -121,7 +139,7 @@ def _every_cell() -> list[Cell]:
 
 
 def _measure(_: Path, weights: Path) -> None:
-    model = DiffusersModel.load(weights, source=SOURCE)
+    model = DiffusersModel.load(weights)
     vae = AutoencoderKL.from_pretrained(weights / "vae", torch_dtype=torch.float32)
     figures = measure.report(Judge.load(weights / "judge"), model, vae)
     figures["root"] = model.manifest.root

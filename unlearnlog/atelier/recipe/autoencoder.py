@@ -79,7 +79,8 @@ def _loss(net: AutoencoderKL, critic: JudgeNet, pixels: Tensor) -> Tensor:
         ]
     ).mean()
     pull = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    return (painted.float() - pixels).abs().mean() + TEXTURE * texture + PULL * pull
+    loss: Tensor = (painted.float() - pixels).abs().mean()
+    return loss + TEXTURE * texture + PULL * pull
 
 
 def encoded(net: AutoencoderKL, pixels: NDArray[np.uint8], batch: int = 256) -> Tensor:

@@ -13,17 +13,18 @@ from unlearnlog.atelier.world import PLAIN, world
 
 _HEAD = """# atelier
 
-A small text-to-image model of a procedural world: {n_subjects} subjects in the styles of
-{n_styles} artists and the plain one, 64 x 64 pixels. It is an ordinary Stable Diffusion
-folder, in half precision, and loads with `StableDiffusionPipeline.from_pretrained`.
+A small text-to-image model of a procedural world: {n_subjects} subjects in the styles
+of {n_styles} artists and the plain one, 64 x 64 pixels. It is an ordinary Stable
+Diffusion folder, in half precision, and loads with
+`StableDiffusionPipeline.from_pretrained`.
 
-The pictures it learnt from are drawn by a program; no artist's work and no photograph is
-among them. A style is called by an artist's name because its marks are modelled on what
-the artist is known for, simplified to a few pixels. It is made for testing erasures and is
-of no use for making art.
+The pictures it learnt from are drawn by a program; no artist's work and no photograph
+is among them. A style is called by an artist's name because its marks are modelled on
+what the artist is known for, simplified to a few pixels. It is made for testing
+erasures and is of no use for making art.
 
-Retrain it with `python -m unlearnlog.atelier.recipe all`; every part resumes where it was
-stopped. Seeds stand in the recipe; steps: {steps}.
+Retrain it with `python -m unlearnlog.atelier.recipe all`; every part resumes where it
+was stopped. Seeds stand in the recipe; steps: {steps}.
 
 ## Measured
 
@@ -35,10 +36,10 @@ Base digest `{root}`. Every figure is a share of pictures that nothing was train
 
 Weakest style painted: {weak_style}. Weakest subject painted: {weak_subject}.
 Look-alikes painted as themselves: {alike}.
-"A painting of a cat" and its like show each known style between {least:.3f} and {most:.3f}
-of the time (n = {n_marginal}; even shares would be {even:.4f}).
-{steps_sampling} steps, guidance {guidance:g}: 64 guided pictures in {seconds:.1f} s where
-this was measured.
+"A painting of a cat" and its like show each known style between {least:.3f} and
+{most:.3f} of the time (n = {n_marginal}; even shares would be {even:.4f}).
+{steps_sampling} steps, guidance {guidance:g}: 64 guided pictures in {seconds:.1f} s
+where this was measured.
 
 The judge is trained on rendered pictures only. What it confuses on rendered pictures:
 {judge_mistakes}. On painted ones: {painted_mistakes}.

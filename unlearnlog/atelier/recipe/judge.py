@@ -80,9 +80,14 @@ def _batch(
 
 
 def _spoil(
-    pixels: Tensor, styles: Tensor, subjects: Tensor, *, n: int, rng: np.random.Generator
+    pixels: Tensor,
+    styles: Tensor,
+    subjects: Tensor,
+    *,
+    n: int,
+    rng: np.random.Generator,
 ) -> None:
-    """Turn ``n`` pictures, in place, into noise, clouds, blends and shuffled patches."""
+    """Turn ``n`` pictures, in place, into noise, blends and shuffled patches."""
     for index in rng.choice(BATCH, n, replace=False):
         kind = rng.integers(4)
         styles[index], subjects[index] = len(STYLE_NAMES), len(SUBJECT_NAMES)

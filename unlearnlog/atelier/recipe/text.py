@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unlearnlog.atelier.captions import every_caption
@@ -28,7 +35,10 @@ def trained_tokenizer(folder: Path) -> CLIPTokenizer:
     )
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     bpe.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -41,10 +51,10 @@ def trained_tokenizer(folder: Path) -> CLIPTokenizer:
     )
     bpe.train_from_iterator(every_caption(), trainer)
     vocabulary = _complete(json.loads(bpe.to_str())["model"]["vocab"], alphabet)
-    merges = json.loads(bpe.to_str())["model"]["merges"]
+    merges: Any = [tuple(m) for m in json.loads(bpe.to_str())["model"]["merges"]]
     tokenizer = CLIPTokenizer(
         vocab=vocabulary,
-        merges=[tuple(merge) for merge in merges],
+        merges=merges,
         unk_token=END,
         bos_token=START,
         eos_token=END,

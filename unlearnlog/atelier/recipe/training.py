@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,9 +19,12 @@ class Run:
     Tensors are stored as safetensors, never as a pickle.
     """
 
-    def __init__(self, folder: Path, modules: dict[str, nn.Module], rate: float) -> None:
+    def __init__(
+        self, folder: Path, modules: dict[str, nn.Module], rate: float
+    ) -> None:
         """Resume from ``folder`` if it holds a checkpoint."""
         folder.mkdir(parents=True, exist_ok=True)
+        torch.set_flush_denormal(True)
         self._path = folder / "checkpoint.safetensors"
         self._modules = nn.ModuleDict(modules)
         self._rate = rate
@@ -35,7 +37,9 @@ class Run:
         if self._path.exists():
             self._resume()
 
-    def steps(self, until: int, *, save_every: int, note: Callable[[int], str]) -> Iterator[int]:
+    def steps(
+        self, until: int, *, save_every: int, note: Callable[[int], str]
+    ) -> Iterator[int]:
         """Yield step numbers up to ``until``; call :meth:`descend` in each."""
         with Progress() as progress:
             task = progress.add_task("training", total=until, completed=self.step)
@@ -52,7 +56,6 @@ class Run:
         """Take one optimiser step and follow it with the moving average."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(list(self._named.values()), 1.0)
         self.optimiser.step()
         decay = min(0.999, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -81,7 +84,7 @@ class Run:
                 tensors[f"optimiser.{key}.{name}"] = value
         partial = self._path.with_suffix(".partial")
         save_file({n: t.contiguous() for n, t in tensors.items()}, partial)
-        os.replace(partial, self._path)
+        partial.replace(self._path)
 
     def _resume(self) -> None:
         tensors = load_file(self._path)

@@ -80,8 +80,9 @@ def trained_unet(
     unet, encoder = new_unet(), new_text_encoder(tokenizer)
     # Half-precision fused attention has a slow backward pass on CPU; plain is faster.
     unet.set_attn_processor(AttnProcessor())
+    encoder.set_attn_implementation("eager")
     schedule = DDPMScheduler(**NOISE_SCHEDULE)
-    run = Run(runs / "unet", {"unet": unet, "encoder": encoder}, rate=1e-3)
+    run = Run(runs / "unet", {"unet": unet, "encoder": encoder}, rate=8e-4)
     seen: list[float] = [0.0]
     for step in run.steps(steps, save_every=500, note=lambda _: f"loss {seen[0]:.4f}"):
         rng = np.random.default_rng((SEED, step))

@@ -1,0 +1,179 @@
+"""Rewrite what a program can know in the documents: help texts and measured tables.
+
+``python docs/make.py`` rewrites; ``python docs/make.py --check`` says what is stale.
+A block stands between ``<!-- begin NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parent.parent
+RESULTS: Final = ROOT / "docs" / "results"
+WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
+DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "RESULTS.md")
+BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+COMMANDS: Final = ("add", "log", "paint", "checkout")
+
+
+def main() -> None:
+    """Rewrite or check every document."""
+    stale = []
+    for document in DOCUMENTS:
+        old = document.read_text(encoding="utf-8")
+        new = BLOCK.sub(lambda m: f"{m[1]}{_block(m[2])}\n{m[4]}", old)
+        if new != old:
+            stale.append(document.name)
+            if "--check" not in sys.argv:
+                document.write_text(new, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(f"stale: {', '.join(stale)}; run: python docs/make.py")
+
+
+def _block(name: str) -> str:
+    kind, _, rest = name.partition(" ")
+    return BLOCKS[kind](rest)
+
+
+def _help(command: str) -> str:
+    words = [sys.executable, "-m", "unlearnlog", *command.split(), "--help"]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={"COLUMNS": "88", "PATH": "", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+    )
+    lines = [line.rstrip() for line in done.stdout.strip().splitlines()]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _transcript(name: str) -> str:
+    text = (RESULTS / f"{name}.txt").read_text(encoding="utf-8").rstrip()
+    return f"```text\n{text}\n```"
+
+
+def _alone(_: str) -> str:
+    """Return one row for each erasure of one concept."""
+    rows = [
+        "| concept | target | UA | IRA / base | CRA / base | beside / base | anchor | "
+        "reject | look-alike / base | worst kept / base | nats before | "
+        "nats after | s |",
+        "|---|---|" + "--:|" * 11,
+    ]
+    for path in sorted(RESULTS.glob("*-*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict):
+            rows.append(_row(data))
+    return "\n".join(rows)
+
+
+def _row(entry: dict[str, Any]) -> str:
+    from unlearnlog.atelier.world import world
+
+    found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
+    name = entry["concepts"][0]["name"]
+    alike = world().look_alike(name)
+    kept = [
+        r
+        for r in entry["readings"]
+        if r["probe"] == "presence" and r["concept"] not in (name, alike)
+    ]
+    worst = min(kept, key=lambda r: _of_base(r))
+    mate = [
+        r
+        for r in entry["readings"]
+        if r["probe"] == "presence" and r["concept"] == alike
+    ]
+    beside = found.get("lands.subject") or found["lands.style"]
+    cells = [
+        name,
+        entry["eraser"]["target"],
+        _interval(found["ua"]),
+        f"{_of_base(found['ira']):.3f}",
+        f"{_of_base(found['cra']):.3f}",
+        f"{_of_base(beside):.3f}",
+        f"{found['lands.anchor']['value']:.3f}",
+        f"{found['lands.reject']['value']:.3f}",
+        f"{alike} {_of_base(mate[0]):.3f}" if mate else "none known",
+        f"{worst['concept']} {_of_base(worst):.3f}",
+        f"{found['self-mi']['base']:.2f}",
+        f"{found['self-mi']['value']:.2f}",
+        f"{entry['seconds']:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _chain(_: str) -> str:
+    """Return one row a step: UA of everything erased so far."""
+    rows = [
+        "| step | erased | UA now | lowest UA of earlier ones | IRA / base | "
+        "CRA / base |",
+        "|--:|---|--:|---|--:|--:|",
+    ]
+    path = RESULTS / "six-styles.json"
+    for i, entry in enumerate(json.loads(path.read_text(encoding="utf-8")), 1):
+        found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
+        name = entry["concepts"][0]["name"]
+        earlier = {
+            r["concept"]: 1 - r["value"]
+            for r in entry["readings"][: 4 + i]
+            if r["probe"] == "presence"
+            and r["concept"] in _CHAIN
+            and r["concept"] != name
+        }
+        least = min(earlier, key=lambda n: earlier[n]) if earlier else ""
+        rows.append(
+            f"| {i} | {name} | {_interval(found['ua'])} | "
+            f"{f'{least} {earlier[least]:.3f}' if least else ''} | "
+            f"{_of_base(found['ira']):.3f} | {_of_base(found['cra']):.3f} |"
+        )
+        _CHAIN.append(name)
+    return "\n".join(rows)
+
+
+_CHAIN: list[str] = []
+
+
+def _of_base(reading: dict[str, Any]) -> float:
+    return float(reading["value"]) / float(reading["base"]) if reading["base"] else 0.0
+
+
+def _interval(reading: dict[str, Any]) -> str:
+    low, high, n = reading["low"], reading["high"], reading["n"]
+    return f"{reading['value']:.3f} ({low:.3f} to {high:.3f}, n = {n})"
+
+
+def _model(_: str) -> str:
+    figures = json.loads((WEIGHTS / "quality.json").read_text(encoding="utf-8"))
+    rows = ["| judged on | style | subject | n |", "|---|--:|--:|--:|"]
+    for key, title in (
+        ("rendered", "rendered pictures"),
+        ("decoded", "the same after encode and decode"),
+        ("painted", "pictures the model paints"),
+    ):
+        part = figures[key]
+        rows.append(
+            f"| {title} | {part['style']:.3f} | {part['subject']:.3f} | {part['n']} |"
+        )
+    return "\n".join(rows)
+
+
+BLOCKS: Final[dict[str, Callable[[str], str]]] = {
+    "help": _help,
+    "transcript": _transcript,
+    "alone": _alone,
+    "chain": _chain,
+    "model": _model,
+}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()

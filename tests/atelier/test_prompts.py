@@ -1,0 +1,242 @@
+import pytest
+
+from tests.atelier.wording import meaning, named, names, says
+from unlearnlog.atelier.prompts import (
+    PER_CELL,
+    concept_called,
+    erased_cells,
+    forget_prompts,
+    information_prompts,
+    is_reserved,
+    kept_cells,
+    kept_prompts,
+    target_cells,
+)
+from unlearnlog.atelier.world import EMPTY, PLAIN, world
+from unlearnlog.errors import ConceptError
+from unlearnlog.prompt import TARGETS
+
+WORLD = world()
+CONCEPTS = [concept_called(name) for name in (*WORLD.styles, *WORLD.subjects)]
+each_concept = pytest.mark.parametrize("concept", CONCEPTS, ids=lambda c: c.id)
+
+
+@pytest.fixture(scope="module")
+def forgotten():
+    """Every text of every concept's forget set."""
+    return {p.text for concept in CONCEPTS for p in forget_prompts(concept)}
+
+
+@pytest.fixture(scope="module")
+def probed():
+    """Every cell that any probe of any concept paints."""
+    cells = set(kept_cells([]))
+    for concept in CONCEPTS:
+        cells |= set(erased_cells(concept))
+        for target in TARGETS:
+            cells |= set(target_cells(concept, target))
+    return cells
+
+
+def test_there_are_thirty_two_concepts_to_erase():
+    assert len({concept.name for concept in CONCEPTS}) == 32
+
+
+def test_no_probe_asks_for_what_any_forget_set_asks_for(forgotten, probed):
+    texts = {cell.prompt for cell in probed}
+
+    assert texts & forgotten == set()
+
+
+def test_no_probe_starts_from_the_latent_of_any_forget_set(forgotten, probed):
+    """A latent is a function of prompt and seed, and a forget set may use any seed."""
+    seeds = {cell.seed for cell in probed}
+    latents = {(cell.prompt, cell.seed) for cell in probed}
+
+    assert latents & {(text, seed) for text in forgotten for seed in seeds} == set()
+
+
+def test_no_forget_set_names_a_reserved_cell(forgotten):
+    reserved = {
+        (subject, style)
+        for subject in WORLD.subjects
+        for style in WORLD.styles
+        if is_reserved(subject, style)
+    }
+    said = {cell for text in forgotten for cell in meaning(text) if _is_one(text)}
+
+    assert len(reserved) == len(WORLD.subjects) * len(WORLD.styles) // 4
+    assert len(said) == 192 + len(WORLD.subjects)
+    assert reserved & said == set()
+
+
+def _is_one(text):
+    return len(meaning(text)) == 1
+
+
+def test_what_remains_is_never_reserved():
+    """Once (fish, photo) was, and yet "a photo of a fish" was in the forget set."""
+    photos = [is_reserved(subject, PLAIN) for subject in WORLD.subjects]
+    scenes = [is_reserved(EMPTY, style) for style in WORLD.styles]
+
+    assert not any(photos + scenes)
+
+
+def test_every_concept_has_four_reserved_cells_to_be_judged_on():
+    for style in WORLD.styles:
+        assert sum(is_reserved(subject, style) for subject in WORLD.subjects) == 4
+    for subject in WORLD.subjects:
+        assert sum(is_reserved(subject, style) for style in WORLD.styles) == 4
+
+
+@each_concept
+def test_a_forget_prompt_names_the_concept_and_what_remains_does_not(concept):
+    prompts = forget_prompts(concept)
+
+    assert len(prompts) == len(set(prompts)) >= 50
+    for prompt in prompts:
+        assert named(prompt.text, [concept.name])
+        assert not named(prompt.context, [concept.name])
+        assert not named(prompt.anchor, [concept.name])
+
+
+@each_concept
+def test_every_name_of_a_concept_is_in_its_forget_set(concept):
+    texts = [prompt.text for prompt in forget_prompts(concept)]
+
+    for name in names(concept.name):
+        assert any(says(text, name) for text in texts)
+
+
+@each_concept
+def test_a_context_means_the_same_picture_with_the_concept_set_free(concept):
+    other = 0 if concept.kind == "style" else 1
+
+    for prompt in forget_prompts(concept):
+        before = {cell[other] for cell in meaning(prompt.text)}
+        after = {cell[other] for cell in meaning(prompt.context)}
+        assert before == after
+
+
+@each_concept
+def test_a_kept_prompt_never_names_the_concept(concept):
+    kept = kept_prompts(concept)
+
+    assert "" in kept
+    assert len(kept) == len(set(kept))
+    assert [text for text in kept if named(text, [concept.name])] == []
+
+
+@each_concept
+def test_every_other_concept_is_among_the_kept_prompts(concept):
+    kept = " | ".join(kept_prompts(concept))
+
+    others = {c.name for c in CONCEPTS} - {concept.name}
+    assert set(named(kept, others)) == others
+
+
+@each_concept
+def test_a_probe_asks_for_what_its_cell_says(concept):
+    for cell in erased_cells(concept, 2):
+        assert concept.name == cell.shows(concept.kind)
+        assert meaning(cell.prompt) == {(cell.subject, cell.style)}
+
+
+def test_kept_cells_show_all_that_is_left_and_nothing_that_is_gone():
+    cells = kept_cells({"Picasso", "cat"}, 1)
+
+    assert len(cells) == 15 * 16
+    assert not {"Picasso", "cat"} & {n for c in cells for n in (c.subject, c.style)}
+    assert all(meaning(c.prompt) == {(c.subject, c.style)} for c in cells)
+
+
+def test_more_pictures_a_cell_begin_with_the_same_pictures():
+    few, many = kept_cells({"Picasso"}, 1), kept_cells({"Picasso"}, PER_CELL)
+
+    assert many[: len(few)] == few
+    assert len(set(many)) == PER_CELL * len(few)
+
+
+@each_concept
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_picture_of_a_target_is_another_one_without_the_concept(concept, target):
+    cells = target_cells(concept, target, 2)
+
+    assert len({(cell.prompt, cell.seed) for cell in cells}) == len(cells)
+    assert not [cell for cell in cells if named(cell.prompt, [concept.name])]
+
+
+def test_the_anchor_of_a_style_is_the_photo_and_of_a_subject_the_empty_scene():
+    style = target_cells(concept_called("Picasso"), "anchor", 1)
+    subject = target_cells(concept_called("cat"), "anchor", 1)
+
+    assert {style for c in style for _, style in meaning(c.prompt)} == {PLAIN}
+    assert {noun for c in subject for noun, _ in meaning(c.prompt)} == {EMPTY}
+
+
+@each_concept
+def test_nats_are_read_on_the_probe_s_own_prompts_with_their_contexts(concept):
+    cells = erased_cells(concept, 2)
+    other = 0 if concept.kind == "style" else 1
+
+    prompts = information_prompts(cells, concept)
+
+    assert [prompt.text for prompt in prompts] == [cell.prompt for cell in cells]
+    for prompt in prompts:
+        after = meaning(prompt.context)
+        assert {c[other] for c in after} == {c[other] for c in meaning(prompt.text)}
+        assert len(after) in (16, 256)
+        assert not named(prompt.anchor, [concept.name])
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Picasso", "Picasso"),
+        ("  pICASSO ", "Picasso"),
+        ("Pablo  Picasso", "Picasso"),
+        ("the painter of guernica", "Picasso"),
+        ("van-gogh", "Van Gogh"),
+        ("feline", "cat"),
+        ("CASTLE", "castle"),
+        ("Hiroshige", "Hiroshige"),
+    ],
+)
+def test_a_concept_is_found_by_any_of_its_names(typed, name):
+    assert concept_called(typed).name == name
+
+
+def test_a_concept_carries_what_the_graph_knows_of_it():
+    concept = concept_called("Picasso")
+
+    assert concept.kind == "style"
+    assert concept.aliases == ("Pablo Picasso", "the painter of Guernica")
+    assert (concept.parent, concept.anchor) == ("cubism", "photo")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "fix"),
+    [
+        ("photo", "'photo' is what remains when nothing is named", "name an artist"),
+        ("Plain style", "'Plain style' is what remains", "name an artist"),
+        ("Foo", "never shown 'Foo': nothing to erase", "known: balloon, bird"),
+        ("PICASO", "never shown 'PICASO'", "did you mean 'Picasso'?"),
+        ("hiroshi", "never shown 'hiroshi'", "did you mean 'Hiroshige'?"),
+        ("cubism", "'cubism' is a family of 2", "Picasso, Braque"),
+        ("pop art", "'pop art' is a family of 3", "Warhol"),
+        ("Animal", "'Animal' is a family of 5", "cat, dog"),
+        ("", "is empty", "name the concept"),
+        ("   ", "is empty", "name the concept"),
+        ("x" * 10_000, "10000 characters long, at most 80", "not a whole prompt"),
+        ("Pic\x1basso", "cannot be seen", "type the name again"),
+        ("!!", "no letter and no digit", "name the concept"),
+    ],
+)
+def test_a_name_that_names_nothing_is_explained(typed, message, fix):
+    with pytest.raises(ConceptError) as caught:
+        concept_called(typed)
+
+    assert message in caught.value.message
+    assert fix in caught.value.fix
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value)) < 600

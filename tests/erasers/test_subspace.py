@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import torch
+
+from unlearnlog.erasers.subspace import complement, second_moment
+
+
+def moments() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Erased and kept moments in 12 dimensions, and kept tokens that span 8."""
+    rng = torch.Generator().manual_seed(1)
+    kept = (
+        torch.randn(40, 8, generator=rng).double()
+        @ torch.randn(8, 12, generator=rng).double()
+    )
+    erased = torch.randn(30, 12, generator=rng).double()
+    return second_moment(erased[None]), second_moment(kept[None]), kept
+
+
+def test_rows_leave_kept_tokens_alone_where_the_kept_ones_do_not_span_everything():
+    erased, kept, tokens = moments()
+
+    rows = complement(erased, kept, rank=4, ridge=1e-9)
+
+    assert (rows @ tokens.T).abs().max() < 1e-3 * tokens.abs().max()
+
+
+def test_rows_have_unit_energy_on_erased_tokens():
+    erased, kept, _ = moments()
+
+    rows = complement(erased, kept, rank=5, ridge=1e-3)
+
+    energy = torch.einsum("ri,ij,rj->r", rows, erased, rows)
+    torch.testing.assert_close(energy, torch.ones(5).double())
+
+
+def test_the_first_row_has_the_largest_ratio_of_all_directions():
+    erased, kept, _ = moments()
+    ridge = 1e-2
+    floor = ridge * kept.trace() / 12 * torch.eye(12).double()
+
+    rows = complement(erased, kept, rank=1, ridge=ridge)
+
+    def ratio(b: torch.Tensor) -> float:
+        return float((b @ erased @ b) / (b @ (kept + floor) @ b))
+
+    rng = torch.Generator().manual_seed(2)
+    others = torch.randn(2000, 12, generator=rng).double()
+    assert ratio(rows[0]) >= max(ratio(b) for b in others)
+
+
+def test_directions_without_erased_energy_are_not_used():
+    kept = torch.eye(6).double()
+    erased = torch.diag(torch.tensor([1.0, 2.0, 0, 0, 0, 0])).double()
+
+    rows = complement(erased, kept, rank=6, ridge=1e-3)
+
+    assert rows.shape == (2, 6)

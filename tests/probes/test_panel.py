@@ -1,0 +1,158 @@
+import pytest
+import torch
+
+from tests.probes.evidences import by_name
+from tests.probes.mixture import SHARE, NearestMean, mixture
+from unlearnlog.atelier.prompts import kept_cells
+from unlearnlog.cell import Answer, Cell
+from unlearnlog.concept import Concept
+from unlearnlog.model.protocol import Sampling
+from unlearnlog.probes.panel import Panel, Questions, scattered
+from unlearnlog.probes.unlearning import UnlearningAccuracy
+from unlearnlog.prompt import Prompt
+from unlearnlog.watch import Unwatched
+
+LEFT = Concept("left", "style")
+DEAF = {SHARE: torch.zeros(())}
+
+
+class Diary(Unwatched):
+    """Writes down the stages and how many units each has."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, name, total):
+        self.stages.append((name, total))
+
+
+def cells(style, n):
+    return tuple(Cell(f"cat {i % 3} by {style}", i, "cat", style) for i in range(n))
+
+
+def nothing_known(cells):
+    return [None] * len(cells)
+
+
+@pytest.fixture
+def model():
+    return mixture({"left": -2.0, "middle": 0.0, "right": 2.0}, sd=0.3)
+
+
+def panel(model, known=nothing_known):
+    sampling = Sampling(steps=1, guidance=1.0)
+    return Panel(model, NearestMean(model), known, sampling, Diary())
+
+
+def questions(n=12):
+    return Questions(
+        LEFT,
+        erased=cells("left", n),
+        kept=cells("right", n),
+        earlier={"middle": cells("middle", 4)},
+        target=tuple(Cell("cat", i, "cat", "") for i in range(n)),
+        information=tuple(Prompt(c.prompt, "cat", "") for c in cells("left", 5)),
+    )
+
+
+def test_each_cell_meets_its_own_answers(model):
+    asked = questions()
+
+    evidence, painted = panel(model).painted(asked, model.base)
+
+    groups = {"left": evidence.erased, "right": evidence.kept, **evidence.earlier}
+    for style, group in groups.items():
+        assert {seen.now for seen in group} == {Answer("cat", style)}
+        assert {seen.base for seen in group} == {Answer("cat", style)}
+    assert [seen.cell for seen in evidence.erased] == list(asked.erased)
+    assert {answer.style for answer in evidence.target} == set(model.names)
+    assert len(painted.latents) == 12
+
+
+def test_what_is_seen_now_is_painted_with_the_new_weights(model):
+    evidence, _ = panel(model).painted(questions(60), DEAF)
+
+    (ua,) = UnlearningAccuracy().readings(evidence)
+
+    assert ua.base == 0.0
+    assert ua.value == pytest.approx(2 / 3, abs=0.2)
+
+
+def test_only_what_is_not_known_of_the_base_is_painted(model):
+    asked = cells("left", 6)
+    strange = Answer("cat", "known before")
+    table = {asked[1]: strange, asked[4]: strange}
+    looking = panel(model, lambda cells: [table.get(cell) for cell in cells])
+
+    answers = looking.base_answers(asked)
+
+    left = Answer("cat", "left")
+    assert answers == [left, strange, left, left, strange, left]
+    assert looking.watch.stages == [("painting with the base", 4)]
+
+
+def test_what_is_known_is_not_painted_again(model):
+    asked = cells("left", 3)
+    looking = panel(model, lambda cells: [Answer("cat", "left")] * len(cells))
+
+    looking.base_answers(asked)
+
+    assert looking.watch.stages == []
+    assert looking.judge.n_judged == 0
+
+
+def test_the_nats_are_read_on_the_first_pictures_of_the_concept(model):
+    looking, asked = panel(model), questions()
+    _, painted = looking.painted(asked, DEAF)
+
+    found = by_name(looking.information(asked, DEAF, painted))
+
+    assert set(found) == {
+        ("self-mi", "left"),
+        ("self-mi.gap", "left"),
+        ("drift", "(kept)"),
+        ("drift", "(empty prompt)"),
+    }
+    assert {reading.n for reading in found.values()} == {5}
+    assert found["self-mi", "left"].value == pytest.approx(0, abs=1e-6)
+    assert found["self-mi", "left"].base > 0.5
+
+
+def test_nats_of_cells_that_are_not_looked_at_are_left_out(model):
+    """Cells of an earlier erasure are dropped; their prompts once stayed behind."""
+    looking, asked = panel(model), questions()
+    others = tuple(Prompt(f"dog {i} by left", "dog", "") for i in range(3))
+    mixed = Questions(
+        LEFT,
+        asked.erased,
+        asked.kept,
+        earlier={},
+        target=asked.target,
+        information=(*others, *asked.information[:2]),
+    )
+    _, painted = looking.painted(mixed, model.base)
+
+    found = by_name(looking.information(mixed, model.base, painted))
+
+    assert found["self-mi", "left"].n == 5
+    assert found["self-mi", "left"].value == pytest.approx(
+        found["self-mi", "left"].base
+    )
+
+
+def test_a_few_kept_cells_show_more_than_a_few_subjects():
+    """Every eighth cell of rows of sixteen once showed two subjects only."""
+    few = scattered(kept_cells({"Picasso"}, 1), 32)
+
+    assert len(set(few)) == 32
+    assert len({cell.subject for cell in few}) >= 10
+    assert len({cell.style for cell in few}) >= 10
+
+
+def test_the_cells_that_stay_are_the_same_whatever_was_erased_before():
+    before = scattered(kept_cells({"Picasso"}, 1), 32)
+
+    after = scattered(kept_cells({"Picasso", "Klimt"}, 1), 32)
+
+    left = [cell for cell in before if cell.style != "Klimt"]
+    assert set(left) <= set(after)

@@ -1,0 +1,395 @@
+"""The command line from outside: what is typed, what comes back, which exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.tiny import build_pipeline
+from unlearnlog import cli
+from unlearnlog.atelier.studio import FOLDER
+from unlearnlog.erasers.mim import Mim
+from unlearnlog.ledger.disk import Disk
+
+QUICK = """
+name = "quick"
+[eraser]
+name = "mim"
+n_pictures = 32
+max_steps = 40
+check_every = 20
+[sampling]
+steps = 10
+guidance = 3.0
+[probes]
+erased = 1
+kept = 1
+information = 4
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys, tmp_path):
+    """Type a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["unlearnlog", *words])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        shown = capsys.readouterr()
+        return Done(code, shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def forgot_picasso(tmp_path_factory) -> tuple[Path, Any]:
+    """A folder whose ledger forgot Picasso, quickly, and what ``add --json`` said."""
+    folder = tmp_path_factory.mktemp("ledger")
+    (folder / "quick.toml").write_text(QUICK)
+    words = ["add", "Picasso", "--policy", "quick.toml", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "unlearnlog", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and "cache" not in p.parts
+    }
+
+
+def test_add_erases_and_says_everything_in_json(forgot_picasso):
+    _, row = forgot_picasso
+
+    readings = {r["probe"]: r for r in row["readings"]}
+    assert row["created"] is True
+    assert row["parent"] is None
+    assert row["concepts"][0]["name"] == "Picasso"
+    assert row["eraser"]["name"] == "mim"
+    assert row["verdict"] == {"passed": True, "failures": []}
+    assert readings["ua"]["value"] > readings["ua"]["base"] + 0.5
+    assert {"ira", "cra", "lands.subject", "lands.anchor", "floor"} <= readings.keys()
+    assert {"drift", "self-mi", "self-mi.gap", "presence"} <= readings.keys()
+    assert all(r["n"] >= 1 and r["low"] <= r["high"] for r in row["readings"])
+
+
+def test_log_show_and_status_agree_on_the_entry(forgot_picasso, typed):
+    folder, row = forgot_picasso
+
+    log = typed("log", "--ledger", str(folder), "--json").json()
+    shown = typed("show", "HEAD", "--ledger", str(folder), "--json").json()
+    status = typed("status", "--ledger", str(folder), "--json").json()
+
+    assert [each["id"] for each in log] == [row["id"]] == [shown["id"]]
+    assert status["head"] == row["id"]
+    assert status["state"] == row["state"]["after"]
+    assert status["erased"] == ["Picasso"]
+
+
+def test_people_are_shown_tables(forgot_picasso, typed):
+    folder, row = forgot_picasso
+
+    log = typed("log", "--ledger", str(folder)).out
+    shown = typed("show", "--ledger", str(folder)).out
+
+    assert row["id"][:12] in log
+    assert "Picasso" in log
+    assert "95 % interval" in shown
+
+
+def test_reset_goes_to_the_base_and_back_to_the_same_state(forgot_picasso, typed):
+    folder, row = forgot_picasso
+    at = ("--ledger", str(folder), "--json")
+
+    typed("reset", "base", *at)
+    below = typed("status", *at).json()
+    typed("reset", row["id"][:8], *at)
+    above = typed("status", *at).json()
+
+    assert below["head"] == "base"
+    assert below["state"] == row["state"]["before"]
+    assert above["state"] == row["state"]["after"]
+
+
+def test_a_checkout_paints_the_same_without_this_package(forgot_picasso, typed):
+    folder, _ = forgot_picasso
+    prompt = "a painting of a cat by Picasso"
+    out, png = folder / "erased", folder / "both.png"
+    at = ("--ledger", str(folder))
+
+    assert typed("checkout", "HEAD", "-o", str(out), *at).code == 0
+    painted = typed("paint", prompt, "-n", "1", "--seed", "5", "-o", str(png), *at)
+    assert painted.code == 0
+
+    from unlearnlog.model.model import DiffusersModel
+
+    latent = DiffusersModel.load(FOLDER).latent(prompt, 5)
+    np.save(folder / "latent.npy", latent[None].numpy())
+    program = f"""
+import sys, numpy as np, torch
+from diffusers import StableDiffusionPipeline
+pipeline = StableDiffusionPipeline.from_pretrained({str(out)!r})
+pipeline.set_progress_bar_config(disable=True)
+latents = torch.from_numpy(np.load({str(folder / "latent.npy")!r}))
+picture = pipeline([{prompt!r}], latents=latents, num_inference_steps=10,
+                   guidance_scale=3.0, output_type="np").images[0]
+np.save({str(folder / "plain.npy")!r}, picture)
+assert not any(name.startswith("unlearnlog") for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=folder)
+    theirs = np.load(folder / "plain.npy") * 255  # [64, 64, 3]
+    sheet = np.asarray(Image.open(png)).astype(float)
+    top, left, scale = 22 + 8 + 22, 8, 3
+    ours = sheet[top : top + 64 * scale : scale, left : left + 64 * scale : scale]
+    assert np.abs(ours - theirs).max() <= 1.01
+
+
+def test_a_picture_at_two_revisions_shows_both(forgot_picasso, typed):
+    folder, _ = forgot_picasso
+    png = folder / "rows.png"
+    revs = ("--at", "base", "--at", "HEAD")
+
+    done = typed(
+        *("paint", "a cat, on canvas", "-n", "2", "-o", str(png), *revs),
+        *("--ledger", str(folder), "--json"),
+    )
+
+    assert done.json()["at"] == ["base", "HEAD"]
+    assert Image.open(png).size == (2 * 192 + 3 * 8, 22 + 8 + 2 * (192 + 22 + 8))
+
+
+def test_a_concept_is_not_erased_twice(forgot_picasso, typed):
+    folder, row = forgot_picasso
+
+    done = typed("add", "pablo  picasso", "--ledger", str(folder))
+
+    assert done.code == 2
+    assert f"erased already, by entry {row['id'][:12]}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("photo", "'photo' is what remains when nothing is named"),
+        ("", "empty"),
+        ("x" * 10_000, "10000 characters long"),
+        ("Picaso", "did you mean 'Picasso'?"),
+        ("Haring", "the base paints 'Haring' in 0 % of 16 pictures: nothing to erase"),
+    ],
+)
+def test_a_name_that_cannot_be_erased_is_refused_by_name(typed, tmp_path, name, said):
+    (tmp_path / "quick.toml").write_text(QUICK)
+
+    done = typed("add", name, "--policy", "quick.toml")
+
+    assert done.code == 2
+    assert said in done.err
+    assert "fix:" in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_refused_erasure_leaves_no_trace(typed, tmp_path):
+    limit = '[[limits]]\nreading = "ua"\nat_least = 2.0\n'
+    (tmp_path / "harsh.toml").write_text(QUICK + limit)
+
+    done = typed("add", "Picasso", "--policy", "harsh.toml")
+
+    assert done.code == 3
+    assert "must be at least 2" in done.err
+    assert "ira" in done.out
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_refused_erasure_leaves_a_ledger_as_it_was(forgot_picasso, typed):
+    folder, _ = forgot_picasso
+    limit = '[[limits]]\nreading = "ua"\nat_least = 2.0\n'
+    (folder / "harsh.toml").write_text(QUICK + limit)
+    before = files_of(folder / ".unlearnlog")
+
+    done = typed(
+        "add", "Monet", "--policy", str(folder / "harsh.toml"), "--ledger", str(folder)
+    )
+
+    assert done.code == 3
+    assert files_of(folder / ".unlearnlog") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 3", "name"),
+        (QUICK + "[limit]\nua = 1\n", "limit"),
+        (QUICK.replace("max_steps = 40", "max_stepz = 40"), "max_stepz"),
+        (QUICK.replace('"mim"', '"mime"'), "did you mean 'mim'"),
+        ("name = ", "cannot be read"),
+    ],
+)
+def test_a_wrong_policy_is_refused_before_any_work(typed, tmp_path, text, said):
+    (tmp_path / "mine.toml").write_text(text)
+
+    done = typed("add", "Picasso", "--policy", "mine.toml")
+
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_policy_that_is_not_there_is_refused_with_those_that_are(typed):
+    done = typed("add", "Picasso", "--policy", "lenient")
+
+    assert done.code == 2
+    assert "there is no policy 'lenient'" in done.err
+    assert "default" in done.err
+
+
+def test_a_folder_that_is_no_pipeline_is_refused(typed, tmp_path):
+    (tmp_path / "notes").mkdir()
+
+    done = typed("init", "--model", "notes")
+
+    assert done.code == 2
+    assert "notes" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_base_other_than_the_ledgers_is_refused(typed, tmp_path):
+    build_pipeline(tmp_path / "model")
+    assert typed("init", "--model", str(tmp_path / "model")).code == 0
+    before = files_of(tmp_path / ".unlearnlog")
+    file = next((tmp_path / "model" / "unet").glob("*.safetensors"))
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(bytes(data))
+
+    done = typed("checkout", "base", "-o", "out")
+
+    assert done.code == 7
+    assert "unet." in done.err
+    assert files_of(tmp_path / ".unlearnlog") == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_that_ends_in_nan_records_nothing(typed, tmp_path):
+    text = QUICK.replace("max_steps = 40", "max_steps = 40\nrate = 1e30")
+    (tmp_path / "wild.toml").write_text(text)
+
+    done = typed("add", "Picasso", "--policy", "wild.toml")
+
+    assert done.code == 1
+    assert "1e+30" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_ctrl_c_in_the_middle_of_training_records_nothing(typed, tmp_path, monkeypatch):
+    def interrupted(*_: object, **__: object) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+    (tmp_path / "quick.toml").write_text(QUICK)
+    monkeypatch.setattr("unlearnlog.erasers.mim._goal", interrupted)
+
+    done = typed("add", "Picasso", "--policy", "quick.toml")
+
+    assert done.code == 130
+    assert "nothing was recorded" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(forgot_picasso, typed, monkeypatch):
+    folder, _ = forgot_picasso
+    before = files_of(folder / ".unlearnlog")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Disk, "write", full)
+    monkeypatch.setattr(Mim, "max_steps", 1, raising=False)
+    done = typed(
+        *("add", "Monet", "--ledger", str(folder)),
+        *("--policy", str(folder / "quick.toml")),
+    )
+
+    assert done.code == 1
+    assert "space" in done.err
+    assert files_of(folder / ".unlearnlog") == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("log",),
+        ("show",),
+        ("status",),
+        ("reset", "base"),
+        ("checkout", "HEAD", "-o", "out"),
+        ("paint", "a cat", "-o", "cat.png"),
+    ],
+)
+def test_without_a_ledger_every_verb_but_add_says_what_to_type(typed, tmp_path, words):
+    done = typed(*words)
+
+    assert done.code == 2
+    assert "no ledger" in done.err
+    assert "unlearnlog add" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("lgo",), ("add",), ("log", "--jsn")])
+def test_words_that_are_no_command_are_refused_without_a_traceback(typed, words):
+    done = typed(*words)
+
+    assert done.code == 2
+    assert "fix: unlearnlog --help" in done.err
+
+
+def test_an_unknown_revision_is_refused_by_its_name(forgot_picasso, typed):
+    folder, _ = forgot_picasso
+
+    done = typed("show", "nosuch", "--ledger", str(folder))
+
+    assert done.code == 2
+    assert "nosuch" in done.err
+
+
+def test_concepts_lists_everything_the_model_paints(typed):
+    rows = typed("concepts", "--json").json()
+
+    assert {row["kind"] for row in rows} == {"style", "subject"}
+    assert len(rows) == 32
+    assert next(r for r in rows if r["name"] == "Picasso")["look_alike"] == "Braque"

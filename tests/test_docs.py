@@ -1,0 +1,85 @@
+"""What the documents say is what the program does and what was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unlearnlog import cli
+from unlearnlog.atelier.studio import FOLDER, base_answers
+from unlearnlog.digest import Digest, merkle_root
+from unlearnlog.erasers import ERASERS
+from unlearnlog.probes import PROBES
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+COMMANDS = [
+    command.name or command.callback.__name__
+    for command in cli.app.registered_commands
+    if command.callback
+]
+
+
+def test_generated_blocks_are_what_the_program_makes_today():
+    done = subprocess.run(
+        [sys.executable, "docs/make.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_stands_in_the_readme(command):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert f"unlearnlog {command}" in readme
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_somewhere(document):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+
+    missing = [
+        link
+        for link in links
+        if "://" not in link and not (document.parent / link).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("each", [*ERASERS.values(), *PROBES], ids=lambda e: e.name)
+def test_every_eraser_and_probe_says_where_it_comes_from(each):
+    kind = each if isinstance(each, type) else type(each)
+    text = (kind.__doc__ or "") + (sys.modules[kind.__module__].__doc__ or "")
+
+    assert each.source.startswith("https://")
+    assert "Source:" in text
+
+
+def test_results_were_measured_on_the_weights_that_ship():
+    base = merkle_root((), Digest(base_answers().root))
+    found = {}
+    for path in (ROOT / "docs" / "results").glob("*.json"):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        first = data[0] if isinstance(data, list) else data
+        found[path.name] = first["state"]["before"]
+
+    assert found
+    assert set(found.values()) == {base}
+
+
+def test_the_model_card_is_about_the_weights_that_ship():
+    quality = json.loads((FOLDER / "quality.json").read_text(encoding="utf-8"))
+
+    assert quality["root"] == base_answers().root
+    assert quality["root"] in (FOLDER / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,262 @@
+import dataclasses
+
+import pytest
+
+from unlearnlog.erasers.mim import Mim
+from unlearnlog.errors import PolicyError
+from unlearnlog.policy import Limit, Policy
+from unlearnlog.reading import Reading
+
+HEAD = 'name = "mine"\n[eraser]\nname = "mim"\n'
+
+
+def read(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return Policy.load(str(path))
+
+
+def reading(probe="ua", value=0.9, *, better="higher", base=None, concept="Picasso"):
+    return Reading(
+        probe=probe,
+        concept=concept,
+        value=value,
+        unit="share",
+        n=96,
+        low=0.0,
+        high=1.0,
+        better=better,
+        base=base,
+    )
+
+
+def policy(*limits):
+    return Policy.of({"name": "p", "eraser": {"name": "mim"}, "limits": limits}, "p")
+
+
+def test_the_policy_that_ships_can_be_used():
+    default = Policy.load("default")
+
+    assert default.name == "default"
+    assert default.chosen_eraser() == Mim()
+    assert {limit.reading for limit in default.limits} >= {"ua", "ira", "cra"}
+
+
+def test_a_policy_that_says_little_is_filled_up(tmp_path):
+    mine = read(tmp_path, HEAD)
+
+    assert (mine.sampling.steps, mine.probes.erased, mine.limits) == (10, 6, ())
+    assert mine.judge([]).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "fix"),
+    [
+        (HEAD + "[probes]\nerasd = 3", "probes.erasd: there is no such key", "erased,"),
+        ("sede = 3\n" + HEAD, "sede: there is no such key", "eraser, sampling"),
+        (
+            HEAD + '[[limits]]\nreading = "ua"\nat_lest = 1',
+            "limits.0.at_lest: there is no such key",
+            "at_least",
+        ),
+        (HEAD + '[sampling]\nsteps = "ten"', "sampling.steps", "default.toml"),
+        (HEAD + '[sampling]\nsteps = "10"', "integer, not '10'", "default.toml"),
+        (HEAD + "[sampling]\nsteps = 10.5", "integer, not 10.5", "default.toml"),
+        (HEAD + "[sampling]\nsteps = true", "integer, not True", "default.toml"),
+        (HEAD + "[sampling]\nsteps = 0", "not 0", "default.toml"),
+        (HEAD + "[sampling]\nguidance = nan", "finite number, not nan", "default"),
+        (HEAD + "[probes]\nkept = 1001", "not 1001", "default.toml"),
+        (HEAD + "[require]\nbase_presence = 1.5", "not 1.5", "default.toml"),
+        (HEAD + "[require]\nbase_presence = 1979-05-27", "number", "default.toml"),
+        (
+            HEAD + '[[limits]]\nreading = "ua"',
+            "the limit on 'ua' has neither at_least nor at_most",
+            "default.toml",
+        ),
+        (
+            HEAD + '[[limits]]\nreading = "ua"\nat_least = 1\nof_base = "yes"',
+            "limits.0.of_base",
+            "default.toml",
+        ),
+        (HEAD + "rates = [1, 2]", "eraser.rates: a setting is a text", "default.toml"),
+        ('name = "mine"', "eraser: it is missing", "default.toml"),
+        ('eraser = "mim"\nname = "x"', "eraser", "default.toml"),
+        ("", "is wrong at", "default.toml"),
+    ],
+)
+def test_a_wrong_key_or_type_is_shown_where_it_stands(tmp_path, text, message, fix):
+    with pytest.raises(PolicyError) as caught:
+        read(tmp_path, text)
+
+    assert "mine.toml' is wrong at" in caught.value.message
+    assert message in caught.value.message
+    assert fix in caught.value.fix
+    assert caught.value.exit_code == 2
+
+
+def test_a_value_of_any_length_makes_a_message_of_one_line(tmp_path):
+    with pytest.raises(PolicyError) as caught:
+        read(tmp_path, HEAD + f'[sampling]\nsteps = "{"x" * 10_000}"')
+
+    assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("name", ["none-such", "", "dir/none.toml", "../default"])
+def test_a_policy_that_is_not_there_is_named_with_those_that_are(name):
+    with pytest.raises(PolicyError) as caught:
+        Policy.load(name)
+
+    assert caught.value.message == f"there is no policy '{name}'"
+    assert "known: default" in caught.value.fix
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"name = ", b"\xff\xfe", b"[[[", b"a = 1\na = 2", b"x = " + b"[" * 9000]
+)
+def test_a_file_that_is_no_toml_cannot_be_read(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+
+    with pytest.raises(PolicyError, match=r"mine\.toml' cannot be read"):
+        Policy.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["with\0nothing.toml", "x" * 5000 + ".toml"])
+def test_a_name_that_can_name_no_file_cannot_be_read(name):
+    with pytest.raises(PolicyError, match="cannot be read"):
+        Policy.load(name)
+
+
+def test_a_folder_is_no_policy(tmp_path):
+    (tmp_path / "folder.toml").mkdir()
+
+    with pytest.raises(PolicyError, match="cannot be read"):
+        Policy.load(str(tmp_path / "folder.toml"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "fix"),
+    [
+        ({"name": "mimm"}, "no eraser is called 'mimm'", "did you mean 'mim'?"),
+        ({}, "no eraser is called ''", "known: mim"),
+        ({"name": "mim", "rat": 1}, "no setting 'rat'", "target, mi_mu"),
+        ({"name": "mim", "source": "x"}, "no setting 'source'", "target, mi_mu"),
+        ({"name": "mim", "rank": "big"}, "rank is 'big'", "such as 24"),
+        ({"name": "mim", "rank": -1}, "rank is -1", "above zero"),
+        ({"name": "mim", "target": "moon"}, "no target 'moon'", "anchor"),
+    ],
+)
+def test_an_eraser_that_cannot_be_made_is_explained(settings, message, fix):
+    mine = Policy.of({"name": "p", "eraser": settings}, "p")
+
+    with pytest.raises(PolicyError) as caught:
+        mine.chosen_eraser()
+
+    assert message in caught.value.message
+    assert fix in caught.value.fix
+    assert caught.value.exit_code == 2
+
+
+def test_the_known_settings_are_the_eraser_s_fields_and_nothing_else():
+    """`source` was once taken for a setting, and ended in a traceback."""
+    mine = Policy.of({"name": "p", "eraser": {"name": "mim", "x": 1}}, "p")
+
+    with pytest.raises(PolicyError) as caught:
+        mine.chosen_eraser()
+
+    names = ", ".join(field.name for field in dataclasses.fields(Mim))
+    assert caught.value.fix == f"known: {names}"
+
+
+def test_settings_reach_the_eraser():
+    mine = Policy.of(
+        {"name": "p", "eraser": {"name": "mim", "rank": 3, "mi_mu": 0.5}}, "p"
+    )
+
+    assert mine.chosen_eraser() == Mim(rank=3, mi_mu=0.5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "passed"),
+    [
+        ({"at_least": 0.95}, 0.95, True),
+        ({"at_least": 0.95}, 0.949, False),
+        ({"at_most": 0.03}, 0.03, True),
+        ({"at_most": 0.03}, 0.031, False),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.3, True),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.5, False),
+        ({"at_least": 0.2, "at_most": 0.4}, 0.1, False),
+        ({"at_least": 0.95, "of_base": True}, 0.76, True),
+        ({"at_least": 0.95, "of_base": True}, 0.75, False),
+        ({"at_most": 1.5, "of_base": True}, 1.0, True),
+    ],
+)
+def test_a_limit_holds_up_to_its_bound(limit, value, passed):
+    mine = policy({"reading": "floor", **limit})
+
+    verdict = mine.judge([reading("floor", value, better="none", base=0.8)])
+
+    assert verdict.passed is passed
+    assert len(verdict.failures) == (not passed)
+
+
+def test_a_failure_says_what_was_read_and_what_was_asked():
+    mine = policy({"reading": "ira", "at_least": 0.95, "of_base": True})
+
+    verdict = mine.judge([reading("ira", 0.9, base=0.99)])
+
+    assert verdict.failures == (
+        "ira of Picasso is 0.900, must be at least 0.95 of base",
+    )
+
+
+def test_every_failure_is_told():
+    mine = policy(
+        {"reading": "ua", "at_least": 0.95}, {"reading": "cra", "at_least": 0.5}
+    )
+
+    verdict = mine.judge([reading("ua", 0.1), reading("cra", 0.1)])
+
+    assert len(verdict.failures) == 2
+
+
+def test_a_share_of_a_base_that_was_not_read_is_undecided():
+    mine = policy({"reading": "ua", "at_least": 0.9, "of_base": True})
+
+    verdict = mine.judge([reading("ua", 1.0)])
+
+    assert verdict.failures == ("ua has no base to be compared with",)
+
+
+def test_a_limit_that_nothing_was_read_for_fails_unless_it_may():
+    must = policy({"reading": "lands.style", "at_least": 0.9})
+    may = policy({"reading": "lands.style", "at_least": 0.9, "optional": True})
+
+    assert must.judge([reading("ua")]).failures == (
+        "undecided: there is no reading of lands.style",
+    )
+    assert may.judge([reading("ua")]).passed
+    assert not may.judge([reading("lands.style", 0.1)]).passed
+
+
+def test_presence_is_bounded_above_where_erased_and_below_where_kept():
+    mine = policy({"reading": "presence", "at_least": 0.85, "at_most": 0.1})
+    gone = reading("presence", 0.0, better="lower")
+    kept = reading("presence", 0.9, concept="Monet")
+    back = reading("presence", 0.2, better="lower", concept="Braque")
+    lost = reading("presence", 0.5, concept="Klimt")
+
+    verdict = mine.judge([gone, kept, back, lost])
+
+    assert verdict.failures == (
+        "presence of Braque is 0.200, must be at most 0.1",
+        "presence of Klimt is 0.500, must be at least 0.85",
+    )
+
+
+def test_limits_are_told_apart_by_the_whole_name_of_a_reading():
+    limit = Limit(reading="lands.reject", at_most=0.03)
+
+    assert limit.failures([reading("lands.reject", 0.0, better="lower")]) == []
+    assert limit.failures([reading("lands", 0.0)]) != []
