@@ -1,15 +1,19 @@
 """Rewrite what a program can know in the documents: help texts and measured tables.
 
-``python docs/make.py`` rewrites; ``python docs/make.py --check`` says what is stale.
-A block stands between ``<!-- begin NAME -->`` and ``<!-- end -->``.
+``python docs/make.py`` rewrites; ``python docs/make.py --check`` says what is stale;
+``python docs/make.py --record`` first runs the demo again, for its transcript and its
+picture. A block stands between ``<!-- begin NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +28,8 @@ COMMANDS: Final = ("add", "log", "paint", "checkout")
 
 def main() -> None:
     """Rewrite or check every document."""
+    if "--record" in sys.argv:
+        _record()
     stale = []
     for document in DOCUMENTS:
         old = document.read_text(encoding="utf-8")
@@ -34,6 +40,32 @@ def main() -> None:
                 document.write_text(new, encoding="utf-8")
     if stale and "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(stale)}; run: python docs/make.py")
+
+
+def _record() -> None:
+    """Run the demo in an empty folder and keep what it says and what it paints."""
+    add = ["add", "Picasso"]
+    words = ["a painting of a cat by Picasso", "--at", "base", "--at", "HEAD"]
+    with tempfile.TemporaryDirectory() as folder:
+        said = _typed(add, folder)
+        _typed(["paint", *words, "-o", "before-after.png"], folder)
+        shutil.copy(Path(folder) / "before-after.png", RESULTS / "before-after.png")
+    text = f'$ unlearnlog add "Picasso"\n{said}'
+    (RESULTS / "demo.txt").write_text(text, encoding="utf-8")
+
+
+def _typed(words: list[str], folder: str) -> str:
+    """Run one command in a folder and return what it says on standard output."""
+    env = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), "PWD": folder}
+    done = subprocess.run(
+        [sys.executable, "-m", "unlearnlog", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=env,
+    )
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
 
 
 def _block(name: str) -> str:

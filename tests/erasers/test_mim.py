@@ -8,7 +8,7 @@ import torch
 from tests.fakes import NAME, LinearModel
 from unlearnlog.delta import state_after
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.mim import Mim, _ForgetSet
+from unlearnlog.erasers.mim import Mim, _ForgetSet, _Room
 from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.model.protocol import Sampling
 from unlearnlog.prompt import TARGETS, Prompt
@@ -76,6 +76,31 @@ def test_erasing_makes_the_named_prompt_predict_what_the_target_predicts():
     before = forget.nats_left(eraser, request, dict(model.base))
     after = forget.nats_left(eraser, request, state_after(model.base, [delta]))
     assert after < 0.2 * before
+
+
+def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
+    model = LinearModel()
+    request = request_of(model)
+    room = _Room.left_by(SMALL, request)
+    rng = torch.Generator().manual_seed(4)
+    left = torch.randn(8, len(room.right), generator=rng)
+
+    charged = float(room.disturbed({NAME: left}))
+
+    old, change = model.base[NAME].double(), (left @ room.right).double()
+    tokens = model.encode(KEPT).double().flatten(0, 1)
+    moved = sum(float((change @ token).square().sum()) for token in tokens)
+    there = sum(float((old @ token).square().sum()) for token in tokens)
+    assert charged == pytest.approx(moved / there, rel=1e-4)
+
+
+def test_a_heavier_charge_moves_kept_tokens_less():
+    def moved(keep: float) -> float:
+        delta = replace(SMALL, keep=keep, rank=6).erase(request_of(LinearModel()))
+        tokens = LinearModel().encode(KEPT).flatten(0, 1)
+        return float((tokens @ delta.patches[NAME].dense().T).square().sum())
+
+    assert moved(10.0) < 0.5 * moved(1e-6)
 
 
 def test_the_eraser_changes_neither_the_model_nor_the_old_weights():

@@ -48,6 +48,17 @@ def test_the_first_row_has_the_largest_ratio_of_all_directions():
     assert ratio(rows[0]) >= max(ratio(b) for b in others)
 
 
+def test_rows_that_would_leak_are_left_out_but_for_the_best():
+    erased = torch.eye(4).double()
+    kept = torch.diag(torch.tensor([0.01, 0.2, 1.0, 5.0])).double()
+
+    rows = complement(erased, kept, rank=4, ridge=1e-9, leak=0.5)
+    least = complement(erased, kept, rank=4, ridge=1e-9, leak=1e-6)
+
+    assert rows.shape == (2, 4)
+    assert least.shape == (1, 4)
+
+
 def test_directions_without_erased_energy_are_not_used():
     kept = torch.eye(6).double()
     erased = torch.diag(torch.tensor([1.0, 2.0, 0, 0, 0, 0])).double()

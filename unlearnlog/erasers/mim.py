@@ -18,6 +18,10 @@ every number here are ours. With a fixed ``context`` or ``anchor`` target the lo
 the form of Concept Ablation's; what differs is where x_t comes from, and that its
 value bounds, in nats, the information that is left.
 
+Two things hold the rest in place, and neither needs a picture of it: only directions of
+text space that kept prompts hardly use may change (`subspace`), and what they do use is
+charged for in closed form, as the mean squared change of kept tokens' keys and values.
+
 Source:
     MiM-MU, https://arxiv.org/abs/2603.00992. Targets other than ``unconditional`` and
     the restriction to directions that kept prompts do not use are ours.
@@ -53,7 +57,11 @@ class Mim(Eraser):
             (conditional mutual information); ``anchor``, the plain style or the empty
             scene; ``unconditional``, the empty prompt, as published.
         mi_mu: How much of the way to the target, 1 for all of it.
-        rank: How many directions of text space may change.
+        keep: Weight of the change of kept tokens' keys and values, as a share of their
+            energy, beside the mean squared noise.
+        rank: How many directions of text space may change, at most.
+        leak: How much of a direction's energy may be on kept prompts, as a share of
+            that on erased ones; the best direction is used in any case.
         ridge: Energy given to directions no kept prompt uses, as a share of the mean.
         n_pictures: Size of the forget set.
         rate: Step size of Adam, on keys and values in units of the erased tokens.
@@ -69,8 +77,10 @@ class Mim(Eraser):
 
     target: Target = "anchor"
     mi_mu: float = 1.0
-    rank: int = 24
-    ridge: float = 1e-3
+    keep: float = 0.05
+    rank: int = 8
+    leak: float = 1.0
+    ridge: float = 1e-2
     n_pictures: int = 96
     rate: float = 0.02
     batch: int = 16
@@ -99,14 +109,14 @@ class Mim(Eraser):
     def erase(self, request: Request) -> Delta:
         """Train the left factors of every text projection; the right ones are fixed."""
         forget = _ForgetSet.painted(self, request)
-        right = _right(self, request)  # [r, d_text]
+        room = _Room.left_by(self, request)
         left = {
-            name: torch.zeros(len(old), len(right), requires_grad=True)
+            name: torch.zeros(len(old), len(room.right), requires_grad=True)
             for name, old in request.old.items()
         }  # [d_out, r]
-        for _ in self._trained(request, forget, left=left, right=right):
+        for _ in self._trained(request, forget, left=left, room=room):
             pass
-        return Delta({n: LowRank(a.detach(), right) for n, a in left.items()})
+        return Delta({n: LowRank(a.detach(), room.right) for n, a in left.items()})
 
     def _trained(
         self,
@@ -114,7 +124,7 @@ class Mim(Eraser):
         forget: _ForgetSet,
         *,
         left: dict[str, Tensor],
-        right: Tensor,
+        room: _Room,
     ) -> Iterator[float]:
         """Yield the nats left after each look, until they no longer fall."""
         rng = torch.Generator().manual_seed(request.seed)
@@ -123,13 +133,14 @@ class Mim(Eraser):
         best, since, nats = math.inf, 0, math.nan
         for step in range(self.max_steps):
             if step % self.check_every == 0:
-                nats = forget.nats_left(self, request, _moved(request, left, right))
+                nats = forget.nats_left(self, request, room.moved(request, left))
                 fell = nats < best * (1 - self.least_fall)
                 best, since = min(best, nats), 0 if fell else since + 1
                 yield nats
                 if since >= self.patience:
                     return
-            loss = forget.loss(self, request, _moved(request, left, right), rng)
+            loss = forget.loss(self, request, room.moved(request, left), rng)
+            loss = loss + self.keep * room.disturbed(left)
             if not math.isfinite(loss.item()):
                 raise TrainingError(
                     f"the loss is {loss.item()} after {step} steps",
@@ -229,16 +240,44 @@ def _goal(
     return goal
 
 
-def _right(eraser: Mim, request: Request) -> Tensor:
-    """Return the directions of text space that may change, ``[r, d_text]``."""
-    model = request.model
-    erased = second_moment(model.encode([p.text for p in request.forget]))
-    kept = second_moment(model.encode(request.keep))
-    return complement(erased, kept, rank=eraser.rank, ridge=eraser.ridge).float()
+@dataclass(frozen=True)
+class _Room:
+    """Where the projections may change, and what a change there does to kept tokens.
 
+    Attributes:
+        right: The directions of text space, ``[r, d_text]``.
+        kept: Second moment of kept tokens along them, ``[r, r]``.
+        energies: Mean energy of kept tokens' keys or values, by projection.
+    """
 
-def _moved(
-    request: Request, left: dict[str, Tensor], right: Tensor
-) -> dict[str, Tensor]:
-    """Return old + left @ right for every projection, float32."""
-    return {n: request.old[n].float() + a @ right for n, a in left.items()}
+    right: Tensor
+    kept: Tensor
+    energies: dict[str, float]
+
+    @classmethod
+    def left_by(cls, eraser: Mim, request: Request) -> _Room:
+        """Find the room that the kept prompts leave."""
+        model = request.model
+        erased = second_moment(model.encode([p.text for p in request.forget]))
+        kept = second_moment(model.encode(request.keep))
+        right = complement(
+            erased, kept, rank=eraser.rank, ridge=eraser.ridge, leak=eraser.leak
+        )
+        energies = {
+            name: float(torch.einsum("oi,ij,oj->", old.double(), kept, old.double()))
+            for name, old in request.old.items()
+        }
+        return cls(right.float(), (right @ kept @ right.T).float(), energies)
+
+    def moved(self, request: Request, left: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return old + left @ right for every projection, float32."""
+        old = request.old
+        return {name: old[name].float() + a @ self.right for name, a in left.items()}
+
+    def disturbed(self, left: dict[str, Tensor]) -> Tensor:
+        """Return E||dW k||^2 / E||W k||^2 over kept tokens k, mean over projections."""
+        shares = [
+            torch.einsum("or,rs,os->", a, self.kept, a) / self.energies[name]
+            for name, a in left.items()
+        ]
+        return torch.stack(shares).mean()

@@ -13,6 +13,8 @@ Source:
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,7 +29,9 @@ def second_moment(tokens: Tensor) -> Tensor:
     return flat.T @ flat / len(flat)
 
 
-def complement(erased: Tensor, kept: Tensor, *, rank: int, ridge: float) -> Tensor:
+def complement(
+    erased: Tensor, kept: Tensor, *, rank: int, ridge: float, leak: float = math.inf
+) -> Tensor:
     """Return the rows with the largest ratio of erased to kept energy.
 
     Row ``b`` maximises ``b' E b / b' (K + ridge * mean energy * I) b`` given the rows
@@ -38,9 +42,12 @@ def complement(erased: Tensor, kept: Tensor, *, rank: int, ridge: float) -> Tens
         kept: Second moment K of kept tokens, float64, ``[d_text, d_text]``.
         rank: How many rows, 1 to ``d_text``.
         ridge: Share of the mean kept energy that every direction is given.
+        leak: Most energy a row may have on kept tokens, as a share of that on erased
+            ones; the first row is returned in any case.
 
     Returns:
-        Shape ``[rank, d_text]``, float64; fewer rows where E has no more energy.
+        Shape ``[rank, d_text]``, float64; fewer rows where E has no more energy or
+        where they would leak.
     """
     d_text = len(kept)
     floor = ridge * kept.trace() / d_text
@@ -50,6 +57,7 @@ def complement(erased: Tensor, kept: Tensor, *, rank: int, ridge: float) -> Tens
     ratios, vectors = torch.linalg.eigh((white + white.T) / 2)  # ascending
     ratios, vectors = ratios.flip(0)[:rank], vectors.flip(1)[:, :rank]
     used = ratios > 1e-10 * ratios[0]
+    used &= (ratios >= 1 / leak) | (ratios == ratios[0])
     rows = torch.linalg.solve_triangular(cholesky.T, vectors[:, used], upper=True).T
     energy: Tensor = torch.einsum("ri,ij,rj->r", rows, erased, rows)
     scaled: Tensor = rows / energy.sqrt()[:, None]

@@ -38,7 +38,7 @@ from unlearnlog.cell import Cell
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.prompt import TARGETS
 
-STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 8000}
+STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 6500}
 PARTS: Final = ("judge", "autoencoder", "unet", "pipeline", "readings", "measure")
 
 
@@ -83,7 +83,7 @@ def _pipeline(runs: Path, weights: Path) -> None:
         text_encoder=CLIPTextModel.from_pretrained(runs / "text_encoder"),
         tokenizer=CLIPTokenizer.from_pretrained(runs / "tokenizer"),
         unet=UNet2DConditionModel.from_pretrained(runs / "denoiser"),
-        scheduler=DPMSolverMultistepScheduler(**NOISE_SCHEDULE, solver_order=2),
+        scheduler=DPMSolverMultistepScheduler(**NOISE_SCHEDULE, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

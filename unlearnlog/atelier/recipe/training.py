@@ -30,7 +30,11 @@ class Run:
         self._rate = rate
         self._named = dict(self._modules.named_parameters())
         self.optimiser = torch.optim.AdamW(
-            self._named.values(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01
+            self._named.values(),
+            lr=rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.01,
+            fused=True,
         )
         self.average = {n: p.detach().clone() for n, p in self._named.items()}
         self.step = 0
