@@ -34,6 +34,7 @@ lint: $(READY)
 fix: $(READY)
 	"$(BIN)/ruff" check --fix .
 	"$(BIN)/ruff" format .
+	"$(BIN)/python" docs/make.py
 
 browse: $(READY)
 	@test -f "$(DEMO)/before-after.png" || { echo "nothing to show: make demo"; exit 2; }

@@ -25,6 +25,8 @@ ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
 TARGETS: Final = ("anchor", "context", "unconditional")
 CHAIN: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Mondrian", "Klimt")
 FULL: Final = {"erased": 6, "kept": 6, "earlier": 6, "information": 32}
+COARSE: Final = {**FULL, "kept": 1}
+"""For the comparison of targets: means are as sure, single concepts are screens."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def alone(cell: Cell, console: Console) -> dict[str, Any]:
     """Erase one concept on the base and return the entry's row."""
     with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
         at = run.place(Path(folder), may_create=True)
-        rules = full_policy(cell.target, FULL)
+        probes = FULL if cell.target == TARGETS[0] else COARSE
+        rules = full_policy(cell.target, probes)
         return run.add(at, cell.concept, policy=rules, watch=bars).entry.row()
 
 
@@ -66,8 +69,7 @@ def chain(console: Console) -> list[dict[str, Any]]:
             with Bars(console) as bars:
                 at = run.place(Path(folder), may_create=True)
                 default = Policy.load("default").eraser.get("target", "anchor")
-                probes = {**FULL, "kept": 1}
-                rules = full_policy(str(default), probes)
+                rules = full_policy(str(default), COARSE)
                 rows.append(run.add(at, concept, policy=rules, watch=bars).entry.row())
     return rows
 

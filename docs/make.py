@@ -136,8 +136,8 @@ def _row(entry: dict[str, Any]) -> str:
         f"{found['lands.reject']['value']:.3f}",
         f"{alike} {_of_base(mate[0]):.3f}" if mate else "none known",
         f"{worst['concept']} {_of_base(worst):.3f}",
-        f"{found['self-mi']['base']:.2f}",
-        f"{found['self-mi']['value']:.2f}",
+        f"{found['bound-mi']['base']:.2f}",
+        f"{found['bound-mi']['value']:.2f}",
         f"{entry['seconds']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"

@@ -318,13 +318,14 @@ def _questions(
         earlier={e.name: prompts.erased_cells(e, sizes.earlier) for e in gone},
         target=prompts.target_cells(concept, target, sizes.erased),
         information=prompts.information_prompts(erased[: sizes.information], concept),
+        instead=target,
     )
 
 
 def _readings(panel: Panel, questions: Questions, new: Weights) -> tuple[Reading, ...]:
-    evidence, painted = panel.painted(questions, new)
+    evidence = panel.looked(questions, new)
     seen = [reading for probe in PROBES for reading in probe.readings(evidence)]
-    return (*seen, *panel.information(questions, new, painted))
+    return (*seen, *panel.information(questions, new))
 
 
 def refuse(outcome: Outcome) -> None:

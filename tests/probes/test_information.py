@@ -8,7 +8,12 @@ from tests.probes.mixture import SHARE, Mixture, mixture
 from unlearnlog.cell import Cell
 from unlearnlog.concept import Concept
 from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.information import Pictures, drift, self_information
+from unlearnlog.probes.information import (
+    Pictures,
+    bound_information,
+    drift,
+    self_information,
+)
 from unlearnlog.prompt import Prompt
 
 LEFT = Concept("left", "style")
@@ -126,3 +131,26 @@ def test_measuring_records_no_gradients_and_leaves_tensors_that_training_can_use
     drift(model, painted(model, cells(3, "right")), DEAF)
 
     assert model.modes == {(False, False)}
+
+
+def bound(model, weights, n=80):
+    asked = cells(n)
+    texts = [(c.prompt, c.subject) for c in asked]
+    before = painted(model, asked)
+    (found,) = bound_information(
+        model, LEFT, texts=texts, before=before, weights=weights
+    )
+    return found
+
+
+def test_an_erasure_that_reaches_its_target_leaves_no_nats_to_it(model):
+    found = bound(model, DEAF)
+
+    assert found.value == pytest.approx(0, abs=1e-9)
+    assert found.base > 0.1
+
+
+def test_no_erasure_leaves_every_nat_to_the_target(model):
+    found = bound(model, model.base)
+
+    assert found.value == pytest.approx(found.base)

@@ -1,9 +1,13 @@
-"""The erasers, one file a method, and the literal table of them."""
+"""The erasers, one file a method, and the literal table of them.
+
+Another package offers its own under the ``unlearnlog.erasers`` entry-point group.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
@@ -16,15 +20,28 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {Mim.name: Mim}
 
 
 def eraser_called(name: str) -> type[Eraser]:
-    """Return the eraser with this registered name.
+    """Return the eraser with this registered name, ours first.
 
     Raises:
         PolicyError: There is none; says which are close.
     """
     if name in ERASERS:
         return ERASERS[name]
-    near = get_close_matches(name, ERASERS, n=1)
+    others = {point.name: point for point in entry_points(group="unlearnlog.erasers")}
+    if name in others:
+        return _checked(name, others[name].load())
+    known = [*ERASERS, *others]
+    near = get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise PolicyError(
-        f"no eraser is called '{name}'", fix=f"{hint}known: {', '.join(ERASERS)}"
+        f"no eraser is called '{name}'", fix=f"{hint}known: {', '.join(known)}"
+    )
+
+
+def _checked(name: str, found: object) -> type[Eraser]:
+    if isinstance(found, type) and issubclass(found, Eraser):
+        return found
+    raise PolicyError(
+        f"what is registered as the eraser '{name}' is {found!r}",
+        fix="register a class that extends unlearnlog.erasers.Eraser",
     )

@@ -79,6 +79,42 @@ def self_information(
 
 
 @torch.no_grad()
+def bound_information(
+    model: Model,
+    concept: Concept,
+    *,
+    texts: Sequence[tuple[str, str]],
+    before: Pictures,
+    weights: Weights,
+) -> tuple[Reading, ...]:
+    """Return ``bound-mi``: nats between the prompt and the target that replaces it.
+
+    1/2 Int E||eps_theta(x, c) - eps_phi(x, target)||^2 on the base's pictures, which is
+    what `mim` minimises: 0 when the erased prompt predicts what the base predicts for
+    the target. Its base is the same with phi for theta.
+
+    Args:
+        model: The base, phi.
+        concept: What was erased.
+        texts: For each picture the prompt and the target's prompt.
+        before: The base's pictures of the concept.
+        weights: The weights after the erasure, theta.
+    """
+    named = model.encode([text for text, _ in texts])
+    instead = model.encode([target for _, target in texts])
+    old, new = [], []
+    for x_t, t, _ in _noised(model, before):
+        goal = model.eps(x_t, t, instead)
+        old.append(_square(model.eps(x_t, t, named) - goal))
+        new.append(_square(model.eps(x_t, t, named, weights=weights) - goal))
+    levels = NoiseLevels.of(model, N_LEVELS)
+    base = float(levels.integral(torch.stack(old, 1)).mean())
+    values = levels.integral(torch.stack(new, 1)).tolist()
+    about = About("bound-mi", concept.name, "lower", "nats")
+    return (reading(about, _mean(values, before.cells), base),)
+
+
+@torch.no_grad()
 def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]:
     """Return ``drift``, nats by which kept prompts and the empty one moved."""
     prompts = [cell.prompt for cell in kept.cells]

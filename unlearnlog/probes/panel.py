@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -13,8 +13,13 @@ from unlearnlog.concept import Concept
 from unlearnlog.delta import Weights
 from unlearnlog.model.protocol import Model, Painted, Sampling
 from unlearnlog.probes.evidence import Evidence, Judge, paired
-from unlearnlog.probes.information import Pictures, drift, self_information
-from unlearnlog.prompt import Prompt
+from unlearnlog.probes.information import (
+    Pictures,
+    bound_information,
+    drift,
+    self_information,
+)
+from unlearnlog.prompt import Prompt, Target
 from unlearnlog.reading import Reading
 from unlearnlog.watch import Watch, counted
 
@@ -34,6 +39,7 @@ class Questions:
         target: Prompts for what is painted instead.
         information: Prompts that nats are read on, with their contexts; those whose
             cells are not among ``erased`` are left out.
+        instead: Which form of those prompts the eraser aimed at.
     """
 
     concept: Concept
@@ -42,6 +48,7 @@ class Questions:
     earlier: dict[str, tuple[Cell, ...]]
     target: tuple[Cell, ...]
     information: tuple[Prompt, ...]
+    instead: Target = "context"
 
 
 @dataclass(frozen=True)
@@ -71,13 +78,12 @@ class Panel:
         fresh = iter(self._judged(missing, None, "painting with the base"))
         return [answer or next(fresh) for answer in known]
 
-    def painted(self, questions: Questions, new: Weights) -> tuple[Evidence, Painted]:
-        """Return the evidence, and the pictures of the erased cells."""
+    def looked(self, questions: Questions, new: Weights) -> Evidence:
+        """Paint every question with the new weights and let the judge see it."""
         others = [*questions.kept, *_flat(questions.earlier)]
-        painted = self._paint(questions.erased, new, "looking at the concept")
         answers = iter(
             [
-                *self.judge.judged(painted.pictures),
+                *self._judged(questions.erased, new, "looking at the concept"),
                 *self._judged(others, new, "looking at everything else"),
             ]
         )
@@ -85,7 +91,7 @@ class Panel:
         def seen(cells: tuple[Cell, ...]) -> tuple[Answer, ...]:
             return tuple(next(answers) for _ in cells)
 
-        evidence = Evidence(
+        return Evidence(
             questions.concept,
             erased=paired(
                 questions.erased,
@@ -101,29 +107,43 @@ class Panel:
             },
             target=tuple(self.base_answers(questions.target)),
         )
-        return evidence, painted
 
-    def information(
-        self, questions: Questions, new: Weights, painted: Painted
-    ) -> tuple[Reading, ...]:
-        """Return the nats: what the prompt still says, and what else has moved."""
+    def information(self, questions: Questions, new: Weights) -> tuple[Reading, ...]:
+        """Return the nats: what the prompt still says, and what else has moved.
+
+        They are read on pictures painted without guidance, which exaggerates what a
+        prompt says: the model's own samples are what its information is about.
+        """
         n, known = len(questions.information), _by_text(questions.information)
-        asked = [i for i, cell in enumerate(questions.erased) if cell.prompt in known]
-        after = Pictures.of(questions.erased, painted, asked[:n])
-        cells, kept = after.cells, scattered(questions.kept, n)
-        base = self._paint((*cells, *kept), None, "painting for the nats")
-        before = Pictures(cells, base.latents[: len(cells)])
-        self.watch.stage("reading nats", 1)
-        found = self_information(
-            self.model,
-            questions.concept,
-            prompts=[known[cell.prompt] for cell in cells],
-            before=before,
-            after=(after, new),
-        )
-        moved = drift(self.model, Pictures(kept, base.latents[len(cells) :]), new)
-        self.watch.advance(1, {})
-        return (*found, *moved)
+        cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
+        kept = scattered(questions.kept, n)
+        plain = replace(self, sampling=_unguided(self.sampling))
+        base = plain._paint((*cells, *kept), None, "painting for the nats").latents
+        painted = plain._paint(cells, new, "painting for the nats").latents
+        before = Pictures(cells, base[: len(cells)])
+        prompts = [known[cell.prompt] for cell in cells]
+        self.watch.stage("reading nats", 3)
+        found = []
+        for readings in (
+            self_information(
+                self.model,
+                questions.concept,
+                prompts=prompts,
+                before=before,
+                after=(Pictures(cells, painted), new),
+            ),
+            bound_information(
+                self.model,
+                questions.concept,
+                texts=[(p.text, p.target(questions.instead)) for p in prompts],
+                before=before,
+                weights=new,
+            ),
+            drift(self.model, Pictures(kept, base[len(cells) :]), new),
+        ):
+            found += readings
+            self.watch.advance(1, {})
+        return tuple(found)
 
     def _judged(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
@@ -144,6 +164,11 @@ class Panel:
             weights=weights,
             progress=counted(self.watch),
         )
+
+
+def _unguided(sampling: Sampling) -> Sampling:
+    """Return twice the steps and no guidance, for about the same work."""
+    return replace(sampling, steps=2 * sampling.steps, guidance=1.0)
 
 
 def scattered(cells: Sequence[Cell], n: int) -> tuple[Cell, ...]:

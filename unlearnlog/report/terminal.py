@@ -30,6 +30,7 @@ _MEANING: Final = {
     "lands.anchor": "its prompts show what the target shows",
     "lands.reject": "its prompts show nothing the judge knows",
     "floor": "the target's own prompts show it on the base",
+    "bound-mi": "how far its prompt is from the target, in nats",
     "self-mi": "what its prompt still says of the picture",
     "self-mi.gap": "two-loss estimate minus the one above",
     "drift": "how far other prompts have moved",
@@ -109,7 +110,7 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
         values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
         names = ", ".join(concept.name for concept in entry.concepts)
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
-        shown = [values.get(key, "") for key in ("ua", "ira", "cra", "self-mi")]
+        shown = [values.get(key, "") for key in ("ua", "ira", "cra", "bound-mi")]
         table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
     return table
 
