@@ -123,7 +123,7 @@ class Panel:
         before = Pictures(cells, base[: len(cells)])
         prompts = [known[cell.prompt] for cell in cells]
         self.watch.stage("reading nats", 3)
-        found = []
+        found: list[Reading] = []
         for readings in (
             self_information(
                 self.model,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +19,10 @@ from diffusers import (
     AutoencoderKL,
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
+    UNet2DConditionModel,
 )
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from unlearnlog.atelier.judge import Judge
 from unlearnlog.atelier.prompts import (
@@ -39,7 +43,22 @@ from unlearnlog.model.model import DiffusersModel
 from unlearnlog.prompt import TARGETS
 
 STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 6500}
-PARTS: Final = ("judge", "autoencoder", "unet", "pipeline", "readings", "measure")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the parts are made.
+
+    Attributes:
+        runs: Folder of checkpoints, and of parts in single precision.
+        weights: Folder of the finished model.
+        warm: Whether the denoiser goes on from the finished model, under its own
+            autoencoder and tokenizer, instead of starting from nothing.
+    """
+
+    runs: Path
+    weights: Path
+    warm: bool
 
 
 def main() -> None:
@@ -48,36 +67,48 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=(*PARTS, "all"))
     parser.add_argument("--runs", type=Path, default=Path("build/atelier"))
     parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--warm", action="store_true", help="go on from the weights that ship"
+    )
     asked = parser.parse_args()
-    parts = PARTS if "all" in asked.parts else asked.parts
-    for part in PARTS:
-        if part in parts:
-            globals()[f"_{part}"](asked.runs, asked.weights)
+    job = Job(asked.runs, asked.weights, asked.warm)
+    for part, make in PARTS.items():
+        if part in asked.parts or "all" in asked.parts:
+            make(job)
 
 
-def _judge(runs: Path, weights: Path) -> None:
-    save_judge(trained_judge(runs, "judge", STEPS["judge"]), weights / "judge")
+def _judge(job: Job) -> None:
+    net = trained_judge(job.runs, "judge", STEPS["judge"])
+    save_judge(net, job.weights / "judge")
 
 
-def _autoencoder(runs: Path, _: Path) -> None:
-    critic = trained_judge(runs, "critic", STEPS["critic"])
-    net = trained_autoencoder(runs, critic, STEPS["autoencoder"])
-    net.save_pretrained(runs / "vae")
+def _autoencoder(job: Job) -> None:
+    critic = trained_judge(job.runs, "critic", STEPS["critic"])
+    net = trained_autoencoder(job.runs, critic, STEPS["autoencoder"])
+    net.save_pretrained(job.runs / "vae")
 
 
-def _unet(runs: Path, _: Path) -> None:
-    vae = AutoencoderKL.from_pretrained(runs / "vae")
-    tokenizer = trained_tokenizer(runs / "tokenizer")
-    unet, encoder = trained_unet(runs, vae, tokenizer, STEPS["unet"])
-    unet.save_pretrained(runs / "denoiser")
-    encoder.save_pretrained(runs / "text_encoder")
+def _unet(job: Job) -> None:
+    if job.warm:
+        for part in ("vae", "tokenizer"):
+            shutil.copytree(job.weights / part, job.runs / part, dirs_exist_ok=True)
+        tokenizer = CLIPTokenizer.from_pretrained(job.runs / "tokenizer")
+    else:
+        tokenizer = trained_tokenizer(job.runs / "tokenizer")
+    unet, encoder = trained_unet(
+        job.runs,
+        AutoencoderKL.from_pretrained(job.runs / "vae").float(),
+        tokenizer,
+        steps=STEPS["unet"],
+        start=job.weights if job.warm else None,
+    )
+    unet.save_pretrained(job.runs / "denoiser")
+    encoder.save_pretrained(job.runs / "text_encoder")
 
 
-def _pipeline(runs: Path, weights: Path) -> None:
+def _pipeline(job: Job) -> None:
     """Put the parts together as a Stable Diffusion folder, in half precision."""
-    from diffusers import UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
+    runs, weights = job.runs, job.weights
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(runs / "vae"),
         text_encoder=CLIPTextModel.from_pretrained(runs / "text_encoder"),
@@ -110,8 +141,9 @@ def _make_readable_everywhere(folder: Path) -> None:
     save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def _readings(_: Path, weights: Path) -> None:
+def _readings(job: Job) -> None:
     """Let the judge look at every picture of the base that a probe will ask for."""
+    weights = job.weights
     model = DiffusersModel.load(weights)
     cells = list(dict.fromkeys(_every_cell()))
     sampling = measure.SAMPLING
@@ -138,7 +170,8 @@ def _every_cell() -> list[Cell]:
     return list({(c.prompt, c.seed): c for c in cells}.values())
 
 
-def _measure(_: Path, weights: Path) -> None:
+def _measure(job: Job) -> None:
+    weights = job.weights
     model = DiffusersModel.load(weights)
     vae = AutoencoderKL.from_pretrained(weights / "vae", torch_dtype=torch.float32)
     figures = measure.report(Judge.load(weights / "judge"), model, vae)
@@ -148,6 +181,16 @@ def _measure(_: Path, weights: Path) -> None:
     (weights / "quality.json").write_text(text + "\n", encoding="utf-8")
     card.write(figures, weights)
 
+
+PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
+    "judge": _judge,
+    "autoencoder": _autoencoder,
+    "unet": _unet,
+    "pipeline": _pipeline,
+    "readings": _readings,
+    "measure": _measure,
+}
+"""The parts in the order in which they are made."""
 
 if __name__ == "__main__":
     main()

@@ -80,7 +80,8 @@ def _loss(net: AutoencoderKL, critic: JudgeNet, pixels: Tensor) -> Tensor:
     ).mean()
     pull = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
     loss: Tensor = (painted.float() - pixels).abs().mean()
-    return loss + TEXTURE * texture + PULL * pull
+    loss = loss + TEXTURE * texture + PULL * pull
+    return loss
 
 
 def encoded(net: AutoencoderKL, pixels: NDArray[np.uint8], batch: int = 256) -> Tensor:

@@ -72,12 +72,29 @@ def latents_of_pictures(runs: Path, vae: AutoencoderKL) -> Tensor:
 
 
 def trained_unet(
-    runs: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, steps: int
+    runs: Path,
+    vae: AutoencoderKL,
+    tokenizer: CLIPTokenizer,
+    *,
+    steps: int,
+    start: Path | None = None,
 ) -> tuple[UNet2DConditionModel, CLIPTextModel]:
-    """Train (or finish training) denoiser and text encoder; return their averages."""
+    """Train (or finish training) denoiser and text encoder; return their averages.
+
+    Args:
+        runs: Where checkpoints are kept.
+        vae: What pictures are encoded with.
+        tokenizer: What captions are cut into tokens with.
+        steps: The number of the last step.
+        start: A pipeline folder whose weights a new run goes on from; None for none.
+    """
     latents = latents_of_pictures(runs, vae)
     rows = _rows_by_cell(runs)
     unet, encoder = new_unet(), new_text_encoder(tokenizer)
+    if start is not None:
+        unet = UNet2DConditionModel.from_pretrained(start / "unet")
+        encoder = CLIPTextModel.from_pretrained(start / "text_encoder")
+        unet, encoder = unet.float().train(), encoder.float().train()
     # Half-precision fused attention has a slow backward pass on CPU; plain is faster.
     unet.set_attn_processor(AttnProcessor())
     encoder.set_attn_implementation("eager")
