@@ -97,8 +97,8 @@ def _alone(_: str) -> str:
     rows = [
         "| concept | target | UA | IRA / base | CRA / base | beside / base | anchor | "
         "reject | look-alike / base | worst kept / base | nats before | "
-        "nats after | s |",
-        "|---|---|" + "--:|" * 11,
+        "nats after |",
+        "|---|---|" + "--:|" * 10,
     ]
     for path in sorted(RESULTS.glob("*-*.json")):
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -138,7 +138,6 @@ def _row(entry: dict[str, Any]) -> str:
         f"{worst['concept']} {_of_base(worst):.3f}",
         f"{found['bound-mi']['base']:.2f}",
         f"{found['bound-mi']['value']:.2f}",
-        f"{entry['seconds']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
 

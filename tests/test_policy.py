@@ -142,7 +142,7 @@ def test_a_folder_is_no_policy(tmp_path):
         ({}, "no eraser is called ''", "known: mim"),
         ({"name": "mim", "rat": 1}, "no setting 'rat'", "target, mi_mu"),
         ({"name": "mim", "source": "x"}, "no setting 'source'", "target, mi_mu"),
-        ({"name": "mim", "rank": "big"}, "rank is 'big'", "such as 24"),
+        ({"name": "mim", "rank": "big"}, "rank is 'big'", "like 4"),
         ({"name": "mim", "rank": -1}, "rank is -1", "above zero"),
         ({"name": "mim", "target": "moon"}, "no target 'moon'", "anchor"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -243,19 +242,21 @@ def concepts(as_json: JsonOption = False) -> None:
 def main() -> None:
     """Run the command line; every error of ours ends here, with its exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except UnlearnlogError as error:
         _fail(error)
     except (KeyboardInterrupt, typer.Abort):
-        _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        code = Interrupted.exit_code
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         _err.print(error.format_message(), style="red", highlight=False)
         _err.print("  fix: unlearnlog --help", highlight=False)
         sys.exit(2)
+    # Typer turns Ctrl-C in a command into this code, and returns it.
+    if code == Interrupted.exit_code:
+        _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
+    sys.exit(code or 0)
 
 
 def _fail(error: UnlearnlogError) -> None:
@@ -265,7 +266,7 @@ def _fail(error: UnlearnlogError) -> None:
 
 
 def _start(ledger: Path | None) -> Path:
-    return (ledger or Path(os.environ.get("PWD", "."))).absolute()
+    return (ledger or Path()).absolute()
 
 
 def _show(data: object, otherwise: Callable[[], None]) -> None:

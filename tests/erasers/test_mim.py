@@ -9,6 +9,7 @@ from tests.fakes import NAME, LinearModel
 from unlearnlog.delta import state_after
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.mim import Mim, _ForgetSet, _Room
+from unlearnlog.erasers.subspace import second_moment
 from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.model.protocol import Sampling
 from unlearnlog.prompt import TARGETS, Prompt
@@ -81,13 +82,15 @@ def test_erasing_makes_the_named_prompt_predict_what_the_target_predicts():
 def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
     model = LinearModel()
     request = request_of(model)
-    room = _Room.left_by(SMALL, request)
+    moment = second_moment(model.encode(KEPT))
     rng = torch.Generator().manual_seed(4)
-    left = torch.randn(8, len(room.right), generator=rng)
+    right = torch.randn(2, 6, generator=rng)
+    left = torch.randn(8, 2, generator=rng)
+    room = _Room.along(right.double(), moment, request)
 
     charged = float(room.disturbed({NAME: left}))
 
-    old, change = model.base[NAME].double(), (left @ room.right).double()
+    old, change = model.base[NAME].double(), (left @ right).double()
     tokens = model.encode(KEPT).double().flatten(0, 1)
     moved = sum(float((change @ token).square().sum()) for token in tokens)
     there = sum(float((old @ token).square().sum()) for token in tokens)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from unlearnlog.erasers.subspace import complement, second_moment
+from unlearnlog.erasers.subspace import complement, fair_moment, second_moment
 
 
 def moments() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -66,3 +66,35 @@ def test_directions_without_erased_energy_are_not_used():
     rows = complement(erased, kept, rank=6, ridge=1e-3)
 
     assert rows.shape == (2, 6)
+
+
+def test_no_prompt_is_sacrificed_where_a_mean_would_sacrifice_one():
+    """A mean over prompts once let a direction that only mushrooms need look free."""
+    rng = torch.Generator().manual_seed(3)
+    erased = second_moment(
+        torch.eye(6)[:1, None].double() + torch.eye(6)[1, None, None]
+    )
+    kept = 0.3 * torch.randn(60, 4, 6, generator=rng).double()
+    kept[0, :, 0] += 2.0
+    how = {"rank": 1, "ridge": 1e-3, "leak": 10.0}
+
+    plain = complement(erased, second_moment(kept), **how)
+    fair = complement(erased, fair_moment(kept, erased, **how), **how)
+
+    def worst(rows: torch.Tensor) -> float:
+        return float((kept @ rows.T).square().mean(1).sum(1).max())
+
+    assert worst(fair) < 0.8 * worst(plain)
+
+
+def test_a_fair_moment_is_a_weighted_mean_of_the_prompts_own():
+    rng = torch.Generator().manual_seed(5)
+    kept = torch.randn(5, 3, 4, generator=rng).double()
+    erased = torch.eye(4).double()
+
+    moment = fair_moment(kept, erased, rank=2, ridge=1e-3, leak=10.0)
+
+    own = torch.stack([second_moment(each[None]).flatten() for each in kept])
+    weights = torch.linalg.lstsq(own.T, moment.flatten()[:, None]).solution[:, 0]
+    assert abs(float(weights.sum()) - 1) < 1e-9
+    assert float(weights.min()) > 0

@@ -78,7 +78,7 @@ class Eraser(ABC):
             ):
                 raise PolicyError(
                     f"the eraser's {each.name} is {value!r}",
-                    fix=f"give a {type(default).__name__}, such as {default!r}",
+                    fix=f"give something like {default!r}",
                 )
         eraser = cls(**settings)
         eraser.check()

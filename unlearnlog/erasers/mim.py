@@ -39,7 +39,7 @@ from torch import Tensor
 
 from unlearnlog.delta import Delta
 from unlearnlog.erasers.eraser import Eraser, Request
-from unlearnlog.erasers.subspace import complement, second_moment
+from unlearnlog.erasers.subspace import complement, fair_moment, second_moment
 from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.nats import NoiseLevels
 from unlearnlog.patch import LowRank
@@ -77,17 +77,17 @@ class Mim(Eraser):
 
     target: Target = "anchor"
     mi_mu: float = 1.0
-    keep: float = 0.05
-    rank: int = 8
-    leak: float = 1.0
+    keep: float = 0.2
+    rank: int = 4
+    leak: float = 0.25
     ridge: float = 1e-2
     n_pictures: int = 96
-    rate: float = 0.02
+    rate: float = 0.05
     batch: int = 16
     check_every: int = 20
     patience: int = 2
     least_fall: float = 0.03
-    max_steps: int = 300
+    max_steps: int = 200
 
     def check(self) -> None:
         """Refuse a target that there is not, and sizes that are not positive."""
@@ -259,10 +259,13 @@ class _Room:
         """Find the room that the kept prompts leave."""
         model = request.model
         erased = second_moment(model.encode([p.text for p in request.forget]))
-        kept = second_moment(model.encode(request.keep))
-        right = complement(
-            erased, kept, rank=eraser.rank, ridge=eraser.ridge, leak=eraser.leak
-        )
+        how = {"rank": eraser.rank, "ridge": eraser.ridge, "leak": eraser.leak}
+        kept = fair_moment(model.encode(request.keep), erased, **how)
+        return cls.along(complement(erased, kept, **how), kept, request)
+
+    @classmethod
+    def along(cls, right: Tensor, kept: Tensor, request: Request) -> _Room:
+        """Take these directions, with the second moment of kept tokens."""
         energies = {
             name: float(torch.einsum("oi,ij,oj->", old.double(), kept, old.double()))
             for name, old in request.old.items()

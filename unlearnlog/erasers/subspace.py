@@ -14,9 +14,12 @@ Source:
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor
+
+_ROUNDS: Final = 16
 
 
 def second_moment(tokens: Tensor) -> Tensor:
@@ -62,3 +65,38 @@ def complement(
     energy: Tensor = torch.einsum("ri,ij,rj->r", rows, erased, rows)
     scaled: Tensor = rows / energy.sqrt()[:, None]
     return scaled
+
+
+def fair_moment(
+    kept: Tensor, erased: Tensor, *, rank: int, ridge: float, leak: float
+) -> Tensor:
+    """Return a second moment of kept tokens in which no prompt's loss is averaged away.
+
+    A mean over prompts lets a direction that one kept concept needs look free. So
+    prompts are weighed against each other: in each round those that the best directions
+    disturb most gain weight (multiplicative weights, for the largest disturbance).
+
+    Args:
+        kept: Encoded kept prompts, ``[n, length, d_text]``.
+        erased: Second moment of erased tokens, float64, ``[d_text, d_text]``.
+        rank: As in `complement`, like the next two.
+        ridge: As in `complement`.
+        leak: As in `complement`.
+
+    Returns:
+        Float64 ``[d_text, d_text]``; its trace is that of a mean over prompts.
+    """
+    tokens = kept.double()
+    weights = torch.full((len(tokens),), 1 / len(tokens), dtype=torch.float64)
+    for _ in range(_ROUNDS):
+        moment = _weighed_moment(tokens, weights)
+        rows = complement(erased, moment, rank=rank, ridge=ridge, leak=leak)
+        harm = (tokens @ rows.T).square().mean(1).sum(1)  # [n]
+        weights = weights * torch.exp(2 * harm / harm.max())
+        weights = weights / weights.sum()
+    return _weighed_moment(tokens, weights)
+
+
+def _weighed_moment(tokens: Tensor, weights: Tensor) -> Tensor:
+    scaled = (tokens * (weights / tokens.shape[1]).sqrt()[:, None, None]).flatten(0, 1)
+    return scaled.T @ scaled

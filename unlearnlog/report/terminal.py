@@ -22,18 +22,18 @@ from unlearnlog.entry import Entry, EntryId
 from unlearnlog.reading import Reading
 
 _MEANING: Final = {
-    "ua": "its own prompts no longer show it",
-    "ira": "others of its kind are still painted",
-    "cra": "the other kind is still painted",
-    "lands.subject": "the subject beside it is still painted",
-    "lands.style": "the style beside it is still painted",
-    "lands.anchor": "its prompts show what the target shows",
-    "lands.reject": "its prompts show nothing the judge knows",
-    "floor": "the target's own prompts show it on the base",
-    "bound-mi": "how far its prompt is from the target, in nats",
-    "self-mi": "what its prompt still says of the picture",
-    "self-mi.gap": "two-loss estimate minus the one above",
-    "drift": "how far other prompts have moved",
+    "ua": "no longer shown",
+    "ira": "its own kind still is",
+    "cra": "the other kind still is",
+    "lands.subject": "the subject beside it is",
+    "lands.style": "the style beside it is",
+    "lands.anchor": "shows what the target shows",
+    "lands.reject": "shows nothing known",
+    "floor": "target shows it, on the base",
+    "bound-mi": "prompt to target",
+    "self-mi": "prompt beyond its context",
+    "self-mi.gap": "two-loss estimate less that",
+    "drift": "other prompts moved",
 }
 
 
