@@ -150,6 +150,8 @@ def _chain(_: str) -> str:
         "|--:|---|--:|---|--:|--:|",
     ]
     path = RESULTS / "six-styles.json"
+    if not path.exists():
+        return "Not measured on these weights yet: `make bench` does it."
     for i, entry in enumerate(json.loads(path.read_text(encoding="utf-8")), 1):
         found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
         name = entry["concepts"][0]["name"]

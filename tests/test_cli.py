@@ -174,7 +174,8 @@ assert not any(name.startswith("unlearnlog") for name in sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=folder)
     theirs = np.load(folder / "plain.npy") * 255  # [64, 64, 3]
-    sheet = np.asarray(Image.open(png)).astype(float)
+    with Image.open(png) as opened:
+        sheet = np.asarray(opened).astype(float)
     top, left, scale = 22 + 8 + 22, 8, 3
     ours = sheet[top : top + 64 * scale : scale, left : left + 64 * scale : scale]
     assert np.abs(ours - theirs).max() <= 1.01
@@ -191,7 +192,8 @@ def test_a_picture_at_two_revisions_shows_both(forgot_picasso, typed):
     )
 
     assert done.json()["at"] == ["base", "HEAD"]
-    assert Image.open(png).size == (2 * 192 + 3 * 8, 22 + 8 + 2 * (192 + 22 + 8))
+    with Image.open(png) as sheet:
+        assert sheet.size == (2 * 192 + 3 * 8, 22 + 8 + 2 * (192 + 22 + 8))
 
 
 def test_a_concept_is_not_erased_twice(forgot_picasso, typed):

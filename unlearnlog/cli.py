@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -259,7 +259,7 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _fail(error: UnlearnlogError) -> None:
+def _fail(error: UnlearnlogError) -> NoReturn:
     _err.print(error.message, style="red", highlight=False, soft_wrap=True)
     _err.print(f"  fix: {error.fix}", highlight=False, soft_wrap=True)
     sys.exit(error.exit_code)

@@ -76,10 +76,10 @@ def test_no_prompt_is_sacrificed_where_a_mean_would_sacrifice_one():
     )
     kept = 0.3 * torch.randn(60, 4, 6, generator=rng).double()
     kept[0, :, 0] += 2.0
-    how = {"rank": 1, "ridge": 1e-3, "leak": 10.0}
+    moment = fair_moment(kept, erased, rank=1, ridge=1e-3, leak=10.0)
 
-    plain = complement(erased, second_moment(kept), **how)
-    fair = complement(erased, fair_moment(kept, erased, **how), **how)
+    plain = complement(erased, second_moment(kept), rank=1, ridge=1e-3)
+    fair = complement(erased, moment, rank=1, ridge=1e-3)
 
     def worst(rows: torch.Tensor) -> float:
         return float((kept @ rows.T).square().mean(1).sum(1).max())

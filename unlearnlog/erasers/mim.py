@@ -259,9 +259,11 @@ class _Room:
         """Find the room that the kept prompts leave."""
         model = request.model
         erased = second_moment(model.encode([p.text for p in request.forget]))
-        how = {"rank": eraser.rank, "ridge": eraser.ridge, "leak": eraser.leak}
-        kept = fair_moment(model.encode(request.keep), erased, **how)
-        return cls.along(complement(erased, kept, **how), kept, request)
+        rank, ridge, leak = eraser.rank, eraser.ridge, eraser.leak
+        tokens = model.encode(request.keep)
+        kept = fair_moment(tokens, erased, rank=rank, ridge=ridge, leak=leak)
+        right = complement(erased, kept, rank=rank, ridge=ridge, leak=leak)
+        return cls.along(right, kept, request)
 
     @classmethod
     def along(cls, right: Tensor, kept: Tensor, request: Request) -> _Room:
