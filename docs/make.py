@@ -56,7 +56,7 @@ def _record() -> None:
 
 def _typed(words: list[str], folder: str) -> str:
     """Run one command in a folder and return what it says on standard output."""
-    env = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), "PWD": folder}
+    env = {**os.environ, "COLUMNS": "108", "PYTHONPATH": str(ROOT), "PWD": folder}
     done = subprocess.run(
         [sys.executable, "-m", "unlearnlog", *words],
         stdout=subprocess.PIPE,
@@ -152,27 +152,22 @@ def _chain(_: str) -> str:
     path = RESULTS / "six-styles.json"
     if not path.exists():
         return "Not measured on these weights yet: `make bench` does it."
+    gone: set[str] = set()
     for i, entry in enumerate(json.loads(path.read_text(encoding="utf-8")), 1):
         found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
         name = entry["concepts"][0]["name"]
-        earlier = {
-            r["concept"]: 1 - r["value"]
-            for r in entry["readings"][: 4 + i]
-            if r["probe"] == "presence"
-            and r["concept"] in _CHAIN
-            and r["concept"] != name
-        }
-        least = min(earlier, key=lambda n: earlier[n]) if earlier else ""
+        earlier = [
+            (1 - r["value"], r["concept"], r["n"])
+            for r in entry["readings"]
+            if r["probe"] == "presence" and r["concept"] in gone
+        ]
+        gone.add(name)
+        least = "{1} {0:.3f} (n = {2})".format(*min(earlier)) if earlier else ""
         rows.append(
-            f"| {i} | {name} | {_interval(found['ua'])} | "
-            f"{f'{least} {earlier[least]:.3f}' if least else ''} | "
+            f"| {i} | {name} | {_interval(found['ua'])} | {least} | "
             f"{_of_base(found['ira']):.3f} | {_of_base(found['cra']):.3f} |"
         )
-        _CHAIN.append(name)
     return "\n".join(rows)
-
-
-_CHAIN: list[str] = []
 
 
 def _of_base(reading: dict[str, Any]) -> float:

@@ -155,7 +155,7 @@ def sampled(rng: np.random.Generator) -> Caption:
         "empty",
         "anything",
     )
-    shares = (0.44, 0.12, 0.14, 0.09, 0.07, 0.05, 0.06, 0.03)
+    shares = (0.38, 0.10, 0.20, 0.09, 0.07, 0.05, 0.09, 0.02)
     kind = str(rng.choice(kinds, p=shares))
     seen = world()
     style = str(rng.choice(seen.styles))

@@ -66,6 +66,7 @@ def save(sheet: Image.Image, path: Path) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 sheet.save(file, "PNG")
+            Path(name).chmod(0o644)  # a temporary file is its owner's alone
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """Train the denoiser and its text encoder on latents of the rendered pictures.
 
 Plain noise prediction: for a caption, one of the cells it may mean is drawn, then one
-of that cell's pictures; one caption in ten is replaced by the empty prompt, which so
-comes to mean the marginal of everything.
+of that cell's pictures. One caption in ten is the empty prompt, which means any cell of
+the grid: guidance raises p(style | prompt) / p(style) to a power, so a style that the
+empty prompt preferred would be missing from "a painting of a cat".
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from unlearnlog.atelier.captions import sampled
+from unlearnlog.atelier.captions import Caption, sampled
 from unlearnlog.atelier.recipe.autoencoder import encoded
 from unlearnlog.atelier.recipe.pictures import (
     STYLE_NAMES,
@@ -140,9 +141,12 @@ def _batch(
 ) -> tuple[list[str], NDArray[np.intp]]:
     """Return captions, and for each a few row numbers of pictures it may show."""
     texts, chosen = [], []
+    anything = tuple(cell for cell, found in rows.items() if len(found))
     for _ in range(N_CAPTIONS):
         caption = sampled(rng)
-        texts.append("" if rng.uniform() < DROPOUT else caption.text)
+        if rng.uniform() < DROPOUT:
+            caption = Caption("", anything)
+        texts.append(caption.text)
         for _ in range(PICTURES_PER_CAPTION):
             cell = caption.cells[int(rng.integers(len(caption.cells)))]
             chosen.append(int(rng.choice(rows[cell])))
