@@ -10,15 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from unlearnlog import run
 from unlearnlog.policy import Policy
 from unlearnlog.report.terminal import Bars
+from unlearnlog.run import erase
+from unlearnlog.run.place import place
+from unlearnlog.watch import Watch
 
 RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
@@ -52,13 +55,21 @@ def full_policy(target: str, probes: dict[str, int]) -> Policy:
     return Policy.of(data, "bench")
 
 
+def added(
+    folder: Path, names: Sequence[str], policy: Policy, watch: Watch
+) -> dict[str, Any]:
+    """Erase concepts on top of the folder's ledger and return the entry's row."""
+    at = place(folder, may_create=True)
+    concepts = tuple(at.world.concept(name) for name in names)
+    return erase.add(at, erase.Order(concepts, policy, watch=watch)).entry.row()
+
+
 def alone(cell: Cell, console: Console) -> dict[str, Any]:
     """Erase one concept on the base and return the entry's row."""
     with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-        at = run.place(Path(folder), may_create=True)
         probes = FULL if cell.target == TARGETS[0] else COARSE
         rules = full_policy(cell.target, probes)
-        return run.add(at, cell.concept, policy=rules, watch=bars).entry.row()
+        return added(Path(folder), [cell.concept], rules, bars)
 
 
 def chain(console: Console) -> list[dict[str, Any]]:
@@ -67,10 +78,8 @@ def chain(console: Console) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for concept in CHAIN:
             with Bars(console) as bars:
-                at = run.place(Path(folder), may_create=True)
-                default = Policy.load("default").eraser.get("target", "anchor")
-                rules = full_policy(str(default), COARSE)
-                rows.append(run.add(at, concept, policy=rules, watch=bars).entry.row())
+                rules = full_policy(TARGETS[0], COARSE)
+                rows.append(added(Path(folder), [concept], rules, bars))
     return rows
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.__main__ import ALONE, CHAIN, Cell, alone, full_policy
-from unlearnlog import run
+from benchmarks.__main__ import ALONE, CHAIN, Cell, added, alone, full_policy
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.atelier.world import world
 from unlearnlog.ledger import Ledger
 from unlearnlog.policy import Policy
+from unlearnlog.run import look
+from unlearnlog.run.place import place
+from unlearnlog.watch import Unwatched
 
 pytestmark = pytest.mark.slow
 
@@ -74,9 +76,8 @@ def six(tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("six")
     rows = []
     for concept in CHAIN:
-        at = run.place(folder, may_create=True)
         rules = full_policy(TARGET, SMALL)
-        rows.append(run.add(at, concept, policy=rules).entry.row())
+        rows.append(added(folder, [concept], rules, Unwatched()))
     return folder, rows
 
 
@@ -101,9 +102,9 @@ def test_a_chain_replays_to_its_digests_in_another_process_without_the_cache(six
     program = f"""
 import json
 from pathlib import Path
-from unlearnlog import run
+from unlearnlog.run.place import place
 from unlearnlog.delta import state_digest
-at = run.place(Path({str(folder)!r}))
+at = place(Path({str(folder)!r}))
 print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.root)
                   for i, _ in at.history()]))
 """
@@ -117,7 +118,7 @@ print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.ro
 def test_reset_to_any_entry_and_back_gives_its_weights(six):
     folder, rows = six
     ledger = Ledger.open(folder)
-    base = run.place(folder).model.base
+    base = place(folder).model.base
 
     for row in (*rows, *reversed(rows)):
         ledger.reset(row["id"])
@@ -130,9 +131,9 @@ def test_reset_to_any_entry_and_back_gives_its_weights(six):
 @pytest.mark.parametrize("rev", ["base", "HEAD", "HEAD~3"])
 def test_every_revision_checks_out_as_a_plain_folder(six, tmp_path, rev):
     folder, _ = six
-    at = run.place(folder)
+    at = place(folder)
 
-    run.checkout(at, rev, tmp_path / "out")
+    look.checkout(at, rev, tmp_path / "out")
 
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"model_index.json", "unet", "vae", "text_encoder", "tokenizer"} <= names

@@ -102,10 +102,11 @@ def test_add_erases_and_says_everything_in_json(forgot_picasso):
     assert row["parent"] is None
     assert row["concepts"][0]["name"] == "Picasso"
     assert row["eraser"]["name"] == "mim"
-    assert row["verdict"] == {"passed": True, "failures": []}
+    assert row["verdict"] == {"passed": True, "failures": [], "undecided": []}
     assert readings["ua"]["value"] > readings["ua"]["base"] + 0.5
     assert {"ira", "cra", "lands.subject", "lands.anchor", "floor"} <= readings.keys()
     assert {"drift", "self-mi", "self-mi.gap", "presence"} <= readings.keys()
+    assert {"ua.alias", "nra", "ora", "family.erased"} <= readings.keys()
     assert all(r["n"] >= 1 and r["low"] <= r["high"] for r in row["readings"])
 
 
@@ -228,7 +229,7 @@ def test_a_name_that_cannot_be_erased_is_refused_by_name(typed, tmp_path, name, 
 
 
 def test_a_refused_erasure_leaves_no_trace(typed, tmp_path):
-    limit = '[[limits]]\nreading = "ua"\nat_least = 2.0\n'
+    limit = '[[limits]]\nreading = "ira"\nat_least = 2.0\n'
     (tmp_path / "harsh.toml").write_text(QUICK + limit)
 
     done = typed("add", "Picasso", "--policy", "harsh.toml")
@@ -241,7 +242,7 @@ def test_a_refused_erasure_leaves_no_trace(typed, tmp_path):
 
 def test_a_refused_erasure_leaves_a_ledger_as_it_was(forgot_picasso, typed):
     folder, _ = forgot_picasso
-    limit = '[[limits]]\nreading = "ua"\nat_least = 2.0\n'
+    limit = '[[limits]]\nreading = "ira"\nat_least = 2.0\n'
     (folder / "harsh.toml").write_text(QUICK + limit)
     before = files_of(folder / ".unlearnlog")
 

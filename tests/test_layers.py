@@ -21,6 +21,7 @@ LAYERS: Final = (
     "graph",
     "model",
     "nats",
+    "judges",
     "atelier",
     "erasers",
     "probes",
@@ -34,7 +35,7 @@ LAYERS: Final = (
 
 _WITH_TENSORS: Final = frozenset(
     {
-        *("patch", "delta", "ledger", "model", "nats", "atelier"),
+        *("patch", "delta", "ledger", "model", "nats", "judges", "atelier"),
         *("erasers", "probes", "audits", "run", "report"),
     }
 )
@@ -45,7 +46,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "safetensors": _WITH_TENSORS,
     # atelier's recipe builds the networks that model/ loads, and shows their training.
     "diffusers": frozenset({"model", "atelier"}),
-    "transformers": frozenset({"model", "atelier"}),
+    "transformers": frozenset({"model", "atelier", "judges"}),
     "rich": frozenset({"report", "cli", "atelier"}),
     "typer": frozenset({"cli"}),
     "click": frozenset({"cli"}),
@@ -166,7 +167,7 @@ def test_an_upward_import_is_found_however_it_is_spelled(statement):
         ("unlearnlog/cli.py", "def add():\n    import torch.nn"),
         ("unlearnlog/erasers/mim.py", "from diffusers.models import AutoencoderKL"),
         ("unlearnlog/probes/presence.py", "import transformers"),
-        ("unlearnlog/run.py", "import rich.table"),
+        ("unlearnlog/run/erase.py", "import rich.table"),
         ("unlearnlog/report/html.py", "import typer"),
         ("unlearnlog/__init__.py", "from unlearnlog.errors import UnlearnlogError"),
         ("unlearnlog/cli.py", "import unlearnlog.helpers"),

@@ -4,7 +4,7 @@ import pytest
 
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.errors import PolicyError
-from unlearnlog.policy import Limit, Policy
+from unlearnlog.policy import Limit, Policy, Verdict
 from unlearnlog.reading import Reading
 
 HEAD = 'name = "mine"\n[eraser]\nname = "mim"\n'
@@ -16,18 +16,10 @@ def read(tmp_path, text):
     return Policy.load(str(path))
 
 
-def reading(probe="ua", value=0.9, *, better="higher", base=None, concept="Picasso"):
-    return Reading(
-        probe=probe,
-        concept=concept,
-        value=value,
-        unit="share",
-        n=96,
-        low=0.0,
-        high=1.0,
-        better=better,
-        base=base,
-    )
+def reading(probe="ua", value=0.9, *, better="higher", base=None, **more):
+    data = {"concept": "Picasso", "unit": "share", "n": 96, "low": 0.0, "high": 9.0}
+    data = {**data, "probe": probe, "value": value, "better": better, "base": base}
+    return Reading.model_validate({**data, **more})
 
 
 def policy(*limits):
@@ -46,14 +38,14 @@ def test_a_policy_that_says_little_is_filled_up(tmp_path):
     mine = read(tmp_path, HEAD)
 
     assert (mine.sampling.steps, mine.probes.erased, mine.limits) == (10, 6, ())
-    assert mine.judge([]).passed
+    assert mine.verdict([]).passed
 
 
 @pytest.mark.parametrize(
     ("text", "message", "fix"),
     [
         (HEAD + "[probes]\nerasd = 3", "probes.erasd: there is no such key", "erased,"),
-        ("sede = 3\n" + HEAD, "sede: there is no such key", "eraser, sampling"),
+        ("sede = 3\n" + HEAD, "sede: there is no such key", "eraser, judge"),
         (
             HEAD + '[[limits]]\nreading = "ua"\nat_lest = 1',
             "limits.0.at_lest: there is no such key",
@@ -195,7 +187,7 @@ def test_settings_reach_the_eraser():
 def test_a_limit_holds_up_to_its_bound(limit, value, passed):
     mine = policy({"reading": "floor", **limit})
 
-    verdict = mine.judge([reading("floor", value, better="none", base=0.8)])
+    verdict = mine.verdict([reading("floor", value, better="none", base=0.8)])
 
     assert verdict.passed is passed
     assert len(verdict.failures) == (not passed)
@@ -204,7 +196,7 @@ def test_a_limit_holds_up_to_its_bound(limit, value, passed):
 def test_a_failure_says_what_was_read_and_what_was_asked():
     mine = policy({"reading": "ira", "at_least": 0.95, "of_base": True})
 
-    verdict = mine.judge([reading("ira", 0.9, base=0.99)])
+    verdict = mine.verdict([reading("ira", 0.9, base=0.99)])
 
     assert verdict.failures == (
         "ira of Picasso is 0.900, must be at least 0.95 of base",
@@ -216,7 +208,7 @@ def test_every_failure_is_told():
         {"reading": "ua", "at_least": 0.95}, {"reading": "cra", "at_least": 0.5}
     )
 
-    verdict = mine.judge([reading("ua", 0.1), reading("cra", 0.1)])
+    verdict = mine.verdict([reading("ua", 0.1), reading("cra", 0.1)])
 
     assert len(verdict.failures) == 2
 
@@ -224,7 +216,7 @@ def test_every_failure_is_told():
 def test_a_share_of_a_base_that_was_not_read_is_undecided():
     mine = policy({"reading": "ua", "at_least": 0.9, "of_base": True})
 
-    verdict = mine.judge([reading("ua", 1.0)])
+    verdict = mine.verdict([reading("ua", 1.0)])
 
     assert verdict.failures == ("ua has no base to be compared with",)
 
@@ -233,11 +225,11 @@ def test_a_limit_that_nothing_was_read_for_fails_unless_it_may():
     must = policy({"reading": "lands.style", "at_least": 0.9})
     may = policy({"reading": "lands.style", "at_least": 0.9, "optional": True})
 
-    assert must.judge([reading("ua")]).failures == (
-        "undecided: there is no reading of lands.style",
+    assert must.verdict([reading("ua")]) == Verdict(
+        undecided=("there is no reading of lands.style",)
     )
-    assert may.judge([reading("ua")]).passed
-    assert not may.judge([reading("lands.style", 0.1)]).passed
+    assert may.verdict([reading("ua")]).passed
+    assert not may.verdict([reading("lands.style", 0.1)]).passed
 
 
 def test_presence_is_bounded_above_where_erased_and_below_where_kept():
@@ -247,7 +239,7 @@ def test_presence_is_bounded_above_where_erased_and_below_where_kept():
     back = reading("presence", 0.2, better="lower", concept="Braque")
     lost = reading("presence", 0.5, concept="Klimt")
 
-    verdict = mine.judge([gone, kept, back, lost])
+    verdict = mine.verdict([gone, kept, back, lost])
 
     assert verdict.failures == (
         "presence of Braque is 0.200, must be at most 0.1",
@@ -258,5 +250,40 @@ def test_presence_is_bounded_above_where_erased_and_below_where_kept():
 def test_limits_are_told_apart_by_the_whole_name_of_a_reading():
     limit = Limit(reading="lands.reject", at_most=0.03)
 
-    assert limit.failures([reading("lands.reject", 0.0, better="lower")]) == []
-    assert limit.failures([reading("lands", 0.0)]) != []
+    assert limit.verdict([reading("lands.reject", 0.0, better="lower")]).passed
+    assert not limit.verdict([reading("lands", 0.0)]).passed
+
+
+def test_a_limit_on_the_interval_asks_more_than_one_on_the_value():
+    least = {"reading": "ua", "at_least": 0.95}
+    seen = [reading("ua", 0.97, low=0.93, high=0.99)]
+
+    assert policy(least).verdict(seen).passed
+    strict = policy({**least, "on": "interval"}).verdict(seen)
+    assert strict.failures == (
+        "ua of Picasso is 0.970 (0.930 to 0.990), must be at least 0.95",
+    )
+
+
+def test_a_share_of_few_pictures_decides_nothing():
+    mine = policy({"reading": "presence", "at_least": 0.85})
+    few = reading("presence", 0.5, concept="Klimt", n=16)
+
+    verdict = mine.verdict([few])
+
+    assert verdict.failures == ()
+    assert verdict.screens == (few,)
+    assert verdict.undecided == (
+        "presence of Klimt is 0.500, must be at least 0.85, but n is 16: "
+        "a limit needs 92",
+    )
+    assert not verdict.passed
+
+
+def test_nats_are_sure_by_their_interval_whatever_their_number():
+    mine = policy({"reading": "drift", "at_most": 1.0})
+
+    verdict = mine.verdict([reading("drift", 2.0, better="lower", unit="nats", n=32)])
+
+    assert verdict.failures
+    assert not verdict.screens

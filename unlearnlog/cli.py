@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from unlearnlog.errors import Interrupted, UnlearnlogError
+from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -34,6 +34,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard outpu
 PolicyOption = Annotated[
     str, typer.Option("--policy", help="A policy that ships, or a path to a .toml.")
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
+]
 
 
 @app.command()
@@ -45,9 +48,9 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Create an empty ledger for a model, in this folder."""
-    from unlearnlog import run
+    from unlearnlog.run.place import init as make
 
-    made = run.init(_start(ledger), model)
+    made = make(_start(ledger), model)
     facts = {
         "ledger": str(made.folder),
         "model": made.base.source,
@@ -58,9 +61,32 @@ def init(
 
 @app.command()
 def add(
-    concept: Annotated[str, typer.Argument(help='What to forget, such as "Picasso".')],
+    concept: Annotated[
+        list[str], typer.Argument(help='What to forget, such as "Picasso".')
+    ],
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Several concepts in one erasure.")
+    ] = False,
+    kind: Annotated[
+        str, typer.Option("--kind", help="What a name is that no file knows.")
+    ] = "",
+    alias: Annotated[
+        list[str] | None, typer.Option("--alias", help="Another name; repeatable.")
+    ] = None,
+    anchor: Annotated[str, typer.Option("--anchor", help="What takes its place.")] = "",
+    parent: Annotated[str, typer.Option("--parent", help="Its family.")] = "",
+    concepts: Annotated[
+        Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
+    ] = None,
     policy: PolicyOption = "default",
+    judge: Annotated[
+        str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Where randomness starts.")] = 0,
+    accept_undecided: Annotated[
+        bool, typer.Option("--accept-undecided", help="Record it all the same.")
+    ] = False,
+    device: DeviceOption = "cpu",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,9 +95,19 @@ def add(
     from unlearnlog.report.terminal import Bars, readings_table
 
     rules = Policy.load(policy)
-    from unlearnlog import run
+    if judge:
+        rules = rules.model_copy(update={"judge": judge})
+    if len(concept) > 1 and not batch:
+        raise UsageError(
+            f"{len(concept)} concepts, but not --batch",
+            fix="erase them one by one, or add --batch to train them together",
+        )
+    from unlearnlog.run import erase
+    from unlearnlog.run.place import place
 
-    at = run.place(_start(ledger), may_create=True)
+    at = place(_start(ledger), may_create=True, concepts=concepts, device=device)
+    said = {"aliases": tuple(alias or ()), "anchor": anchor, "parent": parent}
+    named = tuple(at.world.named(name, kind=kind, said=said) for name in concept)
     if at.ledger is None:
         _err.print(
             f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
@@ -80,14 +116,15 @@ def add(
             highlight=False,
         )
     with Bars(_err) as bars:
-        outcome = run.add(at, concept, policy=rules, seed=seed, watch=bars)
+        order = erase.Order(named, rules, seed, accept_undecided, bars)
+        outcome = erase.add(at, order)
     row = {**outcome.entry.row(), "created": outcome.created}
     _show(
         row if as_json else None,
         lambda: _out.print(readings_table(outcome.entry.readings)),
     )
-    if not outcome.verdict.passed:
-        run.refuse(outcome)
+    if not outcome.entry.verdict.passed:
+        erase.refuse(outcome)
     if not as_json:
         names = ", ".join(c.name for c in outcome.entry.concepts)
         _out.print(
@@ -139,7 +176,7 @@ def show(
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     from unlearnlog.ledger import Ledger
-    from unlearnlog.run import live_concepts
+    from unlearnlog.run.place import live_concepts
 
     found = Ledger.find(_start(ledger))
     live = live_concepts(found.history(found.head))
@@ -181,10 +218,10 @@ def checkout(
     as_json: JsonOption = False,
 ) -> None:
     """Write the model of a revision as a plain diffusers folder."""
-    from unlearnlog import run
+    from unlearnlog.run import look
+    from unlearnlog.run.place import place
 
-    at = run.place(_start(ledger))
-    run.checkout(at, rev, output)
+    look.checkout(place(_start(ledger)), rev, output)
     facts = {"revision": rev, "folder": str(output)}
     _show(facts if as_json else None, lambda: _facts(facts))
 
@@ -203,14 +240,15 @@ def paint(
     as_json: JsonOption = False,
 ) -> None:
     """Paint a prompt at one or more revisions, from the same latents."""
-    from unlearnlog import run
     from unlearnlog.policy import Policy
     from unlearnlog.report.montage import montage, save
+    from unlearnlog.run import look
+    from unlearnlog.run.place import place
 
     revs, seeds = at or ["HEAD"], range(seed, seed + n)
     rules = Policy.load(policy)
-    where = run.place(_start(ledger))
-    rows = run.paint(where, prompt, revs, seeds=seeds, policy=rules)
+    where = place(_start(ledger))
+    rows = look.paint(where, prompt, revs, seeds=seeds, policy=rules)
     save(montage([row.pictures for row in rows], revs, prompt), output)
     facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}
     _show(facts if as_json else None, lambda: _facts({"picture": str(output)}))
@@ -229,13 +267,11 @@ def concepts(as_json: JsonOption = False) -> None:
             "kind": "style" if name in seen.styles else "subject",
             "parent": seen.parent(name),
             "look_alike": seen.look_alike(name),
-            "aliases": list(seen.synonyms[name]),
+            "aliases": list(seen.concepts[name].aliases),
         }
         for name in (*seen.styles, *seen.subjects)
     ]
-    families = {**seen.movements, **seen.categories}
-    known = {*seen.styles, *seen.subjects}
-    facts = {k: ", ".join(n for n in v if n in known) for k, v in families.items()}
+    facts = {name: ", ".join(seen.shown(name)) for name in seen.families}
     _show(rows if as_json else None, lambda: _out.print(fact_table(facts)))
 
 

@@ -105,10 +105,17 @@ class StateRecord(Record):
 
 
 class VerdictRecord(Record):
-    """Whether the policy's limits held, and which of them did not."""
+    """Whether the policy's limits held, and which of them did not.
+
+    Attributes:
+        passed: Whether the entry was recorded with the policy's consent.
+        failures: What did not hold.
+        undecided: What nobody knew; the user accepted it if ``passed``.
+    """
 
     passed: bool
     failures: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 class Entry(Record):

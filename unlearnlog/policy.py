@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from unlearnlog.erasers import Eraser
+    from unlearnlog.model.protocol import Sampling
 
 _Count = Annotated[int, Field(ge=1, le=1000)]
+_Perhaps = Annotated[int, Field(ge=0, le=1000)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+
+
+N_LEAST: Final = 92
+"""A share of fewer pictures is known to no better than ten points: it only screens."""
 
 
 class SamplingSettings(Record):
@@ -41,15 +47,21 @@ class ProbeSettings(Record):
 
     Attributes:
         erased: Of each cell that shows the concept.
+        renamed: Of each such cell, asked for by the concept's other names.
+        family: Of each prompt that names only the concept's family.
         kept: Of every other cell.
         earlier: Of each cell of a concept that was erased before.
-        information: On which nats are read.
+        information: On which nats are read, in all.
+        distance: Kept pictures whose distance to the base's is taken; 0 for none.
     """
 
     erased: _Count = 6
+    renamed: _Perhaps = 2
+    family: _Perhaps = 2
     kept: _Count = 1
     earlier: _Count = 2
     information: _Count = 32
+    distance: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 
 class Requirements(Record):
@@ -60,6 +72,34 @@ class Requirements(Record):
     """
 
     base_presence: _Share = 0.5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a policy says of readings.
+
+    Attributes:
+        failures: What did not hold, one sentence each.
+        undecided: What nobody knows: a reading that is missing, or too few pictures.
+        screens: The readings of too few pictures that a closer look would decide.
+    """
+
+    failures: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    screens: tuple[Reading, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit held, each on enough pictures."""
+        return not self.failures and not self.undecided
+
+    def __add__(self, other: Verdict) -> Verdict:
+        """Put what two limits say together."""
+        return Verdict(
+            self.failures + other.failures,
+            self.undecided + other.undecided,
+            self.screens + other.screens,
+        )
 
 
 class Limit(Record):
@@ -73,6 +113,7 @@ class Limit(Record):
         at_least: Smallest value that passes.
         at_most: Largest value that passes.
         of_base: Whether the bound is a multiple of the base's own reading.
+        on: What must hold: the reading's ``value``, or its whole ``interval``.
         optional: Whether it may go unread, as ``lands.subject`` does when a subject is
             erased.
     """
@@ -81,6 +122,7 @@ class Limit(Record):
     at_least: float | None = None
     at_most: float | None = None
     of_base: bool = False
+    on: Literal["value", "interval"] = "value"
     optional: bool = False
 
     @model_validator(mode="after")
@@ -90,13 +132,16 @@ class Limit(Record):
             raise ValueError(message)
         return self
 
-    def failures(self, readings: Iterable[Reading]) -> list[str]:
-        """Return what its readings fail at; being there is the first thing they can."""
+    def verdict(self, readings: Iterable[Reading]) -> Verdict:
+        """Compare every reading that it bounds; one of few pictures decides nothing."""
         bounded = [reading for reading in readings if self._bounds(reading)]
         if not bounded and not self.optional:
-            return [f"undecided: there is no reading of {self.reading}"]
-        found = [self._failure(reading) for reading in bounded]
-        return [failure for failure in found if failure is not None]
+            return Verdict(undecided=(f"there is no reading of {self.reading}",))
+        failed = [(r, text) for r in bounded if (text := self._failure(r)) is not None]
+        doubt = [(r, text) for r, text in failed if r.unit == "share" and r.n < N_LEAST]
+        sure = [text for r, text in failed if (r, text) not in doubt]
+        few = [f"{text}, but n is {r.n}: a limit needs {N_LEAST}" for r, text in doubt]
+        return Verdict(tuple(sure), tuple(few), tuple(r for r, _ in doubt))
 
     def _bounds(self, reading: Reading) -> bool:
         low = self.at_least is not None and reading.better != "lower"
@@ -108,27 +153,18 @@ class Limit(Record):
         if scale is None:
             return f"{self.reading} has no base to be compared with"
         of_base = " of base" if self.of_base else ""
-        what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
         low = self.at_least if reading.better != "lower" else None
         high = self.at_most if reading.better != "higher" else None
-        if low is not None and reading.value < low * scale:
+        least, most = reading.value, reading.value
+        what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
+        if self.on == "interval":
+            least, most = reading.low, reading.high
+            what += f" ({least:.3f} to {most:.3f})"
+        if low is not None and least < low * scale:
             return f"{what}, must be at least {low:g}{of_base}"
-        if high is not None and reading.value > high * scale:
+        if high is not None and most > high * scale:
             return f"{what}, must be at most {high:g}{of_base}"
         return None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a policy says of readings.
-
-    Attributes:
-        passed: Whether every limit held.
-        failures: What did not hold, one sentence each.
-    """
-
-    passed: bool
-    failures: tuple[str, ...]
 
 
 class Policy(Record):
@@ -137,6 +173,8 @@ class Policy(Record):
     Attributes:
         name: What entries call it.
         eraser: The eraser's name and the settings that differ from its own defaults.
+        judge: Who says what pictures show: ``auto`` for the judge that ships with the
+            model, or else ``base``; ``none`` for nobody; or a CLIP model's folder.
         sampling: How pictures are painted.
         probes: How many of them.
         require: What must hold before an erasure is tried.
@@ -145,6 +183,7 @@ class Policy(Record):
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     eraser: dict[str, str | bool | int | float]
+    judge: Annotated[str, Field(min_length=1)] = "auto"
     sampling: SamplingSettings = SamplingSettings()
     probes: ProbeSettings = ProbeSettings()
     require: Requirements = Requirements()
@@ -188,11 +227,16 @@ class Policy(Record):
         except ValidationError as error:
             raise _wrong(name, error.errors()[0]) from error
 
-    def judge(self, readings: Iterable[Reading]) -> Verdict:
-        """Compare readings with the limits; a limit that nothing was read for fails."""
+    def verdict(self, readings: Iterable[Reading]) -> Verdict:
+        """Compare readings with every limit."""
         found = list(readings)
-        failures = [each for limit in self.limits for each in limit.failures(found)]
-        return Verdict(not failures, tuple(failures))
+        return sum((limit.verdict(found) for limit in self.limits), Verdict())
+
+    def painting(self) -> Sampling:
+        """How pictures are painted, as the model wants to be told."""
+        from unlearnlog.model.protocol import Sampling
+
+        return Sampling(self.sampling.steps, self.sampling.guidance)
 
     def chosen_eraser(self) -> Eraser:
         """Make the eraser with the policy's settings.

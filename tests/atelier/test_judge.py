@@ -39,7 +39,7 @@ def test_a_judge_answers_with_the_name_of_the_largest_logit_of_each_head(folder)
     judge = Judge.load(folder)
     pixels = pictures(6)
 
-    answers = judge.judged(torch.from_numpy(pixels))
+    answers = judge.of_pictures(torch.from_numpy(pixels))
 
     style, subject = judge.net(as_tensor(pixels))
     assert [a.style for a in answers] == [STYLES[i] for i in style.argmax(1)]
@@ -51,15 +51,15 @@ def test_many_pictures_are_judged_in_their_order(folder):
     few = pictures(2)
     many = torch.from_numpy(np.tile(few, (150, 1, 1, 1)))
 
-    answers = judge.judged(many)
+    answers = judge.of_pictures(many)
 
-    assert answers == judge.judged(torch.from_numpy(few)) * 150
+    assert answers == judge.of_pictures(torch.from_numpy(few)) * 150
 
 
 def test_no_pictures_have_no_answers(folder):
     nothing = torch.zeros(0, 16, 16, 3, dtype=torch.uint8)
 
-    assert Judge.load(folder).judged(nothing) == []
+    assert Judge.load(folder).of_pictures(nothing) == []
 
 
 def test_a_loaded_judge_learns_nothing(folder):

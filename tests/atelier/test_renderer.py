@@ -6,7 +6,8 @@ import pytest
 from unlearnlog.atelier.renderer import rendered
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
-from unlearnlog.atelier.world import EMPTY, PLAIN, world
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.wording import EMPTY, PLAIN
 
 
 @pytest.mark.parametrize("style", STYLES)

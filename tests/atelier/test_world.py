@@ -4,7 +4,8 @@ import pytest
 
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
-from unlearnlog.atelier.world import PLAIN, world
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.wording import PLAIN
 
 WORLD = world()
 TRAINED = (*WORLD.styles, *WORLD.subjects)
@@ -25,8 +26,8 @@ def test_there_are_at_least_sixteen_of_each_kind_and_two_of_each_held_out():
 
 
 def test_the_renderer_draws_what_the_graph_names_and_nothing_else():
-    styles = {artist for v in WORLD.movements.values() for artist in v}
-    subjects = {subject for v in WORLD.categories.values() for subject in v}
+    styles = {a for members in WORLD.families_of("style").values() for a in members}
+    subjects = {s for members in WORLD.families_of("subject").values() for s in members}
 
     assert set(STYLES) == {PLAIN, *styles}
     assert set(SUBJECTS) == subjects
@@ -34,13 +35,10 @@ def test_the_renderer_draws_what_the_graph_names_and_nothing_else():
 
 @pytest.mark.parametrize("concept", TRAINED)
 def test_a_concept_has_one_parent_and_synonyms_of_its_own(concept):
-    families = (*WORLD.movements.items(), *WORLD.categories.items())
-    parents = [parent for parent, members in families if concept in members]
-    others = {
-        n.casefold() for c in TRAINED if c != concept for n in (c, *WORLD.synonyms[c])
-    }
+    parents = [f.name for f in WORLD.families.values() if concept in f.members]
+    others = {n.casefold() for c in TRAINED if c != concept for n in WORLD.names(c)}
 
-    synonyms = WORLD.synonyms[concept]
+    synonyms = WORLD.concepts[concept].aliases
 
     assert [WORLD.parent(concept)] == parents
     assert len(synonyms) >= 2
@@ -53,7 +51,9 @@ def test_what_is_in_no_family_has_no_parent():
 
 
 def test_only_known_concepts_have_synonyms():
-    assert set(WORLD.synonyms) == set(TRAINED)
+    known = {name for name, concept in WORLD.concepts.items() if concept.aliases}
+
+    assert known == set(TRAINED)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,8 @@ def test_most_concepts_have_no_look_alike():
 
 
 def test_captions_speak_of_a_movement_only_when_two_known_artists_share_it():
-    spoken = {m: WORLD.trained_artists(m) for m in WORLD.spoken_movements}
+    spoken = {m: WORLD.shown(m) for m in WORLD.spoken_movements}
 
     assert spoken["cubism"] == ("Picasso", "Braque")
     assert spoken["pop art"] == ("Warhol", "Lichtenstein")
     assert "ukiyo-e" not in spoken
-    assert set(WORLD.adjectives) == set(WORLD.movements)

@@ -26,7 +26,7 @@ def request_of(model: LinearModel) -> Request:
     return Request(
         model,
         old=model.base,
-        forget=FORGET,
+        forget=(FORGET,),
         keep=KEPT,
         sampling=Sampling(steps=1, guidance=1.0),
         seed=3,

@@ -2,7 +2,7 @@
 
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
-from unlearnlog.probes.evidence import Evidence, Seen
+from unlearnlog.probes.evidence import Evidence, Looked, Seen
 
 PICASSO = Concept("Picasso", "style")
 CAT = Concept("cat", "subject")
@@ -15,8 +15,13 @@ def seen(subject, style, *, base=None, now=None, seed=0):
     return Seen(cell, Answer(*(base or right)), Answer(*(now or right)))
 
 
-def evidence(concept=PICASSO, *, erased=(), kept=(), earlier=None, target=()):
-    return Evidence(concept, tuple(erased), tuple(kept), earlier or {}, tuple(target))
+def looked(concept=PICASSO, **seen_of):
+    tuples = {key: tuple(value) for key, value in seen_of.items() if key != "near"}
+    return Looked(concept, near=frozenset(seen_of.get("near", ())), **tuples)
+
+
+def evidence(concept=PICASSO, *, kept=(), earlier=None, **seen_of):
+    return Evidence((looked(concept, **seen_of),), tuple(kept), earlier or {})
 
 
 def by_name(readings):

@@ -93,7 +93,13 @@ class NearestMean:
         self.farthest = farthest
         self.n_judged = 0
 
-    def judged(self, pictures):
+    name = "nearest mean"
+
+    def features(self, painted):
+        return painted.latents.flatten(1)
+
+    def judged(self, painted):
+        pictures = painted.pictures
         self.n_judged += len(pictures)
         x = (pictures[:, 0, 0, 0].float() - 128) / 40
         gaps = (x[:, None] - self.model.means).abs()

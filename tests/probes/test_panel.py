@@ -1,13 +1,15 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tests.probes.evidences import by_name
 from tests.probes.mixture import SHARE, NearestMean, mixture
-from unlearnlog.atelier.prompts import kept_cells
+from unlearnlog.atelier.world import book
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.panel import Panel, Questions, scattered
+from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.unlearning import UnlearningAccuracy
 from unlearnlog.prompt import Prompt
 from unlearnlog.watch import Unwatched
@@ -48,30 +50,44 @@ def questions(n=12):
     return Questions(
         LEFT,
         erased=cells("left", n),
+        information=tuple(Prompt(c.prompt, "cat", "") for c in cells("left", 5)),
+        target=tuple(Cell("cat", i, "cat", "") for i in range(n)),
+        renamed=cells("left", 3),
+        family=tuple(Cell("cat", 100 + i, "cat", "") for i in range(2)),
+        near=frozenset({"middle"}),
+    )
+
+
+def asked_about(n=12):
+    return Asked(
+        (questions(n),),
         kept=cells("right", n),
         earlier={"middle": cells("middle", 4)},
-        target=tuple(Cell("cat", i, "cat", "") for i in range(n)),
-        information=tuple(Prompt(c.prompt, "cat", "") for c in cells("left", 5)),
     )
 
 
 def test_each_cell_meets_its_own_answers(model):
-    asked = questions()
+    asked = asked_about()
 
     evidence = panel(model).looked(asked, model.base)
 
-    groups = {"left": evidence.erased, "right": evidence.kept, **evidence.earlier}
+    (look,) = evidence.looked
+    groups = {"left": look.erased, "right": evidence.kept, **evidence.earlier}
     for style, group in groups.items():
         assert {seen.now for seen in group} == {Answer("cat", style)}
         assert {seen.base for seen in group} == {Answer("cat", style)}
-    assert [seen.cell for seen in evidence.erased] == list(asked.erased)
-    assert {answer.style for answer in evidence.target} == set(model.names)
+    assert [seen.cell for seen in look.erased] == list(asked.about[0].erased)
+    assert [seen.cell for seen in look.renamed] == list(asked.about[0].renamed)
+    assert [seen.cell for seen in look.family] == list(asked.about[0].family)
+    assert {seen.now.style for seen in look.renamed} == {"left"}
+    assert look.near == {"middle"}
+    assert {answer.style for answer in look.target} == set(model.names)
 
 
 def test_what_is_seen_now_is_painted_with_the_new_weights(model):
-    evidence = panel(model).looked(questions(60), DEAF)
+    evidence = panel(model).looked(asked_about(60), DEAF)
 
-    (ua,) = UnlearningAccuracy().readings(evidence)
+    ua = by_name(UnlearningAccuracy().readings(evidence))["ua", "left"]
 
     assert ua.base == 0.0
     assert ua.value == pytest.approx(2 / 3, abs=0.2)
@@ -101,7 +117,7 @@ def test_what_is_known_is_not_painted_again(model):
 
 
 def test_the_nats_are_read_on_the_first_pictures_of_the_concept(model):
-    looking, asked = panel(model), questions()
+    looking, asked = panel(model), asked_about()
     found = by_name(looking.information(asked, DEAF))
 
     assert set(found) == {
@@ -120,15 +136,10 @@ def test_nats_of_cells_that_are_not_looked_at_are_left_out(model):
     """Cells of an earlier erasure are dropped; their prompts once stayed behind."""
     looking, asked = panel(model), questions()
     others = tuple(Prompt(f"dog {i} by left", "dog", "") for i in range(3))
-    mixed = Questions(
-        LEFT,
-        asked.erased,
-        asked.kept,
-        earlier={},
-        target=asked.target,
-        information=(*others, *asked.information[:2]),
+    mixed = replace(asked, information=(*others, *asked.information[:2]))
+    found = by_name(
+        looking.information(Asked((mixed,), kept=cells("right", 12)), model.base)
     )
-    found = by_name(looking.information(mixed, model.base))
 
     assert found["self-mi", "left"].n == 5
     assert found["self-mi", "left"].value == pytest.approx(
@@ -138,7 +149,7 @@ def test_nats_of_cells_that_are_not_looked_at_are_left_out(model):
 
 def test_a_few_kept_cells_show_more_than_a_few_subjects():
     """Every eighth cell of rows of sixteen once showed two subjects only."""
-    few = scattered(kept_cells({"Picasso"}, 1), 32)
+    few = scattered(book().kept({"Picasso"}, 1), 32)
 
     assert len(set(few)) == 32
     assert len({cell.subject for cell in few}) >= 10
@@ -146,9 +157,9 @@ def test_a_few_kept_cells_show_more_than_a_few_subjects():
 
 
 def test_the_cells_that_stay_are_the_same_whatever_was_erased_before():
-    before = scattered(kept_cells({"Picasso"}, 1), 32)
+    before = scattered(book().kept({"Picasso"}, 1), 32)
 
-    after = scattered(kept_cells({"Picasso", "Klimt"}, 1), 32)
+    after = scattered(book().kept({"Picasso", "Klimt"}, 1), 32)
 
     left = [cell for cell in before if cell.style != "Klimt"]
     assert set(left) <= set(after)

@@ -6,7 +6,10 @@ from unlearnlog.probes import PROBES
 
 SIMPLE = evidence(
     erased=[seen("cat", "Picasso", now=("cat", "photo"))],
-    kept=[seen("dog", "Monet")],
+    renamed=[seen("cat", "Picasso", now=("cat", "photo"))],
+    family=[seen("cat", "", now=("cat", "Braque"))],
+    near={"Braque"},
+    kept=[seen("dog", "Monet"), seen("dog", "Braque")],
     target=[Answer("cat", "photo")],
 )
 

@@ -1,7 +1,14 @@
 import pytest
 
-from tests.probes.evidences import CAT, PICASSO, evidence, seen
-from unlearnlog.probes.retention import CrossDomainRetention, InDomainRetention
+from tests.probes.evidences import CAT, PICASSO, evidence, looked, seen
+from unlearnlog.concept import Concept
+from unlearnlog.probes.evidence import Evidence
+from unlearnlog.probes.retention import (
+    CrossDomainRetention,
+    InDomainRetention,
+    NeighbourRetention,
+    OtherRetention,
+)
 
 KEPT = [
     seen("cat", "Monet"),
@@ -60,3 +67,35 @@ def test_retention_without_a_single_loss_is_not_certain():
 def test_with_nothing_kept_there_is_no_retention():
     assert InDomainRetention().readings(evidence()) == ()
     assert CrossDomainRetention().readings(evidence()) == ()
+
+
+def test_neighbours_are_told_apart_from_all_others():
+    kept = [
+        seen("cat", "Braque", now=("cat", "photo")),
+        seen("dog", "Braque"),
+        seen("cat", "Monet"),
+        seen("dog", "Klimt"),
+        seen("cat", "photo", now=("", "photo")),
+    ]
+
+    given = evidence(kept=kept, near={"Braque"})
+    (nra,) = NeighbourRetention().readings(given)
+    (ora,) = OtherRetention().readings(given)
+
+    assert (nra.concept, nra.value, nra.n) == ("Picasso", 0.5, 2)
+    assert (ora.concept, ora.value, ora.n) == ("Picasso", 1.0, 3)
+    assert NeighbourRetention().readings(evidence(kept=kept)) == ()
+    assert OtherRetention().readings(evidence(kept=kept)) == ()
+
+
+def test_a_batch_of_one_kind_is_read_once_and_of_two_kinds_twice():
+    kept = (seen("dog", "Monet"), seen("tree", "Monet", now=("tree", "photo")))
+    styles = Evidence((looked(), looked(Concept("Klimt", "style"))), kept)
+    mixed = Evidence((looked(), looked(CAT)), kept)
+
+    (ira,) = InDomainRetention().readings(styles)
+    assert (ira.concept, ira.value) == ("Picasso, Klimt", 0.5)
+    values = [(r.concept, r.value) for r in InDomainRetention().readings(mixed)]
+    assert values == [("Picasso", 0.5), ("cat", 1.0)]
+    values = [(r.concept, r.value) for r in CrossDomainRetention().readings(mixed)]
+    assert values == [("Picasso", 1.0), ("cat", 0.5)]

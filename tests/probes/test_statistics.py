@@ -7,6 +7,7 @@ from unlearnlog.probes.statistics import (
     _widening,
     clustered_mean,
     clustered_share,
+    jackknife,
     share,
 )
 
@@ -132,3 +133,22 @@ def test_losses_that_share_a_subject_widen_the_interval_of_a_share():
     assert estimate.value == pytest.approx(240 / 256)
     assert estimate.low < share(240, 256).low - 0.02
     assert estimate.high <= 1.0
+
+
+def mean_of(values):
+    return lambda rows: float(values[rows].mean())
+
+
+def test_the_jackknife_of_a_mean_is_the_mean_s_own_interval():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(500):
+        found = jackknife(mean_of(rng.normal(2.0, 1.0, 96)), 96)
+        inside += found.low <= 2.0 <= found.high
+
+    assert 0.93 <= inside / 500 <= 0.97
+
+
+def test_the_jackknife_asks_for_two_rows_a_group():
+    with pytest.raises(ValueError, match="31 rows are too few for 16 groups"):
+        jackknife(mean_of(np.zeros(31)), 31)

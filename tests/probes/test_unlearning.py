@@ -34,5 +34,19 @@ def test_ua_of_a_subject_looks_at_subjects():
     assert ua["ua", "cat"].value == 0.5
 
 
+def test_other_names_are_read_by_themselves():
+    renamed = [seen("cat", "Picasso"), seen("dog", "Picasso", now=("dog", "photo"))]
+
+    found = by_name(
+        UnlearningAccuracy().readings(evidence(erased=renamed[1:], renamed=renamed))
+    )
+
+    assert found["ua", "Picasso"].value == 1.0
+    assert (found["ua.alias", "Picasso"].value, found["ua.alias", "Picasso"].n) == (
+        0.5,
+        2,
+    )
+
+
 def test_without_pictures_there_is_no_ua():
     assert UnlearningAccuracy().readings(evidence()) == ()

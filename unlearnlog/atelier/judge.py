@@ -8,6 +8,7 @@ picture that shows none of them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unlearnlog.cell import Answer
+from unlearnlog.model.protocol import Painted
 
 
 class JudgeNet(nn.Module):
@@ -91,18 +93,39 @@ class Judge:
         net.load_state_dict({name: w.float() for name, w in weights.items()})
         return cls(net.eval().requires_grad_(requires_grad=False), styles, subjects)
 
-    def judged(self, pictures: Tensor) -> list[Answer]:
+    @property
+    def name(self) -> str:
+        """What an entry calls it."""
+        return "atelier"
+
+    def judged(self, painted: Painted) -> list[Answer]:
+        """Say what each picture shows."""
+        return self.of_pictures(painted.pictures)
+
+    def of_pictures(self, pictures: Tensor) -> list[Answer]:
         """Judge pictures of shape ``[n, 64, 64, 3]``, uint8, 0 to 255."""
         answers: list[Answer] = []
         with torch.inference_mode():
-            for part in pictures.split(256):
-                style, subject = self.net(part.permute(0, 3, 1, 2).float() / 255)
+            for part in _batches(pictures):
+                style, subject = self.net(part)
                 pairs = zip(subject.argmax(1), style.argmax(1), strict=True)
                 answers += [
                     Answer(self.subjects[one], self.styles[other])
                     for one, other in pairs
                 ]
         return answers
+
+    def features(self, painted: Painted) -> Tensor:
+        """Return the features that the answers are read off, ``[n, 8 * width]``."""
+        with torch.inference_mode():
+            parts = [self.net.pooled(part) for part in _batches(painted.pictures)]
+        return torch.cat(parts)
+
+
+def _batches(pictures: Tensor) -> Iterator[Tensor]:
+    """Yield pictures ``[n, h, w, 3]`` as floats in ``[0, 1]``, ``[b, 3, h, w]``."""
+    for part in pictures.split(256):
+        yield part.permute(0, 3, 1, 2).float() / 255
 
 
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:

@@ -42,7 +42,7 @@ from unlearnlog.atelier.canvas import (
     Floats,
     Scene,
 )
-from unlearnlog.atelier.world import PLAIN
+from unlearnlog.graph.wording import PLAIN
 
 Style = Callable[[Scene, np.random.Generator], Floats]
 

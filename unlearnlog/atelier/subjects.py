@@ -21,7 +21,7 @@ from unlearnlog.atelier.canvas import (
     Point,
     Scene,
 )
-from unlearnlog.atelier.world import EMPTY
+from unlearnlog.graph.wording import EMPTY
 
 __all__ = ["SIZE", "SUBJECTS", "scene"]
 

@@ -18,12 +18,13 @@ Scalar = str | bool | int | float
 
 @dataclass(frozen=True)
 class Request:
-    """One erasure, stated in tensors and a model.
+    """One erasure, of one concept or of several at once, in tensors and a model.
 
     Attributes:
         model: The base; nothing changes it.
         old: Every text projection as the ledger's head has it, in the base's dtype.
-        forget: Prompts that name the concept, with what remains of each without it.
+        forget: For each concept the prompts that name it, with what remains of each
+            without it.
         keep: Prompts whose pictures must not change.
         sampling: How the base paints the forget set.
         seed: Where random numbers start.
@@ -31,7 +32,7 @@ class Request:
 
     model: Model
     old: Weights
-    forget: tuple[Prompt, ...]
+    forget: tuple[tuple[Prompt, ...], ...]
     keep: tuple[str, ...]
     sampling: Sampling
     seed: int

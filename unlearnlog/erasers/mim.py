@@ -59,11 +59,11 @@ class Mim(Eraser):
         mi_mu: How much of the way to the target, 1 for all of it.
         keep: Weight of the change of kept tokens' keys and values, as a share of their
             energy, beside the mean squared noise.
-        rank: How many directions of text space may change, at most.
+        rank: How many directions of text space may change for each concept, at most.
         leak: How much of a direction's energy may be on kept prompts, as a share of
             that on erased ones; the best direction is used in any case.
         ridge: Energy given to directions no kept prompt uses, as a share of the mean.
-        n_pictures: Size of the forget set.
+        n_pictures: Size of each concept's forget set.
         rate: Step size of Adam, on keys and values in units of the erased tokens.
         batch: Pictures a step.
         check_every: Steps between two looks at the nats left.
@@ -171,10 +171,13 @@ class _ForgetSet:
     @classmethod
     def painted(cls, eraser: Mim, request: Request) -> _ForgetSet:
         """Let the base paint the forget set."""
-        model, n = request.model, eraser.n_pictures
-        prompts = [request.forget[i % len(request.forget)] for i in range(n)]
+        model, groups = request.model, request.forget
+        n = eraser.n_pictures * len(groups)
+        # Concepts take turns, so that any run of pictures shows all of them.
+        turns = [(groups[i % len(groups)], i // len(groups)) for i in range(n)]
+        prompts = [group[turn % len(group)] for group, turn in turns]
         texts = [prompt.text for prompt in prompts]
-        seeds = [request.seed + i // len(request.forget) for i in range(n)]
+        seeds = [request.seed + turn // len(group) for group, turn in turns]
         request.watch.stage("painting the forget set", n)
         painted = model.paint(
             texts,
@@ -258,8 +261,10 @@ class _Room:
     def left_by(cls, eraser: Mim, request: Request) -> _Room:
         """Find the room that the kept prompts leave."""
         model = request.model
-        erased = second_moment(model.encode([p.text for p in request.forget]))
-        rank, ridge, leak = eraser.rank, eraser.ridge, eraser.leak
+        named = [p.text for group in request.forget for p in group]
+        erased = second_moment(model.encode(named))
+        rank = eraser.rank * len(request.forget)
+        ridge, leak = eraser.ridge, eraser.leak
         tokens = model.encode(request.keep)
         kept = fair_moment(tokens, erased, rank=rank, ridge=ridge, leak=leak)
         right = complement(erased, kept, rank=rank, ridge=ridge, leak=leak)

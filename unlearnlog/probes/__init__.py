@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
+from unlearnlog.probes.kinship import Kinship
 from unlearnlog.probes.landing import Floor, Landing
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import Probe
-from unlearnlog.probes.retention import CrossDomainRetention, InDomainRetention
+from unlearnlog.probes.retention import (
+    CrossDomainRetention,
+    InDomainRetention,
+    NeighbourRetention,
+    OtherRetention,
+)
 from unlearnlog.probes.unlearning import UnlearningAccuracy
 
 PROBES: Final[tuple[Probe, ...]] = (
     UnlearningAccuracy(),
     InDomainRetention(),
     CrossDomainRetention(),
-    Presence(),
+    NeighbourRetention(),
+    OtherRetention(),
     Landing(),
     Floor(),
+    Kinship(),
+    Presence(),
 )

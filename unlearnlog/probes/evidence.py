@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from dataclasses import dataclass, field
 
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
-
-
-class Judge(Protocol):
-    """Whoever says what pictures show."""
-
-    def judged(self, pictures: Tensor) -> list[Answer]:
-        """Judge pictures, uint8 ``[n, height, width, 3]``."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -38,36 +26,59 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Everything that probes of pictures look at.
+class Looked:
+    """What was seen of one concept that was erased.
 
     Attributes:
         concept: What was erased.
         erased: Cells that show the concept, with both answers.
-        kept: Cells that show no erased concept.
-        earlier: Cells of each concept that was erased before, by its name.
+        renamed: The same by other names of it that share no word with its own.
+        family: Prompts that name only what it shares with its family.
+        near: Names of the concepts nearest to it, those that were kept.
         target: What the base paints for the target's prompts.
     """
 
     concept: Concept
-    erased: tuple[Seen, ...]
-    kept: tuple[Seen, ...]
-    earlier: dict[str, tuple[Seen, ...]]
-    target: tuple[Answer, ...]
+    erased: tuple[Seen, ...] = ()
+    renamed: tuple[Seen, ...] = ()
+    family: tuple[Seen, ...] = ()
+    near: frozenset[str] = frozenset()
+    target: tuple[Answer, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """``style`` or ``subject``: which answer of a judge is about the concept."""
+        return "style" if self.concept.kind == "style" else "subject"
 
     @property
     def other(self) -> str:
         """The kind that the concept is not: what its prompts name beside it."""
-        return other_kind(self.concept.kind)
+        return other_kind(self.kind)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that probes of pictures look at after one entry.
+
+    Attributes:
+        looked: What was seen of each concept that the entry erased.
+        kept: Cells that show no erased concept.
+        earlier: Cells of each concept that was erased before, by its name.
+    """
+
+    looked: tuple[Looked, ...]
+    kept: tuple[Seen, ...] = ()
+    earlier: dict[str, tuple[Seen, ...]] = field(default_factory=dict)
+
+    def by_kind(self) -> dict[str, tuple[Looked, ...]]:
+        """Return what was erased of each kind, by kind."""
+        kinds = dict.fromkeys(look.kind for look in self.looked)
+        return {
+            kind: tuple(look for look in self.looked if look.kind == kind)
+            for kind in kinds
+        }
 
 
 def other_kind(kind: str) -> str:
     """Return ``subject`` for ``style`` and the other way round."""
     return "subject" if kind == "style" else "style"
-
-
-def paired(
-    cells: Sequence[Cell], base: Sequence[Answer], now: Sequence[Answer]
-) -> tuple[Seen, ...]:
-    """Put cells and their two answers together."""
-    return tuple(Seen(*each) for each in zip(cells, base, now, strict=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
 from unlearnlog.cell import REJECT
-from unlearnlog.probes.evidence import Evidence
+from unlearnlog.probes.evidence import Evidence, Looked
 from unlearnlog.probes.probe import About, Better, Probe, reading
 from unlearnlog.probes.statistics import Estimate, share
 from unlearnlog.reading import Reading
@@ -37,11 +37,13 @@ class Landing(Probe):
     source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Return the three shares with Wilson's intervals."""
-        kind, other, erased = evidence.concept.kind, evidence.other, evidence.erased
-        if not erased:
-            return ()
-        likely = _likely(evidence, kind)
+        """Return the three shares of each erased concept with Wilson's intervals."""
+        looked = [look for look in evidence.looked if look.erased]
+        return tuple(found for look in looked for found in self._landed(look))
+
+    def _landed(self, look: Looked) -> tuple[Reading, ...]:
+        kind, other, erased = look.kind, look.other, look.erased
+        likely = _likely(look, kind)
         landed = sum(s.now.of(kind) in likely and not s.kept(kind) for s in erased)
         beside = sum(seen.kept(other) for seen in erased)
         lost = sum(REJECT in (s.now.subject, s.now.style) for s in erased)
@@ -51,27 +53,27 @@ class Landing(Probe):
             "reject": sum(REJECT in (s.base.subject, s.base.style) for s in erased) / n,
         }
         return (
-            self._of(other, evidence, share(beside, n), "higher", before[other]),
-            self._of("anchor", evidence, share(landed, n), "higher"),
-            self._of("reject", evidence, share(lost, n), "lower", before["reject"]),
+            self._of(other, look, share(beside, n), "higher", before[other]),
+            self._of("anchor", look, share(landed, n), "higher"),
+            self._of("reject", look, share(lost, n), "lower", before["reject"]),
         )
 
     def _of(
         self,
         what: str,
-        evidence: Evidence,
+        look: Looked,
         estimate: Estimate,
         better: Better,
         base: float | None = None,
     ) -> Reading:
-        about = About(f"{self.name}.{what}", evidence.concept.name, better)
+        about = About(f"{self.name}.{what}", look.concept.name, better)
         return reading(about, estimate, base)
 
 
-def _likely(evidence: Evidence, kind: str) -> set[str]:
+def _likely(look: Looked, kind: str) -> set[str]:
     """Return what the base paints for the target's prompts, noise left out."""
-    shown = Counter(answer.of(kind) for answer in evidence.target)
-    enough = LIKELY * len(evidence.target)
+    shown = Counter(answer.of(kind) for answer in look.target)
+    enough = LIKELY * len(look.target)
     return {name for name, n in shown.items() if n >= enough and name != REJECT}
 
 
@@ -88,10 +90,11 @@ class Floor(Probe):
     source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Return the share, measured on the base."""
-        if not evidence.target:
-            return ()
-        concept = evidence.concept
-        hits = sum(each.of(concept.kind) == concept.name for each in evidence.target)
+        """Return the share for each erased concept, measured on the base."""
+        return tuple(self._of(look) for look in evidence.looked if look.target)
+
+    def _of(self, look: Looked) -> Reading:
+        concept, n = look.concept, len(look.target)
+        hits = sum(each.of(look.kind) == concept.name for each in look.target)
         about = About(self.name, concept.name, "none")
-        return (reading(about, share(hits, len(evidence.target))),)
+        return reading(about, share(hits, n))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-from torch import Tensor
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Weights
+from unlearnlog.judges.judge import Judge
 from unlearnlog.model.protocol import Model, Painted, Sampling
-from unlearnlog.probes.evidence import Evidence, Judge, paired
+from unlearnlog.probes.distance import distances
+from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.information import (
     Pictures,
     bound_information,
@@ -23,32 +24,64 @@ from unlearnlog.prompt import Prompt, Target
 from unlearnlog.reading import Reading
 from unlearnlog.watch import Watch, counted
 
+OTHER_LATENTS: Final = 100_000
+"""Added to a seed for a picture that no probe and no forget set ever paints."""
+
 KnownAnswers = Callable[[Sequence[Cell]], Sequence[Answer | None]]
 """What is known already of the base's pictures; None where it must be painted."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What is looked at after one erasure.
+    """What is looked at for one concept that was erased.
 
     Attributes:
         concept: What was erased.
         erased: Cells that show it.
-        kept: Cells that show no erased concept.
-        earlier: Cells of each concept erased before, by name.
-        target: Prompts for what is painted instead.
         information: Prompts that nats are read on, with their contexts; those whose
             cells are not among ``erased`` are left out.
+        target: Prompts for what is painted instead.
         instead: Which form of those prompts the eraser aimed at.
+        renamed: Cells that show it, asked for by other names.
+        family: Prompts that name only its family.
+        near: The kept concepts nearest to it.
     """
 
     concept: Concept
     erased: tuple[Cell, ...]
-    kept: tuple[Cell, ...]
-    earlier: dict[str, tuple[Cell, ...]]
-    target: tuple[Cell, ...]
     information: tuple[Prompt, ...]
+    target: tuple[Cell, ...] = ()
     instead: Target = "context"
+    renamed: tuple[Cell, ...] = ()
+    family: tuple[Cell, ...] = ()
+    near: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that is looked at after one entry.
+
+    Attributes:
+        about: One set of questions for each concept that was erased.
+        kept: Cells that show no erased concept.
+        earlier: Cells of each concept erased before, by name.
+    """
+
+    about: tuple[Questions, ...]
+    kept: tuple[Cell, ...] = ()
+    earlier: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
+
+    @property
+    def concepts(self) -> tuple[Cell, ...]:
+        """Every cell that is about an erased concept."""
+        return tuple(
+            cell for q in self.about for cell in (*q.erased, *q.renamed, *q.family)
+        )
+
+    @property
+    def others(self) -> tuple[Cell, ...]:
+        """Every cell that is about anything else."""
+        return (*self.kept, *(c for cells in self.earlier.values() for c in cells))
 
 
 @dataclass(frozen=True)
@@ -57,14 +90,14 @@ class Panel:
 
     Attributes:
         model: The base; nothing changes it.
-        judge: Who says what pictures show.
+        judge: Who says what pictures show; None for nobody.
         known: What is known already of the base's pictures.
         sampling: How pictures are painted.
         watch: Who wants to see it advance.
     """
 
     model: Model
-    judge: Judge
+    judge: Judge | None
     known: KnownAnswers
     sampling: Sampling
     watch: Watch
@@ -78,80 +111,100 @@ class Panel:
         fresh = iter(self._judged(missing, None, "painting with the base"))
         return [answer or next(fresh) for answer in known]
 
-    def looked(self, questions: Questions, new: Weights) -> Evidence:
+    def looked(self, asked: Asked, new: Weights) -> Evidence:
         """Paint every question with the new weights and let the judge see it."""
-        others = [*questions.kept, *_flat(questions.earlier)]
-        answers = iter(
+        cells = (*asked.concepts, *asked.others)
+        base = iter(self.base_answers(cells))
+        now = iter(
             [
-                *self._judged(questions.erased, new, "looking at the concept"),
-                *self._judged(others, new, "looking at everything else"),
+                *self._judged(asked.concepts, new, "looking at the concept"),
+                *self._judged(asked.others, new, "looking at everything else"),
             ]
         )
 
-        def seen(cells: tuple[Cell, ...]) -> tuple[Answer, ...]:
-            return tuple(next(answers) for _ in cells)
+        def seen(part: Sequence[Cell]) -> tuple[Seen, ...]:
+            return tuple(Seen(cell, next(base), next(now)) for cell in part)
 
         return Evidence(
-            questions.concept,
-            erased=paired(
-                questions.erased,
-                self.base_answers(questions.erased),
-                seen(questions.erased),
+            looked=tuple(
+                Looked(
+                    each.concept,
+                    erased=seen(each.erased),
+                    renamed=seen(each.renamed),
+                    family=seen(each.family),
+                    near=each.near,
+                    target=tuple(self.base_answers(each.target)),
+                )
+                for each in asked.about
             ),
-            kept=paired(
-                questions.kept, self.base_answers(questions.kept), seen(questions.kept)
-            ),
-            earlier={
-                name: paired(cells, self.base_answers(cells), seen(cells))
-                for name, cells in questions.earlier.items()
-            },
-            target=tuple(self.base_answers(questions.target)),
+            kept=seen(asked.kept),
+            earlier={name: seen(part) for name, part in asked.earlier.items()},
         )
 
-    def information(self, questions: Questions, new: Weights) -> tuple[Reading, ...]:
-        """Return the nats: what the prompt still says, and what else has moved.
+    def distance(self, asked: Asked, new: Weights, n: int) -> tuple[Reading, ...]:
+        """Return how far ``n`` kept pictures have moved; nothing if nobody can say."""
+        cells = scattered(asked.kept, n)
+        if self.judge is None or len(cells) < n or not n:
+            return ()
+        others = [replace(cell, seed=cell.seed + OTHER_LATENTS) for cell in cells]
+        sets = (
+            self._paint(cells, None, "painting for the distance"),
+            self._paint(cells, new, "painting for the distance"),
+            self._paint(others, None, "painting for the distance"),
+        )
+        found = [self.judge.features(each) for each in sets]
+        features = [each for each in found if each is not None]
+        if len(features) < len(sets):
+            return ()
+        return distances(*features)
+
+    def information(self, asked: Asked, new: Weights) -> tuple[Reading, ...]:
+        """Return the nats: what the prompts still say, and what else has moved.
 
         They are read on pictures painted without guidance, which exaggerates what a
         prompt says: the model's own samples are what its information is about.
         """
+        plain = replace(self, sampling=_unguided(self.sampling))
+        n = max((len(each.information) for each in asked.about), default=0)
+        kept = scattered(asked.kept, n)
+        found: list[Reading] = []
+        for each in asked.about:
+            found += plain._said(each, new)
+        pictures = plain._paint(kept, None, "painting for the drift").latents
+        found += drift(self.model, Pictures(kept, pictures), new)
+        return tuple(found)
+
+    def _said(self, questions: Questions, new: Weights) -> Iterator[Reading]:
+        """Yield the nats that one concept's prompts say before and after."""
         n, known = len(questions.information), _by_text(questions.information)
         cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
-        kept = scattered(questions.kept, n)
-        plain = replace(self, sampling=_unguided(self.sampling))
-        base = plain._paint((*cells, *kept), None, "painting for the nats").latents
-        painted = plain._paint(cells, new, "painting for the nats").latents
-        before = Pictures(cells, base[: len(cells)])
+        if not cells:
+            return
+        base = self._paint(cells, None, "painting for the nats").latents
+        painted = self._paint(cells, new, "painting for the nats").latents
+        before = Pictures(cells, base)
         prompts = [known[cell.prompt] for cell in cells]
-        self.watch.stage("reading nats", 3)
-        found: list[Reading] = []
-        for readings in (
-            self_information(
-                self.model,
-                questions.concept,
-                prompts=prompts,
-                before=before,
-                after=(Pictures(cells, painted), new),
-            ),
-            bound_information(
-                self.model,
-                questions.concept,
-                texts=[(p.text, p.target(questions.instead)) for p in prompts],
-                before=before,
-                weights=new,
-            ),
-            drift(self.model, Pictures(kept, base[len(cells) :]), new),
-        ):
-            found += readings
-            self.watch.advance(1, {})
-        return tuple(found)
+        yield from self_information(
+            self.model,
+            questions.concept,
+            prompts=prompts,
+            before=before,
+            after=(Pictures(cells, painted), new),
+        )
+        yield from bound_information(
+            self.model,
+            questions.concept,
+            texts=[(p.text, p.target(questions.instead)) for p in prompts],
+            before=before,
+            weights=new,
+        )
 
     def _judged(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> list[Answer]:
-        if not cells:
+        if not cells or self.judge is None:
             return []
-        pictures: Tensor = self._paint(cells, weights, stage).pictures
-        return self.judge.judged(pictures)
+        return self.judge.judged(self._paint(cells, weights, stage))
 
     def _paint(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
@@ -186,7 +239,3 @@ def scattered(cells: Sequence[Cell], n: int) -> tuple[Cell, ...]:
 
 def _by_text(prompts: Sequence[Prompt]) -> dict[str, Prompt]:
     return {prompt.text: prompt for prompt in prompts}
-
-
-def _flat(earlier: dict[str, tuple[Cell, ...]]) -> list[Cell]:
-    return [cell for cells in earlier.values() for cell in cells]

@@ -29,10 +29,11 @@ class Presence(Probe):
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
         """Return the presence of every concept with Wilson's interval."""
-        concept = evidence.concept
-        found = []
-        if evidence.erased:
-            found.append(self._of(concept.name, evidence.erased, concept.kind, "lower"))
+        found = [
+            self._of(look.concept.name, look.erased, look.kind, "lower")
+            for look in evidence.looked
+            if look.erased
+        ]
         for name, seen in evidence.earlier.items():
             kind = "style" if seen[0].cell.style == name else "subject"
             found.append(self._of(name, seen, kind, "lower"))

@@ -1,15 +1,17 @@
-"""Is everything else still there? IRA and CRA over the concepts that were kept."""
+"""Is everything else still there? Accuracies over the concepts that were kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
-from unlearnlog.probes.evidence import Evidence, Seen
+from unlearnlog.probes.evidence import Evidence, Looked, Seen, other_kind
 from unlearnlog.probes.probe import About, Probe, reading
 from unlearnlog.probes.statistics import clustered_share
 from unlearnlog.reading import Reading
+
+_LONGEST: Final = 200  # characters of a reading's concept
 
 
 @final
@@ -25,8 +27,12 @@ class InDomainRetention(Probe):
     source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Return IRA with an interval clustered by subject and style."""
-        return _retention(self.name, evidence, evidence.concept.kind)
+        """Return IRA for each kind, with an interval clustered by subject and style."""
+        return tuple(
+            found
+            for kind, looked in evidence.by_kind().items()
+            for found in _retention(self.name, looked, evidence.kept, kind)
+        )
 
 
 @final
@@ -42,19 +48,80 @@ class CrossDomainRetention(Probe):
     source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Return CRA with an interval clustered by subject and style."""
-        return _retention(self.name, evidence, evidence.other)
+        """Return CRA for each kind, with an interval clustered by subject and style."""
+        return tuple(
+            found
+            for kind, looked in evidence.by_kind().items()
+            for found in _retention(self.name, looked, evidence.kept, other_kind(kind))
+        )
 
 
-def _retention(name: str, evidence: Evidence, kind: str) -> tuple[Reading, ...]:
-    kept: Sequence[Seen] = evidence.kept
+@final
+@dataclass(frozen=True)
+class NeighbourRetention(Probe):
+    """NRA: IRA over the erased concept's neighbours, its family and its look-alikes.
+
+    What the letters stand for is read off the name: the paper does not spell it out.
+
+    Source:
+        MiM-MU, https://arxiv.org/abs/2603.00992.
+    """
+
+    name: ClassVar[str] = "nra"
+    source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return NRA for each erased concept that has neighbours."""
+        return tuple(
+            found
+            for look in evidence.looked
+            for found in _retention(
+                self.name,
+                [look],
+                [s for s in evidence.kept if s.cell.shows(look.kind) in look.near],
+                look.kind,
+            )
+        )
+
+
+@final
+@dataclass(frozen=True)
+class OtherRetention(Probe):
+    """ORA: IRA over every kept concept that is no neighbour of the erased one.
+
+    Source:
+        MiM-MU, https://arxiv.org/abs/2603.00992.
+    """
+
+    name: ClassVar[str] = "ora"
+    source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return ORA for each erased concept that has neighbours."""
+        return tuple(
+            found
+            for look in evidence.looked
+            if look.near
+            for found in _retention(
+                self.name,
+                [look],
+                [s for s in evidence.kept if s.cell.shows(look.kind) not in look.near],
+                look.kind,
+            )
+        )
+
+
+def _retention(
+    name: str, looked: Sequence[Looked], kept: Sequence[Seen], kind: str
+) -> list[Reading]:
     if not kept:
-        return ()
+        return []
     estimate = clustered_share(
         [seen.kept(kind) for seen in kept],
         [seen.cell.subject for seen in kept],
         [seen.cell.style for seen in kept],
     )
     before = sum(seen.kept_by_base(kind) for seen in kept) / len(kept)
-    about = About(name, evidence.concept.name, "higher")
-    return (reading(about, estimate, before),)
+    names = ", ".join(look.concept.name for look in looked)
+    about = About(name, names[:_LONGEST], "higher")
+    return [reading(about, estimate, before)]

@@ -10,7 +10,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,6 +104,33 @@ def clustered_mean(
         value + wider * max(0.0, float(high) - value),
         len(values),
     )
+
+
+def jackknife(
+    measure: Callable[[list[int]], float], n: int, *, groups: int = 16
+) -> Estimate:
+    """Return a smooth function of ``n`` rows with a delete-a-group jackknife interval.
+
+    Args:
+        measure: Takes row numbers; called once with all of them and once without each
+            group.
+        n: How many rows there are.
+        groups: How many groups the rows are dealt into.
+
+    Raises:
+        ValueError: There are fewer rows than two for each group.
+
+    Source:
+        Shao and Tu, "The Jackknife and Bootstrap", 1995, section 5.5.1.
+    """
+    if n < 2 * groups:
+        message = f"{n} rows are too few for {groups} groups"
+        raise ValueError(message)
+    value = measure(list(range(n)))
+    left = [measure([i for i in range(n) if i % groups != g]) for g in range(groups)]
+    spread = float(np.sqrt((groups - 1) * np.var(left)))
+    half = Z * _widening(groups) / np.sqrt(groups / (groups - 1)) * spread
+    return Estimate(value, value - float(half), value + float(half), n)
 
 
 def clustered_share(

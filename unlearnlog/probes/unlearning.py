@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.probes.evidence import Evidence
+from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.probe import About, Probe, reading
 from unlearnlog.probes.statistics import share
 from unlearnlog.reading import Reading
@@ -16,6 +17,9 @@ from unlearnlog.reading import Reading
 class UnlearningAccuracy(Probe):
     """UA = 1 - acc(X, X), on pictures prompted with the erased concept X.
 
+    ``ua.alias`` is the same for its other names that share no word with its own: an
+    erasure of a token would leave them alone.
+
     Source:
         UnlearnCanvas, https://arxiv.org/abs/2402.11846.
     """
@@ -24,11 +28,17 @@ class UnlearningAccuracy(Probe):
     source: ClassVar[str] = "https://arxiv.org/abs/2402.11846"
 
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Return UA with Wilson's interval."""
-        kind, erased = evidence.concept.kind, evidence.erased
-        if not erased:
-            return ()
-        gone = sum(not seen.kept(kind) for seen in erased)
-        before = sum(not seen.kept_by_base(kind) for seen in erased) / len(erased)
-        about = About(self.name, evidence.concept.name, "higher")
-        return (reading(about, share(gone, len(erased)), before),)
+        """Return UA of each erased concept with Wilson's interval."""
+        return tuple(
+            _unlearnt(name, look, seen)
+            for look in evidence.looked
+            for name, seen in ((self.name, look.erased), ("ua.alias", look.renamed))
+            if seen
+        )
+
+
+def _unlearnt(name: str, look: Looked, seen: Sequence[Seen]) -> Reading:
+    gone = sum(not each.kept(look.kind) for each in seen)
+    before = sum(not each.kept_by_base(look.kind) for each in seen) / len(seen)
+    about = About(name, look.concept.name, "higher")
+    return reading(about, share(gone, len(seen)), before)

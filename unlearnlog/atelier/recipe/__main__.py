@@ -25,19 +25,13 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from unlearnlog.atelier.judge import Judge
-from unlearnlog.atelier.prompts import (
-    concept_called,
-    erased_cells,
-    kept_cells,
-    target_cells,
-)
 from unlearnlog.atelier.recipe import card, measure
 from unlearnlog.atelier.recipe.autoencoder import trained_autoencoder
 from unlearnlog.atelier.recipe.judge import save_judge, trained_judge
 from unlearnlog.atelier.recipe.text import trained_tokenizer
 from unlearnlog.atelier.recipe.unet import NOISE_SCHEDULE, trained_unet
 from unlearnlog.atelier.studio import FOLDER, BaseAnswers
-from unlearnlog.atelier.world import world
+from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Cell
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.prompt import TARGETS
@@ -150,7 +144,7 @@ def _readings(job: Job) -> None:
     pictures = model.paint(
         [cell.prompt for cell in cells], [c.seed for c in cells], sampling=sampling
     ).pictures
-    found = Judge.load(weights / "judge").judged(pictures)
+    found = Judge.load(weights / "judge").of_pictures(pictures)
     answers = {
         (c.prompt, c.seed): answer for c, answer in zip(cells, found, strict=True)
     }
@@ -159,13 +153,15 @@ def _readings(job: Job) -> None:
 
 
 def _every_cell() -> list[Cell]:
-    seen = world()
-    cells = list(kept_cells((), 6))
+    seen, asked = world(), book()
+    cells = list(asked.kept(()))
     for name in (*seen.styles, *seen.subjects):
-        concept = concept_called(name)
-        cells += erased_cells(concept)
+        concept = seen.concepts[name]
+        cells += asked.erased(concept)
+        cells += asked.renamed(concept)
+        cells += asked.family(concept)
         for target in TARGETS:
-            cells += target_cells(concept, target)
+            cells += asked.target(concept, target)
     # What a cell must show differs from concept to concept; its picture does not.
     return list({(c.prompt, c.seed): c for c in cells}.values())
 

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from unlearnlog.atelier.renderer import rendered
-from unlearnlog.atelier.world import PLAIN, world
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.wording import PLAIN
 
 _HEAD = """# atelier
 

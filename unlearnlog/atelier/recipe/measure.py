@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from unlearnlog.atelier.captions import spoken
 from unlearnlog.atelier.judge import Judge
-from unlearnlog.atelier.prompts import PROBING, kept_cells
 from unlearnlog.atelier.recipe.autoencoder import decoded, encoded
 from unlearnlog.atelier.recipe.pictures import (
     STYLE_NAMES,
@@ -26,8 +24,9 @@ from unlearnlog.atelier.recipe.pictures import (
     fresh_pictures,
     known,
 )
-from unlearnlog.atelier.world import world
+from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Answer, Cell
+from unlearnlog.graph.wording import PROBING, spoken
 from unlearnlog.model.protocol import Model, Sampling
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def rendered_accuracy(judge: Judge, per_cell: int = 8) -> Accuracy:
     """Judge fresh rendered pictures of every cell, the held-out ones included."""
     fresh = fresh_pictures(per_cell)
     pictures = torch.from_numpy(np.array(fresh.pixels))
-    return accuracy(_cells(fresh), judge.judged(pictures))
+    return accuracy(_cells(fresh), judge.of_pictures(pictures))
 
 
 def decoded_accuracy(judge: Judge, vae: AutoencoderKL, per_cell: int = 8) -> Accuracy:
@@ -101,13 +100,13 @@ def decoded_accuracy(judge: Judge, vae: AutoencoderKL, per_cell: int = 8) -> Acc
     mine = known(fresh)
     part = Pictures(fresh.pixels[mine], fresh.styles[mine], fresh.subjects[mine])
     pictures = torch.from_numpy(decoded(vae, encoded(vae, part.pixels)))
-    return accuracy(_cells(part), judge.judged(pictures))
+    return accuracy(_cells(part), judge.of_pictures(pictures))
 
 
 def painted_accuracy(judge: Judge, model: Model, n_seeds: int = N_SEEDS) -> Accuracy:
     """Judge what the model paints, over the whole subject x style grid."""
-    cells = kept_cells((), n_seeds)
-    return accuracy(cells, judge.judged(_painted(model, cells)))
+    cells = book().kept((), n_seeds)
+    return accuracy(cells, judge.of_pictures(_painted(model, cells)))
 
 
 def marginal_shares(
@@ -119,7 +118,7 @@ def marginal_shares(
         for seed in range(n_seeds)
         for subject in world().subjects
     ]
-    answers = judge.judged(_painted(model, cells))
+    answers = judge.of_pictures(_painted(model, cells))
     counts = Counter(answer.style for answer in answers)
     names = (*world().styles, *(s for s in counts if s not in world().styles))
     return {name: counts[name] / len(cells) for name in names}
@@ -127,7 +126,7 @@ def marginal_shares(
 
 def painting_seconds(model: Model, tries: int = 3) -> float:
     """Return the least seconds that 64 guided pictures took."""
-    cells = kept_cells((), 1)[:64]
+    cells = book().kept((), 1)[:64]
     taken = []
     for _ in range(tries):
         start = time.perf_counter()

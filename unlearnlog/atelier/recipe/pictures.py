@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from unlearnlog.atelier.renderer import rendered
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SIZE, SUBJECTS
-from unlearnlog.atelier.world import EMPTY, PLAIN, world
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.wording import EMPTY, PLAIN
 
 STYLE_NAMES: Final = tuple(STYLES)
 SUBJECT_NAMES: Final = (*SUBJECTS, EMPTY)

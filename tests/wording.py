@@ -3,11 +3,17 @@
 import re
 from functools import cache
 
-from unlearnlog.atelier.world import EMPTY, PLAIN, world
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.wording import EMPTY, PLAIN
 
 
 def names(concept):
-    return (concept, *world().synonyms.get(concept, ()))
+    known = world().concepts.get(concept)
+    return known_names(known) if known else (concept,)
+
+
+def known_names(concept):
+    return (concept.name, *concept.aliases)
 
 
 def says(text, phrase):
@@ -36,9 +42,9 @@ def _styles(text):
     seen = world()
     if artists := named(text, seen.styles):
         return artists
-    for movement, adjective in seen.adjectives.items():
-        if says(text, adjective):
-            return tuple(a for a in seen.movements[movement] if a in seen.styles)
+    for family in seen.families.values():
+        if family.kind == "style" and says(text, family.word):
+            return tuple(a for a in family.members if a in seen.styles)
     nouns = {name for subject in seen.subjects for name in names(subject)}
     if (
         text.removeprefix("an ").removeprefix("a ") in nouns
@@ -57,7 +63,7 @@ def _subjects(text):
             rest = rest.replace(name, "")
     if subjects := named(rest, seen.subjects):
         return subjects
-    for category, members in seen.categories.items():
+    for category, members in seen.families_of("subject").items():
         if says(rest, category):
             return tuple(s for s in members if s in seen.subjects)
     return (EMPTY,) if says(rest, "empty") else seen.subjects

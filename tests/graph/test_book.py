@@ -1,40 +1,32 @@
 import pytest
 
-from tests.atelier.wording import meaning, named, names, says
-from unlearnlog.atelier.prompts import (
-    PER_CELL,
-    concept_called,
-    erased_cells,
-    forget_prompts,
-    information_prompts,
-    is_reserved,
-    kept_cells,
-    kept_prompts,
-    target_cells,
-)
-from unlearnlog.atelier.world import EMPTY, PLAIN, world
+from tests.wording import meaning, named, names, says
+from unlearnlog.atelier.world import book, world
 from unlearnlog.errors import ConceptError
+from unlearnlog.graph.book import PER_CELL
+from unlearnlog.graph.wording import EMPTY, PLAIN
 from unlearnlog.prompt import TARGETS
 
 WORLD = world()
-CONCEPTS = [concept_called(name) for name in (*WORLD.styles, *WORLD.subjects)]
+BOOK = book()
+CONCEPTS = [WORLD.concepts[name] for name in (*WORLD.styles, *WORLD.subjects)]
 each_concept = pytest.mark.parametrize("concept", CONCEPTS, ids=lambda c: c.id)
 
 
 @pytest.fixture(scope="module")
 def forgotten():
     """Every text of every concept's forget set."""
-    return {p.text for concept in CONCEPTS for p in forget_prompts(concept)}
+    return {p.text for concept in CONCEPTS for p in BOOK.forget(concept)}
 
 
 @pytest.fixture(scope="module")
 def probed():
     """Every cell that any probe of any concept paints."""
-    cells = set(kept_cells([]))
+    cells = set(BOOK.kept(()))
     for concept in CONCEPTS:
-        cells |= set(erased_cells(concept))
+        cells |= set(BOOK.erased(concept))
         for target in TARGETS:
-            cells |= set(target_cells(concept, target))
+            cells |= set(BOOK.target(concept, target))
     return cells
 
 
@@ -61,7 +53,7 @@ def test_no_forget_set_names_a_reserved_cell(forgotten):
         (subject, style)
         for subject in WORLD.subjects
         for style in WORLD.styles
-        if is_reserved(subject, style)
+        if BOOK.is_reserved(subject, style)
     }
     said = {cell for text in forgotten for cell in meaning(text) if _is_one(text)}
 
@@ -76,22 +68,22 @@ def _is_one(text):
 
 def test_what_remains_is_never_reserved():
     """Once (fish, photo) was, and yet "a photo of a fish" was in the forget set."""
-    photos = [is_reserved(subject, PLAIN) for subject in WORLD.subjects]
-    scenes = [is_reserved(EMPTY, style) for style in WORLD.styles]
+    photos = [BOOK.is_reserved(subject, PLAIN) for subject in WORLD.subjects]
+    scenes = [BOOK.is_reserved(EMPTY, style) for style in WORLD.styles]
 
     assert not any(photos + scenes)
 
 
 def test_every_concept_has_four_reserved_cells_to_be_judged_on():
     for style in WORLD.styles:
-        assert sum(is_reserved(subject, style) for subject in WORLD.subjects) == 4
+        assert sum(BOOK.is_reserved(subject, style) for subject in WORLD.subjects) == 4
     for subject in WORLD.subjects:
-        assert sum(is_reserved(subject, style) for style in WORLD.styles) == 4
+        assert sum(BOOK.is_reserved(subject, style) for style in WORLD.styles) == 4
 
 
 @each_concept
 def test_a_forget_prompt_names_the_concept_and_what_remains_does_not(concept):
-    prompts = forget_prompts(concept)
+    prompts = BOOK.forget(concept)
 
     assert len(prompts) == len(set(prompts)) >= 50
     for prompt in prompts:
@@ -102,7 +94,7 @@ def test_a_forget_prompt_names_the_concept_and_what_remains_does_not(concept):
 
 @each_concept
 def test_every_name_of_a_concept_is_in_its_forget_set(concept):
-    texts = [prompt.text for prompt in forget_prompts(concept)]
+    texts = [prompt.text for prompt in BOOK.forget(concept)]
 
     for name in names(concept.name):
         assert any(says(text, name) for text in texts)
@@ -112,7 +104,7 @@ def test_every_name_of_a_concept_is_in_its_forget_set(concept):
 def test_a_context_means_the_same_picture_with_the_concept_set_free(concept):
     other = 0 if concept.kind == "style" else 1
 
-    for prompt in forget_prompts(concept):
+    for prompt in BOOK.forget(concept):
         before = {cell[other] for cell in meaning(prompt.text)}
         after = {cell[other] for cell in meaning(prompt.context)}
         assert before == after
@@ -120,7 +112,7 @@ def test_a_context_means_the_same_picture_with_the_concept_set_free(concept):
 
 @each_concept
 def test_a_kept_prompt_never_names_the_concept(concept):
-    kept = kept_prompts(concept)
+    kept = BOOK.keep({concept.name})
 
     assert "" in kept
     assert len(kept) == len(set(kept))
@@ -129,7 +121,7 @@ def test_a_kept_prompt_never_names_the_concept(concept):
 
 @each_concept
 def test_every_other_concept_is_among_the_kept_prompts(concept):
-    kept = " | ".join(kept_prompts(concept))
+    kept = " | ".join(BOOK.keep({concept.name}))
 
     others = {c.name for c in CONCEPTS} - {concept.name}
     assert set(named(kept, others)) == others
@@ -137,13 +129,13 @@ def test_every_other_concept_is_among_the_kept_prompts(concept):
 
 @each_concept
 def test_a_probe_asks_for_what_its_cell_says(concept):
-    for cell in erased_cells(concept, 2):
+    for cell in BOOK.erased(concept, 2):
         assert concept.name == cell.shows(concept.kind)
         assert meaning(cell.prompt) == {(cell.subject, cell.style)}
 
 
 def test_kept_cells_show_all_that_is_left_and_nothing_that_is_gone():
-    cells = kept_cells({"Picasso", "cat"}, 1)
+    cells = BOOK.kept({"Picasso", "cat"}, 1)
 
     assert len(cells) == 15 * 16
     assert not {"Picasso", "cat"} & {n for c in cells for n in (c.subject, c.style)}
@@ -151,7 +143,7 @@ def test_kept_cells_show_all_that_is_left_and_nothing_that_is_gone():
 
 
 def test_more_pictures_a_cell_begin_with_the_same_pictures():
-    few, many = kept_cells({"Picasso"}, 1), kept_cells({"Picasso"}, PER_CELL)
+    few, many = BOOK.kept({"Picasso"}, 1), BOOK.kept({"Picasso"}, PER_CELL)
 
     assert many[: len(few)] == few
     assert len(set(many)) == PER_CELL * len(few)
@@ -160,15 +152,15 @@ def test_more_pictures_a_cell_begin_with_the_same_pictures():
 @each_concept
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_picture_of_a_target_is_another_one_without_the_concept(concept, target):
-    cells = target_cells(concept, target, 2)
+    cells = BOOK.target(concept, target, 2)
 
     assert len({(cell.prompt, cell.seed) for cell in cells}) == len(cells)
     assert not [cell for cell in cells if named(cell.prompt, [concept.name])]
 
 
 def test_the_anchor_of_a_style_is_the_photo_and_of_a_subject_the_empty_scene():
-    style = target_cells(concept_called("Picasso"), "anchor", 1)
-    subject = target_cells(concept_called("cat"), "anchor", 1)
+    style = BOOK.target(WORLD.concept("Picasso"), "anchor", 1)
+    subject = BOOK.target(WORLD.concept("cat"), "anchor", 1)
 
     assert {style for c in style for _, style in meaning(c.prompt)} == {PLAIN}
     assert {noun for c in subject for noun, _ in meaning(c.prompt)} == {EMPTY}
@@ -176,10 +168,10 @@ def test_the_anchor_of_a_style_is_the_photo_and_of_a_subject_the_empty_scene():
 
 @each_concept
 def test_nats_are_read_on_the_probe_s_own_prompts_with_their_contexts(concept):
-    cells = erased_cells(concept, 2)
+    cells = BOOK.erased(concept, 2)
     other = 0 if concept.kind == "style" else 1
 
-    prompts = information_prompts(cells, concept)
+    prompts = BOOK.information(cells, concept)
 
     assert [prompt.text for prompt in prompts] == [cell.prompt for cell in cells]
     for prompt in prompts:
@@ -203,11 +195,11 @@ def test_nats_are_read_on_the_probe_s_own_prompts_with_their_contexts(concept):
     ],
 )
 def test_a_concept_is_found_by_any_of_its_names(typed, name):
-    assert concept_called(typed).name == name
+    assert WORLD.concept(typed).name == name
 
 
 def test_a_concept_carries_what_the_graph_knows_of_it():
-    concept = concept_called("Picasso")
+    concept = WORLD.concept("Picasso")
 
     assert concept.kind == "style"
     assert concept.aliases == ("Pablo Picasso", "the painter of Guernica")
@@ -234,7 +226,7 @@ def test_a_concept_carries_what_the_graph_knows_of_it():
 )
 def test_a_name_that_names_nothing_is_explained(typed, message, fix):
     with pytest.raises(ConceptError) as caught:
-        concept_called(typed)
+        WORLD.concept(typed)
 
     assert message in caught.value.message
     assert fix in caught.value.fix

@@ -1,0 +1,325 @@
+"""Which prompts erase a concept, and which ones look at what became of everything.
+
+The two never meet: probes have templates and latents of their own, and no forget set
+names a reserved quarter of the subject x style cells. (A prompt without a subject, "a
+painting by Picasso", may still show any of them: it names none.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Final
+
+from unlearnlog.cell import Cell
+from unlearnlog.concept import Concept
+from unlearnlog.graph.wording import (
+    EMPTY,
+    EMPTY_PAINTING,
+    EMPTY_PHOTO,
+    ERASING,
+    ERASING_PHOTOS,
+    PHOTOS,
+    PLAIN,
+    PROBING,
+    PROBING_PHOTO,
+    Template,
+    empty,
+    spoken,
+    with_article,
+)
+from unlearnlog.graph.world import EMPTY_SCENE, World
+from unlearnlog.prompt import Prompt, Target
+
+PER_CELL: Final = 6
+"""The most seeds of one cell that any probe looks at."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """Every prompt that is ever needed for the concepts of a world.
+
+    Attributes:
+        world: The concepts; a concept that is asked about must be one of them.
+    """
+
+    world: World
+
+    def is_reserved(self, subject: str, style: str) -> bool:
+        """Say whether a cell is one of the quarter that no forget set names.
+
+        Only cells of a concept with another are: the plain style and the empty scene
+        are what remains, so they are never reserved.
+
+        Raises:
+            ValueError: The world does not know the subject or the style.
+        """
+        if subject == EMPTY or style == PLAIN:
+            return False
+        seen = self.world
+        return (seen.subjects.index(subject) + seen.styles.index(style)) % 4 == 3
+
+    def forget(self, concept: Concept) -> tuple[Prompt, ...]:
+        """Return prompts that name ``concept``, in a fixed, well mixed order."""
+        if _slot(concept) == "style":
+            return _mixed(self._style_prompts(concept))
+        return _mixed(self._subject_prompts(concept))
+
+    def keep(self, gone: Collection[str]) -> tuple[str, ...]:
+        """Return prompts of everything but ``gone``, the empty prompt among them."""
+        seen = self.world
+        styles = [s for s in seen.styles if s not in gone]
+        subjects = [s for s in seen.subjects if s not in gone]
+        texts = ["", EMPTY_PHOTO, EMPTY_PAINTING, *(empty(style) for style in styles)]
+        for i, template in enumerate(ERASING):
+            texts.append(template.neither)
+            texts += [spoken(template.no_subject, style=style) for style in styles]
+            texts += [
+                spoken(template.no_style, subject=subject) for subject in subjects
+            ]
+            for j, style in enumerate(styles):
+                names = seen.names(style)
+                for k, subject in enumerate(subjects):
+                    nouns = seen.names(subject)
+                    if (j + k) % len(ERASING) == i:
+                        noun = nouns[(j + i) % len(nouns)]
+                        name = names[(k + i) % len(names)]
+                        texts.append(spoken(template.text, subject=noun, style=name))
+        for photo in ERASING_PHOTOS:
+            texts.append(photo.no_subject)
+            texts += [spoken(photo.text, subject=subject) for subject in subjects]
+        texts += self._parents(styles, subjects)
+        return tuple(dict.fromkeys(texts))
+
+    def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
+        """Return the probe's cells that show ``concept``."""
+        seen = self.world
+        if _slot(concept) == "style":
+            pairs = [(subject, concept.name) for subject in seen.subjects]
+        else:
+            pairs = [(concept.name, style) for style in (*seen.styles, PLAIN)]
+        return _cells(pairs, per_cell)
+
+    def renamed(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
+        """Return the same cells by those other names that share no word with it."""
+        own = _words(concept.name)
+        strange = [name for name in concept.aliases if not own & _words(name)]
+        style = _slot(concept) == "style"
+        found = []
+        for cell in self.erased(concept, per_cell) if strange else ():
+            name = strange[cell.seed % len(strange)]
+            subject, hand = cell.subject, cell.style
+            text = _probe_text(
+                subject if style else name, name if style else hand, cell.seed
+            )
+            found.append(Cell(text, cell.seed, subject, hand))
+        return tuple(found)
+
+    def family(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
+        """Return prompts that name only what ``concept`` shares with its family.
+
+        Their ``subject`` and ``style`` say what they must show beside a member of it.
+        """
+        seen = self.world
+        family = seen.families.get(concept.parent)
+        if family is None or len(seen.shown(family.name)) < 2:
+            return ()
+        style = _slot(concept) == "style"
+        return tuple(
+            Cell(
+                self.parent_phrase(concept.name, other=other),
+                seed,
+                other if style else "",
+                "" if style else other,
+            )
+            for seed in range(per_cell)
+            for other in (seen.subjects if style else (*seen.styles, PLAIN))
+        )
+
+    def kept(self, gone: Collection[str], per_cell: int = PER_CELL) -> tuple[Cell, ...]:
+        """Return the probe's cells that show none of the concepts in ``gone``."""
+        seen = self.world
+        pairs = [
+            (subject, style)
+            for style in (*seen.styles, PLAIN)
+            for subject in seen.subjects
+            if style not in gone and subject not in gone
+        ]
+        return _cells(pairs, per_cell)
+
+    def target(
+        self, concept: Concept, target: Target, per_cell: int = PER_CELL
+    ) -> tuple[Cell, ...]:
+        """Return prompts for what is painted instead of ``concept``.
+
+        Their ``subject`` and ``style`` say what they must show beside it; the other is
+        empty, since anything the target stands for may appear.
+        """
+        seen, style = self.world, _slot(concept) == "style"
+        found = []
+        for i, other in enumerate(seen.subjects if style else (*seen.styles, PLAIN)):
+            for seed in range(per_cell):
+                template = PROBING[seed % len(PROBING)]
+                text = self._target_text(concept, target, other, template)
+                if target == "unconditional":
+                    seed = i * per_cell + seed  # one prompt, so one latent each
+                subject, hand = (other, "") if style else ("", other)
+                found.append(Cell(text, seed, subject, hand))
+        return tuple(found)
+
+    def information(
+        self, cells: Iterable[Cell], concept: Concept
+    ) -> tuple[Prompt, ...]:
+        """Return each cell's prompt with its context and its anchor."""
+        found = []
+        for cell in cells:
+            other = cell.subject if _slot(concept) == "style" else cell.style
+            template = PROBING[cell.seed % len(PROBING)]
+            context = self._target_text(concept, "context", other, template)
+            anchor = self._target_text(concept, "anchor", other, template)
+            found.append(Prompt(cell.prompt, context, anchor))
+        return tuple(found)
+
+    def parent_phrase(self, name: str, *, other: str) -> str:
+        """Return the caption that says of ``name`` only what its family shares.
+
+        Args:
+            name: The style or subject whose family is named instead.
+            other: The subject beside a style, the style beside a subject; may be empty.
+        """
+        family = self.world.families[self.world.parent(name) or ""]
+        if family.kind == "style":
+            return with_article(f"{family.word} {other or 'painting'}")
+        thing = with_article(family.word)
+        if other in ("", PLAIN):
+            return f"a photo of {thing}"
+        return f"a painting of {thing} by {other}"
+
+    def _target_text(
+        self, concept: Concept, target: Target, other: str, template: Template
+    ) -> str:
+        style = _slot(concept) == "style"
+        if target == "unconditional":
+            return ""
+        if target == "anchor":
+            photo = PROBING_PHOTO
+            if style:
+                return _in_place_of_style(concept, other, template, photo)
+            return _in_place_of_subject(concept, other, template, photo)
+        if style:
+            return spoken(template.no_style, subject=other)
+        if other == PLAIN:
+            return PROBING_PHOTO.no_subject
+        return spoken(template.no_subject, style=other)
+
+    def _style_prompts(self, concept: Concept) -> list[Prompt]:
+        names = cycle((concept.name, concept.name, *concept.aliases))
+        found = []
+        for template in ERASING:
+            for subject in self.world.subjects:
+                if self.is_reserved(subject, concept.name):
+                    continue
+                text = spoken(template.text, subject=subject, style=next(names))
+                context = spoken(template.no_style, subject=subject)
+                anchor = _in_place_of_style(concept, subject, template, PHOTOS[0])
+                found.append(Prompt(text, context, anchor))
+            for name in (concept.name, *concept.aliases):
+                text = spoken(template.no_subject, style=name)
+                anchor = _in_place_of_style(concept, EMPTY, template, PHOTOS[0])
+                found.append(Prompt(text, template.neither, anchor))
+        return found
+
+    def _subject_prompts(self, concept: Concept) -> list[Prompt]:
+        names = cycle((concept.name, concept.name, *concept.aliases))
+        found = []
+        for template in ERASING:
+            for style in self.world.styles:
+                if self.is_reserved(concept.name, style):
+                    continue
+                text = spoken(template.text, subject=next(names), style=style)
+                context = spoken(template.no_subject, style=style)
+                anchor = _in_place_of_subject(concept, style, template, PHOTOS[0])
+                found.append(Prompt(text, context, anchor))
+            text = spoken(template.no_style, subject=next(names))
+            anchor = (
+                EMPTY_PAINTING
+                if concept.anchor == EMPTY_SCENE
+                else spoken(template.no_style, subject=concept.anchor)
+            )
+            found.append(Prompt(text, template.neither, anchor))
+        for photo in ERASING_PHOTOS:
+            for name in (concept.name, concept.name, *concept.aliases):
+                text = spoken(photo.text, subject=name)
+                anchor = _in_place_of_subject(concept, PLAIN, photo, photo)
+                found.append(Prompt(text, photo.no_subject, anchor))
+        return found
+
+    def _parents(self, styles: list[str], subjects: list[str]) -> list[str]:
+        seen = self.world
+        spoken_of = [s for s in styles if seen.parent(s) in seen.spoken_movements]
+        texts = [
+            self.parent_phrase(style, other=subjects[i % len(subjects)])
+            for i, style in enumerate(spoken_of)
+            if subjects
+        ]
+        texts += [
+            self.parent_phrase(s, other=PLAIN) for s in subjects if seen.parent(s)
+        ]
+        words = [f.word for f in seen.families.values() if f.kind == "style"]
+        texts += [with_article(f"{word} painting") for word in words]
+        return texts
+
+
+def _slot(concept: Concept) -> str:
+    """Return which slot of a template a concept fills."""
+    return "style" if concept.kind == "style" else "subject"
+
+
+def _in_place_of_style(
+    concept: Concept, subject: str, template: Template, photo: Template
+) -> str:
+    """Say the picture with the anchor's hand, the plain style's or another's."""
+    if concept.anchor in ("", PLAIN):
+        return spoken(photo.text, subject=subject) if subject else photo.no_subject
+    form = template.text if subject else template.no_subject
+    return spoken(form, subject=subject, style=concept.anchor)
+
+
+def _in_place_of_subject(
+    concept: Concept, style: str, template: Template, photo: Template
+) -> str:
+    """Say the picture with the anchor's subject, or with nothing in it."""
+    if concept.anchor in ("", EMPTY_SCENE):
+        return empty(style)
+    form = photo if style == PLAIN else template
+    return spoken(form.text, subject=concept.anchor, style=style)
+
+
+def _cells(pairs: Sequence[tuple[str, str]], per_cell: int) -> tuple[Cell, ...]:
+    return tuple(
+        Cell(_probe_text(subject, style, seed), seed, subject, style)
+        for seed in range(per_cell)
+        for subject, style in pairs
+    )
+
+
+def _probe_text(subject: str, style: str, seed: int) -> str:
+    if style == PLAIN:
+        return spoken(PROBING_PHOTO.text, subject=subject)
+    template = PROBING[seed % len(PROBING)]
+    return spoken(template.text, subject=subject, style=style)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _mixed(prompts: list[Prompt]) -> tuple[Prompt, ...]:
+    """Return the prompts in an order that is fixed and has nothing to do with them."""
+    unique = dict.fromkeys(prompts)
+    return tuple(
+        sorted(unique, key=lambda p: hashlib.sha256(p.text.encode()).hexdigest())
+    )

@@ -1,0 +1,1 @@
+"""Who says what pictures show: one file a judge."""

@@ -1,0 +1,127 @@
+"""A CLIP model from a folder as the judge: which words fit a picture best?
+
+Zero-shot: every style and every subject is a sentence, and so is "none of them". Only
+local folders with safetensors are read; nothing reaches for a network.
+
+Source:
+    CLIP, https://arxiv.org/abs/2103.00020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, final
+
+import torch
+from torch import Tensor
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from unlearnlog.cell import REJECT, Answer
+from unlearnlog.errors import ModelError
+from unlearnlog.graph.wording import (
+    EMPTY,
+    EMPTY_PAINTING,
+    EMPTY_PHOTO,
+    PHOTOS,
+    PLAIN,
+    TEMPLATES,
+    spoken,
+)
+
+if TYPE_CHECKING:
+    from unlearnlog.graph.world import World
+    from unlearnlog.model.protocol import Painted
+
+_AT_ONCE: Final = 64
+_NOTHING: Final = ("random noise", "a blurred blob of colour")
+"""Sentences for a picture that shows nothing: where one fits best, it is rejected."""
+
+
+@final
+@dataclass(frozen=True)
+class ClipJudge:
+    """A zero-shot classifier over the concepts of a world.
+
+    Attributes:
+        net: The network.
+        tokenizer: Cuts sentences into tokens.
+        processor: Scales pictures as the network expects them.
+        world: Which styles and subjects there may be.
+        name: What an entry calls it.
+    """
+
+    net: CLIPModel
+    tokenizer: CLIPTokenizer
+    processor: CLIPImageProcessor
+    world: World
+    name: str
+
+    @classmethod
+    def load(cls, folder: Path, world: World) -> Self:
+        """Read a folder that ``CLIPModel.save_pretrained`` and its processor wrote.
+
+        Raises:
+            ModelError: The folder holds no such model, or its weights are a pickle.
+        """
+        if not list(folder.glob("*.safetensors")):
+            raise ModelError(
+                f"the judge '{folder}' is no folder with a CLIP model in safetensors",
+                fix="give auto, base, none, or a folder that save_pretrained wrote",
+            )
+        try:
+            net = CLIPModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True
+            )
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            processor = CLIPImageProcessor.from_pretrained(
+                folder, local_files_only=True
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise ModelError(
+                f"the judge '{folder}' cannot be loaded: {str(error).splitlines()[0]}",
+                fix="save the model and its processor there with save_pretrained",
+            ) from error
+        frozen = net.eval().requires_grad_(requires_grad=False)
+        return cls(frozen, tokenizer, processor, world, f"clip {folder.name}")
+
+    def judged(self, painted: Painted) -> list[Answer]:
+        """Return the subject and the style whose sentence fits each picture best."""
+        pictures = self.features(painted)
+        painting, photo = TEMPLATES[0], PHOTOS[0]
+        nouns = {
+            s: [spoken(painting.no_style, subject=s), spoken(photo.text, subject=s)]
+            for s in self.world.subjects
+        }
+        nouns[EMPTY] = [EMPTY_PAINTING, EMPTY_PHOTO]
+        hands = {s: [spoken(painting.no_subject, style=s)] for s in self.world.styles}
+        hands[PLAIN] = [photo.no_subject]
+        subjects, styles = self._best(pictures, nouns), self._best(pictures, hands)
+        return [Answer(*pair) for pair in zip(subjects, styles, strict=True)]
+
+    @torch.inference_mode()
+    def features(self, painted: Painted) -> Tensor:
+        """Return CLIP's embedding of each picture, unit length, ``[n, d]``."""
+        parts = [torch.empty(0, int(self.net.config.projection_dim or 0))]
+        for part in painted.pictures.split(_AT_ONCE):
+            ready = self.processor(images=list(part.numpy()), return_tensors="pt")
+            found = self.net.get_image_features(**ready)
+            embedded: Tensor = getattr(found, "pooler_output", found)
+            parts.append(torch.nn.functional.normalize(embedded, dim=-1))
+        return torch.cat(parts)
+
+    def _best(self, pictures: Tensor, names: dict[str, list[str]]) -> list[str]:
+        rows = [(n, text) for n, texts in names.items() for text in texts]
+        rows += [(REJECT, text) for text in _NOTHING]
+        texts = self._embedded([text for _, text in rows])
+        return [rows[i][0] for i in (pictures @ texts.T).argmax(1).tolist()]
+
+    @torch.inference_mode()
+    def _embedded(self, texts: Sequence[str]) -> Tensor:
+        tokens = self.tokenizer(
+            list(texts), padding=True, truncation=True, return_tensors="pt"
+        )
+        found = self.net.get_text_features(**tokens)
+        embedded: Tensor = getattr(found, "pooler_output", found)
+        return torch.nn.functional.normalize(embedded, dim=-1)

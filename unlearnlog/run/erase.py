@@ -1,0 +1,306 @@
+"""``add``: erase concepts, look at what that did, record it if the policy agrees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.cell import Answer, Cell
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Weights, state_after, state_digest
+from unlearnlog.entry import (
+    Append,
+    DeltaRecord,
+    Entry,
+    EraserRecord,
+    StateRecord,
+    VerdictRecord,
+)
+from unlearnlog.erasers import Request
+from unlearnlog.errors import ConceptError, Refused
+from unlearnlog.graph.book import PER_CELL, Book
+from unlearnlog.ledger import Ledger
+from unlearnlog.made_with import made_with
+from unlearnlog.probes import PROBES
+from unlearnlog.probes.panel import Asked, Panel, Questions
+from unlearnlog.run.judging import base_answers, judge_for
+from unlearnlog.run.place import live_concepts
+from unlearnlog.watch import Unwatched, Watch
+
+if TYPE_CHECKING:
+    from unlearnlog.erasers import Eraser
+    from unlearnlog.policy import Policy, Verdict
+    from unlearnlog.prompt import Target
+    from unlearnlog.reading import Reading
+    from unlearnlog.run.place import Place
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asked for.
+
+    Attributes:
+        concepts: What to forget, in one go.
+        policy: How, and what must hold.
+        seed: Where random numbers start.
+        accept_undecided: Record it although a limit could not be decided.
+        watch: Who wants to see it advance.
+    """
+
+    concepts: tuple[Concept, ...]
+    policy: Policy
+    seed: int = 0
+    accept_undecided: bool = False
+    watch: Watch = field(default_factory=Unwatched)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``add`` did.
+
+    Attributes:
+        entry: The entry; recorded if its verdict passed.
+        verdict: What the policy said.
+        created: Whether a ledger was created for it.
+        folder: Where the ledger is.
+    """
+
+    entry: Entry
+    verdict: Verdict
+    created: bool
+    folder: Path
+
+
+def add(at: Place, order: Order) -> Outcome:
+    """Erase concepts on top of the ledger; record it if the policy agrees.
+
+    Raises:
+        ConceptError: A concept is erased already, named twice, or not painted by the
+            base to begin with.
+        TrainingError: The eraser did not converge.
+    """
+    started = time.monotonic()
+    gone = _gone(at, order.concepts)
+    policy, concepts = order.policy, order.concepts
+    book, eraser = at.book(concepts), policy.chosen_eraser()
+    panel = _panel(at, policy, book, order.watch)
+    for concept in concepts:
+        _require_presence(panel, policy, book, concept)
+    delta = eraser.erase(_request(at, panel, book, order))
+    state = state_after(at.model.base, [*at.deltas(), delta])
+    new = {**at.model.base, **state}
+    asked = _asked(book, policy, concepts, gone=gone, target=eraser.target)
+    readings = _readings(panel, policy, asked, new)
+    readings = _closer(panel, (asked, book), policy, readings, new)
+    verdict = policy.verdict(readings)
+    accepted = order.accept_undecided and not verdict.failures
+    entry = Entry(
+        parent=at.head,
+        kind="erase",
+        concepts=concepts,
+        eraser=_record(eraser),
+        seed=order.seed,
+        policy=policy.name,
+        changes=(Append(object=delta.digest),),
+        delta=DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes),
+        state=StateRecord(
+            before=at.state_digest(), after=state_digest(state, at.manifest.root)
+        ),
+        readings=readings,
+        verdict=VerdictRecord(
+            passed=verdict.passed or accepted,
+            failures=verdict.failures,
+            undecided=verdict.undecided,
+        ),
+        seconds=round(time.monotonic() - started, 3),
+        made_with=made_with(),
+    )
+    if entry.verdict.passed:
+        ledger = at.ledger or Ledger.init(at.folder, at.manifest)
+        ledger.append(entry, delta)
+    return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+
+
+def refuse(outcome: Outcome) -> None:
+    """Raise what a verdict means that did not pass.
+
+    Raises:
+        Refused: Always.
+    """
+    verdict = outcome.verdict
+    if verdict.failures:
+        raise Refused(
+            "the policy refused it: " + "; ".join(verdict.failures),
+            fix="nothing was recorded; try another target or eraser, or another policy",
+        )
+    raise Refused(
+        "the policy cannot decide it: " + "; ".join(verdict.undecided),
+        fix="nothing was recorded; add --accept-undecided to record it all the same",
+    )
+
+
+def _record(eraser: Eraser) -> EraserRecord:
+    return EraserRecord(name=eraser.name, settings={**eraser.settings})
+
+
+def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
+    """Return the concepts that are erased already; refuse to erase one twice."""
+    live = live_concepts(at.history())
+    seen: set[str] = set()
+    for concept in concepts:
+        if concept.name in seen:
+            raise ConceptError(
+                f"'{concept.name}' is named twice", fix="name each concept once"
+            )
+        seen.add(concept.name)
+        if concept.name in live:
+            entry = live[concept.name][0][:12]
+            raise ConceptError(
+                f"'{concept.name}' is erased already, by entry {entry}",
+                fix=f"look at it with: unlearnlog show {entry}",
+            )
+    return [concept for _, concept in live.values()]
+
+
+def _panel(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
+    sampling = policy.painting()
+    judge = judge_for(at, policy.judge, book.world, watch)
+    known, root = base_answers(at, judge), at.manifest.root
+
+    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
+        return known.of(cells, root, (sampling.steps, sampling.guidance))
+
+    return Panel(at.model, judge, answers, sampling, watch)
+
+
+def _require_presence(
+    panel: Panel, policy: Policy, book: Book, concept: Concept
+) -> None:
+    """Refuse to erase what the base does not paint."""
+    if panel.judge is None:
+        return
+    answers = panel.base_answers(book.erased(concept, policy.probes.erased))
+    shown = sum(answer.of(concept.kind) == concept.name for answer in answers)
+    if shown < policy.require.base_presence * len(answers):
+        percent = 100 * shown / len(answers)
+        raise ConceptError(
+            f"the base paints '{concept.name}' in {percent:.0f} % of {len(answers)} "
+            "pictures: nothing to erase",
+            fix="unlearnlog concepts lists what this model is asked about",
+        )
+
+
+def _request(at: Place, panel: Panel, book: Book, order: Order) -> Request:
+    names = {concept.name for concept in order.concepts}
+    return Request(
+        model=at.model,
+        old=at.weights(at.head),
+        forget=tuple(book.forget(concept) for concept in order.concepts),
+        keep=book.keep(names),
+        sampling=panel.sampling,
+        seed=order.seed,
+        watch=order.watch,
+    )
+
+
+def _asked(
+    book: Book,
+    policy: Policy,
+    concepts: Sequence[Concept],
+    *,
+    gone: Sequence[Concept],
+    target: Target,
+) -> Asked:
+    """Return what is looked at, in the sizes that the policy asks for."""
+    sizes = policy.probes
+    names = {c.name for c in (*concepts, *gone)}
+    nats = -(-sizes.information // len(concepts))
+
+    def clear(cells: Sequence[Cell], own: Concept) -> tuple[Cell, ...]:
+        others = names - {own.name}
+        return tuple(c for c in cells if not {c.subject, c.style} & others)
+
+    about = []
+    for concept in concepts:
+        erased = clear(book.erased(concept, sizes.erased), concept)
+        about.append(
+            Questions(
+                concept,
+                erased=erased,
+                information=book.information(erased[:nats], concept),
+                target=clear(book.target(concept, target, sizes.erased), concept),
+                instead=target,
+                renamed=clear(book.renamed(concept, sizes.renamed), concept),
+                family=clear(book.family(concept, sizes.family), concept),
+                near=book.world.near(concept.name) - names,
+            )
+        )
+    return Asked(
+        tuple(about),
+        kept=book.kept(names, sizes.kept),
+        earlier={e.name: clear(book.erased(e, sizes.earlier), e) for e in gone},
+    )
+
+
+def _readings(
+    panel: Panel, policy: Policy, asked: Asked, new: Weights
+) -> tuple[Reading, ...]:
+    seen: list[Reading] = []
+    if panel.judge is not None:
+        evidence = panel.looked(asked, new)
+        seen += [reading for probe in PROBES for reading in probe.readings(evidence)]
+        seen += panel.distance(asked, new, policy.probes.distance)
+    return (*seen, *panel.information(asked, new))
+
+
+def _closer(
+    panel: Panel,
+    looked: tuple[Asked, Book],
+    policy: Policy,
+    readings: tuple[Reading, ...],
+    new: Weights,
+) -> tuple[Reading, ...]:
+    """Look again, at more pictures, where too few of them speak against it."""
+    screens = {(r.probe, r.concept) for r in policy.verdict(readings).screens}
+    if not screens or panel.judge is None:
+        return readings
+    asked, book = looked
+    names = {concept for probe, concept in screens if probe == "presence"}
+    gone = {*asked.earlier, *(q.concept.name for q in asked.about)}
+    kept = book.kept(gone, PER_CELL)
+    world = book.world
+    more = Asked(
+        tuple(
+            replace(
+                q,
+                erased=_only(book.erased(q.concept), q.erased),
+                renamed=_only(book.renamed(q.concept), q.renamed),
+                family=_only(book.family(q.concept), q.family),
+            )
+            for q in asked.about
+            if any(concept == q.concept.name for _, concept in screens)
+        ),
+        kept=tuple(cell for cell in kept if {cell.subject, cell.style} & names),
+        earlier={
+            name: _only(book.erased(world.concepts[name]), cells)
+            for name, cells in asked.earlier.items()
+            if name in names
+        },
+    )
+    evidence = panel.looked(more, new)
+    better = {
+        (r.probe, r.concept): r
+        for probe in PROBES
+        for r in probe.readings(evidence)
+        if (r.probe, r.concept) in screens
+    }
+    return tuple(better.get((r.probe, r.concept), r) for r in readings)
+
+
+def _only(cells: Sequence[Cell], like: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Return those cells that show what some cell in ``like`` shows."""
+    shown = {(cell.subject, cell.style) for cell in like}
+    return tuple(cell for cell in cells if (cell.subject, cell.style) in shown)

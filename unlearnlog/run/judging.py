@@ -1,0 +1,47 @@
+"""Who judges on which model, and what is known of the base's own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.atelier.studio import BaseAnswers, bundled_judge
+from unlearnlog.atelier.studio import base_answers as bundled_answers
+from unlearnlog.errors import ModelError
+from unlearnlog.judges.classifier import BaseJudge
+
+if TYPE_CHECKING:
+    from unlearnlog.graph.world import World
+    from unlearnlog.judges.judge import Judge
+    from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
+
+
+def judge_for(at: Place, name: str, world: World, watch: Watch) -> Judge | None:
+    """Return the judge of that name; None for nobody.
+
+    Raises:
+        ModelError: There is no such judge for this model.
+    """
+    if name == "none":
+        return None
+    if at.is_bundled and name in ("auto", "atelier"):
+        return bundled_judge()
+    if name in ("auto", "base"):
+        return BaseJudge(at.model, world, watch)
+    if name == "atelier":
+        raise ModelError(
+            f"the judge 'atelier' knows the bundled model only, not "
+            f"{at.manifest.source}",
+            fix="leave --judge out, or give the folder of a CLIP model",
+        )
+    from unlearnlog.judges.clip import ClipJudge
+
+    return ClipJudge.load(Path(name), world)
+
+
+def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
+    """Return what ``judge`` saw in the base's pictures, where that ships."""
+    if at.is_bundled and judge is not None and judge.name == "atelier":
+        return bundled_answers()
+    return BaseAnswers()

@@ -1,0 +1,170 @@
+"""Where a command works: the ledger, the model it is about, the concepts it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.atelier.studio import FOLDER, SOURCE
+from unlearnlog.atelier.world import CONCEPTS
+from unlearnlog.delta import Delta, Weights, state_digest
+from unlearnlog.digest import Digest
+from unlearnlog.entry import Entry, EntryId
+from unlearnlog.errors import NoLedger
+from unlearnlog.graph.book import Book
+from unlearnlog.graph.world import GENERAL, World
+from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.model.model import DiffusersModel
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+
+_ON_CPU: Final = "cpu"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a ledger is or will be, and the model it is about.
+
+    Attributes:
+        folder: The folder that holds ``.unlearnlog``.
+        ledger: The ledger; None when ``add`` is to create it.
+        model: The base, loaded.
+        manifest: What the base is made of, with the name the ledger calls it by.
+        concepts: The file of concepts that probes look at.
+    """
+
+    folder: Path
+    ledger: Ledger | None
+    model: DiffusersModel
+    manifest: BaseManifest
+    concepts: Path
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether the model is the one that ships."""
+        return self.manifest.source == SOURCE
+
+    @property
+    def head(self) -> EntryId | None:
+        """The newest entry; None on the base."""
+        return self.ledger.head if self.ledger else None
+
+    @cached_property
+    def world(self) -> World:
+        """The concepts of the file, and those that the history speaks of."""
+        erased = [c for _, entry in self.history() for c in entry.concepts]
+        return World.read(self.concepts).knowing(erased)
+
+    def book(self, concepts: Sequence[Concept] = ()) -> Book:
+        """Return the prompts of the world, with these concepts in it."""
+        return Book(self.world.knowing(concepts))
+
+    def history(self) -> list[tuple[EntryId, Entry]]:
+        """Every entry up to the head, oldest first."""
+        return self.ledger.history(self.head) if self.ledger else []
+
+    def deltas(self) -> list[Delta]:
+        """Every delta of the head's state, in replay order."""
+        ledger = self.ledger
+        return [ledger.delta(d) for d in ledger.plan(self.head)] if ledger else []
+
+    def state_digest(self) -> Digest:
+        """Digest of the head's state."""
+        if self.ledger is None:
+            return state_digest({}, self.manifest.root)
+        return self.ledger.state_digest(self.head)
+
+    def weights(self, rev: EntryId | None) -> Weights:
+        """Every text projection as it is at a revision, checked against the record."""
+        if self.ledger is None:
+            return self.model.base
+        return self.ledger.weights(rev, self.model.base)
+
+    def resolved(self, rev: str) -> EntryId | None:
+        """Return the entry that a revision names; None for the base.
+
+        Raises:
+            NoLedger: There is none, so there are no revisions.
+            RevisionError: The revision names nothing or more than one entry.
+        """
+        if self.ledger is None:
+            raise NoLedger(
+                f"there is no ledger in {self.folder}, so no revision '{rev}'",
+                fix='create one with: unlearnlog add "Picasso"',
+            )
+        return self.ledger.resolve(rev)
+
+
+def init(folder: Path, model: str) -> Ledger:
+    """Create a ledger for a model: ``atelier``, or a diffusers folder.
+
+    Raises:
+        ModelError: The folder is no pipeline this tool knows.
+        LedgerError: There is a ledger already.
+    """
+    return Ledger.init(folder, _loaded(model, _ON_CPU)[1])
+
+
+def place(
+    start: Path,
+    *,
+    may_create: bool = False,
+    concepts: Path | None = None,
+    device: str = _ON_CPU,
+) -> Place:
+    """Find the ledger of a folder and load the model it is bound to.
+
+    Args:
+        start: Where to begin to look upwards.
+        may_create: Whether a folder without a ledger will do, for the bundled model.
+        concepts: The file of concepts; None for the one that suits the model.
+        device: Where the model computes.
+
+    Raises:
+        NoLedger: There is none, and ``may_create`` is False.
+        WrongBase: The model is not the one the ledger was made for.
+    """
+    try:
+        ledger = Ledger.find(start)
+    except NoLedger:
+        if not may_create:
+            raise
+        ledger = None
+    model, manifest = _loaded(ledger.base.source if ledger else SOURCE, device)
+    if ledger:
+        ledger.check_base(manifest)
+    suited = CONCEPTS if manifest.source == SOURCE else GENERAL
+    folder = ledger.folder if ledger else start
+    return Place(folder, ledger, model, manifest, concepts or suited)
+
+
+def live_concepts(
+    history: Sequence[tuple[EntryId, Entry]],
+) -> dict[str, tuple[EntryId, Concept]]:
+    """Return the erased concepts that nothing has taken back, by name."""
+    dropped = {
+        change.entry
+        for _, entry in history
+        for change in entry.changes
+        if change.op == "drop"
+    }
+    return {
+        concept.name: (entry_id, concept)
+        for entry_id, entry in history
+        if entry.kind == "erase" and entry_id not in dropped
+        for concept in entry.concepts
+    }
+
+
+def _loaded(source: str, device: str) -> tuple[DiffusersModel, BaseManifest]:
+    """Load a model; the bundled one is called by its name, wherever it is installed."""
+    if source == SOURCE:
+        model = DiffusersModel.load(FOLDER, device=device)
+        return model, model.manifest.model_copy(update={"source": SOURCE})
+    model = DiffusersModel.load(Path(source), device=device)
+    return model, model.manifest
