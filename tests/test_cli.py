@@ -6,7 +6,6 @@ import errno
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import torch
 from PIL import Image
 
 from tests.tiny import build_pipeline
-from unlearnlog import cli
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.ledger.disk import Disk
@@ -36,36 +34,6 @@ erased = 1
 kept = 1
 information = 4
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys, tmp_path):
-    """Type a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["unlearnlog", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        shown = capsys.readouterr()
-        return Done(code, shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

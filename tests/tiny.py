@@ -28,7 +28,7 @@ def build_pipeline(folder: Path, *, prediction: str = "epsilon") -> Path:
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        tokenizer = _tokenizer()
+        tokenizer = tokenizer_of_bytes()
         networks = {
             "unet": _unet(),
             "vae": _vae(),
@@ -53,7 +53,7 @@ def _read_in_float32(config: Path) -> None:
     config.write_text(json.dumps(content, indent=2))
 
 
-def _tokenizer() -> CLIPTokenizer:
+def tokenizer_of_bytes() -> CLIPTokenizer:
     """Know every byte, and a few words whole."""
     letters = sorted(ByteLevel.alphabet())
     pieces = letters + [f"{letter}</w>" for letter in letters]

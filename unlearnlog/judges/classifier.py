@@ -1,18 +1,21 @@
 """The judge that needs nothing but the model: the base's own denoiser, asked backwards.
 
 Of all prompts that might have made a picture, the likeliest is the one under which the
-base predicts the picture's noise best. A style is asked for beside any subject and a
-subject beside any style, so a picture is never told what it was painted for. Where the
-empty prompt predicts better than every name, the picture shows none of them.
+base predicts the picture's noise best. The subject is looked for first, in any style;
+then the style, with that subject. No prompt that a picture was painted for is known
+here. Where the empty prompt predicts better than every name, there is none.
+
+A picture is asked about in rounds: every prompt on a few noises, the better ones on
+more, so most of the work goes where the answer is close.
 
 Source:
     Diffusion Classifier, https://arxiv.org/abs/2303.16203: the mean squared error of
-    the noise, uniform over noise levels, on the same noise for every prompt.
+    the noise, the same noises for every prompt, in rounds that drop the worst.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, final
 
@@ -26,18 +29,20 @@ from unlearnlog.graph.wording import (
     EMPTY_PHOTO,
     PHOTOS,
     PLAIN,
+    TEMPLATES,
+    empty,
     spoken,
 )
-from unlearnlog.graph.wording import TEMPLATES as WORDINGS
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
     from unlearnlog.model.protocol import Model, Painted
 
-_N_LEVELS: Final = 6
-_N_NOISES: Final = 2
-_FIRST, _LAST = 0.1, 0.7
+_ROUNDS: Final = ((3, 8), (3, 3), (6, 1))
+"""Noises of each round, and how many prompts stay after it."""
+
+_FIRST, _LAST = 0.15, 0.75
 """Share of the noise levels that tell pictures apart: neither clean nor all noise."""
 
 _SEED: Final = 60_493
@@ -71,81 +76,88 @@ class BaseJudge:
 
     def judged(self, painted: Painted) -> list[Answer]:
         """Return the subject, and then the style, that predicts each picture best."""
-        if not len(painted.latents):
+        latents = painted.latents
+        if not len(latents):
             return []
-        nouns, hands = self._nouns(), self._hands()
-        self.watch.stage("asking the base", len(nouns) + len(hands) + 1)
-        nothing = self._errors(painted.latents, [""])
-        found = []
-        for names in (nouns, hands):
-            # A name's error is the least over the ways to say it.
-            errors = torch.stack(
-                [
-                    self._errors(painted.latents, texts).amin(1)
-                    for texts in names.values()
-                ],
-                1,
-            )
-            best = errors.min(1)
-            known = list(names)
-            found.append(
-                [
-                    known[i] if error < nothing_here else REJECT
-                    for i, error, nothing_here in zip(
-                        best.indices.tolist(),
-                        best.values.tolist(),
-                        nothing[:, 0].tolist(),
-                        strict=True,
-                    )
-                ]
-            )
-        return [Answer(noun, hand) for noun, hand in zip(*found, strict=True)]
+        self.watch.stage("asking the base", 2 * sum(n for n, _ in _ROUNDS))
+        nouns = self._likeliest(latents, [self._nouns()] * len(latents))
+        hands = {noun: self._hands(noun) for noun in set(nouns)}
+        styles = self._likeliest(latents, [hands[noun] for noun in nouns])
+        return [Answer(*pair) for pair in zip(nouns, styles, strict=True)]
 
-    def _nouns(self) -> dict[str, list[str]]:
-        painting, photo = WORDINGS[0], PHOTOS[0]
-        found = {
-            subject: [
-                spoken(painting.no_style, subject=subject),
-                spoken(photo.text, subject=subject),
-            ]
-            for subject in self.world.subjects
-        }
-        return {**found, EMPTY: [EMPTY_PAINTING, EMPTY_PHOTO]}
+    def _nouns(self) -> Mapping[str, str]:
+        """Return the subject that each prompt stands for; any style will do."""
+        found = {"": REJECT, EMPTY_PAINTING: EMPTY, EMPTY_PHOTO: EMPTY}
+        for subject in self.world.subjects:
+            found[spoken(TEMPLATES[0].no_style, subject=subject)] = subject
+            found[spoken(PHOTOS[0].text, subject=subject)] = subject
+        return found
 
-    def _hands(self) -> dict[str, list[str]]:
-        painting, photo = WORDINGS[0], PHOTOS[0]
-        found = {
-            style: [spoken(painting.no_subject, style=style)]
-            for style in self.world.styles
-        }
-        return {**found, PLAIN: [photo.no_subject]}
+    def _hands(self, noun: str) -> Mapping[str, str]:
+        """Return the style that each prompt stands for, beside a subject."""
+        found = {"": REJECT}
+        for style in (*self.world.styles, PLAIN):
+            form = PHOTOS[0] if style == PLAIN else TEMPLATES[0]
+            if noun == EMPTY:
+                text = empty(style)
+            elif noun == REJECT:
+                text = spoken(form.no_subject, style=style)
+            else:
+                text = spoken(form.text, subject=noun, style=style)
+            found[text] = style
+        return found
 
     @torch.no_grad()
-    def _errors(self, latents: Tensor, texts: Sequence[str]) -> Tensor:
-        """Return the mean squared error of each picture under each text, ``[n, m]``."""
-        encoded = self.model.encode(texts)
-        total = torch.zeros(len(latents), len(texts))
-        for x_t, t, noise in self._noised(latents):
-            for row in range(len(texts)):
-                for begin in range(0, len(latents), _AT_ONCE):
-                    part = slice(begin, begin + _AT_ONCE)
-                    n = len(latents[part])
-                    text = encoded[row : row + 1].expand(n, *encoded.shape[1:])
-                    guess = self.model.eps(x_t[part], t[part], text).cpu()
-                    error = (guess - noise[part]).square().flatten(1).mean(1)
-                    total[part, row] += error
-        self.watch.advance(1, {})
-        return total / (_N_LEVELS * _N_NOISES)
+    def _likeliest(
+        self, latents: Tensor, asked: Sequence[Mapping[str, str]]
+    ) -> list[str]:
+        """Return for each picture what the prompt with the least error stands for."""
+        texts = sorted({text for each in asked for text in each})
+        encoded, row_of = self.model.encode(texts), {t: i for i, t in enumerate(texts)}
+        errors = torch.full((len(latents), len(texts)), torch.inf)
+        for errors_here, each in zip(errors, asked, strict=True):
+            errors_here[[row_of[text] for text in each]] = 0.0
+        for noises, (_, n_stay) in zip(self._bank(latents), _ROUNDS, strict=True):
+            for noise, t in noises:
+                self._add_errors(errors, latents, encoded, (noise, t))
+                self.watch.advance(1, {})
+            worst_that_stays = errors.topk(n_stay, largest=False).values[:, -1:]
+            errors[errors > worst_that_stays] = torch.inf
+        best = [texts[i] for i in errors.argmin(1).tolist()]
+        return [each[text] for each, text in zip(asked, best, strict=True)]
 
-    def _noised(self, latents: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return the same noise for every text, and for every picture in its place."""
-        levels = torch.linspace(_FIRST, _LAST, _N_LEVELS) * self.model.n_steps_trained
+    def _add_errors(
+        self,
+        errors: Tensor,
+        latents: Tensor,
+        encoded: Tensor,
+        noised: tuple[Tensor, int],
+    ) -> None:
+        """Add the mean squared error under one noise wherever it is still asked."""
+        noise, level = noised
+        who, which = errors.isfinite().nonzero(as_tuple=True)
+        for begin in range(0, len(who), _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            clean = latents[who[part]]
+            t = torch.full((len(clean),), level)
+            same = noise.expand_as(clean)
+            x_t = self.model.noised(clean, same, t)
+            guess = self.model.eps(x_t, t, encoded[which[part]]).cpu()
+            error = (guess - same).square().flatten(1).mean(1)
+            errors[who[part], which[part]] += error
+
+    def _bank(self, latents: Tensor) -> list[list[tuple[Tensor, int]]]:
+        """Return each round's noises and levels, the same for all pictures."""
+        n = sum(n for n, _ in _ROUNDS)
+        levels = torch.linspace(_FIRST, _LAST, n) * self.model.n_steps_trained
         rng = torch.Generator().manual_seed(_SEED)
-        found = []
-        for level in levels.long().tolist():
-            for _ in range(_N_NOISES):
-                shape = (1, *latents.shape[1:])
-                noise = torch.randn(shape, generator=rng).expand_as(latents)
-                t = torch.full((len(latents),), level)
-                found.append((self.model.noised(latents, noise, t).cpu(), t, noise))
-        return found
+        # Each round looks at levels from the whole range.
+        mixed = levels.long()[torch.randperm(n, generator=rng)].tolist()
+        bank = [
+            (torch.randn(latents.shape[1:], generator=rng), level) for level in mixed
+        ]
+        rounds = []
+        for n_noises, _ in _ROUNDS:
+            rounds.append(bank[:n_noises])
+            bank = bank[n_noises:]
+        return rounds

@@ -1,0 +1,139 @@
+"""``add`` beyond the plain case: batches, other judges, policies that cannot decide."""
+
+from __future__ import annotations
+
+import pytest
+
+SMALL = """
+name = "small"
+judge = "{judge}"
+[eraser]
+name = "mim"
+n_pictures = 20
+max_steps = 20
+check_every = 10
+[sampling]
+steps = 10
+guidance = 3.0
+[probes]
+erased = 1
+renamed = 1
+family = 1
+kept = 1
+information = 4
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Write a policy and give its path."""
+
+    def write(*limits, judge="auto"):
+        path = tmp_path / "small.toml"
+        text = SMALL.replace("{judge}", judge)
+        path.write_text(text + "".join(f"[[limits]]\n{limit}\n" for limit in limits))
+        return str(path)
+
+    return write
+
+
+def test_several_names_are_a_batch_only_when_somebody_says_so(typed, tmp_path):
+    done = typed("add", "Picasso", "Klimt")
+
+    assert done.code == 2
+    assert "2 concepts, but not --batch" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_batch_is_one_entry_with_readings_of_each_concept(typed, small):
+    done = typed(
+        "add", "Picasso", "cat", "--batch", "--policy", small(), "--json"
+    ).json()
+
+    assert [c["name"] for c in done["concepts"]] == ["Picasso", "cat"]
+    found = {(r["probe"], r["concept"]): r for r in done["readings"]}
+    for probe in ("ua", "ua.alias", "lands.anchor", "self-mi", "bound-mi", "presence"):
+        assert {(probe, "Picasso"), (probe, "cat")} <= found.keys()
+    assert found["ua", "Picasso"]["n"] == 15  # nobody asks for Picasso's cat
+    assert found["ua", "cat"]["n"] == 16
+    assert found["presence", "Monet"]["n"] == 15
+    assert [e["id"] for e in typed("log", "--json").json()] == [done["id"]]
+    again = typed("add", "cat", "--policy", small())
+    assert again.code == 2
+    assert "'cat' is erased already" in again.err
+
+
+def test_a_concept_cannot_be_named_twice(typed, small):
+    done = typed("add", "cat", "feline", "--batch", "--policy", small())
+
+    assert done.code == 2
+    assert "'cat' is named twice" in done.err
+
+
+def test_a_strange_name_is_tried_and_found_not_to_be_painted(typed, small):
+    done = typed("add", "Banksy", "--kind", "style", "--policy", small())
+
+    assert done.code == 2
+    assert "the base paints 'Banksy' in 0 %" in done.err
+
+
+def test_without_a_judge_only_nats_are_read(typed, small):
+    policy = small('reading = "bound-mi"\nat_most = 0.9\nof_base = true', judge="none")
+
+    done = typed("add", "Picasso", "--policy", policy, "--json").json()
+
+    assert {r["probe"] for r in done["readings"]} == {
+        "self-mi",
+        "self-mi.gap",
+        "bound-mi",
+        "drift",
+    }
+    assert done["verdict"]["passed"]
+
+
+def test_what_cannot_be_decided_is_recorded_only_when_accepted(
+    typed,
+    small,
+    tmp_path,
+):
+    policy = small('reading = "ua"\nat_least = 0.5', judge="none")
+
+    done = typed("add", "Picasso", "--policy", policy)
+
+    assert done.code == 3
+    assert "cannot decide it: there is no reading of ua" in done.err
+    assert "--accept-undecided" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+    row = typed(
+        "add", "Picasso", "--policy", policy, "--accept-undecided", "--json"
+    ).json()
+    assert row["verdict"] == {
+        "passed": True,
+        "failures": [],
+        "undecided": ["there is no reading of ua"],
+    }
+
+
+def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
+    limit = 'reading = "presence"\nat_least = 0.999\noptional = true'
+
+    done = typed("add", "cat", "--policy", small(limit))
+
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("kept")]
+    numbers = {int(row[-2]) for row in rows}
+    assert done.code == 3
+    assert max(numbers) >= 92
+    assert "must be at least 0.999" in done.err
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [("nobody-here", "no folder with a CLIP model"), ("none", "no reading of ua")],
+)
+def test_a_judge_is_named_on_the_command_line(typed, small, judge, said):
+    policy = small('reading = "ua"\nat_least = 0.5')
+
+    done = typed("add", "Picasso", "--policy", policy, "--judge", judge)
+
+    assert done.code in (2, 3)
+    assert said in done.err
