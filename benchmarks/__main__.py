@@ -1,8 +1,8 @@
 """``make bench``: erase, look with every probe at full size, write what was read.
 
-Each cell is one erasure of one concept with one target, judged on six pictures of every
-cell of the world. A finished cell is not made again unless the weights or the eraser
-have changed.
+Each cell is a short history: one concept alone, several in one entry, or one after
+another. A cell whose file is there is left alone as long as the weights and the code
+that made it are the same, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
+from unlearnlog.atelier.studio import base_answers
+from unlearnlog.atelier.world import world
+from unlearnlog.concept import concept_id
+from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.policy import Policy
 from unlearnlog.report.terminal import Bars
+from unlearnlog.resources import PACKAGE, policy_folder
 from unlearnlog.run import erase
 from unlearnlog.run.place import place
 from unlearnlog.watch import Watch
@@ -27,22 +33,55 @@ RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
 TARGETS: Final = ("anchor", "context", "unconditional")
 CHAIN: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Mondrian", "Klimt")
+BATCH: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Klimt")
 FULL: Final = {"erased": 6, "kept": 6, "earlier": 6, "information": 32}
 COARSE: Final = {**FULL, "kept": 1}
-"""For the comparison of targets: means are as sure, single concepts are screens."""
+"""For comparisons: means are as sure, single concepts are screens."""
+
+_DECIDES: Final = ("erasers", "graph", "judges", "model", "probes", "atelier")
+"""Packages that decide what an erasure does and what is read of it."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One erasure to be measured: its concept, its target, what was erased before."""
+    """A history to be measured.
 
-    concept: str
-    target: str
+    Attributes:
+        name: Name of its file.
+        steps: What each entry erases.
+        target: What is painted instead.
+        sizes: How many pictures the probes look at.
+    """
+
+    name: str
+    steps: tuple[tuple[str, ...], ...]
+    target: str = TARGETS[0]
+    sizes: tuple[tuple[str, int], ...] = tuple(FULL.items())
 
     @property
-    def name(self) -> str:
-        """Name of the cell's file."""
-        return f"{self.concept.lower().replace(' ', '-')}-{self.target}"
+    def path(self) -> Path:
+        """Where its results are."""
+        return RESULTS / f"{self.name}.json"
+
+
+def cells() -> list[Cell]:
+    """Return every cell, in the order people read them."""
+    coarse = tuple(COARSE.items())
+    found = [alone(name) for name in ALONE]
+    found += [alone(n, t) for n in ("Picasso", "cat") for t in TARGETS[1:]]
+    found.append(Cell("six-styles", tuple((n,) for n in CHAIN), sizes=coarse))
+    found.append(Cell("batch-of-five", (BATCH,), sizes=coarse))
+    seen = world()
+    others = [n for n in (*seen.styles, *seen.subjects) if n not in ALONE]
+    return found + [alone(name) for name in others]
+
+
+def alone(concept: str, target: str = TARGETS[0]) -> Cell:
+    """Return the cell of one concept erased on the base."""
+    known = concept in ALONE and target == TARGETS[0]
+    sizes = FULL if known else COARSE
+    name = f"{concept_id(concept)}-{target}"
+    return Cell(name, ((concept,),), target, tuple(sizes.items()))
 
 
 def full_policy(target: str, probes: dict[str, int]) -> Policy:
@@ -50,7 +89,7 @@ def full_policy(target: str, probes: dict[str, int]) -> Policy:
     data = Policy.load("default").model_dump()
     data["name"] = "bench"
     data["eraser"] = {**data["eraser"], "target": target}
-    data["probes"] = probes
+    data["probes"] = {**data["probes"], **probes}
     data["limits"] = ()
     return Policy.of(data, "bench")
 
@@ -64,48 +103,53 @@ def added(
     return erase.add(at, erase.Order(concepts, policy, watch=watch)).entry.row()
 
 
-def alone(cell: Cell, console: Console) -> dict[str, Any]:
-    """Erase one concept on the base and return the entry's row."""
-    with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-        probes = FULL if cell.target == TARGETS[0] else COARSE
-        rules = full_policy(cell.target, probes)
-        return added(Path(folder), [cell.concept], rules, bars)
-
-
-def chain(console: Console) -> list[dict[str, Any]]:
-    """Erase six styles one after another and return the entries' rows."""
+def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
+    """Live a cell's history in an empty folder and return its entries' rows."""
+    rules = full_policy(cell.target, dict(cell.sizes))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for concept in CHAIN:
+        for step in cell.steps:
             with Bars(console) as bars:
-                rules = full_policy(TARGETS[0], COARSE)
-                rows.append(added(Path(folder), [concept], rules, bars))
+                rows.append(added(Path(folder), step, rules, bars))
     return rows
 
 
+def made_of(cell: Cell) -> dict[str, str]:
+    """Return digests of the weights and of everything that decides a cell's results."""
+    files = [p for part in _DECIDES for p in (PACKAGE / part).rglob("*.py")]
+    files = [p for p in files if "recipe" not in p.parts]
+    files += [PACKAGE / "nats.py", PACKAGE / "run" / "erase.py"]
+    code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
+    code["default.toml"] = digest_of((policy_folder() / "default.toml").read_bytes())
+    history = [cell.steps, cell.target, cell.sizes]
+    return {
+        "weights": base_answers().root,
+        "code": digest_of(canonical_json([code, json.loads(json.dumps(history))])),
+    }
+
+
+def is_made(cell: Cell) -> bool:
+    """Whether a cell's results are there and of these weights and this code."""
+    if not cell.path.exists():
+        return False
+    data = json.loads(cell.path.read_text(encoding="utf-8"))
+    return bool(data["made_of"] == made_of(cell))
+
+
 def main() -> None:
-    """Make what is missing, in the order people read it."""
+    """Make what is missing or out of date, in the order people read it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--again", action="store_true", help="make every cell again")
+    parser.add_argument("--only", default="*", help="cells whose name matches")
     asked = parser.parse_args()
     console = Console(stderr=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    cells = [Cell(c, TARGETS[0]) for c in ALONE]
-    cells += [Cell(c, t) for c in ("Picasso", "cat") for t in TARGETS[1:]]
-    for cell in cells:
-        path = RESULTS / f"{cell.name}.json"
-        if asked.again or not path.exists():
-            console.print(f"{cell.concept}, target {cell.target}")
-            _write(path, alone(cell, console))
-    path = RESULTS / "six-styles.json"
-    if asked.again or not path.exists():
-        _write(path, chain(console))
-
-
-def _write(path: Path, data: object) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    for cell in cells():
+        if fnmatch(cell.name, asked.only) and not is_made(cell):
+            console.print(cell.name)
+            data = {"made_of": made_of(cell), "rows": measured(cell, console)}
+            partial = cell.path.with_suffix(".partial")
+            partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            partial.replace(cell.path)
 
 
 if __name__ == "__main__":

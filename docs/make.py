@@ -92,18 +92,25 @@ def _transcript(name: str) -> str:
     return f"```text\n{text}\n```"
 
 
+def _rows(name: str) -> list[dict[str, Any]]:
+    """Return the entries of one measured history."""
+    data = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = data["rows"]
+    return rows
+
+
 def _alone(_: str) -> str:
     """Return one row for each erasure of one concept."""
     rows = [
-        "| concept | target | UA | IRA / base | CRA / base | beside / base | anchor | "
-        "reject | look-alike / base | worst kept / base | nats before | "
+        "| concept | target | UA | alias | IRA / base | CRA / base | beside / base | "
+        "anchor | reject | look-alike / base | worst kept / base | nats before | "
         "nats after |",
-        "|---|---|" + "--:|" * 10,
+        "|---|---|" + "--:|" * 11,
     ]
-    for path in sorted(RESULTS.glob("*-*.json")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(data, dict):
-            rows.append(_row(data))
+    for path in sorted(RESULTS.glob("*.json")):
+        entries = _rows(path.stem)
+        if len(entries) == 1 and len(entries[0]["concepts"]) == 1:
+            rows.append(_row(entries[0]))
     return "\n".join(rows)
 
 
@@ -113,22 +120,17 @@ def _row(entry: dict[str, Any]) -> str:
     found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
     name = entry["concepts"][0]["name"]
     alike = world().look_alike(name)
-    kept = [
-        r
-        for r in entry["readings"]
-        if r["probe"] == "presence" and r["concept"] not in (name, alike)
-    ]
-    worst = min(kept, key=lambda r: _of_base(r))
-    mate = [
-        r
-        for r in entry["readings"]
-        if r["probe"] == "presence" and r["concept"] == alike
-    ]
+    presence = [r for r in entry["readings"] if r["probe"] == "presence"]
+    worst = min(
+        (r for r in presence if r["concept"] not in (name, alike)), key=_of_base
+    )
+    mate = [r for r in presence if r["concept"] == alike]
     beside = found.get("lands.subject") or found["lands.style"]
     cells = [
         name,
         entry["eraser"]["target"],
         _interval(found["ua"]),
+        f"{found['ua.alias']['value']:.3f}" if "ua.alias" in found else "",
         f"{_of_base(found['ira']):.3f}",
         f"{_of_base(found['cra']):.3f}",
         f"{_of_base(beside):.3f}",
@@ -149,11 +151,8 @@ def _chain(_: str) -> str:
         "CRA / base |",
         "|--:|---|--:|---|--:|--:|",
     ]
-    path = RESULTS / "six-styles.json"
-    if not path.exists():
-        return "Not measured on these weights yet: `make bench` does it."
     gone: set[str] = set()
-    for i, entry in enumerate(json.loads(path.read_text(encoding="utf-8")), 1):
+    for i, entry in enumerate(_rows("six-styles"), 1):
         found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
         name = entry["concepts"][0]["name"]
         earlier = [
@@ -168,6 +167,30 @@ def _chain(_: str) -> str:
             f"{_of_base(found['ira']):.3f} | {_of_base(found['cra']):.3f} |"
         )
     return "\n".join(rows)
+
+
+def _batch(_: str) -> str:
+    """Return one row for each concept of a batch, with what it cost below."""
+    (entry,) = _rows("batch-of-five")
+    alone = _rows("picasso-context")[0]["seconds"]  # with probes of the same sizes
+    found = {(r["probe"], r["concept"]): r for r in entry["readings"]}
+    rows = ["| concept | UA | anchor | nats left |", "|---|--:|--:|--:|"]
+    for concept in entry["concepts"]:
+        name = concept["name"]
+        rows.append(
+            f"| {name} | {_interval(found['ua', name])} | "
+            f"{found['lands.anchor', name]['value']:.3f} | "
+            f"{found['bound-mi', name]['value']:.2f} |"
+        )
+    ira, cra = (
+        next(r for r in entry["readings"] if r["probe"] == name)
+        for name in ("ira", "cra")
+    )
+    cost = (
+        f"IRA {_of_base(ira):.3f} and CRA {_of_base(cra):.3f} of base. It took "
+        f"{entry['seconds'] / alone:.1f} times as long as one concept alone."
+    )
+    return "\n".join([*rows, "", cost])
 
 
 def _of_base(reading: dict[str, Any]) -> float:
@@ -199,6 +222,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "transcript": _transcript,
     "alone": _alone,
     "chain": _chain,
+    "batch": _batch,
     "model": _model,
 }
 

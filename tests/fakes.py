@@ -11,7 +11,7 @@ import torch
 from unlearnlog.delta import Weights
 from unlearnlog.digest import Digest
 from unlearnlog.ledger.base import BaseManifest
-from unlearnlog.model.protocol import Painted, Sampling
+from unlearnlog.model.protocol import Painted, Sampling, Text
 
 NAME = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v.weight"
 
@@ -40,13 +40,13 @@ class LinearModel:
         """One token a word."""
         return len(prompt.split())
 
-    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
+    def encode(self, prompts: Sequence[str]) -> Text:
         """Give every word a fixed random token, ``[n, 8, 6]``, padded with zeros."""
         texts = torch.zeros(len(prompts), 8, self.d_text)
         for row, prompt in zip(texts, prompts, strict=True):
             for place, word in enumerate(prompt.split()[:8]):
                 row[place] = torch.randn(self.d_text, generator=_source(word))
-        return texts
+        return Text(texts)
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Unit normal from the prompt and the seed."""
@@ -64,14 +64,16 @@ class LinearModel:
         self,
         x_t: torch.Tensor,
         t: torch.Tensor,
-        text: torch.Tensor,
+        text: Text,
         *,
         weights: Weights | None = None,
     ) -> torch.Tensor:
         """Predict noise, linear in W."""
         matrix = (weights or self.base)[NAME].float()
         share = (1 - t / self.n_steps_trained).reshape(-1, 1, 1, 1)
-        return share * x_t + (text.mean(1) @ matrix.T).reshape(-1, *self.latent_shape)
+        return share * x_t + (text.tokens.mean(1) @ matrix.T).reshape(
+            -1, *self.latent_shape
+        )
 
     def paint(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmarks.__main__ import ALONE, CHAIN, Cell, added, alone, full_policy
+from benchmarks.__main__ import ALONE, CHAIN, added, alone, full_policy, measured
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.atelier.world import world
 from unlearnlog.ledger import Ledger
@@ -29,7 +29,8 @@ SMALL = {"erased": 1, "kept": 1, "earlier": 6, "information": 4}
 @pytest.fixture(scope="module", params=ALONE)
 def entry(request) -> dict[str, Any]:
     """One concept erased on the base, judged on six pictures of every cell."""
-    return alone(Cell(request.param, TARGET), Console(stderr=True))
+    (row,) = measured(alone(request.param), Console(stderr=True))
+    return row
 
 
 def reading(entry: dict[str, Any], probe: str) -> dict[str, Any]:

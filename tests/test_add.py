@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from unlearnlog.erasers.mim import Mim
+
 SMALL = """
 name = "small"
 judge = "{judge}"
@@ -137,3 +139,52 @@ def test_a_judge_is_named_on_the_command_line(typed, small, judge, said):
 
     assert done.code in (2, 3)
     assert said in done.err
+
+
+def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_path):
+    done = typed("add", "Picasso", "--dry-run", "--policy", small(), "--json")
+
+    found = done.json()
+    assert found["forget"] == 20
+    assert found["steps"] == 20
+    assert found["looked"] >= 16 + 240
+    assert found["seconds"] > 0
+    assert found["peak_bytes"] > 50_000_000
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dtype", "float8"], "'float8' is no dtype"),
+        (["--device", "moon"], "there is no device 'moon' here"),
+        (["--eraser", "mimm"], "did you mean 'mim'?"),
+        (["--target", "moon"], "mim has no target 'moon'"),
+        (["--concepts", "none.toml"], "none.toml' cannot be read"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_any_work(typed, tmp_path, words, said):
+    done = typed("add", "Picasso", *words)
+
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_memory_that_runs_short_is_saved_before_anybody_is_told(
+    typed, small, monkeypatch
+):
+    tried = []
+
+    def short(_, request):
+        tried.append(request.model._parts.attention.one_by_one)
+        raise MemoryError
+
+    monkeypatch.setattr(Mim, "erase", short)
+    done = typed("add", "Picasso", "--policy", small())
+
+    assert tried == [False, False, True]
+    assert done.code == 1
+    assert "not enough memory on cpu" in done.err
+    assert "lower the eraser's batch" in done.err

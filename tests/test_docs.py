@@ -71,8 +71,8 @@ def test_results_were_measured_on_the_weights_that_ship():
     found = {}
     for path in (ROOT / "docs" / "results").glob("*.json"):
         data = json.loads(path.read_text(encoding="utf-8"))
-        first = data[0] if isinstance(data, list) else data
-        found[path.name] = first["state"]["before"]
+        assert data["made_of"]["weights"] == base_answers().root
+        found[path.name] = data["rows"][0]["state"]["before"]
 
     assert found
     assert set(found.values()) == {base}

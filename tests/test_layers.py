@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parents[1]
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
     "errors",
-    *("resources", "made_with", "watch", "digest"),
+    *("resources", "made_with", "watch", "shelf", "digest"),
     *("concept", "cell", "prompt", "patch", "delta", "reading", "entry"),
     "ledger",
     "graph",
@@ -46,6 +46,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "safetensors": _WITH_TENSORS,
     # atelier's recipe builds the networks that model/ loads, and shows their training.
     "diffusers": frozenset({"model", "atelier"}),
+    "huggingface_hub": frozenset({"model"}),
     "transformers": frozenset({"model", "atelier", "judges"}),
     "rich": frozenset({"report", "cli", "atelier"}),
     "typer": frozenset({"cli"}),

@@ -14,32 +14,50 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 N_POSITIONS = 77
 D_TEXT = 32
 WORDS = ("a", "of", "by", "photo", "painting", "cat", "dog", "picasso", "monet")
 
 
-def build_pipeline(folder: Path, *, prediction: str = "epsilon") -> Path:
+def build_pipeline(
+    folder: Path, *, prediction: str = "epsilon", family: str = "1.5"
+) -> Path:
     """Write a tiny random pipeline in half precision, less than 1 MB; give its folder.
 
     The same call writes the same bytes.
+
+    Args:
+        folder: Where to.
+        prediction: What its UNet predicts, ``epsilon`` or ``v_prediction``.
+        family: Whose shape it has: Stable Diffusion ``1.5``, ``2.1`` or ``xl``.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         tokenizer = tokenizer_of_bytes()
         networks = {
-            "unet": _unet(),
+            "unet": _unet(family),
             "vae": _vae(),
             "text_encoder": _text_encoder(tokenizer),
         }
+        if family == "xl":
+            networks["text_encoder_2"] = _second_text_encoder(tokenizer)
     for name, network in networks.items():
         network.half().save_pretrained(folder / name)
-    _read_in_float32(folder / "text_encoder" / "config.json")
-    tokenizer.save_pretrained(folder / "tokenizer")
+        if name.startswith("text"):
+            _read_in_float32(folder / name / "config.json")
+            tokenizer.save_pretrained(
+                folder / name.replace("text_encoder", "tokenizer")
+            )
     _scheduler(prediction).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps(_index(), indent=2))
+    index = _xl_index() if family == "xl" else _index()
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2))
     return folder
 
 
@@ -76,7 +94,7 @@ def _text_encoder(tokenizer: CLIPTokenizer) -> Any:
             vocab_size=len(tokenizer),
             hidden_size=D_TEXT,
             intermediate_size=64,
-            num_hidden_layers=1,
+            num_hidden_layers=2,
             num_attention_heads=2,
             max_position_embeddings=N_POSITIONS,
             bos_token_id=tokenizer.bos_token_id,
@@ -86,16 +104,49 @@ def _text_encoder(tokenizer: CLIPTokenizer) -> Any:
     )
 
 
-def _unet() -> Any:
+def _second_text_encoder(tokenizer: CLIPTokenizer) -> Any:
+    return CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=48,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            projection_dim=24,
+            max_position_embeddings=N_POSITIONS,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def _unet(family: str) -> Any:
+    of_family: dict[str, dict[str, Any]] = {
+        "1.5": {"cross_attention_dim": D_TEXT, "attention_head_dim": 2},
+        "2.1": {
+            "cross_attention_dim": D_TEXT,
+            "attention_head_dim": (2, 4),
+            "use_linear_projection": True,
+        },
+        "xl": {
+            "cross_attention_dim": D_TEXT + 48,
+            "attention_head_dim": (2, 4),
+            "use_linear_projection": True,
+            "transformer_layers_per_block": (1, 2),
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 8,
+            "projection_class_embeddings_input_dim": 24 + 6 * 8,
+        },
+    }
     return UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(16, 32),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=D_TEXT,
-        attention_head_dim=2,
         norm_num_groups=8,
+        **of_family[family],
     )
 
 
@@ -132,4 +183,14 @@ def _index() -> dict[str, Any]:
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def _xl_index() -> dict[str, Any]:
+    return {
+        **{k: v for k, v in _index().items() if "safety" not in k},
+        "_class_name": "StableDiffusionXLPipeline",
+        "force_zeros_for_empty_prompt": True,
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -15,6 +16,8 @@ from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.run.erase import Order
+    from unlearnlog.run.place import Place
 
 app = typer.Typer(
     help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
@@ -37,12 +40,16 @@ PolicyOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
 ]
+DtypeOption = Annotated[
+    str, typer.Option("--dtype", help="Of the UNet: float32, bfloat16, float16.")
+]
 
 
 @app.command()
 def init(
     model: Annotated[
-        str, typer.Option("--model", help="atelier, or a diffusers folder.")
+        str,
+        typer.Option("--model", help="atelier, a folder, or owner/name@commit."),
     ] = "atelier",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
@@ -86,7 +93,17 @@ def add(
     accept_undecided: Annotated[
         bool, typer.Option("--accept-undecided", help="Record it all the same.")
     ] = False,
+    eraser: Annotated[
+        str, typer.Option("--eraser", help="A method; else the policy's.")
+    ] = "",
+    target: Annotated[
+        str, typer.Option("--target", help="anchor, context or unconditional.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
+    ] = False,
     device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,9 +111,7 @@ def add(
     from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import Bars, readings_table
 
-    rules = Policy.load(policy)
-    if judge:
-        rules = rules.model_copy(update={"judge": judge})
+    rules = Policy.load(policy).saying(judge=judge, eraser=eraser, target=target)
     if len(concept) > 1 and not batch:
         raise UsageError(
             f"{len(concept)} concepts, but not --batch",
@@ -105,9 +120,14 @@ def add(
     from unlearnlog.run import erase
     from unlearnlog.run.place import place
 
-    at = place(_start(ledger), may_create=True, concepts=concepts, device=device)
+    at = place(
+        _start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
+    )
     said = {"aliases": tuple(alias or ()), "anchor": anchor, "parent": parent}
     named = tuple(at.world.named(name, kind=kind, said=said) for name in concept)
+    if dry_run:
+        _dry_run(at, erase.Order(named, rules, seed), as_json=as_json)
+        return
     if at.ledger is None:
         _err.print(
             f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
@@ -317,6 +337,21 @@ def _facts(facts: Mapping[str, str]) -> None:
     from unlearnlog.report.terminal import fact_table
 
     _out.print(fact_table(facts))
+
+
+def _dry_run(at: Place, order: Order, *, as_json: bool) -> None:
+    from unlearnlog.run.estimate import estimate
+
+    found = estimate(at, order)
+    facts = {
+        "would forget": ", ".join(concept.name for concept in order.concepts),
+        "forget set": f"{found.forget} pictures",
+        "probes": f"{found.looked} pictures",
+        "training": f"at most {found.steps} steps",
+        "time": f"about {found.seconds:.0f} s, or less",
+        "peak memory": f"about {found.peak_bytes / 2**20:.0f} MiB",
+    }
+    _show(asdict(found) if as_json else None, lambda: _facts(facts))
 
 
 def _entry(entry: Entry) -> None:

@@ -232,6 +232,18 @@ class Policy(Record):
         found = list(readings)
         return sum((limit.verdict(found) for limit in self.limits), Verdict())
 
+    def saying(self, *, judge: str = "", eraser: str = "", target: str = "") -> Policy:
+        """Return the policy with what somebody said on the command line instead.
+
+        Another eraser starts from its own defaults: settings belong to one eraser.
+        """
+        chosen = dict(self.eraser)
+        if eraser and eraser != chosen.get("name"):
+            chosen = {"name": eraser}
+        if target:
+            chosen["target"] = target
+        return self.model_copy(update={"eraser": chosen, "judge": judge or self.judge})
+
     def painting(self) -> Sampling:
         """How pictures are painted, as the model wants to be told."""
         from unlearnlog.model.protocol import Sampling

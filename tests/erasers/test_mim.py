@@ -38,7 +38,7 @@ def request_of(model: LinearModel) -> Request:
 def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, mu):
     model = LinearModel()
     request, eraser = request_of(model), replace(SMALL, target=target, mi_mu=mu)
-    forget = _ForgetSet.painted(eraser, request)
+    forget = _ForgetSet.of(eraser, request)
     old = model.base[NAME].float()
     new = (old + 0.1).requires_grad_()
 
@@ -55,8 +55,8 @@ def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, mu):
         x_t = model.noised(forget.latents[chosen[i]], noise[i : i + 1], t[i : i + 1])
         share = float(1 - t[i] / 100)
         prompt = FORGET[int(chosen[i]) % 3]
-        token = model.encode([prompt.text])[0].double().mean(0)
-        other = model.encode([prompt.target(target)])[0].double().mean(0)
+        token = model.encode([prompt.text]).tokens[0].double().mean(0)
+        other = model.encode([prompt.target(target)]).tokens[0].double().mean(0)
         x = share * x_t.double().flatten()
         named, instead = x + old.double() @ token, x + old.double() @ other
         goal = instead + (1 - mu) * (named - instead)
@@ -73,7 +73,7 @@ def test_erasing_makes_the_named_prompt_predict_what_the_target_predicts():
 
     delta = eraser.erase(request)
 
-    forget = _ForgetSet.painted(eraser, request)
+    forget = _ForgetSet.of(eraser, request)
     before = forget.nats_left(eraser, request, dict(model.base))
     after = forget.nats_left(eraser, request, state_after(model.base, [delta]))
     assert after < 0.2 * before
@@ -82,7 +82,7 @@ def test_erasing_makes_the_named_prompt_predict_what_the_target_predicts():
 def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
     model = LinearModel()
     request = request_of(model)
-    moment = second_moment(model.encode(KEPT))
+    moment = second_moment(model.encode(KEPT).tokens)
     rng = torch.Generator().manual_seed(4)
     right = torch.randn(2, 6, generator=rng)
     left = torch.randn(8, 2, generator=rng)
@@ -91,7 +91,7 @@ def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
     charged = float(room.disturbed({NAME: left}))
 
     old, change = model.base[NAME].double(), (left @ right).double()
-    tokens = model.encode(KEPT).double().flatten(0, 1)
+    tokens = model.encode(KEPT).tokens.double().flatten(0, 1)
     moved = sum(float((change @ token).square().sum()) for token in tokens)
     there = sum(float((old @ token).square().sum()) for token in tokens)
     assert charged == pytest.approx(moved / there, rel=1e-4)
@@ -100,7 +100,7 @@ def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
 def test_a_heavier_charge_moves_kept_tokens_less():
     def moved(keep: float) -> float:
         delta = replace(SMALL, keep=keep, rank=6).erase(request_of(LinearModel()))
-        tokens = LinearModel().encode(KEPT).flatten(0, 1)
+        tokens = LinearModel().encode(KEPT).tokens.flatten(0, 1)
         return float((tokens @ delta.patches[NAME].dense().T).square().sum())
 
     assert moved(10.0) < 0.5 * moved(1e-6)

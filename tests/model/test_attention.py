@@ -19,29 +19,56 @@ def layer(**settings: Any) -> Any:
         ).requires_grad_(requires_grad=False)
 
 
+def remembered(attention):
+    return TextMemory.of({"there": attention}, TEXTS, ROWS, {})
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"cross_attention_norm": "layer_norm"}, {"rescale_output_factor": 2.0}],
 )
-def test_remembered_text_is_heard_as_text_that_was_handed_in(settings):
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_remembered_text_is_heard_as_text_that_was_handed_in(settings, one_by_one):
     attention = layer(**settings)
     plain = AttnProcessor2_0()(attention, POSITIONS, TEXTS[ROWS])
+    remembering = RememberingAttention()
+    remembering.one_by_one = one_by_one
 
-    heard = RememberingAttention()(
-        attention, POSITIONS, TEXTS[ROWS], memory=TextMemory(TEXTS, ROWS)
-    )
+    heard = remembering(attention, POSITIONS, TEXTS[ROWS], memory=remembered(attention))
 
     torch.testing.assert_close(heard, plain)
 
 
-def test_keys_and_values_are_computed_once_a_layer():
+def test_other_projections_are_heard_as_if_they_were_the_layer_s_own():
     attention, other = layer(), layer()
-    memory = TextMemory(TEXTS, ROWS)
+    weights = {
+        f"{name}.weight": getattr(attention, name).weight.sin() * 3
+        for name in ("to_k", "to_v")
+    }
+    for name in ("to_k", "to_v"):
+        getattr(other, name).weight.copy_(weights[f"{name}.weight"])
+    plain = AttnProcessor2_0()(other, POSITIONS, TEXTS[ROWS])
 
-    first = memory.of(attention)
+    memory = TextMemory.of(
+        {"there": attention},
+        TEXTS,
+        ROWS,
+        {f"there.{name}": weight for name, weight in weights.items()},
+    )
+    heard = RememberingAttention()(attention, POSITIONS, TEXTS[ROWS], memory=memory)
 
-    assert memory.of(attention) is first
-    assert memory.of(other) is not first
+    torch.testing.assert_close(heard, plain)
+
+
+def test_a_layer_that_is_not_in_the_memory_hears_what_is_handed_in():
+    attention, other = layer(), layer()
+    plain = AttnProcessor2_0()(other, POSITIONS, TEXTS[ROWS])
+
+    heard = RememberingAttention()(
+        other, POSITIONS, TEXTS[ROWS], memory=remembered(attention)
+    )
+
+    torch.testing.assert_close(heard, plain)
 
 
 def test_without_a_memory_attention_is_the_plain_one():
@@ -50,4 +77,4 @@ def test_without_a_memory_attention_is_the_plain_one():
 
     heard = RememberingAttention()(attention, POSITIONS, TEXTS[ROWS])
 
-    assert torch.equal(heard, plain)
+    torch.testing.assert_close(heard, plain)

@@ -46,7 +46,7 @@ def weights_of(model):
     parts = model._parts
     return [
         value.clone()
-        for network in (parts.unet, parts.vae, parts.text_encoder)
+        for network in (parts.unet, parts.vae, *(e for e, _ in parts.encoders))
         for value in network.state_dict().values()
     ]
 
@@ -69,7 +69,7 @@ def test_the_manifest_names_every_tensor_of_every_component(tiny):
 
 
 def test_shapes_are_those_of_the_networks(tiny, painted):
-    assert tiny.d_text == tiny.encode([""]).shape[-1] == 32
+    assert tiny.d_text == tiny.encode([""]).tokens.shape[-1] == 32
     assert tiny.latent_shape == tuple(painted.latents.shape[1:]) == (4, 8, 8)
     assert tiny.picture_shape == tuple(painted.pictures.shape[1:]) == (16, 16, 3)
 
@@ -93,9 +93,9 @@ def test_the_log_snr_of_pure_noise_is_finite(tmp_path):
 
 
 def test_a_prompt_is_encoded_alike_alone_and_in_company(tiny):
-    alone = tiny.encode(["a cat"])[0]
+    alone = tiny.encode(["a cat"]).tokens[0]
 
-    together = tiny.encode(["a dog", "a cat", "", "a cat"])
+    together = tiny.encode(["a dog", "a cat", "", "a cat"]).tokens
 
     assert torch.equal(together[1], alone)
     assert torch.equal(together[3], alone)
@@ -105,7 +105,7 @@ def test_a_prompt_is_encoded_alike_alone_and_in_company(tiny):
 
 
 def test_no_prompts_encode_to_nothing(tiny):
-    assert tiny.encode([]).shape == (0, 77, 32)
+    assert tiny.encode([]).tokens.shape == (0, 77, 32)
 
 
 def test_what_was_encoded_is_forgotten_oldest_first(tiny, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from unlearnlog.cell import REJECT, Answer
-from unlearnlog.model.protocol import Painted
+from unlearnlog.model.protocol import Painted, Text
 
 SHARE = "share"
 
@@ -32,7 +32,7 @@ class Mixture:
         rows = [[name in prompt.split() for name in self.names] for prompt in prompts]
         named = torch.tensor(rows, dtype=torch.float32)
         named[named.sum(1) == 0] = 1.0
-        return (named / named.sum(1, keepdim=True))[:, None]
+        return Text((named / named.sum(1, keepdim=True))[:, None])
 
     def latent(self, prompt, seed):
         digest = hashlib.sha256(f"{prompt}:{seed}".encode()).hexdigest()
@@ -73,7 +73,7 @@ class Mixture:
 
     def _heard(self, text, weights):
         share = (weights or self.base)[SHARE]
-        return share * text[:, 0] + (1 - share) / len(self.names)
+        return share * text.tokens[:, 0] + (1 - share) / len(self.names)
 
     def _levels(self, t):
         log_snr = self.log_snr[t].reshape(-1, 1, 1, 1)

@@ -11,6 +11,7 @@ from unlearnlog.delta import Delta, Weights
 from unlearnlog.errors import PolicyError
 from unlearnlog.model.protocol import Model, Sampling
 from unlearnlog.prompt import Prompt, Target
+from unlearnlog.shelf import NoShelf, Shelf
 from unlearnlog.watch import Unwatched, Watch
 
 Scalar = str | bool | int | float
@@ -28,6 +29,8 @@ class Request:
         keep: Prompts whose pictures must not change.
         sampling: How the base paints the forget set.
         seed: Where random numbers start.
+        watch: Who wants to see it advance.
+        shelf: Where painted pictures are kept in case it is stopped.
     """
 
     model: Model
@@ -37,6 +40,20 @@ class Request:
     sampling: Sampling
     seed: int
     watch: Watch = field(default_factory=Unwatched)
+    shelf: Shelf = field(default_factory=NoShelf)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much an eraser does.
+
+    Attributes:
+        pictures: How many the base paints for it.
+        steps: Training steps, at most.
+    """
+
+    pictures: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,14 @@ class Eraser(ABC):
         Raises:
             TrainingError: The method did not converge.
         """
+
+    @abstractmethod
+    def work(self, n_concepts: int) -> Work:
+        """Say how much there is to do for this many concepts at once."""
+
+    @abstractmethod
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return the same with as little work as shows what a step costs."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

@@ -31,20 +31,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, final
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, final
 
 import torch
 from torch import Tensor
 
 from unlearnlog.delta import Delta
-from unlearnlog.erasers.eraser import Eraser, Request
+from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.forget_set import drawn, painted
 from unlearnlog.erasers.subspace import complement, fair_moment, second_moment
 from unlearnlog.errors import PolicyError, TrainingError
+from unlearnlog.model.protocol import Text
 from unlearnlog.nats import NoiseLevels
 from unlearnlog.patch import LowRank
 from unlearnlog.prompt import TARGETS, Target
-from unlearnlog.watch import counted
 
 
 @final
@@ -106,9 +107,18 @@ class Mim(Eraser):
                 fix=f"give more than {_ForgetSet.N_HELD}: so many are only looked at",
             )
 
+    def work(self, n_concepts: int) -> Work:
+        """Say how much there is to do for this many concepts at once."""
+        return Work(self.n_pictures * n_concepts, self.max_steps)
+
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return the same with the smallest forget set and two steps."""
+        n = _ForgetSet.N_HELD + 1
+        return replace(self, n_pictures=n, max_steps=2), Work(n, 2)
+
     def erase(self, request: Request) -> Delta:
         """Train the left factors of every text projection; the right ones are fixed."""
-        forget = _ForgetSet.painted(self, request)
+        forget = _ForgetSet.of(self, request)
         room = _Room.left_by(self, request)
         left = {
             name: torch.zeros(len(old), len(room.right), requires_grad=True)
@@ -158,35 +168,25 @@ class _ForgetSet:
 
     Attributes:
         latents: Shape ``[n, c, h, w]``.
-        text: The prompt that names the concept, ``[n, length, d_text]``.
-        target: The prompt to be painted instead, same shape.
+        text: The prompt that names the concept, for each picture.
+        target: The prompt to be painted instead, for each picture.
     """
 
     latents: Tensor
-    text: Tensor
-    target: Tensor
+    text: Text
+    target: Text
 
     N_HELD: ClassVar[int] = 16
 
     @classmethod
-    def painted(cls, eraser: Mim, request: Request) -> _ForgetSet:
+    def of(cls, eraser: Mim, request: Request) -> _ForgetSet:
         """Let the base paint the forget set."""
-        model, groups = request.model, request.forget
-        n = eraser.n_pictures * len(groups)
-        # Concepts take turns, so that any run of pictures shows all of them.
-        turns = [(groups[i % len(groups)], i // len(groups)) for i in range(n)]
-        prompts = [group[turn % len(group)] for group, turn in turns]
-        texts = [prompt.text for prompt in prompts]
-        seeds = [request.seed + turn // len(group) for group, turn in turns]
-        request.watch.stage("painting the forget set", n)
-        painted = model.paint(
-            texts,
-            seeds,
-            sampling=request.sampling,
-            progress=counted(request.watch),
-        )
-        targets = [prompt.target(eraser.target) for prompt in prompts]
-        return cls(painted.latents, model.encode(texts), model.encode(targets))
+        pairs = drawn(request, eraser.n_pictures)
+        texts = [prompt.text for prompt, _ in pairs]
+        targets = [prompt.target(eraser.target) for prompt, _ in pairs]
+        latents = painted(request, texts, [seed for _, seed in pairs])
+        encode = request.model.encode
+        return cls(latents, encode(texts), encode(targets))
 
     def loss(
         self,
@@ -231,7 +231,7 @@ def _goal(
     x_t: Tensor,
     *,
     t: Tensor,
-    texts: tuple[Tensor, Tensor],
+    texts: tuple[Text, Text],
 ) -> Tensor:
     """Return eps_phi(target) + (1 - mu) (eps_phi(c) - eps_phi(target)), detached."""
     text, target = texts
@@ -262,10 +262,10 @@ class _Room:
         """Find the room that the kept prompts leave."""
         model = request.model
         named = [p.text for group in request.forget for p in group]
-        erased = second_moment(model.encode(named))
+        erased = second_moment(model.encode(named).tokens)
         rank = eraser.rank * len(request.forget)
         ridge, leak = eraser.ridge, eraser.leak
-        tokens = model.encode(request.keep)
+        tokens = model.encode(request.keep).tokens
         kept = fair_moment(tokens, erased, rank=rank, ridge=ridge, leak=leak)
         right = complement(erased, kept, rank=rank, ridge=ridge, leak=leak)
         return cls.along(right, kept, request)

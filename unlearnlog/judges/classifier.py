@@ -37,7 +37,7 @@ from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
-    from unlearnlog.model.protocol import Model, Painted
+    from unlearnlog.model.protocol import Model, Painted, Text
 
 _ROUNDS: Final = ((3, 8), (3, 3), (6, 1))
 """Noises of each round, and how many prompts stay after it."""
@@ -130,7 +130,7 @@ class BaseJudge:
         self,
         errors: Tensor,
         latents: Tensor,
-        encoded: Tensor,
+        encoded: Text,
         noised: tuple[Tensor, int],
     ) -> None:
         """Add the mean squared error under one noise wherever it is still asked."""

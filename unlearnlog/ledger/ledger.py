@@ -22,6 +22,7 @@ from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.new import created
 from unlearnlog.ledger.revision import Names, resolved
 from unlearnlog.ledger.sealed import id_line
+from unlearnlog.ledger.shelf import CacheShelf
 from unlearnlog.ledger.store import FOLDER, Move, Store
 from unlearnlog.made_with import now
 
@@ -48,6 +49,7 @@ class Ledger:
         self._entries: dict[EntryId, Entry] = {}
         self._base: BaseManifest | None = None
         self._snapshots = Snapshots(store.root / "cache", store.disk)
+        self.shelf = CacheShelf(store.root / "cache" / "painted", store.disk)
 
     @classmethod
     def init(

@@ -1,17 +1,31 @@
-"""Attention that keeps the text's keys and values from one denoising step to the next.
+"""Attention whose keys and values of the text are computed beforehand, outside of it.
 
-The text does not change while a picture is painted, so its keys and values are computed
-once for each distinct prompt instead of once for each picture and step.
+While a picture is painted the text does not change, so its keys and values are computed
+once for each distinct prompt instead of once for each picture and step. And since they
+are all that other text projections change, such projections are used by computing keys
+and values with them: no second UNet, nothing is put into the one there is, and a
+gradient reaches them also where the UNet is computed twice to save memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import linear, scaled_dot_product_attention
+
+
+class Projection(Protocol):
+    """A linear layer of diffusers."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Project tokens."""
+        ...
 
 
 class Layer(Protocol):
@@ -19,8 +33,8 @@ class Layer(Protocol):
 
     heads: int
     to_q: Callable[[torch.Tensor], torch.Tensor]
-    to_k: Callable[[torch.Tensor], torch.Tensor]
-    to_v: Callable[[torch.Tensor], torch.Tensor]
+    to_k: Projection
+    to_v: Projection
     to_out: Sequence[Callable[[torch.Tensor], torch.Tensor]]
     norm_q: torch.nn.Module | None
     norm_k: torch.nn.Module | None
@@ -32,36 +46,60 @@ class Layer(Protocol):
 
 
 class TextMemory:
-    """Keys and values of some texts, by attention layer.
+    """Keys and values of some texts, by attention layer."""
 
-    Valid for one set of weights: whoever paints makes a new one.
-    """
+    def __init__(self, kept: Mapping[Layer, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Keep each layer's keys and values, both ``[b, heads, length, d_head]``."""
+        self._kept = kept
 
-    def __init__(self, texts: torch.Tensor, rows: torch.Tensor) -> None:
-        """Remember texts.
+    @classmethod
+    def of(
+        cls,
+        layers: Mapping[str, Layer],
+        texts: torch.Tensor,
+        rows: torch.Tensor,
+        weights: Mapping[str, torch.Tensor],
+    ) -> Self:
+        """Compute keys and values.
 
         Args:
+            layers: The layers that hear the text, by name inside the UNet.
             texts: Distinct encoded prompts, ``[m, length, d_text]``.
             rows: Which text belongs to each picture of the batch, int64 ``[b]``.
+            weights: Projections that stand for the layers' own, by full inner name.
         """
-        self.texts = texts
-        self.rows = rows
-        self._kept: dict[Layer, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def of(self, layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give a layer's keys and values, each ``[b, heads, length, d_head]``."""
-        if layer not in self._kept:
-            self._kept[layer] = (
-                _heads(layer.to_k(self.texts)[self.rows], layer.heads),
-                _heads(layer.to_v(self.texts)[self.rows], layer.heads),
-            )
+        def heard(name: str, layer: Layer, which: str) -> torch.Tensor:
+            own: Projection = getattr(layer, which)
+            weight = weights.get(f"{name}.{which}.weight", own.weight)
+            projected = linear(texts.to(weight.dtype), weight, own.bias)
+            return _heads(projected[rows], layer.heads)
+
+        return cls(
+            {
+                layer: (heard(name, layer, "to_k"), heard(name, layer, "to_v"))
+                for name, layer in layers.items()
+            }
+        )
+
+    def __contains__(self, layer: Layer) -> bool:
+        """Whether a layer's keys and values are known."""
+        return layer in self._kept
+
+    def __getitem__(self, layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give a layer's keys and values."""
         return self._kept[layer]
 
 
 class RememberingAttention:
-    """Attention as diffusers computes it, with a memory where one is handed in."""
+    """Attention as diffusers computes it, with a memory where one is handed in.
+
+    Attributes:
+        one_by_one: Whether pictures are attended to one after another, for less memory.
+    """
 
     def __init__(self) -> None:
+        self.one_by_one = False
         self._plain: Any = AttnProcessor2_0()
 
     def __call__(
@@ -81,24 +119,35 @@ class RememberingAttention:
             attention_mask: Passed on.
             memory: Keys and values that stand for ``encoder_hidden_states``.
         """
-        if memory is None or encoder_hidden_states is None or not _is_simple(attn):
+        if not is_simple(attn) or attention_mask is not None:
             result: torch.Tensor = self._plain(
                 attn, hidden_states, encoder_hidden_states, attention_mask
             )
             return result
-        keys, values = memory.of(attn)
         asked = _heads(attn.to_q(hidden_states), attn.heads)
-        heard = scaled_dot_product_attention(asked, keys, values)
+        if encoder_hidden_states is not None and memory is not None and attn in memory:
+            keys, values = memory[attn]
+        else:
+            tokens = (
+                hidden_states
+                if encoder_hidden_states is None
+                else encoder_hidden_states
+            )
+            keys = _heads(attn.to_k(tokens), attn.heads)
+            values = _heads(attn.to_v(tokens), attn.heads)
+        heard = self._heard(asked, keys, values)
         return attn.to_out[0](heard.transpose(1, 2).flatten(2))
 
+    def _heard(
+        self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        if not self.one_by_one:
+            return scaled_dot_product_attention(asked, keys, values)
+        each = zip(asked.split(1), keys.split(1), values.split(1), strict=True)
+        return torch.cat([scaled_dot_product_attention(*one) for one in each])
 
-def _heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:
-    """Split ``[b, length, d]`` into ``[b, heads, length, d_head]``."""
-    n_batch, length, _ = tokens.shape
-    return tokens.view(n_batch, length, heads, -1).transpose(1, 2)
 
-
-def _is_simple(attn: Layer) -> bool:
+def is_simple(attn: Layer) -> bool:
     """Tell whether a layer does nothing but project and attend."""
     norms = (attn.norm_q, attn.norm_k, attn.norm_cross)
     extras = (*norms, attn.group_norm, attn.spatial_norm)
@@ -107,3 +156,9 @@ def _is_simple(attn: Layer) -> bool:
         and not attn.residual_connection
         and attn.rescale_output_factor == 1
     )
+
+
+def _heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    """Split ``[b, length, d]`` into ``[b, heads, length, d_head]``."""
+    n_batch, length, _ = tokens.shape
+    return tokens.view(n_batch, length, heads, -1).transpose(1, 2)

@@ -31,14 +31,12 @@ class Family:
         pattern: Matches the full name of each text projection: the matrices that turn
             the text encoder's output into keys and values of the cross-attention.
         components: The class names allowed for each component that must be there.
-        paints: Whether the whole model can be run, or only its weights be read.
     """
 
     name: str
     pipeline: str
     pattern: str
     components: Mapping[str, tuple[str, ...]]
-    paints: bool
 
     def projections_of(self, names: Iterable[str]) -> list[str]:
         """Pick the text projections among parameter names, sorted.
@@ -64,7 +62,6 @@ FAMILIES: Final[tuple[Family, ...]] = (
         pipeline="StableDiffusionPipeline",
         pattern=_ATTENTION.replace("{block}", "0"),
         components=MappingProxyType(_STABLE_DIFFUSION),
-        paints=True,
     ),
     Family(
         name="stable-diffusion-xl",
@@ -77,7 +74,6 @@ FAMILIES: Final[tuple[Family, ...]] = (
                 "tokenizer_2": _TOKENIZER,
             }
         ),
-        paints=False,
     ),
 )
 
@@ -94,7 +90,7 @@ def family_of(pipeline: str) -> Family:
     for family in FAMILIES:
         if family.pipeline == pipeline:
             return family
-    known = ", ".join(family.pipeline for family in FAMILIES if family.paints)
+    known = ", ".join(family.pipeline for family in FAMILIES)
     raise ModelError(
         f"unlearnlog does not know the model family of '{pipeline}'",
         fix=f"use a model whose model_index.json names one of: {known}",

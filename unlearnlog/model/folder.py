@@ -66,6 +66,13 @@ class PipelineFolder:
         return folder
 
     @property
+    def empty_is_zero(self) -> bool:
+        """Whether guidance leads away from zeros instead of an encoded empty prompt."""
+        content = _json(self.path / "model_index.json")
+        usual = "text_encoder_2" in self.family.components
+        return bool(content.get("force_zeros_for_empty_prompt", usual))
+
+    @property
     def weighed(self) -> tuple[str, ...]:
         """Names of the components that have weights."""
         return tuple(name for name in WEIGHED if name in self.family.components)

@@ -6,15 +6,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self, final
 
 import torch
-from torch.func import functional_call
 
-from unlearnlog.errors import ModelError, PromptError
+from unlearnlog.errors import PromptError, UsageError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.checkout import check_out
 from unlearnlog.model.folder import PipelineFolder
-from unlearnlog.model.painting import Canvas, decoded, denoised, generator
+from unlearnlog.model.painting import (
+    Canvas,
+    decoded,
+    denoised,
+    generator,
+    predictor,
+)
 from unlearnlog.model.parts import Parts
-from unlearnlog.model.protocol import Painted, Sampling
+from unlearnlog.model.protocol import Painted, Sampling, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +36,7 @@ _SHOWN: Final = 40
 class DiffusersModel:
     """A Stable Diffusion pipeline folder, read once and never changed.
 
-    Computes in float32. Weights handed to a call hold for that call only.
+    Weights handed to a call hold for that call only.
 
     Attributes:
         folder: The folder on disk.
@@ -44,7 +49,7 @@ class DiffusersModel:
         self.folder = folder
         self.device = parts.device
         self._parts = parts
-        self._encoded: dict[str, torch.Tensor] = {}
+        self._encoded: dict[str, Text] = {}
         stored = folder.stored("unet")
         names = folder.family.projections_of(stored)
         self.base: Weights = {name: stored[name] for name in names}
@@ -52,21 +57,26 @@ class DiffusersModel:
         self._signal = signal.to(parts.device)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str | torch.device = "cpu") -> Self:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
         """Load a pipeline folder.
+
+        Args:
+            folder: A diffusers folder.
+            device: Where it computes.
+            dtype: What its UNet computes in; everything else stays in float32.
 
         Raises:
             ModelError: The folder is no pipeline this tool can paint with, its weights
                 are not safetensors, or a component is missing or damaged.
         """
         found = PipelineFolder.read(folder)
-        if not found.family.paints:
-            raise ModelError(
-                f"'{found.path}' holds a {found.family.pipeline}, which unlearnlog "
-                "cannot paint with yet",
-                fix="use a Stable Diffusion 1.x or 2.x pipeline",
-            )
-        return cls(found, Parts.load(found, torch.device(device)))
+        return cls(found, Parts.load(found, _device(device), dtype))
 
     @cached_property
     def manifest(self) -> BaseManifest:
@@ -80,7 +90,7 @@ class DiffusersModel:
     @property
     def d_text(self) -> int:
         """Width of one encoded token."""
-        return int(self._parts.text_encoder.config.hidden_size)
+        return int(self._parts.unet.config.cross_attention_dim)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -112,23 +122,28 @@ class DiffusersModel:
 
         The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
         """
-        return len(self._parts.tokenizer(prompt, verbose=False).input_ids)
+        (_, tokenizer), *_ = self._parts.encoders
+        return len(tokenizer(prompt, verbose=False).input_ids)
 
-    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
+    def encode(self, prompts: Sequence[str]) -> Text:
         """Encode prompts, each one alone, so that no prompt changes another's bits.
+
+        The empty prompt is what guidance leads away from: all zeros where the pipeline
+        has it so.
 
         Args:
             prompts: Any number of prompts, the empty one too.
 
-        Returns:
-            Float32 ``[n, length, d_text]``.
-
         Raises:
-            PromptError: A prompt has more tokens than the text encoder reads.
+            PromptError: A prompt has more tokens than a text encoder reads.
         """
-        if not prompts:
-            return torch.empty(0, self._n_positions, self.d_text, device=self.device)
-        return torch.stack([self._encoding(prompt) for prompt in prompts])
+        found = [self._encoding(prompt) for prompt in prompts]
+        none = [self._encoding("")[:0]]
+        pooled = [each.pooled for each in found or none if each.pooled is not None]
+        return Text(
+            torch.cat([each.tokens for each in found or none]),
+            torch.cat(pooled) if pooled else None,
+        )
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Draw the starting noise of a picture from the prompt and the seed alone.
@@ -156,7 +171,7 @@ class DiffusersModel:
         self,
         x_t: torch.Tensor,
         t: torch.Tensor,
-        text: torch.Tensor,
+        text: Text,
         *,
         weights: Weights | None = None,
     ) -> torch.Tensor:
@@ -165,7 +180,7 @@ class DiffusersModel:
         Args:
             x_t: Noised latents, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
-            text: Encoded prompts, ``[b, length, d_text]``.
+            text: Encoded prompts, ``b`` of them.
             weights: Tensors of the UNet that replace its own, by full name.
 
         Returns:
@@ -174,12 +189,10 @@ class DiffusersModel:
         Raises:
             ValueError: A weight is not one of the UNet's, or has another shape.
         """
-        x_t = x_t.to(self.device, memory_format=torch.channels_last)
-        t = t.to(self.device)
-        options = {"encoder_hidden_states": text.to(self.device), "return_dict": False}
-        held = self._held(weights)
-        predicted: torch.Tensor
-        (predicted,) = functional_call(self._parts.unet, held, (x_t, t), options)
+        x_t, t = x_t.to(self.device), t.to(self.device)
+        rows = torch.arange(len(text), device=self.device)
+        predict = predictor(self._parts, text, rows, self._held(weights))
+        predicted = predict(x_t, t)
         if self._parts.scheduler.config.get("prediction_type") != "v_prediction":
             return predicted
         kept, lost = self._scales(t)
@@ -226,6 +239,24 @@ class DiffusersModel:
             latents.append(painted.cpu())
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
 
+    def save_memory(self) -> bool:
+        """Compute with less memory from now on, more slowly and to the same result.
+
+        The first call lets the UNet's blocks be computed again on the way back instead
+        of being kept; the second attends to pictures one after another.
+
+        Returns:
+            Whether there was something left to save.
+        """
+        parts = self._parts
+        if not parts.unet.is_gradient_checkpointing:
+            parts.unet.enable_gradient_checkpointing()
+            return True
+        if parts.attention.one_by_one:
+            return False
+        parts.attention.one_by_one = True
+        return True
+
     def checkout(self, weights: Weights, folder: Path) -> None:
         """Write the model with these weights as a plain diffusers folder.
 
@@ -243,11 +274,14 @@ class DiffusersModel:
     @property
     def _n_positions(self) -> int:
         """How many tokens the text encoder reads."""
-        limit = self._parts.text_encoder.config.max_position_embeddings
-        return min(int(limit), int(self._parts.tokenizer.model_max_length))
+        limits = [
+            min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
+            for encoder, tokenizer in self._parts.encoders
+        ]
+        return int(min(limits))
 
-    def _encoding(self, prompt: str) -> torch.Tensor:
-        """Encode one prompt, ``[length, d_text]``, or remember it."""
+    def _encoding(self, prompt: str) -> Text:
+        """Encode one prompt, or remember it."""
         if prompt not in self._encoded:
             if len(self._encoded) >= _N_ENCODED_KEPT:
                 del self._encoded[next(iter(self._encoded))]  # the oldest
@@ -255,7 +289,7 @@ class DiffusersModel:
         return self._encoded[prompt]
 
     @torch.no_grad()
-    def _encode_one(self, prompt: str) -> torch.Tensor:
+    def _encode_one(self, prompt: str) -> Text:
         limit = self._n_positions
         if (n_tokens := self.n_tokens(prompt)) > limit:
             shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
@@ -263,14 +297,25 @@ class DiffusersModel:
                 f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
                 fix="say it in fewer words",
             )
-        tokens = self._parts.tokenizer(
-            prompt, padding="max_length", max_length=limit, return_tensors="pt"
-        ).to(self.device)
-        encoder = self._parts.text_encoder
-        masked = getattr(encoder.config, "use_attention_mask", False)
-        mask = tokens.attention_mask if masked else None
-        encoded: torch.Tensor = encoder(tokens.input_ids, attention_mask=mask)[0][0]
-        return encoded
+        two = len(self._parts.encoders) > 1
+        vectors, pooled = [], None
+        for encoder, tokenizer in self._parts.encoders:
+            ids = tokenizer(
+                prompt, padding="max_length", max_length=limit, return_tensors="pt"
+            ).to(self.device)
+            masked = getattr(encoder.config, "use_attention_mask", False)
+            mask = ids.attention_mask if masked else None
+            heard = encoder(
+                ids.input_ids, attention_mask=mask, output_hidden_states=two
+            )
+            # With two encoders, pipelines take the last layer but one, and the second
+            # encoder's projection as the pooled vector.
+            vectors.append(heard.hidden_states[-2] if two else heard[0])
+            pooled = heard.text_embeds if two and "text_embeds" in heard else pooled
+        tokens = torch.cat(vectors, -1)
+        if not prompt and self.folder.empty_is_zero:
+            return Text(torch.zeros_like(tokens), _zeros_like(pooled))
+        return Text(tokens, pooled)
 
     def _canvas(self, prompts: Sequence[str], seeds: Sequence[int]) -> Canvas:
         distinct = ["", *sorted(set(prompts) - {""})]
@@ -284,7 +329,7 @@ class DiffusersModel:
         )
 
     def _held(self, weights: Weights | None) -> dict[str, torch.Tensor]:
-        """Name weights as the UNet does, in float32, and check that they fit it."""
+        """Name weights as the UNet does, and check that they fit it."""
         held = {}
         for name, tensor in (weights or {}).items():
             inner = name.removeprefix("unet.")
@@ -292,7 +337,7 @@ class DiffusersModel:
             if old != tensor.shape:
                 message = f"'{name}' is {list(tensor.shape)}, the UNet has {old}"
                 raise ValueError(message)
-            held[inner] = tensor.to(self.device, torch.float32)
+            held[inner] = tensor.to(self.device)
         return held
 
     @cached_property
@@ -303,6 +348,27 @@ class DiffusersModel:
         """Give the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
         signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
         return signal.sqrt().float(), (1 - signal).sqrt().float()
+
+
+def _zeros_like(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    return None if tensor is None else torch.zeros_like(tensor)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    """Return a device that is there.
+
+    Raises:
+        UsageError: There is none of that name here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"there is no device '{name}' here: {str(error).splitlines()[0]}",
+            fix="leave out --device to compute on the cpu",
+        ) from error
+    return device
 
 
 def _counting(

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from unlearnlog.model.attention import TextMemory
 from unlearnlog.model.parts import Parts, Untyped
-from unlearnlog.model.protocol import Sampling
+from unlearnlog.model.protocol import Sampling, Text
 
 _RGB_MAX: Final = 255
 _N_DECODED_AT_ONCE: Final = 16  # a quarter faster than 64: it stays in the cache
@@ -30,13 +30,13 @@ class Canvas:
 
     Attributes:
         latents: Starting noise, unit normal, float32 ``[b, c, h, w]``.
-        texts: Distinct encoded prompts, the empty one first, ``[m, length, d_text]``.
+        texts: Distinct encoded prompts, the empty one first.
         rows: Row of ``texts`` for each picture, int64 ``[b]``.
         generators: One for each picture, used by schedulers that add noise as they go.
     """
 
     latents: torch.Tensor
-    texts: torch.Tensor
+    texts: Text
     rows: torch.Tensor
     generators: list[torch.Generator]
 
@@ -77,25 +77,67 @@ def denoised(
     rows = canvas.rows
     if guided:
         rows = torch.cat([torch.zeros_like(rows), rows])  # the empty prompt is row 0
-    memory = TextMemory(canvas.texts, rows)
-    options = {
-        "encoder_hidden_states": canvas.texts[rows],
-        "cross_attention_kwargs": {"memory": memory},
-        "return_dict": False,
-    }
+    predict = predictor(parts, canvas.texts, rows, held)
     latents: torch.Tensor = canvas.latents * scheduler.init_noise_sigma
     n_steps = len(scheduler.timesteps)
     for done, t in enumerate(scheduler.timesteps, start=1):
         asked = torch.cat([latents, latents]) if guided else latents
         asked = scheduler.scale_model_input(asked, t)
-        asked = asked.contiguous(memory_format=torch.channels_last)
-        predicted = functional_call(parts.unet, dict(held), (asked, t), options)[0]
+        predicted = predict(asked, t)
         if guided:
             without, with_text = predicted.chunk(2)
             predicted = without + sampling.guidance * (with_text - without)
         latents = step(predicted, t, latents)
         tell(done / n_steps)
     return latents
+
+
+def predictor(
+    parts: Parts, texts: Text, rows: torch.Tensor, held: Mapping[str, torch.Tensor]
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return what predicts for these prompts: latents and timesteps to float32.
+
+    Args:
+        parts: The model.
+        texts: Distinct encoded prompts.
+        rows: Which of them belongs to each latent, int64 ``[b]``.
+        held: Weights of the UNet that replace its own, by name inside the UNet.
+    """
+    held = {name: weight.to(parts.dtype) for name, weight in held.items()}
+    memory = TextMemory.of(
+        parts.listening, texts.tokens.to(parts.dtype), rows, weights=held
+    )
+    heard = {f"{n}.{p}.weight" for n in parts.listening for p in ("to_k", "to_v")}
+    others = {name: weight for name, weight in held.items() if name not in heard}
+    options: dict[str, Untyped] = {
+        "encoder_hidden_states": texts.tokens[rows].to(parts.dtype),
+        "cross_attention_kwargs": {"memory": memory},
+        "return_dict": False,
+    }
+    if texts.pooled is not None:
+        pooled = texts.pooled[rows].to(parts.dtype)
+        size = _size_of(parts).to(pooled).expand(len(rows), -1)
+        options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
+
+    def predict(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        x_t = x_t.to(parts.dtype, memory_format=torch.channels_last)
+        predicted: torch.Tensor
+        if others:
+            (predicted,) = functional_call(parts.unet, others, (x_t, t), options)
+        else:
+            (predicted,) = parts.unet(x_t, t, **options)
+        return predicted.float()
+
+    return predict
+
+
+def _size_of(parts: Parts) -> torch.Tensor:
+    """Return what a pipeline says of a picture's size: all of it, nothing cut off."""
+    side = parts.unet.config.sample_size
+    enlarged = 2 ** (len(parts.vae.config.block_out_channels) - 1)
+    height, width = (side, side) if isinstance(side, int) else side
+    height, width = height * enlarged, width * enlarged
+    return torch.tensor([[height, width, 0, 0, height, width]], device=parts.device)
 
 
 def decoded(parts: Parts, latents: torch.Tensor) -> torch.Tensor:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import diffusers
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 from transformers.utils import logging
 
 from unlearnlog.errors import ModelError
-from unlearnlog.model.attention import RememberingAttention
+from unlearnlog.model.attention import Layer, RememberingAttention, is_simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,59 +33,85 @@ Untyped: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Parts:
-    """The components of a Stable Diffusion pipeline, float32, frozen, on one device.
+    """The components of a pipeline, frozen, on one device.
+
+    All compute in float32 but the UNet, which computes in ``dtype``.
 
     Attributes:
         unet: Predicts noise (or velocity); its convolutions are channels-last.
+        attention: How each of its layers attends.
         vae: Decodes latents into pictures.
-        text_encoder: Turns tokens into vectors.
-        tokenizer: Turns a prompt into tokens.
+        encoders: Turn tokens into vectors, each with the tokenizer it reads; a pipeline
+            with two puts their vectors side by side.
         scheduler: The pattern of the schedulers that paint; never stepped itself.
         device: Where the networks are.
+        dtype: What the UNet computes in.
     """
 
     unet: Untyped
+    attention: RememberingAttention
     vae: Untyped
-    text_encoder: Untyped
-    tokenizer: Untyped
+    encoders: tuple[tuple[Untyped, Untyped], ...]
     scheduler: Untyped
     device: torch.device
+    dtype: torch.dtype
 
     @classmethod
-    def load(cls, folder: PipelineFolder, device: torch.device) -> Parts:
+    def load(
+        cls, folder: PipelineFolder, device: torch.device, dtype: torch.dtype
+    ) -> Parts:
         """Load every component.
 
         Raises:
             ModelError: A component's files do not fit each other, or its scheduler is
                 not one of a Stable Diffusion model.
         """
-        unet = _network(folder, "unet", UNet2DConditionModel)
-        unet.set_attn_processor(RememberingAttention())
+        unet = _network(folder, "unet", UNet2DConditionModel, dtype)
+        attention = RememberingAttention()
+        unet.set_attn_processor(attention)
         vae = _network(folder, "vae", AutoencoderKL)
-        text_encoder = _network(folder, "text_encoder", CLIPTextModel)
-        for network in (unet, vae, text_encoder):
+        encoders = [(_network(folder, "text_encoder", CLIPTextModel), "tokenizer")]
+        if "text_encoder_2" in folder.family.components:
+            second = _network(folder, "text_encoder_2", CLIPTextModelWithProjection)
+            encoders.append((second, "tokenizer_2"))
+        for network in (unet, vae, *(encoder for encoder, _ in encoders)):
             network.eval().requires_grad_(False).to(device)
         for network in (unet, vae):
             network.to(memory_format=torch.channels_last)
         return cls(
             unet=unet,
+            attention=attention,
             vae=vae,
-            text_encoder=text_encoder,
-            tokenizer=_tokenizer(folder),
+            encoders=tuple((e, _tokenizer(folder, name)) for e, name in encoders),
             scheduler=_scheduler(folder),
             device=device,
+            dtype=dtype,
         )
+
+    @cached_property
+    def listening(self) -> dict[str, Layer]:
+        """The attention layers that hear the text, by name inside the UNet."""
+        return {
+            name: layer
+            for name, layer in self.unet.named_modules()
+            if name.endswith(".attn2") and is_simple(layer)
+        }
 
     def new_scheduler(self) -> Untyped:
         """Make a scheduler that has not stepped yet."""
         return type(self.scheduler).from_config(self.scheduler.config)
 
 
-def _network(folder: PipelineFolder, component: str, kind: Untyped) -> Untyped:
+def _network(
+    folder: PipelineFolder,
+    component: str,
+    kind: Untyped,
+    dtype: torch.dtype = torch.float32,
+) -> Untyped:
     with _told_in(folder, component), _no_progress_bar():
         network, report = kind.from_pretrained(
             folder.path / component,
-            torch_dtype=torch.float32,
+            torch_dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
@@ -95,10 +126,10 @@ def _network(folder: PipelineFolder, component: str, kind: Untyped) -> Untyped:
     return network
 
 
-def _tokenizer(folder: PipelineFolder) -> Untyped:
-    with _told_in(folder, "tokenizer"):
+def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
+    with _told_in(folder, component):
         return CLIPTokenizer.from_pretrained(
-            folder.path / "tokenizer", local_files_only=True
+            folder.path / component, local_files_only=True
         )
 
 

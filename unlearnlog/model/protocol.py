@@ -41,6 +41,29 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Encoded prompts, as the UNet reads them; rows are taken as of a tensor.
+
+    Attributes:
+        tokens: One vector a token, float32 ``[n, length, d_text]``.
+        pooled: One vector a prompt, float32 ``[n, d_pooled]``; None where the model
+            reads none.
+    """
+
+    tokens: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        """Count the prompts."""
+        return len(self.tokens)
+
+    def __getitem__(self, rows: slice | torch.Tensor | list[int]) -> Text:
+        """Take some of the prompts, by a slice or by row numbers."""
+        pooled = None if self.pooled is None else self.pooled[rows]
+        return Text(self.tokens[rows], pooled)
+
+
+@dataclass(frozen=True)
 class Painted:
     """Pictures and the latents that they were decoded from, on the CPU.
 
@@ -98,8 +121,8 @@ class Model(Protocol):
         """Count the tokens of a prompt, the marks of its beginning and end included."""
         ...
 
-    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Encode prompts, float32 ``[n, length, d_text]``; each one once and alone."""
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """Encode prompts, each one once and alone."""
         ...
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
@@ -116,7 +139,7 @@ class Model(Protocol):
         self,
         x_t: torch.Tensor,
         t: torch.Tensor,
-        text: torch.Tensor,
+        text: Text,
         *,
         weights: Weights | None = None,
     ) -> torch.Tensor:

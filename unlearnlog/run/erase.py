@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
-from unlearnlog.delta import Weights, state_after, state_digest
+from unlearnlog.delta import Delta, Weights, state_after, state_digest
 from unlearnlog.entry import (
     Append,
     DeltaRecord,
@@ -20,7 +22,7 @@ from unlearnlog.entry import (
     VerdictRecord,
 )
 from unlearnlog.erasers import Request
-from unlearnlog.errors import ConceptError, Refused
+from unlearnlog.errors import ConceptError, Refused, TrainingError
 from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.ledger import Ledger
 from unlearnlog.made_with import made_with
@@ -28,6 +30,7 @@ from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions
 from unlearnlog.run.judging import base_answers, judge_for
 from unlearnlog.run.place import live_concepts
+from unlearnlog.shelf import NoShelf
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -83,24 +86,19 @@ def add(at: Place, order: Order) -> Outcome:
         TrainingError: The eraser did not converge.
     """
     started = time.monotonic()
-    gone = _gone(at, order.concepts)
-    policy, concepts = order.policy, order.concepts
-    book, eraser = at.book(concepts), policy.chosen_eraser()
-    panel = _panel(at, policy, book, order.watch)
-    for concept in concepts:
-        _require_presence(panel, policy, book, concept)
-    delta = eraser.erase(_request(at, panel, book, order))
+    plan = plan_of(at, order)
+    policy, eraser, panel = plan.policy, plan.eraser, plan.panel
+    delta = _erased(at, eraser, plan.request)
     state = state_after(at.model.base, [*at.deltas(), delta])
     new = {**at.model.base, **state}
-    asked = _asked(book, policy, concepts, gone=gone, target=eraser.target)
-    readings = _readings(panel, policy, asked, new)
-    readings = _closer(panel, (asked, book), policy, readings, new)
+    readings = _readings(panel, policy, plan.asked, new)
+    readings = _closer(panel, (plan.asked, plan.book), policy, readings, new)
     verdict = policy.verdict(readings)
     accepted = order.accept_undecided and not verdict.failures
     entry = Entry(
         parent=at.head,
         kind="erase",
-        concepts=concepts,
+        concepts=order.concepts,
         eraser=_record(eraser),
         seed=order.seed,
         policy=policy.name,
@@ -122,6 +120,68 @@ def add(at: Place, order: Order) -> Outcome:
         ledger = at.ledger or Ledger.init(at.folder, at.manifest)
         ledger.append(entry, delta)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before anything is painted.
+
+    Attributes:
+        policy: What was asked for.
+        eraser: How it is done.
+        request: What the eraser is given.
+        panel: Who looks at the result.
+        asked: What is looked at.
+        book: The prompts of everything.
+    """
+
+    policy: Policy
+    eraser: Eraser
+    request: Request
+    panel: Panel
+    asked: Asked
+    book: Book
+
+
+def plan_of(at: Place, order: Order) -> Plan:
+    """Say what there is to do, and refuse what makes no sense.
+
+    Raises:
+        ConceptError: As `add` does.
+    """
+    gone = _gone(at, order.concepts)
+    policy, concepts = order.policy, order.concepts
+    book, eraser = at.book(concepts), policy.chosen_eraser()
+    panel = _panel(at, policy, book, order.watch)
+    for concept in concepts:
+        _require_presence(panel, policy, book, concept)
+    return Plan(
+        policy,
+        eraser,
+        _request(at, panel, book, order),
+        panel,
+        _asked(book, policy, concepts, gone=gone, target=eraser.target),
+        book,
+    )
+
+
+def _erased(at: Place, eraser: Eraser, request: Request) -> Delta:
+    """Erase; where memory runs short, save some and begin again.
+
+    Raises:
+        TrainingError: There is no memory left to save.
+    """
+    while True:
+        try:
+            return eraser.erase(request)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            if not at.model.save_memory():
+                raise TrainingError(
+                    f"not enough memory on {at.model.device} to train "
+                    f"with {eraser.name}",
+                    fix="lower the eraser's batch in the policy, or compute with "
+                    "--dtype bfloat16",
+                ) from error
 
 
 def refuse(outcome: Outcome) -> None:
@@ -203,6 +263,7 @@ def _request(at: Place, panel: Panel, book: Book, order: Order) -> Request:
         sampling=panel.sampling,
         seed=order.seed,
         watch=order.watch,
+        shelf=at.ledger.shelf if at.ledger else NoShelf(),
     )
 
 

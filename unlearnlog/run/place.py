@@ -8,22 +8,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import torch
+
 from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
 from unlearnlog.entry import Entry, EntryId
-from unlearnlog.errors import NoLedger
+from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import GENERAL, World
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
 
 _ON_CPU: Final = "cpu"
+DTYPES: Final = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 @dataclass(frozen=True)
@@ -101,13 +111,13 @@ class Place:
 
 
 def init(folder: Path, model: str) -> Ledger:
-    """Create a ledger for a model: ``atelier``, or a diffusers folder.
+    """Create a ledger for a model: ``atelier``, a diffusers folder, or a hub id.
 
     Raises:
         ModelError: The folder is no pipeline this tool knows.
         LedgerError: There is a ledger already.
     """
-    return Ledger.init(folder, _loaded(model, _ON_CPU)[1])
+    return Ledger.init(folder, _loaded(model, may_download=True)[1])
 
 
 def place(
@@ -116,6 +126,7 @@ def place(
     may_create: bool = False,
     concepts: Path | None = None,
     device: str = _ON_CPU,
+    dtype: str = "float32",
 ) -> Place:
     """Find the ledger of a folder and load the model it is bound to.
 
@@ -124,6 +135,7 @@ def place(
         may_create: Whether a folder without a ledger will do, for the bundled model.
         concepts: The file of concepts; None for the one that suits the model.
         device: Where the model computes.
+        dtype: What its UNet computes in: float32, bfloat16 or float16.
 
     Raises:
         NoLedger: There is none, and ``may_create`` is False.
@@ -135,7 +147,7 @@ def place(
         if not may_create:
             raise
         ledger = None
-    model, manifest = _loaded(ledger.base.source if ledger else SOURCE, device)
+    model, manifest = _loaded(ledger.base.source if ledger else SOURCE, device, dtype)
     if ledger:
         ledger.check_base(manifest)
     suited = CONCEPTS if manifest.source == SOURCE else GENERAL
@@ -161,10 +173,21 @@ def live_concepts(
     }
 
 
-def _loaded(source: str, device: str) -> tuple[DiffusersModel, BaseManifest]:
-    """Load a model; the bundled one is called by its name, wherever it is installed."""
-    if source == SOURCE:
-        model = DiffusersModel.load(FOLDER, device=device)
-        return model, model.manifest.model_copy(update={"source": SOURCE})
-    model = DiffusersModel.load(Path(source), device=device)
+def _loaded(
+    source: str,
+    device: str = _ON_CPU,
+    dtype: str = "float32",
+    *,
+    may_download: bool = False,
+) -> tuple[DiffusersModel, BaseManifest]:
+    """Load a model; it is called by the name it was asked for by, where it has one."""
+    if dtype not in DTYPES:
+        raise UsageError(
+            f"'{dtype}' is no dtype to compute in", fix=f"known: {', '.join(DTYPES)}"
+        )
+    bundled = source == SOURCE
+    folder = FOLDER if bundled else located(source, may_download=may_download)
+    model = DiffusersModel.load(folder, device=device, dtype=DTYPES[dtype])
+    if bundled or not Path(source).exists():
+        return model, model.manifest.model_copy(update={"source": source})
     return model, model.manifest

@@ -1,9 +1,10 @@
 """Train the denoiser and its text encoder on latents of the rendered pictures.
 
-Noise prediction, more often at the noisier levels: for a caption, one of the cells it may mean is drawn, then one
-of that cell's pictures. One caption in ten is the empty prompt, which means any cell of
-the grid: guidance raises p(style | prompt) / p(style) to a power, so a style that the
-empty prompt preferred would be missing from "a painting of a cat".
+Noise prediction, more often at the noisier levels: for a caption, one of the cells it
+may mean is drawn, then one of that cell's pictures. One caption in ten is the empty
+prompt, which means any cell of the grid: guidance raises p(style | prompt) / p(style)
+to a power, so a style that the empty prompt preferred would be missing from "a painting
+of a cat".
 """
 
 from __future__ import annotations

@@ -1,0 +1,68 @@
+"""A model by its hub id and a pinned revision, fetched once, when a ledger is made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from unlearnlog.errors import ModelError
+
+_PINNED: Final = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+_HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+(@.*)?")
+_WANTED: Final = ("*.json", "*/*.json", "*/*.txt", "*/*.safetensors")
+_UNWANTED: Final = ("*.fp16.safetensors", "*non_ema*", "*/flax*", "*/openvino*")
+
+
+def located(source: str, *, may_download: bool) -> Path:
+    """Return the folder that a source names: a path, or ``owner/name@revision``.
+
+    A revision is a commit's 40 hex digits: a branch may point elsewhere tomorrow, and
+    then every digest in the ledger would be another model's.
+
+    Args:
+        source: What the user typed, or what the ledger recorded.
+        may_download: Whether the network may be used; only ``init`` does.
+
+    Raises:
+        ModelError: The id has no pinned revision, or the model cannot be had.
+    """
+    folder = Path(source)
+    if folder.exists():
+        return folder
+    if pinned := _PINNED.fullmatch(source):
+        return _fetched(*pinned.groups(), may_download=may_download)
+    if _HUB_ID.fullmatch(source) and not source.startswith("."):
+        name = source.partition("@")[0]
+        raise ModelError(
+            f"there is no folder '{source}', and as a hub id it has no pinned revision",
+            fix=f"give {name}@ and the 40 hex digits of a commit",
+        )
+    return folder
+
+
+def _fetched(name: str, revision: str, *, may_download: bool) -> Path:
+    try:
+        found = snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=list(_WANTED),
+            ignore_patterns=list(_UNWANTED),
+            local_files_only=not may_download,
+        )
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"'{name}@{revision}' is not on this machine",
+            fix="go online once and type: unlearnlog init --model "
+            f"{name}@{revision}, in an empty folder",
+        ) from error
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"'{name}@{revision}' cannot be fetched: {said}",
+            fix="check the name and the revision, or download the folder yourself",
+        ) from error
+    return Path(found)

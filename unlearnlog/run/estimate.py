@@ -1,0 +1,80 @@
+"""``add --dry-run``: what an erasure would paint and train, how long, how much memory.
+
+The first batch of each kind of work is really done and timed; the rest is counted.
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.run.erase import plan_of
+
+if TYPE_CHECKING:
+    from unlearnlog.run.erase import Order
+    from unlearnlog.run.place import Place
+
+_PER_NAT_PICTURE: Final = 3
+"""A picture whose nats are read costs about so many that are only looked at."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an erasure would cost.
+
+    Attributes:
+        forget: Pictures the base would paint to be forgotten.
+        looked: Pictures the probes would paint, nats included.
+        steps: Training steps, at most.
+        seconds: How long it would take, at most.
+        peak_bytes: The most memory that a batch of each kind took here: of the process
+            on a CPU, of the device elsewhere.
+    """
+
+    forget: int
+    looked: int
+    steps: int
+    seconds: float
+    peak_bytes: int
+
+
+def estimate(at: Place, order: Order) -> Estimate:
+    """Do one batch of each kind of work and count the rest.
+
+    Raises:
+        ConceptError: As `add` does before it begins.
+    """
+    plan = plan_of(at, order)
+    request, eraser = plan.request, plan.eraser
+    work = eraser.work(len(order.concepts))
+    sampling = request.sampling
+    named = [prompt.text for prompt in request.forget[0]][: sampling.batch]
+    started = time.monotonic()
+    at.model.paint(named, range(len(named)), sampling=sampling)
+    per_picture = (time.monotonic() - started) / len(named)
+    small, least = eraser.rehearsal()
+    started = time.monotonic()
+    small.erase(replace(request, forget=request.forget[:1]))
+    trained = time.monotonic() - started - per_picture * least.pictures
+    per_step = max(trained, 0.0) / least.steps
+    nats = plan.policy.probes.information * 2 * _PER_NAT_PICTURE
+    known = plan.panel.known(plan.asked.concepts + plan.asked.others)
+    unknown = sum(answer is None for answer in known) if plan.panel.judge else 0
+    judged = plan.asked.concepts + plan.asked.others if plan.panel.judge else ()
+    looked = len(judged) + unknown + nats + 3 * plan.policy.probes.distance
+    seconds = per_picture * (work.pictures + looked) + per_step * work.steps
+    return Estimate(work.pictures, looked, work.steps, round(seconds, 1), _peak(at))
+
+
+def _peak(at: Place) -> int:
+    """Return the most memory used so far, in bytes."""
+    if at.model.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(at.model.device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
