@@ -128,6 +128,13 @@ def made_of(cell: Cell) -> dict[str, str]:
     }
 
 
+def rows_of(cell: Cell) -> list[dict[str, Any]]:
+    """Return the entries' rows of a cell that was measured."""
+    rows: list[dict[str, Any]]
+    rows = json.loads(cell.path.read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
 def is_made(cell: Cell) -> bool:
     """Whether a cell's results are there and of these weights and this code."""
     if not cell.path.exists():

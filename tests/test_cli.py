@@ -70,7 +70,7 @@ def test_add_erases_and_says_everything_in_json(forgot_picasso):
     assert row["parent"] is None
     assert row["concepts"][0]["name"] == "Picasso"
     assert row["eraser"]["name"] == "mim"
-    assert row["verdict"] == {"passed": True, "failures": [], "undecided": []}
+    assert row["verdict"] == {"passed": True, "failures": []}
     assert readings["ua"]["value"] > readings["ua"]["base"] + 0.5
     assert {"ira", "cra", "lands.subject", "lands.anchor", "floor"} <= readings.keys()
     assert {"drift", "self-mi", "self-mi.gap", "presence"} <= readings.keys()

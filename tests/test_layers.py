@@ -35,7 +35,7 @@ LAYERS: Final = (
 
 _WITH_TENSORS: Final = frozenset(
     {
-        *("patch", "delta", "ledger", "model", "nats", "judges", "atelier"),
+        *("shelf", "patch", "delta", "ledger", "model", "nats", "judges", "atelier"),
         *("erasers", "probes", "audits", "run", "report"),
     }
 )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.probes.mixture import mixture
+from unlearnlog.model.protocol import Text
 from unlearnlog.nats import HIGHEST, LOWEST, NoiseLevels
 
 TRUE_NATS = 0.63272
@@ -17,13 +18,14 @@ def information(model, levels, n=20_000):
     style = torch.arange(n) % k
     x0 = model.means[style] + model.sd * torch.randn(n, generator=rng)
     x0 = x0.reshape(-1, 1, 1, 1)
-    text = torch.eye(k)[style][:, None]
+    named = torch.eye(k)[style][:, None]
+    text, nobody = Text(named), Text(torch.full_like(named, 1 / k))
     errors = []
     for step in levels.steps:
         t = torch.full((n,), step)
         noise = torch.randn(x0.shape, generator=rng)
         x_t = model.noised(x0, noise, t)
-        plain = model.eps(x_t, t, torch.full_like(text, 1 / k))
+        plain = model.eps(x_t, t, nobody)
         errors.append((model.eps(x_t, t, text) - plain).flatten().square())
     return float(levels.integral(torch.stack(errors, 1)).mean())
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NewType, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
@@ -116,6 +123,16 @@ class VerdictRecord(Record):
     passed: bool
     failures: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _leaves_out_what_is_empty(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write what entries from before there was doubt were written as."""
+        written: dict[str, Any] = write(self)
+        if not self.undecided:
+            del written["undecided"]
+        return written
 
 
 class Entry(Record):

@@ -5,6 +5,8 @@ from unlearnlog.ledger.shelf import _KEPT, CacheShelf
 
 
 def shelf(tmp_path):
+    if not (tmp_path / "cache").exists():
+        (tmp_path / "cache").mkdir()
     return CacheShelf(tmp_path / "cache" / "painted", Disk())
 
 

@@ -235,7 +235,7 @@ def test_weights_that_do_not_fit_are_refused(tiny, wrong):
 def test_a_predicted_velocity_is_turned_into_noise(velocity):
     x_t, t, text = noised(velocity)
     (predicted,) = velocity._parts.unet(
-        x_t, t, encoder_hidden_states=text, return_dict=False
+        x_t, t, encoder_hidden_states=text.tokens, return_dict=False
     )
     share = velocity._parts.scheduler.alphas_cumprod[500]
 

@@ -26,6 +26,7 @@ class Mixture:
         self.sd = sd
         self.base = {SHARE: torch.ones(())}
         self.log_snr = torch.linspace(8.0, -6.0, 400)
+        self.n_steps_trained = 400
 
     def encode(self, prompts):
         """Give each prompt the chance of every style, ``[n, 1, styles]``."""

@@ -68,8 +68,9 @@ class Mim(Eraser):
         rate: Step size of Adam, on keys and values in units of the erased tokens.
         batch: Pictures a step.
         check_every: Steps between two looks at the nats left.
-        patience: Stop after so many looks without a fall of more than ``least_fall``.
+        patience: Slow down after so many looks without a fall of ``least_fall``.
         least_fall: Share of the nats left that still counts as a fall.
+        slower: How often the rate is cut to a third before a standstill is the end.
         max_steps: Stop in any case.
     """
 
@@ -86,8 +87,9 @@ class Mim(Eraser):
     rate: float = 0.05
     batch: int = 16
     check_every: int = 20
-    patience: int = 2
-    least_fall: float = 0.03
+    patience: int = 1
+    least_fall: float = 0.05
+    slower: int = 2
     max_steps: int = 200
 
     def check(self) -> None:
@@ -136,11 +138,15 @@ class Mim(Eraser):
         left: dict[str, Tensor],
         room: _Room,
     ) -> Iterator[float]:
-        """Yield the nats left after each look, until they no longer fall."""
+        """Yield the nats left after each look, until they no longer fall.
+
+        Where they stand still the rate is too large as often as the work is done, so it
+        is cut first.
+        """
         rng = torch.Generator().manual_seed(request.seed)
         adam = torch.optim.Adam(left.values(), lr=self.rate)
         request.watch.stage("erasing", self.max_steps)
-        best, since, nats = math.inf, 0, math.nan
+        best, since, cuts, nats = math.inf, 0, 0, math.nan
         for step in range(self.max_steps):
             if step % self.check_every == 0:
                 nats = forget.nats_left(self, request, room.moved(request, left))
@@ -148,7 +154,10 @@ class Mim(Eraser):
                 best, since = min(best, nats), 0 if fell else since + 1
                 yield nats
                 if since >= self.patience:
-                    return
+                    if cuts == self.slower:
+                        return
+                    since, cuts = 0, cuts + 1
+                    adam.param_groups[0]["lr"] /= 3
             loss = forget.loss(self, request, room.moved(request, left), rng)
             loss = loss + self.keep * room.disturbed(left)
             if not math.isfinite(loss.item()):

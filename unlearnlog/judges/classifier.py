@@ -121,7 +121,9 @@ class BaseJudge:
             for noise, t in noises:
                 self._add_errors(errors, latents, encoded, (noise, t))
                 self.watch.advance(1, {})
-            worst_that_stays = errors.topk(n_stay, largest=False).values[:, -1:]
+            worst_that_stays = errors.topk(
+                min(n_stay, len(texts)), largest=False
+            ).values[:, -1:]
             errors[errors > worst_that_stays] = torch.inf
         best = [texts[i] for i in errors.argmin(1).tolist()]
         return [each[text] for each, text in zip(asked, best, strict=True)]

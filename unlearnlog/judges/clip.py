@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
@@ -78,7 +79,10 @@ class ClipJudge:
             processor = CLIPImageProcessor.from_pretrained(
                 folder, local_files_only=True
             )
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (
+            *(OSError, ValueError, KeyError, TypeError, RuntimeError),
+            SafetensorError,
+        ) as error:
             raise ModelError(
                 f"the judge '{folder}' cannot be loaded: {str(error).splitlines()[0]}",
                 fix="save the model and its processor there with save_pretrained",

@@ -137,11 +137,12 @@ class DiffusersModel:
         Raises:
             PromptError: A prompt has more tokens than a text encoder reads.
         """
+        if not prompts:
+            return self._encoding("")[:0]
         found = [self._encoding(prompt) for prompt in prompts]
-        none = [self._encoding("")[:0]]
-        pooled = [each.pooled for each in found or none if each.pooled is not None]
+        pooled = [each.pooled for each in found if each.pooled is not None]
         return Text(
-            torch.cat([each.tokens for each in found or none]),
+            torch.cat([each.tokens for each in found]),
             torch.cat(pooled) if pooled else None,
         )
 

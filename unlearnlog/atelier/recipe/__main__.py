@@ -36,7 +36,7 @@ from unlearnlog.cell import Cell
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.prompt import TARGETS
 
-STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 17000}
+STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 19500}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,14 @@ D_TEXT: Final = 256
 
 
 def trained_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Learn a small byte-pair vocabulary from the captions and save it as CLIP's."""
+    """Learn a small byte-pair vocabulary from the captions and save it as CLIP's.
+
+    One that is there already is used as it is: ties between pairs are broken by chance,
+    and a network that is half trained knows its tokens by their numbers.
+    """
+    if (folder / "tokenizer.json").exists():
+        known: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+        return known
     bpe = Tokenizer(
         models.BPE(
             continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=END

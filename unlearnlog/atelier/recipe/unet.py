@@ -40,10 +40,13 @@ PICTURES_PER_CAPTION: Final = 2
 DROPOUT: Final = 0.1
 N_LEVELS: Final = 1000
 NOISY: Final = 600
+# Stable Diffusion's own beta_end, 0.012, leaves 7 % of the picture in the last level.
+# Painting starts without it, so styles whose latents lie far from zero were painted too
+# rarely where nobody names a style.
 NOISE_SCHEDULE: Final = {
     "num_train_timesteps": N_LEVELS,
     "beta_start": 0.00085,
-    "beta_end": 0.012,
+    "beta_end": 0.0175,
     "beta_schedule": "scaled_linear",
 }
 
