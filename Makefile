@@ -18,7 +18,7 @@ demo: $(READY)
 	@echo "before and after: $(DEMO)/before-after.png"
 
 test: lint
-	"$(BIN)/pytest"
+	"$(BIN)/pytest" -n 2 --dist loadscope
 
 slow: $(READY)
 	"$(BIN)/pytest" -m "slow and not gpu"

@@ -23,6 +23,7 @@ RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "RESULTS.md")
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 COMMANDS: Final = ("add", "log", "paint", "checkout")
 
 
@@ -92,6 +93,10 @@ def _transcript(name: str) -> str:
     return f"```text\n{text}\n```"
 
 
+def _is_measured(*names: str) -> bool:
+    return all((RESULTS / f"{name}.json").exists() for name in names)
+
+
 def _rows(name: str) -> list[dict[str, Any]]:
     """Return the entries of one measured history."""
     data = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
@@ -146,6 +151,8 @@ def _row(entry: dict[str, Any]) -> str:
 
 def _chain(_: str) -> str:
     """Return one row a step: UA of everything erased so far."""
+    if not _is_measured("six-styles"):
+        return NOT_YET
     rows = [
         "| step | erased | UA now | lowest UA of earlier ones | IRA / base | "
         "CRA / base |",
@@ -171,6 +178,8 @@ def _chain(_: str) -> str:
 
 def _batch(_: str) -> str:
     """Return one row for each concept of a batch, with what it cost below."""
+    if not _is_measured("batch-of-five", "picasso-context"):
+        return NOT_YET
     (entry,) = _rows("batch-of-five")
     alone = _rows("picasso-context")[0]["seconds"]  # with probes of the same sizes
     found = {(r["probe"], r["concept"]): r for r in entry["readings"]}
