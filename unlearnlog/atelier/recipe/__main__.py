@@ -116,7 +116,15 @@ def _pipeline(job: Job) -> None:
     for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
         shutil.rmtree(weights / part, ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(weights)
+    for part in ("unet", "vae"):
+        _forget_where_it_was_made(weights / part / "config.json")
     _make_readable_everywhere(weights / "text_encoder")
+
+
+def _forget_where_it_was_made(path: Path) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _make_readable_everywhere(folder: Path) -> None:
