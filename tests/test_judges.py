@@ -133,7 +133,7 @@ def test_clip_finds_the_picture_whose_embedding_is_a_sentence_s(clip_folder):
     judge = ClipJudge.load(clip_folder, STYLES)
     text = judge._embedded(["a painting by middle"])
 
-    names = {"left": ["a painting by left"], "middle": ["a painting by middle"]}
+    names = {"a painting by left": "left", "a painting by middle": "middle"}
     assert judge._best(text, names) == ["middle"]
 
 

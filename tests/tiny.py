@@ -23,6 +23,7 @@ from transformers import (
 
 N_POSITIONS = 77
 D_TEXT = 32
+FULL_SIZE = "1.5 in full size"
 WORDS = ("a", "of", "by", "photo", "painting", "cat", "dog", "picasso", "monet")
 
 
@@ -36,7 +37,8 @@ def build_pipeline(
     Args:
         folder: Where to.
         prediction: What its UNet predicts, ``epsilon`` or ``v_prediction``.
-        family: Whose shape it has: Stable Diffusion ``1.5``, ``2.1`` or ``xl``.
+        family: Whose shape it has: Stable Diffusion ``1.5``, ``2.1`` or ``xl``; or
+            `FULL_SIZE`, whose UNet is as large as the real one, 1.7 GB.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -44,7 +46,9 @@ def build_pipeline(
         networks = {
             "unet": _unet(family),
             "vae": _vae(),
-            "text_encoder": _text_encoder(tokenizer),
+            "text_encoder": _text_encoder(
+                tokenizer, 768 if family == FULL_SIZE else D_TEXT
+            ),
         }
         if family == "xl":
             networks["text_encoder_2"] = _second_text_encoder(tokenizer)
@@ -88,40 +92,34 @@ def tokenizer_of_bytes() -> CLIPTokenizer:
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=N_POSITIONS)
 
 
-def _text_encoder(tokenizer: CLIPTokenizer) -> Any:
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=D_TEXT,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=N_POSITIONS,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
+def _text_config(tokenizer: CLIPTokenizer, width: int, **more: Any) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * D_TEXT,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=N_POSITIONS,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **more,
     )
+
+
+def _text_encoder(tokenizer: CLIPTokenizer, width: int) -> Any:
+    return CLIPTextModel(_text_config(tokenizer, width))
 
 
 def _second_text_encoder(tokenizer: CLIPTokenizer) -> Any:
-    return CLIPTextModelWithProjection(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=48,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            projection_dim=24,
-            max_position_embeddings=N_POSITIONS,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    return CLIPTextModelWithProjection(_text_config(tokenizer, 48, projection_dim=24))
 
 
 def _unet(family: str) -> Any:
+    if family == FULL_SIZE:  # the class's own defaults are its other sizes
+        return UNet2DConditionModel(
+            sample_size=64, cross_attention_dim=768, attention_head_dim=8
+        )
     of_family: dict[str, dict[str, Any]] = {
         "1.5": {"cross_attention_dim": D_TEXT, "attention_head_dim": 2},
         "2.1": {

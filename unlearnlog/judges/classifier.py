@@ -23,16 +23,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.cell import REJECT, Answer
-from unlearnlog.graph.wording import (
-    EMPTY,
-    EMPTY_PAINTING,
-    EMPTY_PHOTO,
-    PHOTOS,
-    PLAIN,
-    TEMPLATES,
-    empty,
-    spoken,
-)
+from unlearnlog.judges.sentences import of_styles, of_subjects
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -80,32 +71,11 @@ class BaseJudge:
         if not len(latents):
             return []
         self.watch.stage("asking the base", 2 * sum(n for n, _ in _ROUNDS))
-        nouns = self._likeliest(latents, [self._nouns()] * len(latents))
-        hands = {noun: self._hands(noun) for noun in set(nouns)}
+        subjects = {"": REJECT, **of_subjects(self.world)}
+        nouns = self._likeliest(latents, [subjects] * len(latents))
+        hands = {n: {"": REJECT, **of_styles(self.world, n)} for n in set(nouns)}
         styles = self._likeliest(latents, [hands[noun] for noun in nouns])
         return [Answer(*pair) for pair in zip(nouns, styles, strict=True)]
-
-    def _nouns(self) -> Mapping[str, str]:
-        """Return the subject that each prompt stands for; any style will do."""
-        found = {"": REJECT, EMPTY_PAINTING: EMPTY, EMPTY_PHOTO: EMPTY}
-        for subject in self.world.subjects:
-            found[spoken(TEMPLATES[0].no_style, subject=subject)] = subject
-            found[spoken(PHOTOS[0].text, subject=subject)] = subject
-        return found
-
-    def _hands(self, noun: str) -> Mapping[str, str]:
-        """Return the style that each prompt stands for, beside a subject."""
-        found = {"": REJECT}
-        for style in (*self.world.styles, PLAIN):
-            form = PHOTOS[0] if style == PLAIN else TEMPLATES[0]
-            if noun == EMPTY:
-                text = empty(style)
-            elif noun == REJECT:
-                text = spoken(form.no_subject, style=style)
-            else:
-                text = spoken(form.text, subject=noun, style=style)
-            found[text] = style
-        return found
 
     @torch.no_grad()
     def _likeliest(

@@ -9,7 +9,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, final
@@ -21,15 +21,7 @@ from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from unlearnlog.cell import REJECT, Answer
 from unlearnlog.errors import ModelError
-from unlearnlog.graph.wording import (
-    EMPTY,
-    EMPTY_PAINTING,
-    EMPTY_PHOTO,
-    PHOTOS,
-    PLAIN,
-    TEMPLATES,
-    spoken,
-)
+from unlearnlog.judges.sentences import of_styles, of_subjects
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
@@ -93,15 +85,8 @@ class ClipJudge:
     def judged(self, painted: Painted) -> list[Answer]:
         """Return the subject and the style whose sentence fits each picture best."""
         pictures = self.features(painted)
-        painting, photo = TEMPLATES[0], PHOTOS[0]
-        nouns = {
-            s: [spoken(painting.no_style, subject=s), spoken(photo.text, subject=s)]
-            for s in self.world.subjects
-        }
-        nouns[EMPTY] = [EMPTY_PAINTING, EMPTY_PHOTO]
-        hands = {s: [spoken(painting.no_subject, style=s)] for s in self.world.styles}
-        hands[PLAIN] = [photo.no_subject]
-        subjects, styles = self._best(pictures, nouns), self._best(pictures, hands)
+        subjects = self._best(pictures, of_subjects(self.world))
+        styles = self._best(pictures, of_styles(self.world))
         return [Answer(*pair) for pair in zip(subjects, styles, strict=True)]
 
     @torch.inference_mode()
@@ -115,11 +100,11 @@ class ClipJudge:
             parts.append(torch.nn.functional.normalize(embedded, dim=-1))
         return torch.cat(parts)
 
-    def _best(self, pictures: Tensor, names: dict[str, list[str]]) -> list[str]:
-        rows = [(n, text) for n, texts in names.items() for text in texts]
-        rows += [(REJECT, text) for text in _NOTHING]
-        texts = self._embedded([text for _, text in rows])
-        return [rows[i][0] for i in (pictures @ texts.T).argmax(1).tolist()]
+    def _best(self, pictures: Tensor, sentences: Mapping[str, str]) -> list[str]:
+        meant = {**sentences, **dict.fromkeys(_NOTHING, REJECT)}
+        fit = pictures @ self._embedded(list(meant)).T
+        names = list(meant.values())
+        return [names[i] for i in fit.argmax(1).tolist()]
 
     @torch.inference_mode()
     def _embedded(self, texts: Sequence[str]) -> Tensor:
