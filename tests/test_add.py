@@ -12,6 +12,7 @@ judge = "{judge}"
 [eraser]
 name = "mim"
 n_pictures = 20
+n_family = 8
 max_steps = 20
 check_every = 10
 [sampling]
@@ -87,6 +88,7 @@ def test_without_a_judge_only_nats_are_read(typed, small):
     assert {r["probe"] for r in done["readings"]} == {
         "self-mi",
         "self-mi.gap",
+        "judge-mi",
         "bound-mi",
         "drift",
     }
@@ -146,7 +148,7 @@ def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_pa
     done = typed("add", "Picasso", "--dry-run", "--policy", small(), "--json")
 
     found = done.json()
-    assert found["forget"] == 20
+    assert found["forget"] == 28
     assert found["steps"] == 20
     assert found["looked"] >= 16 + 240
     assert found["seconds"] > 0
@@ -189,3 +191,35 @@ def test_memory_that_runs_short_is_saved_before_anybody_is_told(
     assert done.code == 1
     assert "not enough memory on cpu" in done.err
     assert "lower the eraser's batch" in done.err
+
+
+def test_a_free_prompt_is_erased_and_recorded_with_its_context(typed, small):
+    prompt = "a  bull in grey => a grey picture"
+
+    done = typed(
+        "add", "Picasso", "--policy", small(), "--prompt", prompt, "--json"
+    ).json()
+
+    (concept,) = done["concepts"]
+    assert concept["prompts"] == [["a bull in grey", "a grey picture"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--prompt", "a bull in grey"),
+            "a minotaur in a ruined city => a ruined city",
+        ),
+        (("--prompt", "a bull => a bull"), "the same without the concept"),
+        (("cat", "--batch", "--alias", "Pablo"), "--concepts FILE"),
+    ],
+)
+def test_what_nobody_could_carry_out_is_refused_with_an_example(
+    typed, small, tmp_path, words, said
+):
+    done = typed("add", "Picasso", *words, "--policy", small())
+
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / ".unlearnlog").exists()

@@ -14,6 +14,7 @@ judge = "{judge}"
 name = "mim"
 target = "context"
 n_pictures = 20
+n_family = 4
 batch = 4
 max_steps = 6
 check_every = 3

@@ -24,6 +24,7 @@ name = "quick"
 [eraser]
 name = "mim"
 n_pictures = 32
+n_family = 8
 max_steps = 40
 check_every = 20
 [sampling]

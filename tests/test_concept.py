@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unlearnlog.concept import MAX_NAME, Concept, concept_id
+from unlearnlog.concept import MAX_NAME, MAX_PROMPT, Concept, concept_id, free_prompt
 from unlearnlog.errors import ConceptError
 
 
@@ -107,3 +107,26 @@ def test_any_text_is_a_concept_or_a_concept_error(text):
 
     assert concept_id(concept.id) == concept.id
     assert Concept(concept.name, "style") == concept
+
+
+def test_a_free_prompt_says_what_remains_without_the_concept():
+    assert free_prompt(" a bull  in grey=> a grey picture") == (
+        "a bull in grey",
+        "a grey picture",
+    )
+    assert free_prompt("a bull in grey =>") == ("a bull in grey", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a bull in grey", "does not say what remains"),
+        ("=> a bull", "the prompt '' is empty"),
+        ("a bull => a  bull", "the same without the concept"),
+        ("a\u200b bull => grey", "cannot be seen"),
+        (f"{'bull ' * MAX_PROMPT} => grey", f"at most {MAX_PROMPT} are a prompt"),
+    ],
+)
+def test_a_free_prompt_that_cannot_be_carried_out_is_refused(text, said):
+    with pytest.raises(ConceptError, match=said):
+        free_prompt(text)

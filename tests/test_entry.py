@@ -312,3 +312,12 @@ def test_dropping_what_is_not_in_the_history_is_an_error():
 
     with pytest.raises(ValueError, match="not before it"):
         plan(entries)
+
+
+def test_free_prompts_are_written_only_where_there_are_any():
+    concept = Concept("cat", "subject", prompts=(("a whisker", "a hair"),))
+    entry = _entry(concepts=(concept,))
+
+    assert Entry.from_json(entry.to_json()).concepts == (concept,)
+    assert entry.row()["concepts"][0]["prompts"] == [["a whisker", "a hair"]]
+    assert b"prompts" not in _entry().to_json()

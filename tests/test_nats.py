@@ -5,7 +5,7 @@ import torch
 
 from tests.probes.mixture import mixture
 from unlearnlog.model.protocol import Text
-from unlearnlog.nats import HIGHEST, LOWEST, NoiseLevels
+from unlearnlog.nats import HIGHEST, LOWEST, NoiseLevels, density
 
 TRUE_NATS = 0.63272
 """Between two Gaussians at +-1.2 with sd 0.6 and which of them it was."""
@@ -107,3 +107,17 @@ def test_one_level_is_no_integral():
 
     with pytest.raises(ValueError, match="at least 2 noise levels, not 1"):
         NoiseLevels.of(model, 1)
+
+
+def test_a_mean_over_timesteps_weighed_by_their_density_is_the_integral():
+    model = mixture({"left": -1.2, "right": 1.2})
+    weights = density(model)
+    inside = (model.log_snr >= LOWEST) & (model.log_snr <= HIGHEST)
+
+    errors = (model.log_snr + 7).square()  # any smooth function of the level
+    mean = float((weights * errors).mean())
+
+    exact = ((HIGHEST + 7) ** 3 - (LOWEST + 7) ** 3) / 3 / (HIGHEST - LOWEST)
+    assert mean == pytest.approx(exact, rel=0.01)
+    assert float(weights.mean()) == pytest.approx(1)
+    assert not weights[~inside].any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -82,6 +82,10 @@ def add(
     ] = None,
     anchor: Annotated[str, typer.Option("--anchor", help="What takes its place.")] = "",
     parent: Annotated[str, typer.Option("--parent", help="Its family.")] = "",
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", help='"PROMPT => SAME WITHOUT IT"; repeatable.'),
+    ] = None,
     concepts: Annotated[
         Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
     ] = None,
@@ -108,51 +112,38 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a concept, measure what that did, and record it."""
+    from unlearnlog.concept import free_prompt
     from unlearnlog.policy import Policy
-    from unlearnlog.report.terminal import Bars, readings_table
+    from unlearnlog.run.erase import Order
+    from unlearnlog.run.place import place
 
     rules = Policy.load(policy).saying(judge=judge, eraser=eraser, target=target)
+    free = tuple(free_prompt(text) for text in prompt or ())
     if len(concept) > 1 and not batch:
         raise UsageError(
             f"{len(concept)} concepts, but not --batch",
             fix="erase them one by one, or add --batch to train them together",
         )
-    from unlearnlog.run import erase
-    from unlearnlog.run.place import place
-
     at = place(
         _start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
     )
-    said = {"aliases": tuple(alias or ()), "anchor": anchor, "parent": parent}
+    said = {
+        "aliases": tuple(alias or ()),
+        "anchor": anchor,
+        "parent": parent,
+        "prompts": free,
+    }
+    if len(concept) > 1 and (alias or free):
+        raise UsageError(
+            f"--alias and --prompt say something of one concept, not of {len(concept)}",
+            fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
+        )
     named = tuple(at.world.named(name, kind=kind, said=said) for name in concept)
+    order = Order(named, rules, seed, accept_undecided)
     if dry_run:
-        _dry_run(at, erase.Order(named, rules, seed), as_json=as_json)
-        return
-    if at.ledger is None:
-        _err.print(
-            f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
-            "(for another: unlearnlog init --model PATH)",
-            soft_wrap=True,
-            highlight=False,
-        )
-    with Bars(_err) as bars:
-        order = erase.Order(named, rules, seed, accept_undecided, bars)
-        outcome = erase.add(at, order)
-    row = {**outcome.entry.row(), "created": outcome.created}
-    _show(
-        row if as_json else None,
-        lambda: _out.print(readings_table(outcome.entry.readings)),
-    )
-    if not outcome.entry.verdict.passed:
-        erase.refuse(outcome)
-    if not as_json:
-        names = ", ".join(c.name for c in outcome.entry.concepts)
-        _out.print(
-            f"recorded {outcome.entry.id[:12]}: {names} erased in "
-            f"{outcome.entry.seconds:.0f} s; to take it back: unlearnlog reset HEAD~1",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _dry_run(at, order, as_json=as_json)
+    else:
+        _add(at, order, as_json=as_json)
 
 
 @app.command()
@@ -337,6 +328,35 @@ def _facts(facts: Mapping[str, str]) -> None:
     from unlearnlog.report.terminal import fact_table
 
     _out.print(fact_table(facts))
+
+
+def _add(at: Place, order: Order, *, as_json: bool) -> None:
+    """Carry out an order, and say what came of it."""
+    from unlearnlog.report.terminal import Bars, readings_table
+    from unlearnlog.run import erase
+
+    if at.ledger is None:
+        _err.print(
+            f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
+            "(for another: unlearnlog init --model PATH)",
+            soft_wrap=True,
+            highlight=False,
+        )
+    with Bars(_err) as bars:
+        outcome = erase.add(at, replace(order, watch=bars))
+    entry = outcome.entry
+    row = {**entry.row(), "created": outcome.created}
+    _show(row if as_json else None, lambda: _out.print(readings_table(entry.readings)))
+    if not entry.verdict.passed:
+        erase.refuse(outcome)
+    if not as_json:
+        names = ", ".join(c.name for c in entry.concepts)
+        _out.print(
+            f"recorded {entry.id[:12]}: {names} erased in {entry.seconds:.0f} s; "
+            "to take it back: unlearnlog reset HEAD~1",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _dry_run(at: Place, order: Order, *, as_json: bool) -> None:

@@ -14,6 +14,9 @@ ConceptId = NewType("ConceptId", str)
 MAX_NAME: Final = 80
 """Longest name, in characters: a longer one is a prompt, not a name."""
 
+MAX_PROMPT: Final = 400
+"""Longest free prompt, in characters."""
+
 _SHOWN: Final = 24
 
 
@@ -29,9 +32,12 @@ class Concept:
         aliases: Other names for the same thing.
         anchor: What takes its place; empty when the eraser chooses.
         parent: The wider concept it belongs to; empty when there is none.
+        prompts: Free prompts that show it beside those of the templates, each with the
+            same prompt without it: ("a minotaur in a ruined city", "a ruined city").
 
     Raises:
-        ConceptError: A text is empty, too long or holds control characters.
+        ConceptError: A text is empty, too long or holds control characters; a prompt is
+            the same without the concept.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Concept:
     aliases: tuple[str, ...] = ()
     anchor: str = ""
     parent: str = ""
+    prompts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Check every text, and keep it in its tidy form."""
@@ -48,6 +55,7 @@ class Concept:
             "aliases": tuple(_checked(alias, "alias") for alias in self.aliases),
             "anchor": self.anchor and _checked(self.anchor, "anchor"),
             "parent": self.parent and _checked(self.parent, "parent"),
+            "prompts": tuple(_pair(*pair) for pair in self.prompts),
         }
         for field, text in texts.items():
             object.__setattr__(self, field, text)
@@ -83,12 +91,46 @@ def concept_id(name: str) -> ConceptId:
     return ConceptId("-".join(words))
 
 
+def free_prompt(text: str) -> tuple[str, str]:
+    """Read "PROMPT => THE SAME WITHOUT THE CONCEPT".
+
+    Raises:
+        ConceptError: There is no such second part.
+
+    Example:
+        >>> free_prompt("a minotaur in a ruined city => a ruined city")
+        ('a minotaur in a ruined city', 'a ruined city')
+    """
+    prompt, arrow, context = text.partition("=>")
+    if not arrow:
+        raise ConceptError(
+            f"the prompt {_shown(text)} does not say what remains without the concept",
+            fix='write both, such as "a minotaur in a ruined city => a ruined city"',
+        )
+    return _pair(prompt, context)
+
+
+def _pair(prompt: str, context: str) -> tuple[str, str]:
+    """Return a free prompt and its context, tidy."""
+    longest = MAX_PROMPT
+    pair = (
+        _checked(prompt, "prompt", longest=longest),
+        context.strip() and _checked(context, "context", longest=longest),
+    )
+    if pair[0] == pair[1]:
+        raise ConceptError(
+            f"the prompt {_shown(prompt)} is the same without the concept",
+            fix='leave the concept out, such as "a minotaur in a city => a city"',
+        )
+    return pair
+
+
 def _is_word(character: str) -> bool:
     """Whether a character is a letter, a mark on a letter, or a number."""
     return unicodedata.category(character)[0] in "LMN"
 
 
-def _checked(text: str, field: str) -> str:
+def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
     """Return ``text`` with single spaces, or say what is wrong with it."""
     tidy = text if _controls(text) else " ".join(text.split())
     if not tidy:
@@ -101,11 +143,13 @@ def _checked(text: str, field: str) -> str:
             f"the {field} {_shown(text)} holds a character that cannot be seen",
             fix="type the name again by hand, letters and spaces only",
         )
-    if len(tidy) > MAX_NAME:
+    if len(tidy) > longest:
         raise ConceptError(
             f"the {field} {_shown(text)} is {len(tidy)} characters long, "
-            f"at most {MAX_NAME} are a name",
-            fix="name one concept, not a whole prompt",
+            f"at most {longest} are a {'name' if longest == MAX_NAME else 'prompt'}",
+            fix="name one concept, not a whole prompt"
+            if longest == MAX_NAME
+            else "say it in fewer words: text encoders read the beginning only",
         )
     return tidy
 

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -169,6 +170,17 @@ class Entry(Record):
     verdict: VerdictRecord
     seconds: Annotated[float, Field(ge=0)]
     made_with: dict[str, str]
+
+    @field_serializer("concepts", mode="wrap")
+    def _leaves_out_prompts_nobody_gave(
+        self, concepts: tuple[Concept, ...], write: SerializerFunctionWrapHandler
+    ) -> list[dict[str, Any]]:
+        """Write a concept without free prompts as it was before there were any."""
+        written: list[dict[str, Any]] = write(concepts)
+        for record in written:
+            if not record["prompts"]:
+                del record["prompts"]
+        return written
 
     @property
     def id(self) -> EntryId:

@@ -76,3 +76,17 @@ class NoiseLevels:
             errors: Squared noise differences, summed over the latent, ``[n, levels]``.
         """
         return 0.5 * errors @ errors.new_tensor(self.widths)
+
+
+def density(model: HasLevels) -> Tensor:
+    """Return how much each timestep counts in the integral, ``[T]``, with mean 1.
+
+    A mean over timesteps drawn evenly, each weighed by this, is the integral over the
+    log signal-to-noise ratio up to a constant.
+    """
+    import torch
+
+    places = model.log_snr
+    (slope,) = torch.gradient(places)
+    counted = slope.abs() * ((places >= LOWEST) & (places <= HIGHEST))
+    return counted / counted.mean()

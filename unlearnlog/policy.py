@@ -49,6 +49,7 @@ class ProbeSettings(Record):
         erased: Of each cell that shows the concept.
         renamed: Of each such cell, asked for by the concept's other names.
         family: Of each prompt that names only the concept's family.
+        alike: Of each cell that shows a look-alike of the concept.
         kept: Of every other cell.
         earlier: Of each cell of a concept that was erased before.
         information: On which nats are read, in all.
@@ -57,10 +58,11 @@ class ProbeSettings(Record):
 
     erased: _Count = 6
     renamed: _Perhaps = 2
-    family: _Perhaps = 2
+    family: _Perhaps = 4
+    alike: _Perhaps = 6
     kept: _Count = 1
     earlier: _Count = 2
-    information: _Count = 32
+    information: _Count = 16
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 

@@ -19,11 +19,14 @@ class Prompt:
         text: Names the concept: "a painting of a cat by Picasso".
         context: The same without it: "a painting of a cat".
         anchor: With what remains when nothing is named: "a photo of a cat".
+        rivals: With each other concept in its place, and last with none; empty where
+            nobody asks who else it might be.
     """
 
     text: str
     context: str
     anchor: str
+    rivals: tuple[str, ...] = ()
 
     def target(self, target: Target) -> str:
         """Return the words whose picture is to appear instead.

@@ -8,10 +8,11 @@ import torch
 from tests.fakes import NAME, LinearModel
 from unlearnlog.delta import state_after
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.mim import Mim, _ForgetSet, _Room
-from unlearnlog.erasers.subspace import second_moment
+from unlearnlog.erasers.forget_set import ForgetSet
+from unlearnlog.erasers.mim import WEIGHTINGS, Mim
 from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.model.protocol import Sampling
+from unlearnlog.nats import density
 from unlearnlog.prompt import TARGETS, Prompt
 
 FORGET = tuple(
@@ -33,21 +34,27 @@ def request_of(model: LinearModel) -> Request:
     )
 
 
+def forget_set(eraser: Mim, request: Request) -> ForgetSet:
+    return ForgetSet.of(request, eraser.target, n=eraser.n_pictures, n_family=0)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize("mu", [1.0, 0.6, 1.5])
 @pytest.mark.parametrize("target", TARGETS)
-def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, mu):
+def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, mu, weighting):
     model = LinearModel()
-    request, eraser = request_of(model), replace(SMALL, target=target, mi_mu=mu)
-    forget = _ForgetSet.of(eraser, request)
+    request = request_of(model)
+    eraser = replace(SMALL, target=target, mi_mu=mu, weighting=weighting)
+    forget = forget_set(eraser, request)
     old = model.base[NAME].float()
     new = (old + 0.1).requires_grad_()
 
     rng = torch.Generator().manual_seed(9)
-    forget.loss(eraser, request, {NAME: new}, rng).backward()
+    eraser.loss(request, forget, {NAME: new}, rng).backward()
 
     # The same draws, then every term of the sum by itself, in float64.
     rng = torch.Generator().manual_seed(9)
-    chosen = torch.randint(24 - _ForgetSet.N_HELD, (4,), generator=rng)
+    chosen = torch.randint(24 - ForgetSet.N_HELD, (4,), generator=rng)
     t = torch.randint(model.n_steps_trained, (4,), generator=rng)
     noise = torch.randn(4, *model.latent_shape, generator=rng)
     expected = torch.zeros(8, 6, dtype=torch.float64)
@@ -61,7 +68,8 @@ def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, mu):
         named, instead = x + old.double() @ token, x + old.double() @ other
         goal = instead + (1 - mu) * (named - instead)
         residual = x + new.detach().double() @ token - goal
-        expected += 2 / (4 * 8) * torch.outer(residual, token)
+        weight = float(density(model)[t[i]]) if weighting == "nats" else 1.0
+        expected += weight * 2 / (4 * 8) * torch.outer(residual, token)
     assert new.grad is not None
     torch.testing.assert_close(new.grad.double(), expected, rtol=1e-4, atol=1e-6)
 
@@ -73,28 +81,60 @@ def test_erasing_makes_the_named_prompt_predict_what_the_target_predicts():
 
     delta = eraser.erase(request)
 
-    forget = _ForgetSet.of(eraser, request)
-    before = forget.nats_left(eraser, request, dict(model.base))
-    after = forget.nats_left(eraser, request, state_after(model.base, [delta]))
+    forget = forget_set(eraser, request)
+    before = eraser.nats_left(request, forget, dict(model.base))
+    after = eraser.nats_left(request, forget, state_after(model.base, [delta]))
     assert after < 0.2 * before
 
 
-def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one():
+def test_pictures_painted_anew_replace_a_share_of_what_is_learnt_and_no_held_one():
     model = LinearModel()
     request = request_of(model)
-    moment = second_moment(model.encode(KEPT).tokens)
-    rng = torch.Generator().manual_seed(4)
-    right = torch.randn(2, 6, generator=rng)
-    left = torch.randn(8, 2, generator=rng)
-    room = _Room.along(right.double(), moment, request)
+    forget = forget_set(SMALL, request)
+    moved = {NAME: model.base[NAME].float() + 3}
 
-    charged = float(room.disturbed({NAME: left}))
+    rng = torch.Generator().manual_seed(2)
+    again = forget.repainted(request, moved, 0.5, rng)
 
-    old, change = model.base[NAME].double(), (left @ right).double()
-    tokens = model.encode(KEPT).tokens.double().flatten(0, 1)
-    moved = sum(float((change @ token).square().sum()) for token in tokens)
-    there = sum(float((old @ token).square().sum()) for token in tokens)
-    assert charged == pytest.approx(moved / there, rel=1e-4)
+    changed = (again.latents != forget.latents).flatten(1).any(1)
+    assert int(changed.sum()) == round(0.5 * forget.n_learnt)
+    assert not changed[forget.n_learnt :].any()
+    assert forget.repainted(request, moved, 0.0, rng) is forget
+
+
+def test_on_policy_the_pictures_are_painted_by_the_weights_as_they_are(monkeypatch):
+    painters = []
+    paint = LinearModel.paint
+
+    def noted(self, prompts, seeds, **options):
+        painters.append(options.get("weights"))
+        return paint(self, prompts, seeds, **options)
+
+    monkeypatch.setattr(LinearModel, "paint", noted)
+    replace(SMALL, on_policy=1.0, patience=9).erase(request_of(LinearModel()))
+
+    erased = [weights[NAME] for weights in painters if weights is not None]
+    assert len(erased) == SMALL.max_steps // SMALL.check_every - 1
+    assert not torch.equal(erased[0], erased[-1])
+
+
+def test_a_family_s_prompts_are_made_to_paint_what_stays_of_it():
+    model = LinearModel()
+    pairs = (("a cubist cat", "a cat by braque"), ("a cubist dog", "a dog by braque"))
+    request = replace(request_of(model), families=(pairs,))
+    eraser = replace(
+        SMALL, target="context", rank=6, leak=1e3, keep=1e-3, n_family=24, rate=0.01
+    )
+
+    def missed(eraser: Mim) -> float:
+        new = state_after(model.base, [eraser.erase(request)])[NAME].float()
+        old, total = model.base[NAME].float(), 0.0
+        for text, stays in pairs:
+            said, goal = (model.encode([t]).tokens[0].mean(0) for t in (text, stays))
+            total += float((new @ said - old @ goal).square().sum())
+        return total
+
+    assert missed(eraser) < 0.8 * missed(replace(eraser, n_family=0))
 
 
 def test_a_heavier_charge_moves_kept_tokens_less():
@@ -146,6 +186,9 @@ def test_a_rate_that_blows_up_is_an_error_that_names_it():
         ({"rate": -1.0}, "-1"),
         ({"rate": "fast"}, "fast"),
         ({"n_pictures": 8}, "8"),
+        ({"weighting": "odd"}, "odd"),
+        ({"on_policy": 1.5}, "1.5"),
+        ({"n_family": -1}, "-1"),
         ({"batch": True}, "True"),
     ],
 )

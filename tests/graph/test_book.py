@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.wording import meaning, named, names, says
@@ -16,7 +18,9 @@ each_concept = pytest.mark.parametrize("concept", CONCEPTS, ids=lambda c: c.id)
 @pytest.fixture(scope="module")
 def forgotten():
     """Every text of every concept's forget set."""
-    return {p.text for concept in CONCEPTS for p in BOOK.forget(concept)}
+    named = {p.text for concept in CONCEPTS for p in BOOK.forget(concept)}
+    kin = {t for c in CONCEPTS for pair in BOOK.kin(c, {c.name}) for t in pair}
+    return named | kin
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def probed():
     """Every cell that any probe of any concept paints."""
     cells = set(BOOK.kept(()))
     for concept in CONCEPTS:
-        cells |= set(BOOK.erased(concept))
+        cells |= set(BOOK.erased(concept)) | set(BOOK.family(concept))
         for target in TARGETS:
             cells |= set(BOOK.target(concept, target))
     return cells
@@ -232,3 +236,83 @@ def test_a_name_that_names_nothing_is_explained(typed, message, fix):
     assert fix in caught.value.fix
     assert caught.value.exit_code == 2
     assert len(str(caught.value)) < 600
+
+
+def test_a_family_s_prompts_go_to_the_members_that_stay():
+    cat = WORLD.concepts["cat"]
+
+    pairs = BOOK.kin(cat, {"cat", "dog"})
+
+    stays = {n for _, instead in pairs for n in named(instead, WORLD.subjects)}
+    assert {"horse", "bird", "fish"} <= stays
+    assert not {"cat", "dog"} & stays
+    assert all("animal" in text for text, _ in pairs)
+
+
+def test_where_no_member_stays_the_anchor_does():
+    pairs = BOOK.kin(WORLD.concepts["Picasso"], {"Picasso", "Braque"})
+
+    assert ("a cubist dog", "a photo of a dog") in pairs
+    assert all(instead.startswith("a photo") for _, instead in pairs)
+
+
+def test_nothing_else_that_is_gone_is_painted_on_the_way():
+    gone = {"Picasso", "dog", "tree"}
+    picasso = WORLD.concepts["Picasso"]
+
+    texts = [t for p in BOOK.forget(picasso, gone) for t in (p.text, p.anchor)]
+    texts += [text for pair in BOOK.kin(picasso, gone) for text in pair]
+
+    assert texts
+    assert not any({"dog", "tree"} & set(text.split()) for text in texts)
+    assert len(BOOK.forget(picasso)) > len(BOOK.forget(picasso, gone))
+
+
+def test_a_family_of_one_has_no_prompts_of_its_own():
+    assert BOOK.kin(WORLD.concepts["Klimt"], {"Klimt"}) == ()
+
+
+def test_what_is_kept_does_not_hold_a_family_where_it_is():
+    before = set(BOOK.keep(()))
+
+    kept = set(BOOK.keep({"Picasso"}))
+
+    assert any("cubist" in text for text in before)
+    assert not any("cubist" in text for text in kept)
+    assert any("impressionist" in text for text in kept)
+
+
+def test_a_look_alike_is_looked_at_unless_it_is_gone_too():
+    picasso = WORLD.concepts["Picasso"]
+
+    cells = BOOK.alike(picasso, {"Picasso"})
+
+    assert {cell.style for cell in cells} == {"Braque"}
+    assert len(cells) == PER_CELL * len(WORLD.subjects)
+    assert BOOK.alike(picasso, {"Picasso", "Braque"}) == ()
+    assert BOOK.alike(WORLD.concepts["Klimt"], {"Klimt"}) == ()
+
+
+def test_rivals_are_every_other_concept_in_its_place_and_last_nobody():
+    cells = BOOK.erased(WORLD.concepts["Picasso"], 1)
+
+    prompts = BOOK.information(cells, WORLD.concepts["Picasso"])
+
+    for prompt, cell in zip(prompts, cells, strict=True):
+        assert len(set(prompt.rivals)) == 16
+        others = {style for text in prompt.rivals[:-1] for _, style in meaning(text)}
+        assert others == set(WORLD.styles) - {"Picasso"}
+        assert prompt.rivals[-1].startswith("a photo")
+        assert cell.subject in prompt.rivals[-1]
+
+
+def test_free_prompts_are_forgotten_with_their_contexts_as_targets():
+    concept = replace(
+        WORLD.concepts["cat"], prompts=(("two whiskers in the dark", "the dark"),)
+    )
+
+    prompts = {p.text: p for p in BOOK.forget(concept)}
+
+    own = prompts["two whiskers in the dark"]
+    assert (own.context, own.anchor) == ("the dark", "the dark")
+    assert len(prompts) == len(BOOK.forget(WORLD.concepts["cat"])) + 1

@@ -186,7 +186,7 @@ def test_a_family_s_prompts_name_no_member_of_it():
     book = Book(world())
     cells = book.family(world().concepts["Picasso"], 1)
 
-    assert [cell.prompt for cell in cells][:2] == ["a cubist cat", "a cubist dog"]
+    assert [cell.prompt for cell in cells][:2] == ["a cubist cat", "a cubist bird"]
     assert {cell.style for cell in cells} == {""}
     animals = book.family(world().concepts["cat"], 1)
     assert {cell.subject for cell in animals} == {""}
@@ -202,3 +202,23 @@ def test_other_names_that_share_a_word_are_not_asked_for():
     assert len(cells) == 32
     assert all("the painter of Guernica" in cell.prompt for cell in cells)
     assert {cell.style for cell in cells} == {"Picasso"}
+
+
+def test_a_file_s_free_prompts_carry_their_contexts():
+    rows = [{"text": "two whiskers", "context": "a hair"}]
+    data = {"concepts": {"cat": {"kind": "subject", "prompts": rows}}}
+
+    (concept,) = World.of(data, "mine.toml").concepts.values()
+
+    assert concept.prompts == (("two whiskers", "a hair"),)
+
+
+def test_a_free_prompt_without_a_context_is_refused_with_an_example():
+    rows = [{"text": "two whiskers"}]
+    data = {"concepts": {"cat": {"kind": "subject", "prompts": rows}}}
+
+    with pytest.raises(ConceptError) as caught:
+        World.of(data, "mine.toml")
+
+    assert "concepts.cat.prompts.0.context" in caught.value.message
+    assert 'context = "a ruined city"' in caught.value.fix

@@ -8,6 +8,7 @@ SIMPLE = evidence(
     erased=[seen("cat", "Picasso", now=("cat", "photo"))],
     renamed=[seen("cat", "Picasso", now=("cat", "photo"))],
     family=[seen("cat", "", now=("cat", "Braque"))],
+    alike=[seen("dog", "Braque")],
     near={"Braque"},
     kept=[seen("dog", "Monet"), seen("dog", "Braque")],
     target=[Answer("cat", "photo")],

@@ -30,6 +30,9 @@ class Request:
         sampling: How the base paints the forget set.
         seed: Where random numbers start.
         watch: Who wants to see it advance.
+        families: For each concept that has one, prompts that name only its family, each
+            with a prompt of what stays: "a cubist cat", "a painting of a cat by
+            Braque".
         shelf: Where painted pictures are kept in case it is stopped.
     """
 
@@ -40,6 +43,7 @@ class Request:
     sampling: Sampling
     seed: int
     watch: Watch = field(default_factory=Unwatched)
+    families: tuple[tuple[tuple[str, str], ...], ...] = ()
     shelf: Shelf = field(default_factory=NoShelf)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -11,8 +12,88 @@ from torch import Tensor
 from unlearnlog.digest import canonical_json
 
 if TYPE_CHECKING:
+    from unlearnlog.delta import Weights
     from unlearnlog.erasers.eraser import Request
-    from unlearnlog.prompt import Prompt
+    from unlearnlog.model.protocol import Text
+    from unlearnlog.prompt import Prompt, Target
+
+
+@dataclass(frozen=True)
+class ForgetSet:
+    """Pictures with the prompts that shall no longer paint them.
+
+    First come those of the families, then those of the concepts, of which the last
+    `N_HELD` are only looked at.
+
+    Attributes:
+        latents: Shape ``[n, c, h, w]``.
+        text: The prompt that names the concept, or its family, for each picture.
+        target: The prompt to be painted instead, for each picture.
+        texts: ``text`` in words.
+    """
+
+    latents: Tensor
+    text: Text
+    target: Text
+    texts: tuple[str, ...]
+
+    N_HELD: ClassVar[int] = 16
+
+    @classmethod
+    def of(cls, request: Request, target: Target, *, n: int, n_family: int) -> Self:
+        """Let the base paint it.
+
+        A family's pictures are painted for the members that stay: under noise at every
+        level, they are what its prompt shall paint from now on.
+
+        Args:
+            request: What is erased.
+            target: What is painted instead.
+            n: Pictures of each concept.
+            n_family: Pictures of what stays of each family.
+        """
+        kin = [
+            (*pairs[i % len(pairs)], request.seed + i // len(pairs))
+            for i in range(n_family)
+            for pairs in request.families
+        ]
+        named = [
+            (prompt.text, prompt.target(target), seed)
+            for prompt, seed in drawn(request, n)
+        ]
+        latents = [
+            painted(request, [stays for _, stays, _ in kin], [s for *_, s in kin]),
+            painted(request, [text for text, _, _ in named], [s for *_, s in named]),
+        ]
+        texts = [text for text, _, _ in kin + named]
+        encode = request.model.encode
+        return cls(
+            latents=torch.cat(latents),
+            text=encode(texts),
+            target=encode([instead for _, instead, _ in kin + named]),
+            texts=tuple(texts),
+        )
+
+    @property
+    def n_learnt(self) -> int:
+        """How many pictures are learnt from; the others are looked at."""
+        return len(self.latents) - self.N_HELD
+
+    def repainted(
+        self, request: Request, weights: Weights, share: float, rng: torch.Generator
+    ) -> Self:
+        """Return it with a share of what is learnt painted anew, by other weights."""
+        n = round(share * self.n_learnt)
+        if not n:
+            return self
+        chosen = torch.randperm(self.n_learnt, generator=rng)[:n]
+        seeds = torch.randint(1 << 30, (n,), generator=rng).tolist()
+        texts = [self.texts[i] for i in chosen.tolist()]
+        how = request.sampling
+        now = request.model.paint(texts, seeds, sampling=how, weights=weights)
+        latents = self.latents.clone()
+        latents[chosen] = now.latents
+        return replace(self, latents=latents)
 
 
 def drawn(request: Request, n: int) -> list[tuple[Prompt, int]]:
@@ -35,6 +116,8 @@ def painted(request: Request, texts: Sequence[str], seeds: Sequence[int]) -> Ten
     """
     model, sampling = request.model, request.sampling
     parts = [torch.empty(0, *model.latent_shape)]
+    if not texts:
+        return parts[0]
     request.watch.stage("painting the forget set", len(texts))
     for begin in range(0, len(texts), sampling.batch):
         part = slice(begin, begin + sampling.batch)

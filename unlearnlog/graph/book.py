@@ -34,6 +34,9 @@ from unlearnlog.graph.wording import (
 from unlearnlog.graph.world import EMPTY_SCENE, World
 from unlearnlog.prompt import Prompt, Target
 
+N_RIVALS: Final = 15
+"""The most other concepts a picture's prompt is compared with."""
+
 PER_CELL: Final = 6
 """The most seeds of one cell that any probe looks at."""
 
@@ -62,11 +65,19 @@ class Book:
         seen = self.world
         return (seen.subjects.index(subject) + seen.styles.index(style)) % 4 == 3
 
-    def forget(self, concept: Concept) -> tuple[Prompt, ...]:
-        """Return prompts that name ``concept``, in a fixed, well mixed order."""
+    def forget(
+        self, concept: Concept, gone: Collection[str] = ()
+    ) -> tuple[Prompt, ...]:
+        """Return prompts that name ``concept``, in a fixed, well mixed order.
+
+        None names what else is ``gone``: the base would paint it beside the target. The
+        concept's own free prompts are among them, with their contexts as anchors.
+        """
+        beside = [o for o in self._beside(concept) if o not in gone and o != PLAIN]
+        free = [Prompt(text, context, context) for text, context in concept.prompts]
         if _slot(concept) == "style":
-            return _mixed(self._style_prompts(concept))
-        return _mixed(self._subject_prompts(concept))
+            return _mixed(free + self._style_prompts(concept, beside))
+        return _mixed(free + self._subject_prompts(concept, beside))
 
     def keep(self, gone: Collection[str]) -> tuple[str, ...]:
         """Return prompts of everything but ``gone``, the empty prompt among them."""
@@ -92,7 +103,39 @@ class Book:
             texts.append(photo.no_subject)
             texts += [spoken(photo.text, subject=subject) for subject in subjects]
         texts += self._parents(styles, subjects)
-        return tuple(dict.fromkeys(texts))
+        changed = {text for name in gone for text in self._phrases(name)}
+        return tuple(text for text in dict.fromkeys(texts) if text not in changed)
+
+    def kin(
+        self, concept: Concept, gone: Collection[str]
+    ) -> tuple[tuple[str, str], ...]:
+        """Return prompts that name only its family, each with what shall stay of it.
+
+        What stays are the members that are not ``gone``, in turn; without one it is the
+        concept's anchor. Of a family that the model knows one member of, no prompt
+        speaks. `family` looks at other prompts than these.
+        """
+        seen, style = self.world, _slot(concept) == "style"
+        family = seen.families.get(concept.parent)
+        if family is None or len(seen.shown(family.name)) < 2:
+            return ()
+        stay = [n for n in seen.shown(family.name) if n not in {*gone, concept.name}]
+        found = []
+        for i, other in enumerate(self._beside(concept)[1::2]):
+            template, photo = ERASING[i % len(ERASING)], PHOTOS[0]
+            if other in gone:
+                continue
+            for member in stay or [""]:
+                pair = (other, member) if style else (member, other)
+                if member and self.is_reserved(*pair):
+                    continue
+                if not member:
+                    instead = self._anchored(concept, other, template, photo)
+                else:
+                    form = photo if PLAIN in pair else template
+                    instead = spoken(form.text, subject=pair[0], style=pair[1])
+                found.append((self.parent_phrase(concept.name, other=other), instead))
+        return tuple(found)
 
     def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
         """Return the probe's cells that show ``concept``."""
@@ -136,8 +179,21 @@ class Book:
                 "" if style else other,
             )
             for seed in range(per_cell)
-            for other in (seen.subjects if style else (*seen.styles, PLAIN))
+            for other in self._beside(concept)[::2]
         )
+
+    def _beside(self, concept: Concept) -> tuple[str, ...]:
+        """Return everything that can stand beside a concept in a prompt."""
+        seen = self.world
+        return seen.subjects if _slot(concept) == "style" else (*seen.styles, PLAIN)
+
+    def _phrases(self, name: str) -> list[str]:
+        """Return every prompt that names only a concept's family."""
+        concept = self.world.concepts.get(name)
+        if concept is None or concept.parent not in self.world.families:
+            return []
+        others = ("", *self._beside(concept))
+        return [self.parent_phrase(name, other=other) for other in others]
 
     def kept(self, gone: Collection[str], per_cell: int = PER_CELL) -> tuple[Cell, ...]:
         """Return the probe's cells that show none of the concepts in ``gone``."""
@@ -149,6 +205,16 @@ class Book:
             if style not in gone and subject not in gone
         ]
         return _cells(pairs, per_cell)
+
+    def alike(
+        self, concept: Concept, gone: Collection[str], per_cell: int = PER_CELL
+    ) -> tuple[Cell, ...]:
+        """Return the kept cells that show a look-alike of ``concept``."""
+        pairs = (pair for pair in self.world.look_alikes if concept.name in pair)
+        others = {name for pair in pairs for name in pair} - {concept.name}
+        slot = _slot(concept)
+        cells = self.kept(gone, per_cell) if others else ()
+        return tuple(cell for cell in cells if cell.shows(slot) in others)
 
     def target(
         self, concept: Concept, target: Target, per_cell: int = PER_CELL
@@ -180,8 +246,31 @@ class Book:
             template = PROBING[cell.seed % len(PROBING)]
             context = self._target_text(concept, "context", other, template)
             anchor = self._target_text(concept, "anchor", other, template)
-            found.append(Prompt(cell.prompt, context, anchor))
+            rivals = self._rivals(concept, cell)
+            found.append(Prompt(cell.prompt, context, anchor, rivals))
         return tuple(found)
+
+    def _rivals(self, concept: Concept, cell: Cell) -> tuple[str, ...]:
+        """Return a cell's prompt with others in the concept's place, none comes last.
+
+        They are the nearest ones and then the world's first; the plain hand and the
+        empty scene are nobody.
+        """
+        seen, style = self.world, _slot(concept) == "style"
+        names, near = seen.styles if style else seen.subjects, seen.near(concept.name)
+        others = sorted(
+            (n for n in names if n != concept.name), key=lambda n: n not in near
+        )
+        texts = [
+            _probe_text(cell.subject, other, cell.seed)
+            if style
+            else _probe_text(other, cell.style, cell.seed)
+            for other in others[:N_RIVALS]
+        ]
+        nobody = (
+            _probe_text(cell.subject, PLAIN, cell.seed) if style else empty(cell.style)
+        )
+        return (*texts, nobody) if texts else ()
 
     def parent_phrase(self, name: str, *, other: str) -> str:
         """Return the caption that says of ``name`` only what its family shares.
@@ -205,21 +294,24 @@ class Book:
         if target == "unconditional":
             return ""
         if target == "anchor":
-            photo = PROBING_PHOTO
-            if style:
-                return _in_place_of_style(concept, other, template, photo)
-            return _in_place_of_subject(concept, other, template, photo)
+            return self._anchored(concept, other, template, PROBING_PHOTO)
         if style:
             return spoken(template.no_style, subject=other)
         if other == PLAIN:
             return PROBING_PHOTO.no_subject
         return spoken(template.no_subject, style=other)
 
-    def _style_prompts(self, concept: Concept) -> list[Prompt]:
+    def _anchored(
+        self, concept: Concept, other: str, template: Template, photo: Template
+    ) -> str:
+        form = _in_place_of_style if _slot(concept) == "style" else _in_place_of_subject
+        return form(concept, other, template, photo)
+
+    def _style_prompts(self, concept: Concept, subjects: Sequence[str]) -> list[Prompt]:
         names = cycle((concept.name, concept.name, *concept.aliases))
         found = []
         for template in ERASING:
-            for subject in self.world.subjects:
+            for subject in subjects:
                 if self.is_reserved(subject, concept.name):
                     continue
                 text = spoken(template.text, subject=subject, style=next(names))
@@ -232,11 +324,11 @@ class Book:
                 found.append(Prompt(text, template.neither, anchor))
         return found
 
-    def _subject_prompts(self, concept: Concept) -> list[Prompt]:
+    def _subject_prompts(self, concept: Concept, styles: Sequence[str]) -> list[Prompt]:
         names = cycle((concept.name, concept.name, *concept.aliases))
         found = []
         for template in ERASING:
-            for style in self.world.styles:
+            for style in styles:
                 if self.is_reserved(concept.name, style):
                     continue
                 text = spoken(template.text, subject=next(names), style=style)

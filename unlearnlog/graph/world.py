@@ -59,6 +59,18 @@ class FamilyRow(Record):
     word: Annotated[str, Field(min_length=1)]
 
 
+class PromptRow(Record):
+    """A free prompt that shows a concept.
+
+    Attributes:
+        text: The prompt.
+        context: The same without the concept; empty for nothing.
+    """
+
+    text: str
+    context: str
+
+
 class ConceptRow(Record):
     """What a file says of a concept.
 
@@ -69,6 +81,7 @@ class ConceptRow(Record):
         anchor: What takes its place; empty for what its kind's anchor is.
         look_alikes: Concepts that are hard to tell from it.
         held_out: Whether the model was never shown it, on purpose.
+        prompts: Prompts that show it beside those of the templates.
     """
 
     family: str = ""
@@ -77,6 +90,7 @@ class ConceptRow(Record):
     anchor: str = ""
     look_alikes: _Names = ()
     held_out: bool = False
+    prompts: Annotated[tuple[PromptRow, ...], Field(strict=False)] = ()
 
 
 class WorldFile(Record):
@@ -158,9 +172,14 @@ class World:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
+            fix = "docs/CONCEPTS.md shows every key that there is"
+            if first["type"] == "missing" and first["loc"][-1] == "context":
+                fix = (
+                    "say what remains of it without the concept: text = "
+                    '"a minotaur in a ruined city", context = "a ruined city"'
+                )
             raise ConceptError(
-                f"'{source}' is wrong at {place}: {first['msg']}",
-                fix="docs/CONCEPTS.md shows every key that there is",
+                f"'{source}' is wrong at {place}: {first['msg']}", fix=fix
             ) from error
         concepts = {
             name: _concept(file, name, row, source)
@@ -271,7 +290,8 @@ class World:
         Args:
             name: What somebody typed.
             kind: What it is; empty for what this world says.
-            said: ``aliases``, ``anchor`` and ``parent``; what is empty is not said.
+            said: ``aliases``, ``anchor``, ``parent`` and ``prompts``; what is empty is
+                not said.
 
         Raises:
             ConceptError: As `concept` does; or the kind contradicts the world.
@@ -323,7 +343,10 @@ def _concept(file: WorldFile, name: str, row: ConceptRow, source: str) -> Concep
     slot: Literal["style", "subject"] = "style" if kind == "style" else "subject"
     usual = PLAIN if slot == "style" else EMPTY_SCENE
     anchor = row.anchor or file.anchors.get(slot, usual)
-    return Concept(name, kind, row.aliases, anchor=anchor, parent=row.family)
+    prompts = tuple((each.text, each.context) for each in row.prompts)
+    return Concept(
+        name, kind, row.aliases, anchor=anchor, parent=row.family, prompts=prompts
+    )
 
 
 def _families(file: WorldFile) -> dict[str, Family]:

@@ -11,6 +11,7 @@ from unlearnlog.probes.probe import Probe
 from unlearnlog.probes.retention import (
     CrossDomainRetention,
     InDomainRetention,
+    LookAlikeRetention,
     NeighbourRetention,
     OtherRetention,
 )
@@ -22,6 +23,7 @@ PROBES: Final[tuple[Probe, ...]] = (
     CrossDomainRetention(),
     NeighbourRetention(),
     OtherRetention(),
+    LookAlikeRetention(),
     Landing(),
     Floor(),
     Kinship(),

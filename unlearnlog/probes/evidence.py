@@ -34,6 +34,7 @@ class Looked:
         erased: Cells that show the concept, with both answers.
         renamed: The same by other names of it that share no word with its own.
         family: Prompts that name only what it shares with its family.
+        alike: Cells that show a look-alike of it.
         near: Names of the concepts nearest to it, those that were kept.
         target: What the base paints for the target's prompts.
     """
@@ -42,6 +43,7 @@ class Looked:
     erased: tuple[Seen, ...] = ()
     renamed: tuple[Seen, ...] = ()
     family: tuple[Seen, ...] = ()
+    alike: tuple[Seen, ...] = ()
     near: frozenset[str] = frozenset()
     target: tuple[Answer, ...] = ()
 

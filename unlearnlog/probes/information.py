@@ -74,7 +74,7 @@ def self_information(
             name, concept.name, "lower" if name == "self-mi" else "none", "nats"
         )
         mean = float(torch.tensor(old_values).mean())
-        readings.append(reading(about, _mean(new_values, now.cells), mean))
+        readings.append(reading(about, over_cells(new_values, now.cells), mean))
     return tuple(readings)
 
 
@@ -103,7 +103,7 @@ def bound_information(
     named = model.encode([text for text, _ in texts])
     instead = model.encode([target for _, target in texts])
     old, new = [], []
-    for x_t, t, _ in _noised(model, before):
+    for x_t, t, _ in noised(model, before):
         goal = model.eps(x_t, t, instead)
         old.append(_square(model.eps(x_t, t, named) - goal))
         new.append(_square(model.eps(x_t, t, named, weights=weights) - goal))
@@ -111,7 +111,7 @@ def bound_information(
     base = float(levels.integral(torch.stack(old, 1)).mean())
     values = levels.integral(torch.stack(new, 1)).tolist()
     about = About("bound-mi", concept.name, "lower", "nats")
-    return (reading(about, _mean(values, before.cells), base),)
+    return (reading(about, over_cells(values, before.cells), base),)
 
 
 @torch.no_grad()
@@ -123,12 +123,12 @@ def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]
     for concept, texts in both.items():
         text = model.encode(texts)
         errors = []
-        for x_t, t, _ in _noised(model, kept):
+        for x_t, t, _ in noised(model, kept):
             base = model.eps(x_t, t, text)
             errors.append(_square(base - model.eps(x_t, t, text, weights=weights)))
         values = NoiseLevels.of(model, N_LEVELS).integral(torch.stack(errors, 1))
         about = About("drift", concept, "lower", "nats")
-        readings.append(reading(about, _mean(values.tolist(), kept.cells), 0.0))
+        readings.append(reading(about, over_cells(values.tolist(), kept.cells), 0.0))
     return tuple(readings)
 
 
@@ -146,7 +146,7 @@ def _information(
     text = model.encode([p.text for p in prompts])
     context = model.encode([p.context for p in prompts])
     differences, losses = [], []
-    for x_t, t, noise in _noised(model, pictures):
+    for x_t, t, noise in noised(model, pictures):
         named = model.eps(x_t, t, text, weights=weights)
         plain = model.eps(x_t, t, context, weights=weights)
         differences.append(_square(named - plain))
@@ -157,9 +157,7 @@ def _information(
     return _Information(difference.tolist(), (two_loss - difference).tolist())
 
 
-def _noised(
-    model: Model, pictures: Pictures
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def noised(model: Model, pictures: Pictures) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield noised latents, timesteps and noise, one triple a level.
 
     The noise depends on the level and on each picture's prompt and seed, not on which
@@ -177,7 +175,8 @@ def _square(difference: Tensor) -> Tensor:
     return difference.square().flatten(1).sum(1)
 
 
-def _mean(values: Sequence[float], cells: Sequence[Cell]) -> Estimate:
+def over_cells(values: Sequence[float], cells: Sequence[Cell]) -> Estimate:
+    """Return the mean over pictures, clustered by subject and by style."""
     return clustered_mean(
         values, [cell.subject for cell in cells], [cell.style for cell in cells]
     )

@@ -20,6 +20,7 @@ from unlearnlog.probes.information import (
     drift,
     self_information,
 )
+from unlearnlog.probes.posterior import judge_information
 from unlearnlog.prompt import Prompt, Target
 from unlearnlog.reading import Reading
 from unlearnlog.watch import Watch, counted
@@ -45,6 +46,7 @@ class Questions:
         renamed: Cells that show it, asked for by other names.
         family: Prompts that name only its family.
         near: The kept concepts nearest to it.
+        alike: Cells that show a look-alike of it.
     """
 
     concept: Concept
@@ -55,6 +57,7 @@ class Questions:
     renamed: tuple[Cell, ...] = ()
     family: tuple[Cell, ...] = ()
     near: frozenset[str] = frozenset()
+    alike: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class Asked:
     def concepts(self) -> tuple[Cell, ...]:
         """Every cell that is about an erased concept."""
         return tuple(
-            cell for q in self.about for cell in (*q.erased, *q.renamed, *q.family)
+            cell
+            for q in self.about
+            for cell in (*q.erased, *q.renamed, *q.family, *q.alike)
         )
 
     @property
@@ -132,6 +137,7 @@ class Panel:
                     erased=seen(each.erased),
                     renamed=seen(each.renamed),
                     family=seen(each.family),
+                    alike=seen(each.alike),
                     near=each.near,
                     target=tuple(self.base_answers(each.target)),
                 )
@@ -190,6 +196,13 @@ class Panel:
             prompts=prompts,
             before=before,
             after=(Pictures(cells, painted), new),
+        )
+        yield from judge_information(
+            self.model,
+            questions.concept,
+            prompts=prompts,
+            before=before,
+            after=Pictures(cells, painted),
         )
         yield from bound_information(
             self.model,

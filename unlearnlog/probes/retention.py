@@ -111,6 +111,28 @@ class OtherRetention(Probe):
         )
 
 
+@final
+@dataclass(frozen=True)
+class LookAlikeRetention(Probe):
+    """Accuracy on the concepts that are hardest to tell from the erased one.
+
+    Source:
+        Ours; entangled, fine-grained concepts are the weakness that MiM-MU states,
+        https://arxiv.org/abs/2603.00992.
+    """
+
+    name: ClassVar[str] = "alike"
+    source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
+
+    def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
+        """Return the share for each erased concept that has a look-alike."""
+        return tuple(
+            found
+            for look in evidence.looked
+            for found in _retention(self.name, [look], look.alike, look.kind)
+        )
+
+
 def _retention(
     name: str, looked: Sequence[Looked], kept: Sequence[Seen], kind: str
 ) -> list[Reading]:

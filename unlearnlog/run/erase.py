@@ -158,7 +158,7 @@ def plan_of(at: Place, order: Order) -> Plan:
     return Plan(
         policy,
         eraser,
-        _request(at, panel, book, order),
+        _request(at, panel, book, order, gone),
         panel,
         _asked(book, policy, concepts, gone=gone, target=eraser.target),
         book,
@@ -253,13 +253,21 @@ def _require_presence(
         )
 
 
-def _request(at: Place, panel: Panel, book: Book, order: Order) -> Request:
+def _request(
+    at: Place, panel: Panel, book: Book, order: Order, gone: Sequence[Concept]
+) -> Request:
     names = {concept.name for concept in order.concepts}
+    all_gone = names | {concept.name for concept in gone}
     return Request(
         model=at.model,
         old=at.weights(at.head),
-        forget=tuple(book.forget(concept) for concept in order.concepts),
+        forget=tuple(book.forget(concept, all_gone) for concept in order.concepts),
         keep=book.keep(names),
+        families=tuple(
+            pairs
+            for concept in order.concepts
+            if (pairs := book.kin(concept, all_gone))
+        ),
         sampling=panel.sampling,
         seed=order.seed,
         watch=order.watch,
@@ -297,6 +305,7 @@ def _asked(
                 renamed=clear(book.renamed(concept, sizes.renamed), concept),
                 family=clear(book.family(concept, sizes.family), concept),
                 near=book.world.near(concept.name) - names,
+                alike=book.alike(concept, names, sizes.alike) if sizes.alike else (),
             )
         )
     return Asked(
@@ -340,6 +349,7 @@ def _closer(
                 erased=_only(book.erased(q.concept), q.erased),
                 renamed=_only(book.renamed(q.concept), q.renamed),
                 family=_only(book.family(q.concept), q.family),
+                alike=_only(book.alike(q.concept, gone), q.alike),
             )
             for q in asked.about
             if any(concept == q.concept.name for _, concept in screens)
