@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,11 +33,14 @@ from unlearnlog.watch import Watch
 RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
 TARGETS: Final = ("anchor", "context", "unconditional")
-CHAIN: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Mondrian", "Klimt")
+N_ORDERS: Final = 2
 BATCH: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Klimt")
-FULL: Final = {"erased": 6, "kept": 6, "earlier": 6, "information": 32}
-COARSE: Final = {**FULL, "kept": 1}
+COARSE: Final = {"erased": 6, "kept": 1, "earlier": 2, "information": 16}
 """For comparisons: means are as sure, single concepts are screens."""
+
+FULL: Final = {**COARSE, "kept": 6, "distance": 256}
+LEAN: Final = {**COARSE, "renamed": 0, "family": 0, "alike": 0, "information": 8}
+"""For long histories: what they are made for, and no more."""
 
 _DECIDES: Final = ("erasers", "graph", "judges", "model", "probes", "atelier")
 """Packages that decide what an erasure does and what is read of it."""
@@ -69,8 +73,8 @@ def cells() -> list[Cell]:
     coarse = tuple(COARSE.items())
     found = [alone(name) for name in ALONE]
     found += [alone(n, t) for n in ("Picasso", "cat") for t in TARGETS[1:]]
-    found.append(Cell("six-styles", tuple((n,) for n in CHAIN), sizes=coarse))
     found.append(Cell("batch-of-five", (BATCH,), sizes=coarse))
+    found += [in_sequence(order) for order in range(1, N_ORDERS + 1)]
     seen = world()
     others = [n for n in (*seen.styles, *seen.subjects) if n not in ALONE]
     return found + [alone(name) for name in others]
@@ -82,6 +86,14 @@ def alone(concept: str, target: str = TARGETS[0]) -> Cell:
     sizes = FULL if known else COARSE
     name = f"{concept_id(concept)}-{target}"
     return Cell(name, ((concept,),), target, tuple(sizes.items()))
+
+
+def in_sequence(order: int) -> Cell:
+    """Return the cell of every style erased one after another, in one of the orders."""
+    styles = list(world().styles)
+    random.Random(order).shuffle(styles)
+    steps = tuple((name,) for name in styles)
+    return Cell(f"all-styles-{order}", steps, sizes=tuple(LEAN.items()))
 
 
 def full_policy(target: str, probes: dict[str, int]) -> Policy:
@@ -114,18 +126,20 @@ def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
     return rows
 
 
-def made_of(cell: Cell) -> dict[str, str]:
-    """Return digests of the weights and of everything that decides a cell's results."""
+def code_digest(history: object) -> str:
+    """Return a digest of a history and of all code that decides what is read of it."""
     files = [p for part in _DECIDES for p in (PACKAGE / part).rglob("*.py")]
     files = [p for p in files if "recipe" not in p.parts]
     files += [PACKAGE / "nats.py", PACKAGE / "run" / "erase.py"]
     code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
     code["default.toml"] = digest_of((policy_folder() / "default.toml").read_bytes())
+    return digest_of(canonical_json([code, json.loads(json.dumps(history))]))
+
+
+def made_of(cell: Cell) -> dict[str, str]:
+    """Return digests of the weights and of everything that decides a cell's results."""
     history = [cell.steps, cell.target, cell.sizes]
-    return {
-        "weights": base_answers().root,
-        "code": digest_of(canonical_json([code, json.loads(json.dumps(history))])),
-    }
+    return {"weights": base_answers().root, "code": code_digest(history)}
 
 
 def rows_of(cell: Cell) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ picture. A block stands between ``<!-- begin NAME -->`` and ``<!-- end -->``.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -19,6 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from unlearnlog.concept import concept_id  # noqa: E402 - found beside this folder
+
 RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
 DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "RESULTS.md")
@@ -104,19 +109,33 @@ def _rows(name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _alone(_: str) -> str:
-    """Return one row for each erasure of one concept."""
-    rows = [
-        "| concept | target | UA | alias | IRA / base | CRA / base | beside / base | "
-        "anchor | reject | look-alike / base | worst kept / base | nats before | "
-        "nats after |",
-        "|---|---|" + "--:|" * 11,
-    ]
-    for path in sorted(RESULTS.glob("*.json")):
-        entries = _rows(path.stem)
-        if len(entries) == 1 and len(entries[0]["concepts"]) == 1:
-            rows.append(_row(entries[0]))
-    return "\n".join(rows)
+def _alone(which: str) -> str:
+    """Return one row for each erasure of one concept: those named, or all of a target.
+
+    Args:
+        which: ``anchor`` and the like for every concept, ``compared`` for the concepts
+            that were erased with each target.
+    """
+    entries = []
+    for path in sorted(RESULTS.glob("*-*.json")):
+        found = _rows(path.stem)
+        if len(found) == 1 and len(found[0].get("concepts", ())) == 1:
+            entries.append(found[0])
+    targets: dict[str, set[str]] = {}
+    for entry in entries:
+        name, target = entry["concepts"][0]["name"], entry["eraser"]["target"]
+        targets.setdefault(name, set()).add(target)
+    if which == "compared":
+        chosen = [e for e in entries if len(targets[e["concepts"][0]["name"]]) > 1]
+    else:
+        chosen = [e for e in entries if e["eraser"]["target"] == which]
+    columns = (
+        "concept | target | UA | alias | IRA / base | CRA / base | beside / base | "
+        "anchor | reject | look-alike / base | worst kept / base | family | "
+        "nats seen | nats to target"
+    )
+    head = [f"| {columns} |", "|---|---|" + "--:|" * 12]
+    return "\n".join([*head, *(_row(entry) for entry in chosen)])
 
 
 def _row(entry: dict[str, Any]) -> str:
@@ -124,13 +143,11 @@ def _row(entry: dict[str, Any]) -> str:
 
     found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
     name = entry["concepts"][0]["name"]
-    alike = world().look_alike(name)
+    mate = world().look_alike(name)
     presence = [r for r in entry["readings"] if r["probe"] == "presence"]
-    worst = min(
-        (r for r in presence if r["concept"] not in (name, alike)), key=_of_base
-    )
-    mate = [r for r in presence if r["concept"] == alike]
+    worst = min((r for r in presence if r["concept"] not in (name, mate)), key=_of_base)
     beside = found.get("lands.subject") or found["lands.style"]
+    alike = found.get("alike")
     cells = [
         name,
         entry["eraser"]["target"],
@@ -141,47 +158,164 @@ def _row(entry: dict[str, Any]) -> str:
         f"{_of_base(beside):.3f}",
         f"{found['lands.anchor']['value']:.3f}",
         f"{found['lands.reject']['value']:.3f}",
-        f"{alike} {_of_base(mate[0]):.3f}" if mate else "none known",
+        f"{mate} {_of_base(alike):.3f}" if alike else "none known",
         f"{worst['concept']} {_of_base(worst):.3f}",
-        f"{found['bound-mi']['base']:.2f}",
-        f"{found['bound-mi']['value']:.2f}",
+        _change(found.get("family.erased")),
+        _change(found["judge-mi"]),
+        _change(found["bound-mi"]),
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _chain(_: str) -> str:
-    """Return one row a step: UA of everything erased so far."""
-    if not _is_measured("six-styles"):
+def _change(reading: dict[str, Any] | None) -> str:
+    """Return what it was and what it is; nothing for no reading."""
+    if reading is None:
+        return ""
+    before, after = (f"{reading[key]:.2f}" for key in ("base", "value"))
+    return f"{before} to {'0.00' if after == '-0.00' else after}"
+
+
+def _summary(_: str) -> str:
+    """Say in a few lines what erasing every concept alone came to."""
+    from unlearnlog.atelier.world import world
+
+    seen = world()
+    names = [*seen.styles, *seen.subjects]
+    stems = [f"{concept_id(name)}-anchor" for name in names]
+    if not _is_measured(*stems):
+        return NOT_YET
+    found = [
+        {r["probe"]: r for r in _rows(stem)[0]["readings"] if r["probe"] != "presence"}
+        for stem in stems
+    ]
+    ua = [row["ua"]["value"] for row in found]
+    rows = ["| over all | mean | lowest | which |", "|---|--:|--:|---|"]
+    for title, values in (
+        ("UA", ua),
+        ("UA by names that share no word", _values(found, "ua.alias")),
+        ("IRA / base", _values(found, "ira", of_base=True)),
+        ("CRA / base", _values(found, "cra", of_base=True)),
+        ("look-alike / base", _values(found, "alike", of_base=True)),
+    ):
+        there = [(v, n) for v, n in zip(values, names, strict=True) if v is not None]
+        low, which = min(there)
+        mean = sum(v for v, _ in there) / len(there)
+        rows.append(
+            f"| {title}, {len(there)} concepts | {mean:.3f} | {low:.3f} | {which} |"
+        )
+    styles = [row["judge-mi"] for row in found[: len(seen.styles)]]
+    before, after = (sum(r[k] for r in styles) / len(styles) for k in ("base", "value"))
+    rows += [
+        "",
+        f"Nats that a picture says of its style, to the base as judge, mean over "
+        f"{len(styles)} styles (n = {styles[0]['n']} pictures each): {before:.3f} "
+        f"before, of at most log {len(styles)} = {math.log(len(styles)):.3f}; "
+        f"{abs(after):.3f} after, {100 * max(after, 0.0) / before:.1f} % of that.",
+    ]
+    return "\n".join(rows)
+
+
+def _values(
+    found: list[dict[str, Any]], probe: str, *, of_base: bool = False
+) -> list[float | None]:
+    readings = [row.get(probe) for row in found]
+    return [
+        None if r is None else _of_base(r) if of_base else float(r["value"])
+        for r in readings
+    ]
+
+
+def _sequence(order: str) -> str:
+    """Return one row a step of one order: UA of everything erased so far."""
+    if not _is_measured(f"all-styles-{order}"):
         return NOT_YET
     rows = [
-        "| step | erased | UA now | lowest UA of earlier ones | IRA / base | "
-        "CRA / base |",
-        "|--:|---|--:|---|--:|--:|",
+        "| step | erased | UA now | mean UA of earlier ones | lowest of them | "
+        "resurgence | IRA / base | CRA / base |",
+        "|--:|---|--:|--:|---|--:|--:|--:|",
     ]
-    gone: set[str] = set()
-    for i, entry in enumerate(_rows("six-styles"), 1):
+    first: dict[str, float] = {}
+    for i, entry in enumerate(_rows(f"all-styles-{order}"), 1):
         found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
         name = entry["concepts"][0]["name"]
         earlier = [
             (1 - r["value"], r["concept"], r["n"])
             for r in entry["readings"]
-            if r["probe"] == "presence" and r["concept"] in gone
+            if r["probe"] == "presence" and r["concept"] in first
         ]
-        gone.add(name)
-        least = "{1} {0:.3f} (n = {2})".format(*min(earlier)) if earlier else ""
+        cells = ["", "", ""]
+        if earlier:
+            mean = sum(ua for ua, _, _ in earlier) / len(earlier)
+            n = sum(n for _, _, n in earlier)
+            back = sum(first[c] - ua for ua, c, _ in earlier) / len(earlier)
+            low, which, _ = min(earlier)
+            cells = [f"{mean:.3f} (n = {n})", f"{which} {low:.3f}", f"{back:+.3f}"]
+        first[name] = found["ua"]["value"]
+        rest = [f"{_of_base(found[p]):.3f}" for p in ("ira", "cra") if p in found]
         rows.append(
-            f"| {i} | {name} | {_interval(found['ua'])} | {least} | "
-            f"{_of_base(found['ira']):.3f} | {_of_base(found['cra']):.3f} |"
+            f"| {i} | {name} | {_interval(found['ua'])} | {' | '.join(cells + rest)} |"
         )
     return "\n".join(rows)
 
 
+def _judges(_: str) -> str:
+    """Say how far the judge without a network agrees with the trained one."""
+    if not _is_measured("judges"):
+        return NOT_YET
+    data = json.loads((RESULTS / "judges.json").read_text(encoding="utf-8"))
+    found = data["agreement"]
+    states = len({row["state"] for row in data["rows"]})
+    return (
+        f"Rank correlation {found['rank_correlation']:.3f} "
+        f"({found['low']:.3f} to {found['high']:.3f}, n = {found['n']} concepts x "
+        f"states, {states} states, bootstrap over concepts); the same answer in "
+        f"{100 * found['same_answer']:.1f} % of {found['n_pictures']} pictures."
+    )
+
+
+def _distances(_: str) -> str:
+    """Return how far kept pictures moved as a set, for each erasure that was asked."""
+    rows = [
+        "| erased | FD | FD by chance | KID | KID by chance | n |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for path in sorted(RESULTS.glob("*-anchor.json")):
+        (entry,) = _rows(path.stem)
+        found = {r["probe"]: r for r in entry["readings"]}
+        if "fd" in found:
+            cells = [
+                f"{found[p][key]:.4f} ({found[p]['low']:.4f} to {found[p]['high']:.4f})"
+                if key == "value"
+                else f"{found[p][key]:.4f}"
+                for p in ("fd", "kid")
+                for key in ("value", "base")
+            ]
+            name, n = entry["concepts"][0]["name"], found["fd"]["n"]
+            rows.append(f"| {name} | {' | '.join(cells)} | {n} |")
+    return "\n".join(rows) if len(rows) > 2 else NOT_YET
+
+
+def _figure(_: str) -> str:
+    """Draw the two orders anew if they changed; return the link to the picture."""
+    names = [f"all-styles-{order}" for order in (1, 2)]
+    if not _is_measured(*names):
+        return NOT_YET
+    from benchmarks.figures import digest_of_rows, draw_histories, source_of
+
+    path, histories = RESULTS / "all-styles.png", [_rows(name) for name in names]
+    if source_of(path) != digest_of_rows(histories):
+        if "--check" in sys.argv:
+            return "the figure is stale"
+        draw_histories(histories, path)
+    return "![What came back and what was kept, in both orders](results/all-styles.png)"
+
+
 def _batch(_: str) -> str:
     """Return one row for each concept of a batch, with what it cost below."""
-    if not _is_measured("batch-of-five", "picasso-context"):
+    if not _is_measured("batch-of-five", "monet-anchor"):
         return NOT_YET
     (entry,) = _rows("batch-of-five")
-    alone = _rows("picasso-context")[0]["seconds"]  # with probes of the same sizes
+    alone = _rows("monet-anchor")[0]["seconds"]  # with probes of the same sizes
     found = {(r["probe"], r["concept"]): r for r in entry["readings"]}
     rows = ["| concept | UA | anchor | nats left |", "|---|--:|--:|--:|"]
     for concept in entry["concepts"]:
@@ -197,7 +331,7 @@ def _batch(_: str) -> str:
     )
     cost = (
         f"IRA {_of_base(ira):.3f} and CRA {_of_base(cra):.3f} of base. It took "
-        f"{entry['seconds'] / alone:.1f} times as long as one concept alone."
+        f"{entry['seconds'] / alone:.1f} times as long as Monet alone."
     )
     return "\n".join([*rows, "", cost])
 
@@ -230,11 +364,14 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "help": _help,
     "transcript": _transcript,
     "alone": _alone,
-    "chain": _chain,
+    "summary": _summary,
+    "sequence": _sequence,
+    "figure": _figure,
+    "distances": _distances,
+    "judges": _judges,
     "batch": _batch,
     "model": _model,
 }
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from benchmarks.__main__ import (
     ALONE,
-    CHAIN,
     added,
     alone,
     full_policy,
@@ -32,6 +31,7 @@ from unlearnlog.watch import Unwatched
 pytestmark = pytest.mark.slow
 
 TARGET = str(Policy.load("default").eraser["target"])
+CHAIN = ("Picasso", "Monet", "Warhol", "Hokusai", "Mondrian", "Klimt")
 SMALL = {"erased": 1, "kept": 1, "earlier": 6, "information": 4}
 
 

@@ -1,0 +1,126 @@
+"""Does the judge that needs no network agree with the one that was trained?
+
+Both look at the same pictures of every concept, in states from untouched to erased, and
+each counts in how many it sees the concept. What is reported is the rank correlation of
+the two counts over concepts x states, and how often single answers are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+from scipy.stats import spearmanr
+
+from benchmarks.__main__ import RESULTS, code_digest, full_policy
+from unlearnlog.atelier.studio import base_answers, bundled_judge
+from unlearnlog.atelier.world import book, world
+from unlearnlog.delta import Weights, state_after
+from unlearnlog.judges.classifier import BaseJudge
+from unlearnlog.policy import Policy
+from unlearnlog.probes.panel import scattered
+from unlearnlog.report.terminal import Bars
+from unlearnlog.run import erase
+from unlearnlog.run.place import Place, place
+
+PATH: Final = RESULTS / "judges.json"
+N_EACH: Final = 8
+"""Pictures of each concept in each state."""
+
+STATES: Final = (("", 1.0), ("Picasso", 0.5), ("cat", 0.5), ("Monet", 1.0))
+"""What is erased, and how much of the way."""
+
+
+def main() -> None:
+    """Measure it unless it was measured with these weights and this code."""
+    made_of = {
+        "weights": base_answers().root,
+        "code": code_digest([STATES, N_EACH]),
+    }
+    if PATH.exists():
+        there = json.loads(PATH.read_text(encoding="utf-8"))
+        if there["made_of"] == made_of:
+            return
+    with tempfile.TemporaryDirectory() as folder:
+        rows = list(_rows(place(Path(folder), may_create=True)))
+    data = {"made_of": made_of, "agreement": agreement(rows), "rows": rows}
+    PATH.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return Spearman's rho over the rows, with a bootstrap over concepts."""
+    names = sorted({row["concept"] for row in rows})
+    of = {
+        name: [(row["atelier"], row["base"]) for row in rows if row["concept"] == name]
+        for name in names
+    }
+    rng = np.random.default_rng(0)
+
+    def rho(chosen: list[str]) -> float:
+        pairs = [pair for name in chosen for pair in of[name]]
+        return float(spearmanr(*zip(*pairs, strict=True)).statistic)
+
+    drawn = [rho(list(rng.choice(names, len(names)))) for _ in range(2000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {
+        "rank_correlation": rho(names),
+        "low": float(low),
+        "high": float(high),
+        "n": len(rows),
+        "same_answer": float(np.mean([row["same"] for row in rows])),
+        "n_pictures": sum(row["n"] for row in rows),
+    }
+
+
+def _rows(at: Place) -> Iterator[dict[str, Any]]:
+    model, seen, sampling = at.model, world(), Policy.load("default").painting()
+    pages = book()
+    cells = {
+        name: scattered(pages.erased(seen.concepts[name]), N_EACH)
+        for name in (*seen.styles, *seen.subjects)
+    }
+    console = Console(stderr=True)
+    for erased, mu in STATES:
+        with Bars(console) as bars:
+            weights = _weights(at, erased, mu)
+            asked = [cell for part in cells.values() for cell in part]
+            painted = model.paint(
+                [cell.prompt for cell in asked],
+                [cell.seed for cell in asked],
+                sampling=sampling,
+                weights=weights,
+            )
+            told = bundled_judge().judged(painted)
+            guessed = BaseJudge(model, seen, bars).judged(painted)
+        at_hand = iter(zip(told, guessed, strict=True))
+        for name, part in cells.items():
+            kind = "style" if name in seen.styles else "subject"
+            pairs = [(a.of(kind), b.of(kind)) for a, b in (next(at_hand) for _ in part)]
+            yield {
+                "state": f"{erased or 'base'}, mu {mu}",
+                "concept": name,
+                "n": len(part),
+                "atelier": float(np.mean([a == name for a, _ in pairs])),
+                "base": float(np.mean([b == name for _, b in pairs])),
+                "same": float(np.mean([a == b for a, b in pairs])),
+            }
+
+
+def _weights(at: Place, erased: str, mu: float) -> Weights | None:
+    if not erased:
+        return None
+    rules = full_policy("anchor", {})
+    rules = rules.model_copy(update={"eraser": {**rules.eraser, "mi_mu": mu}})
+    order = erase.Order((at.world.concept(erased),), rules)
+    plan = erase.plan_of(at, order)
+    delta = plan.eraser.erase(plan.request)
+    return {**at.model.base, **state_after(at.model.base, [delta])}
+
+
+if __name__ == "__main__":
+    main()
