@@ -253,31 +253,38 @@ def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
     Raises:
         ValueError: An entry drops one that is not before it in the chain.
     """
-    dropped = _dropped(entries)
+    gone = dropped(entries)
     groups: dict[str, Digest | None] = {}
     appended: list[Digest] = []
     for entry in entries:
         for change in entry.changes:
             if isinstance(change, SetGroup):
                 groups[change.group] = change.object
-            elif isinstance(change, Append) and entry.id not in dropped:
+            elif isinstance(change, Append) and entry.id not in gone:
                 appended.append(change.object)
     solved = (groups[name] for name in sorted(groups))
     return (*(digest for digest in solved if digest is not None), *appended)
 
 
-def _dropped(entries: Sequence[Entry]) -> set[EntryId]:
-    """Find the entries that later ones leave out, newest drop first."""
-    dropped: set[EntryId] = set()
+def dropped(entries: Sequence[Entry]) -> set[EntryId]:
+    """Find the entries that later ones leave out, newest drop first.
+
+    Args:
+        entries: A chain from the first entry on, oldest first.
+
+    Raises:
+        ValueError: An entry drops one that is not before it in the chain.
+    """
+    gone: set[EntryId] = set()
     ids = [entry.id for entry in entries]
     for i in reversed(range(len(entries))):
         drops = [c.entry for c in entries[i].changes if isinstance(c, Drop)]
         if unknown := set(drops) - set(ids[:i]):
             message = f"entry {ids[i]} drops {sorted(unknown)}, not before it"
             raise ValueError(message)
-        if ids[i] not in dropped:
-            dropped.update(drops)
-    return dropped
+        if ids[i] not in gone:
+            gone.update(drops)
+    return gone
 
 
 def _is_exact(number: float) -> bool:

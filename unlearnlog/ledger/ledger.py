@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, merkle_root
 from unlearnlog.entry import DeltaRecord, Entry, EntryId, plan
-from unlearnlog.errors import IntegrityError, LedgerError, NoLedger
+from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Snapshots
 from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.new import created
-from unlearnlog.ledger.revision import Names, resolved
+from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
 from unlearnlog.ledger.store import FOLDER, Move, Store
@@ -154,6 +154,15 @@ class Ledger:
             entry = chain[-1][1].parent
         return chain[::-1]
 
+    def reachable(self) -> dict[EntryId, Entry]:
+        """Return every entry that a branch or a tag leads to."""
+        found: dict[EntryId, Entry] = {}
+        for entry in self.refs.values():
+            while entry is not None and entry not in found:
+                found[entry] = self.entry(entry)
+                entry = found[entry].parent
+        return found
+
     def plan(self, entry: EntryId | None) -> tuple[Digest, ...]:
         """Say which deltas make the state of an entry, in replay order."""
         return plan([each for _, each in self.history(entry)])
@@ -184,12 +193,15 @@ class Ledger:
             return merkle_root((), self.base.root)
         return self.entry(entry).state.after
 
-    def state(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
+    def state(
+        self, entry: EntryId | None, base: Weights, *, fresh: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Replay the weights of an entry, and check them against the record.
 
         Args:
             entry: Whose state; None for the base's.
             base: The base's tensors, in their on-disk dtype; left alone.
+            fresh: Start from the base, whatever snapshots there are.
 
         Returns:
             The tensors that the history touches, in the base's dtype; none of the
@@ -204,7 +216,7 @@ class Ledger:
         recorded, deltas = self.state_digest(entry), self.plan(entry)
         replayed = partial(self._snapshots.totals, deltas, base, delta=self.delta)
         with suppress(ValueError):  # of a snapshot that is not what it was
-            state = rounded(base, replayed())
+            state = rounded(base, replayed(fresh=fresh))
             if state_digest(state, self.base.root) == recorded:
                 return state
         records = {name: tensor_record(tensor) for name, tensor in base.items()}
@@ -269,6 +281,61 @@ class Ledger:
                     self._move(writing, old, new, why=f"reset {rev}")
         return new
 
+    def create_branch(self, name: str, rev: str = HEAD) -> EntryId | None:
+        """Name a line of history; it begins where a revision is.
+
+        Returns:
+            Where it stands; None for the base.
+
+        Raises:
+            RevisionError: The name cannot be one, or ``rev`` names no entry.
+            LedgerError: There is such a branch or tag already.
+        """
+        return self._name("heads", name, rev)
+
+    def create_tag(self, name: str, rev: str = HEAD) -> EntryId | None:
+        """Name a revision for good.
+
+        Returns:
+            What it names; None for the base.
+
+        Raises:
+            RevisionError: The name cannot be one, or ``rev`` names no entry.
+            LedgerError: There is such a branch or tag already.
+        """
+        return self._name("tags", name, rev)
+
+    def switch(self, name: str) -> EntryId | None:
+        """Go to another branch: entries are appended there from now on.
+
+        Returns:
+            The new head; None for the base.
+
+        Raises:
+            RevisionError: There is no such branch.
+            LockBusy: Another writer holds the ledger.
+        """
+        with held(self._store.root), explaining():
+            if f"heads/{name}" not in self.refs:
+                raise RevisionError(
+                    f"there is no branch '{name}'",
+                    fix=f"there are: {', '.join(self.branches)}; a new one: "
+                    f"unlearnlog branch {name}",
+                )
+            with self._store.writing() as writing:
+                self._store.put_branch(writing, name)
+        return self.head
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Names of all branches, sorted."""
+        return self._short("heads")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Names of all tags, sorted."""
+        return self._short("tags")
+
     def check_base(self, manifest: BaseManifest) -> None:
         """Refuse a model that is not the ledger's.
 
@@ -280,6 +347,33 @@ class Ledger:
     def fsck(self) -> tuple[Damage, ...]:
         """Check every file but the cache and the lock; empty means sound."""
         return fsck(self._store)
+
+    def _short(self, folder: str) -> tuple[str, ...]:
+        start = f"{folder}/"
+        names = self._store.ref_names()
+        return tuple(n.removeprefix(start) for n in names if n.startswith(start))
+
+    def _name(self, folder: str, name: str, rev: str) -> EntryId | None:
+        """Write a ref where there is none; a branch begins its log, too."""
+        check_name(name)
+        with held(self._store.root), explaining():
+            for kind, names in (("branch", self.branches), ("tag", self.tags)):
+                for other in names:
+                    if clash(name, other):
+                        raise LedgerError(
+                            f"there is a {kind} '{other}' already",
+                            fix="choose another name",
+                        )
+            entry = self.resolve(rev)
+            self.history(entry)
+            self._store.sweep()
+            with self._store.writing() as writing:
+                if folder == "heads":
+                    at = id_line(entry)
+                    first = Move(at=now(), old=at, new=at, why=f"branch {rev}")
+                    self._store.put_moves(writing, name, [first])
+                self._store.put_ref(writing, f"{folder}/{name}", entry)
+        return entry
 
     def _readable(self) -> list[EntryId]:
         """List the entries that are what was recorded."""

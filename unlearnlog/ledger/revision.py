@@ -20,6 +20,10 @@ MIN_PREFIX: Final = 4
 _GRAMMAR: Final = re.compile(r"(?P<name>[^~^]*)(?P<steps>(~\d{0,9}|\^)*)", re.DOTALL)
 _PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 _SHORT: Final = 8
+_LONGEST: Final = 100
+_WORD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+REF_NAME: Final = re.compile(rf"{_WORD}(/{_WORD})*")
+"""What a branch or a tag can be called."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,33 @@ class Names:
             f"{shown!r} is no entry, branch or tag of this ledger",
             fix=f"try one of: {listed}; `unlearnlog log` lists all entries",
         )
+
+
+def check_name(name: str) -> None:
+    """Refuse a name for a branch or a tag that could be taken for something else.
+
+    Raises:
+        RevisionError: Says what a name may be.
+    """
+    if not REF_NAME.fullmatch(name) or len(name) > _LONGEST or name.endswith(".lock"):
+        raise RevisionError(
+            f"{name[:80]!r} cannot be the name of a branch or a tag",
+            fix="letters, digits, dots, dashes and slashes, such as june/first",
+        )
+    if name in (BASE, HEAD) or (len(name) >= MIN_PREFIX and _PREFIX.fullmatch(name)):
+        raise RevisionError(
+            f"{name!r} means an entry already: a name must not",
+            fix=f"choose another, such as my-{name}",
+        )
+
+
+def clash(one: str, other: str) -> bool:
+    """Whether two refs cannot be there side by side.
+
+    One is the other, in any case of letters, or the folder that the other needs.
+    """
+    a, b = one.casefold(), other.casefold()
+    return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
 
 
 def resolved(

@@ -23,6 +23,7 @@ from unlearnlog.entry import Entry, EntryId
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, Transaction, explained
+from unlearnlog.ledger.revision import REF_NAME
 from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ FOLDERS: Final = (
     *("entries", "objects", "refs", "refs/heads", "refs/tags"),
     *("logs", "logs/heads", "tmp", "cache"),
 )
-_WORD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-REF_NAME: Final = re.compile(rf"{_WORD}(/{_WORD})*")
 
 T = TypeVar("T")
 

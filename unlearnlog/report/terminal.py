@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.console import Console, Group
@@ -20,6 +20,10 @@ from rich.text import Text
 
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.reading import Reading
+
+if TYPE_CHECKING:
+    from unlearnlog.run.compare import Difference
+    from unlearnlog.run.undo import Stale
 
 _MEANING: Final = {
     "ua": "no longer shown",
@@ -123,6 +127,40 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
         shown = [values.get(key, "") for key in ("ua", "ira", "cra", "bound-mi")]
         table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
     return table
+
+
+def stale_table(stale: Iterable[Stale]) -> Table:
+    """Return later entries that listen to the text of what was left out."""
+    table = _table("stale", "concepts", "degrees apart")
+    for each in stale:
+        names = ", ".join(each.concepts)
+        table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
+    return table
+
+
+def difference_table(found: Difference, one: str, other: str) -> Group:
+    """Return what differs between two revisions: weights above, readings below."""
+    facts = {
+        f"only in {one}": f"{', '.join(found.left.concepts) or 'nothing'} "
+        f"(norm {found.left.norm:.4g})",
+        f"only in {other}": f"{', '.join(found.right.concepts) or 'nothing'} "
+        f"(norm {found.right.norm:.4g})",
+        "tensors": f"{len(found.moved)} of {found.n_tensors} differ",
+        "overlap": f"{found.overlap:.3f}",
+    }
+    for moved in found.moved[:3]:
+        facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
+    table = _table("reading", "of", one, other, "change")
+    for pair in found.readings:
+        left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
+        change = (
+            f"{pair.right.value - pair.left.value:+.3f}"
+            if pair.left and pair.right
+            else ""
+        )
+        if left != right:
+            table.add_row(pair.probe, pair.concept, left, right, change)
+    return Group(fact_table(facts), table)
 
 
 def fact_table(facts: Mapping[str, str]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,14 @@ from unlearnlog.atelier.studio import BaseAnswers, bundled_judge
 from unlearnlog.atelier.studio import base_answers as bundled_answers
 from unlearnlog.errors import ModelError
 from unlearnlog.judges.classifier import BaseJudge
+from unlearnlog.probes.panel import Panel
 
 if TYPE_CHECKING:
+    from unlearnlog.cell import Answer, Cell
+    from unlearnlog.graph.book import Book
     from unlearnlog.graph.world import World
     from unlearnlog.judges.judge import Judge
+    from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
 
@@ -45,3 +50,15 @@ def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
     if at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
     return BaseAnswers()
+
+
+def panel_for(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
+    """Return who looks at pictures of this model, and how they are painted."""
+    sampling = policy.painting()
+    judge = judge_for(at, policy.judge, book.world, watch)
+    known, root = base_answers(at, judge), at.manifest.root
+
+    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
+        return known.of(cells, root, (sampling.steps, sampling.guidance))
+
+    return Panel(at.model, judge, answers, sampling, watch)

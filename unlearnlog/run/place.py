@@ -14,7 +14,7 @@ from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
-from unlearnlog.entry import Entry, EntryId
+from unlearnlog.entry import Entry, EntryId, dropped
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import GENERAL, World
@@ -102,12 +102,20 @@ class Place:
             NoLedger: There is none, so there are no revisions.
             RevisionError: The revision names nothing or more than one entry.
         """
+        return self.the_ledger().resolve(rev)
+
+    def the_ledger(self) -> Ledger:
+        """Return the ledger, where nothing can be done without one.
+
+        Raises:
+            NoLedger: There is none.
+        """
         if self.ledger is None:
             raise NoLedger(
-                f"there is no ledger in {self.folder}, so no revision '{rev}'",
+                f"there is no ledger in {self.folder}",
                 fix='create one with: unlearnlog add "Picasso"',
             )
-        return self.ledger.resolve(rev)
+        return self.ledger
 
 
 def init(folder: Path, model: str) -> Ledger:
@@ -159,16 +167,11 @@ def live_concepts(
     history: Sequence[tuple[EntryId, Entry]],
 ) -> dict[str, tuple[EntryId, Concept]]:
     """Return the erased concepts that nothing has taken back, by name."""
-    dropped = {
-        change.entry
-        for _, entry in history
-        for change in entry.changes
-        if change.op == "drop"
-    }
+    gone = dropped([entry for _, entry in history])
     return {
         concept.name: (entry_id, concept)
         for entry_id, entry in history
-        if entry.kind == "erase" and entry_id not in dropped
+        if entry.kind == "erase" and entry_id not in gone
         for concept in entry.concepts
     }
 

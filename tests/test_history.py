@@ -1,0 +1,248 @@
+"""Taking back, branching and comparing on the bundled model, without training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Delta, LowRank, state_after, state_digest
+from unlearnlog.entry import (
+    Append,
+    DeltaRecord,
+    Entry,
+    EraserRecord,
+    StateRecord,
+    VerdictRecord,
+)
+from unlearnlog.errors import LedgerError, UsageError
+from unlearnlog.ledger import Ledger
+from unlearnlog.run import undo
+from unlearnlog.run.compare import diff
+from unlearnlog.run.place import live_concepts, place
+
+SMALL = """
+name = "small"
+judge = "auto"
+[eraser]
+name = "mim"
+[sampling]
+steps = 2
+guidance = 3.0
+[probes]
+erased = 1
+renamed = 0
+family = 0
+alike = 0
+kept = 1
+earlier = 1
+information = 2
+[require]
+base_presence = 0.0
+"""
+
+QUICK = {"n_pictures": 17, "n_family": 0, "batch": 2, "max_steps": 2, "check_every": 1}
+ERASED = (("Picasso", "style"), ("Monet", "style"), ("cat", "subject"))
+
+
+def some_delta(base, seed, rows):
+    """Return a small change of the first projection that listens to these rows."""
+    name = next(iter(base))
+    rng = torch.Generator().manual_seed(seed)
+    left = 1e-3 * torch.randn(base[name].shape[0], 1, generator=rng)
+    right = torch.zeros(1, base[name].shape[1])
+    right[0, rows] = 1.0
+    return Delta({name: LowRank(left, right)})
+
+
+@pytest.fixture
+def at(tmp_path):
+    """Three erasures that nobody trained: the third listens where the first does."""
+    made = place(tmp_path, may_create=True)
+    ledger = Ledger.init(tmp_path, made.manifest)
+    base, deltas = made.model.base, []
+    for seed, (name, kind) in enumerate(ERASED):
+        delta = some_delta(base, seed, [0, 1] if name != "Monet" else [2, 3])
+        deltas.append(delta)
+        after = state_digest(state_after(base, deltas), ledger.base.root)
+        entry = Entry(
+            parent=ledger.head,
+            kind="erase",
+            concepts=(Concept(name, kind, parent=""),),
+            eraser=EraserRecord(name="mim", settings=QUICK),
+            seed=seed,
+            policy="none",
+            changes=(Append(object=delta.digest),),
+            delta=DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes),
+            state=StateRecord(before=ledger.state_digest(ledger.head), after=after),
+            verdict=VerdictRecord(passed=True),
+            seconds=1.0,
+            made_with={"created": f"2026-01-0{seed + 1}T00:00:00+00:00"},
+        )
+        ledger.append(entry, delta)
+    (tmp_path / "small.toml").write_text(SMALL)
+    return place(tmp_path)
+
+
+def replay_of(at, *seeds):
+    base = at.model.base
+    rows = {0: [0, 1], 1: [2, 3], 2: [0, 1]}
+    deltas = [some_delta(base, seed, rows[seed]) for seed in seeds]
+    return state_digest(state_after(base, deltas), at.manifest.root)
+
+
+def test_one_from_the_middle_is_left_out_to_the_bit(at):
+    done = undo.revert(at, undo.Wish(("HEAD~1",), None))
+
+    assert done.entry.state.after == replay_of(at, 0, 2)
+    assert at.state_digest() == replay_of(at, 0, 2)
+    assert list(live_concepts(at.history())) == ["Picasso", "cat"]
+    assert done.entry.readings == ()
+    at.weights(at.head)  # replays, and compares with the record
+
+
+def test_several_at_once_are_one_entry(at):
+    done = undo.revert(at, undo.Wish(("HEAD", "HEAD~2"), None))
+
+    assert done.entry.state.after == replay_of(at, 1)
+    assert {c.name for c in done.entry.concepts} == {"cat", "Picasso"}
+    assert len(at.history()) == 4
+
+
+def test_a_revert_that_is_reverted_brings_the_entry_back_into_its_old_place(at):
+    undo.revert(at, undo.Wish(("HEAD~2",), None))
+
+    done = undo.revert(at, undo.Wish(("HEAD",), None))
+
+    assert done.entry.state.after == replay_of(at, 0, 1, 2)
+    assert list(live_concepts(at.history())) == ["Picasso", "Monet", "cat"]
+
+
+def test_later_entries_that_listen_to_the_same_text_are_stale(at):
+    done = undo.revert(at, undo.Wish(("HEAD~2",), None))
+
+    (stale,) = done.stale
+    assert stale.concepts == ("cat",)
+    assert stale.degrees == pytest.approx(0, abs=0.1)
+
+
+def test_what_cannot_be_left_out_is_refused_and_nothing_is_recorded(at):
+    ledger = at.the_ledger()
+    ledger.create_branch("old", "HEAD~2")
+    last = at.head
+    undo.revert(at, undo.Wish(("HEAD~1",), None))
+    n = len(at.history())
+
+    with pytest.raises(LedgerError, match="left out already"):
+        undo.revert(at, undo.Wish(("HEAD~2",), None))
+    with pytest.raises(UsageError, match="the base"):
+        undo.revert(at, undo.Wish(("base",), None))
+    with pytest.raises(UsageError, match="named twice"):
+        undo.revert(at, undo.Wish(("HEAD~1", last), None))
+    assert len(at.history()) == n
+    ledger.switch("old")
+    with pytest.raises(UsageError, match="not in the history of branch old"):
+        undo.revert(at, undo.Wish((last,), None))
+
+
+@pytest.mark.usefixtures("at")
+def test_a_revert_is_looked_at_as_the_policy_says(typed):
+    row = typed("revert", "HEAD~1", "--policy", "small.toml", "--json").json()
+
+    better = {
+        r["concept"]: r["better"] for r in row["readings"] if r["probe"] == "presence"
+    }
+    assert better["Monet"] == "higher"
+    assert better["Picasso"] == better["cat"] == "lower"
+    assert row["kind"] == "revert"
+    assert row["verdict"]["passed"]
+
+
+def test_what_comes_after_is_made_anew_when_somebody_asks(at, typed):
+    words = ["--rederive", "--policy", "small.toml", "--json"]
+    row = typed("revert", "HEAD~2", *words).json()
+
+    assert [entry["concepts"][0]["name"] for entry in row["again"]] == ["Monet", "cat"]
+    history = at.history()
+    assert [entry.kind for _, entry in history[3:]] == ["revert", "erase", "erase"]
+    assert list(live_concepts(history)) == ["Monet", "cat"]
+    assert history[3][1].state.after == replay_of(at)
+    assert history[4][1].seed == 1
+    assert typed("fsck", "--full").code == 0
+
+
+def test_two_revisions_are_compared_by_what_only_one_of_them_has(at):
+    found = diff(at, "HEAD~2", "HEAD")
+
+    assert found.left.concepts == ()
+    assert found.right.concepts == ("Monet", "cat")
+    assert (found.left.norm, found.overlap) == (0.0, 0.0)
+    base, name = at.model.base, next(iter(at.model.base))
+    both = [some_delta(base, 1, [2, 3]), some_delta(base, 2, [0, 1])]
+    assert found.right.norm == pytest.approx(sum(d.norm**2 for d in both) ** 0.5)
+    (moved,) = found.moved
+    one, other = (at.weights(at.resolved(r))[name].double() for r in ("HEAD~2", "HEAD"))
+    share = float((one - other).norm() / base[name].double().norm())
+    assert (moved.name, moved.share) == (name, pytest.approx(share))
+
+
+def test_branches_that_listen_to_the_same_text_overlap(at):
+    ledger = at.the_ledger()
+    ledger.create_branch("other", "base")
+
+    assert diff(at, "HEAD~2", "HEAD").overlap == 0
+    assert diff(at, "other", "HEAD").moved == diff(at, "HEAD", "other").moved
+    assert diff(at, "HEAD", "HEAD").moved == ()
+
+
+def test_the_verbs_of_history_can_be_typed(at, typed):
+    tip = at.head
+    assert typed("tag", "v1", "HEAD~1").code == 0
+    assert typed("branch", "side", "v1").code == 0
+    listed = typed("branch", "--json").json()
+    assert listed["current"] == "main"
+    assert set(listed["branches"]) == {"main", "side"}
+    assert typed("switch", "side", "--json").json()["head"] != tip
+    assert typed("revert", "HEAD", "--no-probes", "--json").json()["stale"] == []
+    assert typed("tag", "--json").json() == {"tags": {"v1": at.resolved("v1")}}
+
+    tree = typed("log", "--graph", "--json").json()
+    assert len(tree["entries"]) == 4
+    drawn = typed("log", "--graph").out.splitlines()
+    assert len([line for line in drawn if "*" in line]) == 5  # the base is the fifth
+    assert any("HEAD -> side" in line and "revert Monet" in line for line in drawn)
+    assert any("|/" in line.replace(" ", "") for line in drawn)
+    assert drawn[-1].strip().startswith("* base")
+
+    found = typed("diff", "main", "side", "--json").json()
+    assert found["left"]["concepts"] == ["Monet", "cat"]
+    shown = typed("diff", "main", "side")
+    assert "only in main" in shown.out
+    assert typed("fsck", "--full", "--json").json() == {"damage": []}
+
+
+@pytest.mark.usefixtures("at")
+def test_both_sides_are_painted_from_the_same_latents(typed, tmp_path):
+    words = ["diff", "base", "HEAD", "--images", "both.png", "--policy", "small.toml"]
+
+    assert typed(*words).code == 2
+    assert typed(*words, "--prompt", "a photo of a cat").code == 0
+    assert (tmp_path / "both.png").stat().st_size > 1000
+
+
+def test_damage_is_named_with_its_entry_and_exit_code_4(at, typed, tmp_path):
+    entry = at.history()[1][1]
+    digest = entry.objects[0]
+    path = tmp_path / ".unlearnlog" / "objects" / digest[:2] / digest
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+    done = typed("fsck", "--json")
+
+    assert done.code == 4
+    (damage,) = json.loads(done.out)["damage"]
+    assert damage["entries"] == [entry.id]
+    assert entry.id[:12] in done.err

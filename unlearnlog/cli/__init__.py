@@ -1,0 +1,40 @@
+"""The command line: parse, call, render, exit code. Nothing is computed here."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from unlearnlog.cli import erasing, history, pictures
+from unlearnlog.cli.app import app, err
+from unlearnlog.errors import Interrupted, UnlearnlogError
+
+__all__ = ["app", "erasing", "history", "main", "pictures"]
+
+
+def main() -> None:
+    """Run the command line; every error of ours ends here, with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except UnlearnlogError as error:
+        _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = Interrupted.exit_code
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        err.print(error.format_message(), style="red", highlight=False)
+        err.print("  fix: unlearnlog --help", highlight=False)
+        sys.exit(2)
+    # Typer turns Ctrl-C in a command into this code, and returns it.
+    if code == Interrupted.exit_code:
+        _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
+    sys.exit(code or 0)
+
+
+def _fail(error: UnlearnlogError) -> NoReturn:
+    err.print(error.message, style="red", highlight=False, soft_wrap=True)
+    err.print(f"  fix: {error.fix}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)

@@ -1,0 +1,56 @@
+"""What every command shares: the application, its options, how answers are given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console()
+err = Console(stderr=True)
+
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Folder of the ledger; else found by looking up."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="A policy that ships, or a path to a .toml.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
+]
+DtypeOption = Annotated[
+    str, typer.Option("--dtype", help="Of the UNet: float32, bfloat16, float16.")
+]
+
+
+def start(ledger: Path | None) -> Path:
+    """Return the folder where a command begins to look for its ledger."""
+    return (ledger or Path()).absolute()
+
+
+def answer(data: object, otherwise: Callable[[], None]) -> None:
+    """Write data as one line of JSON, or let ``otherwise`` speak when there is none."""
+    if data is None:
+        otherwise()
+    else:
+        typer.echo(json.dumps(data, ensure_ascii=False))
+
+
+def list_facts(rows: Mapping[str, str]) -> None:
+    """Show names and values, one pair a row."""
+    from unlearnlog.report.terminal import fact_table
+
+    out.print(fact_table(rows))

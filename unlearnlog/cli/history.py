@@ -1,0 +1,255 @@
+"""Commands that read the history, and move along it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unlearnlog.cli.app import (
+    JsonOption,
+    LedgerOption,
+    PolicyOption,
+    answer,
+    app,
+    list_facts,
+    out,
+    start,
+)
+from unlearnlog.errors import IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
+
+
+@app.command()
+def log(
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Every branch and tag, as a tree.")
+    ] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was erased, newest first, with its numbers."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.report.lanes import lanes
+    from unlearnlog.report.terminal import log_table
+
+    found = Ledger.find(start(ledger))
+    if graph:
+        entries, refs = found.reachable(), found.refs
+        tree = {
+            "head": found.branch,
+            "refs": refs,
+            "entries": [entry.row() for entry in entries.values()],
+        }
+        lines = lanes(entries, refs, f"heads/{found.branch}")
+        answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
+        return
+    history = found.history(found.head)
+    rows = [entry.row() for _, entry in history]
+    table = log_table(history, found.head)
+    answer(rows if as_json else None, lambda: out.print(table))
+
+
+@app.command()
+def show(
+    rev: Annotated[
+        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
+    ] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one entry with every reading."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger))
+    entry_id = found.resolve(rev)
+    if entry_id is None:
+        facts = {
+            "revision": "base",
+            "model": found.base.source,
+            "base": found.base.root,
+        }
+        answer(facts if as_json else None, lambda: list_facts(facts))
+        return
+    entry = found.entry(entry_id)
+    answer(entry.row() if as_json else None, lambda: _entry(entry))
+
+
+@app.command()
+def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Say where the ledger is, what it stands on and what is erased now."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.run.place import live_concepts
+
+    found = Ledger.find(start(ledger))
+    live = live_concepts(found.history(found.head))
+    facts = {
+        "ledger": str(found.folder),
+        "model": found.base.source,
+        "branch": found.branch,
+        "head": found.head or "base",
+        "state": found.state_digest(found.head),
+        "erased": list(live) if as_json else ", ".join(live) or "nothing",
+    }
+    answer(
+        facts if as_json else None,
+        lambda: list_facts({k: str(v) for k, v in facts.items()}),
+    )
+
+
+@app.command()
+def branch(
+    name: Annotated[str, typer.Argument(help="A new branch; none lists them.")] = "",
+    rev: Annotated[str, typer.Argument(help="Where it begins.")] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the branches, or begin one; `switch` goes there."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger))
+    if name:
+        found.create_branch(name, rev)
+    current, refs = found.branch, found.refs
+    rows = {each: refs[f"heads/{each}"] or "base" for each in found.branches}
+    shown = {
+        f"{'* ' if each == current else '  '}{each}": entry
+        for each, entry in rows.items()
+    }
+    data = {"current": current, "branches": rows}
+    answer(data if as_json else None, lambda: list_facts(shown))
+
+
+@app.command()
+def tag(
+    name: Annotated[str, typer.Argument(help="A new tag; none lists them.")] = "",
+    rev: Annotated[str, typer.Argument(help="What it names.")] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the tags, or name a revision for good."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger))
+    if name:
+        found.create_tag(name, rev)
+    refs = found.refs
+    rows = {each: refs[f"tags/{each}"] or "base" for each in found.tags}
+    answer({"tags": rows} if as_json else None, lambda: list_facts(rows))
+
+
+@app.command()
+def switch(
+    name: Annotated[str, typer.Argument(help="The branch to go to.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go to another branch: what is erased next is recorded there."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger))
+    facts = {"branch": name, "head": found.switch(name) or "base"}
+    answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(help="A revision.")],
+    other: Annotated[str, typer.Argument(help="Another one.")] = "HEAD",
+    images: Annotated[
+        Path | None, typer.Option("--images", help="A PNG to paint both into.")
+    ] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="What --images paints.")] = "",
+    policy: PolicyOption = "default",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two revisions, in weights and in readings."""
+    from unlearnlog.report.terminal import difference_table
+    from unlearnlog.run import compare
+    from unlearnlog.run.place import place
+
+    if images is not None and not prompt:
+        raise UsageError(
+            f"nobody said what to paint into '{images}'",
+            fix='add --prompt "a painting of a cat by Picasso"',
+        )
+    at = place(start(ledger))
+    found = compare.diff(at, one, other)
+    if images is not None:
+        from unlearnlog.policy import Policy
+        from unlearnlog.report.montage import montage, save
+        from unlearnlog.run import look
+
+        rules, revs = Policy.load(policy), [one, other]
+        rows = look.paint(at, prompt, revs, seeds=range(6), policy=rules)
+        save(montage([row.pictures for row in rows], revs, prompt), images)
+    answer(
+        found.row() if as_json else None,
+        lambda: out.print(difference_table(found, one, other)),
+    )
+
+
+@app.command()
+def fsck(
+    full: Annotated[
+        bool, typer.Option("--full", help="Replay every entry as well.")
+    ] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every file of the ledger is what was recorded."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.run import check
+
+    folder = start(ledger)
+    damage = check.replayed(folder) if full else Ledger.find(folder).fsck()
+    rows = [asdict(each) for each in damage]
+    shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
+    answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
+    if damage:
+        named = sorted({entry[:12] for each in damage for entry in each.entries})
+        raise IntegrityError(
+            f"{len(damage)} things are not as they were recorded; entries that "
+            f"cannot be trusted: {', '.join(named) or 'none'}",
+            fix="put the files back from a copy of the ledger",
+        )
+
+
+@app.command()
+def reset(
+    rev: Annotated[str, typer.Argument(help="Where to go: HEAD~1, base, an id.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move to another entry; nothing that was recorded is lost."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger))
+    old = found.head
+    new = found.reset(rev)
+    facts = {"head": new or "base", "was": old or "base"}
+    answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+def _entry(entry: Entry) -> None:
+    from unlearnlog.report.terminal import readings_table
+
+    settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())
+    list_facts(
+        {
+            "entry": entry.id,
+            "parent": entry.parent or "base",
+            "concepts": ", ".join(c.name for c in entry.concepts),
+            "eraser": f"{entry.eraser.name} ({settings})",
+            "policy": entry.policy,
+            "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
+            "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
+            "took": f"{entry.seconds:.0f} s",
+        }
+    )
+    out.print(readings_table(entry.readings))

@@ -1,0 +1,84 @@
+"""Commands that show what a revision paints, or give it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearnlog.cli.app import (
+    JsonOption,
+    LedgerOption,
+    PolicyOption,
+    answer,
+    app,
+    list_facts,
+    out,
+    start,
+)
+
+
+@app.command()
+def checkout(
+    rev: Annotated[str, typer.Argument(help="Which revision: HEAD, base, an id.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the model of a revision as a plain diffusers folder."""
+    from unlearnlog.run import look
+    from unlearnlog.run.place import place
+
+    look.checkout(place(start(ledger)), rev, output)
+    facts = {"revision": rev, "folder": str(output)}
+    answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+@app.command()
+def paint(
+    prompt: Annotated[str, typer.Argument(help='Such as "a painting by Picasso".')],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A PNG to write.")],
+    at: Annotated[
+        list[str] | None, typer.Option("--at", help="A revision; may be repeated.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, max=64, help="Pictures a row.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
+    policy: PolicyOption = "default",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Paint a prompt at one or more revisions, from the same latents."""
+    from unlearnlog.policy import Policy
+    from unlearnlog.report.montage import montage, save
+    from unlearnlog.run import look
+    from unlearnlog.run.place import place
+
+    revs, seeds = at or ["HEAD"], range(seed, seed + n)
+    rules = Policy.load(policy)
+    where = place(start(ledger))
+    rows = look.paint(where, prompt, revs, seeds=seeds, policy=rules)
+    save(montage([row.pictures for row in rows], revs, prompt), output)
+    facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}
+    answer(facts if as_json else None, lambda: list_facts({"picture": str(output)}))
+
+
+@app.command()
+def concepts(as_json: JsonOption = False) -> None:
+    """List what the bundled model paints, and what is near what."""
+    from unlearnlog.atelier.world import world
+    from unlearnlog.report.terminal import fact_table
+
+    seen = world()
+    rows = [
+        {
+            "name": name,
+            "kind": "style" if name in seen.styles else "subject",
+            "parent": seen.parent(name),
+            "look_alike": seen.look_alike(name),
+            "aliases": list(seen.concepts[name].aliases),
+        }
+        for name in (*seen.styles, *seen.subjects)
+    ]
+    facts = {name: ", ".join(seen.shown(name)) for name in seen.families}
+    answer(rows if as_json else None, lambda: out.print(fact_table(facts)))

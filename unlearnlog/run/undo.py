@@ -1,0 +1,276 @@
+"""``revert``: leave an entry out of the replay, wherever it stands, and record that."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.delta import Weights, state_after, state_digest
+from unlearnlog.entry import (
+    Append,
+    Drop,
+    Entry,
+    EntryId,
+    EraserRecord,
+    StateRecord,
+    VerdictRecord,
+    dropped,
+    plan,
+)
+from unlearnlog.errors import LedgerError, UsageError
+from unlearnlog.made_with import made_with
+from unlearnlog.probes import PROBES
+from unlearnlog.probes.panel import Asked
+from unlearnlog.run import erase
+from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import live_concepts
+from unlearnlog.watch import Unwatched, Watch
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.policy import Policy
+    from unlearnlog.reading import Reading
+    from unlearnlog.run.place import Place
+
+STALE: Final = 30.0
+"""Degrees: a later entry whose text directions are nearer than this is stale."""
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A later entry that was made on top of what is now left out.
+
+    Attributes:
+        entry: Its id.
+        concepts: What it erased.
+        degrees: Smallest principal angle between the text directions of the two.
+    """
+
+    entry: EntryId
+    concepts: tuple[str, ...]
+    degrees: float
+
+
+@dataclass(frozen=True)
+class Reverted:
+    """What ``revert`` did.
+
+    Attributes:
+        entry: The entry that records it.
+        stale: Later entries that listen to the same text; nearest first.
+        again: Entries that were made anew on top of it.
+    """
+
+    entry: Entry
+    stale: tuple[Stale, ...] = ()
+    again: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to be left out.
+
+    Attributes:
+        revs: The entries, as they were typed.
+        policy: How it is looked at; None for not at all.
+        watch: Who wants to see it advance.
+    """
+
+    revs: tuple[str, ...]
+    policy: Policy | None
+    watch: Watch = field(default_factory=Unwatched)
+
+
+def revert(at: Place, wish: Wish) -> Reverted:
+    """Record an entry that leaves others out of the replay; compute nothing anew.
+
+    Later deltas stay as they were computed. Those whose text directions are near the
+    reverted one's are named as stale.
+
+    Raises:
+        RevisionError: A revision names no entry.
+        UsageError: It is the base, or not in this branch's history.
+        LedgerError: It is left out already, or has nothing to leave out.
+    """
+    ledger, history = at.the_ledger(), at.history()
+    ids = _wanted(ledger, history, wish.revs)
+    return _recorded(at, ids, wish)
+
+
+def rederive(at: Place, wish: Wish) -> Reverted:
+    """Leave entries out, and make every later erasure anew on what is left.
+
+    Raises:
+        LedgerError: As `revert` does.
+        Refused: The policy refuses one of them; those before it are recorded.
+    """
+    ledger, history = at.the_ledger(), at.history()
+    ids = _wanted(ledger, history, wish.revs)
+    first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
+    gone = dropped([entry for _, entry in history])
+    later = [
+        (entry_id, entry)
+        for entry_id, entry in history[first:]
+        if entry_id not in {*gone, *ids} and entry.kind == "erase"
+    ]
+    done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], wish)
+    again = []
+    for _, entry in later:
+        outcome = erase.add(at, _order(entry, wish))
+        if not outcome.entry.verdict.passed:
+            erase.refuse(outcome)
+        again.append(outcome.entry)
+    return Reverted(done.entry, again=tuple(again))
+
+
+def _order(entry: Entry, wish: Wish) -> erase.Order:
+    """Return the order that an entry once carried out."""
+    from unlearnlog.policy import Policy
+
+    rules = wish.policy or Policy.load("no-judge")
+    settings = {"name": entry.eraser.name, **entry.eraser.settings}
+    data = {**rules.model_dump(), "eraser": settings}
+    if wish.policy is None:
+        data["limits"] = ()
+    return erase.Order(
+        entry.concepts, Policy.of(data, rules.name), entry.seed, watch=wish.watch
+    )
+
+
+def _wanted(
+    ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], revs: Sequence[str]
+) -> list[EntryId]:
+    """Return the entries that are to be left out; refuse what makes no sense."""
+    chain = dict(history)
+    gone = dropped(list(chain.values()))
+    found: list[EntryId] = []
+    for rev in revs:
+        entry = ledger.resolve(rev)
+        if entry is None:
+            raise UsageError(
+                f"'{rev}' is the base: there is nothing to take back",
+                fix="name an entry: unlearnlog log lists them",
+            )
+        if entry not in chain:
+            raise UsageError(
+                f"entry {entry[:12]} is not in the history of branch {ledger.branch}",
+                fix="switch to a branch that has it, or name one of: unlearnlog log",
+            )
+        if entry in gone:
+            raise LedgerError(
+                f"entry {entry[:12]} is left out already",
+                fix="to bring it back, revert the entry that left it out",
+            )
+        if not any(isinstance(c, Append | Drop) for c in chain[entry].changes):
+            raise LedgerError(
+                f"entry {entry[:12]} added nothing that could be left out",
+                fix="name an entry that erased something: unlearnlog log",
+            )
+        if entry in found:
+            raise UsageError(
+                f"entry {entry[:12]} is named twice", fix="name each entry once"
+            )
+        found.append(entry)
+    return found
+
+
+def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
+    started = time.monotonic()
+    ledger, history = at.the_ledger(), at.history()
+    chain = dict(history)
+    before = ledger.state_digest(ledger.head)
+    draft = Entry(
+        parent=ledger.head,
+        kind="revert",
+        concepts=_concepts(chain[entry] for entry in ids),
+        eraser=EraserRecord(name="revert"),
+        seed=0,
+        policy=wish.policy.name if wish.policy else "none",
+        changes=tuple(Drop(entry=entry) for entry in ids),
+        delta=None,
+        state=StateRecord(before=before, after=before),
+        verdict=VerdictRecord(passed=True),
+        seconds=0.0,
+        made_with=made_with(),
+    )
+    digests = plan([*chain.values(), draft])
+    deltas = (ledger.delta(digest) for digest in digests)
+    state = state_after(at.model.base, deltas)
+    readings = _readings(at, draft, {**at.model.base, **state}, wish)
+    failures = _failures(wish.policy, readings)
+    entry = draft.model_copy(
+        update={
+            "state": StateRecord(
+                before=before, after=state_digest(state, at.manifest.root)
+            ),
+            "readings": readings,
+            "verdict": VerdictRecord(passed=not failures, failures=failures),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+    )
+    ledger.append(entry)
+    return Reverted(entry, _stale(ledger, history, ids))
+
+
+def _concepts(entries: Iterable[Entry]) -> tuple[Concept, ...]:
+    """Return every concept of some entries once."""
+    found = {concept.name: concept for entry in entries for concept in entry.concepts}
+    return tuple(found.values())
+
+
+def _readings(at: Place, draft: Entry, new: Weights, wish: Wish) -> tuple[Reading, ...]:
+    """Look at what is still erased, and at everything else, what came back with it."""
+    if wish.policy is None:
+        return ()
+    live = live_concepts([*at.history(), (draft.id, draft)])
+    gone = [concept for _, concept in live.values()]
+    book, sizes = at.book(gone), wish.policy.probes
+    panel = panel_for(at, wish.policy, book, wish.watch)
+    if panel.judge is None:
+        return ()
+    earlier = {
+        concept.name: tuple(
+            cell
+            for cell in book.erased(concept, sizes.earlier)
+            if not {cell.subject, cell.style} & (live.keys() - {concept.name})
+        )
+        for concept in gone
+    }
+    asked = Asked((), kept=book.kept(set(live), sizes.kept), earlier=earlier)
+    evidence = panel.looked(asked, new)
+    return tuple(r for probe in PROBES for r in probe.readings(evidence))
+
+
+def _failures(policy: Policy | None, readings: Sequence[Reading]) -> tuple[str, ...]:
+    """Return what the policy says of the concepts that are looked at one by one."""
+    if policy is None or not readings:
+        return ()
+    return policy.verdict(readings).failures
+
+
+def _stale(
+    ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], ids: Sequence[EntryId]
+) -> tuple[Stale, ...]:
+    """Return later entries whose text directions are near those left out."""
+    chain = dict(history)
+    gone = dropped(list(chain.values())) | set(ids)
+    left_out = [ledger.delta(d) for entry in ids for d in chain[entry].objects]
+    first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
+    found = []
+    for entry_id, entry in history[first:]:
+        if entry_id in gone:
+            continue
+        cosines = [
+            ledger.delta(digest).overlap(other)
+            for digest in entry.objects
+            for other in left_out
+        ]
+        degrees = math.degrees(math.acos(max(cosines, default=0.0)))
+        if degrees < STALE:
+            names = tuple(concept.name for concept in entry.concepts)
+            found.append(Stale(entry_id, names, round(degrees, 1)))
+    return tuple(sorted(found, key=lambda stale: stale.degrees))
