@@ -32,7 +32,7 @@ def triangle(rows: Rows) -> tuple[list[str], np.ndarray]:
         read = {
             r["concept"]: r["value"]
             for r in row["readings"]
-            if r["probe"] == "presence" and r["better"] == "lower"
+            if r["probe"] == "presence"
         }
         for i, name in enumerate(names[: step + 1]):
             shown[i, step] = read[name]

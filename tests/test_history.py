@@ -147,13 +147,11 @@ def test_what_cannot_be_left_out_is_refused_and_nothing_is_recorded(at):
         undo.revert(at, undo.Wish((last,), None))
 
 
-@pytest.mark.usefixtures("at")
-def test_a_revert_is_looked_at_as_the_policy_says(typed):
+def test_a_revert_is_looked_at_as_the_policy_says(at, typed):
     row = typed("revert", "HEAD~1", "--policy", "small.toml", "--json").json()
 
-    better = {
-        r["concept"]: r["better"] for r in row["readings"] if r["probe"] == "presence"
-    }
+    readings = at.history()[-1][1].readings
+    better = {r.concept: r.better for r in readings if r.probe == "presence"}
     assert better["Monet"] == "higher"
     assert better["Picasso"] == better["cat"] == "lower"
     assert row["kind"] == "revert"
