@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from tests.ledger.making import base_weights, new_ledger, next_entry, some_delta
 from unlearnlog.delta import state_after, state_digest
-from unlearnlog.entry import Drop, StateRecord
+from unlearnlog.entry import Drop, EntryId, StateRecord
 from unlearnlog.ledger import Ledger
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -44,7 +44,7 @@ class Machine(RuleBasedStateMachine):
         self.base = base_weights(dtype)
         self.ledger = new_ledger(self.folder, dtype)
         self.did = {}  # what an entry did: ("add", seed) or ("drop", entry)
-        self.chains = {"main": []}
+        self.chains: dict[str, list[EntryId]] = {"main": []}
         self.branch = "main"
         self.tags = {}
 
@@ -128,6 +128,10 @@ class Machine(RuleBasedStateMachine):
         name = f"tag-{len(self.tags)}"
         self.ledger.create_tag(name)
         self.tags[name] = list(self.chain)
+
+    @rule()
+    def collect(self):
+        self.ledger.collect()
 
     @rule()
     def open_anew(self):

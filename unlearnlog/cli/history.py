@@ -221,6 +221,29 @@ def fsck(
 
 
 @app.command()
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")
+    ] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what crashes and caches left; nothing that was recorded."""
+    from unlearnlog.ledger import Ledger
+
+    found = Ledger.find(start(ledger)).collect(dry_run=dry_run)
+    n_bytes = sum(each.n_bytes for each in found)
+    done = "would remove" if dry_run else "removed"
+    data = {
+        "removed": not dry_run,
+        "bytes": n_bytes,
+        "files": [asdict(f) for f in found],
+    }
+    shown = {done: f"{len(found)} files, {n_bytes} bytes"}
+    answer(data if as_json else None, lambda: list_facts(shown))
+
+
+@app.command()
 def reset(
     rev: Annotated[str, typer.Argument(help="Where to go: HEAD~1, base, an id.")],
     ledger: LedgerOption = None,

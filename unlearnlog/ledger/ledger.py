@@ -18,6 +18,7 @@ from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Snapshots
 from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
+from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.new import created
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
@@ -374,6 +375,22 @@ class Ledger:
                     self._store.put_moves(writing, name, [first])
                 self._store.put_ref(writing, f"{folder}/{name}", entry)
         return entry
+
+    def collect(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
+        """Remove what crashes and caches left; nothing that was recorded.
+
+        Args:
+            dry_run: Only say what would go.
+
+        Raises:
+            IntegrityError: Something is damaged, so nobody knows what it needs.
+            LockBusy: Another writer holds the ledger.
+        """
+        with held(self._store.root), explaining():
+            found = garbage(self._store)
+            if not dry_run:
+                collect(self._store, found)
+        return found
 
     def _readable(self) -> list[EntryId]:
         """List the entries that are what was recorded."""

@@ -159,6 +159,10 @@ class Store:
             else:
                 yield path
 
+    def size(self, path: Path) -> int:
+        """Return the size of a file below the root, in bytes."""
+        return (self.root / path).stat().st_size
+
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""
         from unlearnlog.ledger.object import encoded

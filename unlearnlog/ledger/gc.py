@@ -1,0 +1,84 @@
+"""What a ledger holds that nothing leads to: left by crashes, or only kept for speed.
+
+Whatever any branch, tag or move ever named is kept, with all that it stands on: what
+was recorded is never garbage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.digest import Digest
+from unlearnlog.entry import EntryId
+from unlearnlog.ledger.sealed import line_id
+
+if TYPE_CHECKING:
+    from unlearnlog.ledger.store import Store
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """One file that can go.
+
+    Attributes:
+        path: Where it is, below the ledger's folder.
+        n_bytes: Its size.
+    """
+
+    path: str
+    n_bytes: int
+
+
+def garbage(store: Store) -> tuple[Garbage, ...]:
+    """Return every file that nothing recorded needs; entries before their deltas.
+
+    Raises:
+        IntegrityError: A ref, a log or an entry cannot be read, so that nobody knows
+            what it needs.
+    """
+    entries, objects = _needed(store)
+    found = [
+        *_others(store, "entries", {f"{entry}.json" for entry in entries}),
+        *_others(store, "objects", objects),
+        *_others(store, "tmp", set()),
+        *_others(store, "cache", set()),
+    ]
+    return tuple(Garbage(str(path), store.size(path)) for path in found)
+
+
+def collect(store: Store, found: Sequence[Garbage]) -> None:
+    """Remove garbage, in its order: dying on the way leaves a sound ledger."""
+    entries = [each for each in found if each.path.startswith("entries")]
+    for each in entries:
+        store.disk.unlink(store.root / each.path)
+    for folder in sorted({(store.root / each.path).parent for each in entries}):
+        store.disk.sync(folder)  # no entry comes back without its delta
+    for each in found[len(entries) :]:
+        store.disk.unlink(store.root / each.path)
+
+
+def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:
+    """Return the entries that anything names, their ancestors, and their deltas."""
+    branches = [path.relative_to("logs/heads") for path in store.files("logs/heads")]
+    moves = [move for branch in branches for move in store.moves(str(branch))]
+    named = [store.ref(name) for name in store.ref_names()]
+    named += [line_id(line) for move in moves for line in (move.old, move.new)]
+    entries: set[EntryId] = set()
+    objects: set[Digest] = set()
+    for start in named:
+        at = start
+        while at is not None and at not in entries:
+            entries.add(at)
+            entry = store.entry(at)
+            objects.update(entry.objects)
+            at = entry.parent
+    return entries, objects
+
+
+def _others(store: Store, folder: str, needed: Collection[str]) -> Iterator[Path]:
+    for path in store.files(folder):
+        if path.name not in needed:
+            yield path
