@@ -14,6 +14,7 @@ from unlearnlog.cli.app import (
     PolicyOption,
     answer,
     app,
+    err,
     list_facts,
     out,
     start,
@@ -191,6 +192,37 @@ def diff(
     answer(
         found.row() if as_json else None,
         lambda: out.print(difference_table(found, one, other)),
+    )
+
+
+@app.command()
+def bisect(
+    concept: Annotated[
+        str, typer.Option("--concept", help="What came back, or what broke.")
+    ],
+    policy: PolicyOption = "default",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the first entry that brought a concept back, or that broke one."""
+    from unlearnlog.policy import Policy
+    from unlearnlog.report.terminal import Bars, looks_table
+    from unlearnlog.run import bisect as search
+    from unlearnlog.run.place import place
+
+    at, rules = place(start(ledger)), Policy.load(policy)
+    with Bars(err) as bars:
+        found = search.bisect(at, concept, rules, bars)
+    if as_json:
+        answer(asdict(found), lambda: None)
+        return
+    out.print(looks_table(found.looks))
+    fault = "came back" if found.erased else "broke"
+    out.print(
+        f"{found.concept} {fault} with entry {found.entry[:12]}"
+        if found.entry
+        else f"{found.concept} has not {'come back' if found.erased else 'broken'}",
+        highlight=False,
     )
 
 

@@ -22,6 +22,7 @@ from unlearnlog.entry import Entry, EntryId
 from unlearnlog.reading import Reading
 
 if TYPE_CHECKING:
+    from unlearnlog.run.bisect import Look
     from unlearnlog.run.compare import Difference
     from unlearnlog.run.undo import Stale
 
@@ -135,6 +136,17 @@ def stale_table(stale: Iterable[Stale]) -> Table:
     for each in stale:
         names = ", ".join(each.concepts)
         table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
+    return table
+
+
+def looks_table(looks: Iterable[Look]) -> Table:
+    """Return how much of a concept shows at each revision that was looked at."""
+    table = _table("looked at", "value", "95 % interval", "n", "base")
+    for look in looks:
+        low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
+        entry = look.entry[:12] if look.entry else "base"
+        shown = f"{look.shown.value:.3f}", f"{low} to {high}", str(look.shown.n)
+        table.add_row(entry, *shown, f"{look.base:.3f}")
     return table
 
 
