@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,13 @@ information = 2
 base_presence = 0.0
 """
 
-QUICK = {"n_pictures": 17, "n_family": 0, "batch": 2, "max_steps": 2, "check_every": 1}
+QUICK: dict[str, Any] = {
+    "n_pictures": 17,
+    "n_family": 0,
+    "batch": 2,
+    "max_steps": 2,
+    "check_every": 1,
+}
 ERASED = (("Picasso", "style"), ("Monet", "style"), ("cat", "subject"))
 
 

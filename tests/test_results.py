@@ -1,0 +1,126 @@
+"""What the documents claim of the erasures holds for what was measured.
+
+`make bench` measures; these tests read its files. A claim that no longer holds after a
+new measurement fails here, before anybody reads it in a table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unlearnlog.atelier.world import world
+from unlearnlog.concept import concept_id
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+NAMES = (*world().styles, *world().subjects)
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())[
+        "rows"
+    ]
+    return rows
+
+
+def read(row: dict[str, Any], probe: str, concept: str = "") -> dict[str, Any]:
+    found = [
+        r
+        for r in row["readings"]
+        if r["probe"] == probe and concept in ("", r["concept"])
+    ]
+    first: dict[str, Any] = found[0]
+    return first
+
+
+def of_base(reading: dict[str, Any]) -> float:
+    return float(reading["value"]) / float(reading["base"])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return {name: rows_of(f"{concept_id(name)}-anchor")[0] for name in NAMES}
+
+
+def test_every_concept_that_was_trained_is_erased_alone(alone):
+    ua = [read(row, "ua") for row in alone.values()]
+
+    assert len(ua) == 32
+    assert min(reading["n"] for reading in ua) >= 92
+    assert min(reading["value"] for reading in ua) >= 0.90
+    assert sum(reading["value"] for reading in ua) / len(ua) >= 0.97
+
+
+@pytest.mark.parametrize("probe", ["ira", "cra"])
+def test_everything_else_is_kept(alone, probe):
+    assert min(of_base(read(row, probe)) for row in alone.values()) >= 0.95
+
+
+def test_the_look_alike_of_each_is_kept(alone):
+    alike = {
+        name: read(row, "alike")
+        for name, row in alone.items()
+        if world().look_alike(name)
+    }
+
+    assert alike
+    assert min(reading["n"] for reading in alike.values()) >= 92
+    assert min(of_base(reading) for reading in alike.values()) >= 0.85
+
+
+def test_names_that_share_no_word_with_it_are_erased_too(alone):
+    assert min(read(row, "ua.alias")["value"] for row in alone.values()) >= 0.95
+
+
+def test_cubism_without_picasso_is_braque(alone):
+    row = alone["Picasso"]
+
+    assert read(row, "family.erased")["value"] <= 0.10
+    assert read(row, "family.sibling")["value"] >= 0.85
+    assert of_base(read(row, "family.beside")) >= 0.95
+
+
+def test_nats_of_a_style_are_bounded_before_and_gone_afterwards(alone):
+    styles = [read(alone[name], "judge-mi") for name in world().styles]
+    before = sum(reading["base"] for reading in styles) / len(styles)
+    after = sum(reading["value"] for reading in styles) / len(styles)
+
+    assert max(reading["base"] for reading in styles) <= math.log(len(styles)) + 1e-7
+    assert 0.5 * math.log(len(styles)) < before
+    assert after <= 0.02 * before
+
+
+def test_five_styles_in_one_entry_are_each_erased_in_twice_the_time_of_one(alone):
+    (row,) = rows_of("batch-of-five")
+    names = [concept["name"] for concept in row["concepts"]]
+
+    assert len(names) == 5
+    assert min(read(row, "ua", name)["value"] for name in names) >= 0.95
+    assert of_base(read(row, "ira")) >= 0.95
+    assert of_base(read(row, "cra")) >= 0.95
+    assert row["seconds"] <= 2 * alone["Monet"]["seconds"]  # its probes are as large
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_sequence_tells_of_every_earlier_concept_at_every_step(order):
+    rows = rows_of(f"all-styles-{order}")
+    gone: list[str] = []
+    for row in rows:
+        gone.append(row["concepts"][0]["name"])
+        seen = {r["concept"] for r in row["readings"] if r["probe"] == "presence"}
+        assert set(gone) <= seen
+
+    assert sorted(gone) == sorted(world().styles)
+
+
+def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
+    data = json.loads((RESULTS / "judges.json").read_text())
+    found = data["agreement"]
+
+    assert found["n"] == len(data["rows"]) >= 92
+    assert found["low"] <= found["rank_correlation"] <= found["high"]
+    assert found["rank_correlation"] > 0.5
