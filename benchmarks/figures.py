@@ -63,9 +63,9 @@ def draw_histories(histories: Sequence[Rows], path: Path) -> None:
         image = above.imshow(shown, vmin=0, vmax=0.25, cmap="magma_r", aspect="auto")
         above.set_yticks(range(len(names)), names)
         above.set_xticks(range(len(rows)), range(1, len(rows) + 1))
-        above.set_title(f"Order {column + 1}: share of pictures that show it")
+        above.set_title(f"Order {column + 1}: how often each shows, in %")
         for (i, step), value in np.ndenumerate(shown):
-            if value > 0:
+            if not np.isnan(value):
                 above.text(
                     step,
                     i,
@@ -76,8 +76,15 @@ def draw_histories(histories: Sequence[Rows], path: Path) -> None:
                     color="white" if value > 0.15 else "black",
                 )
         steps = range(1, len(rows) + 1)
-        for probe, marker in (("ira", "o"), ("cra", "s")):
-            below.plot(steps, kept(rows, probe), marker=marker, label=probe.upper())
+        for probe, marker, size in (("ira", "o", 8), ("cra", "x", 5)):
+            below.plot(
+                steps,
+                kept(rows, probe),
+                marker=marker,
+                markersize=size,
+                fillstyle="none",
+                label=probe.upper(),
+            )
         below.set_ylim(0.8, 1.03)
         below.set_xlim(0.5, len(rows) + 0.5)
         below.set_xticks(list(steps))
