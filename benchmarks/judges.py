@@ -65,12 +65,14 @@ def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
         pairs = [pair for name in chosen for pair in of[name]]
         return float(spearmanr(*zip(*pairs, strict=True)).statistic)
 
-    drawn = [rho(list(rng.choice(names, len(names)))) for _ in range(2000)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    drawn = np.array([rho(list(rng.choice(names, len(names)))) for _ in range(2000)])
+    # Where no concept that was drawn ever changes, there are no ranks to compare.
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
     return {
         "rank_correlation": rho(names),
         "low": float(low),
         "high": float(high),
+        "undefined": float(np.isnan(drawn).mean()),
         "n": len(rows),
         "same_answer": float(np.mean([row["same"] for row in rows])),
         "n_pictures": sum(row["n"] for row in rows),

@@ -312,10 +312,10 @@ def _figure(_: str) -> str:
 
 def _batch(_: str) -> str:
     """Return one row for each concept of a batch, with what it cost below."""
-    if not _is_measured("batch-of-five", "monet-anchor"):
+    if not _is_measured("batch-of-five", "braque-anchor"):
         return NOT_YET
     (entry,) = _rows("batch-of-five")
-    alone = _rows("monet-anchor")[0]["seconds"]  # with probes of the same sizes
+    alone = _rows("braque-anchor")[0]["seconds"]  # with probes of the same sizes
     found = {(r["probe"], r["concept"]): r for r in entry["readings"]}
     rows = ["| concept | UA | anchor | nats left |", "|---|--:|--:|--:|"]
     for concept in entry["concepts"]:
@@ -331,7 +331,7 @@ def _batch(_: str) -> str:
     )
     cost = (
         f"IRA {_of_base(ira):.3f} and CRA {_of_base(cra):.3f} of base. It took "
-        f"{entry['seconds'] / alone:.1f} times as long as Monet alone."
+        f"{entry['seconds'] / alone:.1f} times as long as Braque alone."
     )
     return "\n".join([*rows, "", cost])
 

@@ -61,15 +61,16 @@ def test_everything_else_is_kept(alone, probe):
 
 
 def test_the_look_alike_of_each_is_kept(alone):
-    alike = {
-        name: read(row, "alike")
+    alike = [
+        reading
         for name, row in alone.items()
-        if world().look_alike(name)
-    }
+        for reading in row["readings"]
+        if reading["probe"] == "alike" and world().look_alike(name)
+    ]
 
-    assert alike
-    assert min(reading["n"] for reading in alike.values()) >= 92
-    assert min(of_base(reading) for reading in alike.values()) >= 0.85
+    assert len(alike) == 12
+    assert min(reading["n"] for reading in alike) >= 92
+    assert min(of_base(reading) for reading in alike) >= 0.85
 
 
 def test_names_that_share_no_word_with_it_are_erased_too(alone):
@@ -102,7 +103,7 @@ def test_five_styles_in_one_entry_are_each_erased_in_twice_the_time_of_one(alone
     assert min(read(row, "ua", name)["value"] for name in names) >= 0.95
     assert of_base(read(row, "ira")) >= 0.95
     assert of_base(read(row, "cra")) >= 0.95
-    assert row["seconds"] <= 2 * alone["Monet"]["seconds"]  # its probes are as large
+    assert row["seconds"] <= 2 * alone["Braque"]["seconds"]  # its probes are as large
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -123,4 +124,5 @@ def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
 
     assert found["n"] == len(data["rows"]) >= 92
     assert found["low"] <= found["rank_correlation"] <= found["high"]
-    assert found["rank_correlation"] > 0.5
+    assert found["low"] > 0
+    assert found["same_answer"] >= 0.95
