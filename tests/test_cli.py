@@ -294,7 +294,7 @@ def test_ctrl_c_in_the_middle_of_training_records_nothing(typed, tmp_path, monke
         raise KeyboardInterrupt
 
     (tmp_path / "quick.toml").write_text(QUICK)
-    monkeypatch.setattr("unlearnlog.erasers.mim._goal", interrupted)
+    monkeypatch.setattr(Mim, "_goal", interrupted)
 
     done = typed("add", "Picasso", "--policy", "quick.toml")
 
