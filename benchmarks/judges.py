@@ -32,15 +32,21 @@ PATH: Final = RESULTS / "judges.json"
 N_EACH: Final = 8
 """Pictures of each concept in each state."""
 
-STATES: Final = (("", 1.0), ("Picasso", 0.5), ("cat", 0.5), ("Monet", 1.0))
-"""What is erased, and how much of the way."""
+ERASED: Final = (
+    ("Picasso", "Monet", "Mondrian", "Warhol", "Rembrandt", "Hokusai"),
+    ("cat", "car", "castle", "flower", "guitar", "fish"),
+)
+"""What is erased together, once each."""
+
+SHARES: Final = (0.35, 0.5, 0.65, 1.0)
+"""How much of an erasure's change is applied: the states between are half damaged."""
 
 
 def main() -> None:
     """Measure it unless it was measured with these weights and this code."""
     made_of = {
         "weights": base_answers().root,
-        "code": code_digest([STATES, N_EACH]),
+        "code": code_digest([ERASED, SHARES, N_EACH]),
     }
     if PATH.exists():
         there = json.loads(PATH.read_text(encoding="utf-8"))
@@ -86,10 +92,8 @@ def _rows(at: Place) -> Iterator[dict[str, Any]]:
         name: scattered(pages.erased(seen.concepts[name]), N_EACH)
         for name in (*seen.styles, *seen.subjects)
     }
-    console = Console(stderr=True)
-    for erased, mu in STATES:
-        with Bars(console) as bars:
-            weights = _weights(at, erased, mu)
+    for state, weights in _states(at):
+        with Bars(Console(stderr=True)) as bars:
             asked = [cell for part in cells.values() for cell in part]
             painted = model.paint(
                 [cell.prompt for cell in asked],
@@ -104,7 +108,7 @@ def _rows(at: Place) -> Iterator[dict[str, Any]]:
             kind = "style" if name in seen.styles else "subject"
             pairs = [(a.of(kind), b.of(kind)) for a, b in (next(at_hand) for _ in part)]
             yield {
-                "state": f"{erased or 'base'}, mu {mu}",
+                "state": state,
                 "concept": name,
                 "n": len(part),
                 "atelier": float(np.mean([a == name for a, _ in pairs])),
@@ -113,15 +117,17 @@ def _rows(at: Place) -> Iterator[dict[str, Any]]:
             }
 
 
-def _weights(at: Place, erased: str, mu: float) -> Weights | None:
-    if not erased:
-        return None
-    rules = full_policy("anchor", {})
-    rules = rules.model_copy(update={"eraser": {**rules.eraser, "mi_mu": mu}})
-    order = erase.Order((at.world.concept(erased),), rules)
-    plan = erase.plan_of(at, order)
-    delta = plan.eraser.erase(plan.request)
-    return {**at.model.base, **state_after(at.model.base, [delta])}
+def _states(at: Place) -> Iterator[tuple[str, Weights | None]]:
+    """Give the base, then each erasure from a third of the way to the whole."""
+    yield "base", None
+    base = at.model.base
+    for names in ERASED:
+        concepts = tuple(at.world.concept(name) for name in names)
+        plan = erase.plan_of(at, erase.Order(concepts, full_policy("anchor", {})))
+        new = state_after(base, [plan.eraser.erase(plan.request)])
+        for share in SHARES:
+            partly = {name: base[name].lerp(new[name], share) for name in new}
+            yield f"{share} of {', '.join(names)}", {**base, **partly}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
+from fractions import Fraction
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unlearnlog.patch import Full, LowRank
+from unlearnlog.patch import CEILING, GRID, UNIT, Full, LowRank, total
 
 
 @pytest.fixture
@@ -9,44 +13,110 @@ def random():
     return torch.Generator().manual_seed(0)
 
 
+def _factors(random, rank=3, d_out=5, d_in=4):
+    left = torch.randn(d_out, rank, generator=random)
+    return left, torch.randn(rank, d_in, generator=random)
+
+
+def _on(grid, tensor):
+    return bool((tensor.double() / grid == (tensor.double() / grid).round()).all())
+
+
 def test_a_low_rank_patch_is_the_sum_of_its_outer_products(random):
-    left, right = (
-        torch.randn(5, 3, generator=random),
-        torch.randn(3, 4, generator=random),
-    )
+    left, right = _factors(random)
 
     dense = LowRank(left, right).dense()
 
-    exact = left.double() @ right.double()
-    assert torch.allclose(dense.double(), exact, atol=1e-6)  # float32 rounding
+    assert torch.allclose(dense, left.double() @ right.double(), rtol=0, atol=4e-6)
 
 
-def test_rank_1_terms_are_added_one_by_one_each_rounded_on_its_own(random):
-    left, right = (
-        torch.randn(5, 3, generator=random),
-        torch.randn(3, 4, generator=random),
-    )
-    total = torch.randn(5, 4, generator=random)
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1.0, 1e6])
+def test_factors_are_balanced_so_the_grid_costs_no_precision(random, scale):
+    left, right = _factors(random)
+    exact = 0.01 * left.double() @ right.double()
 
-    found = LowRank(left, right).added_to(total)
+    dense = LowRank(0.01 * scale * left, right / scale).dense()
+
+    assert float((dense - exact).abs().max()) < 1e-6
+
+
+@given(st.integers(0, 2**32), st.floats(1e-9, 1e9), st.integers(1, 3))
+def test_what_is_on_the_grid_stays_as_it_is(seed, scale, rank):
+    random = torch.Generator().manual_seed(seed)
+    left, right = _factors(random, rank)
+    once = LowRank(0.01 * scale * left, right / scale)
+
+    again = LowRank(once.left, once.right)
+
+    assert _on(GRID, once.left)
+    assert _on(GRID, once.right)
+    assert torch.equal(again.left, once.left)
+    assert torch.equal(again.right, once.right)
+
+
+def test_a_factor_without_a_number_leaves_its_partner():
+    left, right = torch.zeros(5, 1), 1e3 * torch.ones(1, 4) / 2**10
+
+    patch = LowRank(left, right)
+
+    assert not patch.dense().any()
+    assert patch.bound == 0
+
+
+def test_a_sum_is_that_of_whole_numbers(random):
+    """Against fractions, which round nothing."""
+    thin = [LowRank(*_factors(random)), LowRank(*_factors(random, rank=1))]
+    full = Full(torch.randn(5, 4, generator=random))
+    start = Full(torch.randn(5, 4, generator=random)).dense()
+
+    found = total([*thin, full], start)
 
     for i in range(5):
         for j in range(4):
-            slow = total[i, j]
-            for k in range(3):
-                term = left[i, k] * right[k, j]
-                slow = slow + term
-            assert found[i, j] == slow
+            slow = Fraction(start[i, j].item())
+            for patch in thin:
+                for column, row in zip(patch.left.T, patch.right, strict=True):
+                    slow += Fraction(column[i].item()) * Fraction(row[j].item())
+            slow += Fraction(full.value[i, j].item())
+            assert Fraction(found[i, j].item()) == slow
+    assert _on(UNIT, found)
 
 
-def test_a_term_is_rounded_before_it_is_added():
-    """A fused multiply-add would keep the low bits of the product."""
-    tiny = 1.0 + 2.0**-12
-    patch = LowRank(torch.tensor([[tiny]]), torch.tensor([[tiny]]))
+def test_the_largest_sum_that_is_allowed_is_exact():
+    """Each number of the grid's finest step, right below the ceiling."""
+    big = Full(torch.full((1, 1), CEILING / 2 - 1))
+    least = LowRank(torch.full((1, 1), GRID), torch.full((1, 1), GRID))
 
-    found = patch.added_to(torch.tensor([[-1.0 - 2.0**-11]]))
+    found = total([big, least], big.dense())
 
-    assert found.item() == 0.0  # fused, it would be 2**-24
+    assert Fraction(found.item()) == Fraction(CEILING - 2) + Fraction(UNIT)
+
+
+def test_the_opposite_of_a_patch_takes_it_out_of_a_sum(random):
+    patch, other = LowRank(*_factors(random)), Full(torch.randn(5, 4, generator=random))
+    start = LowRank(*_factors(random)).dense()
+
+    there = total([patch, other], start)
+
+    assert torch.equal(total([-patch], there), total([other], start))
+    assert torch.equal(total([-other, -patch], there), start)
+
+
+@pytest.mark.parametrize("value", [CEILING, 1e6])
+def test_a_change_that_sums_could_not_hold_is_refused(value):
+    with pytest.raises(ValueError, match="must stay below 512"):
+        Full(torch.full((2, 2), value))
+    with pytest.raises(ValueError, match="must stay below 512"):
+        LowRank(torch.full((2, 1), value), torch.ones(1, 2))
+
+
+def test_a_sum_that_float64_might_round_is_refused():
+    patch = Full(torch.full((2, 2), 300.0))
+
+    with pytest.raises(ValueError, match="may reach 600"):
+        total([patch, patch], torch.zeros(2, 2).double())
+    with pytest.raises(ValueError, match="may reach nan"):
+        total([patch], torch.full((2, 2), float("nan")).double())
 
 
 @pytest.mark.parametrize("rank", [0, 1, 3])
@@ -56,7 +126,7 @@ def test_the_norm_is_frobenius(random, rank):
     )
 
     assert patch.norm == pytest.approx(patch.dense().norm().item(), rel=1e-5)
-    assert Full(patch.dense()).norm == pytest.approx(patch.norm, rel=1e-5)
+    assert Full(patch.dense().float()).norm == pytest.approx(patch.norm, rel=1e-5)
 
 
 def test_the_size_is_what_is_stored():
@@ -70,13 +140,12 @@ def test_both_know_the_shape_they_change():
     assert Full(torch.ones(5)).shape == (5,)
 
 
-def test_adding_leaves_the_total_alone():
-    total = torch.zeros(2, 2)
+def test_a_sum_leaves_its_start_alone():
+    start = torch.zeros(2, 2).double()
 
-    LowRank(torch.ones(2, 1), torch.ones(1, 2)).added_to(total)
-    Full(torch.ones(2, 2)).added_to(total)
+    total([LowRank(torch.ones(2, 1), torch.ones(1, 2)), Full(torch.ones(2, 2))], start)
 
-    assert torch.equal(total, torch.zeros(2, 2))
+    assert torch.equal(start, torch.zeros(2, 2).double())
 
 
 def test_what_is_recorded_is_what_was_given_even_when_training_goes_on():
@@ -86,7 +155,7 @@ def test_what_is_recorded_is_what_was_given_even_when_training_goes_on():
     with torch.no_grad():
         weight.add_(1.0)
 
-    assert torch.equal(patch.dense(), torch.ones(2, 2))
+    assert torch.equal(patch.value, torch.ones(2, 2))
     assert not patch.value.requires_grad
 
 
@@ -124,9 +193,9 @@ def test_a_single_number_is_no_patch():
         Full(torch.tensor(1.0))
 
 
-@pytest.mark.parametrize("total", [torch.zeros(2, 3), torch.zeros(2, 2).half()])
-def test_a_patch_is_added_to_float32_of_its_shape_only(total):
-    with pytest.raises(ValueError, match="adds to float32"):
-        Full(torch.ones(2, 2)).added_to(total)
-    with pytest.raises(ValueError, match="adds to float32"):
-        LowRank(torch.ones(2, 1), torch.ones(1, 2)).added_to(total)
+@pytest.mark.parametrize("start", [torch.zeros(2, 3).double(), torch.zeros(2, 2)])
+def test_a_patch_is_added_to_float64_of_its_shape_only(start):
+    with pytest.raises(ValueError, match="adds to float64"):
+        total([Full(torch.ones(2, 2))], start)
+    with pytest.raises(ValueError, match="adds to float64"):
+        total([LowRank(torch.ones(2, 1), torch.ones(1, 2))], start)

@@ -1,9 +1,9 @@
 """The change an erasure makes, and the replay that turns changes into weights.
 
-State = base + first delta + second delta + ..., in float32, in order, rounded once
-to the base's dtype. Each rank-1 term is multiplied and added on its own, with no
-fused or blocked kernel, so the bits are the same on every machine. Nothing is ever
-subtracted: to go back is to replay without.
+State = base + (first delta + second delta + ...): the sum of the deltas is exact (see
+`unlearnlog.patch`), the base is added to it in float64, and the result is rounded to
+float32 and to the base's dtype. So a state depends on which deltas there are, on
+nothing else: not on their order, not on the machine.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -24,7 +25,7 @@ from unlearnlog.digest import (
     digest_of,
     merkle_root,
 )
-from unlearnlog.patch import Full, LowRank, Patch
+from unlearnlog.patch import Full, LowRank, Patch, total
 
 __all__ = [
     "Delta",
@@ -33,13 +34,13 @@ __all__ = [
     "LowRank",
     "Patch",
     "Weights",
+    "change_after",
     "raw_bytes",
     "rounded",
     "state_after",
     "state_digest",
     "tensor_digest",
     "tensor_record",
-    "totals_after",
 ]
 
 Weights = Mapping[str, torch.Tensor]
@@ -47,13 +48,15 @@ Weights = Mapping[str, torch.Tensor]
 
 _BASE_DTYPES: Final = (torch.float16, torch.bfloat16, torch.float32)
 
+_AT_ONCE: Final = 64
+"""How many deltas are in memory together: one matrix product sums them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Delta:
     """What one erasure does to the weights: a patch for each tensor it touches.
 
-    Two deltas are equal when their digests are. They cannot be added to each other:
-    a state is replayed from the base, see `state_after`.
+    Two deltas are equal when their digests are.
 
     Attributes:
         patches: Patch by full parameter name.
@@ -84,6 +87,10 @@ class Delta:
     def norm(self) -> float:
         """Frobenius norm of all patches together."""
         return float(sum(patch.norm**2 for patch in self.patches.values()) ** 0.5)
+
+    def negated(self) -> Delta:
+        """Return the delta that takes this one out of a sum, exactly."""
+        return Delta({name: -patch for name, patch in self.patches.items()})
 
     def overlap(self, other: Delta) -> float:
         """Say how far two deltas listen to the same inputs, as a cosine in [0, 1].
@@ -123,44 +130,61 @@ def state_after(base: Weights, deltas: Iterable[Delta]) -> dict[str, torch.Tenso
         ValueError: A delta touches a tensor the base does not have, or one of
             another shape, or the result is not finite in the base's dtype.
     """
-    totals: dict[str, torch.Tensor] = {}
-    for delta in deltas:
-        totals = totals_after(base, delta, totals)
-    return rounded(base, totals)
+    return rounded(base, change_after(deltas))
 
 
-def totals_after(
-    base: Weights, delta: Delta, totals: Weights
+def change_after(
+    deltas: Iterable[Delta], so_far: Weights = MappingProxyType({})
 ) -> dict[str, torch.Tensor]:
-    """Take one step of the replay, before any rounding.
+    """Sum deltas exactly, before any rounding.
 
     Args:
-        base: The base's tensors; left alone.
-        delta: The next delta.
-        totals: Float32 sums so far, of the tensors touched so far; left alone.
+        deltas: In any order; a few are read at a time.
+        so_far: An earlier sum to go on from; left alone.
 
     Returns:
-        Float32 sums of all tensors touched now.
-    """
-    new = dict(totals)
-    for name, patch in delta.patches.items():
-        total = totals[name] if name in totals else _start(base, name)
-        if total.shape != patch.shape:
-            message = f"{name} is {list(total.shape)}, its patch {list(patch.shape)}"
-            raise ValueError(message)
-        new[name] = patch.added_to(total)
-    return new
-
-
-def rounded(base: Weights, totals: Weights) -> dict[str, torch.Tensor]:
-    """Round float32 sums to the base's dtype: the one rounding of a replay.
+        Float64 sums of all patches, by tensor.
 
     Raises:
-        ValueError: A number is too large for the base's dtype.
+        ValueError: Two patches of one tensor differ in shape, or their sum is too
+            large.
     """
-    state = {name: total.to(base[name].dtype) for name, total in totals.items()}
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
+    change, coming = dict(so_far), iter(deltas)
+    while some := list(islice(coming, _AT_ONCE)):
+        patches: dict[str, list[Patch]] = {}
+        for delta in some:
+            for name, patch in delta.patches.items():
+                patches.setdefault(name, []).append(patch)
+        for name, group in patches.items():
+            start = change.get(name)
+            if start is None:
+                start = torch.zeros(group[0].shape, dtype=torch.float64)
+            change[name] = total(group, start)
+    return change
+
+
+def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
+    """Add an exact change to the base: the one rounding of a replay.
+
+    Raises:
+        ValueError: The base lacks a tensor, has it in another shape or dtype, or a
+            number is too large for its dtype.
+    """
+    state = {}
+    for name, difference in change.items():
+        if name not in base:
+            message = f"the base has no tensor {name}, only {len(base)} others"
+            raise ValueError(message)
+        tensor = base[name].detach().cpu()
+        if tensor.dtype not in _BASE_DTYPES:
+            message = f"{name} is {tensor.dtype}, a base is one of {_BASE_DTYPES}"
+            raise ValueError(message)
+        if tensor.shape != difference.shape:
+            shapes = f"{list(tensor.shape)}, its patch {list(difference.shape)}"
+            message = f"{name} is {shapes}"
+            raise ValueError(message)
+        state[name] = (difference + tensor).float().to(tensor.dtype)
+        if not _is_finite(state[name]):
             message = f"{name} is not finite in {tensor.dtype} after the replay"
             raise ValueError(message)
     return state
@@ -199,16 +223,10 @@ def state_digest(weights: Weights, base_root: Digest) -> Digest:
     return merkle_root(records, base_root)
 
 
-def _start(base: Weights, name: str) -> torch.Tensor:
-    """Take one tensor of the base as the float32 start of a sum."""
-    if name not in base:
-        message = f"the base has no tensor {name}, only {len(base)} others"
-        raise ValueError(message)
-    tensor = base[name].detach().cpu()
-    if tensor.dtype not in _BASE_DTYPES:
-        message = f"{name} is {tensor.dtype}, a base is one of {_BASE_DTYPES}"
-        raise ValueError(message)
-    return tensor.float()
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether all numbers are finite; one sum tells it of ordinary weights."""
+    total = tensor.sum(dtype=torch.float32)
+    return bool(torch.isfinite(total)) or bool(torch.isfinite(tensor).all())
 
 
 def _row_cosine(one: Patch, two: Patch) -> float:

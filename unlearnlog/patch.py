@@ -1,29 +1,48 @@
-"""The change to one tensor: as factors, or written out.
+"""The change to one tensor: as factors, or written out; and sums of changes, exact.
 
-A rank-1 term is multiplied and added on its own, with no fused or blocked kernel,
-so the sum's bits are the same on every machine.
+Every number of a factor is a multiple of 2**-22, so every product of two is a multiple
+of 2**-44, and as long as a sum stays below 2**9 float64 holds it without rounding:
+nothing is lost, so nothing depends on the order, on the kernel, on fused multiply-adds
+or on the number of threads. A matrix product may do the work, and its bits are the same
+on every machine.
+
+Source:
+    Products that float64 cannot get wrong are the building block of error-free matrix
+    multiplication: K. Ozaki et al., https://doi.org/10.1007/s11075-011-9478-1
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
+
+GRID: Final = 2.0**-22
+"""Every number in a factor is a whole multiple of this."""
+
+UNIT: Final = GRID**2
+"""Every number in a change or in a sum of changes is a whole multiple of this."""
+
+CEILING: Final = 2.0**9
+"""No sum of changes reaches this, so that 53 bits hold it: weights are near 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
     """A change of rank r to one matrix.
 
-    The factors are copied, so what is recorded is what was given.
+    The factors are copied. Each rank-1 term is scaled by a power of two, so that its
+    column and its row are of like size, and put on the grid: a change with entries near
+    .01 moves by 1e-8 or so. Factors that are on it already stay as they are.
 
     Attributes:
-        left: Column factors, shape ``[d_out, r]``, float32.
-        right: Row factors, shape ``[r, d_in]``, float32.
+        left: Column factors, shape ``[d_out, r]``, float32 multiples of `GRID`.
+        right: Row factors, shape ``[r, d_in]``, float32 multiples of `GRID`.
 
     Raises:
-        ValueError: Wrong dtype or shapes, or a number that is not finite.
+        ValueError: Wrong dtype or shapes, or a number that is not finite or too large.
     """
 
     kind: ClassVar[str] = "low-rank"
@@ -32,16 +51,18 @@ class LowRank:
     right: torch.Tensor
 
     def __post_init__(self) -> None:
-        """Check the factors and keep copies of them."""
-        for part in ("left", "right"):
-            object.__setattr__(self, part, _owned(getattr(self, part), part))
-        left, right = self.left, self.right
+        """Check the factors and keep copies of them, balanced, on the grid."""
+        left, right = _owned(self.left, "left"), _owned(self.right, "right")
         if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
             message = (
                 f"left {list(left.shape)} and right {list(right.shape)} "
                 "do not make a matrix: want [d_out, r] and [r, d_in]"
             )
             raise ValueError(message)
+        left, right = _balanced(left.double(), right.double())
+        object.__setattr__(self, "left", _nearest(left, GRID))
+        object.__setattr__(self, "right", _nearest(right, GRID))
+        _check_bound(self.bound)
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -59,6 +80,11 @@ class LowRank:
         return self.left.nbytes + self.right.nbytes
 
     @property
+    def bound(self) -> float:
+        """No number of the change, nor of a part of its sum, is larger."""
+        return float((_largest(self.left, 0) * _largest(self.right, 1)).sum())
+
+    @property
     def norm(self) -> float:
         """Frobenius norm of the change, from the factors' Gram matrices."""
         grams = (self.left.double().T @ self.left.double()) * (
@@ -66,23 +92,13 @@ class LowRank:
         )  # [r, r]
         return float(grams.sum().clamp(min=0).sqrt())
 
+    def __neg__(self) -> LowRank:
+        """Return the opposite change."""
+        return LowRank(-self.left, self.right)
+
     def dense(self) -> torch.Tensor:
-        """Write the change out, float32, shape ``[d_out, d_in]``."""
-        return self.added_to(torch.zeros(self.shape))
-
-    def added_to(self, total: torch.Tensor) -> torch.Tensor:
-        """Return ``total`` plus the rank-1 terms, one by one, in order.
-
-        Args:
-            total: Float32, shape ``[d_out, d_in]``; left alone.
-        """
-        _check_total(total, self.shape)
-        new = total.clone()
-        term = torch.empty_like(new)
-        for column, row in zip(self.left.T, self.right, strict=True):
-            torch.mul(column[:, None], row[None, :], out=term)  # never fused
-            new.add_(term)
-        return new
+        """Write the change out, exactly: float64, shape ``[d_out, d_in]``."""
+        return self.left.double() @ self.right.double()
 
     def rows(self) -> torch.Tensor:
         """Give rows that span the change's row space, float64, ``[r, d_in]``."""
@@ -94,13 +110,15 @@ class LowRank:
 class Full:
     """A change to one tensor, written out.
 
-    The value is copied, so what is recorded is what was given.
+    The value is copied and rounded to multiples of `UNIT`: only numbers below 1e-6
+    notice.
 
     Attributes:
         value: The change, shape ``[d_out, d_in]`` (a bias: ``[d_out]``), float32.
 
     Raises:
-        ValueError: Wrong dtype, no dimension, or a number that is not finite.
+        ValueError: Wrong dtype, no dimension, or a number that is not finite or too
+            large.
     """
 
     kind: ClassVar[str] = "full"
@@ -108,11 +126,13 @@ class Full:
     value: torch.Tensor
 
     def __post_init__(self) -> None:
-        """Check the value and keep a copy of it."""
-        object.__setattr__(self, "value", _owned(self.value, "value"))
+        """Check the value and keep a copy of it, on the grid."""
+        value = _nearest(_owned(self.value, "value").double(), UNIT)
+        object.__setattr__(self, "value", value)
         if self.value.ndim == 0:
             message = "a change to a single number is no patch: want [d_out, d_in]"
             raise ValueError(message)
+        _check_bound(self.bound)
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -130,22 +150,22 @@ class Full:
         return self.value.nbytes
 
     @property
+    def bound(self) -> float:
+        """No number of the change is larger."""
+        return float(self.value.abs().max()) if self.value.numel() else 0.0
+
+    @property
     def norm(self) -> float:
         """Frobenius norm of the change."""
         return float(self.value.double().square().sum().sqrt())
 
+    def __neg__(self) -> Full:
+        """Return the opposite change."""
+        return Full(-self.value)
+
     def dense(self) -> torch.Tensor:
-        """Give the change, float32; a copy."""
-        return self.value.clone()
-
-    def added_to(self, total: torch.Tensor) -> torch.Tensor:
-        """Return ``total`` plus the change.
-
-        Args:
-            total: Float32, of the change's shape; left alone.
-        """
-        _check_total(total, self.shape)
-        return total + self.value
+        """Give the change, exactly: float64; a copy."""
+        return self.value.double()
 
     def rows(self) -> torch.Tensor:
         """Give rows that span the change's row space, float64, ``[d_out, d_in]``."""
@@ -154,7 +174,37 @@ class Full:
 
 
 Patch = LowRank | Full
-"""Both have parts, shape, size, norm, and can be added to float32 sums."""
+"""Both have parts, shape, size, bound and norm, and can be summed exactly."""
+
+
+def total(patches: Sequence[Patch], start: torch.Tensor) -> torch.Tensor:
+    """Return the exact sum of a start and of changes; their order means nothing.
+
+    Args:
+        patches: Changes to one tensor.
+        start: Float64 multiples of `UNIT`, of the tensor's shape; left alone.
+
+    Raises:
+        ValueError: A patch is of another shape, or the sum could reach `CEILING`.
+    """
+    for patch in patches:
+        if start.dtype != torch.float64 or start.shape != patch.shape:
+            message = (
+                f"a patch of {list(patch.shape)} adds to float64 of that shape, "
+                f"not to {start.dtype} of {list(start.shape)}"
+            )
+            raise ValueError(message)
+    largest = float(start.abs().max()) if start.numel() else 0.0
+    _check_bound(largest + sum(patch.bound for patch in patches))
+    thin = [patch for patch in patches if isinstance(patch, LowRank)]
+    if thin:
+        left = torch.cat([patch.left for patch in thin], 1).double()
+        right = torch.cat([patch.right for patch in thin]).double()
+        start = torch.addmm(start, left, right)
+    for patch in patches:
+        if isinstance(patch, Full):
+            start = start + patch.value
+    return start
 
 
 def _owned(tensor: torch.Tensor, part: str) -> torch.Tensor:
@@ -168,10 +218,32 @@ def _owned(tensor: torch.Tensor, part: str) -> torch.Tensor:
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def _check_total(total: torch.Tensor, shape: tuple[int, ...]) -> None:
-    if total.dtype != torch.float32 or total.shape != shape:
-        message = (
-            f"a patch of {list(shape)} adds to float32 of that shape, "
-            f"not to {total.dtype} of {list(total.shape)}"
-        )
+def _balanced(
+    left: torch.Tensor, right: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Shift powers of two from the larger factor of each term to the smaller one.
+
+    Terms within a factor of four stay: rounding to the grid may double one side, and
+    what was balanced once must not be moved again.
+    """
+    sizes = [_largest(left, 0), _largest(right, 1)]
+    one, other = (torch.frexp(size).exponent for size in sizes)
+    gap = (other - one) * ((other - one).abs() > 2) * (sizes[0] > 0) * (sizes[1] > 0)
+    shift = torch.div(gap, 2, rounding_mode="trunc")
+    return torch.ldexp(left, shift), torch.ldexp(right, -shift[:, None])
+
+
+def _largest(factor: torch.Tensor, dim: int) -> torch.Tensor:
+    """Return each term's largest magnitude in one factor, float64, ``[r]``."""
+    return factor.double().abs().amax(dim)
+
+
+def _nearest(tensor: torch.Tensor, grid: float) -> torch.Tensor:
+    """Round float64 to multiples of a power of two; as float32 they still are."""
+    return (tensor / grid).round().mul(grid).float()
+
+
+def _check_bound(bound: float) -> None:
+    if not bound < CEILING:
+        message = f"a change may reach {bound:.3g}; it must stay below {CEILING:g}"
         raise ValueError(message)

@@ -141,7 +141,7 @@ def test_a_heavier_charge_moves_kept_tokens_less():
     def moved(keep: float) -> float:
         delta = replace(SMALL, keep=keep, rank=6).erase(request_of(LinearModel()))
         tokens = LinearModel().encode(KEPT).tokens.flatten(0, 1)
-        return float((tokens @ delta.patches[NAME].dense().T).square().sum())
+        return float((tokens.double() @ delta.patches[NAME].dense().T).square().sum())
 
     assert moved(10.0) < 0.5 * moved(1e-6)
 

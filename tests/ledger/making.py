@@ -133,7 +133,7 @@ class FakeDisk(Disk):
     def after(self):
         """Be called after each change; subclasses fail here, too."""
 
-    def write(self, path, data):
+    def write(self, path, data, *, durable=True):  # noqa: ARG002
         self.before(lambda: path.write_bytes(data[: len(data) // 2]))
         with path.open("xb") as file:
             file.write(data)

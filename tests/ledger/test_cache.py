@@ -2,25 +2,31 @@ import shutil
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.ledger.making import base_weights, erase, new_ledger, same
-from unlearnlog.delta import state_after
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.cache import EVERY
+from unlearnlog.delta import change_after, state_after
+from unlearnlog.ledger import Ledger, cache
+from unlearnlog.ledger.disk import Disk
 
+EVERY = 4
 N = 2 * EVERY + 1
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch):
+    monkeypatch.setattr(cache, "EVERY", EVERY)
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A long history whose snapshots are taken, the state at its end, its folder."""
+    """A long history, the state at its end, its folder."""
     folder = tmp_path_factory.mktemp("long")
     ledger = new_ledger(folder)
     for seed in range(N):
         erase(ledger, seed)
     deltas = [ledger.delta(digest) for digest in ledger.plan(ledger.head)]
-    ledger.state(ledger.head, base_weights())
     return folder, state_after(base_weights(), deltas)
 
 
@@ -28,7 +34,9 @@ def recorded(tmp_path_factory):
 def long(recorded, tmp_path):
     folder, state = recorded
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    return Ledger.open(tmp_path), state, tmp_path / ".unlearnlog" / "cache"
+    ledger = Ledger.open(tmp_path)
+    ledger.state(ledger.head, base_weights())
+    return ledger, state, tmp_path / ".unlearnlog" / "cache" / "sums"
 
 
 def _count_reads(ledger, monkeypatch):
@@ -43,7 +51,7 @@ def _count_reads(ledger, monkeypatch):
     return read
 
 
-def test_a_replay_starts_from_the_nearest_snapshot(long, monkeypatch):
+def test_a_replay_starts_from_the_nearest_sum(long, monkeypatch):
     ledger, state, _ = long
     read = _count_reads(ledger, monkeypatch)
 
@@ -55,31 +63,31 @@ def test_a_replay_starts_from_the_nearest_snapshot(long, monkeypatch):
 
 @pytest.mark.parametrize("keep_folder", [True, False])
 def test_the_cache_may_be_deleted_at_any_time(long, monkeypatch, keep_folder):
-    ledger, state, cache = long
-    shutil.rmtree(cache)
+    ledger, state, sums = long
+    shutil.rmtree(sums)
     if keep_folder:
-        cache.mkdir()
+        sums.mkdir()
     read = _count_reads(ledger, monkeypatch)
 
     found = ledger.state(ledger.head, base_weights())
 
     assert same(found, state)
     assert len(read) == N
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(sums.iterdir())) == 2
 
 
-def test_a_snapshot_with_other_numbers_is_not_trusted(long):
-    ledger, state, cache = long
-    for path in cache.iterdir():
-        save_file({n: t + 1 for n, t in load_file(path).items()}, path)
+def test_a_sum_with_other_numbers_is_not_trusted(long):
+    ledger, state, sums = long
+    for path in sums.iterdir():
+        _spoil(path)
 
     assert same(ledger.state(ledger.head, base_weights()), state)
 
 
-def test_a_snapshot_that_was_replaced_once_is_good_afterwards(long, monkeypatch):
-    ledger, state, cache = long
-    for path in cache.iterdir():
-        save_file({n: t + 1 for n, t in load_file(path).items()}, path)
+def test_a_sum_that_was_replaced_once_is_good_afterwards(long, monkeypatch):
+    ledger, state, sums = long
+    for path in sums.iterdir():
+        _spoil(path)
     ledger.state(ledger.head, base_weights())
     read = _count_reads(ledger, monkeypatch)
 
@@ -90,47 +98,92 @@ def test_a_snapshot_that_was_replaced_once_is_good_afterwards(long, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "totals",
+    "change",
     [
         {"unet.z": torch.ones(2)},
         {"unet.a": torch.ones(2)},
         {"unet.a": torch.ones(6, 4).half()},
-        {"unet.a": torch.full((6, 4), float("nan"))},
+        {"unet.a": torch.full((6, 4), float("nan")).double()},
+        {"unet.a": torch.full((6, 4), 1e30).double()},
         {},
     ],
 )
-def test_a_snapshot_that_does_not_fit_is_not_used(long, totals):
-    ledger, state, cache = long
-    for path in cache.iterdir():
-        save_file(totals, path)
+def test_a_sum_that_does_not_fit_is_not_used(long, change):
+    ledger, state, sums = long
+    for path in sums.iterdir():
+        save_file(change, path, _says(path))
 
     assert same(ledger.state(ledger.head, base_weights()), state)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x04.", b"\xff" * 100])
-def test_a_snapshot_that_is_no_file_of_tensors_is_not_used(long, data):
-    ledger, state, cache = long
-    for path in cache.iterdir():
+def test_a_sum_that_is_no_file_of_tensors_is_not_used(long, data):
+    ledger, state, sums = long
+    for path in sums.iterdir():
         path.write_bytes(data)
 
     assert same(ledger.state(ledger.head, base_weights()), state)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(long):
-    ledger, state, cache = long
-    shutil.rmtree(cache)
-    cache.write_bytes(b"a file is in the way")
+    ledger, state, sums = long
+    shutil.rmtree(sums)
+    sums.write_bytes(b"a file is in the way")
 
     assert same(ledger.state(ledger.head, base_weights()), state)
 
 
-def test_only_the_newest_snapshots_are_kept(long):
-    ledger, _, cache = long
-    for i in range(10):
-        save_file({}, cache / f"old{i}")
+def test_a_sum_that_says_nothing_of_its_deltas_is_not_used(long, monkeypatch):
+    ledger, state, sums = long
+    for path, says in zip(sums.iterdir(), [None, {"deltas": "7"}], strict=True):
+        save_file(load_file(path), path, says)
+    read = _count_reads(ledger, monkeypatch)
 
-    for seed in range(N, 3 * EVERY):
-        erase(ledger, seed)
-    ledger.state(ledger.head, base_weights())
+    assert same(ledger.state(ledger.head, base_weights()), state)
+    assert len(read) == N
 
-    assert len(list(cache.iterdir())) == 4
+
+def test_what_a_sum_has_too_much_is_taken_away(long):
+    """The way back is exact, too: one delta less is one delta read."""
+    ledger, _, _ = long
+    chain = [
+        digest for _, entry in ledger.history(ledger.head) for digest in entry.objects
+    ]
+    plan = [digest for i, digest in enumerate(chain[: 2 * EVERY]) if i != 1]
+    read = []
+
+    def delta(digest):
+        read.append(digest)
+        return ledger.delta(digest)
+
+    change = cache.Sums(ledger.folder / ".unlearnlog/cache/sums", Disk()).change(
+        plan, delta=delta
+    )
+
+    wanted = change_after(map(ledger.delta, plan))
+    assert all(torch.equal(change[name], wanted[name]) for name in wanted)
+    assert read == [chain[1]]
+
+
+def test_only_as_many_sums_are_kept_as_there_is_room_for(long, monkeypatch):
+    ledger, _, sums = long
+    (sums.parent / "painted").mkdir()
+    for room, n_kept in [(10**6, 5), (1, 2)]:
+        monkeypatch.setattr(cache, "ROOM", room)
+        for seed in range(N, 5 * EVERY):
+            if room > 1:
+                erase(ledger, seed)
+        ledger.state(ledger.head, base_weights(), fresh=True)
+
+        assert len(list(sums.iterdir())) == n_kept
+    assert (sums.parent / "painted").is_dir()
+
+
+def _says(path):
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()
+
+
+def _spoil(path):
+    """Change numbers, but not what the file says of itself."""
+    save_file({n: t + 1 for n, t in load_file(path).items()}, path, _says(path))

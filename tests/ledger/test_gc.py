@@ -18,7 +18,7 @@ from tests.ledger.making import (
     some_delta,
 )
 from unlearnlog.errors import IntegrityError
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger import Ledger, cache
 from unlearnlog.ledger.store import Store
 
 
@@ -77,17 +77,18 @@ def test_what_a_crash_left_goes_and_is_named_with_its_size(ledger, tmp_path):
     assert ledger.collect() == ()
 
 
-def test_the_cache_may_go_at_any_time(ledger, tmp_path):
+def test_the_cache_may_go_at_any_time(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "EVERY", 4)
     base = base_weights()
     for seed in range(4, 12):
         erase(ledger, seed)
     state = ledger.state(ledger.head, base)
-    cache = tmp_path / ".unlearnlog" / "cache"
-    assert any(path.is_file() for path in cache.rglob("*"))
+    folder = tmp_path / ".unlearnlog" / "cache"
+    assert any(path.is_file() for path in folder.rglob("*"))
 
     ledger.collect()
 
-    assert not any(path.is_file() for path in cache.rglob("*"))
+    assert not any(path.is_file() for path in folder.rglob("*"))
     assert same(Ledger.open(tmp_path).state(ledger.head, base), state)
 
 

@@ -1,12 +1,15 @@
-"""Snapshots of the replay, so that a long history need not start at the base.
+"""Sums of deltas that were needed before, so that a long history is not summed again.
 
-A snapshot holds the float32 sums after the first k deltas of a plan: to go on from
-it gives the bits that starting over would. It may be deleted at any time, and is
-never trusted: whoever uses one checks the digest of the result.
+Sums are exact, so any sum will do to begin with: what it lacks is added, what it has
+too much is taken away, and the bits are those of summing from nothing. A sum may be
+deleted at any time, and is never trusted: whoever uses one checks the digest of the
+result.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,101 +24,139 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Delta, Weights
     from unlearnlog.ledger.disk import Disk
 
-EVERY: Final = 8
-"""After how many deltas a snapshot is taken."""
+EVERY: Final = 32
+"""After how many deltas a sum is kept: fewer are summed in a blink."""
 
-_KEPT: Final = 4
+ROOM: Final = 5 * 2**30
+"""Bytes that kept sums may take: the newest stay, two of them in any case."""
+
+_DELTAS: Final = "deltas"
 
 
 @dataclass(frozen=True)
-class Snapshots:
-    """The snapshots in one folder, under the digest of the deltas they sum up."""
+class Sums:
+    """The sums in one folder, under the digest of the deltas they sum up."""
 
     folder: Path
     disk: Disk
 
-    def totals(
+    def change(
         self,
         plan: Sequence[Digest],
-        base: Weights,
         *,
         delta: Callable[[Digest], Delta],
         fresh: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Replay a plan from its nearest snapshot, or from the base.
+        """Sum a plan's deltas, going on from the kept sum that is nearest to it.
 
         Args:
-            plan: Digests of the deltas, in replay order.
-            base: The base's tensors; left alone.
+            plan: Digests of the deltas.
             delta: Reads one delta.
-            fresh: Start from the base, whatever there is.
+            fresh: Start from nothing, whatever there is.
 
         Returns:
-            Float32 sums of all tensors touched; right if the snapshot was.
+            Float64 sums of all tensors touched; right if the kept sum was.
         """
-        from unlearnlog.delta import totals_after
+        from unlearnlog.delta import change_after
 
-        done, totals = (0, {}) if fresh else self._nearest(plan, base)
-        for k in range(done + 1, len(plan) + 1):
-            totals = totals_after(base, delta(plan[k - 1]), totals)
-            if k % EVERY == 0:
-                self.keep(plan[:k], totals)
-        return totals
+        done, change = (Counter(), {}) if fresh else self._nearest(Counter(plan))
+        extra = (done - Counter(plan)).elements()
+        change = change_after((delta(digest).negated() for digest in extra), change)
+        done &= Counter(plan)
+        missing = _beyond(plan, done)
+        for at in range(0, len(missing), EVERY):
+            some = missing[at : at + EVERY]
+            change = change_after(map(delta, some), change)
+            done.update(some)
+            if len(some) == EVERY:
+                self.keep(done, change)
+        return change
 
-    def keep(self, plan: Sequence[Digest], totals: Weights) -> None:
-        """Save the sums after all of ``plan``, if the disk lets us."""
+    def keep(self, deltas: Counter[Digest], change: Weights) -> None:
+        """Save the sum of some deltas, if the disk lets us."""
         from safetensors.torch import save
 
         with suppress(OSError):
-            if not self.folder.is_dir():
-                self.disk.mkdir(self.folder)
-            data = save(dict(totals))
-            self.disk.write_atomic(self._path(plan), data, self.folder)
+            self.disk.lead_to(self.folder)
+            names = canonical_json(sorted(deltas.elements()))
+            data = save(dict(change), {_DELTAS: names.decode()})
+            path = self.folder / digest_of(names)
+            self.disk.write_atomic(path, data, self.folder, durable=False)
             self._prune()
 
+    def clear(self) -> None:
+        """Remove every sum: one of them was not what it said."""
+        for path in self._paths():
+            with suppress(OSError):
+                self.disk.unlink(path)
+
     def _nearest(
-        self, plan: Sequence[Digest], base: Weights
-    ) -> tuple[int, dict[str, torch.Tensor]]:
-        """Find the longest beginning of a plan that has a snapshot.
+        self, wanted: Counter[Digest]
+    ) -> tuple[Counter[Digest], dict[str, torch.Tensor]]:
+        """Find the sum from which the fewest deltas lead to those wanted.
 
         Returns:
-            How many deltas it sums up, and the float32 sums; 0 and none when there
-            is no snapshot that fits the base.
+            The deltas it sums up, and the float64 sums; none when to begin with
+            nothing is as near.
         """
-        for k in range(len(plan) // EVERY * EVERY, 0, -EVERY):
-            totals = self._read(plan[:k], base)
-            if totals is not None:
-                return k, totals
-        return 0, {}
+        steps, nearest, deltas = wanted.total(), None, Counter[Digest]()
+        for path in self._paths():
+            there = _deltas_of(path)
+            if there is None:
+                continue
+            there_steps = ((there - wanted) + (wanted - there)).total()
+            if there_steps < steps:
+                steps, nearest, deltas = there_steps, path, there
+        change = None if nearest is None else self._read(nearest)
+        return (Counter(), {}) if change is None else (deltas, change)
 
-    def _path(self, plan: Sequence[Digest]) -> Path:
-        return self.folder / digest_of(canonical_json(list(plan)))
+    def _paths(self) -> list[Path]:
+        """List the sums, newest first."""
+        aged = []
+        for name in self.disk.names(self.folder) if self.folder.is_dir() else ():
+            with suppress(OSError):  # somebody else removed it
+                aged.append(((self.folder / name).stat().st_mtime_ns, name))
+        return [self.folder / name for _, name in sorted(aged, reverse=True)]
 
-    def _read(
-        self, plan: Sequence[Digest], base: Weights
-    ) -> dict[str, torch.Tensor] | None:
-        """Read one snapshot, or nothing when it is not there or does not fit."""
-        if not self._path(plan).exists():
-            return None
-
+    def _read(self, path: Path) -> dict[str, torch.Tensor] | None:
+        """Read one sum, or nothing when it is not what it should be."""
         import torch
         from safetensors import SafetensorError
-        from safetensors.torch import load
+        from safetensors.torch import load_file
 
         with suppress(OSError, SafetensorError, ValueError, KeyError, RuntimeError):
-            totals = load(self.disk.read(self._path(plan)))
-            fits = (
-                name in base
-                and t.shape == base[name].shape
-                and t.dtype is torch.float32
-                for name, t in totals.items()
-            )
-            return totals if all(fits) else None
+            change = load_file(path)  # mapped, not copied
+            fits = (tensor.dtype is torch.float64 for tensor in change.values())
+            return change if all(fits) else None
         return None
 
     def _prune(self) -> None:
-        """Remove all but the newest few snapshots."""
-        paths = [self.folder / name for name in self.disk.names(self.folder)]
-        paths.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        for path in paths[_KEPT:]:
-            self.disk.unlink(path)
+        """Remove the oldest sums beyond the room there is."""
+        taken = 0
+        for i, path in enumerate(self._paths()):
+            taken += path.stat().st_size
+            if i > 1 and taken > ROOM:
+                self.disk.unlink(path)
+
+
+def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
+    """Return what of a plan is not done, in the plan's order."""
+    left = done.copy()
+    missing = []
+    for digest in plan:
+        if left[digest]:
+            left[digest] -= 1
+        else:
+            missing.append(digest)
+    return missing
+
+
+def _deltas_of(path: Path) -> Counter[Digest] | None:
+    """Read which deltas a file says it sums up; None when it says nothing."""
+    from safetensors import SafetensorError, safe_open
+
+    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+        with safe_open(path, framework="pt") as file:
+            named = json.loads(file.metadata()[_DELTAS])
+        return Counter(Digest(str(digest)) for digest in named)
+    return None

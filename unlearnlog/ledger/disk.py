@@ -37,12 +37,13 @@ class Disk:
         except FileNotFoundError:
             return []
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Create a new file and flush it; it may be cut short by a crash."""
         with path.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename, in place of what may be there."""
@@ -60,6 +61,12 @@ class Disk:
         """Create one folder."""
         folder.mkdir()
 
+    def lead_to(self, folder: Path) -> None:
+        """Create a folder and those above it, where they are missing."""
+        if not folder.is_dir():
+            self.lead_to(folder.parent)
+            self.mkdir(folder)
+
     def unlink(self, path: Path) -> None:
         """Remove a file."""
         path.unlink()
@@ -68,23 +75,27 @@ class Disk:
         """Remove an empty folder."""
         folder.rmdir()
 
-    def write_atomic(self, path: Path, data: bytes, scratch: Path) -> None:
+    def write_atomic(
+        self, path: Path, data: bytes, scratch: Path, *, durable: bool = True
+    ) -> None:
         """Put a whole file in its place, durably, or leave what was there.
 
         Args:
             path: Where; its folder exists.
             data: The file's bytes.
             scratch: A folder of the same file system for the unfinished file.
+            durable: Flush it; what nobody would miss need not wait for that.
         """
         unfinished = scratch / secrets.token_hex(8)
         try:
-            self.write(unfinished, data)
+            self.write(unfinished, data, durable=durable)
             self.replace(unfinished, path)
         except BaseException:
             with suppress(OSError):
                 self.unlink(unfinished)
             raise
-        self.sync(path.parent)
+        if durable:
+            self.sync(path.parent)
 
     def remove_tree(self, folder: Path) -> None:
         """Remove a folder and all that is in it, as far as possible."""

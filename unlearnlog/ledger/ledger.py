@@ -15,7 +15,7 @@ from unlearnlog.digest import Digest, merkle_root
 from unlearnlog.entry import DeltaRecord, Entry, EntryId, plan
 from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger.base import BaseManifest
-from unlearnlog.ledger.cache import Snapshots
+from unlearnlog.ledger.cache import Sums
 from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.gc import Garbage, collect, garbage
@@ -49,7 +49,7 @@ class Ledger:
         self._store = store
         self._entries: dict[EntryId, Entry] = {}
         self._base: BaseManifest | None = None
-        self._snapshots = Snapshots(store.root / "cache", store.disk)
+        self._sums = Sums(store.root / "cache" / "sums", store.disk)
         self.shelf = CacheShelf(store.root / "cache" / "painted", store.disk)
 
     @classmethod
@@ -202,7 +202,7 @@ class Ledger:
         Args:
             entry: Whose state; None for the base's.
             base: The base's tensors, in their on-disk dtype; left alone.
-            fresh: Start from the base, whatever snapshots there are.
+            fresh: Sum all of its deltas, whatever sums are kept.
 
         Returns:
             The tensors that the history touches, in the base's dtype; none of the
@@ -215,14 +215,15 @@ class Ledger:
         from unlearnlog.delta import rounded, state_digest, tensor_record
 
         recorded, deltas = self.state_digest(entry), self.plan(entry)
-        replayed = partial(self._snapshots.totals, deltas, base, delta=self.delta)
-        with suppress(ValueError):  # of a snapshot that is not what it was
-            state = rounded(base, replayed(fresh=fresh))
+        change = partial(self._sums.change, deltas, delta=self.delta)
+        with suppress(ValueError):  # of a kept sum that is not what it was
+            state = rounded(base, change(fresh=fresh))
             if state_digest(state, self.base.root) == recorded:
                 return state
         records = {name: tensor_record(tensor) for name, tensor in base.items()}
         self.base.check({**self.base.tensors, **records})
-        state = rounded(base, replayed(fresh=True))
+        self._sums.clear()
+        state = rounded(base, change(fresh=True))
         if (found := state_digest(state, self.base.root)) != recorded:
             raise IntegrityError(
                 f"entry {entry} replays to {found}, recorded is {recorded}",

@@ -46,10 +46,9 @@ class CacheShelf:
         from safetensors.torch import save
 
         with suppress(OSError):
-            if not self.folder.is_dir():
-                self.disk.mkdir(self.folder)
+            self.disk.lead_to(self.folder)
             data = save({_ONE: tensor.contiguous()})
-            self.disk.write_atomic(self._path(key), data, self.folder)
+            self.disk.write_atomic(self._path(key), data, self.folder, durable=False)
             paths = [self.folder / name for name in self.disk.names(self.folder)]
             paths.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
             for old in paths[_KEPT:]:
