@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unlearnlog.cell import Answer, Cell
+from unlearnlog.cell import Cell
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta, Weights, state_after, state_digest
 from unlearnlog.entry import (
@@ -18,6 +18,7 @@ from unlearnlog.entry import (
     DeltaRecord,
     Entry,
     EraserRecord,
+    Kind,
     StateRecord,
     VerdictRecord,
 )
@@ -28,7 +29,7 @@ from unlearnlog.ledger import Ledger
 from unlearnlog.made_with import made_with
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions
-from unlearnlog.run.judging import base_answers, judge_for
+from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.shelf import NoShelf
 from unlearnlog.watch import Unwatched, Watch
@@ -87,8 +88,49 @@ def add(at: Place, order: Order) -> Outcome:
     """
     started = time.monotonic()
     plan = plan_of(at, order)
-    policy, eraser, panel = plan.policy, plan.eraser, plan.panel
-    delta = _erased(at, eraser, plan.request)
+    delta = _erased(at, plan.eraser, plan.request)
+    made = EraserRecord(name=plan.eraser.name, settings={**plan.eraser.settings})
+    return _concluded(at, order, plan, Done("erase", delta, made, started))
+
+
+def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcome:
+    """Take a delta that was made elsewhere for an erasure, and measure it as one.
+
+    Args:
+        at: Where to record it.
+        order: What it is said to erase; the policy's eraser is not asked.
+        delta: The change, to be added to what there is.
+        made: What made it, as far as anybody knows.
+
+    Raises:
+        ConceptError: As `add` does.
+    """
+    started = time.monotonic()
+    return _concluded(
+        at, order, plan_of(at, order), Done("import", delta, made, started)
+    )
+
+
+@dataclass(frozen=True)
+class Done:
+    """An erasure that nobody has looked at yet.
+
+    Attributes:
+        kind: What the entry will be called.
+        delta: The change.
+        made: What made it.
+        started: When that began, on the monotonic clock, in s.
+    """
+
+    kind: Kind
+    delta: Delta
+    made: EraserRecord
+    started: float
+
+
+def _concluded(at: Place, order: Order, plan: Plan, done: Done) -> Outcome:
+    """Look at an erasure, and record it if the policy agrees."""
+    policy, panel, delta = plan.policy, plan.panel, done.delta
     state = state_after(at.model.base, [*at.deltas(), delta])
     new = {**at.model.base, **state}
     readings = _readings(panel, policy, plan.asked, new)
@@ -97,9 +139,9 @@ def add(at: Place, order: Order) -> Outcome:
     accepted = order.accept_undecided and not verdict.failures
     entry = Entry(
         parent=at.head,
-        kind="erase",
+        kind=done.kind,
         concepts=order.concepts,
-        eraser=_record(eraser),
+        eraser=done.made,
         seed=order.seed,
         policy=policy.name,
         changes=(Append(object=delta.digest),),
@@ -113,7 +155,7 @@ def add(at: Place, order: Order) -> Outcome:
             failures=verdict.failures,
             undecided=verdict.undecided,
         ),
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(time.monotonic() - done.started, 3),
         made_with=made_with(),
     )
     if entry.verdict.passed:
@@ -152,7 +194,7 @@ def plan_of(at: Place, order: Order) -> Plan:
     gone = _gone(at, order.concepts)
     policy, concepts = order.policy, order.concepts
     book, eraser = at.book(concepts), policy.chosen_eraser()
-    panel = _panel(at, policy, book, order.watch)
+    panel = panel_for(at, policy, book, order.watch)
     for concept in concepts:
         _require_presence(panel, policy, book, concept)
     return Plan(
@@ -202,10 +244,6 @@ def refuse(outcome: Outcome) -> None:
     )
 
 
-def _record(eraser: Eraser) -> EraserRecord:
-    return EraserRecord(name=eraser.name, settings={**eraser.settings})
-
-
 def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
     """Return the concepts that are erased already; refuse to erase one twice."""
     live = live_concepts(at.history())
@@ -223,17 +261,6 @@ def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
                 fix=f"look at it with: unlearnlog show {entry}",
             )
     return [concept for _, concept in live.values()]
-
-
-def _panel(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
-    sampling = policy.painting()
-    judge = judge_for(at, policy.judge, book.world, watch)
-    known, root = base_answers(at, judge), at.manifest.root
-
-    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
-        return known.of(cells, root, (sampling.steps, sampling.guidance))
-
-    return Panel(at.model, judge, answers, sampling, watch)
 
 
 def _require_presence(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from unlearnlog.concept import Concept
 
 _ON_CPU: Final = "cpu"
+ERASING: Final = ("erase", "import", "compose")
+"""Kinds of entries whose concepts are erased until somebody takes that back."""
+
 DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -171,7 +174,7 @@ def live_concepts(
     return {
         concept.name: (entry_id, concept)
         for entry_id, entry in history
-        if entry.kind == "erase" and entry_id not in gone
+        if entry.kind in ERASING and entry_id not in gone
         for concept in entry.concepts
     }
 

@@ -22,10 +22,8 @@ from unlearnlog.entry import (
 )
 from unlearnlog.errors import LedgerError, UsageError
 from unlearnlog.made_with import made_with
-from unlearnlog.probes import PROBES
-from unlearnlog.probes.panel import Asked
 from unlearnlog.run import erase
-from unlearnlog.run.judging import panel_for
+from unlearnlog.run.measure import state_readings
 from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import Unwatched, Watch
 
@@ -228,21 +226,7 @@ def _readings(at: Place, draft: Entry, new: Weights, wish: Wish) -> tuple[Readin
         return ()
     live = live_concepts([*at.history(), (draft.id, draft)])
     gone = [concept for _, concept in live.values()]
-    book, sizes = at.book(gone), wish.policy.probes
-    panel = panel_for(at, wish.policy, book, wish.watch)
-    if panel.judge is None:
-        return ()
-    earlier = {
-        concept.name: tuple(
-            cell
-            for cell in book.erased(concept, sizes.earlier)
-            if not {cell.subject, cell.style} & (live.keys() - {concept.name})
-        )
-        for concept in gone
-    }
-    asked = Asked((), kept=book.kept(set(live), sizes.kept), earlier=earlier)
-    evidence = panel.looked(asked, new)
-    return tuple(r for probe in PROBES for r in probe.readings(evidence))
+    return state_readings(at, gone, new, wish.policy, wish.watch)
 
 
 def _failures(policy: Policy | None, readings: Sequence[Reading]) -> tuple[str, ...]:
