@@ -25,7 +25,10 @@ and ``KeyError``: they are ours to fix, not the user's.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
 
 
 class UnlearnlogError(Exception):
@@ -84,9 +87,14 @@ class PromptError(UsageError):
 
 
 class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """The policy or an audit said no; nothing was written."""
+    """The policy or an audit said no; nothing was written.
+
+    Attributes:
+        entry: What would have been recorded, with every reading.
+    """
 
     exit_code: ClassVar[int] = 3
+    entry: Entry | None = None
 
 
 class IntegrityError(UnlearnlogError):
