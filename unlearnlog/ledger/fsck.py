@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.digest import HEX, Digest, merkle_root
+from unlearnlog.digest import HEX, Digest, digest_of, merkle_root
 from unlearnlog.entry import Entry, EntryId, plan
 from unlearnlog.errors import UnlearnlogError
 from unlearnlog.ledger.sealed import line_id
@@ -41,6 +40,7 @@ def fsck(store: Store) -> tuple[Damage, ...]:
         *_objects(store, entries),
         *_refs(store, entries),
         *_logs(store, entries),
+        *_pages(store),
     ]
     return tuple(found)
 
@@ -64,6 +64,9 @@ def _entries(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
             entries[entry] = store.entry(entry)
         except UnlearnlogError as error:
             yield Damage(str(path), error.message, (entry,))
+            continue
+        if EntryId(digest_of(entries[entry].to_json())) != entry:
+            yield Damage(str(path), "it is not in canonical form", (entry,))
 
 
 def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
@@ -73,7 +76,7 @@ def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     except UnlearnlogError:
         return  # reported with the other files
     for name, entry in entries.items():
-        path = _below(store, store.entry_path(name))
+        path = store.below(store.entry_path(name))
         if entry.parent is not None and entry.parent not in entries:
             yield Damage(path, f"its parent {entry.parent} is not readable", (name,))
             continue
@@ -100,7 +103,7 @@ def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     for digest, names in users.items():
         if not store.object_path(digest).exists():
             path = store.object_path(digest)
-            yield Damage(_below(store, path), "it is missing", tuple(names))
+            yield Damage(store.below(path), "it is missing", tuple(names))
 
 
 def _refs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
@@ -124,8 +127,7 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     branches = {
         n.removeprefix("heads/") for n in store.ref_names() if n[:6] == "heads/"
     }
-    logs = {str(path.relative_to("logs/heads")) for path in store.files("logs/heads")}
-    for branch in sorted(branches | logs):
+    for branch in sorted(branches | {*store.logs()}):
         try:
             moves = store.moves(branch)
             named = {line_id(move.new) for move in moves} - {None}
@@ -136,6 +138,19 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
             yield Damage(f"logs/heads/{branch}", f"entry {lost} is not readable")
 
 
+def _pages(store: Store) -> Iterator[Damage]:
+    """Check the pages of logs, those that a crash left as well."""
+    for path in store.files("logs/older"):
+        digest = Digest(path.name)
+        if not HEX.fullmatch(digest) or store.root / path != store.page_path(digest):
+            yield Damage(str(path), "it is not named as a page of a log is")
+            continue
+        try:
+            store.page(digest)
+        except UnlearnlogError as error:
+            yield Damage(str(path), error.message)
+
+
 def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry]:
     """Walk from an entry to the base; oldest first."""
     chain: list[Entry] = []
@@ -143,7 +158,3 @@ def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry
         chain.append(entries[entry])
         entry = chain[-1].parent
     return chain[::-1]
-
-
-def _below(store: Store, path: Path) -> str:
-    return str(path.relative_to(store.root))

@@ -20,11 +20,12 @@ from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
+from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
-from unlearnlog.ledger.store import FOLDER, Move, Store
+from unlearnlog.ledger.store import FOLDER, Store
 from unlearnlog.made_with import now
 
 if TYPE_CHECKING:
@@ -373,7 +374,7 @@ class Ledger:
                 if folder == "heads":
                     at = id_line(entry)
                     first = Move(at=now(), old=at, new=at, why=f"branch {rev}")
-                    self._store.put_moves(writing, name, [first])
+                    self._store.begin_log(writing, name, first)
                 self._store.put_ref(writing, f"{folder}/{name}", entry)
         return entry
 
@@ -432,7 +433,7 @@ class Ledger:
         """Point the branch at what is on disk already; the log goes first."""
         branch = self.branch
         move = Move(at=now(), old=id_line(old), new=id_line(new), why=why)
-        self._store.put_moves(writing, branch, [*self._store.moves(branch), move])
+        self._store.put_move(writing, branch, move)
         self._store.put_ref(writing, f"heads/{branch}", new)
 
 

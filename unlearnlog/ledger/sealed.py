@@ -6,9 +6,10 @@ flipped byte, a cut, or one file in another's place does not go unnoticed.
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
-from unlearnlog.digest import HEX, Digest, canonical_json, digest_of
+from unlearnlog.digest import HEX, Digest, digest_of
 from unlearnlog.entry import EntryId
 
 NOTHING: Final = "base"
@@ -58,4 +59,6 @@ def line_id(line: str) -> EntryId | None:
 
 
 def _seal(name: str, lines: list[str]) -> Digest:
-    return digest_of(canonical_json([name, *lines]))
+    # Of texts alone this is canonical JSON (RFC 8785), and many times as fast.
+    text = json.dumps([name, *lines], ensure_ascii=False, separators=(",", ":"))
+    return digest_of(text.encode())

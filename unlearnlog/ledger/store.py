@@ -2,7 +2,8 @@
 
     FORMAT                      the layout's version
     base.json                   the base's manifest
-    HEAD, refs/, logs/          the branch we are on, names for entries, their moves
+    HEAD, refs/                 the branch we are on, names for entries
+    logs/heads/, logs/older/    the newest moves of branches, pages of older ones
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
     tmp/, cache/, lock          nothing of value
@@ -18,11 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from unlearnlog.digest import Digest, Record, canonical_json, digest_of
+from unlearnlog.digest import Digest, digest_of
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, Transaction, explained
+from unlearnlog.ledger.moves import (
+    PAGE,
+    Move,
+    move_line,
+    older_line,
+    page_bytes,
+    page_lines,
+    read_lines,
+)
 from unlearnlog.ledger.revision import REF_NAME
 from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
@@ -45,15 +55,6 @@ class Writing(Protocol):
 
     def put(self, path: Path, data: bytes) -> None:
         """Write one file."""
-
-
-class Move(Record):
-    """One line of a branch's log: where it stood, where it went, and why."""
-
-    at: str
-    old: str
-    new: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ class Store:
     def object_path(self, digest: Digest) -> Path:
         """Say where a delta is, or would be."""
         return self.root / "objects" / digest[:2] / digest
+
+    def page_path(self, digest: Digest) -> Path:
+        """Say where a page of a log is, or would be."""
+        return self.root / "logs" / "older" / digest[:2] / digest
+
+    def below(self, path: Path) -> str:
+        """Write a path as it is below the ledger's folder."""
+        return str(path.relative_to(self.root))
 
     def check_format(self) -> None:
         """Refuse a layout this program does not know.
@@ -118,16 +127,33 @@ class Store:
     def moves(self, branch: str) -> list[Move]:
         """Read the log of a branch, oldest move first."""
         path = f"logs/heads/{branch}"
+        older, found = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        while older is not None:
+            older, before = self.page(older)
+            found = [*before, *found]
+        return found
+
+    def pages(self, branch: str) -> list[Digest]:
+        """List the pages of a branch's log, newest first."""
+        path, found = f"logs/heads/{branch}", list[Digest]()
+        older, _ = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        while older is not None:
+            found.append(older)
+            older, _ = self.page(older)
+        return found
+
+    def page(self, digest: Digest) -> tuple[Digest | None, list[Move]]:
+        """Read a page of a log: the page before it and its moves, oldest first."""
         return self._checked(
-            path,
-            lambda data: [Move.model_validate_json(x) for x in unsealed(path, data)],
+            self.below(self.page_path(digest)),
+            lambda data: read_lines(page_lines(_named(data, digest_of(data), digest))),
         )
 
     def entry(self, entry: EntryId) -> Entry:
         """Read an entry, and check that it is the one that was asked for."""
         return self._checked(
-            str(self.entry_path(entry).relative_to(self.root)),
-            lambda data: Entry.from_json(_named(data, digest_of(data), entry)),
+            self.below(self.entry_path(entry)),
+            lambda data: Entry.recorded(data, entry),
         )
 
     def object(self, digest: Digest) -> Delta:
@@ -138,13 +164,17 @@ class Store:
             delta = decoded(data)
             return _named(delta, delta.digest, digest)
 
-        return self._checked(
-            str(self.object_path(digest).relative_to(self.root)), checked
-        )
+        return self._checked(self.below(self.object_path(digest)), checked)
 
     def ref_names(self) -> list[str]:
         """List all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
         return [str(path.relative_to("refs")) for path in self.files("refs")]
+
+    def logs(self) -> list[str]:
+        """List the branches that have a log, sorted."""
+        return [
+            str(path.relative_to("logs/heads")) for path in self.files("logs/heads")
+        ]
 
     def entry_ids(self) -> list[EntryId]:
         """List the ids of all entries on disk, reachable or not, sorted."""
@@ -170,23 +200,41 @@ class Store:
         writing.put(self.object_path(delta.digest), encoded(delta))
 
     def put_entry(self, writing: Writing, entry: Entry) -> None:
-        """Write an entry under its id."""
-        writing.put(self.entry_path(entry.id), entry.to_json())
+        """Write an entry under its id.
+
+        Raises:
+            ValueError: It was changed since its id was computed.
+        """
+        data = entry.to_json()
+        writing.put(self.entry_path(_named(entry.id, digest_of(data), entry.id)), data)
 
     def put_ref(self, writing: Writing, name: str, entry: EntryId | None) -> None:
         """Point a ref such as ``heads/main`` at an entry that is on disk."""
         path = f"refs/{name}"
         writing.put(self.root / path, sealed(path, [id_line(entry)]))
 
-    def put_moves(self, writing: Writing, branch: str, moves: list[Move]) -> None:
-        """Write the log of a branch, oldest move first."""
+    def begin_log(self, writing: Writing, branch: str, first: Move) -> None:
+        """Write the log of a new branch."""
+        self._put_log(writing, branch, [move_line(first)])
+
+    def put_move(self, writing: Writing, branch: str, move: Move) -> None:
+        """Add a line to the log of a branch; a full one becomes a page."""
         path = f"logs/heads/{branch}"
-        lines = [canonical_json(move.model_dump()).decode() for move in moves]
-        writing.put(self.root / path, sealed(path, lines))
+        lines = self._checked(path, lambda data: unsealed(path, data))
+        if len(lines) >= PAGE:
+            page = page_bytes(lines)
+            digest = digest_of(page)
+            writing.put(self.page_path(digest), page)
+            lines = [older_line(digest)]
+        self._put_log(writing, branch, [*lines, move_line(move)])
 
     def put_branch(self, writing: Writing, branch: str) -> None:
         """Attach HEAD to a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
+
+    def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
+        path = f"logs/heads/{branch}"
+        writing.put(self.root / path, sealed(path, lines))
 
     def _bytes(self, path: str) -> bytes:
         try:
