@@ -25,7 +25,7 @@ from unlearnlog.digest import (
     digest_of,
     merkle_root,
 )
-from unlearnlog.patch import Full, LowRank, Patch, total
+from unlearnlog.patch import Full, LowRank, Patch, add_to
 
 __all__ = [
     "Delta",
@@ -150,16 +150,19 @@ def change_after(
             large.
     """
     change, coming = dict(so_far), iter(deltas)
+    ours: set[str] = set()
     while some := list(islice(coming, _AT_ONCE)):
         patches: dict[str, list[Patch]] = {}
         for delta in some:
             for name, patch in delta.patches.items():
                 patches.setdefault(name, []).append(patch)
         for name, group in patches.items():
-            start = change.get(name)
-            if start is None:
-                start = torch.zeros(group[0].shape, dtype=torch.float64)
-            change[name] = total(group, start)
+            if name not in change:
+                change[name] = torch.zeros(group[0].shape, dtype=torch.float64)
+            elif name not in ours:
+                change[name] = change[name].clone()
+            ours.add(name)
+            add_to(change[name], group)
     return change
 
 

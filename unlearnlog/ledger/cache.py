@@ -34,6 +34,22 @@ _DELTAS: Final = "deltas"
 
 
 @dataclass(frozen=True)
+class Near:
+    """A sum and the few deltas between it and a plan's.
+
+    Attributes:
+        start: Float64 sums by tensor, as they were kept; empty when to begin with
+            nothing is as near.
+        missing: What it lacks.
+        extra: What it has too much.
+    """
+
+    start: Weights
+    missing: tuple[Digest, ...]
+    extra: tuple[Digest, ...]
+
+
+@dataclass(frozen=True)
 class Sums:
     """The sums in one folder, under the digest of the deltas they sum up."""
 
@@ -72,6 +88,15 @@ class Sums:
                 self.keep(done, change)
         return change
 
+    def near(self, plan: Sequence[Digest]) -> Near | None:
+        """Find the kept sum nearest to a plan's; None when it is a long way off."""
+        deltas, start = self._nearest(Counter(plan))
+        missing = _beyond(plan, deltas)
+        extra = tuple((deltas - Counter(plan)).elements())
+        if len(missing) + len(extra) >= EVERY:
+            return None
+        return Near(start, tuple(missing), extra)
+
     def keep(self, deltas: Counter[Digest], change: Weights) -> None:
         """Save the sum of some deltas, if the disk lets us."""
         from safetensors.torch import save
@@ -104,7 +129,7 @@ class Sums:
             there = _deltas_of(path)
             if there is None:
                 continue
-            there_steps = ((there - wanted) + (wanted - there)).total()
+            there_steps = _steps(there, wanted)
             if there_steps < steps:
                 steps, nearest, deltas = there_steps, path, there
         change = None if nearest is None else self._read(nearest)
@@ -139,6 +164,14 @@ class Sums:
                 self.disk.unlink(path)
 
 
+def _steps(one: Counter[Digest], other: Counter[Digest]) -> int:
+    """Count the deltas that one has and the other has not."""
+    n_one, n_other = one.total(), other.total()
+    if n_one == len(one) and n_other == len(other):  # none is in it twice
+        return n_one + n_other - 2 * len(one.keys() & other.keys())
+    return ((one - other) + (other - one)).total()
+
+
 def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
     """Return what of a plan is not done, in the plan's order."""
     left = done.copy()
@@ -157,6 +190,6 @@ def _deltas_of(path: Path) -> Counter[Digest] | None:
 
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
         with safe_open(path, framework="pt") as file:
-            named = json.loads(file.metadata()[_DELTAS])
-        return Counter(Digest(str(digest)) for digest in named)
+            named: list[Digest] = json.loads(file.metadata()[_DELTAS])
+        return Counter(named)
     return None

@@ -6,6 +6,7 @@ moves is the branch, one pointer, and each of its moves is logged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -216,6 +217,8 @@ class Ledger:
         from unlearnlog.delta import rounded, state_digest, tensor_record
 
         recorded, deltas = self.state_digest(entry), self.plan(entry)
+        if not fresh and (state := self._quickly(deltas, base, recorded)) is not None:
+            return state
         change = partial(self._sums.change, deltas, delta=self.delta)
         with suppress(ValueError):  # of a kept sum that is not what it was
             state = rounded(base, change(fresh=fresh))
@@ -231,6 +234,20 @@ class Ledger:
                 fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
             )
         return state
+
+    def _quickly(
+        self, deltas: Sequence[Digest], base: Weights, recorded: Digest
+    ) -> dict[str, torch.Tensor] | None:
+        """Replay from a kept sum nearby, where that gives what was recorded."""
+        from unlearnlog.ledger.quick import Steps, quick_state
+
+        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
+            if (near := self._sums.near(deltas)) is not None:
+                added, taken = map(self._store.parts, near.missing), near.extra
+                steps = Steps(near.start, [*added], [*map(self._store.parts, taken)])
+                state, found = quick_state(base, steps, self.base.root)
+                return state if found == recorded else None
+        return None
 
     def weights(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
         """Give every tensor of ``base`` as it is after an entry."""

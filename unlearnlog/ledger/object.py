@@ -48,6 +48,19 @@ def encoded(delta: Delta) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *tensors])
 
 
+def parts_of(data: bytes) -> dict[str, torch.Tensor]:
+    """Read the tensors of a delta's file as they are, and check nothing more.
+
+    Raises:
+        ValueError: The bytes are no file of tensors.
+    """
+    try:
+        return load(data)
+    except _BROKEN as error:
+        message = f"not a delta: {error}"
+        raise ValueError(message) from error
+
+
 def decoded(data: bytes) -> Delta:
     """Read what `encoded` wrote, and accept nothing else.
 

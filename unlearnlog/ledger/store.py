@@ -37,6 +37,8 @@ from unlearnlog.ledger.revision import REF_NAME
 from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
 if TYPE_CHECKING:
+    import torch
+
     from unlearnlog.delta import Delta
 
 FOLDER: Final = ".unlearnlog"
@@ -165,6 +167,12 @@ class Store:
             return _named(delta, delta.digest, digest)
 
         return self._checked(self.below(self.object_path(digest)), checked)
+
+    def parts(self, digest: Digest) -> dict[str, torch.Tensor]:
+        """Read a delta's tensors, unchecked: for who checks what comes of them."""
+        from unlearnlog.ledger.object import parts_of
+
+        return self._checked(self.below(self.object_path(digest)), parts_of)
 
     def ref_names(self) -> list[str]:
         """List all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
