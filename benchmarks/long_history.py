@@ -12,7 +12,7 @@ from typing import Any, Final
 import torch
 
 from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, change_after, rounded, state_digest
+from unlearnlog.delta import Delta, LowRank, add_deltas, rounded, state_digest
 from unlearnlog.entry import (
     Append,
     DeltaRecord,
@@ -76,7 +76,7 @@ class Growing:
         for _ in range(times):
             n = len(self.seconds)
             delta = rank_one(self._base, n)
-            self._change = change_after([delta], self._change)
+            add_deltas(self._change, [delta])
             state = rounded(self._base, self._change)
             after = state_digest(state, self.ledger.base.root)
             entry = self._entry(n, delta, after)

@@ -35,9 +35,23 @@ Scalar = str | bool | int | float | None
 Setting = Scalar | tuple[Scalar, ...]
 """A setting's value. A whole float such as 1.0 comes back from disk as 1."""
 
+_FORMAT = 1
 _EXACT = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 _Count = Annotated[int, Field(ge=0, le=_EXACT)]
 _EntryIdField = Annotated[EntryId, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NewerFormat(ValueError):  # noqa: N818 - reads as what happened
+    """An entry in a format of which this program knows nothing.
+
+    Attributes:
+        found: The format's number.
+    """
+
+    def __init__(self, found: int) -> None:
+        """Keep the number."""
+        super().__init__(f"not an entry: its format is {found}")
+        self.found = found
 
 
 class Append(Record):
@@ -241,8 +255,16 @@ class Entry(Record):
         """Read an entry in any spelling."""
         try:
             return cls.model_validate_json(data)
-        except (ValidationError, ConceptError) as error:
-            message = f"not an entry: {error}"
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            found = problem["input"]
+            if where == "format" and isinstance(found, int) and found > _FORMAT:
+                raise NewerFormat(found) from error
+            message = f"not an entry: {where or 'all of it'}: {problem['msg']}"
+            raise ValueError(message) from error
+        except ConceptError as error:
+            message = f"not an entry: {error.message}"
             raise ValueError(message) from error
 
     def row(self) -> dict[str, Any]:

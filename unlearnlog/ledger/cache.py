@@ -9,6 +9,7 @@ result.
 from __future__ import annotations
 
 import json
+import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, canonical_json, digest_of
+from unlearnlog.ledger.plain import check_plain
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +75,7 @@ class Sums:
         Returns:
             Float64 sums of all tensors touched; right if the kept sum was.
         """
-        from unlearnlog.delta import change_after
+        from unlearnlog.delta import add_deltas, change_after
 
         done, change = (Counter(), {}) if fresh else self._nearest(Counter(plan))
         extra = (done - Counter(plan)).elements()
@@ -82,7 +84,7 @@ class Sums:
         missing = _beyond(plan, done)
         for at in range(0, len(missing), EVERY):
             some = missing[at : at + EVERY]
-            change = change_after(map(delta, some), change)
+            add_deltas(change, map(delta, some))
             done.update(some)
             if len(some) == EVERY:
                 self.keep(done, change)
@@ -102,6 +104,7 @@ class Sums:
         from safetensors.torch import save
 
         with suppress(OSError):
+            check_plain(self.folder.parents[1], self.folder)
             self.disk.lead_to(self.folder)
             names = canonical_json(sorted(deltas.elements()))
             data = save(dict(change), {_DELTAS: names.decode()})
@@ -137,11 +140,16 @@ class Sums:
 
     def _paths(self) -> list[Path]:
         """List the sums, newest first."""
-        aged = []
-        for name in self.disk.names(self.folder) if self.folder.is_dir() else ():
-            with suppress(OSError):  # somebody else removed it
-                aged.append(((self.folder / name).stat().st_mtime_ns, name))
-        return [self.folder / name for _, name in sorted(aged, reverse=True)]
+        aged, root = [], self.folder.parents[1]
+        with suppress(OSError):  # a link, or not there
+            check_plain(root, self.folder)
+            names = self.disk.names(self.folder)
+            for path in (self.folder / name for name in names):
+                with suppress(OSError):  # a link; or somebody else removed it
+                    found = check_plain(root, path)
+                    if found and stat.S_ISREG(found.st_mode):
+                        aged.append((found.st_mtime_ns, path))
+        return [path for _, path in sorted(aged, reverse=True)]
 
     def _read(self, path: Path) -> dict[str, torch.Tensor] | None:
         """Read one sum, or nothing when it is not what it should be."""

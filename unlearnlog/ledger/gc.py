@@ -64,8 +64,10 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
 
 def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:
     """Return the entries that anything names, their ancestors, and their deltas."""
-    moves = [move for branch in store.logs() for move in store.moves(branch)]
-    named = [store.ref(name) for name in store.ref_names()]
+    refs = {*store.ref_names(), *store.named(), f"heads/{store.branch()}"}
+    branches = {n.removeprefix("heads/") for n in refs if n.startswith("heads/")}
+    moves = [m for each in branches | {*store.logs()} for m in store.moves(each)]
+    named = [store.ref(name) for name in refs]
     named += [line_id(line) for move in moves for line in (move.old, move.new)]
     entries: set[EntryId] = set()
     objects: set[Digest] = set()

@@ -227,7 +227,15 @@ class Ledger:
         records = {name: tensor_record(tensor) for name, tensor in base.items()}
         self.base.check({**self.base.tensors, **records})
         self._sums.clear()
-        state = rounded(base, change(fresh=True))
+        try:
+            state = rounded(base, change(fresh=True))
+        except ValueError as error:
+            if not base.keys() >= self.base.tensors.keys():
+                raise  # the caller's doing, not the ledger's
+            raise IntegrityError(
+                f"entry {entry} cannot be replayed: {error}",
+                fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
+            ) from error
         if (found := state_digest(state, self.base.root)) != recorded:
             raise IntegrityError(
                 f"entry {entry} replays to {found}, recorded is {recorded}",
@@ -393,6 +401,7 @@ class Ledger:
                     first = Move(at=now(), old=at, new=at, why=f"branch {rev}")
                     self._store.begin_log(writing, name, first)
                 self._store.put_ref(writing, f"{folder}/{name}", entry)
+                self._store.put_name(writing, f"{folder}/{name}", entry)
         return entry
 
     def collect(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
@@ -434,6 +443,8 @@ class Ledger:
         if entry.delta is not None and entry.delta.digest not in entry.objects:
             message = f"no change of the entry uses its delta {entry.delta.digest}"
             raise ValueError(message)
+        if delta is not None:
+            self.base.check_fits(delta)
         for digest in entry.objects:
             if given is None or digest != given.digest:
                 self.delta(digest)

@@ -84,6 +84,7 @@ def _fill(store: Store, base: BaseManifest) -> None:
     draft.put(store.root / "base.json", base.to_json())
     store.begin_log(draft, BRANCH, first)
     store.put_ref(draft, f"heads/{BRANCH}", None)
+    store.put_name(draft, f"heads/{BRANCH}", None)
     store.put_branch(draft, BRANCH)
     for name in reversed(FOLDERS):
         store.disk.sync(store.root / name)

@@ -4,6 +4,7 @@
     base.json                   the base's manifest
     HEAD, refs/                 the branch we are on, names for entries
     logs/heads/, logs/older/    the newest moves of branches, pages of older ones
+    logs/names                  which names there are, and what tags name
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
     tmp/, cache/, lock          nothing of value
@@ -13,14 +14,17 @@ Everything that is read is checked against its name or its seal before it is use
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from unlearnlog.digest import Digest, digest_of
-from unlearnlog.entry import Entry, EntryId
+from unlearnlog.digest import HEX, Digest, digest_of
+from unlearnlog.entry import Entry, EntryId, NewerFormat
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, Transaction, explained
@@ -33,6 +37,7 @@ from unlearnlog.ledger.moves import (
     page_lines,
     read_lines,
 )
+from unlearnlog.ledger.plain import MAX_DELTA, MAX_TEXT, check_plain
 from unlearnlog.ledger.revision import REF_NAME
 from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
@@ -48,6 +53,9 @@ FOLDERS: Final = (
     *("entries", "objects", "refs", "refs/heads", "refs/tags"),
     *("logs", "logs/heads", "tmp", "cache"),
 )
+
+NAMES: Final = "logs/names"
+"""The file that says which branches and tags there are."""
 
 T = TypeVar("T")
 
@@ -73,24 +81,25 @@ class Store:
 
     def writing(self) -> Transaction:
         """Begin writes that are taken back together when one fails."""
-        return Transaction(self.disk, self.root / "tmp")
+        return Transaction(self.disk, self.root / "tmp", self.root)
 
     def sweep(self) -> None:
         """Remove what earlier writers left over; only under the lock."""
+        check_plain(self.root, self.root / "tmp")
         for name in self.disk.names(self.root / "tmp"):
             self.disk.unlink(self.root / "tmp" / name)
 
     def entry_path(self, entry: EntryId) -> Path:
         """Say where an entry is, or would be."""
-        return self.root / "entries" / entry[:2] / f"{entry}.json"
+        return self.root / "entries" / _hex(entry)[:2] / f"{entry}.json"
 
     def object_path(self, digest: Digest) -> Path:
         """Say where a delta is, or would be."""
-        return self.root / "objects" / digest[:2] / digest
+        return self.root / "objects" / _hex(digest)[:2] / digest
 
     def page_path(self, digest: Digest) -> Path:
         """Say where a page of a log is, or would be."""
-        return self.root / "logs" / "older" / digest[:2] / digest
+        return self.root / "logs" / "older" / _hex(digest)[:2] / digest
 
     def below(self, path: Path) -> str:
         """Write a path as it is below the ledger's folder."""
@@ -106,10 +115,7 @@ class Store:
         data = self._bytes("FORMAT")
         newer = re.fullmatch(rb"unlearnlog (\d+)\n", data)
         if newer and int(newer[1]) > MAJOR:
-            raise LedgerError(
-                f"{self.root} has format {int(newer[1])}, this program knows {MAJOR}",
-                fix="pip install --upgrade unlearnlog",
-            )
+            raise _too_new(str(self.root), int(newer[1]))
         if data != FORMAT:
             raise damaged(self.root / "FORMAT", f"it says {data[:40]!r}")
 
@@ -151,12 +157,25 @@ class Store:
             lambda data: read_lines(page_lines(_named(data, digest_of(data), digest))),
         )
 
+    def named(self) -> dict[str, str]:
+        """Read which refs were made, and what tags name; none may be missing."""
+        lines = self._checked(NAMES, lambda data: unsealed(NAMES, data))
+        return {ref: to for ref, _, to in (line.partition(" ") for line in lines)}
+
     def entry(self, entry: EntryId) -> Entry:
-        """Read an entry, and check that it is the one that was asked for."""
-        return self._checked(
-            self.below(self.entry_path(entry)),
-            lambda data: Entry.recorded(data, entry),
-        )
+        """Read an entry, and check that it is the one that was asked for.
+
+        Raises:
+            LedgerError: A newer program wrote it.
+            IntegrityError: It is missing, damaged, or no entry.
+        """
+        path = self.below(self.entry_path(entry))
+        try:
+            return self._checked(path, lambda data: Entry.recorded(data, entry))
+        except IntegrityError as error:
+            if isinstance(newer := error.__cause__, NewerFormat):
+                raise _too_new(f"entry {entry}", newer.found) from error
+            raise
 
     def object(self, digest: Digest) -> Delta:
         """Read a delta, and check that it is the one that was asked for."""
@@ -189,17 +208,22 @@ class Store:
         return [EntryId(path.stem) for path in self.files("entries")]
 
     def files(self, folder: str) -> Iterator[Path]:
-        """Walk the files below a folder, as paths below the root, sorted."""
-        for name in self.disk.names(self.root / folder):
+        """Walk the files below a folder, as paths below the root, sorted.
+
+        Raises:
+            IntegrityError: Something there is neither a file nor a folder.
+        """
+        for name in self._names(folder):
             path = Path(folder) / name
-            if (self.root / path).is_dir():
+            found = self._found(path)
+            if found is not None and stat.S_ISDIR(found.st_mode):
                 yield from self.files(str(path))
             else:
                 yield path
 
     def size(self, path: Path) -> int:
         """Return the size of a file below the root, in bytes."""
-        return (self.root / path).stat().st_size
+        return (self.root / path).lstat().st_size
 
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""
@@ -236,6 +260,16 @@ class Store:
             lines = [older_line(digest)]
         self._put_log(writing, branch, [*lines, move_line(move)])
 
+    def put_name(self, writing: Writing, ref: str, entry: EntryId | None) -> None:
+        """Remember a ref that is on disk by now, so that it can be missed."""
+        made = {}
+        if self._found(Path(NAMES)) is not None:
+            made = self.named()
+        to = id_line(entry) if ref.startswith("tags/") else ""
+        made |= {ref: to}
+        lines = [f"{each} {made[each]}" for each in sorted(made)]
+        writing.put(self.root / NAMES, sealed(NAMES, lines))
+
     def put_branch(self, writing: Writing, branch: str) -> None:
         """Attach HEAD to a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
@@ -244,10 +278,34 @@ class Store:
         path = f"logs/heads/{branch}"
         writing.put(self.root / path, sealed(path, lines))
 
+    def _names(self, folder: str) -> list[str]:
+        """List a folder, if it is one."""
+        self._found(Path(folder))
+        return self.disk.names(self.root / folder)
+
+    def _found(self, path: Path) -> os.stat_result | None:
+        """Look at what is there, without following links."""
+        try:
+            return check_plain(self.root, self.root / path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise damaged(Path(error.filename), str(error.strerror)) from error
+            raise explained(error) from error
+
     def _bytes(self, path: str) -> bytes:
+        limit = MAX_DELTA if path.startswith("objects") else MAX_TEXT
+        found, why = self._found(Path(path)), ""
+        if found is None:
+            why = "it is missing"
+        elif stat.S_ISDIR(found.st_mode):
+            why = "it is a folder"
+        elif found.st_size > limit:
+            why = f"it is {found.st_size} bytes long, at most {limit} are read"
+        if why:
+            raise damaged(self.root / path, why)
         try:
             return self.disk.read(self.root / path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        except FileNotFoundError as error:
             raise damaged(self.root / path, "it is missing") from error
         except OSError as error:
             raise explained(error) from error
@@ -266,6 +324,27 @@ def damaged(path: Path, why: str) -> IntegrityError:
         f"{path} is damaged: {why}",
         fix="put the file back from a copy of the ledger; nothing else was changed",
     )
+
+
+def _too_new(what: str, found: int) -> LedgerError:
+    return LedgerError(
+        f"{what} has format {found}, this program knows {MAJOR}",
+        fix="pip install --upgrade unlearnlog",
+    )
+
+
+def _hex(name: str) -> str:
+    """Return a digest; nothing else is ever made a path of.
+
+    Raises:
+        IntegrityError: It is none.
+    """
+    if not HEX.fullmatch(name):
+        raise IntegrityError(
+            f"{name[:80]!r} is no digest, and names nothing in a ledger",
+            fix="`unlearnlog log` lists all entries",
+        )
+    return name
 
 
 def _named(value: T, found: str, wanted: str) -> T:
