@@ -13,7 +13,7 @@ from tests import joint
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger
-from unlearnlog.entry import EraserRecord
+from unlearnlog.entry import Entry, EraserRecord
 from unlearnlog.errors import (
     ConceptError,
     LedgerError,
@@ -154,7 +154,7 @@ def test_a_refused_erasure_raises_and_shows_what_it_measured(ledger):
         ledger.add(ledger.concept("Picasso", "style"), policy=quick(**limits))
 
     assert ledger.entries() == []
-    assert caught.value.entry is not None
+    assert isinstance(caught.value.entry, Entry)
     assert caught.value.entry.readings
 
 

@@ -25,10 +25,7 @@ and ``KeyError``: they are ours to fix, not the user's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from unlearnlog.entry import Entry
+from typing import ClassVar
 
 
 class UnlearnlogError(Exception):
@@ -90,11 +87,12 @@ class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
     """The policy or an audit said no; nothing was written.
 
     Attributes:
-        entry: What would have been recorded, with every reading.
+        entry: The `unlearnlog.entry.Entry` that would have been recorded, with every
+            reading; None where nothing was measured.
     """
 
     exit_code: ClassVar[int] = 3
-    entry: Entry | None = None
+    entry: object = None
 
 
 class IntegrityError(UnlearnlogError):

@@ -223,12 +223,13 @@ def compose(
 @contextmanager
 def _shown_if_refused(*, as_json: bool) -> Iterator[None]:
     """Show what was measured before saying that it was refused."""
+    from unlearnlog.entry import Entry
     from unlearnlog.report.terminal import readings_table
 
     try:
         yield
     except Refused as error:
-        if (entry := error.entry) is not None:
+        if isinstance(entry := error.entry, Entry):
             row = {**entry.row(), "created": False} if as_json else None
             answer(row, lambda: out.print(readings_table(entry.readings)))
         raise

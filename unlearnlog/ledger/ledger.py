@@ -6,6 +6,7 @@ moves is the branch, one pointer, and each of its moves is logged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,12 @@ from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
+from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
-from unlearnlog.ledger.store import FOLDER, Move, Store
+from unlearnlog.ledger.store import FOLDER, Store
 from unlearnlog.made_with import now
 
 if TYPE_CHECKING:
@@ -215,6 +217,8 @@ class Ledger:
             WrongBase: A tensor of ``base`` is not the ledger's.
             IntegrityError: A delta is damaged, or the result is not what was recorded.
         """
+        if not fresh and (state := self._quickly(entry, base)) is not None:
+            return state
         return self._replayed(entry, base, fresh=fresh)[1]
 
     def change(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
@@ -384,8 +388,9 @@ class Ledger:
                 if folder == "heads":
                     at = id_line(entry)
                     first = Move(at=now(), old=at, new=at, why=f"branch {rev}")
-                    self._store.put_moves(writing, name, [first])
+                    self._store.begin_log(writing, name, first)
                 self._store.put_ref(writing, f"{folder}/{name}", entry)
+                self._store.put_name(writing, f"{folder}/{name}", entry)
         return entry
 
     def collect(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
@@ -404,6 +409,21 @@ class Ledger:
                 collect(self._store, found)
         return found
 
+    def _quickly(
+        self, entry: EntryId | None, base: Weights
+    ) -> dict[str, torch.Tensor] | None:
+        """Replay from a kept sum nearby, where that gives what was recorded."""
+        from unlearnlog.ledger.quick import Steps, quick_state
+
+        recorded, deltas = self.state_digest(entry), self.plan(entry)
+        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
+            if (near := self._sums.near(deltas)) is not None:
+                added, taken = map(self._store.parts, near.missing), near.extra
+                steps = Steps(near.start, [*added], [*map(self._store.parts, taken)])
+                state, found = quick_state(base, steps, self.base.root)
+                return state if found == recorded else None
+        return None
+
     def _replayed(
         self, entry: EntryId | None, base: Weights, *, fresh: bool = False
     ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -420,12 +440,19 @@ class Ledger:
         records = {name: tensor_record(tensor) for name, tensor in base.items()}
         self.base.check({**self.base.tensors, **records})
         self._sums.clear()
-        change = summed(fresh=True)
-        state = rounded(base, change)
+        back = f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1"
+        try:
+            change = summed(fresh=True)
+            state = rounded(base, change)
+        except ValueError as error:
+            if not base.keys() >= self.base.tensors.keys():
+                raise  # the caller's doing, not the ledger's
+            raise IntegrityError(
+                f"entry {entry} cannot be replayed: {error}", fix=back
+            ) from error
         if (found := state_digest(state, self.base.root)) != recorded:
             raise IntegrityError(
-                f"entry {entry} replays to {found}, recorded is {recorded}",
-                fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
+                f"entry {entry} replays to {found}, recorded is {recorded}", fix=back
             )
         return change, state
 
@@ -454,8 +481,10 @@ class Ledger:
         if strange := (brought | {r.digest for r in [entry.delta] if r}) - wanted:
             message = f"no change of the entry uses its delta {min(strange)}"
             raise ValueError(message)
+        for delta in deltas:
+            self.base.check_fits(delta)
         for digest in wanted - brought:
-            self.delta(digest)
+            self.base.check_fits(self.delta(digest))
         plan([*(each for _, each in self.history(entry.parent)), entry])
 
     def _move(
@@ -469,7 +498,7 @@ class Ledger:
         """Point the branch at what is on disk already; the log goes first."""
         branch = self.branch
         move = Move(at=now(), old=id_line(old), new=id_line(new), why=why)
-        self._store.put_moves(writing, branch, [*self._store.moves(branch), move])
+        self._store.put_move(writing, branch, move)
         self._store.put_ref(writing, f"heads/{branch}", new)
 
 
