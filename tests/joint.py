@@ -7,9 +7,13 @@ from typing import Any, Self
 
 import torch
 
+from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta
 from unlearnlog.digest import digest_of
 from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.graph.book import Book
+from unlearnlog.graph.world import World
+from unlearnlog.model.protocol import Sampling
 from unlearnlog.patch import LowRank
 from unlearnlog.prompt import Target
 
@@ -66,3 +70,19 @@ def policy(judge: str = "none", **eraser: Any) -> dict[str, Any]:
         },
         "require": {"base_presence": 0.0},
     }
+
+
+def solved(at: Any, concepts: list[Concept]) -> Delta:
+    """Solve a set of concepts as the eraser does, outside of any ledger."""
+    concepts = sorted(concepts, key=lambda concept: concept.id)
+    book = Book(World.read(at.concepts).knowing(concepts))
+    names = {concept.name for concept in concepts}
+    request = Request(
+        model=at.model,
+        old=at.model.base,
+        forget=tuple(book.forget(concept, names) for concept in concepts),
+        keep=(),
+        sampling=Sampling(steps=1, guidance=1.0),
+        seed=0,
+    )
+    return Together().erase(request)

@@ -131,6 +131,19 @@ def test_a_set_that_was_solved_is_not_solved_again(at):
     assert set(live_concepts(at.history())) == {"Picasso", "Monet"}
 
 
+def test_what_came_back_by_a_revert_can_be_reverted_again(at):
+    add(at, "Picasso")
+    add(at, "Monet")
+    picasso, without = at.ledger.resolve("HEAD~1"), None
+    for entry in (picasso, "HEAD", picasso):
+        undo.revert(fresh(at), undo.Wish((entry,), None))
+        if without is None:
+            without = at.state_digest()
+
+    assert at.state_digest() == without
+    assert set(live_concepts(at.history())) == {"Monet"}
+
+
 def test_a_group_whose_last_member_goes_leaves_the_base(at):
     add(at, "Picasso")
     undo.revert(fresh(at), undo.Wish(("HEAD",), None))

@@ -7,7 +7,7 @@ id: a hash chain. What a revision's weights are is a pure function of the chain
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, NewType, Self
 
@@ -75,10 +75,26 @@ class EraserRecord(Record):
 
 
 class Append(Record):
-    """A delta that is added for as long as its entry counts."""
+    """A delta that is added for as long as its entry counts.
+
+    Attributes:
+        object: The delta.
+        of: Ids of the concepts it erases; empty for all of the entry's, unless a group
+            does. An entry that brings several deltas names the concepts of each.
+    """
 
     op: Literal["append"] = "append"
     object: DigestField
+    of: tuple[ConceptId, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _leaves_out_what_is_empty(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if not self.of:
+            del written["of"]
+        return written
 
 
 class SetGroup(Record):
@@ -321,16 +337,17 @@ def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
     return (*(digest for digest in solved if digest is not None), *appended)
 
 
-def dropped(entries: Sequence[Entry]) -> set[EntryId]:
+def dropped(entries: Sequence[Entry], also: Iterable[EntryId] = ()) -> set[EntryId]:
     """Find the entries that later ones leave out, newest drop first.
 
     Args:
         entries: A chain from the first entry on, oldest first.
+        also: What one more entry on top of them would leave out.
 
     Raises:
         ValueError: An entry drops one that is not before it in the chain.
     """
-    gone: set[EntryId] = set()
+    gone = set(also)
     if not any(isinstance(c, Drop) for entry in entries for c in entry.changes):
         return gone
     places = {entry.id: i for i, entry in enumerate(entries)}

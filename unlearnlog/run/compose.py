@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.entry import (
     Append,
+    Drop,
     Entry,
     EraserRecord,
     SetGroup,
@@ -39,6 +40,7 @@ from unlearnlog.run.sides import (
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
     from unlearnlog.delta import Weights
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
@@ -141,9 +143,11 @@ def _draft(at: Place, here: Side, sides: Sequence[Side], how: How) -> Draft:
     """Say what the entry changes."""
     single: dict[str, Part] = {}  # what two sides have in common comes once
     for side in sides:
-        for change, delta in (*appended(here, side), *taken_back(here, side)):
-            single[change.model_dump_json()] = change, delta
-    grouped = merged(at, here, sides) if how == "replay" else added(here, sides)
+        for part in (*appended(here, side), *taken_back(here, side)):
+            single[part.change.model_dump_json()] = part
+    drops = [p.change for p in single.values() if isinstance(p.change, Drop)]
+    replay = how == "replay"
+    grouped = merged(at, here, sides, drops) if replay else added(here, sides)
     parts = [*single.values(), *grouped]
     if not parts:
         raise LedgerError(
@@ -151,18 +155,13 @@ def _draft(at: Place, here: Side, sides: Sequence[Side], how: How) -> Draft:
             f"{here.name} does not have",
             fix="unlearnlog log --graph shows what each branch erased",
         )
-    concepts = {
-        concept.name: concept
-        for side in sides
-        for entry in news(here, side)
-        for concept in entry.concepts
-    }
-    deltas = {delta.digest: delta for _, delta in parts if delta is not None}
+    concepts = {c.id: c for part in parts for c in part.concepts}
+    deltas = {part.delta.digest: part.delta for part in parts if part.delta is not None}
     return Draft(
         "compose",
         tuple(concepts.values()),
         EraserRecord(name="compose"),
-        tuple(change for change, _ in parts),
+        tuple(part.change for part in parts),
         tuple(deltas.values()),
     )
 
@@ -199,8 +198,8 @@ def _twice(here: Side, sides: Sequence[Side], how: How) -> tuple[str, ...]:
     by: dict[str, list[tuple[str, set[str]]]] = {}
     for side in (here, *sides):
         chain = dict(side.history)
-        for name, (entry_id, _) in live_concepts(side.history).items():
-            ways = _ways(chain[entry_id], how)
+        for name, (entry_id, concept) in live_concepts(side.history).items():
+            ways = _ways(chain[entry_id], concept, how)
             same = [found for found in by.get(name, []) if found[1] & ways]
             if not same:
                 by.setdefault(name, []).append((entry_id[:12], ways))
@@ -211,12 +210,16 @@ def _twice(here: Side, sides: Sequence[Side], how: How) -> tuple[str, ...]:
     )
 
 
-def _ways(entry: Entry, how: How) -> set[str]:
-    """Return what an entry erased with: its deltas, and groups where they merge."""
-    if how == "sum":
-        return {*entry.objects}
-    groups = {c.group for c in entry.changes if isinstance(c, SetGroup)}
-    return groups | {c.object for c in entry.changes if isinstance(c, Append)}
+def _ways(entry: Entry, concept: Concept, how: How) -> set[str]:
+    """Return what an entry erased a concept with: deltas, and groups that merge."""
+    ways = set()
+    for change in entry.changes:
+        match change:
+            case SetGroup(members=members) if concept.id in members:
+                ways.add(change.group if how == "replay" else str(change.object))
+            case Append(of=of) if not of or concept.id in of:
+                ways.add(change.object)
+    return ways
 
 
 def _alone(here: Side, sides: Sequence[Side]) -> tuple[Reading, ...]:

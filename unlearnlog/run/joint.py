@@ -7,7 +7,7 @@ the base; a set that was ever solved is not solved again, so the bits come back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -57,18 +57,35 @@ def group_of(at: Place, eraser: Eraser) -> Group:
 def live_groups(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, Group]:
     """Return every group that was ever set, with the concepts that are still in it."""
     gone = dropped([entry for _, entry in history])
-    groups: dict[str, Group] = {}
-    for entry_id, entry in history:
-        for change in entry.changes:
-            if not isinstance(change, SetGroup):
-                continue
-            group = groups.setdefault(
-                change.group, Group(change.group, change.eraser, {})
-            )
-            here = [c for c in entry.concepts if c.id in change.members]
-            if entry_id not in gone:
-                groups[change.group] = group.holding([*group.members.values(), *here])
-    return groups
+    empty = {name: each.holding(()) for name, each in _groups(dict(history)).items()}
+    return empty | _groups({i: e for i, e in history if i not in gone})
+
+
+def joined(groups: Iterable[Group]) -> dict[str, Group]:
+    """Put groups of one name together."""
+    found: dict[str, Group] = {}
+    for group in groups:
+        there = found.get(group.name, group)
+        members = [*there.members.values(), *group.members.values()]
+        found[group.name] = group.holding(members)
+    return found
+
+
+def groups_of(entry: Entry) -> list[Group]:
+    """Return what an entry put into groups; a revert only lets others count again."""
+    return [
+        Group(change.group, change.eraser, {}).holding(
+            concept
+            for concept in entry.concepts
+            if concept.id in change.members and entry.kind != "revert"
+        )
+        for change in entry.changes
+        if isinstance(change, SetGroup)
+    ]
+
+
+def _groups(entries: Mapping[EntryId, Entry]) -> dict[str, Group]:
+    return joined(group for entry in entries.values() for group in groups_of(entry))
 
 
 def set_to(at: Place, group: Group) -> tuple[SetGroup, Delta | None]:

@@ -19,14 +19,28 @@ from unlearnlog.ledger import Ledger
 from unlearnlog.run import joint
 
 if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
     from unlearnlog.digest import Digest
     from unlearnlog.run.place import Place
 
 History = list[tuple[EntryId, Entry]]
-Part = tuple[Change, Delta | None]
-"""A change, and its delta where the branch's ledger may not have it."""
 
 _AT: Final = "@"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that a composition changes.
+
+    Attributes:
+        change: What it does to the replay.
+        delta: Its delta, where the branch's ledger may not have it.
+        concepts: What it erases.
+    """
+
+    change: Change
+    delta: Delta | None = None
+    concepts: tuple[Concept, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,12 +114,22 @@ def news(here: Side, side: Side) -> list[Entry]:
 
 
 def appended(here: Side, side: Side) -> Iterator[Part]:
-    """Give each delta that a side added and that ours does not have."""
+    """Give each delta that a side added and that ours never had."""
     had = {digest for _, entry in here.history for digest in entry.objects}
     for entry in news(here, side):
         for change in entry.changes:
             if isinstance(change, Append) and change.object not in had:
-                yield change, side.ledger.delta(change.object)
+                concepts = _about(entry, change)
+                of = tuple(sorted(concept.id for concept in concepts))
+                named = Append(object=change.object, of=of)
+                yield Part(named, side.ledger.delta(change.object), concepts)
+
+
+def _about(entry: Entry, change: Append) -> tuple[Concept, ...]:
+    """Return the concepts that one of an entry's deltas erases."""
+    joint_ids = {i for group in joint.groups_of(entry) for i in group.members}
+    ids = {*change.of} or {c.id for c in entry.concepts} - joint_ids
+    return tuple(concept for concept in entry.concepts if concept.id in ids)
 
 
 def taken_back(here: Side, side: Side) -> Iterator[Part]:
@@ -114,25 +138,35 @@ def taken_back(here: Side, side: Side) -> Iterator[Part]:
     before = dropped([entry for _, entry in shared])
     for entry_id, _ in shared:
         if entry_id in side.gone - here.gone - before:
-            yield Drop(entry=entry_id), None
+            yield Part(Drop(entry=entry_id))
 
 
-def merged(at: Place, here: Side, sides: Sequence[Side]) -> Iterator[Part]:
+def merged(
+    at: Place, here: Side, sides: Sequence[Side], drops: Sequence[Drop]
+) -> Iterator[Part]:
     """Solve each group for what it holds in ours and what the sides did to it."""
+    chain = [entry for _, entry in here.history]
+    left = dropped(chain, {drop.entry for drop in drops})
     ours = joint.live_groups(here.history)
-    held = dict(ours)
-    for side in sides:
-        before = joint.live_groups(common(here, side))
-        for name, there in joint.live_groups(side.history).items():
-            group = held.get(name, there.holding(()))
-            old = before[name].members if name in before else {}
-            everyone = {**there.members, **group.members}
-            ids = group.members.keys() | (there.members.keys() - old.keys())
-            ids -= old.keys() - there.members.keys()
-            held[name] = group.holding(everyone[each] for each in ids)
-    for name, group in held.items():
-        if name not in ours or ours[name].members != group.members:
-            yield joint.set_to(at, group)
+    stay = joint.joined(
+        group
+        for entry_id, entry in here.history
+        if entry_id not in left
+        for group in joint.groups_of(entry)
+    )
+    come = [
+        group
+        for side in sides
+        for entry in news(here, side)
+        for group in joint.groups_of(entry)
+    ]
+    empty = {name: group.holding(()) for name, group in ours.items()}
+    for name, group in (empty | joint.joined([*stay.values(), *come])).items():
+        before, kept = (g[name].members if name in g else {} for g in (ours, stay))
+        new = tuple(c for i, c in group.members.items() if i not in kept)
+        if new or group.members != before:
+            change, delta = joint.set_to(at, group)
+            yield Part(change, delta, new)
 
 
 def added(here: Side, sides: Sequence[Side]) -> Iterator[Part]:
@@ -146,10 +180,17 @@ def added(here: Side, sides: Sequence[Side]) -> Iterator[Part]:
                 continue
             done.add((old, new))
             if new is not None:
-                yield Append(object=new), side.ledger.delta(new)
+                concepts = _members(side.history, name)
+                of = tuple(sorted(concept.id for concept in concepts))
+                delta = side.ledger.delta(new)
+                yield Part(Append(object=new, of=of), delta, concepts)
             if old is not None:
                 delta = side.ledger.delta(old).negated()
-                yield Append(object=delta.digest), delta
+                yield Part(Append(object=delta.digest), delta)
+
+
+def _members(history: History, name: str) -> tuple[Concept, ...]:
+    return tuple(joint.live_groups(history)[name].members.values())
 
 
 def _solutions(history: History) -> dict[str, Digest]:
