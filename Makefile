@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
 
-.PHONY: demo test slow bench lint fix browse
+.PHONY: demo test slow bench cost lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -26,6 +26,9 @@ slow: $(READY)
 bench: $(READY)
 	"$(BIN)/python" -m benchmarks
 	"$(BIN)/python" -m benchmarks.judges
+
+cost: $(READY)
+	"$(BIN)/python" -m benchmarks.cost
 
 lint: $(READY)
 	"$(BIN)/ruff" check .

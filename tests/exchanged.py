@@ -10,7 +10,14 @@ from diffusers import UNet2DConditionModel
 
 from tests.tiny import build_pipeline
 from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, Weights, state_after, state_digest
+from unlearnlog.delta import (
+    Delta,
+    LowRank,
+    Weights,
+    change_after,
+    rounded,
+    state_digest,
+)
 from unlearnlog.entry import (
     Append,
     DeltaRecord,
@@ -63,7 +70,7 @@ def recorded(at: Place, delta: Delta, name: str = "Picasso") -> Place:
     ledger = at.ledger or Ledger.init(at.folder, at.manifest)
     at = replace(at, ledger=ledger)
     after = state_digest(
-        state_after(at.model.base, [*at.deltas(), delta]), at.manifest.root
+        rounded(at.model.base, change_after([delta], at.change())), at.manifest.root
     )
     entry = Entry(
         parent=ledger.head,

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from unlearnlog.delta import Delta, LowRank, Weights, change_after
+from unlearnlog.delta import Delta, LowRank, Weights
 from unlearnlog.errors import DiskFull, ExportError, UsageError
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.model import lora
@@ -50,7 +50,7 @@ def test_all_of_a_change_is_in_the_file(at, tmp_path, spelling):
 
     done = export.export(at, wish(path, spelling=spelling, energy=1.0))
 
-    change, found = change_after(at.deltas()), product(path, at)
+    change, found = at.change(), product(path, at)
     assert found.keys() == change.keys()
     for name, expected in change.items():
         assert float((found[name] - expected).norm() / expected.norm()) < 3e-7

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, change_after
+from unlearnlog.delta import Delta, LowRank
 from unlearnlog.errors import ConceptError, DeltaError
 from unlearnlog.model import lora
 from unlearnlog.run import erase, export
@@ -75,7 +75,7 @@ def test_an_export_imported_elsewhere_gives_the_same_weights(tmp_path, dtype, sp
     assert two.history() == [(outcome.entry.id, outcome.entry)]
     assert list(live_concepts(two.history())) == ["Picasso"]
     assert taken.n_changed == len(two.model.base)
-    expected, found = change_after(one.deltas()), change_after(two.deltas())
+    expected, found = one.change(), two.change()
     states = one.weights(one.head), two.weights(two.head)
     for name, change in expected.items():
         assert float((found[name] - change).norm() / change.norm()) < 1e-6

@@ -21,11 +21,11 @@ import torch
 from unlearnlog.digest import (
     Digest,
     TensorRecord,
-    canonical_json,
     digest_of,
     merkle_root,
+    plain_json,
 )
-from unlearnlog.patch import Full, LowRank, Patch, total
+from unlearnlog.patch import Full, LowRank, Patch, add_to
 
 __all__ = [
     "Delta",
@@ -34,6 +34,7 @@ __all__ = [
     "LowRank",
     "Patch",
     "Weights",
+    "add_deltas",
     "change_after",
     "raw_bytes",
     "rounded",
@@ -76,7 +77,7 @@ class Delta:
             [name, patch.kind, {p: tensor_digest(t) for p, t in patch.parts.items()}]
             for name, patch in self.patches.items()
         ]
-        return digest_of(canonical_json({"delta": content}))
+        return digest_of(plain_json({"delta": content}))
 
     @property
     def n_bytes(self) -> int:
@@ -149,22 +150,31 @@ def change_after(
         ValueError: Two patches of one tensor differ in shape, or their sum is too
             large.
     """
-    change, coming = dict(so_far), iter(deltas)
+    change = {name: tensor.clone() for name, tensor in so_far.items()}
+    add_deltas(change, deltas)
+    return change
+
+
+def add_deltas(change: dict[str, torch.Tensor], deltas: Iterable[Delta]) -> None:
+    """Add deltas to a sum in its place; otherwise like `change_after`."""
+    coming = iter(deltas)
     while some := list(islice(coming, _AT_ONCE)):
         patches: dict[str, list[Patch]] = {}
         for delta in some:
             for name, patch in delta.patches.items():
                 patches.setdefault(name, []).append(patch)
         for name, group in patches.items():
-            start = change.get(name)
-            if start is None:
-                start = torch.zeros(group[0].shape, dtype=torch.float64)
-            change[name] = total(group, start)
-    return change
+            if name not in change:
+                change[name] = torch.zeros(group[0].shape, dtype=torch.float64)
+            add_to(change[name], group)
 
 
 def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
     """Add an exact change to the base: the one rounding of a replay.
+
+    Returns:
+        The tensors that change, in the base's dtype; a change of nothing but zeros,
+        as of a delta and its opposite, is none.
 
     Raises:
         ValueError: The base lacks a tensor, has it in another shape or dtype, or a
@@ -183,6 +193,8 @@ def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
             shapes = f"{list(tensor.shape)}, its patch {list(difference.shape)}"
             message = f"{name} is {shapes}"
             raise ValueError(message)
+        if not difference.any():
+            continue
         state[name] = (difference + tensor).float().to(tensor.dtype)
         if not _is_finite(state[name]):
             message = f"{name} is not finite in {tensor.dtype} after the replay"
@@ -192,7 +204,7 @@ def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
 
 def tensor_digest(tensor: torch.Tensor) -> Digest:
     """Hash one tensor: dtype, shape and raw little-endian bytes."""
-    return digest_of(canonical_json(tensor_record(tensor).model_dump(mode="json")))
+    return digest_of(plain_json(tensor_record(tensor).model_dump(mode="json")))
 
 
 def tensor_record(tensor: torch.Tensor) -> TensorRecord:

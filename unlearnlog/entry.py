@@ -7,7 +7,8 @@ id: a hash chain. What a revision's weights are is a pure function of the chain
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, NewType, Self
 
 from pydantic import (
@@ -34,48 +35,23 @@ Scalar = str | bool | int | float | None
 Setting = Scalar | tuple[Scalar, ...]
 """A setting's value. A whole float such as 1.0 comes back from disk as 1."""
 
+_FORMAT = 1
 _EXACT = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 _Count = Annotated[int, Field(ge=0, le=_EXACT)]
 _EntryIdField = Annotated[EntryId, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Append(Record):
-    """A delta that is added after the groups, in the order of the entries."""
-
-    op: Literal["append"] = "append"
-    object: DigestField
-
-
-class SetGroup(Record):
-    """A joint group's new live set and the delta that was solved for it.
+class NewerFormat(ValueError):  # noqa: N818 - reads as what happened
+    """An entry in a format of which this program knows nothing.
 
     Attributes:
-        group: The group's name; groups are replayed in the order of their names.
-        members: Ids of the live concepts, sorted.
-        object: The set's delta; None takes the group out of the replay.
+        found: The format's number.
     """
 
-    op: Literal["set-group"] = "set-group"
-    group: Annotated[str, Field(min_length=1)]
-    members: tuple[ConceptId, ...]
-    object: DigestField | None
-
-    @model_validator(mode="after")
-    def _has_a_sorted_set(self) -> Self:
-        if list(self.members) != sorted(set(self.members)):
-            message = f"members are not sorted and unique: {self.members}"
-            raise ValueError(message)
-        return self
-
-
-class Drop(Record):
-    """Leave out what an earlier entry appended, and undo what it dropped."""
-
-    op: Literal["drop"] = "drop"
-    entry: _EntryIdField
-
-
-Change = Annotated[Append | SetGroup | Drop, Field(discriminator="op")]
+    def __init__(self, found: int) -> None:
+        """Keep the number."""
+        super().__init__(f"not an entry: its format is {found}")
+        self.found = found
 
 
 class EraserRecord(Record):
@@ -96,6 +72,47 @@ class EraserRecord(Record):
                     message = f"setting {key} = {one} is not exact in JSON"
                     raise ValueError(message)
         return settings
+
+
+class Append(Record):
+    """A delta that is added for as long as its entry counts."""
+
+    op: Literal["append"] = "append"
+    object: DigestField
+
+
+class SetGroup(Record):
+    """A joint group's new live set and the delta that was solved for it.
+
+    Attributes:
+        group: The group's name.
+        eraser: What solves it for any set of concepts.
+        members: Ids of the live concepts, sorted.
+        object: The set's delta; None takes the group out of the replay.
+    """
+
+    op: Literal["set-group"] = "set-group"
+    group: Annotated[str, Field(min_length=1)]
+    eraser: EraserRecord
+    members: tuple[ConceptId, ...]
+    object: DigestField | None
+
+    @model_validator(mode="after")
+    def _has_a_sorted_set(self) -> Self:
+        if list(self.members) != sorted(set(self.members)):
+            message = f"members are not sorted and unique: {self.members}"
+            raise ValueError(message)
+        return self
+
+
+class Drop(Record):
+    """Leave out what an earlier entry appended, and undo what it dropped."""
+
+    op: Literal["drop"] = "drop"
+    entry: _EntryIdField
+
+
+Change = Annotated[Append | SetGroup | Drop, Field(discriminator="op")]
 
 
 class DeltaRecord(Record):
@@ -182,10 +199,18 @@ class Entry(Record):
                 del record["prompts"]
         return written
 
-    @property
+    @cached_property
     def id(self) -> EntryId:
         """SHA-256 of the canonical JSON."""
         return EntryId(digest_of(self.to_json()))
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """Copy the entry with other values; the copy has an id of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)
+        return copied
 
     @property
     def objects(self) -> tuple[Digest, ...]:
@@ -204,15 +229,45 @@ class Entry(Record):
         Raises:
             ValueError: The bytes are not an entry, or not its canonical form.
         """
-        try:
-            entry = cls.model_validate_json(data)
-        except (ValidationError, ConceptError) as error:
-            message = f"not an entry: {error}"
-            raise ValueError(message) from error
+        entry = cls._read(data)
         if entry.to_json() != data:
             message = "an entry, but not in canonical form"
             raise ValueError(message)
         return entry
+
+    @classmethod
+    def recorded(cls, data: bytes, entry_id: EntryId) -> Entry:
+        """Read an entry back by its id; its form was checked when it was recorded.
+
+        A long history is read in a blink this way; `from_json` would write each entry
+        anew to compare.
+
+        Raises:
+            ValueError: The bytes are not those of the id, or not an entry.
+        """
+        if (found := EntryId(digest_of(data))) != entry_id:
+            message = f"its content is {found}"
+            raise ValueError(message)
+        entry = cls._read(data)
+        entry.__dict__["id"] = entry_id
+        return entry
+
+    @classmethod
+    def _read(cls, data: bytes) -> Entry:
+        """Read an entry in any spelling."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            found = problem["input"]
+            if where == "format" and isinstance(found, int) and found > _FORMAT:
+                raise NewerFormat(found) from error
+            message = f"not an entry: {where or 'all of it'}: {problem['msg']}"
+            raise ValueError(message) from error
+        except ConceptError as error:
+            message = f"not an entry: {error.message}"
+            raise ValueError(message) from error
 
     def row(self) -> dict[str, Any]:
         """Give the entry as one element of ``log --json``."""
@@ -276,14 +331,16 @@ def dropped(entries: Sequence[Entry]) -> set[EntryId]:
         ValueError: An entry drops one that is not before it in the chain.
     """
     gone: set[EntryId] = set()
-    ids = [entry.id for entry in entries]
-    for i in reversed(range(len(entries))):
-        drops = [c.entry for c in entries[i].changes if isinstance(c, Drop)]
-        if unknown := set(drops) - set(ids[:i]):
-            message = f"entry {ids[i]} drops {sorted(unknown)}, not before it"
+    if not any(isinstance(c, Drop) for entry in entries for c in entry.changes):
+        return gone
+    places = {entry.id: i for i, entry in enumerate(entries)}
+    for i, entry in reversed([*enumerate(entries)]):
+        drops = {c.entry for c in entry.changes if isinstance(c, Drop)}
+        if unknown := sorted(drop for drop in drops if places.get(drop, i) >= i):
+            message = f"entry {entry.id} drops {unknown}, not before it"
             raise ValueError(message)
-        if ids[i] not in gone:
-            gone.update(drops)
+        if entry.id not in gone:
+            gone |= drops
     return gone
 
 

@@ -20,7 +20,7 @@ from unlearnlog.delta import Weights
 from unlearnlog.patch import LowRank, Patch, total
 
 _NOISE: Final = 1e-13
-"""Singular values below this share of the largest one are rounding of the solver."""
+"""Singular values below this share of the largest patch are rounding of the solver."""
 
 Factors = tuple[torch.Tensor, torch.Tensor]
 """Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change."""
@@ -43,30 +43,15 @@ class Spectrum:
     @classmethod
     def of(cls, patches: Sequence[Patch]) -> Spectrum:
         """Decompose the exact sum of patches of one tensor; at least one of them."""
-        rank = sum(p.left.shape[1] for p in patches if isinstance(p, LowRank))
         thin = [patch for patch in patches if isinstance(patch, LowRank)]
+        rank = sum(patch.left.shape[1] for patch in thin)
         if len(thin) == len(patches) and rank < min(patches[0].shape):
-            return cls._of_factors(
-                torch.cat([patch.left for patch in thin], 1).double(),
-                torch.cat([patch.right for patch in thin]).double(),
-            )
-        zeros = torch.zeros(patches[0].shape, dtype=torch.float64)
-        dense = total(patches, zeros)
-        return cls._without_noise(*torch.linalg.svd(dense, full_matrices=False))
-
-    @classmethod
-    def _of_factors(cls, left: torch.Tensor, right: torch.Tensor) -> Spectrum:
-        """Decompose a product of thin factors by way of its small core."""
-        columns, upper = torch.linalg.qr(left)
-        rows, lower = torch.linalg.qr(right.T)
-        inner, sizes, outer = torch.linalg.svd(upper @ lower.T)
-        return cls._without_noise(columns @ inner, sizes, outer @ rows.T)
-
-    @classmethod
-    def _without_noise(
-        cls, left: torch.Tensor, sizes: torch.Tensor, right: torch.Tensor
-    ) -> Spectrum:
-        n = int((sizes > _NOISE * sizes.max()).sum()) if sizes.numel() else 0
+            left, sizes, right = _of_factors(thin)
+        else:
+            zeros = torch.zeros(patches[0].shape, dtype=torch.float64)
+            dense = total(patches, zeros)
+            left, sizes, right = torch.linalg.svd(dense, full_matrices=False)
+        n = int((sizes > _NOISE * max(patch.norm for patch in patches)).sum())
         return cls(left[:, :n], sizes[:n], right[:n])
 
     def energy(self, rank: int) -> float:
@@ -89,6 +74,16 @@ class Spectrum:
         left[:, : len(root)] = (self.left[:, :rank] * root).float()
         right[: len(root)] = (root[:, None] * self.right[:rank]).float()
         return left, right
+
+
+def _of_factors(
+    thin: Sequence[LowRank],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Decompose a sum of thin products by way of its small core."""
+    columns, upper = torch.linalg.qr(torch.cat([p.left for p in thin], 1).double())
+    rows, lower = torch.linalg.qr(torch.cat([p.right for p in thin]).double().T)
+    inner, sizes, outer = torch.linalg.svd(upper @ lower.T)
+    return columns @ inner, sizes, outer @ rows.T
 
 
 def lowest_energy(spectra: Mapping[str, Spectrum], rank: int) -> float:

@@ -187,24 +187,28 @@ def total(patches: Sequence[Patch], start: torch.Tensor) -> torch.Tensor:
     Raises:
         ValueError: A patch is of another shape, or the sum could reach `CEILING`.
     """
+    return add_to(start.clone(), patches)
+
+
+def add_to(change: torch.Tensor, patches: Sequence[Patch]) -> torch.Tensor:
+    """Add changes to a sum in its place, and return it; otherwise like `total`."""
     for patch in patches:
-        if start.dtype != torch.float64 or start.shape != patch.shape:
+        if change.dtype != torch.float64 or change.shape != patch.shape:
             message = (
                 f"a patch of {list(patch.shape)} adds to float64 of that shape, "
-                f"not to {start.dtype} of {list(start.shape)}"
+                f"not to {change.dtype} of {list(change.shape)}"
             )
             raise ValueError(message)
-    largest = float(start.abs().max()) if start.numel() else 0.0
+    largest = max(map(abs, map(float, change.aminmax()))) if change.numel() else 0.0
     _check_bound(largest + sum(patch.bound for patch in patches))
     thin = [patch for patch in patches if isinstance(patch, LowRank)]
     if thin:
         left = torch.cat([patch.left for patch in thin], 1).double()
-        right = torch.cat([patch.right for patch in thin]).double()
-        start = torch.addmm(start, left, right)
+        change.addmm_(left, torch.cat([patch.right for patch in thin]).double())
     for patch in patches:
         if isinstance(patch, Full):
-            start = start + patch.value
-    return start
+            change += patch.value
+    return change
 
 
 def _owned(tensor: torch.Tensor, part: str) -> torch.Tensor:

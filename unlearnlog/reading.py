@@ -59,4 +59,13 @@ class Reading(Record):
 
     def row(self) -> dict[str, str | float | int | None]:
         """Give the reading as ``log --json`` shows it."""
-        return self.model_dump(exclude={"better"})
+        return {
+            "probe": self.probe,
+            "concept": self.concept,
+            "value": self.value,
+            "unit": self.unit,
+            "n": self.n,
+            "low": self.low,
+            "high": self.high,
+            "base": self.base,
+        }

@@ -19,7 +19,7 @@ from unlearnlog.digest import (
 from unlearnlog.errors import WrongBase
 
 if TYPE_CHECKING:
-    from unlearnlog.delta import Weights
+    from unlearnlog.delta import Delta, Weights
 
 _NAMED: Final = 5
 _BROKEN: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -74,6 +74,23 @@ class BaseManifest(Record):
                 f"{', '.join(wrong[:_NAMED])}{more}",
                 fix=f"use the model the ledger was made for: {self.source}",
             )
+
+    def check_fits(self, delta: Delta) -> None:
+        """Refuse a delta for tensors that the base has not, or not in that shape.
+
+        Raises:
+            ValueError: Names the first of them.
+        """
+        for name, patch in delta.patches.items():
+            known = self.tensors.get(name)
+            if known is None:
+                n = len(self.tensors)
+                message = f"the base has no tensor {name!r}, only {n} others"
+                raise ValueError(message)
+            if known.shape != patch.shape:
+                shapes = f"{list(known.shape)}, its patch {list(patch.shape)}"
+                message = f"{name} is {shapes}"
+                raise ValueError(message)
 
     def to_json(self) -> bytes:
         """Write the manifest as canonical JSON with a checksum over all of it."""

@@ -9,6 +9,7 @@ result.
 from __future__ import annotations
 
 import json
+import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, canonical_json, digest_of
+from unlearnlog.ledger.plain import check_plain
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +33,22 @@ ROOM: Final = 5 * 2**30
 """Bytes that kept sums may take: the newest stay, two of them in any case."""
 
 _DELTAS: Final = "deltas"
+
+
+@dataclass(frozen=True)
+class Near:
+    """A sum and the few deltas between it and a plan's.
+
+    Attributes:
+        start: Float64 sums by tensor, as they were kept; empty when to begin with
+            nothing is as near.
+        missing: What it lacks.
+        extra: What it has too much.
+    """
+
+    start: Weights
+    missing: tuple[Digest, ...]
+    extra: tuple[Digest, ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,7 @@ class Sums:
         Returns:
             Float64 sums of all tensors touched; right if the kept sum was.
         """
-        from unlearnlog.delta import change_after
+        from unlearnlog.delta import add_deltas, change_after
 
         done, change = (Counter(), {}) if fresh else self._nearest(Counter(plan))
         extra = (done - Counter(plan)).elements()
@@ -66,17 +84,27 @@ class Sums:
         missing = _beyond(plan, done)
         for at in range(0, len(missing), EVERY):
             some = missing[at : at + EVERY]
-            change = change_after(map(delta, some), change)
+            add_deltas(change, map(delta, some))
             done.update(some)
             if len(some) == EVERY:
                 self.keep(done, change)
         return change
+
+    def near(self, plan: Sequence[Digest]) -> Near | None:
+        """Find the kept sum nearest to a plan's; None when it is a long way off."""
+        deltas, start = self._nearest(Counter(plan))
+        missing = _beyond(plan, deltas)
+        extra = tuple((deltas - Counter(plan)).elements())
+        if len(missing) + len(extra) >= EVERY:
+            return None
+        return Near(start, tuple(missing), extra)
 
     def keep(self, deltas: Counter[Digest], change: Weights) -> None:
         """Save the sum of some deltas, if the disk lets us."""
         from safetensors.torch import save
 
         with suppress(OSError):
+            check_plain(self.folder.parents[1], self.folder)
             self.disk.lead_to(self.folder)
             names = canonical_json(sorted(deltas.elements()))
             data = save(dict(change), {_DELTAS: names.decode()})
@@ -104,7 +132,7 @@ class Sums:
             there = _deltas_of(path)
             if there is None:
                 continue
-            there_steps = ((there - wanted) + (wanted - there)).total()
+            there_steps = _steps(there, wanted)
             if there_steps < steps:
                 steps, nearest, deltas = there_steps, path, there
         change = None if nearest is None else self._read(nearest)
@@ -112,11 +140,16 @@ class Sums:
 
     def _paths(self) -> list[Path]:
         """List the sums, newest first."""
-        aged = []
-        for name in self.disk.names(self.folder) if self.folder.is_dir() else ():
-            with suppress(OSError):  # somebody else removed it
-                aged.append(((self.folder / name).stat().st_mtime_ns, name))
-        return [self.folder / name for _, name in sorted(aged, reverse=True)]
+        aged, root = [], self.folder.parents[1]
+        with suppress(OSError):  # a link, or not there
+            check_plain(root, self.folder)
+            names = self.disk.names(self.folder)
+            for path in (self.folder / name for name in names):
+                with suppress(OSError):  # a link; or somebody else removed it
+                    found = check_plain(root, path)
+                    if found and stat.S_ISREG(found.st_mode):
+                        aged.append((found.st_mtime_ns, path))
+        return [path for _, path in sorted(aged, reverse=True)]
 
     def _read(self, path: Path) -> dict[str, torch.Tensor] | None:
         """Read one sum, or nothing when it is not what it should be."""
@@ -139,6 +172,14 @@ class Sums:
                 self.disk.unlink(path)
 
 
+def _steps(one: Counter[Digest], other: Counter[Digest]) -> int:
+    """Count the deltas that one has and the other has not."""
+    n_one, n_other = one.total(), other.total()
+    if n_one == len(one) and n_other == len(other):  # none is in it twice
+        return n_one + n_other - 2 * len(one.keys() & other.keys())
+    return ((one - other) + (other - one)).total()
+
+
 def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
     """Return what of a plan is not done, in the plan's order."""
     left = done.copy()
@@ -157,6 +198,6 @@ def _deltas_of(path: Path) -> Counter[Digest] | None:
 
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
         with safe_open(path, framework="pt") as file:
-            named = json.loads(file.metadata()[_DELTAS])
-        return Counter(Digest(str(digest)) for digest in named)
+            named: list[Digest] = json.loads(file.metadata()[_DELTAS])
+        return Counter(named)
     return None

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final
 
 from unlearnlog.errors import DiskFull, LedgerError
+from unlearnlog.ledger.plain import check_plain
 
 AS_IT_WAS: Final = "the ledger is as it was"
 
@@ -124,9 +125,16 @@ class Transaction:
             writing.put(path, data)
     """
 
-    def __init__(self, disk: Disk, scratch: Path) -> None:
-        """Start with nothing to undo."""
+    def __init__(self, disk: Disk, scratch: Path, root: Path | None = None) -> None:
+        """Start with nothing to undo.
+
+        Args:
+            disk: The file system's operations.
+            scratch: A folder for unfinished files.
+            root: Below this folder no link is followed.
+        """
         self._disk = disk
+        self._root = root
         self._scratch = scratch
         self._files: list[tuple[Path, Path | None]] = []
         self._folders: list[Path] = []
@@ -154,6 +162,9 @@ class Transaction:
 
     def put(self, path: Path, data: bytes) -> None:
         """Write one file durably, with the folders that lead to it."""
+        if self._root is not None:
+            check_plain(self._root, self._scratch)
+            check_plain(self._root, path)
         if not self._scratch.is_dir():  # version control keeps no empty folder
             self._lead_to(self._scratch)
         self._lead_to(path.parent)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from unlearnlog.digest import HEX, Digest, merkle_root
+from unlearnlog.digest import HEX, Digest, digest_of, merkle_root
 from unlearnlog.entry import Entry, EntryId, plan
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.ledger.sealed import line_id
+from unlearnlog.ledger.plain import not_plain
+from unlearnlog.ledger.sealed import id_line, line_id
+from unlearnlog.ledger.store import NAMES
 
 if TYPE_CHECKING:
+    from unlearnlog.ledger.base import BaseManifest
     from unlearnlog.ledger.store import Store
+
+
+_NO_VALUE: Final = ("cache", "tmp")
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,36 @@ class Damage:
 def fsck(store: Store) -> tuple[Damage, ...]:
     """Check every file but the cache and the lock; an empty result means sound."""
     entries: dict[EntryId, Entry] = {}
-    found = [
-        *_format(store),
-        *_entries(store, entries),
-        *_chain(store, entries),
-        *_objects(store, entries),
-        *_refs(store, entries),
-        *_logs(store, entries),
+    checks = [
+        _plain(store),
+        _format(store),
+        _entries(store, entries),
+        _chain(store, entries),
+        _objects(store, entries),
+        _refs(store, entries),
+        _names(store),
+        _logs(store, entries),
+        _pages(store),
     ]
-    return tuple(found)
+    return tuple(damage for check in checks for damage in _whole(check))
+
+
+def _whole(check: Iterator[Damage]) -> Iterator[Damage]:
+    """Go on after what makes a whole check impossible."""
+    try:
+        yield from check
+    except UnlearnlogError as error:
+        yield Damage(".", error.message)
+
+
+def _plain(store: Store) -> Iterator[Damage]:
+    """Look for links and devices, which nothing else here follows or opens."""
+    for path, why in not_plain(store.root):
+        below = path.relative_to(store.root)
+        if below.parts[0] not in _NO_VALUE or len(below.parts) == 1:
+            is_entry = below.parts[0] == "entries" and HEX.fullmatch(path.stem)
+            named = (EntryId(path.stem),) if is_entry else ()
+            yield Damage(str(below), why, named)
 
 
 def _format(store: Store) -> Iterator[Damage]:
@@ -64,18 +90,21 @@ def _entries(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
             entries[entry] = store.entry(entry)
         except UnlearnlogError as error:
             yield Damage(str(path), error.message, (entry,))
+            continue
+        if EntryId(digest_of(entries[entry].to_json())) != entry:
+            yield Damage(str(path), "it is not in canonical form", (entry,))
 
 
 def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     """Check that each entry continues its parent, and the first ones the base."""
-    try:
-        start = merkle_root((), store.base().root)
-    except UnlearnlogError:
-        return  # reported with the other files
+    if (base := _base(store)) is None:
+        return
+    start = merkle_root((), base.root)
     for name, entry in entries.items():
-        path = _below(store, store.entry_path(name))
+        path = store.below(store.entry_path(name))
         if entry.parent is not None and entry.parent not in entries:
-            yield Damage(path, f"its parent {entry.parent} is not readable", (name,))
+            missing = (entry.parent, name)
+            yield Damage(path, f"its parent {entry.parent} is not readable", missing)
             continue
         before = entries[entry.parent].state.after if entry.parent else start
         if entry.state.before != before:
@@ -84,7 +113,7 @@ def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     """Read all objects, then look for those that entries need."""
-    users: dict[Digest, list[EntryId]] = {}
+    base, users = _base(store), dict[Digest, list[EntryId]]()
     for name, entry in entries.items():
         for digest in entry.objects:
             users.setdefault(digest, []).append(name)
@@ -92,15 +121,33 @@ def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
         digest = Digest(path.name)
         if not HEX.fullmatch(digest) or store.root / path != store.object_path(digest):
             yield Damage(str(path), "it is not named as an object is")
-            continue
-        try:
-            store.object(digest)
-        except UnlearnlogError as error:
-            yield Damage(str(path), error.message, tuple(users.get(digest, ())))
+        elif why := _unfit(store, digest, base):
+            yield Damage(str(path), why, tuple(users.get(digest, ())))
     for digest, names in users.items():
         if not store.object_path(digest).exists():
             path = store.object_path(digest)
-            yield Damage(_below(store, path), "it is missing", tuple(names))
+            yield Damage(store.below(path), "it is missing", tuple(names))
+
+
+def _unfit(store: Store, digest: Digest, base: BaseManifest | None) -> str:
+    """Say why a delta cannot be added to the base; empty when it can."""
+    try:
+        delta = store.object(digest)
+        if base is not None:
+            base.check_fits(delta)
+    except UnlearnlogError as error:
+        return error.message
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _base(store: Store) -> BaseManifest | None:
+    """Read the base; None when it is damaged, which is reported with other files."""
+    try:
+        return store.base()
+    except UnlearnlogError:
+        return None
 
 
 def _refs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
@@ -115,8 +162,28 @@ def _refs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
             plan(_history(store.ref(name), entries))
         except UnlearnlogError as error:
             yield Damage(f"refs/{name}", error.message)
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             yield Damage(f"refs/{name}", f"its history is not whole: {error}")
+        except KeyError as error:
+            why = f"its history is not whole: {error} is not readable"
+            yield Damage(f"refs/{name}", why, (error.args[0],))
+
+
+def _names(store: Store) -> Iterator[Damage]:
+    """Check that no branch or tag that was made is missing, and no tag has moved."""
+    try:
+        named = store.named()
+    except UnlearnlogError as error:
+        yield Damage(NAMES, error.message)
+        return
+    for ref, to in named.items():
+        try:
+            found = id_line(store.ref(ref))
+        except UnlearnlogError as error:
+            yield Damage(f"refs/{ref}", error.message)
+            continue
+        if to and found != to:
+            yield Damage(f"refs/{ref}", f"it names {found}, made was {to}")
 
 
 def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
@@ -124,16 +191,29 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     branches = {
         n.removeprefix("heads/") for n in store.ref_names() if n[:6] == "heads/"
     }
-    logs = {str(path.relative_to("logs/heads")) for path in store.files("logs/heads")}
-    for branch in sorted(branches | logs):
+    for branch in sorted(branches | {*store.logs()}):
         try:
             moves = store.moves(branch)
-            named = {line_id(move.new) for move in moves} - {None}
+            named = {line_id(line) for move in moves for line in (move.old, move.new)}
         except (UnlearnlogError, ValueError) as error:
             yield Damage(f"logs/heads/{branch}", str(error).split("\n")[0])
             continue
-        for lost in sorted(named - set(entries), key=str):
-            yield Damage(f"logs/heads/{branch}", f"entry {lost} is not readable")
+        for lost in sorted(named - {None} - set(entries), key=str):
+            why = f"entry {lost} is not readable"
+            yield Damage(f"logs/heads/{branch}", why, (lost,) if lost else ())
+
+
+def _pages(store: Store) -> Iterator[Damage]:
+    """Check the pages of logs, those that a crash left as well."""
+    for path in store.files("logs/older"):
+        digest = Digest(path.name)
+        if not HEX.fullmatch(digest) or store.root / path != store.page_path(digest):
+            yield Damage(str(path), "it is not named as a page of a log is")
+            continue
+        try:
+            store.page(digest)
+        except UnlearnlogError as error:
+            yield Damage(str(path), error.message)
 
 
 def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry]:
@@ -143,7 +223,3 @@ def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry
         chain.append(entries[entry])
         entry = chain[-1].parent
     return chain[::-1]
-
-
-def _below(store: Store, path: Path) -> str:
-    return str(path.relative_to(store.root))

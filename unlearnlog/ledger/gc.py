@@ -40,9 +40,11 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
             what it needs.
     """
     entries, objects = _needed(store)
+    pages = {page for branch in store.logs() for page in store.pages(branch)}
     found = [
         *_others(store, "entries", {f"{entry}.json" for entry in entries}),
         *_others(store, "objects", objects),
+        *_others(store, "logs/older", pages),
         *_others(store, "tmp", set()),
         *_others(store, "cache", set()),
     ]
@@ -62,9 +64,10 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
 
 def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:
     """Return the entries that anything names, their ancestors, and their deltas."""
-    branches = [path.relative_to("logs/heads") for path in store.files("logs/heads")]
-    moves = [move for branch in branches for move in store.moves(str(branch))]
-    named = [store.ref(name) for name in store.ref_names()]
+    refs = {*store.ref_names(), *store.named(), f"heads/{store.branch()}"}
+    branches = {n.removeprefix("heads/") for n in refs if n.startswith("heads/")}
+    moves = [m for each in branches | {*store.logs()} for m in store.moves(each)]
+    named = [store.ref(name) for name in refs]
     named += [line_id(line) for move in moves for line in (move.old, move.new)]
     entries: set[EntryId] = set()
     objects: set[Digest] = set()

@@ -6,13 +6,17 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from unlearnlog.errors import LockBusy
 from unlearnlog.ledger.disk import explained
 from unlearnlog.made_with import now
+
+_LONGEST: Final = 500
 
 
 @contextmanager
@@ -50,12 +54,22 @@ def _card(root: Path) -> Path:
 
 def _sign(root: Path) -> None:
     who = f"process {os.getpid()} on {socket.gethostname()} since {now()}"
-    with suppress(OSError):
-        _card(root).write_text(who, encoding="utf-8")
+    with (
+        suppress(OSError),
+        _opened(root, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as card,
+    ):
+        card.write(who.encode())
 
 
 def _holder(root: Path) -> str:
-    try:
-        return _card(root).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "it did not say who it is"
+    with suppress(OSError), _opened(root, os.O_RDONLY) as card:
+        return card.read(_LONGEST).decode(errors="replace")
+    return "it did not say who it is"
+
+
+@contextmanager
+def _opened(root: Path, flags: int) -> Iterator[FileIO]:
+    """Open the card, but follow no link, and wait for no pipe."""
+    handle = os.open(_card(root), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    with FileIO(handle, "wb" if flags & os.O_WRONLY else "rb") as card:
+        yield card

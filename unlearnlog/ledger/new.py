@@ -12,8 +12,9 @@ from typing import Final
 from unlearnlog.errors import LedgerError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, explaining
+from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.sealed import NOTHING
-from unlearnlog.ledger.store import FOLDER, FOLDERS, FORMAT, Move, Store
+from unlearnlog.ledger.store import FOLDER, FOLDERS, FORMAT, Store
 from unlearnlog.made_with import now
 
 BRANCH: Final = "main"
@@ -81,8 +82,9 @@ def _fill(store: Store, base: BaseManifest) -> None:
     draft = _Draft(store.disk)
     draft.put(store.root / "FORMAT", FORMAT)
     draft.put(store.root / "base.json", base.to_json())
-    store.put_moves(draft, BRANCH, [first])
+    store.begin_log(draft, BRANCH, first)
     store.put_ref(draft, f"heads/{BRANCH}", None)
+    store.put_name(draft, f"heads/{BRANCH}", None)
     store.put_branch(draft, BRANCH)
     for name in reversed(FOLDERS):
         store.disk.sync(store.root / name)

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from unlearnlog.delta import Delta, Full, LowRank, Patch, raw_bytes
-from unlearnlog.digest import canonical_json
+from unlearnlog.digest import plain_json
+from unlearnlog.ledger.plain import MAX_TEXT
 
 _ALIGNMENT: Final = 8  # bytes; the header is padded so that the data is aligned
 _BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
@@ -32,7 +33,7 @@ def encoded(delta: Delta) -> bytes:
     ends = list(accumulate(tensor.nbytes for tensor in parts.values()))
     kinds = {name: patch.kind for name, patch in delta.patches.items()}
     header = {
-        "__metadata__": {"unlearnlog": canonical_json({"patches": kinds}).decode()},
+        "__metadata__": {"unlearnlog": plain_json({"patches": kinds}).decode()},
         **{
             name: {
                 "dtype": "F32",
@@ -42,10 +43,23 @@ def encoded(delta: Delta) -> bytes:
             for (name, tensor), end in zip(parts.items(), ends, strict=True)
         },
     }
-    text = canonical_json(header)
+    text = plain_json(header)
     text += b" " * (-len(text) % _ALIGNMENT)
     tensors = (raw_bytes(tensor) for tensor in parts.values())
     return b"".join([len(text).to_bytes(8, "little"), text, *tensors])
+
+
+def parts_of(data: bytes) -> dict[str, torch.Tensor]:
+    """Read the tensors of a delta's file as they are, and check nothing more.
+
+    Raises:
+        ValueError: The bytes are no file of tensors.
+    """
+    try:
+        return _loaded(data)
+    except _BROKEN as error:
+        message = f"not a delta: {error}"
+        raise ValueError(message) from error
 
 
 def decoded(data: bytes) -> Delta:
@@ -55,7 +69,7 @@ def decoded(data: bytes) -> Delta:
         ValueError: The bytes are not exactly what was written.
     """
     try:
-        delta = Delta(_patches(load(data)))
+        delta = Delta(_patches(_loaded(data)))
     except _BROKEN as error:
         message = f"not a delta: {error}"
         raise ValueError(message) from error
@@ -63,6 +77,14 @@ def decoded(data: bytes) -> Delta:
         message = "a delta, but not as it was written"
         raise ValueError(message)
     return delta
+
+
+def _loaded(data: bytes) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file whose header is no longer than any delta's."""
+    if (length := int.from_bytes(data[:8], "little")) > MAX_TEXT:
+        message = f"its header is {length} bytes long, at most {MAX_TEXT} are read"
+        raise ValueError(message)
+    return load(data)
 
 
 def _patches(tensors: dict[str, torch.Tensor]) -> dict[str, Patch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from unlearnlog.digest import HEX, Digest, canonical_json, digest_of
+from unlearnlog.digest import HEX, Digest, digest_of, plain_json
 from unlearnlog.entry import EntryId
 
 NOTHING: Final = "base"
@@ -58,4 +58,4 @@ def line_id(line: str) -> EntryId | None:
 
 
 def _seal(name: str, lines: list[str]) -> Digest:
-    return digest_of(canonical_json([name, *lines]))
+    return digest_of(plain_json([name, *lines]))

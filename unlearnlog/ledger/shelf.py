@@ -5,12 +5,14 @@ A file may be deleted at any time. A damaged one is painted again.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import digest_of
+from unlearnlog.ledger.plain import check_plain
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +33,14 @@ class CacheShelf:
     def get(self, key: str) -> torch.Tensor | None:
         """Return what was put there under this key, or None."""
         path = self._path(key)
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
 
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         with suppress(OSError, SafetensorError, KeyError):
+            check_plain(self.folder.parents[1], path)
             return load(self.disk.read(path))[_ONE]
         return None
 
@@ -46,6 +49,7 @@ class CacheShelf:
         from safetensors.torch import save
 
         with suppress(OSError):
+            check_plain(self.folder.parents[1], self._path(key))
             self.disk.lead_to(self.folder)
             data = save({_ONE: tensor.contiguous()})
             self.disk.write_atomic(self._path(key), data, self.folder, durable=False)

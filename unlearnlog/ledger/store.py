@@ -2,7 +2,9 @@
 
     FORMAT                      the layout's version
     base.json                   the base's manifest
-    HEAD, refs/, logs/          the branch we are on, names for entries, their moves
+    HEAD, refs/                 the branch we are on, names for entries
+    logs/heads/, logs/older/    the newest moves of branches, pages of older ones
+    logs/names                  which names there are, and what tags name
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
     tmp/, cache/, lock          nothing of value
@@ -12,21 +14,36 @@ Everything that is read is checked against its name or its seal before it is use
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from unlearnlog.digest import Digest, Record, canonical_json, digest_of
-from unlearnlog.entry import Entry, EntryId
+from unlearnlog.digest import HEX, Digest, digest_of
+from unlearnlog.entry import Entry, EntryId, NewerFormat
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, Transaction, explained
+from unlearnlog.ledger.moves import (
+    PAGE,
+    Move,
+    move_line,
+    older_line,
+    page_bytes,
+    page_lines,
+    read_lines,
+)
+from unlearnlog.ledger.plain import MAX_DELTA, MAX_TEXT, check_plain
 from unlearnlog.ledger.revision import REF_NAME
 from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
 if TYPE_CHECKING:
+    import torch
+
     from unlearnlog.delta import Delta
 
 FOLDER: Final = ".unlearnlog"
@@ -37,6 +54,9 @@ FOLDERS: Final = (
     *("logs", "logs/heads", "tmp", "cache"),
 )
 
+NAMES: Final = "logs/names"
+"""The file that says which branches and tags there are."""
+
 T = TypeVar("T")
 
 
@@ -45,15 +65,6 @@ class Writing(Protocol):
 
     def put(self, path: Path, data: bytes) -> None:
         """Write one file."""
-
-
-class Move(Record):
-    """One line of a branch's log: where it stood, where it went, and why."""
-
-    at: str
-    old: str
-    new: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -70,20 +81,29 @@ class Store:
 
     def writing(self) -> Transaction:
         """Begin writes that are taken back together when one fails."""
-        return Transaction(self.disk, self.root / "tmp")
+        return Transaction(self.disk, self.root / "tmp", self.root)
 
     def sweep(self) -> None:
         """Remove what earlier writers left over; only under the lock."""
+        check_plain(self.root, self.root / "tmp")
         for name in self.disk.names(self.root / "tmp"):
             self.disk.unlink(self.root / "tmp" / name)
 
     def entry_path(self, entry: EntryId) -> Path:
         """Say where an entry is, or would be."""
-        return self.root / "entries" / entry[:2] / f"{entry}.json"
+        return self.root / "entries" / _hex(entry)[:2] / f"{entry}.json"
 
     def object_path(self, digest: Digest) -> Path:
         """Say where a delta is, or would be."""
-        return self.root / "objects" / digest[:2] / digest
+        return self.root / "objects" / _hex(digest)[:2] / digest
+
+    def page_path(self, digest: Digest) -> Path:
+        """Say where a page of a log is, or would be."""
+        return self.root / "logs" / "older" / _hex(digest)[:2] / digest
+
+    def below(self, path: Path) -> str:
+        """Write a path as it is below the ledger's folder."""
+        return str(path.relative_to(self.root))
 
     def check_format(self) -> None:
         """Refuse a layout this program does not know.
@@ -95,10 +115,7 @@ class Store:
         data = self._bytes("FORMAT")
         newer = re.fullmatch(rb"unlearnlog (\d+)\n", data)
         if newer and int(newer[1]) > MAJOR:
-            raise LedgerError(
-                f"{self.root} has format {int(newer[1])}, this program knows {MAJOR}",
-                fix="pip install --upgrade unlearnlog",
-            )
+            raise _too_new(str(self.root), int(newer[1]))
         if data != FORMAT:
             raise damaged(self.root / "FORMAT", f"it says {data[:40]!r}")
 
@@ -118,17 +135,47 @@ class Store:
     def moves(self, branch: str) -> list[Move]:
         """Read the log of a branch, oldest move first."""
         path = f"logs/heads/{branch}"
+        older, found = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        while older is not None:
+            older, before = self.page(older)
+            found = [*before, *found]
+        return found
+
+    def pages(self, branch: str) -> list[Digest]:
+        """List the pages of a branch's log, newest first."""
+        path, found = f"logs/heads/{branch}", list[Digest]()
+        older, _ = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        while older is not None:
+            found.append(older)
+            older, _ = self.page(older)
+        return found
+
+    def page(self, digest: Digest) -> tuple[Digest | None, list[Move]]:
+        """Read a page of a log: the page before it and its moves, oldest first."""
         return self._checked(
-            path,
-            lambda data: [Move.model_validate_json(x) for x in unsealed(path, data)],
+            self.below(self.page_path(digest)),
+            lambda data: read_lines(page_lines(_named(data, digest_of(data), digest))),
         )
 
+    def named(self) -> dict[str, str]:
+        """Read which refs were made, and what tags name; none may be missing."""
+        lines = self._checked(NAMES, lambda data: unsealed(NAMES, data))
+        return {ref: to for ref, _, to in (line.partition(" ") for line in lines)}
+
     def entry(self, entry: EntryId) -> Entry:
-        """Read an entry, and check that it is the one that was asked for."""
-        return self._checked(
-            str(self.entry_path(entry).relative_to(self.root)),
-            lambda data: Entry.from_json(_named(data, digest_of(data), entry)),
-        )
+        """Read an entry, and check that it is the one that was asked for.
+
+        Raises:
+            LedgerError: A newer program wrote it.
+            IntegrityError: It is missing, damaged, or no entry.
+        """
+        path = self.below(self.entry_path(entry))
+        try:
+            return self._checked(path, lambda data: Entry.recorded(data, entry))
+        except IntegrityError as error:
+            if isinstance(newer := error.__cause__, NewerFormat):
+                raise _too_new(f"entry {entry}", newer.found) from error
+            raise
 
     def object(self, digest: Digest) -> Delta:
         """Read a delta, and check that it is the one that was asked for."""
@@ -138,30 +185,45 @@ class Store:
             delta = decoded(data)
             return _named(delta, delta.digest, digest)
 
-        return self._checked(
-            str(self.object_path(digest).relative_to(self.root)), checked
-        )
+        return self._checked(self.below(self.object_path(digest)), checked)
+
+    def parts(self, digest: Digest) -> dict[str, torch.Tensor]:
+        """Read a delta's tensors, unchecked: for who checks what comes of them."""
+        from unlearnlog.ledger.object import parts_of
+
+        return self._checked(self.below(self.object_path(digest)), parts_of)
 
     def ref_names(self) -> list[str]:
         """List all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
         return [str(path.relative_to("refs")) for path in self.files("refs")]
+
+    def logs(self) -> list[str]:
+        """List the branches that have a log, sorted."""
+        return [
+            str(path.relative_to("logs/heads")) for path in self.files("logs/heads")
+        ]
 
     def entry_ids(self) -> list[EntryId]:
         """List the ids of all entries on disk, reachable or not, sorted."""
         return [EntryId(path.stem) for path in self.files("entries")]
 
     def files(self, folder: str) -> Iterator[Path]:
-        """Walk the files below a folder, as paths below the root, sorted."""
-        for name in self.disk.names(self.root / folder):
+        """Walk the files below a folder, as paths below the root, sorted.
+
+        Raises:
+            IntegrityError: Something there is neither a file nor a folder.
+        """
+        for name in self._names(folder):
             path = Path(folder) / name
-            if (self.root / path).is_dir():
+            found = self._found(path)
+            if found is not None and stat.S_ISDIR(found.st_mode):
                 yield from self.files(str(path))
             else:
                 yield path
 
     def size(self, path: Path) -> int:
         """Return the size of a file below the root, in bytes."""
-        return (self.root / path).stat().st_size
+        return (self.root / path).lstat().st_size
 
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""
@@ -170,28 +232,80 @@ class Store:
         writing.put(self.object_path(delta.digest), encoded(delta))
 
     def put_entry(self, writing: Writing, entry: Entry) -> None:
-        """Write an entry under its id."""
-        writing.put(self.entry_path(entry.id), entry.to_json())
+        """Write an entry under its id.
+
+        Raises:
+            ValueError: It was changed since its id was computed.
+        """
+        data = entry.to_json()
+        writing.put(self.entry_path(_named(entry.id, digest_of(data), entry.id)), data)
 
     def put_ref(self, writing: Writing, name: str, entry: EntryId | None) -> None:
         """Point a ref such as ``heads/main`` at an entry that is on disk."""
         path = f"refs/{name}"
         writing.put(self.root / path, sealed(path, [id_line(entry)]))
 
-    def put_moves(self, writing: Writing, branch: str, moves: list[Move]) -> None:
-        """Write the log of a branch, oldest move first."""
+    def begin_log(self, writing: Writing, branch: str, first: Move) -> None:
+        """Write the log of a new branch."""
+        self._put_log(writing, branch, [move_line(first)])
+
+    def put_move(self, writing: Writing, branch: str, move: Move) -> None:
+        """Add a line to the log of a branch; a full one becomes a page."""
         path = f"logs/heads/{branch}"
-        lines = [canonical_json(move.model_dump()).decode() for move in moves]
-        writing.put(self.root / path, sealed(path, lines))
+        lines = self._checked(path, lambda data: unsealed(path, data))
+        if len(lines) >= PAGE:
+            page = page_bytes(lines)
+            digest = digest_of(page)
+            writing.put(self.page_path(digest), page)
+            lines = [older_line(digest)]
+        self._put_log(writing, branch, [*lines, move_line(move)])
+
+    def put_name(self, writing: Writing, ref: str, entry: EntryId | None) -> None:
+        """Remember a ref that is on disk by now, so that it can be missed."""
+        made = {}
+        if self._found(Path(NAMES)) is not None:
+            made = self.named()
+        to = id_line(entry) if ref.startswith("tags/") else ""
+        made |= {ref: to}
+        lines = [f"{each} {made[each]}" for each in sorted(made)]
+        writing.put(self.root / NAMES, sealed(NAMES, lines))
 
     def put_branch(self, writing: Writing, branch: str) -> None:
         """Attach HEAD to a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
 
+    def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
+        path = f"logs/heads/{branch}"
+        writing.put(self.root / path, sealed(path, lines))
+
+    def _names(self, folder: str) -> list[str]:
+        """List a folder, if it is one."""
+        self._found(Path(folder))
+        return self.disk.names(self.root / folder)
+
+    def _found(self, path: Path) -> os.stat_result | None:
+        """Look at what is there, without following links."""
+        try:
+            return check_plain(self.root, self.root / path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise damaged(Path(error.filename), str(error.strerror)) from error
+            raise explained(error) from error
+
     def _bytes(self, path: str) -> bytes:
+        limit = MAX_DELTA if path.startswith("objects") else MAX_TEXT
+        found, why = self._found(Path(path)), ""
+        if found is None:
+            why = "it is missing"
+        elif stat.S_ISDIR(found.st_mode):
+            why = "it is a folder"
+        elif found.st_size > limit:
+            why = f"it is {found.st_size} bytes long, at most {limit} are read"
+        if why:
+            raise damaged(self.root / path, why)
         try:
             return self.disk.read(self.root / path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        except FileNotFoundError as error:
             raise damaged(self.root / path, "it is missing") from error
         except OSError as error:
             raise explained(error) from error
@@ -210,6 +324,27 @@ def damaged(path: Path, why: str) -> IntegrityError:
         f"{path} is damaged: {why}",
         fix="put the file back from a copy of the ledger; nothing else was changed",
     )
+
+
+def _too_new(what: str, found: int) -> LedgerError:
+    return LedgerError(
+        f"{what} has format {found}, this program knows {MAJOR}",
+        fix="pip install --upgrade unlearnlog",
+    )
+
+
+def _hex(name: str) -> str:
+    """Return a digest; nothing else is ever made a path of.
+
+    Raises:
+        IntegrityError: It is none.
+    """
+    if not HEX.fullmatch(name):
+        raise IntegrityError(
+            f"{name[:80]!r} is no digest, and names nothing in a ledger",
+            fix="`unlearnlog log` lists all entries",
+        )
+    return name
 
 
 def _named(value: T, found: str, wanted: str) -> T:

@@ -81,10 +81,13 @@ class Place:
         """Every entry up to the head, oldest first."""
         return self.ledger.history(self.head) if self.ledger else []
 
-    def deltas(self) -> list[Delta]:
-        """Every delta of the head's state, in replay order."""
-        ledger = self.ledger
-        return [ledger.delta(d) for d in ledger.plan(self.head)] if ledger else []
+    def delta(self, digest: Digest) -> Delta:
+        """Read one delta of the ledger."""
+        return self.the_ledger().delta(digest)
+
+    def change(self) -> Weights:
+        """Return the exact change of the head's state, float64, by tensor."""
+        return self.ledger.change(self.head, self.model.base) if self.ledger else {}
 
     def state_digest(self) -> Digest:
         """Digest of the head's state."""

@@ -14,7 +14,8 @@ from unlearnlog.delta import (
     LowRank,
     Patch,
     Weights,
-    state_after,
+    change_after,
+    rounded,
     tensor_record,
 )
 from unlearnlog.entry import EraserRecord
@@ -79,7 +80,7 @@ def take(at: Place, path: Path, order: erase.Order) -> tuple[erase.Outcome, Take
     ledger = at.the_ledger()
     taken = read(at, path)
     try:
-        state_after(at.model.base, [*at.deltas(), taken.delta])
+        rounded(at.model.base, change_after([taken.delta], at.change()))
     except ValueError as error:
         raise DeltaError(
             f"the change in '{path}' cannot be added to this state: {error}",

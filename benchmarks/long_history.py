@@ -1,0 +1,123 @@
+"""A long history on weights of full size, grown entry by entry."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Delta, LowRank, add_deltas, rounded, state_digest
+from unlearnlog.entry import (
+    Append,
+    DeltaRecord,
+    Entry,
+    EraserRecord,
+    StateRecord,
+    VerdictRecord,
+)
+from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.made_with import now
+from unlearnlog.reading import Reading
+
+SHAPES: Final = {(320, 768): 10, (640, 768): 10, (1280, 768): 12}
+"""Matrices that make keys and values of a text in Stable Diffusion 1.5, with counts."""
+
+_SAMPLE: Final = (
+    Path(__file__).parent.parent / "docs" / "results" / "picasso-anchor.json"
+)
+
+
+def base_weights() -> dict[str, torch.Tensor]:
+    """Return random float32 weights with the shapes of Stable Diffusion 1.5."""
+    random_numbers = torch.Generator().manual_seed(0)
+    shapes = [shape for shape, count in SHAPES.items() for _ in range(count)]
+    return {
+        f"unet.to_kv.{i:02}.weight": 0.03 * torch.randn(s, generator=random_numbers)
+        for i, s in enumerate(shapes)
+    }
+
+
+def rank_one(base: Mapping[str, torch.Tensor], seed: int) -> Delta:
+    """Return a delta of rank one on every matrix: what erasing one token takes."""
+    numbers = torch.Generator().manual_seed(seed)
+    patches = {}
+    for name, tensor in base.items():
+        d_out, d_in = tensor.shape
+        left = 0.01 * torch.randn(d_out, 1, generator=numbers)
+        patches[name] = LowRank(left, 0.1 * torch.randn(1, d_in, generator=numbers))
+    return Delta(patches)
+
+
+class Growing:
+    """A ledger, the sum of its deltas, and how long each append took.
+
+    Attributes:
+        ledger: The ledger.
+        seconds: Wall-clock time of each append, in s.
+    """
+
+    def __init__(self, folder: Path, base: Mapping[str, torch.Tensor]) -> None:
+        """Create an empty ledger in a folder."""
+        manifest = BaseManifest.of("random weights", "sd1", base)
+        self.ledger = Ledger.init(folder, manifest)
+        self.seconds: list[float] = []
+        self._base = base
+        self._change: dict[str, torch.Tensor] = {}
+        self._sample = _sample()
+
+    def grow(self, times: int = 1) -> None:
+        """Append entries; only `Ledger.append` itself is timed."""
+        for _ in range(times):
+            n = len(self.seconds)
+            delta = rank_one(self._base, n)
+            add_deltas(self._change, [delta])
+            state = rounded(self._base, self._change)
+            after = state_digest(state, self.ledger.base.root)
+            entry = self._entry(n, delta, after)
+            began = time.perf_counter()
+            self.ledger.append(entry, delta)
+            self.seconds.append(time.perf_counter() - began)
+
+    def _entry(self, n: int, delta: Delta, after: Any) -> Entry:  # noqa: ANN401
+        """Write an entry that is as long as one of the benchmark's own."""
+        head = self.ledger.head
+        settings = {k: v for k, v in self._sample["eraser"].items() if k != "name"}
+        return Entry(
+            parent=head,
+            kind="erase",
+            concepts=(Concept(f"concept {n}", "style"),),
+            eraser=EraserRecord(name="mim", settings=settings),
+            seed=n,
+            policy="default",
+            changes=(Append(object=delta.digest),),
+            delta=DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes),
+            state=StateRecord(before=self.ledger.state_digest(head), after=after),
+            readings=_readings(self._sample["readings"], seed=n),
+            verdict=VerdictRecord(passed=True),
+            seconds=self._sample["seconds"],
+            made_with={"created": now()},
+        )
+
+
+def _sample() -> dict[str, Any]:
+    """Return the row of an entry that was recorded with every probe."""
+    rows = json.loads(_SAMPLE.read_text(encoding="utf-8"))["rows"]
+    sample: dict[str, Any] = rows[0]
+    return sample
+
+
+def _readings(rows: Sequence[Mapping[str, Any]], *, seed: int) -> tuple[Reading, ...]:
+    """Return readings like the sample's, with other numbers in each entry."""
+    numbers = random.Random(seed)
+    found = []
+    for row in rows:
+        by = 1 - numbers.random() / 100
+        moved = {key: by * row[key] for key in ("value", "low", "high")}
+        found.append(Reading(**{**row, **moved, "better": "higher"}))
+    return tuple(found)

@@ -1,0 +1,64 @@
+"""A ledger is plain files in plain folders: no link leads out of it, no pipe blocks it.
+
+The folder of the ledger itself may be reached through a link; nothing below it may.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+MAX_TEXT: Final = 64 * 2**20
+"""Longest JSON that is read, in bytes: a file of text, or the header of a delta."""
+
+MAX_DELTA: Final = 16 * 2**30
+"""Largest delta that is read, in bytes."""
+
+
+def check_plain(root: Path, path: Path) -> os.stat_result | None:
+    """Refuse whatever is neither a file nor a folder, on the way to a path, too.
+
+    Args:
+        root: The ledger's folder; what leads there is not looked at.
+        path: Where to, below it.
+
+    Returns:
+        What is there, or None.
+
+    Raises:
+        OSError: Names the first thing that is not plain.
+    """
+    at, found = str(root), None
+    for part in path.relative_to(root).parts:
+        at = f"{at}{os.sep}{part}"
+        try:
+            found = os.lstat(at)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if why := _not_plain(found):
+            raise OSError(errno.ELOOP, why, at)
+    return found
+
+
+def not_plain(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Walk a folder; find what is not plain in it, and why."""
+    with os.scandir(folder) as items:
+        for item in sorted(items, key=lambda item: item.name):
+            found = item.stat(follow_symlinks=False)
+            if why := _not_plain(found):
+                yield Path(item.path), why
+            elif stat.S_ISDIR(found.st_mode):
+                yield from not_plain(Path(item.path))
+
+
+def _not_plain(found: os.stat_result) -> str:
+    """Say what something is that has no place in a ledger; empty for what has."""
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a symbolic link, and a ledger holds none"
+    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+        return ""
+    return "it is neither a file nor a folder"
