@@ -1,0 +1,138 @@
+"""``compose`` as people type it, on a tiny pipeline of random weights."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_api import ROWS, quick
+from tests.test_history import some_delta
+from tests.tiny import build_pipeline
+from unlearnlog import Ledger
+from unlearnlog.entry import EraserRecord
+from unlearnlog.run import erase
+
+POLICY = """
+name = "quick"
+judge = "none"
+[eraser]
+name = "mim"
+[sampling]
+steps = 1
+guidance = 1.0
+[probes]
+erased = 1
+renamed = 0
+family = 0
+alike = 0
+kept = 1
+earlier = 1
+information = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_pipeline(tmp_path_factory.mktemp("compose") / "model")
+
+
+@pytest.fixture
+def ledger(model, tmp_path):
+    """Two branches from the base: Picasso, and Monet with cat; main is empty."""
+    ledger = Ledger.init(tmp_path, str(model))
+    for branch, names in (("one", ["Picasso"]), ("two", ["Monet", "cat"])):
+        ledger.chain.create_branch(branch, "base")
+        ledger.chain.switch(branch)
+        for name in names:
+            forget(ledger, name)
+    ledger.chain.switch("main")
+    (tmp_path / "quick.toml").write_text(POLICY)
+    (tmp_path / "strict.toml").write_text(
+        POLICY + '[[limits]]\nreading = "bound-mi"\nat_most = -1.0\n'
+    )
+    return ledger
+
+
+def forget(ledger, name, seed=0):
+    delta = some_delta(ledger.place.model.base, seed or len(name), ROWS[name])
+    order = erase.Order((ledger.concept(name),), quick())
+    made = EraserRecord(name="elsewhere")
+    erase.adopted(ledger.place, order, delta, made)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_two_branches_are_put_together_on_a_third(typed):
+    done = typed("compose", "one", "two", "--policy", "quick.toml", "--json")
+
+    assert done.code == 0, done.err
+    row = done.json()
+    assert row["kind"] == "compose"
+    assert [c["name"] for c in row["concepts"]] == ["Picasso", "Monet", "cat"]
+    assert (row["gap"], row["conflicts"]) == (0, [])
+    assert row["eraser"]["how"] == "replay"
+    assert typed("status", "--json").json()["erased"] == ["Picasso", "Monet", "cat"]
+    assert typed("fsck", "--full", "--json").json() == {"damage": []}
+
+
+@pytest.mark.usefixtures("ledger")
+def test_people_see_what_each_concept_was_alone_and_is_together(typed):
+    done = typed("compose", "one", "two", "--policy", "quick.toml", "--how", "sum")
+
+    assert done.code == 0, done.err
+    assert "alone" in done.out
+    assert "bound-mi" in done.out
+    assert (
+        "Picasso, Monet, cat erased here, too; replay and sum are 0 % apart" in done.out
+    )
+
+
+@pytest.mark.usefixtures("ledger")
+def test_conflicts_are_shown_and_nothing_is_recorded(typed):
+    done = typed("compose", "two", "--policy", "strict.toml")
+
+    assert done.code == 3
+    assert "conflict: bound-mi of Monet is" in done.err
+    assert "bound-mi of cat is" in done.err
+    assert "--accept-conflicts" in done.err
+    assert "bound-mi" in done.out
+    assert typed("log", "--json").json() == []
+
+
+@pytest.mark.usefixtures("ledger")
+def test_conflicts_that_are_accepted_stand_in_the_entry(typed):
+    words = ("compose", "two", "--policy", "strict.toml", "--accept-conflicts")
+    done = typed(*words)
+
+    assert done.code == 0, done.err
+    assert "accepted: bound-mi of Monet" in done.err
+    (entry,) = typed("log", "--json").json()
+    assert entry["verdict"]["passed"]
+    assert len(entry["verdict"]["failures"]) == 2
+
+
+def test_a_concept_erased_twice_is_named_with_both_entries(ledger, typed):
+    forget(ledger, "Monet", seed=99)
+    ids = [typed("show", rev, "--json").json()["id"][:12] for rev in ("HEAD", "two~1")]
+
+    done = typed("compose", "two", "--policy", "quick.toml", "--json")
+
+    assert done.code == 3
+    assert f"Monet is erased more than once, by {ids[0]} and {ids[1]}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nowhere",), 1, "'nowhere'"),
+        (("one", "--how", "guess"), 2, "'guess' is no way to compose"),
+        (("base",), 1, "base: nothing there that main does not have"),
+        (("one", "--policy", "nothing"), 1, "'nothing'"),
+    ],
+)
+def test_what_cannot_be_composed_is_refused_by_name(ledger, typed, words, code, said):
+    before = ledger.chain.head
+
+    done = typed("compose", *words)
+
+    assert done.code in {code, 2}
+    assert said in done.err
+    assert ledger.chain.head == before
