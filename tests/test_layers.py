@@ -16,7 +16,8 @@ ROOT: Final = Path(__file__).parents[1]
 LAYERS: Final = (
     "errors",
     *("resources", "made_with", "watch", "shelf", "digest"),
-    *("concept", "cell", "prompt", "patch", "delta", "reading", "entry"),
+    *("concept", "cell", "prompt", "patch", "delta", "factors"),
+    *("reading", "entry"),
     "ledger",
     "graph",
     "model",
@@ -36,8 +37,8 @@ LAYERS: Final = (
 
 _WITH_TENSORS: Final = frozenset(
     {
-        *("shelf", "patch", "delta", "ledger", "model", "nats", "judges", "atelier"),
-        *("erasers", "probes", "audits", "run", "api", "report"),
+        *("shelf", "patch", "delta", "factors", "ledger", "model", "nats", "judges"),
+        *("atelier", "erasers", "probes", "audits", "run", "api", "report"),
     }
 )
 

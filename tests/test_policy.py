@@ -45,6 +45,8 @@ def test_a_policy_that_says_little_is_filled_up(tmp_path):
     ("text", "message", "fix"),
     [
         (HEAD + "[probes]\nerasd = 3", "probes.erasd: there is no such key", "erased,"),
+        (HEAD + "[export]\nfidelty = 1.0", "export.fidelty: there is no", "fidelity"),
+        (HEAD + "[export]\nfidelity = 1.5", "export.fidelity", "default.toml"),
         ("sede = 3\n" + HEAD, "sede: there is no such key", "eraser, judge"),
         (
             HEAD + '[[limits]]\nreading = "ua"\nat_lest = 1',

@@ -8,9 +8,11 @@ The number is the exit code of the command that ends with the error::
     │   ├── PolicyError      2  a policy file that says nothing usable
     │   ├── RevisionError    2  a revision that is unknown or ambiguous
     │   ├── ModelError       2  a folder that holds no model
+    │   ├── DeltaError       2  a file that holds no change of the model
     │   └── PromptError      2  a prompt that cannot be painted
     ├── Refused              3  the policy or an audit says no
     ├── IntegrityError       4  bytes on disk are not what was recorded
+    ├── ExportError          5  less of the erasure is left than the policy wants
     ├── LockBusy             6  another writer holds the ledger
     ├── WrongBase            7  the model is not the one the ledger belongs to
     ├── LedgerError          1  the ledger cannot do this now
@@ -79,6 +81,10 @@ class ModelError(UsageError):
     """A folder that holds no model this tool can read."""
 
 
+class DeltaError(UsageError):
+    """A file that holds no change of the model this tool can take."""
+
+
 class PromptError(UsageError):
     """A prompt the model cannot take."""
 
@@ -99,6 +105,12 @@ class IntegrityError(UnlearnlogError):
     """Bytes on disk are not the bytes that were recorded."""
 
     exit_code: ClassVar[int] = 4
+
+
+class ExportError(UnlearnlogError):
+    """Too little of an erasure would be left in another form; nothing was written."""
+
+    exit_code: ClassVar[int] = 5
 
 
 class LockBusy(UnlearnlogError):  # noqa: N818 - reads as what happened

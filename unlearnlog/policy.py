@@ -76,6 +76,16 @@ class Requirements(Record):
     base_presence: _Share = 0.5
 
 
+class ExportSettings(Record):
+    """What must be left of an erasure in another form.
+
+    Attributes:
+        fidelity: Share of what is gone, and of what is kept, that must still be so.
+    """
+
+    fidelity: _Share = 0.98
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a policy says of readings.
@@ -181,6 +191,7 @@ class Policy(Record):
         probes: How many of them.
         require: What must hold before an erasure is tried.
         limits: What must hold after it.
+        export: What must be left of it in another form.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -189,6 +200,7 @@ class Policy(Record):
     sampling: SamplingSettings = SamplingSettings()
     probes: ProbeSettings = ProbeSettings()
     require: Requirements = Requirements()
+    export: ExportSettings = ExportSettings()
     # TOML has arrays and no tuples; what stands inside is checked as strictly.
     limits: Annotated[tuple[Limit, ...], Field(strict=False)] = ()
 
@@ -276,6 +288,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "sampling": SamplingSettings,
     "probes": ProbeSettings,
     "require": Requirements,
+    "export": ExportSettings,
     "limits": Limit,
 }
 

@@ -6,12 +6,13 @@ import sys
 from typing import NoReturn
 
 import typer
+from rich.text import Text
 
-from unlearnlog.cli import erasing, history, pictures
+from unlearnlog.cli import erasing, exchange, history, pictures
 from unlearnlog.cli.app import app, err
 from unlearnlog.errors import Interrupted, UnlearnlogError
 
-__all__ = ["app", "erasing", "history", "main", "pictures"]
+__all__ = ["app", "erasing", "exchange", "history", "main", "pictures"]
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
 
 
 def _fail(error: UnlearnlogError) -> NoReturn:
-    err.print(error.message, style="red", highlight=False, soft_wrap=True)
-    err.print(f"  fix: {error.fix}", highlight=False, soft_wrap=True)
+    # Not markup: messages quote names that strangers chose, and shapes such as [r, 3].
+    err.print(Text(error.message, style="red"), highlight=False, soft_wrap=True)
+    err.print(Text(f"  fix: {error.fix}"), highlight=False, soft_wrap=True)
     sys.exit(error.exit_code)

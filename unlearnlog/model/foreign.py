@@ -1,0 +1,147 @@
+"""A tensor file from elsewhere: checked before it is opened, read when asked.
+
+Only safetensors: every other format of weights can run code when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Self, final
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from unlearnlog.errors import DeltaError
+
+LARGEST_HEADER: Final = 10 * 2**20
+"""Bytes: the header of a whole SDXL takes a thirtieth of that."""
+
+SUFFIX: Final = ".safetensors"
+"""How the name of every file ends that is read."""
+
+FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+"""The kinds of numbers that a change is read from."""
+
+_UNKNOWN_KIND: Final = (SafetensorError, RuntimeError, TypeError, AttributeError)
+_LONGEST: Final = 160  # characters of a key in a message
+_LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
+
+
+@final
+class ForeignFile(Mapping[str, torch.Tensor]):
+    """The tensors of a safetensors file by key, each read when asked for.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path, reader: safe_open) -> None:
+        """Use `open` instead, which checks the file."""
+        self.path = path
+        self._reader = reader
+        self._keys = tuple(reader.keys())
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Check a file and open it.
+
+        Raises:
+            DeltaError: It is not there, no plain file, not safetensors, or damaged.
+        """
+        _check_suffix(path)
+        try:
+            size = _size(path)
+            _check_header(path, size)
+            return cls(path, safe_open(path, framework="pt"))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DeltaError(
+                f"cannot read '{path}': {error}",
+                fix="give a whole safetensors file; copy or export it again",
+            ) from None
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file, 64 hex digits."""
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def __getitem__(self, key: str) -> torch.Tensor:
+        """Read one tensor, in the dtype that it has in the file.
+
+        Raises:
+            DeltaError: Its numbers are of a kind that torch does not have.
+        """
+        if key not in self._keys:
+            raise KeyError(key)
+        try:
+            tensor: torch.Tensor = self._reader.get_tensor(key)
+        except _UNKNOWN_KIND as error:
+            raise _strange(key, f"cannot be read: {error}") from None
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def checked(key: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in float32, if that is what its numbers can be.
+
+    Raises:
+        DeltaError: It has another kind of numbers, or some that are not finite.
+    """
+    if tensor.dtype not in FLOATS:
+        raise _strange(key, f"is {tensor.dtype}")
+    if not torch.isfinite(tensor.float()).all():
+        raise DeltaError(
+            f"the tensor {shown(key)} holds numbers that are not finite",
+            fix="whatever made the file went wrong: make it again",
+        )
+    return tensor.float()
+
+
+def shown(key: str) -> str:
+    """Quote a stranger's key for a message: not too long, nothing invisible in it."""
+    return repr(key if len(key) <= _LONGEST else f"{key[: _LONGEST - 3]}...")
+
+
+def _strange(key: str, what: str) -> DeltaError:
+    return DeltaError(
+        f"the tensor {shown(key)} {what}", fix="save it in float32, bfloat16 or float16"
+    )
+
+
+def _check_suffix(path: Path) -> None:
+    """Refuse by its name what could run code, before a byte of it is read."""
+    if path.suffix.lower() != SUFFIX:
+        raise DeltaError(
+            f"'{path}' is no {SUFFIX} file; pickles and archives can run code when "
+            "they are read, so it was not opened",
+            fix="if you trust it, save its tensors with safetensors.torch.save_file "
+            "and import that file",
+        )
+
+
+def _size(path: Path) -> int:
+    """Return the size of a plain file, in bytes."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        message = "it is no plain file"
+        raise ValueError(message)
+    return found.st_size
+
+
+def _check_header(path: Path, size: int) -> None:
+    """Refuse a header that no honest file has, before it is read."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+    if not 0 < length <= min(LARGEST_HEADER, size - _LENGTH_BYTES):
+        message = (
+            f"it says that its header has {length} bytes, of a file of {size}: that is "
+            "not safetensors, or cut short"
+        )
+        raise ValueError(message)

@@ -1,0 +1,186 @@
+"""``import``: a change that was made elsewhere becomes an entry, measured like ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from unlearnlog.delta import (
+    Delta,
+    Full,
+    LowRank,
+    Patch,
+    Weights,
+    change_after,
+    rounded,
+    tensor_record,
+)
+from unlearnlog.entry import EraserRecord
+from unlearnlog.errors import DeltaError
+from unlearnlog.model import lora
+from unlearnlog.model.foreign import FLOATS, ForeignFile, checked, shown
+from unlearnlog.run import erase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unlearnlog.digest import TensorRecord
+    from unlearnlog.run.place import Place
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a file was found to hold.
+
+    Attributes:
+        delta: The change.
+        form: ``lora`` or ``full``.
+        sha256: Of the whole file, 64 hex digits.
+        n_tensors: How many tensors the file has.
+        n_same: How many of them are the base's own, and were left alone.
+    """
+
+    delta: Delta
+    form: str
+    sha256: str
+    n_tensors: int
+    n_same: int
+
+    @property
+    def n_changed(self) -> int:
+        """How many text projections it changes."""
+        return len(self.delta.patches)
+
+    def row(self) -> dict[str, str | int]:
+        """Give it as JSON, without the change itself."""
+        return {
+            "form": self.form,
+            "sha256": self.sha256,
+            "tensors": self.n_tensors,
+            "changed": self.n_changed,
+            "same": self.n_same,
+        }
+
+
+def take(at: Place, path: Path, order: erase.Order) -> tuple[erase.Outcome, Taken]:
+    """Measure the change in a file as an erasure; record it if the policy agrees.
+
+    Args:
+        at: Where to record it.
+        path: A safetensors file: a LoRA, or new values of text projections.
+        order: What it is said to erase, and what must hold.
+
+    Raises:
+        DeltaError: The file holds no change of this model, or one that is too large.
+        ConceptError: As `erase.add` does.
+    """
+    ledger = at.the_ledger()
+    taken = read(at, path)
+    try:
+        rounded(at.model.base, change_after([taken.delta], at.change()))
+    except ValueError as error:
+        raise DeltaError(
+            f"the change in '{path}' cannot be added to this state: {error}",
+            fix="import it on another branch: unlearnlog branch NAME base",
+        ) from None
+    made = EraserRecord(
+        name="import",
+        settings={
+            "base": ledger.base.root,
+            "file": path.name.encode("utf-8", "replace").decode(),
+            "form": taken.form,
+            "sha256": taken.sha256,
+        },
+    )
+    return erase.adopted(at, order, taken.delta, made), taken
+
+
+def read(at: Place, path: Path) -> Taken:
+    """Read the change in a file.
+
+    Raises:
+        DeltaError: The file holds no change of this model.
+    """
+    file, base, known = ForeignFile.open(path), at.model.base, at.manifest.tensors
+    full = any(_names(key) & known.keys() for key in file)
+    if full:
+        patches, n_same = _differences(file, base, known)
+    else:
+        patches, n_same = _products(file, base), 0
+    patches = {name: patch for name, patch in patches.items() if patch.bound}
+    if not patches:
+        raise DeltaError(
+            f"'{path}' changes none of this model's {len(base)} text projections",
+            fix="give the file of the changed model, not of the base",
+        )
+    form = "full" if full else "lora"
+    return Taken(Delta(patches), form, file.digest(), len(file), n_same)
+
+
+def _products(file: ForeignFile, base: Weights) -> dict[str, Patch]:
+    """Return the changes of a LoRA."""
+    shapes = {name: tensor.shape for name, tensor in base.items()}
+    return {
+        name: _patch(name, LowRank, *pair)
+        for name, pair in lora.read(file, shapes).items()
+    }
+
+
+def _differences(
+    file: ForeignFile, base: Weights, known: Mapping[str, TensorRecord]
+) -> tuple[dict[str, Patch], int]:
+    """Return what new values change, and how many tensors are the base's own."""
+    patches: dict[str, Patch] = {}
+    keys: dict[str, str] = {}
+    for key in sorted(file):
+        name = next(iter(_names(key) & known.keys()), "")
+        if not name:
+            raise _unusable(key, "is none of this model's")
+        if name in keys:
+            raise _unusable(key, f"says the same as {shown(keys[name])}")
+        keys[name] = key
+        if _is_the_bases(file[key], known[name]):
+            continue
+        if name not in base:
+            raise _unusable(key, "is no text projection and not as the base has it")
+        new, old = checked(key, file[key]), base[name].float()
+        if new.shape != old.shape:
+            shapes = f"is {list(new.shape)}, the base's is {list(old.shape)}"
+            raise _unusable(key, shapes)
+        patches[name] = _patch(key, Full, new - old)
+    return patches, len(file) - len(patches)
+
+
+def _names(key: str) -> set[str]:
+    """Return what a tensor of a file may be called by the model."""
+    return {key, f"unet.{key}"}
+
+
+def _is_the_bases(tensor: torch.Tensor, record: TensorRecord) -> bool:
+    """Whether a tensor has the base's numbers, maybe in a wider dtype."""
+    dtype = getattr(torch, record.dtype)
+    if tensor.dtype == dtype:
+        return tensor_record(tensor) == record
+    if not {tensor.dtype, dtype} <= FLOATS:
+        return False
+    same = tensor.to(dtype)
+    return tensor_record(same) == record and torch.equal(same.to(tensor.dtype), tensor)
+
+
+def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
+    """Make a patch; say which tensor it was where that fails."""
+    try:
+        return kind(*parts)
+    except ValueError as error:
+        raise _unusable(key, f"cannot be a change: {error}") from None
+
+
+def _unusable(key: str, what: str) -> DeltaError:
+    return DeltaError(
+        f"the tensor {shown(key)} {what}",
+        fix="give a file with nothing but new text projections (attn2.to_k, attn2.to_v)"
+        " of the ledger's base, or a LoRA of them",
+    )
