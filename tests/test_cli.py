@@ -307,7 +307,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(forgot_picasso, typed, monkeypa
     folder, _ = forgot_picasso
     before = files_of(folder / ".unlearnlog")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Disk, "write", full)
