@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import torch
 
 from tests import joint as joint_tests
 from tests.fakes import LinearModel
@@ -15,9 +16,15 @@ from tests.joint import Together
 from tests.test_history import some_delta
 from unlearnlog import erasers
 from unlearnlog.atelier.world import CONCEPTS
-from unlearnlog.delta import state_after, state_digest
+from unlearnlog.delta import Delta, LowRank, state_after, state_digest
 from unlearnlog.entry import EraserRecord, SetGroup
-from unlearnlog.errors import LedgerError, Refused, RevisionError, WrongBase
+from unlearnlog.errors import (
+    LedgerError,
+    Refused,
+    RevisionError,
+    UsageError,
+    WrongBase,
+)
 from unlearnlog.ledger import Ledger
 from unlearnlog.policy import Policy
 from unlearnlog.run import compose, erase, undo
@@ -387,3 +394,168 @@ def test_interference_beyond_the_policy_is_a_conflict_that_names_the_concept(tmp
 
     assert any("ua of cat" in each for each in done.conflicts)
     assert at.head is None
+
+
+def meanwhile(act):
+    """Let somebody else do something while an erasure is looked at."""
+
+    class Look:
+        def readings(self, _):
+            act()
+            return ()
+
+    return lambda *_, **__: Look()
+
+
+@pytest.mark.parametrize("verb", ["add", "compose"])
+def test_what_others_record_meanwhile_is_not_recorded_over(at, monkeypatch, verb):
+    branched(at)
+    look = meanwhile(lambda: train(at, "horse", 11))
+    whole = {"add": erase, "compose": compose}[verb]
+    real = whole.look_at
+
+    def only_once(*_, **__):
+        monkeypatch.setattr(whole, "look_at", real)
+        return look()
+
+    monkeypatch.setattr(whole, "look_at", only_once)
+    if verb == "add":
+        monkeypatch.setattr(erase, "_require_presence", lambda *_: None)
+        monkeypatch.setattr(erase, "_request", lambda *_: None)
+
+    with pytest.raises(LedgerError, match="the ledger moved"):
+        add(at, "cat") if verb == "add" else put_together(at, "one")
+
+    assert at.ledger.entry(at.ledger.head).concepts[0].name == "horse"
+    assert_sound(at)
+
+
+def test_an_entry_does_not_land_on_a_branch_that_somebody_switched_to(at):
+    train(at, "cat", 3)
+    at.ledger.create_branch("other")
+    here = fresh(at).pinned()
+    at.ledger.switch("other")
+
+    with pytest.raises(LedgerError, match=r"moved to .* of other"):
+        here.record(at.ledger.entry(at.head))
+
+
+def test_a_concept_is_not_brought_back_beside_its_second_erasure(at):
+    train(at, "cat", 3)
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    train(at, "cat", 4)
+
+    with pytest.raises(LedgerError, match="cat would be erased twice"):
+        undo.revert(fresh(at), undo.Wish(("HEAD~1",), None))
+
+    assert len(at.ledger.plan(at.head)) == 1
+
+
+def test_a_branch_composed_by_sum_comes_once(at):
+    branched(at)
+    put_together(at, "one", how="sum")
+    once = at.state_digest()
+
+    with pytest.raises(LedgerError, match="nothing there that main does not have"):
+        put_together(at, "one", how="sum")
+
+    assert at.state_digest() == once
+
+
+def test_a_concept_in_two_solutions_that_are_added_is_a_conflict(at):
+    for name, concepts in (("one", ["cat"]), ("two", ["cat", "Monet"])):
+        at.ledger.create_branch(name, "base")
+        at.ledger.switch(name)
+        for concept in concepts:
+            add(at, concept)
+    at.ledger.switch("one")
+
+    done = put_together(at, "two", how="sum")
+
+    assert done.conflicts[0].startswith("cat is erased more than once")
+
+
+def test_what_a_side_took_out_of_a_group_is_out_after_a_sum_too(model, at, tmp_path):
+    add(at, "Picasso")
+    add(at, "Monet")
+    at.ledger.create_branch("one")
+    at.ledger.switch("one")
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    at.ledger.switch("main")
+
+    put_together(at, "one", how="sum")
+    add(at, "cat")
+
+    wanted = ledger_in(model, tmp_path / "wanted")
+    add(wanted, "Picasso")
+    add(wanted, "cat")
+    assert at.state_digest() == wanted.state_digest()
+
+
+def test_a_side_that_took_from_a_group_and_added_to_it_has_no_sum(at):
+    add(at, "Picasso")
+    at.ledger.create_branch("one")
+    at.ledger.switch("one")
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    add(at, "Monet")
+    at.ledger.switch("main")
+
+    with pytest.raises(LedgerError, match="there is no sum of that"):
+        put_together(at, "one", how="sum")
+    assert put_together(at, "one").gap is None
+
+
+def test_the_same_delta_made_anew_on_a_side_is_brought(at):
+    train(at, "cat", 3)
+    at.ledger.create_branch("one")
+    at.ledger.switch("one")
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    train(at, "cat", 3)
+    at.ledger.switch("main")
+    before = at.state_digest()
+
+    put_together(at, "one")
+
+    assert at.state_digest() == before
+    assert len(at.ledger.plan(at.head)) == 1
+
+
+def test_a_concept_that_means_something_else_is_solved_anew(at):
+    rules = Policy.of(joint_tests.policy(), "joint")
+    for alias in ("Pablo", "P. Ruiz"):
+        concept = replace(at.world.concept("Picasso"), aliases=(alias,))
+        erase.add(fresh(at), erase.Order((concept,), rules))
+        undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+
+    assert Together.n_solved == 2
+
+
+def test_deltas_that_no_sum_could_hold_together_are_not_recorded(at):
+    name = next(iter(at.model.base))
+    shape = at.model.base[name].shape
+    for i in range(3):
+        left, right = torch.zeros(shape[0], 1), torch.zeros(1, shape[1])
+        left[i], right[0, i] = 14.0, 14.0
+        order = erase.Order(
+            (at.world.concept(NAMES[i]),), Policy.of(joint_tests.policy(), "joint")
+        )
+        delta, made = Delta({name: LowRank(left, right)}), EraserRecord(name="big")
+        if i < 2:
+            erase.adopted(fresh(at), order, delta, made)
+        else:
+            with pytest.raises(LedgerError, match="may reach 588"):
+                erase.adopted(fresh(at), order, delta, made)
+    assert_sound(at)
+
+
+@pytest.mark.parametrize("revs", [(), ("x" * 5000,), ("x" * 300 + "@main",)])
+def test_names_that_cannot_be_are_refused(at, revs):
+    train(at, "cat", 3)
+    with pytest.raises((UsageError, RevisionError)):
+        put_together(at, *revs)
+    if not revs:
+        with pytest.raises(UsageError, match="nothing is named to take back"):
+            undo.revert(fresh(at), undo.Wish((), None))
+        with pytest.raises(UsageError, match="'guess' is no way to compose"):
+            put_together(at, "main", how="guess")
+    assert len(at.ledger.history(at.ledger.head)) == 1

@@ -53,6 +53,7 @@ class Did:
     seeds: frozenset[int] = frozenset()
     joint: frozenset[str] = frozenset()
     back: frozenset[str] = frozenset()
+    composed: bool = False
 
 
 class Naive:
@@ -76,17 +77,27 @@ class Naive:
         live = self.live(chain, also)
         return {each for entry in live for each in getattr(self.did[entry], what)}
 
+    def twice(self, chain, did=None):
+        """Count how often a seed is held once more than it should be."""
+        self.did[""] = did or Did()
+        seeds = [s for entry in self.live(chain) for s in self.did[entry].seeds]
+        del self.did[""]
+        return len(seeds) - len({*seeds})
+
     def merge(self, ours, theirs):
         """Return what an entry does that brings one chain's doings into another."""
         shared = {a for a, b in zip(ours, theirs, strict=False) if a == b}
         before = self.gone([entry for entry in ours if entry in shared])
         back = shared & (self.gone(theirs) - self.gone(ours) - before)
         news = [entry for entry in self.live(theirs) if entry not in ours]
-        had = {seed for entry in ours for seed in self.did[entry].seeds}
+        own = self.gone(ours) - before
+        left_out = self.gone(ours, back) - own
+        had = {s for e in ours if e not in left_out for s in self.did[e].seeds}
         seeds = {seed for entry in news for seed in self.did[entry].seeds} - had
         joint = {name for entry in news for name in self.did[entry].joint}
         joint -= self.all_of(ours, "joint", back)
-        return Did(frozenset(seeds), frozenset(joint), frozenset(back))
+        joint -= {n for e in own if self.did[e].composed for n in self.did[e].joint}
+        return Did(frozenset(seeds), frozenset(joint), frozenset(back), composed=True)
 
 
 class Machine(RuleBasedStateMachine):
@@ -157,8 +168,13 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def revert(self, data):
         entry = data.draw(st.sampled_from(self.naive.live(self.chain)))
-        done = undo.revert(self.at, undo.Wish((entry,), None))
-        self.keep(done.entry, Did(back=frozenset({entry})))
+        did = Did(back=frozenset({entry}))
+        wish = undo.Wish((entry,), None)
+        if self.naive.twice([*self.chain, ""], did) > self.naive.twice(self.chain):
+            with pytest.raises(LedgerError, match="would be erased twice"):
+                undo.revert(self.at, wish)
+        else:
+            self.keep(undo.revert(self.at, wish).entry, did)
 
     @rule(data=st.data(), how=st.sampled_from(["replay", "replay", "sum"]))
     def compose(self, data, how):
@@ -167,7 +183,7 @@ class Machine(RuleBasedStateMachine):
         if did.joint or did.back:
             how = "replay"  # a sum of groups is another state: see tests/test_joint.py
         wish = compose.Wish((other,), POLICY, how, accept_conflicts=True)
-        if did == Did():
+        if not (did.seeds or did.joint or did.back):
             with pytest.raises(LedgerError, match="nothing there"):
                 compose.compose(self.at, wish)
         else:

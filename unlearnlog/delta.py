@@ -25,7 +25,7 @@ from unlearnlog.digest import (
     merkle_root,
     plain_json,
 )
-from unlearnlog.patch import Full, LowRank, Patch, add_to
+from unlearnlog.patch import Full, LowRank, Patch, add_to, check_bound
 
 __all__ = [
     "Delta",
@@ -36,6 +36,7 @@ __all__ = [
     "Weights",
     "add_deltas",
     "change_after",
+    "check_bounds",
     "raw_bytes",
     "rounded",
     "state_after",
@@ -153,6 +154,20 @@ def change_after(
     change = {name: tensor.clone() for name, tensor in so_far.items()}
     add_deltas(change, deltas)
     return change
+
+
+def check_bounds(deltas: Iterable[Delta]) -> None:
+    """Refuse deltas whose sum, in whatever order, float64 might have to round.
+
+    Raises:
+        ValueError: The bounds of one tensor's patches add up to too much.
+    """
+    bounds: dict[str, float] = {}
+    for delta in deltas:
+        for name, patch in delta.patches.items():
+            bounds[name] = bounds.get(name, 0.0) + patch.bound
+    for name, bound in bounds.items():
+        check_bound(bound, name)
 
 
 def add_deltas(change: dict[str, torch.Tensor], deltas: Iterable[Delta]) -> None:

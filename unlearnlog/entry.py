@@ -104,6 +104,8 @@ class SetGroup(Record):
         group: The group's name.
         eraser: What solves it for any set of concepts.
         members: Ids of the live concepts, sorted.
+        key: Digest of the concepts, with all that is said of them: what the delta is a
+            function of; None where nobody will look for it.
         object: The set's delta; None takes the group out of the replay.
     """
 
@@ -111,6 +113,7 @@ class SetGroup(Record):
     group: Annotated[str, Field(min_length=1)]
     eraser: EraserRecord
     members: tuple[ConceptId, ...]
+    key: DigestField | None = None
     object: DigestField | None
 
     @model_validator(mode="after")

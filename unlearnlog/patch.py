@@ -62,7 +62,7 @@ class LowRank:
         left, right = _balanced(left.double(), right.double())
         object.__setattr__(self, "left", _nearest(left, GRID))
         object.__setattr__(self, "right", _nearest(right, GRID))
-        _check_bound(self.bound)
+        check_bound(self.bound)
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -132,7 +132,7 @@ class Full:
         if self.value.ndim == 0:
             message = "a change to a single number is no patch: want [d_out, d_in]"
             raise ValueError(message)
-        _check_bound(self.bound)
+        check_bound(self.bound)
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -200,7 +200,7 @@ def add_to(change: torch.Tensor, patches: Sequence[Patch]) -> torch.Tensor:
             )
             raise ValueError(message)
     largest = max(map(abs, map(float, change.aminmax()))) if change.numel() else 0.0
-    _check_bound(largest + sum(patch.bound for patch in patches))
+    check_bound(largest + sum(patch.bound for patch in patches))
     thin = [patch for patch in patches if isinstance(patch, LowRank)]
     if thin:
         left = torch.cat([patch.left for patch in thin], 1).double()
@@ -239,6 +239,8 @@ def _balanced(
 
 def _largest(factor: torch.Tensor, dim: int) -> torch.Tensor:
     """Return each term's largest magnitude in one factor, float64, ``[r]``."""
+    if not factor.numel():
+        return factor.new_zeros(factor.shape[1 - dim], dtype=torch.float64)
     return factor.double().abs().amax(dim)
 
 
@@ -247,7 +249,12 @@ def _nearest(tensor: torch.Tensor, grid: float) -> torch.Tensor:
     return (tensor / grid).round().mul(grid).float()
 
 
-def _check_bound(bound: float) -> None:
+def check_bound(bound: float, what: str = "a change") -> None:
+    """Refuse numbers so large that float64 might round their sum.
+
+    Raises:
+        ValueError: The bound reaches `CEILING`, or is no number.
+    """
     if not bound < CEILING:
-        message = f"a change may reach {bound:.3g}; it must stay below {CEILING:g}"
+        message = f"{what} may reach {bound:.3g}; it must stay below {CEILING:g}"
         raise ValueError(message)

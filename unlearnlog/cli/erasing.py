@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -193,7 +193,8 @@ def compose(
         list[str], typer.Argument(help="Branches, ids, or FOLDER@REV of other ledgers.")
     ],
     how: Annotated[
-        str, typer.Option("--how", help="Joint groups: replay solves, sum adds.")
+        Literal["replay", "sum"],
+        typer.Option("--how", help="Joint groups: replay solves, sum adds."),
     ] = "replay",
     accept_conflicts: Annotated[
         bool, typer.Option("--accept-conflicts", help="Record it all the same.")
@@ -205,13 +206,11 @@ def compose(
     """Do in this branch what other branches or ledgers did, and measure it."""
     from unlearnlog.api import Ledger
 
-    if how not in ("replay", "sum"):
-        raise UsageError(f"'{how}' is no way to compose", fix="known: replay, sum")
     where = Ledger.open(start(ledger))
     with _shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.compose(
             *rev,
-            how="sum" if how == "sum" else "replay",
+            how=how,
             policy=policy,
             accept_conflicts=accept_conflicts,
             watch=bars,
@@ -265,9 +264,10 @@ def _say_composed(done: Composed) -> None:
     for conflict in done.conflicts:
         err.print(f"accepted: {conflict}", style="yellow", soft_wrap=True)
     names = ", ".join(concept.name for concept in done.entry.concepts) or "nothing new"
+    gap = "no sum to compare" if done.gap is None else f"{100 * done.gap:.2g} % apart"
     out.print(
-        f"recorded {done.entry.id[:12]}: {names} erased here, too; replay and sum are "
-        f"{100 * done.gap:.2g} % apart",
+        f"recorded {done.entry.id[:12]}: {names} erased here, too; replay and sum: "
+        f"{gap}",
         highlight=False,
         soft_wrap=True,
     )

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from unlearnlog.concept import ConceptId
     from unlearnlog.delta import Delta, Weights
 
 
@@ -229,19 +228,18 @@ class Ledger:
         """
         return self._replayed(entry, base)[0]
 
-    def solved(self, group: str, members: Sequence[ConceptId]) -> Digest | None:
+    def solved(self, group: str, key: Digest) -> Digest | None:
         """Find the delta that a joint group was ever set to for a set of concepts.
 
         Args:
             group: The group's name.
-            members: Ids of the concepts, sorted.
+            key: Digest of the concepts, with all that is said of them.
         """
         for entry in self._readable():
             for change in self.entry(entry).changes:
-                if (
-                    isinstance(change, SetGroup)
-                    and change.group == group
-                    and change.members == tuple(members)
+                if isinstance(change, SetGroup) and (change.group, change.key) == (
+                    group,
+                    key,
                 ):
                     return change.object
         return None
@@ -250,12 +248,15 @@ class Ledger:
         """Give every tensor of ``base`` as it is after an entry."""
         return {**base, **self.state(entry, base)}
 
-    def append(self, entry: Entry, *deltas: Delta) -> EntryId:
+    def append(
+        self, entry: Entry, *deltas: Delta, branch: str | None = None
+    ) -> EntryId:
         """Record an entry, durably, and move the branch to it.
 
         Args:
             entry: Its parent is the branch's head.
             deltas: Those of its deltas that are not on disk yet.
+            branch: The branch that is meant; None for whichever one is on.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -265,9 +266,10 @@ class Ledger:
         """
         with held(self._store.root), explaining():
             head = self.head
-            if entry.parent != head:
+            if entry.parent != head or branch not in {None, self.branch}:
                 raise LedgerError(
-                    f"the ledger moved to {id_line(head)[:12]} in the meantime",
+                    f"the ledger moved to {id_line(head)[:12]} of {self.branch} in the "
+                    "meantime",
                     fix="run the same command again, on top of the new entry",
                 )
             self._check_fit(entry, deltas)

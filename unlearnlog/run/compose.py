@@ -10,20 +10,19 @@ conflict.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from unlearnlog.entry import (
     Append,
-    Drop,
     Entry,
     EraserRecord,
     SetGroup,
     Setting,
     VerdictRecord,
 )
-from unlearnlog.errors import LedgerError, Refused
+from unlearnlog.errors import LedgerError, Refused, UsageError
 from unlearnlog.run.measure import look_at, state_readings
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
@@ -74,13 +73,14 @@ class Composed:
 
     Attributes:
         entry: The entry; recorded if its verdict passed.
-        gap: Frobenius norm of replay minus sum, as a share of the sum's.
+        gap: Frobenius norm of replay minus sum, as a share of the sum's; None where
+            the other way cannot be gone.
         conflicts: What the sides did to each other, one sentence each.
         alone: The readings of each concept where it was erased, to compare with.
     """
 
     entry: Entry
-    gap: float
+    gap: float | None
     conflicts: tuple[str, ...]
     alone: tuple[Reading, ...]
 
@@ -93,15 +93,16 @@ def compose(at: Place, wish: Wish) -> Composed:
         WrongBase: Another ledger is of another model.
         LedgerError: There is nothing to bring.
     """
-    started = time.monotonic()
+    _check_wish(wish)
+    started, at = time.monotonic(), at.pinned()
     here = Side(at.the_ledger().branch, at.the_ledger(), at.history())
     sides = [side_of(at, rev) for rev in wish.revs]
-    drafts = {how: _draft(at, here, sides, how) for how in ("replay", "sum")}
-    gap = _gap(*(draft.change(at) for draft in drafts.values()))
+    asked = _draft(at, here, sides, wish.how)
+    gap = _gap(at, wish.how, asked, lambda how: _draft(at, here, sides, how))
     heads = tuple(side.head for side in sides)
     settings: dict[str, Setting] = {"gap": gap, "how": wish.how, "sources": heads}
     draft = replace(
-        drafts[wish.how],
+        asked,
         made=EraserRecord(name="compose", settings=settings),
         policy=wish.policy.name,
         started=started,
@@ -120,7 +121,7 @@ def compose(at: Place, wish: Wish) -> Composed:
     )
     entry = draft.concluded(at, state, readings, said)
     if said.passed:
-        here.ledger.append(entry, *draft.brought)
+        at.record(entry, *draft.brought)
     return Composed(entry, gap, conflicts, _alone(here, sides))
 
 
@@ -141,19 +142,20 @@ def refuse(done: Composed) -> None:
 
 def _draft(at: Place, here: Side, sides: Sequence[Side], how: How) -> Draft:
     """Say what the entry changes."""
+    drops = {d.entry: d for side in sides for d in taken_back(here, side)}
+    back = [*drops.values()]
     single: dict[str, Part] = {}  # what two sides have in common comes once
     for side in sides:
-        for part in (*appended(here, side), *taken_back(here, side)):
+        for part in appended(here, side, back):
             single[part.change.model_dump_json()] = part
-    drops = [p.change for p in single.values() if isinstance(p.change, Drop)]
-    replay = how == "replay"
-    grouped = merged(at, here, sides, drops) if replay else added(here, sides)
-    parts = [*single.values(), *grouped]
+    grouped = (merged if how == "replay" else added)(at, here, sides, back)
+    parts = [*map(Part, back), *single.values(), *grouped]
     if not parts:
         raise LedgerError(
             f"{', '.join(side.name for side in sides)}: nothing there that "
             f"{here.name} does not have",
-            fix="unlearnlog log --graph shows what each branch erased",
+            fix="unlearnlog log --graph shows what each branch did; to undo here what "
+            "it took back after it was composed: unlearnlog revert",
         )
     concepts = {c.id: c for part in parts for c in part.concepts}
     deltas = {part.delta.digest: part.delta for part in parts if part.delta is not None}
@@ -166,18 +168,34 @@ def _draft(at: Place, here: Side, sides: Sequence[Side], how: How) -> Draft:
     )
 
 
-def _gap(replay: Weights, summed: Weights) -> float:
-    """Return how far the two are apart, as a share of the sum."""
+def _gap(
+    at: Place, how: How, asked: Draft, drafted: Callable[[How], Draft]
+) -> float | None:
+    """Return how far replay and sum are apart, as a share of the sum."""
+    try:
+        other = drafted("sum" if how == "replay" else "replay").change(at)
+    except LedgerError:  # a group cannot be solved with this file of concepts
+        return None
+    changes = asked.change(at), other
+    replay, summed = changes if how == "replay" else changes[::-1]
     apart = whole = 0.0
     for name in replay.keys() | summed.keys():
-        one, other = replay.get(name), summed.get(name)
-        whole += 0.0 if other is None else float(other.square().sum())
-        if one is None or other is None:
-            only = one if other is None else other
+        one, two = replay.get(name), summed.get(name)
+        whole += 0.0 if two is None else float(two.square().sum())
+        if one is None or two is None:
+            only = one if two is None else two
             apart += 0.0 if only is None else float(only.square().sum())
         else:
-            apart += float((one - other).square().sum())
+            apart += float((one - two).square().sum())
     return (apart / whole) ** 0.5 if whole else float(apart > 0)
+
+
+def _check_wish(wish: Wish) -> None:
+    if not wish.revs:
+        raise UsageError("nothing is named to compose", fix="name a branch")
+    if wish.how not in get_args(How):
+        known = ", ".join(get_args(How))
+        raise UsageError(f"'{wish.how}' is no way to compose", fix=f"known: {known}")
 
 
 def _readings(at: Place, draft: Draft, wish: Wish, new: Weights) -> tuple[Reading, ...]:
@@ -216,7 +234,7 @@ def _ways(entry: Entry, concept: Concept, how: How) -> set[str]:
     for change in entry.changes:
         match change:
             case SetGroup(members=members) if concept.id in members:
-                ways.add(change.group if how == "replay" else str(change.object))
+                ways.add(change.group if how == "replay" else entry.id)
             case Append(of=of) if not of or concept.id in of:
                 ways.add(change.object)
     return ways

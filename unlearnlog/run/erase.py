@@ -15,7 +15,6 @@ from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
 from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, Refused, TrainingError
-from unlearnlog.ledger import Ledger
 from unlearnlog.run import joint
 from unlearnlog.run.measure import Look, look_at
 from unlearnlog.run.place import live_concepts
@@ -73,7 +72,7 @@ def add(at: Place, order: Order) -> Outcome:
             base to begin with.
         TrainingError: The eraser did not converge.
     """
-    started = time.monotonic()
+    started, at = time.monotonic(), at.pinned()
     plan = plan_of(at, order)
     eraser = plan.eraser
     change: Append | SetGroup
@@ -111,6 +110,7 @@ def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcom
     Raises:
         ConceptError: As `add` does.
     """
+    at = at.pinned()
     draft = Draft(
         "import",
         order.concepts,
@@ -136,8 +136,7 @@ def _concluded(at: Place, order: Order, look: Look, draft: Draft) -> Outcome:
     )
     entry = draft.concluded(at, state, readings, said)
     if said.passed:
-        ledger = at.ledger or Ledger.init(at.folder, at.manifest)
-        ledger.append(entry, *draft.brought)
+        at.record(entry, *draft.brought)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
 
 

@@ -8,20 +8,24 @@ the base; a set that was ever solved is not solved again, so the bits come back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pydantic import TypeAdapter
+
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import canonical_json, digest_of
-from unlearnlog.entry import Entry, EntryId, EraserRecord, SetGroup, dropped
+from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, SetGroup, dropped
 from unlearnlog.erasers import Eraser, Request, eraser_called
-from unlearnlog.errors import LedgerError
+from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import World
 from unlearnlog.model.protocol import Sampling
 
 if TYPE_CHECKING:
     from unlearnlog.delta import Delta
+    from unlearnlog.digest import Digest
     from unlearnlog.run.place import Place
 
 _PAINTS_NOTHING: Final = Sampling(steps=1, guidance=1.0)
@@ -40,6 +44,12 @@ class Group:
     name: str
     eraser: EraserRecord
     members: dict[ConceptId, Concept]
+
+    @property
+    def key(self) -> Digest:
+        """Digest of the members, with all that is said of them."""
+        said = TypeAdapter(list[Concept]).dump_python([*self.members.values()])
+        return digest_of(canonical_json(said))
 
     def holding(self, concepts: Iterable[Concept]) -> Group:
         """Return the same group with these members."""
@@ -73,11 +83,11 @@ def joined(groups: Iterable[Group]) -> dict[str, Group]:
 
 def groups_of(entry: Entry) -> list[Group]:
     """Return what an entry put into groups; a revert only lets others count again."""
+    own = {i for c in entry.changes if isinstance(c, Append) for i in c.of}
+    held = () if entry.kind == "revert" else entry.concepts
     return [
         Group(change.group, change.eraser, {}).holding(
-            concept
-            for concept in entry.concepts
-            if concept.id in change.members and entry.kind != "revert"
+            concept for concept in held if concept.id in {*change.members} - own
         )
         for change in entry.changes
         if isinstance(change, SetGroup)
@@ -97,16 +107,30 @@ def set_to(at: Place, group: Group) -> tuple[SetGroup, Delta | None]:
     Raises:
         LedgerError: The set must be solved, but the file of concepts is another one.
     """
-    members = tuple(group.members)
-    known = at.ledger.solved(group.name, members) if at.ledger and members else None
+    key = group.key
+    known = _known(at, group) if group.members else None
     delta = None
-    if members and known is None:
+    if group.members and known is None:
         delta = _solved(at, group)
         known = delta.digest
     change = SetGroup(
-        group=group.name, eraser=group.eraser, members=members, object=known
+        group=group.name,
+        eraser=group.eraser,
+        members=tuple(group.members),
+        key=key,
+        object=known,
     )
     return change, delta
+
+
+def _known(at: Place, group: Group) -> Digest | None:
+    """Return the delta that was solved for this set before, if it is still sound."""
+    known = at.ledger.solved(group.name, group.key) if at.ledger else None
+    if known is not None:
+        with suppress(IntegrityError):
+            at.delta(known)
+            return known
+    return None
 
 
 def _solved(at: Place, group: Group) -> Delta:

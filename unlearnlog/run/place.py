@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
-from unlearnlog.entry import Entry, EntryId, dropped
+from unlearnlog.entry import Append, Entry, EntryId, dropped
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import GENERAL, World
@@ -49,6 +49,7 @@ class Place:
         model: The base, loaded.
         manifest: What the base is made of, with the name the ledger calls it by.
         concepts: The file of concepts that probes look at.
+        pin: Head and branch that a command began with; None to look at the disk.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Place:
     model: DiffusersModel
     manifest: BaseManifest
     concepts: Path
+    pin: tuple[EntryId | None, str] | None = None
 
     @property
     def is_bundled(self) -> bool:
@@ -64,8 +66,25 @@ class Place:
 
     @property
     def head(self) -> EntryId | None:
-        """The newest entry; None on the base."""
+        """The newest entry, or that which a command began with; None on the base."""
+        if self.pin is not None:
+            return self.pin[0]
         return self.ledger.head if self.ledger else None
+
+    def pinned(self) -> Place:
+        """Return the place as it is now: what others record meanwhile is not seen."""
+        if self.ledger is None:
+            return self
+        return replace(self, pin=(self.ledger.head, self.ledger.branch))
+
+    def record(self, entry: Entry, *deltas: Delta) -> None:
+        """Append an entry to the branch that the command began on.
+
+        Raises:
+            LedgerError: Somebody else recorded something, or switched, in the meantime.
+        """
+        ledger = self.ledger or Ledger.init(self.folder, self.manifest)
+        ledger.append(entry, *deltas, branch=self.pin[1] if self.pin else None)
 
     @cached_property
     def world(self) -> World:
@@ -180,6 +199,22 @@ def live_concepts(
         if entry.kind in ERASING and entry_id not in gone
         for concept in entry.concepts
     }
+
+
+def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]]:
+    """Return the entries by whose own deltas each concept is erased now, by name.
+
+    A joint group erases a concept once, whichever entries put it there.
+    """
+    gone = dropped([entry for _, entry in history])
+    found: dict[str, list[EntryId]] = {}
+    for entry_id, entry in history:
+        if entry.kind in ERASING and entry_id not in gone:
+            own = [c for c in entry.changes if isinstance(c, Append)]
+            for concept in entry.concepts:
+                if any(not c.of or concept.id in c.of for c in own):
+                    found.setdefault(concept.name, []).append(entry_id)
+    return found
 
 
 def _loaded(

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from unlearnlog.delta import Delta, Weights, change_after, rounded, state_digest
+from unlearnlog.delta import (
+    Delta,
+    Weights,
+    change_after,
+    check_bounds,
+    rounded,
+    state_digest,
+)
 from unlearnlog.entry import (
     Change,
     DeltaRecord,
@@ -19,6 +26,7 @@ from unlearnlog.entry import (
     VerdictRecord,
     plan,
 )
+from unlearnlog.errors import LedgerError
 from unlearnlog.made_with import made_with
 
 if TYPE_CHECKING:
@@ -74,21 +82,37 @@ class Draft:
         )
 
     def change(self, at: Place) -> Weights:
-        """Return the exact change of the head with this on top, float64, by tensor."""
+        """Return the exact change of the head with this on top, float64, by tensor.
+
+        Raises:
+            LedgerError: The deltas together might be too large for an exact sum.
+        """
         own = {delta.digest: delta for delta in self.brought}
         chain = [entry for _, entry in at.history()]
         before, after = (Counter(plan(c)) for c in (chain, [*chain, self.entry(at)]))
         added = [own.get(d) or at.delta(d) for d in (after - before).elements()]
         taken = [at.delta(d).negated() for d in (before - after).elements()]
-        return change_after([*added, *taken], at.change())
+        try:
+            # Whatever order it is replayed in later, no partial sum is larger.
+            check_bounds(own.get(d) or at.delta(d) for d in after.elements())
+            return change_after([*taken, *added], at.change())
+        except ValueError as error:
+            raise _too_much(error) from error
 
     def state(self, at: Place) -> Weights:
         """Replay the head with this on top of it.
 
         Returns:
             The tensors that are not the base's, in its dtype.
+
+        Raises:
+            LedgerError: The result is too large, for an exact sum or for the dtype.
         """
-        return rounded(at.model.base, self.change(at))
+        change = self.change(at)
+        try:
+            return rounded(at.model.base, change)
+        except ValueError as error:
+            raise _too_much(error) from error
 
     def concluded(
         self,
@@ -108,3 +132,10 @@ class Draft:
                 "seconds": round(time.monotonic() - self.started, 3),
             }
         )
+
+
+def _too_much(error: ValueError) -> LedgerError:
+    return LedgerError(
+        f"the erasures together cannot be recorded: {error}",
+        fix="nothing was recorded; revert one that changes the weights this much",
+    )

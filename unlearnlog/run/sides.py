@@ -6,7 +6,8 @@ back of the common beginning is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Change, Drop, Entry, EntryId, SetGroup, dropped
-from unlearnlog.errors import NoLedger, RevisionError
+from unlearnlog.errors import LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger import Ledger
 from unlearnlog.run import joint
 
@@ -86,7 +87,7 @@ def side_of(at: Place, rev: str) -> Side:
     try:
         return Side(rev, ledger, ledger.history(ledger.resolve(rev)))
     except RevisionError:
-        if not Path(folder).is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
             raise
     try:
         other = Ledger.open(Path(folder))
@@ -113,9 +114,16 @@ def news(here: Side, side: Side) -> list[Entry]:
     return [entry for entry in there if entry.kind != "revert"]
 
 
-def appended(here: Side, side: Side) -> Iterator[Part]:
-    """Give each delta that a side added and that ours never had."""
-    had = {digest for _, entry in here.history for digest in entry.objects}
+def appended(here: Side, side: Side, drops: Iterable[Drop]) -> Iterator[Part]:
+    """Give each delta that a side added and that ours neither has nor took back."""
+    chain = [entry for _, entry in here.history]
+    out = dropped(chain, {drop.entry for drop in drops}) - _own_drops(here, side)
+    had = {
+        change.object
+        for entry_id, entry in here.history
+        for change in entry.changes
+        if isinstance(change, Append) and entry_id not in out
+    }
     for entry in news(here, side):
         for change in entry.changes:
             if isinstance(change, Append) and change.object not in had:
@@ -125,6 +133,11 @@ def appended(here: Side, side: Side) -> Iterator[Part]:
                 yield Part(named, side.ledger.delta(change.object), concepts)
 
 
+def _own_drops(here: Side, side: Side) -> set[EntryId]:
+    """Return the entries that ours took back itself, since the common beginning."""
+    return here.gone - dropped([entry for _, entry in common(here, side)])
+
+
 def _about(entry: Entry, change: Append) -> tuple[Concept, ...]:
     """Return the concepts that one of an entry's deltas erases."""
     joint_ids = {i for group in joint.groups_of(entry) for i in group.members}
@@ -132,13 +145,12 @@ def _about(entry: Entry, change: Append) -> tuple[Concept, ...]:
     return tuple(concept for concept in entry.concepts if concept.id in ids)
 
 
-def taken_back(here: Side, side: Side) -> Iterator[Part]:
-    """Give a drop for each common entry that only the side has left out."""
+def taken_back(here: Side, side: Side) -> list[Drop]:
+    """Return a drop for each common entry that only the side has left out."""
     shared = common(here, side)
     before = dropped([entry for _, entry in shared])
-    for entry_id, _ in shared:
-        if entry_id in side.gone - here.gone - before:
-            yield Part(Drop(entry=entry_id))
+    only = side.gone - here.gone - before
+    return [Drop(entry=entry_id) for entry_id, _ in shared if entry_id in only]
 
 
 def merged(
@@ -154,12 +166,7 @@ def merged(
         if entry_id not in left
         for group in joint.groups_of(entry)
     )
-    come = [
-        group
-        for side in sides
-        for entry in news(here, side)
-        for group in joint.groups_of(entry)
-    ]
+    come = [group for side in sides for group in _coming(here, side)]
     empty = {name: group.holding(()) for name, group in ours.items()}
     for name, group in (empty | joint.joined([*stay.values(), *come])).items():
         before, kept = (g[name].members if name in g else {} for g in (ours, stay))
@@ -169,28 +176,64 @@ def merged(
             yield Part(change, delta, new)
 
 
-def added(here: Side, sides: Sequence[Side]) -> Iterator[Part]:
-    """Add what each side's groups became, less what they were in common."""
-    done: set[tuple[Digest | None, Digest | None]] = set()
+def _coming(here: Side, side: Side) -> Iterator[joint.Group]:
+    """Give what a side put into groups, but not what ours composed and took back."""
+    chain, own = dict(here.history), _own_drops(here, side)
+    refused = {
+        (group.name, member)
+        for entry_id in own
+        if chain[entry_id].kind == "compose"
+        for group in joint.groups_of(chain[entry_id])
+        for member in group.members
+    }
+    for entry in news(here, side):
+        for group in joint.groups_of(entry):
+            yield group.holding(
+                c for i, c in group.members.items() if (group.name, i) not in refused
+            )
+
+
+def added(
+    at: Place, here: Side, sides: Sequence[Side], drops: Sequence[Drop]
+) -> Iterator[Part]:
+    """Take back like `merged`; add what each side's groups became since.
+
+    What a side has in common with ours, or with a side before it, is not added again.
+    """
+    yield from merged(at, here, [], drops)
+    had = {digest for _, entry in here.history for digest in entry.objects}
+    before = [here]
     for side in sides:
-        before, after = _solutions(common(here, side)), _solutions(side.history)
-        for name in sorted({*before, *after}):
-            old, new = before.get(name), after.get(name)
-            if old == new or (old, new) in done:
+        shared = max((common(each, side) for each in before), key=len)
+        before.append(side)
+        olds = _solutions(shared)
+        for name, new in _solutions(side.history).items():
+            old = olds.get(name)
+            if new == old or new in had:
                 continue
-            done.add((old, new))
-            if new is not None:
-                concepts = _members(side.history, name)
-                of = tuple(sorted(concept.id for concept in concepts))
-                delta = side.ledger.delta(new)
-                yield Part(Append(object=new, of=of), delta, concepts)
-            if old is not None:
-                delta = side.ledger.delta(old).negated()
-                yield Part(Append(object=delta.digest), delta)
+            yield from _moved(side, name, old, new, shared)
 
 
-def _members(history: History, name: str) -> tuple[Concept, ...]:
-    return tuple(joint.live_groups(history)[name].members.values())
+def _moved(
+    side: Side, name: str, old: Digest | None, new: Digest, shared: History
+) -> Iterator[Part]:
+    """Add a group's new solution and take its old one out, as two deltas."""
+    groups = joint.live_groups(side.history), joint.live_groups(shared)
+    now, then = (found[name].members if name in found else {} for found in groups)
+    concepts = tuple(concept for i, concept in now.items() if i not in then)
+    if not concepts:  # what was taken back left the group already
+        return
+    if then.keys() - now.keys():
+        raise LedgerError(
+            f"{side.name} took concepts out of the group {name} and put others in: "
+            "there is no sum of that",
+            fix="put the histories together with: --how replay",
+        )
+    of = tuple(sorted(concept.id for concept in concepts))
+    yield Part(Append(object=new, of=of), side.ledger.delta(new), concepts)
+    if old is not None:
+        delta = side.ledger.delta(old).negated()
+        yield Part(Append(object=delta.digest, of=of), delta)
 
 
 def _solutions(history: History) -> dict[str, Digest]:

@@ -21,7 +21,7 @@ from unlearnlog.entry import (
 from unlearnlog.errors import LedgerError, UsageError
 from unlearnlog.run import erase, joint
 from unlearnlog.run.measure import state_readings
-from unlearnlog.run.place import live_concepts
+from unlearnlog.run.place import holders, live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 
@@ -134,7 +134,11 @@ def _order(entry: Entry, wish: Wish) -> erase.Order:
     if wish.policy is None:
         data["limits"] = ()
     return erase.Order(
-        entry.concepts, Policy.of(data, rules.name), entry.seed, watch=wish.watch
+        entry.concepts,
+        Policy.of(data, rules.name),
+        entry.seed,
+        accept_undecided=bool(entry.verdict.undecided),
+        watch=wish.watch,
     )
 
 
@@ -142,6 +146,8 @@ def _wanted(
     ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], revs: Sequence[str]
 ) -> list[EntryId]:
     """Return the entries that are to be left out; refuse what makes no sense."""
+    if not revs:
+        raise UsageError("nothing is named to take back", fix="name an entry: HEAD")
     chain = dict(history)
     gone = dropped(list(chain.values()))
     found: list[EntryId] = []
@@ -176,7 +182,7 @@ def _wanted(
 
 
 def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
-    started = time.monotonic()
+    started, at = time.monotonic(), at.pinned()
     ledger, history = at.the_ledger(), at.history()
     chain = dict(history)
     draft = Draft(
@@ -187,14 +193,32 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
         policy=wish.policy.name if wish.policy else "none",
         started=started,
     )
+    _check_single(at, draft)
     draft = _with_groups(at, draft)
     state = draft.state(at)
     readings = _readings(at, draft, {**at.model.base, **state}, wish)
     failures = _failures(wish.policy, readings)
     verdict = VerdictRecord(passed=not failures, failures=failures)
     entry = draft.concluded(at, state, readings, verdict)
-    ledger.append(entry, *draft.brought)
+    at.record(entry, *draft.brought)
     return Reverted(entry, _stale(ledger, history, ids))
+
+
+def _check_single(at: Place, draft: Draft) -> None:
+    """Refuse to bring a concept back that has been erased again since.
+
+    Raises:
+        LedgerError: Names the concept and both entries.
+    """
+    history, own = at.history(), draft.entry(at)
+    before, after = holders(history), holders([*history, (own.id, own)])
+    for name, entries in after.items():
+        if len(entries) > max(1, len(before.get(name, ()))):
+            ids = [entry[:12] for entry in entries]
+            raise LedgerError(
+                f"{name} would be erased twice, by {' and by '.join(ids)}",
+                fix=f"revert {ids[-1]} as well, in the same command or before",
+            )
 
 
 def _with_groups(at: Place, draft: Draft) -> Draft:
