@@ -143,20 +143,20 @@ def die_everywhere(model, folder, act, *, stride=1):
     ACTS[act](whole)
     new, n_changes = state_of(whole), disk.n_changes
     points = [(n, *how) for n in range(1, n_changes + 1) for how in DEATHS][::stride]
-    for point in points:
-        die(copied(model, folder / "it", at := DyingDisk(*point[:2])), act, at)
+    for i, point in enumerate(points):
+        it = folder / str(i)
+        die(copied(model, it, at := DyingDisk(*point[:2])), act, at)
         if point[2]:
             at.lose_power()
-        found = Ledger.open(folder / "it", disk=FakeDisk())
+        found = Ledger.open(it, disk=FakeDisk())
         assert found.fsck() == (), point
         assert state_of(found) in (old, new), point
         assert recorded <= set(found.reachable()) or act == "reset", point
-        replay_everything(folder / "it")
+        replay_everything(it)
         if state_of(found) == old:
             ACTS[act](found)
         assert state_of(found) == new, point
         assert found.fsck() == (), point
-        shutil.rmtree(folder / "it")
     return len(points)
 
 

@@ -7,9 +7,6 @@ import shutil
 import pytest
 
 from tests.ledger.making import (
-    DEATHS,
-    Death,
-    DyingDisk,
     FailingDisk,
     FakeDisk,
     base_weights,
@@ -60,45 +57,6 @@ def _done(model, folder, act):
     old = ledger.head
     ACTS[act](ledger)
     return disk.n_changes, old, ledger.head
-
-
-@pytest.mark.parametrize(("moment", "power_too"), DEATHS)
-@pytest.mark.parametrize("act", ACTS)
-def test_whoever_dies_at_any_point_leaves_the_old_ledger_or_the_new(
-    model, tmp_path, act, moment, power_too
-):
-    n_changes, old, new = _done(model, tmp_path / "whole", act)
-
-    for n in range(1, n_changes + 1):
-        disk = DyingDisk(n, moment)
-        ledger = _copy(model, tmp_path / f"{n}", disk)
-        with pytest.raises(Death):
-            ACTS[act](ledger)
-        if power_too:
-            disk.lose_power()
-
-        again = Ledger.open(tmp_path / f"{n}", disk=FakeDisk())
-        assert again.fsck() == ()
-        assert again.head in {old, new}
-        if again.head == old:
-            ACTS[act](again)
-        assert again.head == new
-        assert again.fsck() == ()
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_what_was_acknowledged_survives_a_power_cut(model, tmp_path, act):
-    disk = FakeDisk()
-    ledger = _copy(model, tmp_path / "it", disk)
-
-    ACTS[act](ledger)
-    head = ledger.head
-    disk.lose_power()
-
-    again = Ledger.open(tmp_path / "it")
-    assert again.head == head
-    assert again.fsck() == ()
-    assert again.state_digest(head) == ledger.state_digest(head)
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, None])
