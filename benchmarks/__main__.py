@@ -130,7 +130,8 @@ def code_digest(history: object) -> str:
     """Return a digest of a history and of all code that decides what is read of it."""
     files = [p for part in _DECIDES for p in (PACKAGE / part).rglob("*.py")]
     files = [p for p in files if "recipe" not in p.parts]
-    files += [PACKAGE / "nats.py", PACKAGE / "run" / "erase.py"]
+    files += [PACKAGE / f"{name}.py" for name in ("nats", "patch", "delta")]
+    files += [PACKAGE / "run" / f"{name}.py" for name in ("erase", "measure", "record")]
     code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
     code["default.toml"] = digest_of((policy_folder() / "default.toml").read_bytes())
     return digest_of(canonical_json([code, json.loads(json.dumps(history))]))

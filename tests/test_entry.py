@@ -24,7 +24,9 @@ A, B, C, D = map(digest_of, (b"a", b"b", b"c", b"d"))
 
 
 def _set(group: str, *members: Any, object: Any) -> SetGroup:
-    return SetGroup(group=group, members=members, object=object)
+    return SetGroup(
+        group=group, eraser=EraserRecord(name="uce"), members=members, object=object
+    )
 
 
 def _dropped(entry: Any) -> Drop:
@@ -179,7 +181,9 @@ def test_settings_that_json_would_not_keep_are_refused(settings):
 @pytest.mark.parametrize("members", [("b", "a"), ("a", "a")])
 def test_a_group_is_a_sorted_set(members):
     with pytest.raises(ValidationError, match="sorted"):
-        SetGroup(group="uce", members=members, object=A)
+        SetGroup(
+            group="uce", eraser=EraserRecord(name="uce"), members=members, object=A
+        )
 
 
 def _spoiled(**changed):

@@ -28,6 +28,7 @@ LAYERS: Final = (
     "audits",
     "policy",
     "run",
+    "api",
     "report",
     "cli",
     "__main__",
@@ -36,7 +37,7 @@ LAYERS: Final = (
 _WITH_TENSORS: Final = frozenset(
     {
         *("shelf", "patch", "delta", "ledger", "model", "nats", "judges", "atelier"),
-        *("erasers", "probes", "audits", "run", "report"),
+        *("erasers", "probes", "audits", "run", "api", "report"),
     }
 )
 
@@ -104,7 +105,8 @@ def _fault(importer: str, imported: str) -> str | None:
     if not other:  # the package's own file, which anyone may ask for the version
         return None
     if not layer:
-        return "the package's own file imports nothing of the package"
+        only = "the package's own file imports nothing of the package but its api"
+        return None if other == "api" else only
     if other not in LAYERS:
         return f"{imported} is in no layer"
     if LAYERS.index(other) > LAYERS.index(layer):

@@ -172,6 +172,10 @@ def add_deltas(change: dict[str, torch.Tensor], deltas: Iterable[Delta]) -> None
 def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
     """Add an exact change to the base: the one rounding of a replay.
 
+    Returns:
+        The tensors that change, in the base's dtype; a change of nothing but zeros,
+        as of a delta and its opposite, is none.
+
     Raises:
         ValueError: The base lacks a tensor, has it in another shape or dtype, or a
             number is too large for its dtype.
@@ -189,6 +193,8 @@ def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
             shapes = f"{list(tensor.shape)}, its patch {list(difference.shape)}"
             message = f"{name} is {shapes}"
             raise ValueError(message)
+        if not difference.any():
+            continue
         state[name] = (difference + tensor).float().to(tensor.dtype)
         if not _is_finite(state[name]):
             message = f"{name} is not finite in {tensor.dtype} after the replay"

@@ -54,8 +54,28 @@ class NewerFormat(ValueError):  # noqa: N818 - reads as what happened
         self.found = found
 
 
+class EraserRecord(Record):
+    """The eraser's registered name and every one of its settings."""
+
+    name: Annotated[str, Field(min_length=1)]
+    settings: dict[str, Setting] = Field(default_factory=dict)
+
+    @field_validator("settings")
+    @classmethod
+    def _are_exact_in_json(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
+        if "name" in settings:
+            message = "a setting cannot be called 'name': that is the eraser's own"
+            raise ValueError(message)
+        for key, value in settings.items():
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, int | float) and not _is_exact(one):
+                    message = f"setting {key} = {one} is not exact in JSON"
+                    raise ValueError(message)
+        return settings
+
+
 class Append(Record):
-    """A delta that is added after the groups, in the order of the entries."""
+    """A delta that is added for as long as its entry counts."""
 
     op: Literal["append"] = "append"
     object: DigestField
@@ -65,13 +85,15 @@ class SetGroup(Record):
     """A joint group's new live set and the delta that was solved for it.
 
     Attributes:
-        group: The group's name; groups are replayed in the order of their names.
+        group: The group's name.
+        eraser: What solves it for any set of concepts.
         members: Ids of the live concepts, sorted.
         object: The set's delta; None takes the group out of the replay.
     """
 
     op: Literal["set-group"] = "set-group"
     group: Annotated[str, Field(min_length=1)]
+    eraser: EraserRecord
     members: tuple[ConceptId, ...]
     object: DigestField | None
 
@@ -91,26 +113,6 @@ class Drop(Record):
 
 
 Change = Annotated[Append | SetGroup | Drop, Field(discriminator="op")]
-
-
-class EraserRecord(Record):
-    """The eraser's registered name and every one of its settings."""
-
-    name: Annotated[str, Field(min_length=1)]
-    settings: dict[str, Setting] = Field(default_factory=dict)
-
-    @field_validator("settings")
-    @classmethod
-    def _are_exact_in_json(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
-        if "name" in settings:
-            message = "a setting cannot be called 'name': that is the eraser's own"
-            raise ValueError(message)
-        for key, value in settings.items():
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, int | float) and not _is_exact(one):
-                    message = f"setting {key} = {one} is not exact in JSON"
-                    raise ValueError(message)
-        return settings
 
 
 class DeltaRecord(Record):

@@ -84,9 +84,15 @@ class PromptError(UsageError):
 
 
 class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """The policy or an audit said no; nothing was written."""
+    """The policy or an audit said no; nothing was written.
+
+    Attributes:
+        entry: The `unlearnlog.entry.Entry` that would have been recorded, with every
+            reading; None where nothing was measured.
+    """
 
     exit_code: ClassVar[int] = 3
+    entry: object = None
 
 
 class IntegrityError(UnlearnlogError):

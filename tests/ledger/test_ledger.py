@@ -21,7 +21,14 @@ from tests.ledger.making import (
 )
 from unlearnlog.concept import concept_id
 from unlearnlog.delta import Delta, Full, state_after, state_digest
-from unlearnlog.entry import Append, DeltaRecord, Drop, SetGroup, StateRecord
+from unlearnlog.entry import (
+    Append,
+    DeltaRecord,
+    Drop,
+    EraserRecord,
+    SetGroup,
+    StateRecord,
+)
 from unlearnlog.errors import (
     IntegrityError,
     LedgerError,
@@ -129,7 +136,12 @@ def test_dropping_everything_gives_the_digest_of_the_base(ledger):
 def test_a_group_is_replayed_before_what_was_appended(ledger):
     erase(ledger, 0)
     solved = some_delta(1)
-    group = SetGroup(group="uce", members=(concept_id("Monet"),), object=solved.digest)
+    group = SetGroup(
+        group="uce",
+        eraser=EraserRecord(name="uce"),
+        members=(concept_id("Monet"),),
+        object=solved.digest,
+    )
     after = state_after(base_weights(), [solved, some_delta(0)])
     states = StateRecord(
         before=ledger.state_digest(ledger.head),

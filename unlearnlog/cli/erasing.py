@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,11 +23,15 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import Refused, UsageError
+from unlearnlog.report.terminal import Bars
 
 if TYPE_CHECKING:
-    from unlearnlog.run.erase import Order
-    from unlearnlog.run.place import Place
+    from unlearnlog.api import Ledger
+    from unlearnlog.concept import Concept
+    from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
+    from unlearnlog.run.compose import Composed
 
 
 @app.command()
@@ -38,14 +44,11 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Create an empty ledger for a model, in this folder."""
-    from unlearnlog.run.place import init as make
+    from unlearnlog.api import Ledger
 
-    made = make(start(ledger), model)
-    facts = {
-        "ledger": str(made.folder),
-        "model": made.base.source,
-        "base": made.base.root,
-    }
+    made = Ledger.init(start(ledger), model)
+    base = made.chain.base
+    facts = {"ledger": str(made.folder), "model": base.source, "base": base.root}
     answer(facts if as_json else None, lambda: list_facts(facts))
 
 
@@ -95,38 +98,48 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a concept, measure what that did, and record it."""
-    from unlearnlog.concept import free_prompt
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
-    from unlearnlog.run.erase import Order
-    from unlearnlog.run.place import place
 
-    rules = Policy.load(policy).saying(judge=judge, eraser=eraser, target=target)
-    free = tuple(free_prompt(text) for text in prompt or ())
     if len(concept) > 1 and not batch:
         raise UsageError(
             f"{len(concept)} concepts, but not --batch",
             fix="erase them one by one, or add --batch to train them together",
         )
-    at = place(
-        start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
-    )
-    said = {
-        "aliases": tuple(alias or ()),
-        "anchor": anchor,
-        "parent": parent,
-        "prompts": free,
-    }
-    if len(concept) > 1 and (alias or free):
+    if len(concept) > 1 and (alias or prompt):
         raise UsageError(
             f"--alias and --prompt say something of one concept, not of {len(concept)}",
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
-    named = tuple(at.world.named(name, kind=kind, said=said) for name in concept)
-    order = Order(named, rules, seed, accept_undecided)
+    rules = Policy.load(policy).saying(judge=judge, eraser=eraser, target=target)
+    where = Ledger.open(
+        start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
+    )
+    named = [
+        where.concept(
+            name,
+            kind,
+            aliases=alias or (),
+            anchor=anchor,
+            parent=parent,
+            prompts=prompt or (),
+        )
+        for name in concept
+    ]
     if dry_run:
-        _dry_run(at, order, as_json=as_json)
+        _dry_run(where, named, rules, as_json=as_json)
     else:
-        _add(at, order, as_json=as_json)
+        _say_if_new(where)
+        with _shown_if_refused(as_json=as_json), Bars(err) as bars:
+            done = where.add(
+                *named,
+                policy=rules,
+                seed=seed,
+                accept_undecided=accept_undecided,
+                watch=bars,
+            )
+        row = {**done.entry.row(), "created": done.created}
+        answer(row if as_json else None, lambda: _say(done.entry))
 
 
 @app.command()
@@ -143,16 +156,14 @@ def revert(
     as_json: JsonOption = False,
 ) -> None:
     """Leave entries out of the model, in the middle too, and record that."""
-    from unlearnlog.policy import Policy
-    from unlearnlog.report.terminal import Bars, readings_table, stale_table
-    from unlearnlog.run import undo
-    from unlearnlog.run.place import place
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.terminal import readings_table, stale_table
 
-    at = place(start(ledger))
-    rules = None if no_probes else Policy.load(policy)
+    where = Ledger.open(start(ledger))
     with Bars(err) as bars:
-        wish = undo.Wish(tuple(rev), rules, bars)
-        done = undo.rederive(at, wish) if rederive else undo.revert(at, wish)
+        done = where.revert(
+            *rev, policy=None if no_probes else policy, rederive=rederive, watch=bars
+        )
     row = {
         **done.entry.row(),
         "stale": [asdict(each) for each in done.stale],
@@ -176,41 +187,101 @@ def revert(
     )
 
 
-def _add(at: Place, order: Order, *, as_json: bool) -> None:
-    """Carry out an order, and say what came of it."""
-    from unlearnlog.report.terminal import Bars, readings_table
-    from unlearnlog.run import erase
+@app.command()
+def compose(
+    rev: Annotated[
+        list[str], typer.Argument(help="Branches, ids, or FOLDER@REV of other ledgers.")
+    ],
+    how: Annotated[
+        str, typer.Option("--how", help="Joint groups: replay solves, sum adds.")
+    ] = "replay",
+    accept_conflicts: Annotated[
+        bool, typer.Option("--accept-conflicts", help="Record it all the same.")
+    ] = False,
+    policy: PolicyOption = "default",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do in this branch what other branches or ledgers did, and measure it."""
+    from unlearnlog.api import Ledger
 
-    if at.ledger is None:
+    if how not in ("replay", "sum"):
+        raise UsageError(f"'{how}' is no way to compose", fix="known: replay, sum")
+    where = Ledger.open(start(ledger))
+    with _shown_if_refused(as_json=as_json), Bars(err) as bars:
+        done = where.compose(
+            *rev,
+            how="sum" if how == "sum" else "replay",
+            policy=policy,
+            accept_conflicts=accept_conflicts,
+            watch=bars,
+        )
+    row = {**done.entry.row(), "gap": done.gap, "conflicts": list(done.conflicts)}
+    answer(row if as_json else None, lambda: _say_composed(done))
+
+
+@contextmanager
+def _shown_if_refused(*, as_json: bool) -> Iterator[None]:
+    """Show what was measured before saying that it was refused."""
+    from unlearnlog.entry import Entry
+    from unlearnlog.report.terminal import readings_table
+
+    try:
+        yield
+    except Refused as error:
+        if isinstance(entry := error.entry, Entry):
+            row = {**entry.row(), "created": False} if as_json else None
+            answer(row, lambda: out.print(readings_table(entry.readings)))
+        raise
+
+
+def _say_if_new(where: Ledger) -> None:
+    if not where.exists:
         err.print(
-            f"no ledger yet: creating one in {at.folder} for the bundled model atelier "
-            "(for another: unlearnlog init --model PATH)",
+            f"no ledger yet: creating one in {where.folder} for the bundled model "
+            "atelier (for another: unlearnlog init --model PATH)",
             soft_wrap=True,
             highlight=False,
         )
-    with Bars(err) as bars:
-        outcome = erase.add(at, replace(order, watch=bars))
-    entry = outcome.entry
-    row = {**entry.row(), "created": outcome.created}
-    answer(row if as_json else None, lambda: out.print(readings_table(entry.readings)))
-    if not entry.verdict.passed:
-        erase.refuse(outcome)
-    if not as_json:
-        names = ", ".join(c.name for c in entry.concepts)
-        out.print(
-            f"recorded {entry.id[:12]}: {names} erased in {entry.seconds:.0f} s; "
-            "to take it back: unlearnlog reset HEAD~1",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
-def _dry_run(at: Place, order: Order, *, as_json: bool) -> None:
+def _say(entry: Entry) -> None:
+    from unlearnlog.report.terminal import readings_table
+
+    out.print(readings_table(entry.readings))
+    names = ", ".join(c.name for c in entry.concepts)
+    out.print(
+        f"recorded {entry.id[:12]}: {names} erased in {entry.seconds:.0f} s; "
+        "to take it back: unlearnlog reset HEAD~1",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _say_composed(done: Composed) -> None:
+    from unlearnlog.report.terminal import beside_table
+
+    out.print(beside_table(done.alone, done.entry.readings))
+    for conflict in done.conflicts:
+        err.print(f"accepted: {conflict}", style="yellow", soft_wrap=True)
+    names = ", ".join(concept.name for concept in done.entry.concepts) or "nothing new"
+    out.print(
+        f"recorded {done.entry.id[:12]}: {names} erased here, too; replay and sum are "
+        f"{100 * done.gap:.2g} % apart",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _dry_run(
+    where: Ledger, concepts: Sequence[Concept], policy: Policy, *, as_json: bool
+) -> None:
+    from unlearnlog.run.erase import Order
     from unlearnlog.run.estimate import estimate
 
-    found = estimate(at, order)
+    found = estimate(where.place, Order(tuple(concepts), policy))
     facts = {
-        "would forget": ", ".join(concept.name for concept in order.concepts),
+        "would forget": ", ".join(concept.name for concept in concepts),
         "forget set": f"{found.forget} pictures",
         "probes": f"{found.looked} pictures",
         "training": f"at most {found.steps} steps",

@@ -27,10 +27,9 @@ def checkout(
     as_json: JsonOption = False,
 ) -> None:
     """Write the model of a revision as a plain diffusers folder."""
-    from unlearnlog.run import look
-    from unlearnlog.run.place import place
+    from unlearnlog.api import Ledger
 
-    look.checkout(place(start(ledger)), rev, output)
+    Ledger.open(start(ledger)).checkout(rev, output)
     facts = {"revision": rev, "folder": str(output)}
     answer(facts if as_json else None, lambda: list_facts(facts))
 

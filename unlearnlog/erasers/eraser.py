@@ -67,11 +67,14 @@ class Eraser(ABC):
     Attributes:
         name: What the user types and an entry records.
         source: A link to where the method comes from.
+        joint: Whether its delta is a function of the set of concepts alone, solved
+            from the base; see `unlearnlog.run.joint`.
         target: What the erased prompts are made to paint instead.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
+    joint: ClassVar[bool] = False
 
     target: Target
 

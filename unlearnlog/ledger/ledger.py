@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, merkle_root
-from unlearnlog.entry import DeltaRecord, Entry, EntryId, plan
+from unlearnlog.entry import DeltaRecord, Entry, EntryId, SetGroup, plan
 from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Sums
@@ -30,8 +30,11 @@ from unlearnlog.ledger.store import FOLDER, Store
 from unlearnlog.made_with import now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
+    from unlearnlog.concept import ConceptId
     from unlearnlog.delta import Delta, Weights
 
 _LOOKS: Final = 20
@@ -217,59 +220,45 @@ class Ledger:
             WrongBase: A tensor of ``base`` is not the ledger's.
             IntegrityError: A delta is damaged, or the result is not what was recorded.
         """
-        from unlearnlog.delta import rounded, state_digest, tensor_record
-
-        recorded, deltas = self.state_digest(entry), self.plan(entry)
-        if not fresh and (state := self._quickly(deltas, base, recorded)) is not None:
+        if not fresh and (state := self._quickly(entry, base)) is not None:
             return state
-        change = partial(self._sums.change, deltas, delta=self.delta)
-        with suppress(ValueError):  # of a kept sum that is not what it was
-            state = rounded(base, change(fresh=fresh))
-            if state_digest(state, self.base.root) == recorded:
-                return state
-        records = {name: tensor_record(tensor) for name, tensor in base.items()}
-        self.base.check({**self.base.tensors, **records})
-        self._sums.clear()
-        try:
-            state = rounded(base, change(fresh=True))
-        except ValueError as error:
-            if not base.keys() >= self.base.tensors.keys():
-                raise  # the caller's doing, not the ledger's
-            raise IntegrityError(
-                f"entry {entry} cannot be replayed: {error}",
-                fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
-            ) from error
-        if (found := state_digest(state, self.base.root)) != recorded:
-            raise IntegrityError(
-                f"entry {entry} replays to {found}, recorded is {recorded}",
-                fix=f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1",
-            )
-        return state
+        return self._replayed(entry, base, fresh=fresh)[1]
 
-    def _quickly(
-        self, deltas: Sequence[Digest], base: Weights, recorded: Digest
-    ) -> dict[str, torch.Tensor] | None:
-        """Replay from a kept sum nearby, where that gives what was recorded."""
-        from unlearnlog.ledger.quick import Steps, quick_state
+    def change(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
+        """Return the exact change of an entry's state, checked like `state`.
 
-        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
-            if (near := self._sums.near(deltas)) is not None:
-                added, taken = map(self._store.parts, near.missing), near.extra
-                steps = Steps(near.start, [*added], [*map(self._store.parts, taken)])
-                state, found = quick_state(base, steps, self.base.root)
-                return state if found == recorded else None
+        Returns:
+            Float64 sums by tensor, before they are added to the base.
+        """
+        return self._replayed(entry, base)[0]
+
+    def solved(self, group: str, members: Sequence[ConceptId]) -> Digest | None:
+        """Find the delta that a joint group was ever set to for a set of concepts.
+
+        Args:
+            group: The group's name.
+            members: Ids of the concepts, sorted.
+        """
+        for entry in self._readable():
+            for change in self.entry(entry).changes:
+                if (
+                    isinstance(change, SetGroup)
+                    and change.group == group
+                    and change.members == tuple(members)
+                ):
+                    return change.object
         return None
 
     def weights(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
         """Give every tensor of ``base`` as it is after an entry."""
         return {**base, **self.state(entry, base)}
 
-    def append(self, entry: Entry, delta: Delta | None = None) -> EntryId:
+    def append(self, entry: Entry, *deltas: Delta) -> EntryId:
         """Record an entry, durably, and move the branch to it.
 
         Args:
             entry: Its parent is the branch's head.
-            delta: The delta it brought; None when all of its deltas are on disk.
+            deltas: Those of its deltas that are not on disk yet.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -284,10 +273,10 @@ class Ledger:
                     f"the ledger moved to {id_line(head)[:12]} in the meantime",
                     fix="run the same command again, on top of the new entry",
                 )
-            self._check_fit(entry, delta)
+            self._check_fit(entry, deltas)
             self._store.sweep()
             with self._store.writing() as writing:
-                if delta is not None:
+                for delta in deltas:
                     self._store.put_object(writing, delta)
                 self._store.put_entry(writing, entry)
                 self._move(writing, head, entry.id, why=entry.kind)
@@ -431,6 +420,53 @@ class Ledger:
                 collect(self._store, found)
         return found
 
+    def _quickly(
+        self, entry: EntryId | None, base: Weights
+    ) -> dict[str, torch.Tensor] | None:
+        """Replay from a kept sum nearby, where that gives what was recorded."""
+        from unlearnlog.ledger.quick import Steps, quick_state
+
+        recorded, deltas = self.state_digest(entry), self.plan(entry)
+        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
+            if (near := self._sums.near(deltas)) is not None:
+                added, taken = map(self._store.parts, near.missing), near.extra
+                steps = Steps(near.start, [*added], [*map(self._store.parts, taken)])
+                state, found = quick_state(base, steps, self.base.root)
+                return state if found == recorded else None
+        return None
+
+    def _replayed(
+        self, entry: EntryId | None, base: Weights, *, fresh: bool = False
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return an entry's exact change and its state, which is what was recorded."""
+        from unlearnlog.delta import rounded, state_digest, tensor_record
+
+        recorded, deltas = self.state_digest(entry), self.plan(entry)
+        summed = partial(self._sums.change, deltas, delta=self.delta)
+        with suppress(ValueError):  # of a kept sum that is not what it was
+            change = summed(fresh=fresh)
+            state = rounded(base, change)
+            if state_digest(state, self.base.root) == recorded:
+                return change, state
+        records = {name: tensor_record(tensor) for name, tensor in base.items()}
+        self.base.check({**self.base.tensors, **records})
+        self._sums.clear()
+        back = f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1"
+        try:
+            change = summed(fresh=True)
+            state = rounded(base, change)
+        except ValueError as error:
+            if not base.keys() >= self.base.tensors.keys():
+                raise  # the caller's doing, not the ledger's
+            raise IntegrityError(
+                f"entry {entry} cannot be replayed: {error}", fix=back
+            ) from error
+        if (found := state_digest(state, self.base.root)) != recorded:
+            raise IntegrityError(
+                f"entry {entry} replays to {found}, recorded is {recorded}", fix=back
+            )
+        return change, state
+
     def _readable(self) -> list[EntryId]:
         """List the entries that are what was recorded."""
         found = []
@@ -440,25 +476,26 @@ class Ledger:
                 found.append(entry)
         return found
 
-    def _check_fit(self, entry: Entry, delta: Delta | None) -> None:
+    def _check_fit(self, entry: Entry, deltas: Sequence[Delta]) -> None:
         """Refuse an entry that could not be replayed afterwards."""
         if Entry.from_json(entry.to_json()).state.before != (
             before := self.state_digest(entry.parent)
         ):
             message = f"entry starts from {entry.state.before}, its parent is {before}"
             raise ValueError(message)
-        given = delta and DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes)
-        if given is not None and given != entry.delta:
-            message = f"entry records {entry.delta}, its delta is {given}"
+        given = [DeltaRecord(digest=d.digest, n_bytes=d.n_bytes) for d in deltas]
+        if given and entry.delta != (given[0] if len(given) == 1 else None):
+            message = f"entry records {entry.delta}, its delta is {given[0]}"
             raise ValueError(message)
-        if entry.delta is not None and entry.delta.digest not in entry.objects:
-            message = f"no change of the entry uses its delta {entry.delta.digest}"
+        wanted = {*entry.objects}
+        brought = {record.digest for record in given}
+        if strange := (brought | {r.digest for r in [entry.delta] if r}) - wanted:
+            message = f"no change of the entry uses its delta {min(strange)}"
             raise ValueError(message)
-        if delta is not None:
+        for delta in deltas:
             self.base.check_fits(delta)
-        for digest in entry.objects:
-            if given is None or digest != given.digest:
-                self.delta(digest)
+        for digest in wanted - brought:
+            self.base.check_fits(self.delta(digest))
         plan([*(each for _, each in self.history(entry.parent)), entry])
 
     def _move(

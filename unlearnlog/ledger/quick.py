@@ -76,20 +76,26 @@ def quick_state(
         RuntimeError: Shapes do not fit.
     """
 
-    def made(name: str) -> tuple[torch.Tensor, TensorRecord]:
+    def made(name: str) -> tuple[torch.Tensor, TensorRecord] | None:
         tensor = _rounded(base[name].detach().cpu(), steps, name)
-        return tensor, tensor_record(tensor)
+        return None if tensor is None else (tensor, tensor_record(tensor))
 
     names = steps.names
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = dict(zip(names, pool.map(made, names), strict=True))
+        all_made = zip(names, pool.map(made, names), strict=True)
+        found = {name: each for name, each in all_made if each is not None}
     records = ((name, record) for name, (_, record) in found.items())
     digest = merkle_root(records, base_root)
     return {name: tensor for name, (tensor, _) in found.items()}, digest
 
 
-def _rounded(base: torch.Tensor, steps: Steps, name: str) -> torch.Tensor:
-    """Add the change of one tensor to the base's and round, some rows at a time."""
+def _rounded(base: torch.Tensor, steps: Steps, name: str) -> torch.Tensor | None:
+    """Add the change of one tensor to the base's and round, some rows at a time.
+
+    Returns:
+        None where the change is nothing but zeros, as in `unlearnlog.delta.rounded`.
+    """
+    moved = False
     start, thin, full = steps.start.get(name), steps.thin(name), steps.full(name)
     changed = torch.empty_like(base, memory_format=torch.contiguous_format)
     n_rows = max(1, _BLOCK // max(1, base[:1].numel()))
@@ -102,6 +108,7 @@ def _rounded(base: torch.Tensor, steps: Steps, name: str) -> torch.Tensor:
             block.addmm_(thin[0][rows], thin[1])
         for value in full:
             block += value[rows]
+        moved = moved or bool(block.any())
         block += base[rows]
         changed[rows] = block if base.dtype == torch.float32 else block.float()
-    return changed
+    return changed if moved else None

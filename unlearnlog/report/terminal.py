@@ -116,6 +116,20 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     return Group(summary, presence, note)
 
 
+def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
+    """Return what was read of concepts where they were erased, and after composing."""
+    table = _table("reading", "of", "alone", "together", "95 % interval", "n")
+    before = {(r.probe, r.concept): r for r in alone}
+    for reading in together:
+        if reading.probe == "presence" and reading.better == "higher":
+            continue
+        old = before.get((reading.probe, reading.concept))
+        of, value, *rest = _numbers(reading)
+        shown = "" if old is None else f"{old.value:.3f}"
+        table.add_row(reading.probe, of, shown, value, *rest[:2])
+    return table
+
+
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
     """Return the history, newest first, with the numbers people look for first."""
     table = _table(

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, Weights, state_after, state_digest
-from unlearnlog.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.delta import Delta
+from unlearnlog.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
 from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, Refused, TrainingError
-from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.ledger import Ledger
-from unlearnlog.made_with import made_with
-from unlearnlog.probes import PROBES
-from unlearnlog.probes.panel import Asked, Panel, Questions
-from unlearnlog.run.judging import base_answers, judge_for
+from unlearnlog.run import joint
+from unlearnlog.run.measure import Look, look_at
 from unlearnlog.run.place import live_concepts
+from unlearnlog.run.record import Draft
 from unlearnlog.shelf import NoShelf
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
     from unlearnlog.erasers import Eraser
     from unlearnlog.policy import Policy, Verdict
-    from unlearnlog.prompt import Target
-    from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
 
 
@@ -87,38 +75,69 @@ def add(at: Place, order: Order) -> Outcome:
     """
     started = time.monotonic()
     plan = plan_of(at, order)
-    policy, eraser, panel = plan.policy, plan.eraser, plan.panel
-    delta = _erased(at, eraser, plan.request)
-    state = state_after(at.model.base, [*at.deltas(), delta])
-    new = {**at.model.base, **state}
-    readings = _readings(panel, policy, plan.asked, new)
-    readings = _closer(panel, (plan.asked, plan.book), policy, readings, new)
-    verdict = policy.verdict(readings)
-    accepted = order.accept_undecided and not verdict.failures
-    entry = Entry(
-        parent=at.head,
-        kind="erase",
-        concepts=order.concepts,
-        eraser=_record(eraser),
+    eraser = plan.eraser
+    change: Append | SetGroup
+    delta: Delta | None
+    if eraser.joint:
+        group = joint.group_of(at, eraser)
+        group = joint.live_groups(at.history()).get(group.name, group)
+        wanted = group.holding([*group.members.values(), *order.concepts])
+        change, delta = joint.set_to(at, wanted)
+    else:
+        delta = _erased(at, eraser, plan.request)
+        change = Append(object=delta.digest)
+    draft = Draft(
+        "erase",
+        order.concepts,
+        EraserRecord(name=eraser.name, settings={**eraser.settings}),
+        (change,),
+        brought=() if delta is None else (delta,),
+        policy=order.policy.name,
         seed=order.seed,
-        policy=policy.name,
-        changes=(Append(object=delta.digest),),
-        delta=DeltaRecord(digest=delta.digest, n_bytes=delta.n_bytes),
-        state=StateRecord(
-            before=at.state_digest(), after=state_digest(state, at.manifest.root)
-        ),
-        readings=readings,
-        verdict=VerdictRecord(
-            passed=verdict.passed or accepted,
-            failures=verdict.failures,
-            undecided=verdict.undecided,
-        ),
-        seconds=round(time.monotonic() - started, 3),
-        made_with=made_with(),
+        started=started,
     )
-    if entry.verdict.passed:
+    return _concluded(at, order, plan.look, draft)
+
+
+def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcome:
+    """Take a delta that was made elsewhere for an erasure, and measure it as one.
+
+    Args:
+        at: Where to record it.
+        order: What it is said to erase; the policy's eraser is not asked.
+        delta: The change, to be added to what there is.
+        made: What made it, as far as anybody knows.
+
+    Raises:
+        ConceptError: As `add` does.
+    """
+    draft = Draft(
+        "import",
+        order.concepts,
+        made,
+        (Append(object=delta.digest),),
+        brought=(delta,),
+        policy=order.policy.name,
+        seed=order.seed,
+    )
+    return _concluded(at, order, plan_of(at, order).look, draft)
+
+
+def _concluded(at: Place, order: Order, look: Look, draft: Draft) -> Outcome:
+    """Look at an erasure, and record it if the policy agrees."""
+    state = draft.state(at)
+    readings = look.readings({**at.model.base, **state})
+    verdict = order.policy.verdict(readings)
+    accepted = order.accept_undecided and not verdict.failures
+    said = VerdictRecord(
+        passed=verdict.passed or accepted,
+        failures=verdict.failures,
+        undecided=verdict.undecided,
+    )
+    entry = draft.concluded(at, state, readings, said)
+    if said.passed:
         ledger = at.ledger or Ledger.init(at.folder, at.manifest)
-        ledger.append(entry, delta)
+        ledger.append(entry, *draft.brought)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
 
 
@@ -127,20 +146,14 @@ class Plan:
     """Everything that is known before anything is painted.
 
     Attributes:
-        policy: What was asked for.
         eraser: How it is done.
         request: What the eraser is given.
-        panel: Who looks at the result.
-        asked: What is looked at.
-        book: The prompts of everything.
+        look: Who looks at the result, and at what.
     """
 
-    policy: Policy
     eraser: Eraser
     request: Request
-    panel: Panel
-    asked: Asked
-    book: Book
+    look: Look
 
 
 def plan_of(at: Place, order: Order) -> Plan:
@@ -151,18 +164,13 @@ def plan_of(at: Place, order: Order) -> Plan:
     """
     gone = _gone(at, order.concepts)
     policy, concepts = order.policy, order.concepts
-    book, eraser = at.book(concepts), policy.chosen_eraser()
-    panel = _panel(at, policy, book, order.watch)
-    for concept in concepts:
-        _require_presence(panel, policy, book, concept)
-    return Plan(
-        policy,
-        eraser,
-        _request(at, panel, book, order, gone),
-        panel,
-        _asked(book, policy, concepts, gone=gone, target=eraser.target),
-        book,
+    eraser = policy.chosen_eraser()
+    look = look_at(
+        at, policy, concepts, gone=gone, target=eraser.target, watch=order.watch
     )
+    for concept in concepts:
+        _require_presence(look, concept)
+    return Plan(eraser, _request(at, look, order, gone), look)
 
 
 def _erased(at: Place, eraser: Eraser, request: Request) -> Delta:
@@ -188,22 +196,19 @@ def refuse(outcome: Outcome) -> None:
     """Raise what a verdict means that did not pass.
 
     Raises:
-        Refused: Always.
+        Refused: Always; it holds what would have been recorded.
     """
     verdict = outcome.verdict
-    if verdict.failures:
-        raise Refused(
-            "the policy refused it: " + "; ".join(verdict.failures),
-            fix="nothing was recorded; try another target or eraser, or another policy",
-        )
-    raise Refused(
-        "the policy cannot decide it: " + "; ".join(verdict.undecided),
-        fix="nothing was recorded; add --accept-undecided to record it all the same",
+    what = "refused" if verdict.failures else "cannot decide"
+    fix = "try another target or eraser, or another policy"
+    if not verdict.failures:
+        fix = "add --accept-undecided to record it all the same"
+    error = Refused(
+        f"the policy {what} it: {'; '.join(verdict.failures or verdict.undecided)}",
+        fix=f"nothing was recorded; {fix}",
     )
-
-
-def _record(eraser: Eraser) -> EraserRecord:
-    return EraserRecord(name=eraser.name, settings={**eraser.settings})
+    error.entry = outcome.entry
+    raise error
 
 
 def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
@@ -225,21 +230,9 @@ def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
     return [concept for _, concept in live.values()]
 
 
-def _panel(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
-    sampling = policy.painting()
-    judge = judge_for(at, policy.judge, book.world, watch)
-    known, root = base_answers(at, judge), at.manifest.root
-
-    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
-        return known.of(cells, root, (sampling.steps, sampling.guidance))
-
-    return Panel(at.model, judge, answers, sampling, watch)
-
-
-def _require_presence(
-    panel: Panel, policy: Policy, book: Book, concept: Concept
-) -> None:
+def _require_presence(look: Look, concept: Concept) -> None:
     """Refuse to erase what the base does not paint."""
+    panel, policy, book = look.panel, look.policy, look.book
     if panel.judge is None:
         return
     answers = panel.base_answers(book.erased(concept, policy.probes.erased))
@@ -253,9 +246,8 @@ def _require_presence(
         )
 
 
-def _request(
-    at: Place, panel: Panel, book: Book, order: Order, gone: Sequence[Concept]
-) -> Request:
+def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Request:
+    book = look.book
     names = {concept.name for concept in order.concepts}
     all_gone = names | {concept.name for concept in gone}
     return Request(
@@ -268,110 +260,8 @@ def _request(
             for concept in order.concepts
             if (pairs := book.kin(concept, all_gone))
         ),
-        sampling=panel.sampling,
+        sampling=look.panel.sampling,
         seed=order.seed,
         watch=order.watch,
         shelf=at.ledger.shelf if at.ledger else NoShelf(),
     )
-
-
-def _asked(
-    book: Book,
-    policy: Policy,
-    concepts: Sequence[Concept],
-    *,
-    gone: Sequence[Concept],
-    target: Target,
-) -> Asked:
-    """Return what is looked at, in the sizes that the policy asks for."""
-    sizes = policy.probes
-    names = {c.name for c in (*concepts, *gone)}
-    nats = -(-sizes.information // len(concepts))
-
-    def clear(cells: Sequence[Cell], own: Concept) -> tuple[Cell, ...]:
-        others = names - {own.name}
-        return tuple(c for c in cells if not {c.subject, c.style} & others)
-
-    about = []
-    for concept in concepts:
-        erased = clear(book.erased(concept, sizes.erased), concept)
-        about.append(
-            Questions(
-                concept,
-                erased=erased,
-                information=book.information(erased[:nats], concept),
-                target=clear(book.target(concept, target, sizes.erased), concept),
-                instead=target,
-                renamed=clear(book.renamed(concept, sizes.renamed), concept),
-                family=clear(book.family(concept, sizes.family), concept),
-                near=book.world.near(concept.name) - names,
-                alike=book.alike(concept, names, sizes.alike) if sizes.alike else (),
-            )
-        )
-    return Asked(
-        tuple(about),
-        kept=book.kept(names, sizes.kept),
-        earlier={e.name: clear(book.erased(e, sizes.earlier), e) for e in gone},
-    )
-
-
-def _readings(
-    panel: Panel, policy: Policy, asked: Asked, new: Weights
-) -> tuple[Reading, ...]:
-    seen: list[Reading] = []
-    if panel.judge is not None:
-        evidence = panel.looked(asked, new)
-        seen += [reading for probe in PROBES for reading in probe.readings(evidence)]
-        seen += panel.distance(asked, new, policy.probes.distance)
-    return (*seen, *panel.information(asked, new))
-
-
-def _closer(
-    panel: Panel,
-    looked: tuple[Asked, Book],
-    policy: Policy,
-    readings: tuple[Reading, ...],
-    new: Weights,
-) -> tuple[Reading, ...]:
-    """Look again, at more pictures, where too few of them speak against it."""
-    screens = {(r.probe, r.concept) for r in policy.verdict(readings).screens}
-    if not screens or panel.judge is None:
-        return readings
-    asked, book = looked
-    names = {concept for probe, concept in screens if probe == "presence"}
-    gone = {*asked.earlier, *(q.concept.name for q in asked.about)}
-    kept = book.kept(gone, PER_CELL)
-    world = book.world
-    more = Asked(
-        tuple(
-            replace(
-                q,
-                erased=_only(book.erased(q.concept), q.erased),
-                renamed=_only(book.renamed(q.concept), q.renamed),
-                family=_only(book.family(q.concept), q.family),
-                alike=_only(book.alike(q.concept, gone), q.alike),
-            )
-            for q in asked.about
-            if any(concept == q.concept.name for _, concept in screens)
-        ),
-        kept=tuple(cell for cell in kept if {cell.subject, cell.style} & names),
-        earlier={
-            name: _only(book.erased(world.concepts[name]), cells)
-            for name, cells in asked.earlier.items()
-            if name in names
-        },
-    )
-    evidence = panel.looked(more, new)
-    better = {
-        (r.probe, r.concept): r
-        for probe in PROBES
-        for r in probe.readings(evidence)
-        if (r.probe, r.concept) in screens
-    }
-    return tuple(better.get((r.probe, r.concept), r) for r in readings)
-
-
-def _only(cells: Sequence[Cell], like: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Return those cells that show what some cell in ``like`` shows."""
-    shown = {(cell.subject, cell.style) for cell in like}
-    return tuple(cell for cell in cells if (cell.subject, cell.style) in shown)

@@ -51,7 +51,7 @@ def estimate(at: Place, order: Order) -> Estimate:
         ConceptError: As `add` does before it begins.
     """
     plan = plan_of(at, order)
-    request, eraser = plan.request, plan.eraser
+    request, eraser, look = plan.request, plan.eraser, plan.look
     work = eraser.work(len(order.concepts))
     sampling = request.sampling
     named = [prompt.text for prompt in request.forget[0]][: sampling.batch]
@@ -63,11 +63,11 @@ def estimate(at: Place, order: Order) -> Estimate:
     small.erase(replace(request, forget=request.forget[:1]))
     trained = time.monotonic() - started - per_picture * least.pictures
     per_step = max(trained, 0.0) / least.steps
-    nats = plan.policy.probes.information * 2 * _PER_NAT_PICTURE
-    known = plan.panel.known(plan.asked.concepts + plan.asked.others)
-    unknown = sum(answer is None for answer in known) if plan.panel.judge else 0
-    judged = plan.asked.concepts + plan.asked.others if plan.panel.judge else ()
-    looked = len(judged) + unknown + nats + 3 * plan.policy.probes.distance
+    nats = look.policy.probes.information * 2 * _PER_NAT_PICTURE
+    known = look.panel.known(look.asked.concepts + look.asked.others)
+    unknown = sum(answer is None for answer in known) if look.panel.judge else 0
+    judged = look.asked.concepts + look.asked.others if look.panel.judge else ()
+    looked = len(judged) + unknown + nats + 3 * look.policy.probes.distance
     seconds = per_picture * (work.pictures + looked) + per_step * work.steps
     return Estimate(work.pictures, looked, work.steps, round(seconds, 1), _peak(at))
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from unlearnlog.concept import Concept
 
 _ON_CPU: Final = "cpu"
+ERASING: Final = ("erase", "import", "compose")
+"""Kinds of entries whose concepts are erased until somebody takes that back."""
+
 DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -78,10 +81,13 @@ class Place:
         """Every entry up to the head, oldest first."""
         return self.ledger.history(self.head) if self.ledger else []
 
-    def deltas(self) -> list[Delta]:
-        """Every delta of the head's state, in replay order."""
-        ledger = self.ledger
-        return [ledger.delta(d) for d in ledger.plan(self.head)] if ledger else []
+    def delta(self, digest: Digest) -> Delta:
+        """Read one delta of the ledger."""
+        return self.the_ledger().delta(digest)
+
+    def change(self) -> Weights:
+        """Return the exact change of the head's state, float64, by tensor."""
+        return self.ledger.change(self.head, self.model.base) if self.ledger else {}
 
     def state_digest(self) -> Digest:
         """Digest of the head's state."""
@@ -171,7 +177,7 @@ def live_concepts(
     return {
         concept.name: (entry_id, concept)
         for entry_id, entry in history
-        if entry.kind == "erase" and entry_id not in gone
+        if entry.kind in ERASING and entry_id not in gone
         for concept in entry.concepts
     }
 

@@ -5,32 +5,29 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.delta import Weights, state_after, state_digest
+from unlearnlog.delta import Weights
 from unlearnlog.entry import (
     Append,
     Drop,
     Entry,
     EntryId,
     EraserRecord,
-    StateRecord,
     VerdictRecord,
     dropped,
-    plan,
 )
 from unlearnlog.errors import LedgerError, UsageError
-from unlearnlog.made_with import made_with
-from unlearnlog.probes import PROBES
-from unlearnlog.probes.panel import Asked
-from unlearnlog.run import erase
-from unlearnlog.run.judging import panel_for
+from unlearnlog.run import erase, joint
+from unlearnlog.run.measure import state_readings
 from unlearnlog.run.place import live_concepts
+from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
+    from unlearnlog.digest import Digest
     from unlearnlog.ledger import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
@@ -115,7 +112,7 @@ def rederive(at: Place, wish: Wish) -> Reverted:
     later = [
         (entry_id, entry)
         for entry_id, entry in history[first:]
-        if entry_id not in {*gone, *ids} and entry.kind == "erase"
+        if entry_id not in {*gone, *ids} and entry.kind == "erase" and _own(entry)
     ]
     done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], wish)
     again = []
@@ -165,7 +162,7 @@ def _wanted(
                 f"entry {entry[:12]} is left out already",
                 fix="to bring it back, revert the entry that left it out",
             )
-        if not any(isinstance(c, Append | Drop) for c in chain[entry].changes):
+        if not chain[entry].changes:
             raise LedgerError(
                 f"entry {entry[:12]} added nothing that could be left out",
                 fix="name an entry that erased something: unlearnlog log",
@@ -182,38 +179,37 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
     started = time.monotonic()
     ledger, history = at.the_ledger(), at.history()
     chain = dict(history)
-    before = ledger.state_digest(ledger.head)
-    draft = Entry(
-        parent=ledger.head,
-        kind="revert",
-        concepts=_concepts(chain[entry] for entry in ids),
-        eraser=EraserRecord(name="revert"),
-        seed=0,
+    draft = Draft(
+        "revert",
+        _concepts(chain[entry] for entry in ids),
+        EraserRecord(name="revert"),
+        tuple(Drop(entry=entry) for entry in ids),
         policy=wish.policy.name if wish.policy else "none",
-        changes=tuple(Drop(entry=entry) for entry in ids),
-        delta=None,
-        state=StateRecord(before=before, after=before),
-        verdict=VerdictRecord(passed=True),
-        seconds=0.0,
-        made_with=made_with(),
+        started=started,
     )
-    digests = plan([*chain.values(), draft])
-    deltas = (ledger.delta(digest) for digest in digests)
-    state = state_after(at.model.base, deltas)
+    draft = _with_groups(at, draft)
+    state = draft.state(at)
     readings = _readings(at, draft, {**at.model.base, **state}, wish)
     failures = _failures(wish.policy, readings)
-    entry = draft.model_copy(
-        update={
-            "state": StateRecord(
-                before=before, after=state_digest(state, at.manifest.root)
-            ),
-            "readings": readings,
-            "verdict": VerdictRecord(passed=not failures, failures=failures),
-            "seconds": round(time.monotonic() - started, 3),
-        }
-    )
-    ledger.append(entry)
+    verdict = VerdictRecord(passed=not failures, failures=failures)
+    entry = draft.concluded(at, state, readings, verdict)
+    ledger.append(entry, *draft.brought)
     return Reverted(entry, _stale(ledger, history, ids))
+
+
+def _with_groups(at: Place, draft: Draft) -> Draft:
+    """Let joint groups hold what is left of them when the draft's drops count."""
+    history = at.history()
+    before = joint.live_groups(history)
+    own = draft.entry(at)
+    after = joint.live_groups([*history, (own.id, own)])
+    moved = [g for g in after.values() if g.members != before[g.name].members]
+    found = [joint.set_to(at, group) for group in moved]
+    return replace(
+        draft,
+        changes=(*draft.changes, *(change for change, _ in found)),
+        brought=tuple(delta for _, delta in found if delta is not None),
+    )
 
 
 def _concepts(entries: Iterable[Entry]) -> tuple[Concept, ...]:
@@ -222,27 +218,14 @@ def _concepts(entries: Iterable[Entry]) -> tuple[Concept, ...]:
     return tuple(found.values())
 
 
-def _readings(at: Place, draft: Entry, new: Weights, wish: Wish) -> tuple[Reading, ...]:
+def _readings(at: Place, draft: Draft, new: Weights, wish: Wish) -> tuple[Reading, ...]:
     """Look at what is still erased, and at everything else, what came back with it."""
     if wish.policy is None:
         return ()
-    live = live_concepts([*at.history(), (draft.id, draft)])
+    own = draft.entry(at)
+    live = live_concepts([*at.history(), (own.id, own)])
     gone = [concept for _, concept in live.values()]
-    book, sizes = at.book(gone), wish.policy.probes
-    panel = panel_for(at, wish.policy, book, wish.watch)
-    if panel.judge is None:
-        return ()
-    earlier = {
-        concept.name: tuple(
-            cell
-            for cell in book.erased(concept, sizes.earlier)
-            if not {cell.subject, cell.style} & (live.keys() - {concept.name})
-        )
-        for concept in gone
-    }
-    asked = Asked((), kept=book.kept(set(live), sizes.kept), earlier=earlier)
-    evidence = panel.looked(asked, new)
-    return tuple(r for probe in PROBES for r in probe.readings(evidence))
+    return state_readings(at, gone, new, wish.policy, wish.watch)
 
 
 def _failures(policy: Policy | None, readings: Sequence[Reading]) -> tuple[str, ...]:
@@ -258,7 +241,7 @@ def _stale(
     """Return later entries whose text directions are near those left out."""
     chain = dict(history)
     gone = dropped(list(chain.values())) | set(ids)
-    left_out = [ledger.delta(d) for entry in ids for d in chain[entry].objects]
+    left_out = [ledger.delta(d) for entry in ids for d in _own(chain[entry])]
     first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
     found = []
     for entry_id, entry in history[first:]:
@@ -266,7 +249,7 @@ def _stale(
             continue
         cosines = [
             ledger.delta(digest).overlap(other)
-            for digest in entry.objects
+            for digest in _own(entry)
             for other in left_out
         ]
         degrees = math.degrees(math.acos(max(cosines, default=0.0)))
@@ -274,3 +257,8 @@ def _stale(
             names = tuple(concept.name for concept in entry.concepts)
             found.append(Stale(entry_id, names, round(degrees, 1)))
     return tuple(sorted(found, key=lambda stale: stale.degrees))
+
+
+def _own(entry: Entry) -> list[Digest]:
+    """Return the deltas that stay as they were computed; a group's do not."""
+    return [change.object for change in entry.changes if isinstance(change, Append)]

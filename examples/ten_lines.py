@@ -1,0 +1,20 @@
+"""Erase a style, look at what that did, and take it back: the ledger from Python.
+
+Needs no download: the ledger is made for the model that ships.
+"""
+
+from diffusers import StableDiffusionPipeline
+
+from unlearnlog import Ledger
+
+ledger = Ledger.init("picasso")
+done = ledger.add("Picasso", policy="fast")
+for reading in done.entry.readings[:3]:
+    print(f"{reading.probe} of {reading.concept}: {reading.value:.3f}, n {reading.n}")
+
+ledger.checkout("HEAD", "without-picasso")  # a plain diffusers folder
+pipeline = StableDiffusionPipeline.from_pretrained("without-picasso")
+ledger.revert("HEAD", policy=None)  # the bits of never having erased him
+ledger.apply(pipeline, "HEAD")  # into a pipeline that is loaded already
+picture = pipeline("a painting of a cat by Picasso", num_inference_steps=10).images[0]
+picture.save("picasso-is-back.png")

@@ -1,0 +1,179 @@
+"""The ledger as a Python object, on tiny pipelines of random weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from tests import joint
+from tests.test_history import some_delta
+from tests.tiny import build_pipeline
+from unlearnlog import Ledger
+from unlearnlog.entry import Entry, EraserRecord
+from unlearnlog.errors import (
+    ConceptError,
+    LedgerError,
+    NoLedger,
+    Refused,
+    RevisionError,
+    WrongBase,
+)
+from unlearnlog.policy import Policy
+from unlearnlog.run import erase
+
+ROWS = {"Picasso": [0, 1], "Monet": [2, 3], "cat": [4, 5]}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_pipeline(tmp_path_factory.mktemp("api") / "model")
+
+
+@pytest.fixture
+def ledger(model, tmp_path):
+    return Ledger.init(tmp_path / "here", str(model))
+
+
+def quick(**limits):
+    data = {**joint.policy(), "eraser": {"name": "mim"}}
+    data["limits"] = [{"reading": name, **bound} for name, bound in limits.items()]
+    return Policy.of(data, "quick")
+
+
+def erased(ledger, *names):
+    """Record erasures that nobody trained."""
+    for name in names:
+        delta = some_delta(ledger.place.model.base, len(name), ROWS[name])
+        order = erase.Order((ledger.concept(name),), quick())
+        made = EraserRecord(name="elsewhere")
+        assert erase.adopted(ledger.place, order, delta, made).entry.verdict.passed
+
+
+def projections(ledger, pipeline):
+    parts = dict(pipeline.unet.named_parameters(prefix="unet"))
+    return {name: parts[name].detach().clone() for name in ledger.place.model.base}
+
+
+def same(one, two):
+    return all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def test_the_package_offers_the_ledger_without_torch():
+    code = (
+        "import sys, unlearnlog\n"
+        "assert unlearnlog.__all__ == ['Ledger', '__version__']\n"
+        "assert not hasattr(unlearnlog, 'Legder')\n"
+        "unlearnlog.Ledger\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_ledger_is_opened_from_below_and_says_what_is_in_it(ledger):
+    erased(ledger, "Picasso", "Monet")
+    (ledger.folder / "below").mkdir()
+
+    again = Ledger.open(ledger.folder / "below")
+
+    assert again.folder == ledger.folder
+    assert [e.concepts[0].name for e in again.entries()] == ["Picasso", "Monet"]
+    assert len(again.entries("HEAD~1")) == 1
+    assert again.entries("base") == []
+
+
+def test_what_is_not_there_is_not_opened(tmp_path):
+    with pytest.raises(NoLedger):
+        Ledger.open(tmp_path)
+    assert not Ledger.open(tmp_path, may_create=True).exists
+
+
+def test_a_second_ledger_in_one_folder_is_refused(ledger, model):
+    with pytest.raises(LedgerError, match="already"):
+        Ledger.init(ledger.folder, str(model))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_revision_is_applied_to_a_loaded_pipeline(ledger, model, dtype):
+    erased(ledger, "Picasso", "Monet")
+    pipeline = StableDiffusionPipeline.from_pretrained(model, dtype=dtype)
+    before = projections(ledger, pipeline)
+
+    assert ledger.apply(pipeline, "HEAD") is pipeline
+
+    at = ledger.place
+    wanted = at.weights(at.head)
+    found = projections(ledger, pipeline)
+    assert all(torch.equal(found[n], wanted[n].to(dtype)) for n in wanted)
+    assert any(not torch.equal(found[n], before[n]) for n in wanted)
+    ledger.apply(pipeline, "base")
+    assert all(
+        torch.equal(t, before[n]) for n, t in projections(ledger, pipeline).items()
+    )
+
+
+def test_an_applied_revision_is_the_one_that_is_checked_out(ledger, model, tmp_path):
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+
+    ledger.apply(pipeline)
+    ledger.checkout("HEAD", tmp_path / "out")
+
+    other = StableDiffusionPipeline.from_pretrained(tmp_path / "out")
+    theirs = other.unet.state_dict()
+    assert all(torch.equal(t, theirs[n]) for n, t in pipeline.unet.state_dict().items())
+
+
+def test_a_pipeline_of_another_model_is_refused_and_left_alone(ledger, model):
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    with torch.no_grad():
+        pipeline.unet.conv_in.weight.add_(1)
+    before = projections(ledger, pipeline)
+
+    with pytest.raises(WrongBase, match=r"not the same: unet\.conv_in\.weight"):
+        ledger.apply(pipeline)
+
+    assert all(
+        torch.equal(t, before[n]) for n, t in projections(ledger, pipeline).items()
+    )
+
+
+def test_what_is_no_pipeline_is_refused(ledger):
+    with pytest.raises(WrongBase, match="not the ledger's base"):
+        ledger.apply(object())
+
+
+def test_a_refused_erasure_raises_and_shows_what_it_measured(ledger):
+    limits = {"bound-mi": {"at_most": -1e9}}
+
+    with pytest.raises(Refused, match="bound-mi of Picasso") as caught:
+        ledger.add(ledger.concept("Picasso", "style"), policy=quick(**limits))
+
+    assert ledger.entries() == []
+    assert isinstance(caught.value.entry, Entry)
+    assert caught.value.entry.readings
+
+
+def test_erasing_nothing_is_refused(ledger):
+    with pytest.raises(ConceptError, match="no concept is named"):
+        ledger.add()
+
+
+def test_histories_are_taken_back_and_put_together(ledger):
+    erased(ledger, "Picasso")
+    ledger.chain.create_branch("other", "base")
+    ledger.chain.switch("other")
+    erased(ledger, "Monet", "cat")
+    ledger.revert("HEAD~1", policy=None)
+
+    done = ledger.compose("main", policy=quick())
+
+    assert [c.name for c in done.entry.concepts] == ["Picasso"]
+    assert done.gap == 0
+    assert len(ledger.chain.plan(ledger.chain.head)) == 2
+    with pytest.raises(RevisionError):
+        ledger.compose("nowhere", policy=quick())

@@ -1,0 +1,376 @@
+"""Joint erasures and composed histories, on a model of one small matrix."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tests import joint as joint_tests
+from tests.fakes import LinearModel
+from tests.joint import Together
+from tests.test_history import some_delta
+from unlearnlog import erasers
+from unlearnlog.atelier.world import CONCEPTS
+from unlearnlog.delta import state_after, state_digest
+from unlearnlog.entry import EraserRecord, SetGroup
+from unlearnlog.errors import LedgerError, Refused, RevisionError, WrongBase
+from unlearnlog.ledger import Ledger
+from unlearnlog.policy import Policy
+from unlearnlog.run import compose, erase, undo
+from unlearnlog.run.place import Place, live_concepts, place
+
+NAMES = ("Picasso", "Monet", "cat", "Hokusai")
+
+
+class Quick(LinearModel):
+    """Paints in one step, however many are asked for."""
+
+    def paint(self, prompts, seeds, *, sampling, **options):
+        sampling = replace(sampling, steps=1)
+        return super().paint(prompts, seeds, sampling=sampling, **options)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Return a place without a ledger, of a model that paints in no time."""
+    linear: Any = Quick()
+    folder = tmp_path_factory.mktemp("model")
+    return Place(folder, None, linear, linear.manifest, CONCEPTS)
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch):
+    table = MappingProxyType({**erasers.ERASERS, Together.name: Together})
+    monkeypatch.setattr(erasers, "ERASERS", table)
+    monkeypatch.setattr(Together, "n_solved", 0)
+
+
+@pytest.fixture
+def at(model, tmp_path):
+    return ledger_in(model, tmp_path / "one")
+
+
+def ledger_in(model, folder) -> Any:
+    return replace(model, folder=folder, ledger=Ledger.init(folder, model.manifest))
+
+
+def fresh(at):
+    """Look at the ledger again: a place remembers the concepts it has seen."""
+    return replace(at, ledger=Ledger.open(at.folder))
+
+
+def add(at, *names, **settings):
+    rules = Policy.of(joint_tests.policy(**settings), "joint")
+    concepts = tuple(at.world.concept(name) for name in names)
+    return erase.add(fresh(at), erase.Order(concepts, rules)).entry
+
+
+def train(at, name, seed, rows=(0,)):
+    """Record what a gradient eraser could have made."""
+    delta = some_delta(at.model.base, seed, list(rows))
+    rules = Policy.of(joint_tests.policy(), "joint")
+    order = erase.Order((at.world.concept(name),), rules)
+    return erase.adopted(fresh(at), order, delta, EraserRecord(name="elsewhere")).entry
+
+
+def assert_sound(at):
+    """Every entry replays from its deltas to what was recorded."""
+    ledger = Ledger.open(at.folder)
+    assert ledger.fsck() == ()
+    for entry in ledger.reachable():
+        ledger.state(entry, at.model.base, fresh=True)  # compares the digests
+
+
+def wish(*revs, how="replay", accept=False, judge="none", limits=()):
+    data = {**joint_tests.policy(judge), "limits": limits}
+    return compose.Wish(revs, Policy.of(data, "joint"), how, accept_conflicts=accept)
+
+
+def put_together(at, *revs, **options):
+    return compose.compose(fresh(at), wish(*revs, **options))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(NAMES[:3])))
+def test_the_order_of_joint_erasures_means_nothing(model, at, tmp_path, order):
+    for name in order:
+        add(at, name)
+    batch = ledger_in(model, tmp_path / "batch")
+    add(batch, *NAMES[:3])
+
+    assert at.state_digest() == batch.state_digest()
+    assert at.ledger.plan(at.head) == batch.ledger.plan(batch.head)
+    assert len(at.ledger.plan(at.head)) == 1
+
+
+def test_taking_one_out_of_the_middle_is_the_set_without_it(model, at, tmp_path):
+    for name in NAMES:
+        add(at, name)
+    undo.revert(fresh(at), undo.Wish(("HEAD~2",), None))
+
+    without = ledger_in(model, tmp_path / "without")
+    add(without, "Hokusai", "cat", "Picasso")
+    assert at.state_digest() == without.state_digest()
+    assert set(live_concepts(at.history())) == {"Picasso", "cat", "Hokusai"}
+    assert_sound(at)
+
+
+def test_a_set_that_was_solved_is_not_solved_again(at):
+    for name in NAMES[:2]:
+        add(at, name)
+    before, n_solved = at.state_digest(), Together.n_solved
+
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+
+    assert at.state_digest() == before
+    assert Together.n_solved == n_solved == 2
+    assert set(live_concepts(at.history())) == {"Picasso", "Monet"}
+
+
+def test_a_group_whose_last_member_goes_leaves_the_base(at):
+    add(at, "Picasso")
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+
+    change = at.ledger.entry(at.head).changes[-1]
+    assert isinstance(change, SetGroup)
+    assert (change.members, change.object) == ((), None)
+    assert at.state_digest() == at.ledger.state_digest(None)
+
+
+def test_other_settings_are_another_group(at):
+    add(at, "Picasso")
+    add(at, "Monet", scale=2e-3)
+
+    assert len(at.ledger.plan(at.head)) == 2
+
+
+def test_joint_and_gradient_erasures_are_taken_back_in_one_go(model, at, tmp_path):
+    add(at, "Picasso")
+    train(at, "cat", 1)
+    add(at, "Monet")
+    undo.revert(fresh(at), undo.Wish(("HEAD~2", "HEAD~1"), None))
+
+    only = ledger_in(model, tmp_path / "only")
+    add(only, "Monet")
+    assert at.state_digest() == only.state_digest()
+
+
+def test_another_file_of_concepts_is_not_solved_with(at, tmp_path):
+    for name in NAMES[:3]:
+        add(at, name)
+    other = tmp_path / "other.toml"
+    other.write_text(at.concepts.read_text() + "\n# another day\n")
+
+    with pytest.raises(LedgerError, match="another file of concepts") as caught:
+        undo.revert(replace(fresh(at), concepts=other), undo.Wish(("HEAD~1",), None))
+
+    assert "--concepts" in caught.value.fix
+    assert len(at.ledger.history(at.head)) == 3
+
+
+def branched(at):
+    """Picasso on main; from there Monet on one branch, cat on another."""
+    add(at, "Picasso")
+    train(at, "Hokusai", 7)
+    for name, concept in (("one", "Monet"), ("two", "cat")):
+        at.ledger.create_branch(name, "main")
+        at.ledger.switch(name)
+        add(at, concept)
+        train(at, {"one": "Klimt", "two": "dog"}[name], len(concept))
+    at.ledger.switch("main")
+
+
+def test_replay_solves_a_group_for_the_concepts_of_all_sides(model, at, tmp_path):
+    branched(at)
+
+    done = put_together(at, "one", "two")
+
+    whole = ledger_in(model, tmp_path / "whole")
+    add(whole, "cat", "Monet", "Picasso")
+    for name, seed in (("dog", 3), ("Klimt", 5), ("Hokusai", 7)):
+        train(whole, name, seed)
+    assert at.state_digest() == whole.state_digest()
+    assert done.entry.kind == "compose"
+    assert {c.name for c in done.entry.concepts} == {"Monet", "Klimt", "cat", "dog"}
+    assert set(live_concepts(at.history())) == set(live_concepts(whole.history()))
+    assert_sound(at)
+
+
+def test_the_order_of_sides_means_nothing(at):
+    branched(at)
+    put_together(at, "one", "two")
+    first = at.state_digest()
+    at.ledger.reset("HEAD~1")
+
+    put_together(at, "two")
+    put_together(at, "one")
+
+    assert at.state_digest() == first
+
+
+def test_a_sum_adds_what_each_side_did_to_the_weights(at):
+    branched(at)
+    base, changes = at.model.base, {}
+    for name in ("main", "one", "two"):
+        changes[name] = at.ledger.change(at.ledger.resolve(name), base)
+
+    done = put_together(at, "one", "two", how="sum")
+
+    (tensor,) = changes["main"]
+    wanted = changes["one"][tensor] + changes["two"][tensor] - changes["main"][tensor]
+    found = at.ledger.change(at.ledger.head, base)[tensor]
+    assert (found == wanted).all()
+    assert done.gap > 0
+
+
+def test_the_gap_is_that_between_replay_and_sum(at):
+    branched(at)
+    found = {}
+    for how in ("replay", "sum"):
+        done = put_together(at, "one", "two", how=how)
+        (change,) = at.ledger.change(at.ledger.head, at.model.base).values()
+        found[how] = (change, done.gap)
+        at.ledger.reset("HEAD~1")
+
+    replay, summed = found["replay"][0], found["sum"][0]
+    wanted = float((replay - summed).norm() / summed.norm())
+    assert found["replay"][1] == found["sum"][1] == pytest.approx(wanted, rel=1e-9)
+    assert wanted > 1e-3
+
+
+def test_without_a_joint_group_there_is_no_gap(at):
+    for name, concept in (("one", "Monet"), ("two", "cat")):
+        at.ledger.create_branch(name, "base")
+        at.ledger.switch(name)
+        train(at, concept, len(concept))
+    at.ledger.switch("main")
+
+    done = put_together(at, "one", "two")
+
+    assert done.gap == 0
+    deltas = [some_delta(at.model.base, seed, [0]) for seed in (5, 3)]
+    after = state_digest(state_after(at.model.base, deltas), at.manifest.root)
+    assert at.state_digest() == after
+
+
+def test_what_a_side_took_back_is_taken_back(at):
+    branched(at)
+    at.ledger.switch("two")
+    undo.revert(fresh(at), undo.Wish((at.ledger.resolve("main"),), None))
+    undo.revert(fresh(at), undo.Wish((at.ledger.resolve("main~1"),), None))
+    at.ledger.switch("main")
+
+    put_together(at, "one", "two")
+
+    assert set(live_concepts(at.history())) == {"Monet", "Klimt", "cat", "dog"}
+    assert_sound(at)
+
+
+def test_what_this_branch_took_back_stays_taken_back(at):
+    branched(at)
+    undo.revert(fresh(at), undo.Wish(("HEAD", "HEAD~1"), None))
+
+    put_together(at, "one")
+
+    assert set(live_concepts(at.history())) == {"Monet", "Klimt"}
+
+
+def test_a_composition_can_be_reverted_and_reverted_back(at):
+    branched(at)
+    before = at.state_digest()
+    put_together(at, "one", "two")
+    after = at.state_digest()
+
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    assert at.state_digest() == before
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    assert at.state_digest() == after
+
+
+def test_nothing_comes_twice(at):
+    branched(at)
+    put_together(at, "one", "two")
+
+    with pytest.raises(LedgerError, match="nothing there that main does not have"):
+        put_together(at, "two", "one")
+
+
+def test_another_ledger_of_the_same_model_is_composed_with(model, at, tmp_path):
+    other = ledger_in(model, tmp_path / "other")
+    train(other, "cat", 3)
+    other.ledger.create_tag("v1")
+    train(other, "dog", 4)
+    add(at, "Picasso")
+
+    put_together(at, f"{other.folder}@v1")
+    assert set(live_concepts(at.history())) == {"Picasso", "cat"}
+    put_together(at, str(other.folder))
+    assert set(live_concepts(at.history())) == {"Picasso", "cat", "dog"}
+    assert_sound(at)
+
+
+def test_a_ledger_of_another_model_is_refused(at, tmp_path):
+    from tests.ledger.making import new_ledger
+
+    new_ledger(tmp_path / "strange")
+    train(at, "cat", 1)
+
+    with pytest.raises(WrongBase, match="not the ledger's base"):
+        put_together(at, str(tmp_path / "strange"))
+
+
+@pytest.mark.parametrize("rev", ["nothing", "/no/such/folder@main"])
+def test_what_is_neither_a_revision_nor_a_ledger_is_refused(at, rev):
+    with pytest.raises(RevisionError, match="no"):
+        put_together(at, rev)
+
+
+def test_a_folder_without_a_ledger_is_refused(at, tmp_path):
+    with pytest.raises(RevisionError, match="neither a revision nor a folder with"):
+        put_together(at, str(tmp_path))
+
+
+def test_a_concept_erased_on_both_sides_is_a_conflict(at):
+    for name in ("one", "two"):
+        at.ledger.create_branch(name, "base")
+        at.ledger.switch(name)
+        train(at, "cat", len(name) + (name == "two"))
+    at.ledger.switch("main")
+
+    done = put_together(at, "one", "two")
+
+    assert done.conflicts[0].startswith("cat is erased more than once, by ")
+    assert at.head is None
+    with pytest.raises(Refused, match="conflict: cat is erased"):
+        compose.refuse(done)
+    put_together(at, "one", "two", accept=True)
+    assert at.ledger.entry(at.ledger.head).verdict.failures == done.conflicts
+
+
+def test_both_sides_may_have_put_a_concept_into_one_group(at):
+    for name in ("one", "two"):
+        at.ledger.create_branch(name, "base")
+        at.ledger.switch(name)
+        add(at, "cat")
+    at.ledger.switch("main")
+
+    assert put_together(at, "one", "two").conflicts == ()
+
+
+def test_interference_beyond_the_policy_is_a_conflict_that_names_the_concept(tmp_path):
+    """Nothing was really erased here, so the judge still sees the cat."""
+    at: Any = ledger_in(place(tmp_path, may_create=True), tmp_path)
+    at.ledger.create_branch("one", "base")
+    at.ledger.switch("one")
+    train(at, "cat", 3)
+    at.ledger.switch("main")
+    limits = [{"reading": "ua", "at_least": 0.9}, {"reading": "cra", "at_least": 0.0}]
+
+    done = put_together(at, "one", judge="auto", limits=limits)
+
+    assert any("ua of cat" in each for each in done.conflicts)
+    assert at.head is None

@@ -1,0 +1,336 @@
+"""The ledger as a Python object: what the command line is made of.
+
+Example::
+
+    from unlearnlog import Ledger
+
+    ledger = Ledger.init("my-ledger")
+    ledger.add("Picasso")
+    ledger.checkout("HEAD", "without-picasso")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from unlearnlog.errors import ConceptError, NoLedger, WrongBase
+from unlearnlog.ledger import Ledger as Chain
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
+    from unlearnlog.run.compose import Composed
+    from unlearnlog.run.erase import Outcome
+    from unlearnlog.run.place import Place
+    from unlearnlog.run.undo import Reverted
+    from unlearnlog.watch import Watch
+
+Folder = str | Path
+Pipeline = TypeVar("Pipeline")
+
+
+class Ledger:
+    """A model's history of erasures.
+
+    Nothing is loaded before it is needed: to read the history takes no model.
+
+    Attributes:
+        folder: Where the ledger is, or where `add` will create it.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Use `init` or `open`."""
+        self.folder = folder
+        self._settings = settings
+
+    @classmethod
+    def init(cls, folder: Folder = ".", model: str = "atelier") -> Self:
+        """Create an empty ledger for a model.
+
+        Args:
+            folder: Where; made if it is not there.
+            model: ``atelier``, a diffusers folder, or a hub id with a pinned commit,
+                ``owner/name@commit``.
+
+        Raises:
+            LedgerError: There is a ledger already.
+            ModelError: The model is no pipeline this tool knows.
+        """
+        from unlearnlog.run.place import init
+
+        return cls(init(Path(folder).absolute(), model).folder, {})
+
+    @classmethod
+    def open(
+        cls,
+        folder: Folder = ".",
+        *,
+        may_create: bool = False,
+        concepts: Path | None = None,
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> Self:
+        """Open the ledger of a folder or of the nearest folder above it.
+
+        Args:
+            folder: Where to begin to look.
+            may_create: Whether `add` may create one here, for the bundled model.
+            concepts: A TOML file of concepts; else the one that suits the model.
+            device: Where the model computes: cpu, cuda, mps.
+            dtype: What its UNet computes in: float32, bfloat16 or float16.
+
+        Raises:
+            NoLedger: There is none.
+        """
+        start = Path(folder).absolute()
+        try:
+            start = Chain.find(start).folder
+        except NoLedger:
+            if not may_create:
+                raise
+        return cls(start, {"concepts": concepts, "device": device, "dtype": dtype})
+
+    @property
+    def chain(self) -> Chain:
+        """The entries on disk, as they are now.
+
+        Raises:
+            NoLedger: There is none yet.
+        """
+        return Chain.open(self.folder)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a ledger already."""
+        try:
+            return bool(self.chain)
+        except NoLedger:
+            return False
+
+    def entries(self, rev: str = "HEAD") -> list[Entry]:
+        """List the entries up to a revision, oldest first."""
+        chain = self.chain
+        return [entry for _, entry in chain.history(chain.resolve(rev))]
+
+    def concept(
+        self,
+        name: str,
+        kind: str = "",
+        *,
+        aliases: Sequence[str] = (),
+        anchor: str = "",
+        parent: str = "",
+        prompts: Sequence[str] = (),
+    ) -> Concept:
+        """Return what a name means, with what somebody says of it.
+
+        Args:
+            name: A name of the concept file's, or a new one.
+            kind: ``style``, ``subject``, ...; for a name that no file knows.
+            aliases: Its other names.
+            anchor: What takes its place.
+            parent: Its family.
+            prompts: Free prompts, each ``PROMPT => SAME WITHOUT IT``.
+
+        Raises:
+            ConceptError: The name is unknown and too little is said of it.
+        """
+        from unlearnlog.concept import free_prompt
+
+        said = {
+            "aliases": tuple(aliases),
+            "anchor": anchor,
+            "parent": parent,
+            "prompts": tuple(free_prompt(prompt) for prompt in prompts),
+        }
+        return self.place.world.named(name, kind=kind, said=said)
+
+    def add(
+        self,
+        *concepts: str | Concept,
+        policy: str | Policy = "default",
+        seed: int = 0,
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Outcome:
+        """Erase concepts, together, and record it if the policy agrees.
+
+        Args:
+            concepts: Names, or what `concept` returns.
+            policy: A policy that ships, a path to one, or a policy.
+            seed: Where random numbers start.
+            accept_undecided: Record it although a limit could not be decided.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The entry that was recorded, its verdict, and where the ledger is.
+
+        Raises:
+            Refused: The policy refused it; ``error.entry`` is what it would have been.
+            ConceptError: A concept is unknown, erased already, or not painted by the
+                base to begin with.
+            TrainingError: The eraser did not converge.
+        """
+        from unlearnlog.run import erase
+
+        if not concepts:
+            raise ConceptError("no concept is named", fix='name one: add("Picasso")')
+        known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
+        order = erase.Order(tuple(known), _policy(policy), seed, accept_undecided)
+        done = erase.add(self.place, _watched(order, watch))
+        if not done.entry.verdict.passed:
+            erase.refuse(done)
+        return done
+
+    def revert(
+        self,
+        *revs: str,
+        policy: str | Policy | None = "default",
+        rederive: bool = False,
+        watch: Watch | None = None,
+    ) -> Reverted:
+        """Leave entries out of the model, in the middle too, and record that.
+
+        Args:
+            revs: Ids, their beginnings, ``HEAD~2``, a tag.
+            policy: How the result is looked at; None for not at all.
+            rederive: Make later erasures anew.
+            watch: Who wants to see it advance.
+
+        Raises:
+            RevisionError: A revision names no entry.
+            LedgerError: An entry is left out already.
+        """
+        from unlearnlog.run import undo
+
+        wish = undo.Wish(revs, None if policy is None else _policy(policy))
+        work = undo.rederive if rederive else undo.revert
+        return work(self.place, _watched(wish, watch))
+
+    def compose(
+        self,
+        *revs: str,
+        how: Literal["replay", "sum"] = "replay",
+        policy: str | Policy = "default",
+        accept_conflicts: bool = False,
+        watch: Watch | None = None,
+    ) -> Composed:
+        """Do here what other branches or ledgers did, and record it.
+
+        Args:
+            revs: Branches, ids, or ``FOLDER@REV`` of other ledgers of the same model.
+            how: Whether joint groups are solved anew or their deltas are added.
+            policy: What must hold; beyond it there are conflicts.
+            accept_conflicts: Record it all the same.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The entry that was recorded, the gap, and the conflicts that were accepted.
+
+        Raises:
+            Refused: There are conflicts; ``error.entry`` is what it would have been.
+            RevisionError: A revision names no entry.
+            WrongBase: Another ledger is of another model.
+            LedgerError: There is nothing to bring.
+        """
+        from unlearnlog.run import compose
+
+        wish = compose.Wish(revs, _policy(policy), how, accept_conflicts)
+        done = compose.compose(self.place, _watched(wish, watch))
+        if not done.entry.verdict.passed:
+            compose.refuse(done)
+        return done
+
+    def checkout(self, rev: str, folder: Folder) -> None:
+        """Write the model of a revision as a plain diffusers folder.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            UsageError: The folder cannot be written or holds something.
+        """
+        from unlearnlog.run import look
+
+        look.checkout(self.place, rev, Path(folder))
+
+    def apply(self, pipeline: Pipeline, rev: str = "HEAD") -> Pipeline:
+        """Give a loaded diffusers pipeline the weights of a revision.
+
+        Args:
+            pipeline: A pipeline of the ledger's base, in any dtype, on any device,
+                with whatever revision applied; it is changed.
+            rev: Whose weights.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            WrongBase: The pipeline is of another model; names what differs.
+        """
+        import torch
+
+        at = self.place
+        weights = at.weights(at.resolved(rev))
+        unet: Any = getattr(pipeline, "unet", None)
+        parts = {} if unet is None else dict(unet.named_parameters(prefix="unet"))
+        wrong = _differing(parts, at.model.folder.stored("unet"), weights)
+        if wrong:
+            raise WrongBase(
+                f"the pipeline is not the ledger's base; not the same: "
+                f"{', '.join(wrong[:5])}",
+                fix=f"load the model the ledger was made for: {at.manifest.source}",
+            )
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                parts[name].copy_(tensor)
+        return pipeline
+
+    @property
+    def place(self) -> Place:
+        """Where the stories of `unlearnlog.run` work: the ledger and its model."""
+        loaded = self._loaded
+        return replace(loaded, ledger=self.chain if self.exists else None)
+
+    @cached_property
+    def _loaded(self) -> Place:
+        from unlearnlog.run.place import place
+
+        return place(self.folder, may_create=not self.exists, **self._settings)
+
+
+_Wish = TypeVar("_Wish")
+
+
+def _watched(wish: _Wish, watch: Watch | None) -> _Wish:
+    """Return an order with somebody who watches it."""
+    some: Any = wish
+    found: _Wish = some if watch is None else replace(some, watch=watch)
+    return found
+
+
+def _policy(policy: str | Policy) -> Policy:
+    from unlearnlog.policy import Policy
+
+    return Policy.load(policy) if isinstance(policy, str) else policy
+
+
+def _differing(
+    parts: Mapping[str, Any], base: Mapping[str, Any], free: Mapping[str, Any]
+) -> Sequence[str]:
+    """Name the parameters that are not the base's; those in ``free`` may be changed."""
+    import torch
+
+    wrong = sorted(parts.keys() ^ base.keys())
+    for name in sorted(parts.keys() & base.keys()):
+        here, there = parts[name].detach().cpu(), base[name]
+        same = here.shape == there.shape and (
+            name in free or torch.equal(here, there.to(here.dtype))
+        )
+        if not same:
+            wrong.append(name)
+    return wrong

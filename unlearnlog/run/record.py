@@ -1,0 +1,110 @@
+"""From a change of the weights to an entry: replay it, write down what was seen."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from unlearnlog.delta import Delta, Weights, change_after, rounded, state_digest
+from unlearnlog.entry import (
+    Change,
+    DeltaRecord,
+    Entry,
+    EraserRecord,
+    Kind,
+    StateRecord,
+    VerdictRecord,
+    plan,
+)
+from unlearnlog.made_with import made_with
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.reading import Reading
+    from unlearnlog.run.place import Place
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an entry will be about, before anybody has looked at the result.
+
+    Attributes:
+        kind: What sort of event it is.
+        concepts: What it is about.
+        made: The eraser, or what else made it, with all settings.
+        changes: What it does to the replay.
+        brought: The deltas that are not in the ledger yet.
+        policy: Name of the policy that judges it.
+        seed: Where random numbers started.
+        started: When it began, on the monotonic clock, in s.
+    """
+
+    kind: Kind
+    concepts: tuple[Concept, ...]
+    made: EraserRecord
+    changes: tuple[Change, ...]
+    brought: tuple[Delta, ...] = ()
+    policy: str = "none"
+    seed: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def entry(self, at: Place) -> Entry:
+        """Return the entry on top of the head, as if it changed and showed nothing."""
+        delta = None
+        if len(self.brought) == 1:
+            (own,) = self.brought
+            delta = DeltaRecord(digest=own.digest, n_bytes=own.n_bytes)
+        before = at.state_digest()
+        return Entry(
+            parent=at.head,
+            kind=self.kind,
+            concepts=self.concepts,
+            eraser=self.made,
+            seed=self.seed,
+            policy=self.policy,
+            changes=self.changes,
+            delta=delta,
+            state=StateRecord(before=before, after=before),
+            verdict=VerdictRecord(passed=True),
+            seconds=0.0,
+            made_with=made_with(),
+        )
+
+    def change(self, at: Place) -> Weights:
+        """Return the exact change of the head with this on top, float64, by tensor."""
+        own = {delta.digest: delta for delta in self.brought}
+        chain = [entry for _, entry in at.history()]
+        before, after = (Counter(plan(c)) for c in (chain, [*chain, self.entry(at)]))
+        added = [own.get(d) or at.delta(d) for d in (after - before).elements()]
+        taken = [at.delta(d).negated() for d in (before - after).elements()]
+        return change_after([*added, *taken], at.change())
+
+    def state(self, at: Place) -> Weights:
+        """Replay the head with this on top of it.
+
+        Returns:
+            The tensors that are not the base's, in its dtype.
+        """
+        return rounded(at.model.base, self.change(at))
+
+    def concluded(
+        self,
+        at: Place,
+        state: Weights,
+        readings: Sequence[Reading],
+        verdict: VerdictRecord,
+    ) -> Entry:
+        """Return the entry with what it led to."""
+        draft = self.entry(at)
+        after = state_digest(state, at.manifest.root)
+        return draft.model_copy(
+            update={
+                "state": StateRecord(before=draft.state.before, after=after),
+                "readings": tuple(readings),
+                "verdict": verdict,
+                "seconds": round(time.monotonic() - self.started, 3),
+            }
+        )
