@@ -99,6 +99,7 @@ def erase_jointly(ledger, members, dtype=torch.float16):
     delta = solved(members) if members else None
     change = SetGroup(
         group="uce",
+        eraser=EraserRecord(name="uce"),
         members=tuple(sorted(members)),
         object=delta.digest if delta else None,
     )

@@ -91,7 +91,7 @@ def compose(at: Place, wish: Wish) -> Composed:
         WrongBase: Another ledger is of another model.
         LedgerError: There is nothing to bring.
     """
-    started = time.monotonic()
+    started, at = time.monotonic(), at.standing()
     here = Side(at.the_ledger().branch, at.the_ledger(), at.history())
     sides = [side_of(at, rev) for rev in wish.revs]
     drafts = {how: _draft(at, here, sides, how) for how in ("replay", "sum")}

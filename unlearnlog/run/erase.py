@@ -73,7 +73,7 @@ def add(at: Place, order: Order) -> Outcome:
             base to begin with.
         TrainingError: The eraser did not converge.
     """
-    started = time.monotonic()
+    started, at = time.monotonic(), at.standing()
     plan = plan_of(at, order)
     eraser = plan.eraser
     change: Append | SetGroup
@@ -111,6 +111,7 @@ def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcom
     Raises:
         ConceptError: As `add` does.
     """
+    at = at.standing()
     draft = Draft(
         "import",
         order.concepts,

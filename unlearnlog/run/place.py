@@ -67,6 +67,15 @@ class Place:
         """The newest entry; None on the base."""
         return self.ledger.head if self.ledger else None
 
+    def standing(self) -> Standing:
+        """Return the place as it is now, for one command from first to last.
+
+        Somebody else may append while it computes. What was computed from this head is
+        then refused, and not recorded on top of the other.
+        """
+        ours = (self.folder, self.ledger, self.model, self.manifest, self.concepts)
+        return Standing(*ours, stands_on=self.head)
+
     @cached_property
     def world(self) -> World:
         """The concepts of the file, and those that the history speaks of."""
@@ -122,6 +131,22 @@ class Place:
                 fix='create one with: unlearnlog add "Picasso"',
             )
         return self.ledger
+
+
+@dataclass(frozen=True)
+class Standing(Place):
+    """A place whose head stays where it was.
+
+    Attributes:
+        stands_on: The entry; None on the base.
+    """
+
+    stands_on: EntryId | None = None
+
+    @property
+    def head(self) -> EntryId | None:
+        """The entry that the command stands on."""
+        return self.stands_on
 
 
 def init(folder: Path, model: str) -> Ledger:

@@ -176,7 +176,7 @@ def _wanted(
 
 
 def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
-    started = time.monotonic()
+    started, at = time.monotonic(), at.standing()
     ledger, history = at.the_ledger(), at.history()
     chain = dict(history)
     draft = Draft(
