@@ -345,6 +345,34 @@ def _interval(reading: dict[str, Any]) -> str:
     return f"{reading['value']:.3f} ({low:.3f} to {high:.3f}, n = {n})"
 
 
+def _cost(_: str) -> str:
+    """Return what a long history costs, each figure beside what it is measured by."""
+    if not _is_measured("cost"):
+        return "Not measured yet: `make cost` does it."
+    data = json.loads((RESULTS / "cost.json").read_text(encoding="utf-8"))
+    size, log, copy = data["size"], data["log_s"], data["copy_s"]
+    out, append = data["checkout"], data["append_s"]
+    cold = ", ".join(f"{r['ratio']:.1f} (entry {r['entry']})" for r in out["cold"])
+    first, last = append["first"], append["last"]
+    rows = [
+        "| what | measured | beside |",
+        "|---|--:|---|",
+        f"| an entry on disk | {size['bytes_per_entry'] / 1e3:.0f} kB | "
+        f"{100 * size['ratio']:.2f} % of {size['dense_bytes'] / 1e6:.1f} MB dense |",
+        f"| `log --json`, the whole process | {log['median']:.2f} s | "
+        f"{log['low']:.2f} to {log['high']:.2f} s, n = {log['n']} |",
+        f"| reading and writing the tensors | {copy['median']:.2f} s | "
+        f"{copy['low']:.2f} to {copy['high']:.2f} s, n = {copy['n']} |",
+        f"| checking out, sums kept | {out['warm_median_ratio']:.2f} times that | "
+        f"at worst {out['warm_worst_ratio']:.2f}, {len(out['warm'])} revisions |",
+        f"| checking out, no sum kept | {cold} times that | once each |",
+        f"| appending to {data['entries']} entries | "
+        f"{1000 * last['median']:.0f} ms | {append['ratio']:.2f} times "
+        f"{1000 * first['median']:.0f} ms, to a new ledger; n = {last['n']} each |",
+    ]
+    return "\n".join(rows)
+
+
 def _model(_: str) -> str:
     figures = json.loads((WEIGHTS / "quality.json").read_text(encoding="utf-8"))
     rows = ["| judged on | style | subject | n |", "|---|--:|--:|--:|"]
@@ -370,6 +398,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "distances": _distances,
     "judges": _judges,
     "batch": _batch,
+    "cost": _cost,
     "model": _model,
 }
 

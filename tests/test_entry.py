@@ -128,6 +128,17 @@ def test_an_id_depends_on_every_field(changed):
     assert _entry(**changed).id != _entry().id
 
 
+def test_a_changed_copy_has_an_id_of_its_own():
+    """The id is computed once; a copy must not take it along."""
+    entry = _entry()
+    known = entry.id
+
+    copied = entry.model_copy(update={"seed": entry.seed + 1})
+
+    assert copied.id != known
+    assert copied.id == Entry.from_json(copied.to_json()).id
+
+
 def test_the_id_of_a_known_entry_never_changes():
     """The format is a promise: with another id, every existing ledger is orphaned."""
     entry = _entry(Append(object=A), parent=D)

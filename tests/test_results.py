@@ -126,3 +126,34 @@ def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
     assert found["low"] <= found["rank_correlation"] <= found["high"]
     assert found["low"] > 0
     assert found["same_answer"] >= 0.95
+
+
+@pytest.fixture(scope="module")
+def cost():
+    return json.loads((RESULTS / "cost.json").read_text())
+
+
+def test_a_thousand_entries_are_listed_within_a_second(cost):
+    assert cost["entries"] == 1000
+    assert cost["log_s"]["n"] >= 5
+    assert cost["log_s"]["median"] < 1
+
+
+def test_an_entry_takes_at_most_a_hundredth_of_its_dense_delta(cost):
+    assert cost["size"]["dense_bytes"] == 24_960 * 768 * 4
+    assert cost["size"]["ratio"] <= 0.01
+
+
+def test_checking_out_costs_at_most_twice_what_copying_does(cost):
+    """Anywhere in the history, as long as sums are kept."""
+    warm = cost["checkout"]["warm"]
+
+    assert len(warm) >= 20
+    assert min(row["entry"] for row in warm) < 100
+    assert max(row["entry"] for row in warm) == 1000
+    assert max(row["ratio"] for row in warm) <= 2
+
+
+def test_the_thousandth_entry_is_appended_like_the_first(cost):
+    assert cost["append_s"]["last"]["n"] >= 20
+    assert cost["append_s"]["ratio"] <= 1.2

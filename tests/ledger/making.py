@@ -8,14 +8,17 @@ import torch
 
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta, Full, LowRank, state_after, state_digest
+from unlearnlog.digest import digest_of
 from unlearnlog.entry import (
     Append,
     DeltaRecord,
     Drop,
     Entry,
     EraserRecord,
+    SetGroup,
     StateRecord,
     VerdictRecord,
+    plan,
 )
 from unlearnlog.ledger import BaseManifest, Ledger
 from unlearnlog.ledger.disk import Disk
@@ -71,6 +74,53 @@ def next_entry(ledger, delta=None, changes=None, dtype=torch.float16, **changed)
 def _after(ledger, delta, dtype):
     deltas = [ledger.delta(digest) for digest in ledger.plan(ledger.head)]
     return state_after(base_weights(dtype), [*deltas, *([delta] if delta else [])])
+
+
+def record(ledger, changes, *, delta=None, dtype=torch.float16, **fields):
+    """Write the entry with any changes, and with the state that a replay gives."""
+    before = ledger.state_digest(ledger.head)
+    same_state = StateRecord(before=before, after=before)
+    draft = next_entry(ledger, delta, changes, dtype, state=same_state, **fields)
+    chain = [*(entry for _, entry in ledger.history(ledger.head)), draft]
+    known = {delta.digest: delta} if delta else {}
+    deltas = [known.get(digest) or ledger.delta(digest) for digest in plan(chain)]
+    after = state_digest(state_after(base_weights(dtype), deltas), ledger.base.root)
+    state = StateRecord(before=before, after=after)
+    return next_entry(ledger, delta, changes, dtype, state=state, **fields)
+
+
+def solved(members):
+    """Return a joint group's delta: a pure function of the set of its concepts."""
+    return some_delta(int(digest_of(" ".join(sorted(members)).encode())[:8], 16))
+
+
+def erase_jointly(ledger, members, dtype=torch.float16):
+    """Append the entry that gives the joint group another live set; return its id."""
+    delta = solved(members) if members else None
+    change = SetGroup(
+        group="uce",
+        eraser=EraserRecord(name="uce"),
+        members=tuple(sorted(members)),
+        object=delta.digest if delta else None,
+    )
+    entry = record(ledger, (change,), delta=delta, dtype=dtype, seed=len(members))
+    return ledger.append(entry, *([delta] if delta else []))
+
+
+def full_delta(seed):
+    """Return what an import brings: every tensor, written out."""
+    random = torch.Generator().manual_seed(seed)
+    base = base_weights()
+    return Delta(
+        {n: Full(0.1 * torch.randn(t.shape, generator=random)) for n, t in base.items()}
+    )
+
+
+def replay_everything(folder, dtype=torch.float16):
+    """Replay every entry that a branch or a tag leads to, from nothing."""
+    ledger = Ledger.open(folder, disk=FakeDisk())
+    for entry in ledger.reachable():
+        ledger.state(entry, base_weights(dtype), fresh=True)
 
 
 def erase(ledger, seed, dtype=torch.float16):

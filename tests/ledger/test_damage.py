@@ -7,9 +7,6 @@ import shutil
 import pytest
 
 from tests.ledger.making import (
-    DEATHS,
-    Death,
-    DyingDisk,
     FailingDisk,
     FakeDisk,
     base_weights,
@@ -22,7 +19,7 @@ from tests.ledger.making import (
 )
 from unlearnlog.delta import state_after
 from unlearnlog.entry import Drop
-from unlearnlog.errors import DiskFull, IntegrityError, LedgerError, UnlearnlogError
+from unlearnlog.errors import DiskFull, IntegrityError, LedgerError
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.sealed import sealed
@@ -60,45 +57,6 @@ def _done(model, folder, act):
     old = ledger.head
     ACTS[act](ledger)
     return disk.n_changes, old, ledger.head
-
-
-@pytest.mark.parametrize(("moment", "power_too"), DEATHS)
-@pytest.mark.parametrize("act", ACTS)
-def test_whoever_dies_at_any_point_leaves_the_old_ledger_or_the_new(
-    model, tmp_path, act, moment, power_too
-):
-    n_changes, old, new = _done(model, tmp_path / "whole", act)
-
-    for n in range(1, n_changes + 1):
-        disk = DyingDisk(n, moment)
-        ledger = _copy(model, tmp_path / f"{n}", disk)
-        with pytest.raises(Death):
-            ACTS[act](ledger)
-        if power_too:
-            disk.lose_power()
-
-        again = Ledger.open(tmp_path / f"{n}", disk=FakeDisk())
-        assert again.fsck() == ()
-        assert again.head in {old, new}
-        if again.head == old:
-            ACTS[act](again)
-        assert again.head == new
-        assert again.fsck() == ()
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_what_was_acknowledged_survives_a_power_cut(model, tmp_path, act):
-    disk = FakeDisk()
-    ledger = _copy(model, tmp_path / "it", disk)
-
-    ACTS[act](ledger)
-    head = ledger.head
-    disk.lose_power()
-
-    again = Ledger.open(tmp_path / "it")
-    assert again.head == head
-    assert again.fsck() == ()
-    assert again.state_digest(head) == ledger.state_digest(head)
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, None])
@@ -166,57 +124,6 @@ def _flipped(data, i):
     flipped = bytearray(data)
     flipped[i] ^= 1
     return bytes(flipped)
-
-
-def _worth_checking(folder):
-    return [path for path, data in files(folder).items() if data is not None]
-
-
-def _is_noticed(folder):
-    try:
-        return Ledger.open(folder, disk=FakeDisk()).fsck() != ()
-    except UnlearnlogError:
-        return True
-
-
-def _assert_every_byte_counts(folder, stride):
-    root = folder / ".unlearnlog"
-    for path in _worth_checking(folder):
-        data = (root / path).read_bytes()
-        for i in range(0, len(data), stride):
-            (root / path).write_bytes(_flipped(data, i))
-            assert _is_noticed(folder), f"byte {i} of {path}"
-        (root / path).write_bytes(data)
-    assert not _is_noticed(folder)
-
-
-def test_a_flipped_byte_in_any_file_is_noticed(model, tmp_path):
-    _copy(model, tmp_path / "it", Disk())
-
-    _assert_every_byte_counts(tmp_path / "it", stride=211)
-
-
-@pytest.mark.slow
-def test_every_flipped_byte_in_every_file_is_noticed(model, tmp_path):
-    _copy(model, tmp_path / "it", Disk())
-
-    _assert_every_byte_counts(tmp_path / "it", stride=1)
-
-
-def test_every_missing_cut_or_empty_file_is_noticed(model, tmp_path):
-    _copy(model, tmp_path / "it", Disk())
-    root = tmp_path / "it" / ".unlearnlog"
-
-    for path in _worth_checking(tmp_path / "it"):
-        data = (root / path).read_bytes()
-        (root / path).unlink()
-        assert _is_noticed(tmp_path / "it"), f"missing {path}"
-        for cut in (b"", data[: len(data) // 2], data[:-1], data + b"\n"):
-            (root / path).write_bytes(cut)
-            assert _is_noticed(tmp_path / "it"), f"{len(cut)} bytes of {path}"
-        (root / path).write_bytes(data)
-
-    assert not _is_noticed(tmp_path / "it")
 
 
 @pytest.mark.parametrize("folder", ["entries", "objects"])

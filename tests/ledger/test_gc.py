@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.ledger.making import (
-    DEATHS,
-    Death,
-    DyingDisk,
     FakeDisk,
     base_weights,
     erase,
@@ -102,27 +99,3 @@ def test_a_damaged_ledger_is_not_tidied(ledger, tmp_path):
         Ledger.open(tmp_path).collect()
 
     assert files(tmp_path) == before
-
-
-@pytest.mark.parametrize(("moment", "power_goes"), DEATHS)
-def test_whenever_it_dies_the_ledger_is_sound(tmp_path, moment, power_goes):
-    n, died = 0, True
-    while died:
-        n += 1
-        folder = tmp_path / str(n)
-        ledger = new_ledger(folder)
-        erase(ledger, 1)
-        orphan(ledger, folder)
-        disk = DyingDisk(n, moment)
-        try:
-            Ledger.open(folder, disk=disk).collect()
-            died = False
-        except Death:
-            pass
-        if power_goes:
-            disk.lose_power()
-        after = Ledger.open(folder)
-        assert after.fsck() == ()
-        assert after.head == ledger.head
-        after.state(after.head, base_weights())
-    assert n > 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.digest import HEX, Digest, digest_of, merkle_root
 from unlearnlog.entry import Entry, EntryId, plan
 from unlearnlog.errors import UnlearnlogError
+from unlearnlog.ledger.disk import explained
 from unlearnlog.ledger.plain import not_plain
 from unlearnlog.ledger.sealed import id_line, line_id
 from unlearnlog.ledger.store import NAMES
@@ -59,6 +60,8 @@ def _whole(check: Iterator[Damage]) -> Iterator[Damage]:
         yield from check
     except UnlearnlogError as error:
         yield Damage(".", error.message)
+    except OSError as error:
+        yield Damage(".", explained(error).message)
 
 
 def _plain(store: Store) -> Iterator[Damage]:

@@ -7,6 +7,7 @@ was recorded is never garbage.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
         *_others(store, "tmp", set()),
         *_others(store, "cache", set()),
     ]
-    return tuple(Garbage(str(path), store.size(path)) for path in found)
+    sizes = [(path, store.size(path)) for path in found]
+    return tuple(Garbage(str(path), n) for path, n in sizes if n is not None)
 
 
 def collect(store: Store, found: Sequence[Garbage]) -> None:
@@ -59,7 +61,8 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
     for folder in sorted({(store.root / each.path).parent for each in entries}):
         store.disk.sync(folder)  # no entry comes back without its delta
     for each in found[len(entries) :]:
-        store.disk.unlink(store.root / each.path)
+        with suppress(FileNotFoundError):  # readers tidy their cache, too
+            store.disk.unlink(store.root / each.path)
 
 
 def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:

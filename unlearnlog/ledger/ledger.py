@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from unlearnlog.delta import Delta, Weights
 
+_LOOKS: Final = 20
+"""How often `Ledger.fsck` looks at a ledger that changes at each look."""
+
 
 class Ledger:
     """A history of erasures, bound to one base model.
@@ -364,8 +367,16 @@ class Ledger:
         self.base.check(manifest.tensors)
 
     def fsck(self) -> tuple[Damage, ...]:
-        """Check every file but the cache and the lock; empty means sound."""
-        return fsck(self._store)
+        """Check every file but the cache and the lock; empty means sound.
+
+        Damage is what two looks in a row agree on: somebody may be writing.
+        """
+        found = fsck(self._store)
+        for _ in range(_LOOKS):
+            if not found or (again := fsck(self._store)) == found:
+                break
+            found = again
+        return found
 
     def _short(self, folder: str) -> tuple[str, ...]:
         start = f"{folder}/"

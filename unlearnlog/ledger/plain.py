@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,13 +47,21 @@ def check_plain(root: Path, path: Path) -> os.stat_result | None:
 
 def not_plain(folder: Path) -> Iterator[tuple[Path, str]]:
     """Walk a folder; find what is not plain in it, and why."""
-    with os.scandir(folder) as items:
-        for item in sorted(items, key=lambda item: item.name):
-            found = item.stat(follow_symlinks=False)
+    for name in _listed(folder):
+        path = folder / name
+        with suppress(FileNotFoundError):  # somebody is writing
+            found = path.lstat()
             if why := _not_plain(found):
-                yield Path(item.path), why
+                yield path, why
             elif stat.S_ISDIR(found.st_mode):
-                yield from not_plain(Path(item.path))
+                yield from not_plain(path)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names, not paths
+    except FileNotFoundError:
+        return []
 
 
 def _not_plain(found: os.stat_result) -> str:

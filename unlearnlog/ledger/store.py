@@ -221,9 +221,10 @@ class Store:
             else:
                 yield path
 
-    def size(self, path: Path) -> int:
-        """Return the size of a file below the root, in bytes."""
-        return (self.root / path).lstat().st_size
+    def size(self, path: Path) -> int | None:
+        """Return the size of a file below the root, in bytes; None if it is gone."""
+        found = self._found(path)
+        return None if found is None else found.st_size
 
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""

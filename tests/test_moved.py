@@ -1,0 +1,59 @@
+"""Two commands at once on one ledger: what one computed is not put on the other's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unlearnlog.concept import Concept
+from unlearnlog.delta import Delta, LowRank
+from unlearnlog.entry import Append, EraserRecord, VerdictRecord
+from unlearnlog.errors import LedgerError
+from unlearnlog.ledger import Ledger
+from unlearnlog.run.place import place
+from unlearnlog.run.record import Draft
+
+PASSED = VerdictRecord(passed=True)
+
+
+def draft(at, seed):
+    """Return a draft that nobody trained."""
+    name = next(iter(at.model.base))
+    rng = torch.Generator().manual_seed(seed)
+    d_out, d_in = at.model.base[name].shape
+    left = 1e-3 * torch.randn(d_out, 1, generator=rng)
+    delta = Delta({name: LowRank(left, torch.randn(1, d_in, generator=rng))})
+    concepts = (Concept(f"concept {seed}", "style"),)
+    made, change = EraserRecord(name="mim"), Append(object=delta.digest)
+    return Draft("erase", concepts, made, (change,), brought=(delta,))
+
+
+def test_what_was_computed_on_one_entry_is_not_recorded_on_another(tmp_path):
+    """It was: the head was read anew after minutes of looking at pictures.
+
+    The entry then said what its weights had been without the one before it, and no
+    replay gave them.
+    """
+    ledger = Ledger.init(tmp_path, place(tmp_path, may_create=True).manifest)
+    one, other = place(tmp_path).pinned(), place(tmp_path)
+    mine, theirs = draft(one, 1), draft(other, 2)
+    state = mine.state(one)
+
+    entry = theirs.concluded(other, theirs.state(other), (), PASSED)
+    ledger.append(entry, *theirs.brought)
+
+    with pytest.raises(LedgerError, match="the ledger moved to"):
+        ledger.append(mine.concluded(one, state, (), PASSED), *mine.brought)
+    assert ledger.head == entry.id
+    ledger.state(ledger.head, one.model.base)
+
+
+def test_a_place_that_nobody_computes_on_follows_the_head(tmp_path):
+    ledger = Ledger.init(tmp_path, place(tmp_path, may_create=True).manifest)
+    at = place(tmp_path)
+
+    made = draft(at, 1)
+    entry = made.concluded(at, made.state(at), (), PASSED)
+    ledger.append(entry, *made.brought)
+
+    assert at.head == ledger.head == entry.id
