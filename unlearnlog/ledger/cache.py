@@ -50,6 +50,11 @@ class Near:
     missing: tuple[Digest, ...]
     extra: tuple[Digest, ...]
 
+    @property
+    def steps(self) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+        """What is to be added, and what is to be taken away."""
+        return self.missing, self.extra
+
 
 @dataclass(frozen=True)
 class Sums:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
+from unlearnlog.ledger.replay import Recorded, Replay
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
@@ -219,9 +219,7 @@ class Ledger:
             WrongBase: A tensor of ``base`` is not the ledger's.
             IntegrityError: A delta is damaged, or the result is not what was recorded.
         """
-        if not fresh and (state := self._quickly(entry, base)) is not None:
-            return state
-        return self._replayed(entry, base, fresh=fresh)[1]
+        return self._replay(entry).state(base, fresh=fresh)
 
     def change(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
         """Return the exact change of an entry's state, checked like `state`.
@@ -229,7 +227,7 @@ class Ledger:
         Returns:
             Float64 sums by tensor, before they are added to the base.
         """
-        return self._replayed(entry, base)[0]
+        return self._replay(entry).change(base)
 
     def solved(self, group: str, key: Digest) -> Digest | None:
         """Find the delta that a joint group was ever set to for a set of concepts.
@@ -422,52 +420,9 @@ class Ledger:
                 collect(self._store, found)
         return found
 
-    def _quickly(
-        self, entry: EntryId | None, base: Weights
-    ) -> dict[str, torch.Tensor] | None:
-        """Replay from a kept sum nearby, where that gives what was recorded."""
-        from unlearnlog.ledger.quick import Steps, quick_state
-
-        recorded, deltas = self.state_digest(entry), self.plan(entry)
-        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
-            if (near := self._sums.near(deltas)) is not None:
-                added, taken = map(self._store.parts, near.missing), near.extra
-                steps = Steps(near.start, [*added], [*map(self._store.parts, taken)])
-                state, found = quick_state(base, steps, self.base.root)
-                return state if found == recorded else None
-        return None
-
-    def _replayed(
-        self, entry: EntryId | None, base: Weights, *, fresh: bool = False
-    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        """Return an entry's exact change and its state, which is what was recorded."""
-        from unlearnlog.delta import rounded, state_digest, tensor_record
-
-        recorded, deltas = self.state_digest(entry), self.plan(entry)
-        summed = partial(self._sums.change, deltas, delta=self.delta)
-        with suppress(ValueError):  # of a kept sum that is not what it was
-            change = summed(fresh=fresh)
-            state = rounded(base, change)
-            if state_digest(state, self.base.root) == recorded:
-                return change, state
-        records = {name: tensor_record(tensor) for name, tensor in base.items()}
-        self.base.check({**self.base.tensors, **records})
-        self._sums.clear()
-        back = f"go back to before it: unlearnlog reset {id_line(entry)[:12]}~1"
-        try:
-            change = summed(fresh=True)
-            state = rounded(base, change)
-        except ValueError as error:
-            if not base.keys() >= self.base.tensors.keys():
-                raise  # the caller's doing, not the ledger's
-            raise IntegrityError(
-                f"entry {entry} cannot be replayed: {error}", fix=back
-            ) from error
-        if (found := state_digest(state, self.base.root)) != recorded:
-            raise IntegrityError(
-                f"entry {entry} replays to {found}, recorded is {recorded}", fix=back
-            )
-        return change, state
+    def _replay(self, entry: EntryId | None) -> Replay:
+        recorded = Recorded(id_line(entry), self.plan(entry), self.state_digest(entry))
+        return Replay(recorded, self.base, self._sums, self.delta, self._store.parts)
 
     def _readable(self) -> list[EntryId]:
         """List the entries that are what was recorded."""
