@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, merkle_root
-from unlearnlog.entry import DeltaRecord, Entry, EntryId, SetGroup, plan
+from unlearnlog.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup, plan
 from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Sums
@@ -55,6 +55,7 @@ class Ledger:
         self.folder: Final = store.root.parent
         self._store = store
         self._entries: dict[EntryId, Entry] = {}
+        self._whole: set[EntryId] = set()  # read from the first entry to these
         self._base: BaseManifest | None = None
         self._sums = Sums(store.root / "cache" / "sums", store.disk)
         self.shelf = CacheShelf(store.root / "cache" / "painted", store.disk)
@@ -280,6 +281,7 @@ class Ledger:
                     self._store.put_object(writing, delta)
                 self._store.put_entry(writing, entry)
                 self._move(writing, head, entry.id, why=entry.kind)
+        self._whole.add(entry.id)
         return entry.id
 
     def reset(self, rev: str) -> EntryId | None:
@@ -453,7 +455,14 @@ class Ledger:
             self.base.check_fits(delta)
         for digest in wanted - brought:
             self.base.check_fits(self.delta(digest))
-        plan([*(each for _, each in self.history(entry.parent)), entry])
+        self._check_chain(entry)
+
+    def _check_chain(self, entry: Entry) -> None:
+        """Refuse an entry whose history cannot be read, or lacks what it drops."""
+        if any(isinstance(change, Drop) for change in entry.changes):
+            plan([*(each for _, each in self.history(entry.parent)), entry])
+        elif entry.parent not in self._whole:
+            self._whole.update(each for each, _ in self.history(entry.parent))
 
     def _move(
         self,
