@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -141,7 +142,7 @@ class Sums:
             if there_steps < steps:
                 steps, nearest, deltas = there_steps, path, there
         change = None if nearest is None else self._read(nearest)
-        return (Counter(), {}) if change is None else (deltas, change)
+        return (Counter(), {}) if change is None else (deltas.copy(), change)
 
     def _paths(self) -> list[Path]:
         """List the sums, newest first."""
@@ -199,6 +200,15 @@ def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
 
 def _deltas_of(path: Path) -> Counter[Digest] | None:
     """Read which deltas a file says it sums up; None when it says nothing."""
+    with suppress(OSError):
+        found = path.stat()
+        return _said_by(path, found.st_mtime_ns, found.st_size)
+    return None
+
+
+@lru_cache(maxsize=128)
+def _said_by(path: Path, _changed: int, _size: int) -> Counter[Digest] | None:
+    """Read it once for all; a file that was written anew is read anew."""
     from safetensors import SafetensorError, safe_open
 
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):

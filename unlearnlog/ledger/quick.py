@@ -45,11 +45,12 @@ class Steps:
 
     def thin(self, name: str) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return both factors of all changes of low rank together, in float64."""
-        lefts = [sign * part for sign, part in self._all(name, "left")]
-        rights = [part for _, part in self._all(name, "right")]
+        lefts, rights = self._all(name, "left"), self._all(name, "right")
         if not lefts:
             return None
-        return torch.cat(lefts, 1).double(), torch.cat(rights).double()
+        left = torch.cat([part for _, part in lefts], 1).double()
+        signs = [sign for sign, part in lefts for _ in range(part.shape[1])]
+        return left * left.new_tensor(signs), torch.cat([p for _, p in rights]).double()
 
     def full(self, name: str) -> list[torch.Tensor]:
         """Return the changes that are written out, in float64."""
