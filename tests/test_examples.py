@@ -30,4 +30,5 @@ def test_an_example_runs_and_leaves_what_it_says(tmp_path, name):
     for made in MADE[name]:
         assert (tmp_path / made).is_file()
         if made.endswith(".png"):
-            assert Image.open(tmp_path / made).size == (64, 64)
+            with Image.open(tmp_path / made) as picture:
+                assert picture.size == (64, 64)

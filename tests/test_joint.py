@@ -17,7 +17,7 @@ from tests.test_history import some_delta
 from unlearnlog import erasers
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.entry import EraserRecord, SetGroup
+from unlearnlog.entry import Append, EraserRecord, SetGroup, VerdictRecord
 from unlearnlog.errors import (
     LedgerError,
     Refused,
@@ -27,8 +27,9 @@ from unlearnlog.errors import (
 )
 from unlearnlog.ledger import Ledger
 from unlearnlog.policy import Policy
-from unlearnlog.run import compose, erase, undo
+from unlearnlog.run import check, compose, erase, undo
 from unlearnlog.run.place import Place, live_concepts, place
+from unlearnlog.run.record import Draft
 
 NAMES = ("Picasso", "Monet", "cat", "Hokusai")
 
@@ -559,3 +560,22 @@ def test_names_that_cannot_be_are_refused(at, revs):
         with pytest.raises(UsageError, match="'guess' is no way to compose"):
             put_together(at, "main", how="guess")
     assert len(at.ledger.history(at.ledger.head)) == 1
+
+
+def test_a_full_check_names_the_entry_whose_record_is_not_true(at):
+    branched(at)
+    at.ledger.switch("one")
+    put_together(at, "two")
+    assert [*check.entries_that_lie(at.ledger, at.model.base)] == []
+    here = fresh(at).pinned()
+    delta = some_delta(at.model.base, 77, [1])
+    change = Append(object=delta.digest)
+    draft = Draft("erase", (), EraserRecord(name="x"), (change,), brought=(delta,))
+    lie = draft.concluded(here, {}, (), VerdictRecord(passed=True))
+    here.record(lie, delta)
+
+    found = [*check.entries_that_lie(at.ledger, at.model.base)]
+
+    assert lie.id in {damage.entries[0] for damage in found}
+    assert all("replays to" in damage.problem for damage in found)
+    assert at.ledger.fsck() == ()
