@@ -371,12 +371,16 @@ class Ledger:
 
         Damage is what two looks in a row agree on: somebody may be writing.
         """
+        agreed: tuple[Damage, ...] = ()
         found = fsck(self._store)
-        for _ in range(_LOOKS):
-            if not found or (again := fsck(self._store)) == found:
+        for _ in range(_LOOKS if found else 0):
+            again = fsck(self._store)
+            known = {(damage.path, damage.problem) for damage in found}
+            agreed = tuple(d for d in again if (d.path, d.problem) in known)
+            if agreed or not again:
                 break
             found = again
-        return found
+        return agreed
 
     def _short(self, folder: str) -> tuple[str, ...]:
         start = f"{folder}/"
