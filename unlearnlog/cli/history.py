@@ -50,9 +50,8 @@ def log(
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
     history = found.history(found.head)
-    rows = [entry.row() for _, entry in history]
-    table = log_table(history, found.head)
-    answer(rows if as_json else None, lambda: out.print(table))
+    rows = [entry.row() for _, entry in history] if as_json else None
+    answer(rows, lambda: out.print(log_table(history, found.head)))
 
 
 @app.command()
