@@ -37,14 +37,18 @@ class LinearModel:
         return BaseManifest.of("linear", "fake", self.base)
 
     def n_tokens(self, prompt: str) -> int:
-        """One token a word."""
-        return len(prompt.split())
+        """One token a word, and the two marks."""
+        return len(prompt.split()) + 2
 
     def encode(self, prompts: Sequence[str]) -> Text:
-        """Give every word a fixed random token, ``[n, 8, 6]``, padded with zeros."""
+        """Give every word a fixed random token between two marks, ``[n, 8, 6]``.
+
+        What is behind the end is the end's mark again, as of CLIP.
+        """
         texts = torch.zeros(len(prompts), 8, self.d_text)
         for row, prompt in zip(texts, prompts, strict=True):
-            for place, word in enumerate(prompt.split()[:8]):
+            words = ["<begin>", *prompt.split()[:6]]
+            for place, word in enumerate(words + ["<end>"] * (8 - len(words))):
                 row[place] = torch.randn(self.d_text, generator=_source(word))
         return Text(texts)
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Target = Literal["context", "anchor", "unconditional"]
+Target = Literal["context", "anchor", "unconditional", "parent", "sibling"]
 
-TARGETS: Final[tuple[Target, ...]] = ("context", "anchor", "unconditional")
+TARGETS: Final[tuple[Target, ...]] = (
+    "context",
+    "anchor",
+    "unconditional",
+    "parent",
+    "sibling",
+)
 """What an erased prompt can be made to paint instead; see `Prompt.target`."""
 
 
@@ -21,15 +27,26 @@ class Prompt:
         anchor: With what remains when nothing is named: "a photo of a cat".
         rivals: With each other concept in its place, and last with none; empty where
             nobody asks who else it might be.
+        named: The words in ``text`` that name the concept: "Picasso"; empty where
+            nobody knows.
+        parent: The same with only its family: "a cubist cat"; empty without one.
+        sibling: With a member of its family that stays: "a painting of a cat by
+            Braque"; empty without one.
     """
 
     text: str
     context: str
     anchor: str
     rivals: tuple[str, ...] = ()
+    named: str = ""
+    parent: str = ""
+    sibling: str = ""
 
     def target(self, target: Target) -> str:
         """Return the words whose picture is to appear instead.
+
+        What has no family is its own: its parent is the context, and what stays of it
+        the anchor.
 
         Example:
             >>> Prompt("a cubist cat", "a cat", "a photo").target("unconditional")
@@ -40,5 +57,9 @@ class Prompt:
                 return self.context
             case "anchor":
                 return self.anchor
+            case "parent":
+                return self.parent or self.context
+            case "sibling":
+                return self.sibling or self.anchor
             case "unconditional":
                 return ""

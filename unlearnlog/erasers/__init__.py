@@ -12,11 +12,20 @@ from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
 __all__ = ["ERASERS", "Eraser", "Request", "eraser_called"]
 
-ERASERS: Final[Mapping[str, type[Eraser]]] = {Mim.name: Mim}
+ERASERS: Final[Mapping[str, type[Eraser]]] = {
+    each.name: each
+    for each in (
+        Mim,
+        Uce,
+        Ridge,
+    )
+}
 
 
 def eraser_called(name: str) -> type[Eraser]:

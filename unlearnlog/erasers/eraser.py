@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -33,7 +33,10 @@ class Request:
         families: For each concept that has one, prompts that name only its family, each
             with a prompt of what stays: "a cubist cat", "a painting of a cat by
             Braque".
-        shelf: Where painted pictures are kept in case it is stopped.
+        shelf: Where painted pictures are kept in case it is stopped, and encoded ones.
+        names: The concepts' names, for messages; as many as ``forget`` has parts.
+        bank: Prompts of which ``keep`` is a part, the same whatever is erased, so that
+            encoding them once is enough; empty for ``keep`` itself.
     """
 
     model: Model
@@ -45,6 +48,12 @@ class Request:
     watch: Watch = field(default_factory=Unwatched)
     families: tuple[tuple[tuple[str, str], ...], ...] = ()
     shelf: Shelf = field(default_factory=NoShelf)
+    names: tuple[str, ...] = ()
+    bank: tuple[str, ...] = ()
+
+    def name(self, i: int) -> str:
+        """Return what to call the concept of the i-th part of ``forget``."""
+        return self.names[i] if i < len(self.names) else f"concept {i + 1}"
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,18 @@ class Eraser(ABC):
         source: A link to where the method comes from.
         joint: Whether its delta is a function of the set of concepts alone, solved
             from the base; see `unlearnlog.run.joint`.
+        needs: What it uses beside the concept's prompts and their targets.
+        touches: What of the model it changes by default.
+        knob: The setting that says how strongly it erases; more of it erases more.
         target: What the erased prompts are made to paint instead.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     joint: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    touches: ClassVar[str] = "keys and values"
+    knob: ClassVar[str] = ""
 
     target: Target
 
@@ -129,3 +144,35 @@ class Eraser(ABC):
     def settings(self) -> dict[str, Scalar]:
         """Every setting by name, as an entry records it."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def require(self, setting: str, *, known: Sequence[str]) -> None:
+        """Refuse a word that means nothing here.
+
+        Raises:
+            PolicyError: Names the setting and the words that are known.
+        """
+        value = getattr(self, setting)
+        if value not in known:
+            raise PolicyError(
+                f"{self.name} has no {setting} '{value}'",
+                fix=f"known: {', '.join(known)}",
+            )
+
+    def require_above_zero(self, *, but: Collection[str] = ()) -> None:
+        """Refuse numbers that are not above zero.
+
+        Args:
+            but: Settings that may be zero.
+
+        Raises:
+            PolicyError: Names the setting and its value.
+        """
+        for name, value in self.settings.items():
+            if (
+                isinstance(value, str | bool)
+                or value > 0
+                or (not value and name in but)
+            ):
+                continue
+            least = "zero or more" if name in but else "a number above zero"
+            raise PolicyError(f"{self.name}'s {name} is {value}", fix=f"give {least}")

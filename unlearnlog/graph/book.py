@@ -16,10 +16,10 @@ from typing import Final
 
 from unlearnlog.cell import Cell
 from unlearnlog.concept import Concept
+from unlearnlog.graph.keeping import family_phrase, kept_prompts, spells
 from unlearnlog.graph.wording import (
     EMPTY,
     EMPTY_PAINTING,
-    EMPTY_PHOTO,
     ERASING,
     ERASING_PHOTOS,
     PHOTOS,
@@ -29,7 +29,6 @@ from unlearnlog.graph.wording import (
     Template,
     empty,
     spoken,
-    with_article,
 )
 from unlearnlog.graph.world import EMPTY_SCENE, World
 from unlearnlog.prompt import Prompt, Target
@@ -74,36 +73,25 @@ class Book:
         concept's own free prompts are among them, with their contexts as anchors.
         """
         beside = [o for o in self._beside(concept) if o not in gone and o != PLAIN]
-        free = [Prompt(text, context, context) for text, context in concept.prompts]
+        free = [
+            Prompt(text, context, context, named=_name_in(text, concept))
+            for text, context in concept.prompts
+        ]
+        stay = self._stay(concept, gone)
         if _slot(concept) == "style":
-            return _mixed(free + self._style_prompts(concept, beside))
-        return _mixed(free + self._subject_prompts(concept, beside))
+            return _mixed(free + self._style_prompts(concept, beside, stay))
+        return _mixed(free + self._subject_prompts(concept, beside, stay))
 
     def keep(self, gone: Collection[str]) -> tuple[str, ...]:
-        """Return prompts of everything but ``gone``, the empty prompt among them."""
-        seen = self.world
-        styles = [s for s in seen.styles if s not in gone]
-        subjects = [s for s in seen.subjects if s not in gone]
-        texts = ["", EMPTY_PHOTO, EMPTY_PAINTING, *(empty(style) for style in styles)]
-        for i, template in enumerate(ERASING):
-            texts.append(template.neither)
-            texts += [spoken(template.no_subject, style=style) for style in styles]
-            texts += [
-                spoken(template.no_style, subject=subject) for subject in subjects
-            ]
-            for j, style in enumerate(styles):
-                names = seen.names(style)
-                for k, subject in enumerate(subjects):
-                    nouns = seen.names(subject)
-                    if (j + k) % len(ERASING) == i:
-                        noun = nouns[(j + i) % len(nouns)]
-                        name = names[(k + i) % len(names)]
-                        texts.append(spoken(template.text, subject=noun, style=name))
-        for photo in ERASING_PHOTOS:
-            texts.append(photo.no_subject)
-            texts += [spoken(photo.text, subject=subject) for subject in subjects]
-        texts += self._parents(styles, subjects)
+        """Return prompts of everything but ``gone``, the empty prompt among them.
+
+        They are those of ``keep(())`` that name nothing of it, so whoever has encoded
+        these once has encoded all of them.
+        """
         changed = {text for name in gone for text in self._phrases(name)}
+        texts = [
+            text for text, named in kept_prompts(self.world) if not named & {*gone}
+        ]
         return tuple(text for text in dict.fromkeys(texts) if text not in changed)
 
     def kin(
@@ -119,7 +107,7 @@ class Book:
         family = seen.families.get(concept.parent)
         if family is None or len(seen.shown(family.name)) < 2:
             return ()
-        stay = [n for n in seen.shown(family.name) if n not in {*gone, concept.name}]
+        stay = self._stay(concept, gone)
         found = []
         for i, other in enumerate(self._beside(concept)[1::2]):
             template, photo = ERASING[i % len(ERASING)], PHOTOS[0]
@@ -224,9 +212,11 @@ class Book:
         Their ``subject`` and ``style`` say what they must show beside it; the other is
         empty, since anything the target stands for may appear.
         """
-        seen, style = self.world, _slot(concept) == "style"
+        style = _slot(concept) == "style"
         found = []
-        for i, other in enumerate(seen.subjects if style else (*seen.styles, PLAIN)):
+        for i, other in enumerate(self._beside(concept)):
+            if target == "parent" and i % 2 and self._parent_of(concept, other):
+                continue  # a forget set speaks of these, see `kin`
             for seed in range(per_cell):
                 template = PROBING[seed % len(PROBING)]
                 text = self._target_text(concept, target, other, template)
@@ -279,13 +269,7 @@ class Book:
             name: The style or subject whose family is named instead.
             other: The subject beside a style, the style beside a subject; may be empty.
         """
-        family = self.world.families[self.world.parent(name) or ""]
-        if family.kind == "style":
-            return with_article(f"{family.word} {other or 'painting'}")
-        thing = with_article(family.word)
-        if other in ("", PLAIN):
-            return f"a photo of {thing}"
-        return f"a painting of {thing} by {other}"
+        return family_phrase(self.world.families[self.world.parent(name) or ""], other)
 
     def _target_text(
         self, concept: Concept, target: Target, other: str, template: Template
@@ -293,7 +277,13 @@ class Book:
         style = _slot(concept) == "style"
         if target == "unconditional":
             return ""
-        if target == "anchor":
+        if target == "parent" and (phrase := self._parent_of(concept, other)):
+            return phrase
+        if target == "sibling" and (stay := self._stay(concept, ())):
+            subject, hand = (other, stay[0]) if style else (stay[0], other)
+            form = PROBING_PHOTO if hand == PLAIN else template
+            return spoken(form.text, subject=subject, style=hand)
+        if target in ("anchor", "sibling"):
             return self._anchored(concept, other, template, PROBING_PHOTO)
         if style:
             return spoken(template.no_style, subject=other)
@@ -307,62 +297,97 @@ class Book:
         form = _in_place_of_style if _slot(concept) == "style" else _in_place_of_subject
         return form(concept, other, template, photo)
 
-    def _style_prompts(self, concept: Concept, subjects: Sequence[str]) -> list[Prompt]:
+    def _style_prompts(
+        self, concept: Concept, subjects: Sequence[str], stay: Sequence[str]
+    ) -> list[Prompt]:
         names = cycle((concept.name, concept.name, *concept.aliases))
-        found = []
+        found: list[Prompt] = []
+
+        def add(template: Template, subject: str, name: str) -> None:
+            has, lacks = template.text, template.no_style
+            if not subject:
+                has, lacks = template.no_subject, template.neither
+            others = [s for s in stay if not self.is_reserved(subject, s)]
+            other = others[len(found) % len(others)] if others else ""
+            found.append(
+                Prompt(
+                    spoken(has, subject=subject, style=name),
+                    spoken(lacks, subject=subject),
+                    _in_place_of_style(concept, subject, template, PHOTOS[0]),
+                    named=name,
+                    parent=self._parent_of(concept, subject),
+                    sibling=other and spoken(has, subject=subject, style=other),
+                )
+            )
+
         for template in ERASING:
             for subject in subjects:
-                if self.is_reserved(subject, concept.name):
-                    continue
-                text = spoken(template.text, subject=subject, style=next(names))
-                context = spoken(template.no_style, subject=subject)
-                anchor = _in_place_of_style(concept, subject, template, PHOTOS[0])
-                found.append(Prompt(text, context, anchor))
+                if not self.is_reserved(subject, concept.name):
+                    add(template, subject, next(names))
             for name in (concept.name, *concept.aliases):
-                text = spoken(template.no_subject, style=name)
-                anchor = _in_place_of_style(concept, EMPTY, template, PHOTOS[0])
-                found.append(Prompt(text, template.neither, anchor))
+                add(template, EMPTY, name)
         return found
 
-    def _subject_prompts(self, concept: Concept, styles: Sequence[str]) -> list[Prompt]:
+    def _subject_prompts(
+        self, concept: Concept, styles: Sequence[str], stay: Sequence[str]
+    ) -> list[Prompt]:
         names = cycle((concept.name, concept.name, *concept.aliases))
-        found = []
+        found: list[Prompt] = []
+
+        def add(text: str, name: str, style: str, context: str, anchor: str) -> None:
+            others = [s for s in stay if not style or not self.is_reserved(s, style)]
+            other = others[len(found) % len(others)] if others else ""
+            found.append(
+                Prompt(
+                    spoken(text, subject=name, style=style),
+                    context,
+                    anchor,
+                    named=name,
+                    parent=self._parent_of(concept, style),
+                    sibling=other and spoken(text, subject=other, style=style),
+                )
+            )
+
         for template in ERASING:
             for style in styles:
                 if self.is_reserved(concept.name, style):
                     continue
-                text = spoken(template.text, subject=next(names), style=style)
                 context = spoken(template.no_subject, style=style)
                 anchor = _in_place_of_subject(concept, style, template, PHOTOS[0])
-                found.append(Prompt(text, context, anchor))
-            text = spoken(template.no_style, subject=next(names))
+                add(template.text, next(names), style, context, anchor)
             anchor = (
                 EMPTY_PAINTING
                 if concept.anchor == EMPTY_SCENE
                 else spoken(template.no_style, subject=concept.anchor)
             )
-            found.append(Prompt(text, template.neither, anchor))
+            add(template.no_style, next(names), "", template.neither, anchor)
         for photo in ERASING_PHOTOS:
             for name in (concept.name, concept.name, *concept.aliases):
-                text = spoken(photo.text, subject=name)
                 anchor = _in_place_of_subject(concept, PLAIN, photo, photo)
-                found.append(Prompt(text, photo.no_subject, anchor))
+                add(photo.text, name, PLAIN, photo.no_subject, anchor)
         return found
 
-    def _parents(self, styles: list[str], subjects: list[str]) -> list[str]:
-        seen = self.world
-        spoken_of = [s for s in styles if seen.parent(s) in seen.spoken_movements]
-        texts = [
-            self.parent_phrase(style, other=subjects[i % len(subjects)])
-            for i, style in enumerate(spoken_of)
-            if subjects
-        ]
-        texts += [
-            self.parent_phrase(s, other=PLAIN) for s in subjects if seen.parent(s)
-        ]
-        words = [f.word for f in seen.families.values() if f.kind == "style"]
-        texts += [with_article(f"{word} painting") for word in words]
-        return texts
+    def _parent_of(self, concept: Concept, other: str) -> str:
+        """Return the prompt that names a concept's family; empty where none is known.
+
+        As in `kin`, a family that the model knows one member of is none.
+        """
+        family = self.world.families.get(concept.parent)
+        if family is None or len(self.world.shown(family.name)) < 2:
+            return ""
+        return family_phrase(family, other)
+
+    def _stay(self, concept: Concept, gone: Collection[str]) -> list[str]:
+        """Return the members of a concept's family that are not erased with it."""
+        family = self.world.families.get(concept.parent)
+        members = self.world.shown(family.name) if family else ()
+        return [n for n in members if n not in {*gone, concept.name}]
+
+
+def _name_in(text: str, concept: Concept) -> str:
+    """Return the name of a concept that a free prompt spells, the longest first."""
+    names = sorted((concept.name, *concept.aliases), key=len, reverse=True)
+    return next((name for name in names if spells(text, (name,))), "")
 
 
 def _slot(concept: Concept) -> str:
@@ -411,7 +436,9 @@ def _words(text: str) -> set[str]:
 
 def _mixed(prompts: list[Prompt]) -> tuple[Prompt, ...]:
     """Return the prompts in an order that is fixed and has nothing to do with them."""
-    unique = dict.fromkeys(prompts)
+    unique = {p.text: p for p in reversed(prompts)}
     return tuple(
-        sorted(unique, key=lambda p: hashlib.sha256(p.text.encode()).hexdigest())
+        sorted(
+            unique.values(), key=lambda p: hashlib.sha256(p.text.encode()).hexdigest()
+        )
     )

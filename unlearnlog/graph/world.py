@@ -101,12 +101,14 @@ class WorldFile(Record):
         concepts: By name.
         anchors: What takes the place of a style, and of a subject.
         complete: Whether the model knows nothing but these concepts.
+        kept: Prompts beside those of the concepts whose pictures must not change.
     """
 
     families: dict[str, FamilyRow] = Field(default_factory=dict)
     concepts: dict[str, ConceptRow]
     anchors: dict[Literal["style", "subject"], str] = Field(default_factory=dict)
     complete: bool = False
+    kept: _Names = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class World:
         held_out: Names of concepts the model was never shown.
         look_alikes: Pairs whose difference is small but certain.
         complete: Whether the model knows nothing else.
+        kept: Prompts beside theirs whose pictures must not change.
     """
 
     concepts: MappingProxyType[str, Concept]
@@ -143,6 +146,7 @@ class World:
     held_out: tuple[str, ...]
     look_alikes: tuple[tuple[str, str], ...]
     complete: bool
+    kept: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -192,6 +196,7 @@ class World:
             held_out=tuple(n for n, row in file.concepts.items() if row.held_out),
             look_alikes=_pairs(file, source),
             complete=file.complete,
+            kept=file.kept,
         )
 
     @property

@@ -19,7 +19,6 @@ from unlearnlog.run import joint
 from unlearnlog.run.measure import Look, look_at
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
-from unlearnlog.shelf import NoShelf
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -262,5 +261,7 @@ def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Re
         sampling=look.panel.sampling,
         seed=order.seed,
         watch=order.watch,
-        shelf=at.ledger.shelf if at.ledger else NoShelf(),
+        shelf=at.shelf,
+        names=tuple(concept.name for concept in order.concepts),
+        bank=book.keep(()),
     )

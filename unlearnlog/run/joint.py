@@ -152,5 +152,8 @@ def _solved(at: Place, group: Group) -> Delta:
         keep=book.keep(names),
         sampling=_PAINTS_NOTHING,
         seed=0,
+        shelf=at.shelf,
+        names=tuple(concept.name for concept in concepts),
+        bank=book.keep(()),
     )
     return eraser.erase(request)

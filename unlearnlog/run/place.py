@@ -22,6 +22,7 @@ from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
+from unlearnlog.shelf import NoShelf, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -70,6 +71,11 @@ class Place:
         if self.pin is not None:
             return self.pin[0]
         return self.ledger.head if self.ledger else None
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where long work keeps what it has done; nowhere before there is a ledger."""
+        return self.ledger.shelf if self.ledger else NoShelf()
 
     def pinned(self) -> Place:
         """Return the place as it is now: what others record meanwhile is not seen."""

@@ -34,7 +34,6 @@ from unlearnlog.atelier.studio import FOLDER, BaseAnswers
 from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Cell
 from unlearnlog.model.model import DiffusersModel
-from unlearnlog.prompt import TARGETS
 
 STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 19500}
 
@@ -168,7 +167,7 @@ def _every_cell() -> list[Cell]:
         cells += asked.erased(concept)
         cells += asked.renamed(concept)
         cells += asked.family(concept)
-        for target in TARGETS:
+        for target in ("context", "anchor", "unconditional"):
             cells += asked.target(concept, target)
     # What a cell must show differs from concept to concept; its picture does not.
     return list({(c.prompt, c.seed): c for c in cells}.values())

@@ -1,0 +1,186 @@
+"""What closed forms have in common: a problem in float64, solved without a picture.
+
+Their deltas are joint: a function of what is erased and what is kept, solved from the
+base's weights, so neither an order of erasures nor a random number is in them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, Self
+
+import torch
+from torch import Tensor
+
+from unlearnlog.delta import Delta
+from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.tokens import SPANS, Pairs, Span, Tokens, kept_tokens
+from unlearnlog.errors import TrainingError
+from unlearnlog.patch import Full, LowRank, Patch
+from unlearnlog.prompt import TARGETS, Target
+
+Touch = Literal["keys and values", "values", "keys"]
+
+TOUCHES: Final[tuple[Touch, ...]] = ("keys and values", "values", "keys")
+"""Which text projections a closed form may change."""
+
+_SUFFIX: Final = {"values": (".to_v.weight",), "keys": (".to_k.weight",)}
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A change ``left @ right``, float64: ``[d_out, r]`` and ``[r, d_text]``."""
+
+    left: Tensor
+    right: Tensor
+
+    def dense(self) -> Tensor:
+        """Write it out, ``[d_out, d_text]``."""
+        return self.left @ self.right
+
+
+Change = Tensor | Factors
+"""A change to one projection, written out or as factors, float64."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a closed form is given, all of it float64.
+
+    Attributes:
+        old: The projections that may change, ``[d_out, d_text]``.
+        pairs: Tokens of erased prompts and of their targets.
+        kept: Tokens of kept prompts.
+        start: The token that begins every prompt, ``[d_text]``.
+        padding: The tokens behind it where nothing is said, ``[length - 1, d_text]``.
+    """
+
+    old: Mapping[str, Tensor]
+    pairs: Pairs
+    kept: Tokens
+    start: Tensor
+    padding: Tensor
+
+    @property
+    def d_text(self) -> int:
+        """Width of a token."""
+        return self.pairs.erased.shape[1]
+
+    @property
+    def one(self) -> Tensor:
+        """The identity on tokens."""
+        return torch.eye(self.d_text).double()
+
+
+@dataclass(frozen=True)
+class ClosedForm(Eraser):
+    """An eraser that solves equations; a method is what `changes` does.
+
+    Attributes:
+        target: What is heard instead of the concept.
+        span: Which tokens of the prompts take part, see `tokens.SPANS`.
+        n_prompts: So many prompts of each concept, 0 for all of them.
+        touch: Which projections change.
+    """
+
+    joint: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("target prompts", "kept prompts")
+
+    target: Target = "anchor"
+    span: Span = "last"
+    n_prompts: int = 0
+    touch: Touch = "keys and values"
+
+    @abstractmethod
+    def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
+        """Yield the change to each projection by name, computed in float64.
+
+        Raises:
+            TrainingError: The equations have no solution; names the layer.
+        """
+
+    def erase(self, request: Request) -> Delta:
+        """State the problem, solve it, and round the solution once."""
+        problem = self.problem(request)
+        request.watch.stage("solving", len(problem.old))
+        patches = {}
+        for name, change in self.changes(problem):
+            patches[name] = _patch(name, change)
+            request.watch.advance(1, {})
+        return Delta(patches)
+
+    def problem(self, request: Request) -> Problem:
+        """Encode what is erased and what is kept.
+
+        Raises:
+            ConceptError: A concept is its own target, or two are one.
+        """
+        pairs = Pairs.of(request, self.target, self.span, n_prompts=self.n_prompts)
+        nothing = request.model.encode([""]).tokens[0].double()
+        ends = _SUFFIX.get(
+            self.touch, tuple(e for each in _SUFFIX.values() for e in each)
+        )
+        return Problem(
+            {n: w.double() for n, w in request.old.items() if n.endswith(ends)},
+            pairs,
+            kept_tokens(request, self.span, pairs.erased),
+            nothing[0],
+            nothing[1:],
+        )
+
+    def work(self, n_concepts: int) -> Work:  # noqa: ARG002
+        """Say how much there is to do: no picture, and one solve for all of them."""
+        return Work(0, 1)
+
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return itself: all of it is one step."""
+        return self, Work(0, 1)
+
+    def check(self) -> None:
+        """Refuse words that mean nothing here, and sizes that are not positive."""
+        self.require("target", known=TARGETS)
+        self.require("span", known=SPANS)
+        self.require("touch", known=TOUCHES)
+        self.require_above_zero(but=("n_prompts",))
+
+
+def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
+    """Return ``right @ system^-1`` for a symmetric, positive definite system.
+
+    Args:
+        system: Float64 ``[d, d]``.
+        right: Float64 ``[m, d]``.
+        what: What to call it where it is singular.
+
+    Raises:
+        TrainingError: It is singular to the precision of float64.
+    """
+    factor, info = torch.linalg.cholesky_ex(system)
+    if info or not torch.isfinite(factor).all():
+        raise TrainingError(
+            f"the equations of {what} are singular",
+            fix="give the eraser a larger ridge in the policy, or more kept prompts",
+        )
+    solution: Tensor = torch.cholesky_solve(right.T, factor).T
+    return solution
+
+
+def _patch(name: str, change: Change) -> Patch:
+    """Round a change to float32, as factors where these are fewer numbers."""
+    if isinstance(change, Tensor):
+        return Full(_finite(name, change).float())
+    left, right = _finite(name, change.left), _finite(name, change.right)
+    if left.numel() + right.numel() < left.shape[0] * right.shape[1]:
+        return LowRank(left.float(), right.float())
+    return Full(change.dense().float())
+
+
+def _finite(name: str, tensor: Tensor) -> Tensor:
+    if not torch.isfinite(tensor).all():
+        raise TrainingError(
+            f"the solution for {name} is not finite",
+            fix="give the eraser a larger ridge in the policy, or fewer concepts",
+        )
+    return tensor

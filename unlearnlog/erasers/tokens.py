@@ -1,0 +1,258 @@
+"""Which tokens of erased prompts shall become which, and which ones shall stay.
+
+Text encoders that look back only (CLIP's) give a word the same token whatever follows
+it. So of a prompt that names a concept only the tokens from the name on can know of it,
+and those before it are what kept prompts begin with, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import torch
+from torch import Tensor
+
+from unlearnlog.digest import canonical_json
+from unlearnlog.errors import ConceptError
+
+if TYPE_CHECKING:
+    from unlearnlog.erasers.eraser import Request
+    from unlearnlog.prompt import Prompt, Target
+
+Span = Literal["last", "tail", "all"]
+
+SPANS: Final[tuple[Span, ...]] = ("last", "tail", "all")
+"""Which tokens take part.
+
+``last``: the last token of the concept's name becomes the last word's of the target.
+``tail``: from there to the end of the padding, each becomes the one as far behind the
+target's last word. ``all``: from the name's first token to the end, each becomes the
+one at the same position.
+"""
+
+START: Final = 0
+"""Position of the mark that begins every prompt: the same token in all of them."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens with their weights, each different one once.
+
+    Attributes:
+        rows: Float64 ``[m, d_text]``.
+        weights: Float64 ``[m]``.
+    """
+
+    rows: Tensor
+    weights: Tensor
+
+    @property
+    def moment(self) -> Tensor:
+        """The weighted sum of outer products, float64 ``[d_text, d_text]``."""
+        return self.rows.T @ (self.weights[:, None] * self.rows)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Tokens of erased prompts, and what shall be heard in their places.
+
+    A concept's weights sum to 1, so none counts for more because it has more names.
+
+    Attributes:
+        erased: Float64 ``[m, d_text]``.
+        goal: Float64 ``[m, d_text]``.
+        weights: Float64 ``[m]``.
+        owner: Which concept a pair belongs to, int64 ``[m]``.
+    """
+
+    erased: Tensor
+    goal: Tensor
+    weights: Tensor
+    owner: Tensor
+
+    @classmethod
+    def of(
+        cls, request: Request, target: Target, span: Span, *, n_prompts: int = 0
+    ) -> Self:
+        """Encode erased prompts and their targets.
+
+        Args:
+            request: What is erased.
+            target: What is painted instead.
+            span: Which tokens take part.
+            n_prompts: So many prompts of each concept, 0 for all.
+
+        Raises:
+            ConceptError: A concept is its own target, its name is cut off where the
+                text encoder stops reading, or two concepts are one.
+        """
+        found = [
+            _of_concept(request, i, target, span=span, n_prompts=n_prompts)
+            for i in range(len(request.forget))
+        ]
+        _refuse_twins(request, found)
+        erased, goal, weights = (torch.cat(each) for each in zip(*found, strict=True))
+        counts = torch.tensor([len(each[0]) for each in found])
+        owner = torch.arange(len(found)).repeat_interleave(counts)
+        return cls(erased, goal, weights, owner)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The erased tokens."""
+        return Tokens(self.erased, self.weights)
+
+    @property
+    def cross(self) -> Tensor:
+        """The weighted sum of goal times erased transposed, ``[d_text, d_text]``."""
+        return self.goal.T @ (self.weights[:, None] * self.erased)
+
+    def of_concept(self, i: int) -> Pairs:
+        """Return the pairs of one concept."""
+        own = self.owner == i
+        return Pairs(
+            self.erased[own], self.goal[own], self.weights[own], self.owner[own]
+        )
+
+    def each(self) -> Iterator[Pairs]:
+        """Yield the pairs of each concept in turn."""
+        for i in range(int(self.owner.max()) + 1):
+            yield self.of_concept(i)
+
+
+def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
+    """Return the tokens of kept prompts: their last words, or all that they have.
+
+    Each prompt weighs 1 in all. With ``last`` a kept token that is an erased one is
+    refused; otherwise it is what two prompts happen to share.
+
+    Args:
+        request: What is kept.
+        span: ``last`` for the last word of each, anything else for all tokens.
+        erased: What they must not be, ``[m, d_text]``.
+
+    Raises:
+        ConceptError: A kept prompt ends in a token that is to be erased.
+    """
+    tokens = encoded_bank(request)
+    if span != "last":
+        length, flat = tokens.shape[1], tokens.flatten(0, 1)
+        return Tokens(*_distinct(flat, torch.full((len(flat),), 1 / length).double()))
+    ends = torch.tensor([_last(request, text) for text in request.keep])
+    rows = tokens[torch.arange(len(tokens)), ends.long()]
+    _refuse_kept(request, rows, erased)
+    return Tokens(*_distinct(rows, torch.ones(len(rows)).double()))
+
+
+def encoded_bank(request: Request) -> Tensor:
+    """Return kept prompts encoded, float64 ``[n, length, d_text]``.
+
+    The bank that they are a part of is encoded once and then lies on the shelf.
+    """
+    if not request.keep:
+        length, d_text = request.model.encode([""]).tokens.shape[1:]
+        return torch.zeros(0, length, d_text).double()
+    bank = request.bank if {*request.keep} <= {*request.bank} else request.keep
+    key = canonical_json([request.model.manifest.root, "encoded", [*bank]]).decode()
+    tokens = request.shelf.get(key)
+    if tokens is None or len(tokens) != len(bank):
+        tokens = request.model.encode(bank).tokens
+        request.shelf.put(key, tokens)
+    places = {text: i for i, text in enumerate(bank)}
+    return tokens[[places[text] for text in request.keep]].double()
+
+
+def _of_concept(
+    request: Request, i: int, target: Target, *, span: Span, n_prompts: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    group = request.forget[i][: n_prompts or None]
+    pairs = [(prompt, prompt.target(target)) for prompt in group]
+    pairs = [(prompt, instead) for prompt, instead in pairs if prompt.text != instead]
+    named = request.model.encode([prompt.text for prompt, _ in pairs]).tokens
+    others = request.model.encode([instead for _, instead in pairs]).tokens
+    erased, goal, weights = [], [], []
+    for row, (prompt, instead) in enumerate(pairs):
+        length = named.shape[1]
+        first, last = _places(request, i, prompt, length)
+        end = _last(request, instead)
+        if span == "last":
+            here, there = [last], [end]
+        elif span == "tail":
+            n = length - max(last, end)
+            here, there = [*range(last, last + n)], [*range(end, end + n)]
+        else:
+            here = there = [*range(first, length)]
+        erased.append(named[row, here])
+        goal.append(others[row, there])
+        weights += [1 / (len(pairs) * len(here))] * len(here)
+    if not pairs or torch.equal(torch.cat(erased), torch.cat(goal)):
+        name = request.name(i)
+        raise ConceptError(
+            f"'{name}' is the same as its {target}: there is nothing to erase",
+            fix=f"give '{name}' another --anchor, or another --target",
+        )
+    both, weight = _distinct(
+        torch.cat([torch.cat(erased), torch.cat(goal)], 1).double(),
+        torch.tensor(weights).double(),
+    )
+    d_text = both.shape[1] // 2
+    return both[:, :d_text], both[:, d_text:], weight
+
+
+def _places(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
+    """Return where the concept's name begins and ends, as positions of tokens.
+
+    A prompt that does not spell the name is taken from its first word to its last.
+
+    Raises:
+        ConceptError: The text encoder stops reading before the name ends.
+    """
+    count = request.model.n_tokens
+    before, name, _ = prompt.text.partition(prompt.named or prompt.text)
+    first = count(before.rstrip()) - 1
+    last = max(count(before + name) - 2, first)
+    if last >= length - 1:
+        raise ConceptError(
+            f"the model reads {length} tokens, and '{request.name(i)}' ends at token "
+            f"{last + 1} of the prompt '{prompt.text}'",
+            fix="say the prompt in fewer words",
+        )
+    return first, last
+
+
+def _last(request: Request, text: str) -> int:
+    """Return the position of a prompt's last word; the beginning where it has none."""
+    return max(request.model.n_tokens(text) - 2, START)
+
+
+def _distinct(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge equal rows; return the different ones, in a fixed order, with weights."""
+    different, inverse = torch.unique(rows.double(), dim=0, return_inverse=True)
+    summed = torch.zeros(len(different)).double().index_add_(0, inverse, weights)
+    return different, summed
+
+
+def _refuse_twins(
+    request: Request, found: Sequence[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    seen: dict[bytes, int] = {}
+    for i, (erased, _, _) in enumerate(found):
+        key = erased.numpy().tobytes()
+        if key in seen:
+            raise ConceptError(
+                f"'{request.name(seen[key])}' and '{request.name(i)}' are one concept "
+                "to this model: their prompts have the same tokens",
+                fix="erase one of them and give it the other name with --alias",
+            )
+        seen[key] = i
+
+
+def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
+    gone = {row.numpy().tobytes() for row in erased}
+    for text, row in zip(request.keep, rows, strict=True):
+        if row.numpy().tobytes() in gone:
+            raise ConceptError(
+                f"the prompt '{text}' is kept, but it ends in what is to be erased",
+                fix="leave it out of the file of concepts, or erase something else",
+            )

@@ -1,0 +1,72 @@
+"""Unified Concept Editing: one ridge solve that moves some tokens and holds others.
+
+For each projection W, with c the tokens of erased prompts, g those that are heard in
+their places, p kept tokens:
+
+    W' = argmin  lamb ||W' - W||^2 + es sum ||W' c - W g||^2 + ps sum ||W' p - W p||^2
+       = W (lamb I + es sum g c^T + ps sum p p^T) K^-1,
+    K  = lamb I + es sum c c^T + ps sum p p^T
+
+so W' - W = W (es sum (g - c) c^T K^-1): one matrix for all projections. With one token
+a concept it has the rank of the number of concepts, and is stored as factors.
+
+Source:
+    https://arxiv.org/abs/2308.14761; weights as in its released settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem, solved
+
+
+@dataclass(frozen=True)
+class RidgeEdit(ClosedForm):
+    """Tokens are moved by ridge regression around the base's projections.
+
+    Attributes:
+        target: What is heard instead of the concept.
+        span: Which tokens of the prompts take part.
+        n_prompts: So many prompts of each concept, 0 for all of them.
+        touch: Which projections change.
+        erase_scale: Weight of each concept, es.
+        keep_scale: Weight of each kept prompt, ps.
+        ridge: Weight of the base's projections, lamb.
+    """
+
+    knob: ClassVar[str] = "erase_scale"
+
+    erase_scale: float = 1.0
+    keep_scale: float = 1.0
+    ridge: float = 0.5
+
+    def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
+        """Yield W times one matrix, for each projection W."""
+        left, right = self.edit(problem)
+        for name, old in problem.old.items():
+            yield name, Factors(old @ left, right)
+
+    def edit(self, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Return factors of ``es sum (g - c) c^T K^-1``, ``[d, r]`` and ``[r, d]``."""
+        pairs = problem.pairs
+        kept = self.keep_scale * problem.kept.moment
+        system = self.ridge * problem.one + self.erase_scale * pairs.tokens.moment
+        if len(pairs.erased) < problem.d_text:
+            left = self.erase_scale * pairs.weights * (pairs.goal - pairs.erased).T
+            return left, solved(system + kept, pairs.erased, self.name)
+        moved = self.erase_scale * (pairs.cross - pairs.tokens.moment)
+        return problem.one, solved(system + kept, moved, self.name)
+
+
+@final
+@dataclass(frozen=True)
+class Uce(RidgeEdit):
+    """The last token of a concept's name becomes the last word of its target."""
+
+    name: ClassVar[str] = "uce"
+    source: ClassVar[str] = "https://arxiv.org/abs/2308.14761"
