@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
+from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.uce import Uce
@@ -24,6 +25,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Mim,
         Uce,
         Ridge,
+        Esd,
     )
 }
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.digest import canonical_json
+from unlearnlog.errors import TrainingError
 
 if TYPE_CHECKING:
     from unlearnlog.delta import Weights
@@ -75,6 +76,11 @@ class ForgetSet:
         )
 
     @property
+    def learnt(self) -> Tensor:
+        """The pictures that are learnt from."""
+        return self.latents[: self.n_learnt]
+
+    @property
     def n_learnt(self) -> int:
         """How many pictures are learnt from; the others are looked at."""
         return len(self.latents) - self.N_HELD
@@ -94,6 +100,68 @@ class ForgetSet:
         latents = self.latents.clone()
         latents[chosen] = now.latents
         return replace(self, latents=latents)
+
+
+@dataclass(frozen=True)
+class KeptSet:
+    """Pictures whose prompts shall go on painting them.
+
+    Attributes:
+        latents: Shape ``[n, c, h, w]``.
+        text: The prompt of each picture.
+        texts: ``text`` in words.
+    """
+
+    latents: Tensor
+    text: Text
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: Request, n: int) -> Self:
+        """Let the base paint prompts that are kept, spread over all of them.
+
+        Raises:
+            TrainingError: Nothing is kept.
+        """
+        said = [text for text in request.keep if text]
+        if n and not said:
+            raise TrainingError(
+                "the eraser learns from kept prompts, and there are none",
+                fix="name concepts that stay in the file of concepts",
+            )
+        places = [i * len(said) // n for i in range(n)]
+        texts = [said[place % len(said)] for place in places]
+        seeds = [request.seed + i for i in range(n)]
+        latents = painted(request, texts, seeds)
+        return cls(latents, request.model.encode(texts), tuple(texts))
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Some pictures under noise.
+
+    Attributes:
+        rows: Which pictures of their set these are, int64 ``[b]``.
+        x_t: The pictures with the noise, ``[b, c, h, w]``.
+        t: How much noise, int64 ``[b]``.
+        noise: The noise itself, unit normal ``[b, c, h, w]``.
+    """
+
+    rows: Tensor
+    x_t: Tensor
+    t: Tensor
+    noise: Tensor
+
+    @classmethod
+    def drawn(
+        cls, request: Request, latents: Tensor, batch: int, rng: torch.Generator
+    ) -> Self:
+        """Draw pictures, noise levels and noise."""
+        model = request.model
+        rows = torch.randint(len(latents), (batch,), generator=rng)
+        t = torch.randint(model.n_steps_trained, (batch,), generator=rng)
+        noise = torch.randn(batch, *model.latent_shape, generator=rng)
+        return cls(rows, model.noised(latents[rows], noise, t), t, noise)
 
 
 def drawn(request: Request, n: int) -> list[tuple[Prompt, int]]:

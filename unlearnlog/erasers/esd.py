@@ -1,0 +1,50 @@
+"""Erased Stable Diffusion: the erased prompt is led away from what it used to paint.
+
+    L    = || eps_theta(x_t, c) - goal ||^2
+    goal = eps_phi(x_t, c) - eta (eps_phi(x_t, c) - eps_phi(x_t, 0))
+
+phi is the base, 0 the empty prompt, eta the negative guidance. With eta = 1 the goal is
+the empty prompt's noise; beyond that it is the opposite of the concept. With another
+``target`` than the published one its noise stands in the empty prompt's place.
+
+Here only keys and values change, which is what the authors call ``x`` with its strict
+choice of parameters; x_t is noised from the base's pictures, see `gradient`.
+
+Source:
+    https://arxiv.org/abs/2303.07345; eta as in the authors' current settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.prompt import Target
+
+
+@final
+@dataclass(frozen=True)
+class Esd(GradientEraser):
+    """Negative guidance is trained into the text projections.
+
+    Attributes:
+        eta: How far beyond the concept's prompt the goal lies, in its distance from the
+            target's.
+    """
+
+    name: ClassVar[str] = "esd"
+    source: ClassVar[str] = "https://arxiv.org/abs/2303.07345"
+
+    target: Target = "unconditional"
+    eta: float = 2.0
+
+    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+        """Return the mean squared distance from the goal."""
+        some, text, target = scene.forgotten(self.batch)
+        named, other = scene.base(some, text), scene.base(some, target)
+        goal = named - self.eta * (named - other)
+        return (mean_square(scene.eps(some, text, new) - goal),)

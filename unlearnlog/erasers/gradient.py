@@ -1,0 +1,180 @@
+"""What erasers that learn have in common; a method is its loss.
+
+All of them see the same pictures: those that the base paints for the prompts that name
+the concept, noised to a random level. (Some papers stop a sampler half-way instead;
+the two agree as far as the sampler does, and finished pictures can be kept.) Only the
+text projections change.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from unlearnlog.delta import Delta
+from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
+from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
+from unlearnlog.erasers.training import Gate, Gradients, Plan, train
+from unlearnlog.errors import PolicyError
+from unlearnlog.model.protocol import Text
+from unlearnlog.prompt import TARGETS, Target
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a loss is computed from.
+
+    Attributes:
+        request: What is erased.
+        forget: Pictures of it.
+        kept: Pictures of what stays; none where the method asks for none.
+        rng: Where every random number of the training comes from.
+    """
+
+    request: Request
+    forget: ForgetSet
+    kept: KeptSet
+    rng: torch.Generator
+
+    def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
+        """Draw pictures of the concept, with their prompts and their targets."""
+        some = Noised.drawn(self.request, self.forget.learnt, batch, self.rng)
+        return some, self.forget.text[some.rows], self.forget.target[some.rows]
+
+    def stayed(self, batch: int) -> tuple[Noised, Text]:
+        """Draw pictures of what stays, with their prompts."""
+        some = Noised.drawn(self.request, self.kept.latents, batch, self.rng)
+        return some, self.kept.text[some.rows]
+
+    @torch.no_grad()
+    def base(self, some: Noised, text: Text) -> Tensor:
+        """Return the base's noise for a prompt, a value."""
+        return self.request.model.eps(some.x_t, some.t, text)
+
+    def eps(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
+        """Return the noise that other weights predict, with a gradient."""
+        return self.request.model.eps(some.x_t, some.t, text, weights=new)
+
+    def encoded(self, text: str, n: int) -> Text:
+        """Encode one prompt for ``n`` pictures."""
+        return self.request.model.encode([text])[[0] * n]
+
+
+def mean_square(difference: Tensor) -> Tensor:
+    """Return the mean square of all numbers."""
+    return difference.square().mean()
+
+
+@dataclass(frozen=True)
+class GradientEraser(Eraser):
+    """An eraser that is trained; a method is what `losses` returns.
+
+    Attributes:
+        target: What is painted instead of the concept.
+        change: What is trained: ``full`` for every number of the text projections,
+            ``factors`` for two thin factors of each change, as in LoRA.
+        rank: Width of the factors.
+        project: Whether gradients are projected onto the complement of the tokens of
+            kept prompts.
+        fence: How much of a direction's energy kept prompts may use before it is shut,
+            as a share of the mean; only with ``project``.
+        n_pictures: Pictures of each concept.
+        n_kept: Pictures of what stays.
+        steps: How long it is trained.
+        rate: Step size of AdamW.
+        batch: Pictures a step, of each kind.
+        strength: Times the trained change; 1 as trained.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
+    knob: ClassVar[str] = "strength"
+
+    target: Target = "context"
+    change: str = CHANGES[0]
+    rank: int = 4
+    project: bool = False
+    fence: float = 0.01
+    n_pictures: int = 64
+    n_kept: int = 0
+    steps: int = 150
+    rate: float = 1e-3
+    batch: int = 16
+    strength: float = 1.0
+
+    @abstractmethod
+    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+        """Return what is minimised at one step; more than one only with `mix`.
+
+        Args:
+            scene: Pictures, prompts and random numbers.
+            new: The text projections as they are now, with a gradient.
+        """
+
+    def mix(self, gradients: Sequence[Gradients]) -> Gradients:
+        """Make one gradient of those of the losses; here there is one."""
+        return gradients[0]
+
+    def gate(self, scene: Scene, change: Change) -> Gate | None:  # noqa: ARG002
+        """Return what changes gradients before they are used, or None."""
+        return None
+
+    def plan(self) -> Plan:
+        """Say how long and how fast it is trained."""
+        return Plan(self.steps, self.rate)
+
+    def erase(self, request: Request) -> Delta:
+        """Paint the pictures, train, and return the change."""
+        scene = self.scene(request)
+        change = self.start(request)
+        train(
+            request,
+            change,
+            lambda new: self.losses(scene, new),
+            self.plan(),
+            mix=self.mix,
+            gate=self.gate(scene, change),
+        )
+        return change.delta(self.strength)
+
+    def scene(self, request: Request) -> Scene:
+        """Let the base paint what the loss is computed from."""
+        return Scene(
+            request,
+            ForgetSet.of(request, self.target, n=self.n_pictures, n_family=0),
+            KeptSet.of(request, self.n_kept),
+            torch.Generator().manual_seed(request.seed),
+        )
+
+    def start(self, request: Request) -> Change:
+        """Return what is trained, which is no change at all to begin with."""
+        fence = fence_of(request, self.fence) if self.project else None
+        if self.change == "full":
+            return Free.of(request, fence)
+        return Thin.lora(request, self.rank, fence)
+
+    def work(self, n_concepts: int) -> Work:
+        """Say how much there is to do for this many concepts at once."""
+        return Work(self.n_pictures * n_concepts + self.n_kept, self.steps)
+
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return the same with the fewest pictures and two steps."""
+        n, kept = ForgetSet.N_HELD + 1, min(self.n_kept, self.batch)
+        small = replace(self, n_pictures=n, n_kept=kept, steps=2)
+        return small, Work(n + kept, 2)
+
+    def check(self) -> None:
+        """Refuse words that mean nothing here, and sizes that are not positive."""
+        self.require("target", known=TARGETS)
+        self.require("change", known=CHANGES)
+        self.require_above_zero(but=("n_kept",) if not type(self).n_kept else ())
+        if self.n_pictures <= ForgetSet.N_HELD:
+            raise PolicyError(
+                f"{self.name}'s n_pictures is {self.n_pictures}",
+                fix=f"give more than {ForgetSet.N_HELD}: so many are only looked at",
+            )

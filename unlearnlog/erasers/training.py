@@ -1,0 +1,142 @@
+"""The one training loop: every eraser that learns is a loss that it runs.
+
+Source:
+    The optimiser and several processes are handled by Hugging Face accelerate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from unlearnlog.errors import TrainingError
+
+if TYPE_CHECKING:
+    from unlearnlog.erasers.change import Change
+    from unlearnlog.erasers.eraser import Request
+
+Gradients = dict[str, Tensor]
+"""Gradients by the names of the parameters."""
+
+Losses = Callable[[dict[str, Tensor]], Sequence[Tensor]]
+"""The losses of one step, from the weights as they are."""
+
+Mix = Callable[[Sequence[Gradients]], Gradients]
+"""One gradient from those of several losses."""
+
+Gate = Callable[[int, Gradients], None]
+"""Changes a step's gradients in their places, as a mask does."""
+
+Look = Callable[[int, dict[str, Tensor]], float]
+"""Looks at the weights before a step; returns the factor of the rate, 0 to stop."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast something is trained.
+
+    Attributes:
+        steps: At most so many.
+        rate: Step size of AdamW.
+        decay: Weight decay of the change.
+        average: Share that an exponential moving average of the parameters keeps at
+            each step; its end is the result. 0 for the parameters themselves.
+    """
+
+    steps: int
+    rate: float
+    decay: float = 0.0
+    average: float = 0.0
+
+
+def _only(gradients: Sequence[Gradients]) -> Gradients:
+    return gradients[0]
+
+
+def train(
+    request: Request,
+    change: Change,
+    losses: Losses,
+    plan: Plan,
+    *,
+    mix: Mix = _only,
+    gate: Gate | None = None,
+    look: Look | None = None,
+) -> None:
+    """Train a change in its place.
+
+    Args:
+        request: What is erased, and who watches.
+        change: What is trained.
+        losses: What is minimised; more than one only with ``mix``.
+        plan: How long and how fast.
+        mix: Makes one gradient of those of several losses.
+        gate: Changes gradients before they are used.
+        look: Looks at the weights before each step.
+
+    Raises:
+        TrainingError: A loss is not finite.
+    """
+    accelerator = Accelerator(cpu=True)
+    parameters = change.parameters
+    adam = torch.optim.AdamW(parameters.values(), lr=plan.rate, weight_decay=plan.decay)
+    optimizer = accelerator.prepare(adam)
+    mean = {name: p.detach().clone() for name, p in parameters.items()}
+    request.watch.stage("erasing", plan.steps)
+    for step in range(plan.steps):
+        new = change.moved(request.old)
+        if look is not None:
+            factor = look(step, {name: w.detach() for name, w in new.items()})
+            if not factor:
+                break
+            adam.param_groups[0]["lr"] = plan.rate * factor
+        found = [_finite(loss, step, plan.rate) for loss in losses(new)]
+        gradients = mix(_gradients(accelerator, found, parameters))
+        if gate is not None:
+            gate(step, gradients)
+        for name, parameter in parameters.items():
+            parameter.grad = gradients[name]
+        optimizer.step()
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                mean[name].lerp_(parameter, 1 - plan.average)
+        shown = {"loss": float(found[0].detach())}
+        request.watch.advance(1, shown)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(mean[name])
+
+
+def _gradients(
+    accelerator: Accelerator, losses: Sequence[Tensor], parameters: Mapping[str, Tensor]
+) -> list[Gradients]:
+    """Return each loss's gradients, averaged over all processes."""
+    found = []
+    for i, loss in enumerate(losses):
+        for parameter in parameters.values():
+            parameter.grad = None
+        accelerator.backward(loss, retain_graph=i + 1 < len(losses))
+        found.append(
+            {
+                name: accelerator.reduce(
+                    torch.zeros_like(p) if p.grad is None else p.grad, reduction="mean"
+                )
+                for name, p in parameters.items()
+            }
+        )
+    return found
+
+
+def _finite(loss: Tensor, step: int, rate: float) -> Tensor:
+    if not math.isfinite(loss.item()):
+        raise TrainingError(
+            f"the loss is {loss.item()} after {step} steps",
+            fix=f"lower the eraser's rate, now {rate}, in the policy",
+        )
+    return loss
