@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -37,6 +37,7 @@ __all__ = [
     "add_deltas",
     "change_after",
     "check_bounds",
+    "merged",
     "raw_bytes",
     "rounded",
     "state_after",
@@ -154,6 +155,28 @@ def change_after(
     change = {name: tensor.clone() for name, tensor in so_far.items()}
     add_deltas(change, deltas)
     return change
+
+
+def merged(deltas: Sequence[Delta]) -> Delta:
+    """Return one delta for the sum of several, rounded to float32 where it is written.
+
+    Raises:
+        ValueError: Two deltas give one tensor different shapes.
+    """
+    found: dict[str, list[Patch]] = {}
+    for delta in deltas:
+        for name, patch in delta.patches.items():
+            found.setdefault(name, []).append(patch)
+    return Delta({name: _one_patch(patches) for name, patches in found.items()})
+
+
+def _one_patch(patches: Sequence[Patch]) -> Patch:
+    thin = [patch for patch in patches if isinstance(patch, LowRank)]
+    if len(thin) == len(patches):
+        lefts, rights = [p.left for p in thin], [p.right for p in thin]
+        return LowRank(torch.cat(lefts, 1), torch.cat(rights))
+    start = torch.zeros(patches[0].shape, dtype=torch.float64)
+    return Full(add_to(start, patches).float())
 
 
 def check_bounds(deltas: Iterable[Delta]) -> None:

@@ -12,7 +12,9 @@ from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
+from unlearnlog.erasers.hybrid import Hybrid
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.mim_unique import MimUnique
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
@@ -23,6 +25,8 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
     each.name: each
     for each in (
         Mim,
+        MimUnique,
+        Hybrid,
         Uce,
         Ridge,
         Esd,

@@ -140,10 +140,14 @@ class ClosedForm(Eraser):
 
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
+        self.check_words()
+        self.require_above_zero(but=("n_prompts",))
+
+    def check_words(self) -> None:
+        """Refuse words that mean nothing here."""
         self.require("target", known=TARGETS)
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
-        self.require_above_zero(but=("n_prompts",))
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:

@@ -35,28 +35,27 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Self, final
+from typing import ClassVar, Final, Self
 
 import torch
 from torch import Tensor
 
 from unlearnlog.delta import Delta
+from unlearnlog.erasers.change import Thin
 from unlearnlog.erasers.eraser import Eraser, Request, Work
-from unlearnlog.erasers.forget_set import ForgetSet
+from unlearnlog.erasers.forget_set import ForgetSet, Noised
 from unlearnlog.erasers.room import Room
-from unlearnlog.errors import PolicyError, TrainingError
+from unlearnlog.erasers.training import Plan, train
+from unlearnlog.errors import PolicyError
 from unlearnlog.model.protocol import Text
 from unlearnlog.nats import NoiseLevels, density
-from unlearnlog.patch import LowRank
 from unlearnlog.prompt import TARGETS, Target
 
 WEIGHTINGS: Final = ("even", "nats")
 """How noise levels count: all the same, or as in the integral that bounds the nats."""
 
 
-@final
 @dataclass(frozen=True)
 class Mim(Eraser):
     """Align the erased prompt's noise with the base's noise for the target prompt.
@@ -89,6 +88,13 @@ class Mim(Eraser):
     name: ClassVar[str] = "mim"
     source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
 
+    needs: ClassVar[tuple[str, ...]] = (
+        "pictures of the concept",
+        "kept prompts",
+        "families",
+    )
+    knob: ClassVar[str] = "mi_mu"
+
     target: Target = "anchor"
     mi_mu: float = 1.0
     weighting: str = WEIGHTINGS[0]
@@ -109,24 +115,17 @@ class Mim(Eraser):
 
     def check(self) -> None:
         """Refuse a word that means nothing here, and sizes that are not positive."""
-        for name, known in (("target", TARGETS), ("weighting", WEIGHTINGS)):
-            if (value := getattr(self, name)) not in known:
-                raise PolicyError(
-                    f"mim has no {name} '{value}'", fix=f"known: {', '.join(known)}"
-                )
-        for name, value in self.settings.items():
-            may_be_zero = name in ("on_policy", "n_family")
-            if not isinstance(value, str) and value <= 0 and (value or not may_be_zero):
-                raise PolicyError(
-                    f"mim's {name} is {value}", fix="give a number above zero"
-                )
+        self.require("target", known=TARGETS)
+        self.require("weighting", known=WEIGHTINGS)
+        self.require_above_zero(but=("on_policy", "n_family"))
         if self.on_policy > 1:
             raise PolicyError(
-                f"mim's on_policy is {self.on_policy}", fix="give a share, 0 to 1"
+                f"{self.name}'s on_policy is {self.on_policy}",
+                fix="give a share, 0 to 1",
             )
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
-                f"mim's n_pictures is {self.n_pictures}",
+                f"{self.name}'s n_pictures is {self.n_pictures}",
                 fix=f"give more than {ForgetSet.N_HELD}: so many are only looked at",
             )
 
@@ -150,52 +149,16 @@ class Mim(Eraser):
         room = Room.left_by(request, rank=self.rank, ridge=self.ridge, leak=self.leak)
         tokens = forget.text.tokens, forget.target.tokens
         left = room.start(request, tokens, self.keep)
-        for _ in self._trained(request, forget, left=left, room=room):
-            pass
-        return Delta({n: LowRank(a.detach(), room.right) for n, a in left.items()})
-
-    def _trained(
-        self,
-        request: Request,
-        forget: ForgetSet,
-        *,
-        left: dict[str, Tensor],
-        room: Room,
-    ) -> Iterator[float]:
-        """Yield the nats left after each look, until they no longer fall.
-
-        Where they stand still the rate is too large as often as the work is done, so it
-        is cut first.
-        """
+        change = Thin(left, dict.fromkeys(left, room.right))
         rng = torch.Generator().manual_seed(request.seed)
-        adam = torch.optim.Adam(left.values(), lr=self.rate)
-        request.watch.stage("erasing", self.max_steps)
-        best, since, cuts, nats = math.inf, 0, 0, math.nan
-        for step in range(self.max_steps):
-            if step % self.check_every == 0:
-                now = {n: w.detach() for n, w in room.moved(request, left).items()}
-                nats = self.nats_left(request, forget, now)
-                fell = nats < best * (1 - self.least_fall)
-                best, since = min(best, nats), 0 if fell else since + 1
-                yield nats
-                if since >= self.patience:
-                    if cuts == self.slower:
-                        return
-                    since, cuts = 0, cuts + 1
-                    adam.param_groups[0]["lr"] /= 3
-                if step:
-                    forget = forget.repainted(request, now, self.on_policy, rng)
-            loss = self.loss(request, forget, room.moved(request, left), rng)
-            loss = loss + self.keep * room.disturbed(left)
-            if not math.isfinite(loss.item()):
-                raise TrainingError(
-                    f"the loss is {loss.item()} after {step} steps",
-                    fix=f"lower the eraser's rate, now {self.rate}, in the policy",
-                )
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            request.watch.advance(1, {"loss": loss.item(), "nats left": nats})
+        slope = _Slope(self, request, forget, rng)
+
+        def losses(new: dict[str, Tensor]) -> tuple[Tensor]:
+            loss = self.loss(request, slope.forget, new, rng)
+            return (loss + self.keep * room.disturbed(left),)
+
+        train(request, change, losses, Plan(self.max_steps, self.rate), look=slope)
+        return change.delta(1.0)
 
     def loss(
         self,
@@ -205,17 +168,13 @@ class Mim(Eraser):
         rng: torch.Generator,
     ) -> Tensor:
         """Return the mean squared difference of the two noises on one batch."""
-        model, b = request.model, self.batch
-        chosen = torch.randint(forget.n_learnt, (b,), generator=rng)
-        t = torch.randint(model.n_steps_trained, (b,), generator=rng)
-        noise = torch.randn(b, *model.latent_shape, generator=rng)
-        x_t = model.noised(forget.latents[chosen], noise, t)
-        text, target = forget.text[chosen], forget.target[chosen]
-        goal = self._goal(request, x_t, t=t, texts=(text, target))
-        guess = model.eps(x_t, t, text, weights=new)
+        some = Noised.drawn(request, forget.learnt, self.batch, rng)
+        text, target = forget.text[some.rows], forget.target[some.rows]
+        goal = self._goal(request, some.x_t, t=some.t, texts=(text, target))
+        guess = request.model.eps(some.x_t, some.t, text, weights=new)
         errors = (guess - goal).square().flatten(1).mean(1)
         if self.weighting == "nats":
-            errors = errors * density(model)[t].to(errors)
+            errors = errors * density(request.model)[some.t].to(errors)
         return errors.mean()
 
     @torch.no_grad()
@@ -248,3 +207,37 @@ class Mim(Eraser):
                 named = request.model.eps(x_t, t, text)
                 goal = goal + (1 - self.mi_mu) * (named - goal)
         return goal
+
+
+@dataclass
+class _Slope:
+    """Looks at the nats that are left, until they no longer fall.
+
+    Where they stand still the rate is too large as often as the work is done, so it is
+    cut first.
+    """
+
+    eraser: Mim
+    request: Request
+    forget: ForgetSet
+    rng: torch.Generator
+    best: float = math.inf
+    since: int = 0
+    cuts: int = 0
+
+    def __call__(self, step: int, new: dict[str, Tensor]) -> float:
+        """Return the factor of the rate; 0 to stop."""
+        asked = self.eraser
+        if step % asked.check_every == 0:
+            nats = asked.nats_left(self.request, self.forget, new)
+            self.request.watch.advance(0, {"nats left": nats})
+            fell = nats < self.best * (1 - asked.least_fall)
+            self.best, self.since = min(self.best, nats), 0 if fell else self.since + 1
+            if self.since >= asked.patience:
+                if self.cuts == asked.slower:
+                    return 0.0
+                self.since, self.cuts = 0, self.cuts + 1
+            if step:
+                share = asked.on_policy
+                self.forget = self.forget.repainted(self.request, new, share, self.rng)
+        return 3.0**-self.cuts

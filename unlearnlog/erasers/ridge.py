@@ -1,29 +1,52 @@
 """The ridge edit on every token that knows of the concept, not on the last one alone.
 
 The name's tokens, the words behind it and the padding all carry the concept to the
-cross-attention. Each becomes the token at its position in the target prompt.
+cross-attention. Each becomes the token at its position in the target prompt. So do the
+tokens of prompts that name only the concept's family: they become those of the members
+that stay, or else "a cubist cat" would go on showing a Picasso.
 
 Source:
-    The equations of https://arxiv.org/abs/2308.14761; that all tokens take part, and
-    the weights, are ours.
+    The equations of https://arxiv.org/abs/2308.14761; that all tokens and families take
+    part, and the weights, are ours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
-from unlearnlog.erasers.tokens import Span
+from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.eraser import Request
+from unlearnlog.erasers.tokens import Pairs, Span
 from unlearnlog.erasers.uce import RidgeEdit
 
 
 @final
 @dataclass(frozen=True)
 class Ridge(RidgeEdit):
-    """Every token from a concept's name on becomes its target's."""
+    """Every token from a concept's name on becomes its target's.
+
+    Attributes:
+        family_scale: Weight of each concept's family, as a share of the concept's own.
+    """
 
     name: ClassVar[str] = "ridge"
     source: ClassVar[str] = "https://arxiv.org/abs/2308.14761"
 
     span: Span = "all"
     erase_scale: float = 100.0
+    family_scale: float = 1.0
+
+    def check(self) -> None:
+        """Allow families to be left alone."""
+        self.check_words()
+        self.require_above_zero(but=("n_prompts", "family_scale"))
+
+    def problem(self, request: Request) -> Problem:
+        """Add the families to what is erased."""
+        problem = super().problem(request)
+        families = Pairs.of_families(request)
+        if families is None or not self.family_scale:
+            return problem
+        both = problem.pairs.beside(families, self.family_scale)
+        return replace(problem, pairs=both)

@@ -98,11 +98,6 @@ class Room:
             left[name] = torch.linalg.solve(moment, right_side).T.float()
         return {name: a.contiguous().requires_grad_() for name, a in left.items()}
 
-    def moved(self, request: Request, left: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return old + left @ right for every projection, float32."""
-        old = request.old
-        return {name: old[name].float() + a @ self.right for name, a in left.items()}
-
     def disturbed(self, left: dict[str, Tensor]) -> Tensor:
         """Return E||dW k||^2 / E||W k||^2 over kept tokens k, mean over projections."""
         shares = [

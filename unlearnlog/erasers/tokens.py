@@ -98,6 +98,33 @@ class Pairs:
         owner = torch.arange(len(found)).repeat_interleave(counts)
         return cls(erased, goal, weights, owner)
 
+    @classmethod
+    def of_families(cls, request: Request) -> Self | None:
+        """Encode what names only a concept's family, with what stays of it.
+
+        Every token from the first that differs takes part. Where several members stay
+        the same token has several goals. A family's weights sum to 1.
+
+        Returns:
+            None where no erased concept has a family.
+        """
+        parts = [_of_family(request, pairs) for pairs in request.families]
+        if not parts:
+            return None
+        erased, goal, weights = (torch.cat(each) for each in zip(*parts, strict=True))
+        counts = torch.tensor([len(each[0]) for each in parts])
+        owner = torch.arange(len(parts)).repeat_interleave(counts)
+        return cls(erased, goal, weights, owner)
+
+    def beside(self, other: Pairs, scale: float) -> Pairs:
+        """Return these pairs and those of another, which count ``scale`` times."""
+        return Pairs(
+            torch.cat([self.erased, other.erased]),
+            torch.cat([self.goal, other.goal]),
+            torch.cat([self.weights, scale * other.weights]),
+            torch.cat([self.owner, other.owner + 1 + self.owner.max()]),
+        )
+
     @property
     def tokens(self) -> Tokens:
         """The erased tokens."""
@@ -192,9 +219,30 @@ def _of_concept(
             f"'{name}' is the same as its {target}: there is nothing to erase",
             fix=f"give '{name}' another --anchor, or another --target",
         )
+    return _merged(torch.cat(erased), torch.cat(goal), weights)
+
+
+def _of_family(
+    request: Request, pairs: Sequence[tuple[str, str]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    named = request.model.encode([text for text, _ in pairs]).tokens
+    others = request.model.encode([stays for _, stays in pairs]).tokens
+    erased, goal, weights = [], [], []
+    for one, other in zip(named, others, strict=True):
+        first = int((one != other).any(1).int().argmax())
+        erased.append(one[first:])
+        goal.append(other[first:])
+        n = len(one) - first
+        weights += [1 / (len(pairs) * n)] * n
+    return _merged(torch.cat(erased), torch.cat(goal), weights)
+
+
+def _merged(
+    erased: Tensor, goal: Tensor, weights: Sequence[float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Merge equal pairs, float64."""
     both, weight = _distinct(
-        torch.cat([torch.cat(erased), torch.cat(goal)], 1).double(),
-        torch.tensor(weights).double(),
+        torch.cat([erased, goal], 1), torch.tensor(weights, dtype=torch.float64)
     )
     d_text = both.shape[1] // 2
     return both[:, :d_text], both[:, d_text:], weight

@@ -1,0 +1,105 @@
+"""A closed form first, and MiM-MU for what it leaves.
+
+The ridge edit on all tokens brings keys and values where they shall be, as far as one
+matrix can; what the picture still tells of the prompt is then minimised by gradient, in
+the few directions that kept prompts hardly use. The result is the sum of both changes.
+
+Source:
+    Ours; its parts are `ridge` and `mim`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, final
+
+from unlearnlog.delta import Delta, merged, state_after
+from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.prompt import TARGETS, Target
+
+
+@final
+@dataclass(frozen=True)
+class Hybrid(Eraser):
+    """Solve, then train.
+
+    Attributes:
+        target: What is painted instead of the concept.
+        erase_scale: Weight of each concept in the closed form.
+        family_scale: Weight of its family there, as a share of its own.
+        n_pictures: Pictures of each concept, for training.
+        n_family: Pictures of what stays of its family.
+        rank: Directions of text space that training may change, for each concept.
+        keep: What training is charged for the change of kept tokens.
+        rate: Step size of training.
+        max_steps: Training steps, at most.
+    """
+
+    name: ClassVar[str] = "hybrid"
+    source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
+    needs: ClassVar[tuple[str, ...]] = Mim.needs
+    knob: ClassVar[str] = "erase_scale"
+
+    target: Target = "anchor"
+    erase_scale: float = Ridge.erase_scale
+    family_scale: float = Ridge.family_scale
+    n_pictures: int = Mim.n_pictures
+    n_family: int = Mim.n_family
+    rank: int = Mim.rank
+    keep: float = Mim.keep
+    rate: float = Mim.rate / 3
+    max_steps: int = 60
+
+    @property
+    def closed(self) -> Ridge:
+        """The closed form."""
+        return Ridge(
+            target=self.target,
+            erase_scale=self.erase_scale,
+            family_scale=self.family_scale,
+        )
+
+    @property
+    def trained(self) -> Mim:
+        """The training."""
+        return Mim(
+            target=self.target,
+            n_pictures=self.n_pictures,
+            n_family=self.n_family,
+            rank=self.rank,
+            keep=self.keep,
+            rate=self.rate,
+            max_steps=self.max_steps,
+        )
+
+    def erase(self, request: Request) -> Delta:
+        """Solve from the head's weights, train from the solution, and add both up."""
+        first = self.closed.erase(request)
+        old = {**request.old, **state_after(request.old, [first])}
+        return merged([first, self.trained.erase(replace(request, old=old))])
+
+    def work(self, n_concepts: int) -> Work:
+        """Say how much there is to do for this many concepts at once."""
+        return self.trained.work(n_concepts)
+
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return the same with as little training as shows what a step costs."""
+        small, work = self.trained.rehearsal()
+        return (
+            replace(
+                self,
+                n_pictures=small.n_pictures,
+                n_family=small.n_family,
+                max_steps=small.max_steps,
+            ),
+            work,
+        )
+
+    def check(self) -> None:
+        """Refuse what either part refuses."""
+        self.require("target", known=TARGETS)
+        self.require_above_zero(but=("n_family", "family_scale"))
+        self.closed.check()
+        self.trained.check()
