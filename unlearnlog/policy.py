@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import reprlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
@@ -246,16 +247,33 @@ class Policy(Record):
         found = list(readings)
         return sum((limit.verdict(found) for limit in self.limits), Verdict())
 
-    def saying(self, *, judge: str = "", eraser: str = "", target: str = "") -> Policy:
+    def saying(
+        self,
+        *,
+        judge: str = "",
+        eraser: str = "",
+        target: str = "",
+        settings: Sequence[str] = (),
+    ) -> Policy:
         """Return the policy with what somebody said on the command line instead.
 
         Another eraser starts from its own defaults: settings belong to one eraser.
+
+        Args:
+            judge: Who judges.
+            eraser: Which eraser.
+            target: What is painted instead.
+            settings: More settings of the eraser, each ``name=value``.
+
+        Raises:
+            PolicyError: A setting has no name or no value.
         """
         chosen = dict(self.eraser)
         if eraser and eraser != chosen.get("name"):
             chosen = {"name": eraser}
         if target:
             chosen["target"] = target
+        chosen |= dict(_setting(said) for said in settings)
         return self.model_copy(update={"eraser": chosen, "judge": judge or self.judge})
 
     def painting(self) -> Sampling:
@@ -282,6 +300,23 @@ class Policy(Record):
                     fix=f"known: {', '.join(known)}",
                 )
         return kind.of(settings)
+
+
+def _setting(said: str) -> tuple[str, str | bool | int | float]:
+    """Read ``name=value``; a value that is no number and no truth is a word."""
+    name, equals, text = said.partition("=")
+    name, text = name.strip(), text.strip()
+    if not (equals and name and text):
+        raise PolicyError(
+            f"the setting '{said}' is not a name and a value",
+            fix="write one such as erase_scale=3; unlearnlog erasers lists them",
+        )
+    if text in ("true", "false"):
+        return name, text == "true"
+    for number in (int, float):
+        with suppress(ValueError):
+            return name, number(text)
+    return name, text
 
 
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {

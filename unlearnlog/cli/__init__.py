@@ -8,11 +8,11 @@ from typing import NoReturn
 import typer
 from rich.text import Text
 
-from unlearnlog.cli import erasing, exchange, history, pictures
+from unlearnlog.cli import erasing, exchange, history, listing, pictures
 from unlearnlog.cli.app import app, err
 from unlearnlog.errors import Interrupted, UnlearnlogError
 
-__all__ = ["app", "erasing", "exchange", "history", "main", "pictures"]
+__all__ = ["app", "erasing", "exchange", "history", "listing", "main", "pictures"]
 
 
 def main() -> None:

@@ -84,11 +84,15 @@ def add(
         bool, typer.Option("--accept-undecided", help="Record it all the same.")
     ] = False,
     eraser: Annotated[
-        str, typer.Option("--eraser", help="A method; else the policy's.")
+        str, typer.Option("--eraser", help="See unlearnlog erasers.")
     ] = "",
     target: Annotated[
-        str, typer.Option("--target", help="anchor, context or unconditional.")
+        str, typer.Option("--target", help="anchor, context, sibling, parent...")
     ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of the eraser; repeatable."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
     ] = False,
@@ -111,7 +115,9 @@ def add(
             f"--alias and --prompt say something of one concept, not of {len(concept)}",
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
-    rules = Policy.load(policy).saying(judge=judge, eraser=eraser, target=target)
+    rules = Policy.load(policy).saying(
+        judge=judge, eraser=eraser, target=target, settings=settings or ()
+    )
     where = Ledger.open(
         start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
     )

@@ -14,7 +14,6 @@ from unlearnlog.cli.app import (
     answer,
     app,
     list_facts,
-    out,
     start,
 )
 
@@ -60,24 +59,3 @@ def paint(
     save(montage([row.pictures for row in rows], revs, prompt), output)
     facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}
     answer(facts if as_json else None, lambda: list_facts({"picture": str(output)}))
-
-
-@app.command()
-def concepts(as_json: JsonOption = False) -> None:
-    """List what the bundled model paints, and what is near what."""
-    from unlearnlog.atelier.world import world
-    from unlearnlog.report.terminal import fact_table
-
-    seen = world()
-    rows = [
-        {
-            "name": name,
-            "kind": "style" if name in seen.styles else "subject",
-            "parent": seen.parent(name),
-            "look_alike": seen.look_alike(name),
-            "aliases": list(seen.concepts[name].aliases),
-        }
-        for name in (*seen.styles, *seen.subjects)
-    ]
-    facts = {name: ", ".join(seen.shown(name)) for name in seen.families}
-    answer(rows if as_json else None, lambda: out.print(fact_table(facts)))

@@ -19,7 +19,7 @@ from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
-__all__ = ["ERASERS", "Eraser", "Request", "eraser_called"]
+__all__ = ["ERASERS", "Eraser", "Request", "eraser_called", "known_erasers"]
 
 ERASERS: Final[Mapping[str, type[Eraser]]] = {
     each.name: each
@@ -51,6 +51,13 @@ def eraser_called(name: str) -> type[Eraser]:
     raise PolicyError(
         f"no eraser is called '{name}'", fix=f"{hint}known: {', '.join(known)}"
     )
+
+
+def known_erasers() -> list[type[Eraser]]:
+    """Return every eraser that there is, ours first."""
+    points = entry_points(group="unlearnlog.erasers")
+    others = [p for p in points if p.name not in ERASERS]
+    return [*ERASERS.values(), *(_checked(p.name, p.load()) for p in others)]
 
 
 def _checked(name: str, found: object) -> type[Eraser]:
