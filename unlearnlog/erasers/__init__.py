@@ -12,6 +12,7 @@ from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
@@ -24,6 +25,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Mim,
         Uce,
         Ridge,
+        Rece,
     )
 }
 
