@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from unlearnlog.erasers.eraser import Eraser, Request
+from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.ridge import Ridge
@@ -26,6 +27,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Uce,
         Ridge,
         Rece,
+        Mace,
     )
 }
 
