@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.cure import Cure
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
@@ -28,6 +29,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Ridge,
         Rece,
         Mace,
+        Cure,
     )
 }
 
