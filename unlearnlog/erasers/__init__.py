@@ -16,6 +16,7 @@ from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.scapre import Scapre
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -30,6 +31,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Rece,
         Mace,
         Cure,
+        Scapre,
     )
 }
 
