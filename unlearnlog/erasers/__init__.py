@@ -10,12 +10,16 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.cure import Cure
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.hybrid import Hybrid
+from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.mim_unique import MimUnique
+from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.scapre import Scapre
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -29,6 +33,10 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Hybrid,
         Uce,
         Ridge,
+        Rece,
+        Mace,
+        Cure,
+        Scapre,
         Esd,
     )
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Self
 
 import torch
@@ -55,6 +55,8 @@ class Problem:
         kept: Tokens of kept prompts.
         start: The token that begins every prompt, ``[d_text]``.
         padding: The tokens behind it where nothing is said, ``[length - 1, d_text]``.
+        base: What the projections were before anything was erased, in the base's
+            dtype; empty where nobody asks.
     """
 
     old: Mapping[str, Tensor]
@@ -62,6 +64,7 @@ class Problem:
     kept: Tokens
     start: Tensor
     padding: Tensor
+    base: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def d_text(self) -> int:
@@ -79,6 +82,7 @@ class ClosedForm(Eraser):
     """An eraser that solves equations; a method is what `changes` does.
 
     Attributes:
+        may_be_zero: Settings that need not be above zero.
         target: What is heard instead of the concept.
         span: Which tokens of the prompts take part, see `tokens.SPANS`.
         n_prompts: So many prompts of each concept, 0 for all of them.
@@ -87,6 +91,7 @@ class ClosedForm(Eraser):
 
     joint: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("target prompts", "kept prompts")
+    may_be_zero: ClassVar[tuple[str, ...]] = ("n_prompts",)
 
     target: Target = "anchor"
     span: Span = "last"
@@ -128,6 +133,7 @@ class ClosedForm(Eraser):
             kept_tokens(request, self.span, pairs.erased),
             nothing[0],
             nothing[1:],
+            request.model.base,
         )
 
     def work(self, n_concepts: int) -> Work:  # noqa: ARG002
@@ -140,14 +146,10 @@ class ClosedForm(Eraser):
 
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
-        self.check_words()
-        self.require_above_zero(but=("n_prompts",))
-
-    def check_words(self) -> None:
-        """Refuse words that mean nothing here."""
         self.require("target", known=TARGETS)
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
+        self.require_above_zero(but=self.may_be_zero)
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
@@ -161,14 +163,24 @@ def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
     Raises:
         TrainingError: It is singular to the precision of float64.
     """
+    solution: Tensor = torch.cholesky_solve(right.T, cholesky(system, what)).T
+    return solution
+
+
+def cholesky(system: Tensor, what: str) -> Tensor:
+    """Return the lower factor of a symmetric, positive definite system.
+
+    Raises:
+        TrainingError: It is singular to the precision of float64.
+    """
+    factor: Tensor
     factor, info = torch.linalg.cholesky_ex(system)
     if info or not torch.isfinite(factor).all():
         raise TrainingError(
             f"the equations of {what} are singular",
             fix="give the eraser a larger ridge in the policy, or more kept prompts",
         )
-    solution: Tensor = torch.cholesky_solve(right.T, factor).T
-    return solution
+    return factor
 
 
 def _patch(name: str, change: Change) -> Patch:

@@ -33,14 +33,11 @@ class Ridge(RidgeEdit):
     name: ClassVar[str] = "ridge"
     source: ClassVar[str] = "https://arxiv.org/abs/2308.14761"
 
+    may_be_zero: ClassVar[tuple[str, ...]] = ("n_prompts", "family_scale")
+
     span: Span = "all"
     erase_scale: float = 100.0
     family_scale: float = 1.0
-
-    def check(self) -> None:
-        """Allow families to be left alone."""
-        self.check_words()
-        self.require_above_zero(but=("n_prompts", "family_scale"))
 
     def problem(self, request: Request) -> Problem:
         """Add the families to what is erased."""

@@ -8,7 +8,9 @@ and those before it are what kept prompts begin with, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 import torch
@@ -21,15 +23,16 @@ if TYPE_CHECKING:
     from unlearnlog.erasers.eraser import Request
     from unlearnlog.prompt import Prompt, Target
 
-Span = Literal["last", "tail", "all"]
+Span = Literal["last", "tail", "all", "behind"]
 
-SPANS: Final[tuple[Span, ...]] = ("last", "tail", "all")
+SPANS: Final[tuple[Span, ...]] = ("last", "tail", "all", "behind")
 """Which tokens take part.
 
 ``last``: the last token of the concept's name becomes the last word's of the target.
 ``tail``: from there to the end of the padding, each becomes the one as far behind the
 target's last word. ``all``: from the name's first token to the end, each becomes the
-one at the same position.
+one at the same position. ``behind``: the words behind the name that end the target,
+too, and the padding; each becomes the same word of the target.
 """
 
 START: Final = 0
@@ -48,7 +51,7 @@ class Tokens:
     rows: Tensor
     weights: Tensor
 
-    @property
+    @cached_property
     def moment(self) -> Tensor:
         """The weighted sum of outer products, float64 ``[d_text, d_text]``."""
         return self.rows.T @ (self.weights[:, None] * self.rows)
@@ -65,12 +68,15 @@ class Pairs:
         goal: Float64 ``[m, d_text]``.
         weights: Float64 ``[m]``.
         owner: Which concept a pair belongs to, int64 ``[m]``.
+        names: For each concept the mean of its name's last tokens, ``[n, d_text]``;
+            empty where nobody asks.
     """
 
     erased: Tensor
     goal: Tensor
     weights: Tensor
     owner: Tensor
+    names: Tensor = field(default_factory=lambda: torch.zeros(0, 0).double())
 
     @classmethod
     def of(
@@ -93,10 +99,11 @@ class Pairs:
             for i in range(len(request.forget))
         ]
         _refuse_twins(request, found)
-        erased, goal, weights = (torch.cat(each) for each in zip(*found, strict=True))
+        parts = (torch.cat(each) for each in zip(*found, strict=True))
+        erased, goal, weights, names = parts
         counts = torch.tensor([len(each[0]) for each in found])
         owner = torch.arange(len(found)).repeat_interleave(counts)
-        return cls(erased, goal, weights, owner)
+        return cls(erased, goal, weights, owner, names)
 
     @classmethod
     def of_families(cls, request: Request) -> Self | None:
@@ -139,7 +146,11 @@ class Pairs:
         """Return the pairs of one concept."""
         own = self.owner == i
         return Pairs(
-            self.erased[own], self.goal[own], self.weights[own], self.owner[own]
+            self.erased[own],
+            self.goal[own],
+            self.weights[own],
+            self.owner[own],
+            self.names[i : i + 1],
         )
 
     def each(self) -> Iterator[Pairs]:
@@ -192,34 +203,38 @@ def encoded_bank(request: Request) -> Tensor:
 
 def _of_concept(
     request: Request, i: int, target: Target, *, span: Span, n_prompts: int
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     group = request.forget[i][: n_prompts or None]
     pairs = [(prompt, prompt.target(target)) for prompt in group]
     pairs = [(prompt, instead) for prompt, instead in pairs if prompt.text != instead]
     named = request.model.encode([prompt.text for prompt, _ in pairs]).tokens
     others = request.model.encode([instead for _, instead in pairs]).tokens
-    erased, goal, weights = [], [], []
+    erased, goal, weights, names = [], [], [], []
     for row, (prompt, instead) in enumerate(pairs):
         length = named.shape[1]
         first, last = _places(request, i, prompt, length)
+        names.append(named[row, last].double())
         end = _last(request, instead)
         if span == "last":
             here, there = [last], [end]
-        elif span == "tail":
+        elif span == "all":
+            here = there = [*range(first, length)]
+        else:
+            if span == "behind":
+                last, end = _behind(request, prompt, instead)
             n = length - max(last, end)
             here, there = [*range(last, last + n)], [*range(end, end + n)]
-        else:
-            here = there = [*range(first, length)]
         erased.append(named[row, here])
         goal.append(others[row, there])
         weights += [1 / (len(pairs) * len(here))] * len(here)
     if not pairs or torch.equal(torch.cat(erased), torch.cat(goal)):
-        name = request.name(i)
+        called = request.name(i)
         raise ConceptError(
-            f"'{name}' is the same as its {target}: there is nothing to erase",
-            fix=f"give '{name}' another --anchor, or another --target",
+            f"'{called}' is the same as its {target}: there is nothing to erase",
+            fix=f"give '{called}' another --anchor, or another --target",
         )
-    return _merged(torch.cat(erased), torch.cat(goal), weights)
+    name = torch.stack(names).mean(0, keepdim=True)
+    return (*_merged(torch.cat(erased), torch.cat(goal), weights), name)
 
 
 def _of_family(
@@ -269,6 +284,20 @@ def _places(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int,
     return first, last
 
 
+def _behind(request: Request, prompt: Prompt, instead: str) -> tuple[int, int]:
+    """Return where the words begin that end both prompts, of those behind the name."""
+    _, _, after = prompt.text.partition(prompt.named or prompt.text)
+    words = after.partition(" ")[2].split()
+    ends = zip(reversed(words), reversed(instead.split()), strict=False)
+    n = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+
+    def begin(text: str) -> int:
+        split = text.split()
+        return request.model.n_tokens(" ".join(split[: len(split) - n])) - 1
+
+    return begin(prompt.text), begin(instead)
+
+
 def _last(request: Request, text: str) -> int:
     """Return the position of a prompt's last word; the beginning where it has none."""
     return max(request.model.n_tokens(text) - 2, START)
@@ -281,11 +310,9 @@ def _distinct(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     return different, summed
 
 
-def _refuse_twins(
-    request: Request, found: Sequence[tuple[Tensor, Tensor, Tensor]]
-) -> None:
+def _refuse_twins(request: Request, found: Sequence[tuple[Tensor, ...]]) -> None:
     seen: dict[bytes, int] = {}
-    for i, (erased, _, _) in enumerate(found):
+    for i, (erased, *_) in enumerate(found):
         key = erased.numpy().tobytes()
         if key in seen:
             raise ConceptError(
