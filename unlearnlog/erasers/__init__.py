@@ -11,15 +11,18 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from unlearnlog.erasers.cure import Cure
+from unlearnlog.erasers.double_projection import DoubleProjection
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.hybrid import Hybrid
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.mim_unique import MimUnique
+from unlearnlog.erasers.oce import Oce
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.scapre import Scapre
+from unlearnlog.erasers.speed import Speed
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -35,6 +38,9 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Ridge,
         Rece,
         Mace,
+        Speed,
+        Oce,
+        DoubleProjection,
         Cure,
         Scapre,
         Esd,

@@ -57,6 +57,8 @@ class Problem:
         padding: The tokens behind it where nothing is said, ``[length - 1, d_text]``.
         base: What the projections were before anything was erased, in the base's
             dtype; empty where nobody asks.
+        captions: Mean outer product of all words of kept prompts, where a method asks
+            for it, ``[d_text, d_text]``.
     """
 
     old: Mapping[str, Tensor]
@@ -65,6 +67,7 @@ class Problem:
     start: Tensor
     padding: Tensor
     base: Mapping[str, Tensor] = field(default_factory=dict)
+    captions: Tensor = field(default_factory=lambda: torch.zeros(()).double())
 
     @property
     def d_text(self) -> int:
