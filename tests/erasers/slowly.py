@@ -8,6 +8,7 @@ picture at a time, from the same draws.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -27,14 +28,14 @@ FORGET = tuple(
     for noun in ("cat", "dog", "tree")
 )
 KEPT = ("a cat", "a dog", "", "photo cat")
-SMALL = {"n_pictures": 24, "batch": 4, "steps": 12, "rate": 0.05}
-SMALL_KEPT = {**SMALL, "n_kept": 10}
+SMALL: dict[str, Any] = {"n_pictures": 24, "batch": 4, "steps": 12, "rate": 0.05}
+SMALL_KEPT: dict[str, Any] = {**SMALL, "n_kept": 10}
 SEED = 3
 
 
-def request_of(model: LinearModel | None = None, **more) -> Request:
+def request_of(model: LinearModel | None = None, **more: Any) -> Request:
     model = model or LinearModel()
-    settings = {
+    settings: dict[str, Any] = {
         "old": model.base,
         "forget": (FORGET,),
         "keep": KEPT,
@@ -50,9 +51,7 @@ def step_of(eraser: GradientEraser, request: Request):
     scene = eraser.scene(request)
     found = []
     for loss in eraser.losses(scene, {NAME: moved}):
-        moved.grad = None
-        loss.backward()
-        found.append(moved.grad.double())
+        found.append(torch.autograd.grad(loss, [moved])[0].double())
     return found, moved.detach().double(), scene
 
 

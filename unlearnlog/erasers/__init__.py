@@ -10,10 +10,14 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.concept_ablation import ConceptAblation
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.restricted_gradient import RestrictedGradient
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.salun import Salun
+from unlearnlog.erasers.sdd import Sdd
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -26,6 +30,10 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Uce,
         Ridge,
         Esd,
+        Sdd,
+        ConceptAblation,
+        Salun,
+        RestrictedGradient,
     )
 }
 
