@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.concept_ablation import ConceptAblation
 from unlearnlog.erasers.cure import Cure
 from unlearnlog.erasers.double_projection import DoubleProjection
 from unlearnlog.erasers.eraser import Eraser, Request
@@ -20,8 +21,11 @@ from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.mim_unique import MimUnique
 from unlearnlog.erasers.oce import Oce
 from unlearnlog.erasers.rece import Rece
+from unlearnlog.erasers.restricted_gradient import RestrictedGradient
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.salun import Salun
 from unlearnlog.erasers.scapre import Scapre
+from unlearnlog.erasers.sdd import Sdd
 from unlearnlog.erasers.speed import Speed
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
@@ -44,6 +48,10 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Cure,
         Scapre,
         Esd,
+        Sdd,
+        ConceptAblation,
+        Salun,
+        RestrictedGradient,
     )
 }
 

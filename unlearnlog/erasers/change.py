@@ -44,7 +44,7 @@ class Free:
 
     A fence that takes the tokens of kept prompts to (almost) nothing keeps their keys
     and values: the gradient that reaches ``value`` is then the projected one, at every
-    step, whatever the optimiser makes of it.
+    step, and what the optimiser makes of it is projected once more.
 
     Attributes:
         values: ``[d_out, d_text]`` for each projection, float32, trained.
@@ -107,9 +107,9 @@ class Thin:
         lefts, rights = {}, {}
         for name, old in request.old.items():
             d_out, d_text = old.shape
-            rank = min(rank, d_out, d_text)
-            right = torch.randn(rank, d_text, generator=rng) / d_text**0.5
-            lefts[name] = torch.zeros(d_out, rank).requires_grad_()
+            r = min(rank, d_out, d_text)
+            right = torch.randn(r, d_text, generator=rng) / d_text**0.5
+            lefts[name] = torch.zeros(d_out, r).requires_grad_()
             rights[name] = right.requires_grad_()
         return cls(lefts, rights, trains_right=True, fence=fence)
 
@@ -122,7 +122,7 @@ class Thin:
         return found
 
     def moved(self, old: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return old + left @ right."""
+        """Return old + left @ right @ fence."""
         return {n: old[n].float() + a @ self._row(n) for n, a in self.lefts.items()}
 
     def delta(self, strength: float) -> Delta:
@@ -147,6 +147,8 @@ def fence_of(request: Request, ridge: float) -> Tensor:
     Source:
         Gradient projection in continual unlearning, https://arxiv.org/abs/2511.07970
     """
+    if not request.keep:
+        return torch.eye(request.model.d_text)
     kept = second_moment(encoded_bank(request))
     floor = ridge * kept.trace() / len(kept) * torch.eye(len(kept)).double()
     fence: Tensor = torch.linalg.solve(kept + floor, floor).float()

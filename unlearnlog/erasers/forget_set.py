@@ -41,7 +41,15 @@ class ForgetSet:
     N_HELD: ClassVar[int] = 16
 
     @classmethod
-    def of(cls, request: Request, target: Target, *, n: int, n_family: int) -> Self:
+    def of(
+        cls,
+        request: Request,
+        target: Target,
+        *,
+        n: int,
+        n_family: int = 0,
+        of_target: bool = False,
+    ) -> Self:
         """Let the base paint it.
 
         A family's pictures are painted for the members that stay: under noise at every
@@ -52,6 +60,7 @@ class ForgetSet:
             target: What is painted instead.
             n: Pictures of each concept.
             n_family: Pictures of what stays of each family.
+            of_target: Whether the pictures show the targets, not the concepts.
         """
         kin = [
             (*pairs[i % len(pairs)], request.seed + i // len(pairs))
@@ -62,9 +71,13 @@ class ForgetSet:
             (prompt.text, prompt.target(target), seed)
             for prompt, seed in drawn(request, n)
         ]
+        shown = [text for text, _, _ in named], [seed for *_, seed in named]
+        if of_target:  # prompts may share one, so each picture has its own seed
+            instead = [instead for _, instead, _ in named]
+            shown = instead, [request.seed + i for i in range(len(named))]
         latents = [
             painted(request, [stays for _, stays, _ in kin], [s for *_, s in kin]),
-            painted(request, [text for text, _, _ in named], [s for *_, s in named]),
+            painted(request, *shown),
         ]
         texts = [text for text, _, _ in kin + named]
         encode = request.model.encode
@@ -162,6 +175,12 @@ class Noised:
         t = torch.randint(model.n_steps_trained, (batch,), generator=rng)
         noise = torch.randn(batch, *model.latent_shape, generator=rng)
         return cls(rows, model.noised(latents[rows], noise, t), t, noise)
+
+    def __getitem__(self, part: slice) -> Self:
+        """Take some of them."""
+        return type(self)(
+            self.rows[part], self.x_t[part], self.t[part], self.noise[part]
+        )
 
 
 def drawn(request: Request, n: int) -> list[tuple[Prompt, int]]:

@@ -4,13 +4,16 @@ All of them see the same pictures: those that the base paints for the prompts th
 the concept, noised to a random level. (Some papers stop a sampler half-way instead;
 the two agree as far as the sampler does, and finished pictures can be kept.) Only the
 text projections change.
+
+Several processes share each step: all draw the same batch, each computes its own rows
+of it, and their gradients are averaged. Each paints the pictures for itself.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
@@ -20,8 +23,8 @@ from unlearnlog.delta import Delta
 from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
 from unlearnlog.erasers.eraser import Eraser, Request, Work
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
-from unlearnlog.erasers.training import Gate, Gradients, Plan, train
-from unlearnlog.errors import PolicyError
+from unlearnlog.erasers.training import Gate, Gradients, Plan, Share, train
+from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.model.protocol import Text
 from unlearnlog.prompt import TARGETS, Target
 
@@ -35,22 +38,28 @@ class Scene:
         forget: Pictures of it.
         kept: Pictures of what stays; none where the method asks for none.
         rng: Where every random number of the training comes from.
+        share: Which rows of a batch are this process's.
     """
 
     request: Request
     forget: ForgetSet
     kept: KeptSet
     rng: torch.Generator
+    share: Share = field(default_factory=Share)
 
     def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
         """Draw pictures of the concept, with their prompts and their targets."""
-        some = Noised.drawn(self.request, self.forget.learnt, batch, self.rng)
+        some = self._drawn(self.forget.learnt, batch)
         return some, self.forget.text[some.rows], self.forget.target[some.rows]
 
     def stayed(self, batch: int) -> tuple[Noised, Text]:
         """Draw pictures of what stays, with their prompts."""
-        some = Noised.drawn(self.request, self.kept.latents, batch, self.rng)
+        some = self._drawn(self.kept.latents, batch)
         return some, self.kept.text[some.rows]
+
+    def _drawn(self, latents: Tensor, batch: int) -> Noised:
+        every = Noised.drawn(self.request, latents, batch, self.rng)
+        return every[self.share.rows(batch)]
 
     @torch.no_grad()
     def base(self, some: Noised, text: Text) -> Tensor:
@@ -59,6 +68,11 @@ class Scene:
 
     def eps(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
         """Return the noise that other weights predict, with a gradient."""
+        return self.request.model.eps(some.x_t, some.t, text, weights=new)
+
+    @torch.no_grad()
+    def own(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
+        """Return the noise that other weights predict, a value."""
         return self.request.model.eps(some.x_t, some.t, text, weights=new)
 
     def encoded(self, text: str, n: int) -> Text:
@@ -94,6 +108,8 @@ class GradientEraser(Eraser):
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
     knob: ClassVar[str] = "strength"
+    shows_target: ClassVar[bool] = False
+    """Whether the pictures show what is painted instead of the concept."""
 
     target: Target = "context"
     change: str = CHANGES[0]
@@ -129,7 +145,11 @@ class GradientEraser(Eraser):
         return Plan(self.steps, self.rate)
 
     def erase(self, request: Request) -> Delta:
-        """Paint the pictures, train, and return the change."""
+        """Paint the pictures, train, and return the change.
+
+        Raises:
+            TrainingError: The training went astray, or processes cannot share a batch.
+        """
         scene = self.scene(request)
         change = self.start(request)
         train(
@@ -140,15 +160,24 @@ class GradientEraser(Eraser):
             mix=self.mix,
             gate=self.gate(scene, change),
         )
-        return change.delta(self.strength)
+        try:
+            return change.delta(self.strength)
+        except ValueError as error:
+            raise TrainingError(
+                f"what {self.name} trained is no change of weights: {error}",
+                fix=f"lower the eraser's rate, now {self.rate}, in the policy",
+            ) from error
 
     def scene(self, request: Request) -> Scene:
         """Let the base paint what the loss is computed from."""
         return Scene(
             request,
-            ForgetSet.of(request, self.target, n=self.n_pictures, n_family=0),
+            ForgetSet.of(
+                request, self.target, n=self.n_pictures, of_target=self.shows_target
+            ),
             KeptSet.of(request, self.n_kept),
             torch.Generator().manual_seed(request.seed),
+            Share.of_this_process(),
         )
 
     def start(self, request: Request) -> Change:
@@ -168,11 +197,15 @@ class GradientEraser(Eraser):
         small = replace(self, n_pictures=n, n_kept=kept, steps=2)
         return small, Work(n + kept, 2)
 
+    def may_be_zero(self) -> tuple[str, ...]:
+        """Name the settings that may be zero."""
+        return () if type(self).n_kept else ("n_kept",)
+
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
-        self.require_above_zero(but=("n_kept",) if not type(self).n_kept else ())
+        self.require_above_zero(but=self.may_be_zero())
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.utils import reduce
 from torch import Tensor
 
 from unlearnlog.errors import TrainingError
@@ -34,7 +35,50 @@ Gate = Callable[[int, Gradients], None]
 """Changes a step's gradients in their places, as a mask does."""
 
 Look = Callable[[int, dict[str, Tensor]], float]
-"""Looks at the weights before a step; returns the factor of the rate, 0 to stop."""
+"""Looks at the weights before a step; returns the factor of the rate, 0 to stop.
+
+Every process must say the same.
+"""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a batch is computed by one of several processes.
+
+    Attributes:
+        process: Its number, from 0.
+        n: How many there are.
+    """
+
+    process: int = 0
+    n: int = 1
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Ask accelerate which one this is."""
+        state = PartialState(cpu=True)
+        return cls(state.process_index, state.num_processes)
+
+    def rows(self, batch: int) -> slice:
+        """Return the rows of a batch that are this process's.
+
+        Raises:
+            TrainingError: The batch is not the same number of rows for each.
+        """
+        each, left = divmod(batch, self.n)
+        if left or not each:
+            raise TrainingError(
+                f"{self.n} processes cannot share a batch of {batch} evenly",
+                fix=f"set the eraser's batch to a multiple of {self.n} in the policy",
+            )
+        return slice(self.process * each, (self.process + 1) * each)
+
+
+def mean_of_all(value: Tensor) -> Tensor:
+    """Return the mean over all processes of a number that each has computed."""
+    PartialState(cpu=True)  # what `reduce` asks who else is there
+    found: Tensor = reduce(value.detach(), reduction="mean")
+    return found
 
 
 @dataclass(frozen=True)
@@ -83,10 +127,9 @@ def train(
     Raises:
         TrainingError: A loss is not finite.
     """
-    accelerator = Accelerator(cpu=True)
     parameters = change.parameters
     adam = torch.optim.AdamW(parameters.values(), lr=plan.rate, weight_decay=plan.decay)
-    optimizer = accelerator.prepare(adam)
+    optimizer = Accelerator(cpu=True).prepare(adam)
     mean = {name: p.detach().clone() for name, p in parameters.items()}
     request.watch.stage("erasing", plan.steps)
     for step in range(plan.steps):
@@ -96,8 +139,9 @@ def train(
             if not factor:
                 break
             adam.param_groups[0]["lr"] = plan.rate * factor
-        found = [_finite(loss, step, plan.rate) for loss in losses(new)]
-        gradients = mix(_gradients(accelerator, found, parameters))
+        found = losses(new)
+        shown = [_finite(loss, step, plan.rate) for loss in found]
+        gradients = mix(gradients_of(found, parameters))
         if gate is not None:
             gate(step, gradients)
         for name, parameter in parameters.items():
@@ -106,17 +150,17 @@ def train(
         with torch.no_grad():
             for name, parameter in parameters.items():
                 mean[name].lerp_(parameter, 1 - plan.average)
-        shown = {"loss": float(found[0].detach())}
-        request.watch.advance(1, shown)
+        request.watch.advance(1, {"loss": shown[0]})
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(mean[name])
 
 
-def _gradients(
-    accelerator: Accelerator, losses: Sequence[Tensor], parameters: Mapping[str, Tensor]
+def gradients_of(
+    losses: Sequence[Tensor], parameters: Mapping[str, Tensor]
 ) -> list[Gradients]:
     """Return each loss's gradients, averaged over all processes."""
+    accelerator = Accelerator(cpu=True)
     found = []
     for i, loss in enumerate(losses):
         for parameter in parameters.values():
@@ -124,19 +168,19 @@ def _gradients(
         accelerator.backward(loss, retain_graph=i + 1 < len(losses))
         found.append(
             {
-                name: accelerator.reduce(
-                    torch.zeros_like(p) if p.grad is None else p.grad, reduction="mean"
-                )
+                name: mean_of_all(torch.zeros_like(p) if p.grad is None else p.grad)
                 for name, p in parameters.items()
             }
         )
     return found
 
 
-def _finite(loss: Tensor, step: int, rate: float) -> Tensor:
-    if not math.isfinite(loss.item()):
+def _finite(loss: Tensor, step: int, rate: float) -> float:
+    """Return the mean of all processes' losses, so that all of them stop or none."""
+    mean = float(mean_of_all(loss))
+    if not math.isfinite(mean):
         raise TrainingError(
-            f"the loss is {loss.item()} after {step} steps",
+            f"the loss is {mean} after {step} steps",
             fix=f"lower the eraser's rate, now {rate}, in the policy",
         )
-    return loss
+    return mean

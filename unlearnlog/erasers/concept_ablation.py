@@ -1,0 +1,63 @@
+"""Concept Ablation: the concept's prompt shall paint what its anchor's prompt paints.
+
+    L = || eps_theta(x_t, c) - sg eps_theta(x_t, a) ||^2
+        + prior || eps_theta(y_s, a) - e ||^2
+
+a is the anchor's prompt, x_0 and y_0 are pictures that the base paints for a, x_0 is
+paired with the concept's prompt c, and e is the noise in y_s. theta is the model as it
+is at that step, sg a value without gradient: what a paints is held by the second term,
+the ordinary loss of denoising.
+
+From the paper: the first term (its model-based form), pictures of the anchor with the
+concept's words put in, and keys and values as what changes. From the authors' code: the
+second term, there an option, its weight 1, and that each term has its own draw. Ours:
+both terms draw from one set of pictures, no picture is scaled or cropped, no gradient
+is clipped, and other targets than the anchor.
+
+Source:
+    https://arxiv.org/abs/2303.13516
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.prompt import Target
+
+
+@final
+@dataclass(frozen=True)
+class ConceptAblation(GradientEraser):
+    """The erased prompt is aligned with the anchor's on pictures of the anchor.
+
+    Attributes:
+        prior: Weight of denoising the anchor's pictures, 0 for none.
+    """
+
+    name: ClassVar[str] = "concept-ablation"
+    source: ClassVar[str] = "https://arxiv.org/abs/2303.13516"
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the anchor",)
+    shows_target: ClassVar[bool] = True
+
+    target: Target = "anchor"
+    prior: float = 1.0
+
+    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+        """Return the distance from the anchor's noise, and the loss of denoising it."""
+        some, text, target = scene.forgotten(self.batch)
+        goal = scene.own(some, target, new)
+        loss = mean_square(scene.eps(some, text, new) - goal)
+        if self.prior:
+            others, _, anchor = scene.forgotten(self.batch)
+            denoised = mean_square(scene.eps(others, anchor, new) - others.noise)
+            loss = loss + self.prior * denoised
+        return (loss,)
+
+    def may_be_zero(self) -> tuple[str, ...]:
+        """Name the settings that may be zero."""
+        return (*super().may_be_zero(), "prior")

@@ -1,0 +1,109 @@
+"""Restricted gradient: forgetting and keeping give way to each other, step by step.
+
+With d_f and d_k the directions that lower the loss of forgetting and that of keeping,
+all parameters written in one row:
+
+    d_f' = d_f - min(0, d_f . d_k / ||d_k||^2) d_k,
+    d_k' = d_k - min(0, d_k . d_f / ||d_f||^2) d_f,
+    step = d_f' + alpha d_k'.
+
+So neither makes the other worse, to first order. Published is ascent on the concept,
+
+    L_f = - || eps_theta(x_t, c) - e ||^2,     L_k = || eps_theta(y_s, k) - s ||^2,
+
+with e and s the noises in the concept's pictures x and in pictures y of kept prompts k.
+Where the error of the concept is above a limit m its loss is divided by its value, so
+that ascent does not run away.
+
+From the paper and its code: all of the above, alpha 1.6 and m 1.1, and that kept
+prompts are of many kinds. Ours: only keys and values change, the step goes through
+AdamW, and ``forget = "target"``, where the concept's prompt is led to the base's noise
+for a target instead, L_f = || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2, without a
+limit.
+
+Source:
+    https://arxiv.org/abs/2412.07808
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.training import Gradients, mean_of_all
+
+WAYS: Final = ("ascent", "target")
+"""Away from what the concept paints, or towards what its target does."""
+
+
+@final
+@dataclass(frozen=True)
+class RestrictedGradient(GradientEraser):
+    """Each of two gradients loses what speaks against the other.
+
+    Attributes:
+        forget: How the concept is forgotten: ``ascent``, as published, or ``target``;
+            only then does the target matter.
+        alpha: Weight of the direction that keeps.
+        limit: Mean squared error of the concept beyond which its gradient is scaled
+            down; only with ``ascent``.
+    """
+
+    name: ClassVar[str] = "restricted-gradient"
+    source: ClassVar[str] = "https://arxiv.org/abs/2412.07808"
+    needs: ClassVar[tuple[str, ...]] = (
+        "pictures of the concept",
+        "pictures of what stays",
+    )
+
+    n_kept: int = 64
+    forget: str = WAYS[0]
+    alpha: float = 1.6
+    limit: float = 1.1
+
+    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+        """Return the loss of forgetting and that of keeping."""
+        some, text, target = scene.forgotten(self.batch)
+        guess = scene.eps(some, text, new)
+        if self.forget == "target":
+            first = mean_square(guess - scene.base(some, target))
+        else:
+            first = -self._limited(mean_square(guess - some.noise))
+        others, kept = scene.stayed(self.batch)
+        return first, mean_square(scene.eps(others, kept, new) - others.noise)
+
+    def _limited(self, error: Tensor) -> Tensor:
+        """Divide an error by its value where that is above the limit."""
+        value = mean_of_all(error)
+        return error / value if value > self.limit else error
+
+    def mix(self, gradients: Sequence[Gradients]) -> Gradients:
+        """Take from each gradient what speaks against the other, and add them."""
+        forget, keep = (
+            torch.cat([g.flatten() for g in each.values()]).double()
+            for each in gradients
+        )
+        mixed = without(forget, keep) + self.alpha * without(keep, forget)
+        parts = mixed.split([g.numel() for g in gradients[0].values()])
+        return {
+            name: part.view_as(gradient).to(gradient)
+            for (name, gradient), part in zip(gradients[0].items(), parts, strict=True)
+        }
+
+    def check(self) -> None:
+        """Refuse, beside what is always refused, an unknown way to forget."""
+        super().check()
+        self.require("forget", known=WAYS)
+
+
+def without(one: Tensor, other: Tensor) -> Tensor:
+    """Return ``one`` without what of it points against ``other``, vectors."""
+    energy = other.square().sum()
+    if not energy:
+        return one
+    return one - (one @ other / energy).clamp(max=0) * other
