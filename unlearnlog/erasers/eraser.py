@@ -121,7 +121,7 @@ class Eraser(ABC):
                 continue
             value, default = settings[each.name], each.default
             numbers = isinstance(default, float) and isinstance(value, int | float)
-            if isinstance(value, bool) or not (
+            if isinstance(value, bool) != isinstance(default, bool) or not (
                 numbers or isinstance(value, type(default))
             ):
                 raise PolicyError(
