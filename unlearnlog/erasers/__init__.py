@@ -10,10 +10,13 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.dynamic_mask import DynamicMask
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
+from unlearnlog.erasers.forget_me_not import ForgetMeNot
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.surgun import SurgUn
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -26,6 +29,9 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Uce,
         Ridge,
         Esd,
+        ForgetMeNot,
+        DynamicMask,
+        SurgUn,
     )
 }
 

@@ -76,6 +76,7 @@ class GradientEraser(Eraser):
     """An eraser that is trained; a method is what `losses` returns.
 
     Attributes:
+        may_be_zero: Settings beside ``n_kept`` that may be zero.
         target: What is painted instead of the concept.
         change: What is trained: ``full`` for every number of the text projections,
             ``factors`` for two thin factors of each change, as in LoRA.
@@ -94,6 +95,7 @@ class GradientEraser(Eraser):
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
     knob: ClassVar[str] = "strength"
+    may_be_zero: ClassVar[tuple[str, ...]] = ()
 
     target: Target = "context"
     change: str = CHANGES[0]
@@ -172,7 +174,8 @@ class GradientEraser(Eraser):
         """Refuse words that mean nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
-        self.require_above_zero(but=("n_kept",) if not type(self).n_kept else ())
+        n_kept = () if type(self).n_kept else ("n_kept",)
+        self.require_above_zero(but=(*n_kept, *self.may_be_zero))
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",

@@ -174,7 +174,7 @@ def _of_concept(
     erased, goal, weights = [], [], []
     for row, (prompt, instead) in enumerate(pairs):
         length = named.shape[1]
-        first, last = _places(request, i, prompt, length)
+        first, last = name_span(request, i, prompt, length)
         end = _last(request, instead)
         if span == "last":
             here, there = [last], [end]
@@ -200,7 +200,7 @@ def _of_concept(
     return both[:, :d_text], both[:, d_text:], weight
 
 
-def _places(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
+def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
     """Return where the concept's name begins and ends, as positions of tokens.
 
     A prompt that does not spell the name is taken from its first word to its last.
