@@ -212,8 +212,13 @@ def test_the_work_counts_the_looks_at_blocks():
         ({"distract": 0.0}, "0.0"),
         ({"n_kept": 0}, "n_kept is 0"),
         ({"change": "some"}, "some"),
+        ({"project": 1}, "1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_their_value(settings, named):
     with pytest.raises(PolicyError, match=named):
         SurgUn.of(settings)
+
+
+def test_a_setting_that_is_a_yes_or_no_takes_one():
+    assert SurgUn.of({"project": True}).project
