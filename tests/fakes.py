@@ -79,6 +79,24 @@ class LinearModel:
             -1, *self.latent_shape
         )
 
+    def attention(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,  # noqa: ARG002
+        text: Text,
+        marks: torch.Tensor,
+        *,
+        weights: Weights | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """One layer of one head, whose keys are W token and whose query is all of x_t.
+
+        The noise does not listen to it.
+        """
+        matrix = (weights or self.base)[NAME].float()
+        scores = torch.einsum("bi,ij,blj->bl", x_t.flatten(1), matrix, text.tokens)
+        shares = (scores / 8**0.5).softmax(-1)
+        return {NAME.partition(".to_")[0]: shares[marks][:, None, None]}
+
     def paint(
         self,
         prompts: Sequence[str],

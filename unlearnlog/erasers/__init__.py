@@ -13,8 +13,10 @@ from typing import Final
 from unlearnlog.erasers.concept_ablation import ConceptAblation
 from unlearnlog.erasers.cure import Cure
 from unlearnlog.erasers.double_projection import DoubleProjection
+from unlearnlog.erasers.dynamic_mask import DynamicMask
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
+from unlearnlog.erasers.forget_me_not import ForgetMeNot
 from unlearnlog.erasers.hybrid import Hybrid
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
@@ -27,6 +29,7 @@ from unlearnlog.erasers.salun import Salun
 from unlearnlog.erasers.scapre import Scapre
 from unlearnlog.erasers.sdd import Sdd
 from unlearnlog.erasers.speed import Speed
+from unlearnlog.erasers.surgun import SurgUn
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -50,8 +53,11 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Esd,
         Sdd,
         ConceptAblation,
+        ForgetMeNot,
         Salun,
+        DynamicMask,
         RestrictedGradient,
+        SurgUn,
     )
 }
 

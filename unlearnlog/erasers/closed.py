@@ -152,7 +152,7 @@ class ClosedForm(Eraser):
         self.require("target", known=TARGETS)
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
-        self.require_above_zero(but=self.may_be_zero)
+        self.require_above_zero()
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:

@@ -41,6 +41,7 @@ class ConceptAblation(GradientEraser):
 
     name: ClassVar[str] = "concept-ablation"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.13516"
+    may_be_zero: ClassVar[tuple[str, ...]] = ("prior",)
     needs: ClassVar[tuple[str, ...]] = ("pictures of the anchor",)
     shows_target: ClassVar[bool] = True
 
@@ -57,7 +58,3 @@ class ConceptAblation(GradientEraser):
             denoised = mean_square(scene.eps(others, anchor, new) - others.noise)
             loss = loss + self.prior * denoised
         return (loss,)
-
-    def may_be_zero(self) -> tuple[str, ...]:
-        """Name the settings that may be zero."""
-        return (*super().may_be_zero(), "prior")

@@ -81,6 +81,7 @@ class Eraser(ABC):
         needs: What it uses beside the concept's prompts and their targets.
         touches: What of the model it changes by default.
         knob: The setting that says how strongly it erases; more of it erases more.
+        may_be_zero: Settings that need not be above zero.
         target: What the erased prompts are made to paint instead.
     """
 
@@ -90,6 +91,7 @@ class Eraser(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     touches: ClassVar[str] = "keys and values"
     knob: ClassVar[str] = ""
+    may_be_zero: ClassVar[tuple[str, ...]] = ()
 
     target: Target
 
@@ -121,7 +123,7 @@ class Eraser(ABC):
                 continue
             value, default = settings[each.name], each.default
             numbers = isinstance(default, float) and isinstance(value, int | float)
-            if isinstance(value, bool) or not (
+            if isinstance(value, bool) != isinstance(default, bool) or not (
                 numbers or isinstance(value, type(default))
             ):
                 raise PolicyError(
@@ -162,20 +164,19 @@ class Eraser(ABC):
         """Refuse numbers that are not above zero.
 
         Args:
-            but: Settings that may be zero.
+            but: Settings that may be zero, beside those of ``may_be_zero``.
 
         Raises:
             PolicyError: Names the setting and its value.
         """
+        zero = {*but, *self.may_be_zero}
         for name, value in self.settings.items():
-            if (
-                isinstance(value, str | bool)
-                or value > 0
-                or (not value and name in but)
-            ):
-                continue
-            least = "zero or more" if name in but else "a number above zero"
-            raise PolicyError(f"{self.name}'s {name} is {value}", fix=f"give {least}")
+            is_number = not isinstance(value, str | bool)
+            if is_number and not (value > 0 or (value == 0 and name in zero)):
+                least = "zero or more" if name in zero else "a number above zero"
+                raise PolicyError(
+                    f"{self.name}'s {name} is {value}", fix=f"give {least}"
+                )
 
     def require_below_one(self, *settings: str) -> None:
         """Refuse shares that are the whole or more.

@@ -90,6 +90,7 @@ class GradientEraser(Eraser):
     """An eraser that is trained; a method is what `losses` returns.
 
     Attributes:
+        may_be_zero: Settings beside ``n_kept`` that may be zero.
         target: What is painted instead of the concept.
         change: What is trained: ``full`` for every number of the text projections,
             ``factors`` for two thin factors of each change, as in LoRA.
@@ -197,15 +198,12 @@ class GradientEraser(Eraser):
         small = replace(self, n_pictures=n, n_kept=kept, steps=2)
         return small, Work(n + kept, 2)
 
-    def may_be_zero(self) -> tuple[str, ...]:
-        """Name the settings that may be zero."""
-        return () if type(self).n_kept else ("n_kept",)
-
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
-        self.require_above_zero(but=self.may_be_zero())
+        n_kept = () if type(self).n_kept else ("n_kept",)
+        self.require_above_zero(but=n_kept)
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",

@@ -41,6 +41,7 @@ class Hybrid(Eraser):
     source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
     needs: ClassVar[tuple[str, ...]] = Mim.needs
     knob: ClassVar[str] = "erase_scale"
+    may_be_zero: ClassVar[tuple[str, ...]] = ("n_family", "family_scale")
 
     target: Target = "anchor"
     erase_scale: float = Ridge.erase_scale
@@ -100,6 +101,6 @@ class Hybrid(Eraser):
     def check(self) -> None:
         """Refuse what either part refuses."""
         self.require("target", known=TARGETS)
-        self.require_above_zero(but=("n_family", "family_scale"))
+        self.require_above_zero()
         self.closed.check()
         self.trained.check()

@@ -83,6 +83,7 @@ class Mim(Eraser):
         least_fall: Share of the nats left that still counts as a fall.
         slower: How often the rate is cut to a third before a standstill is the end.
         max_steps: Stop in any case.
+        strength: Times the trained change; 1 as trained.
     """
 
     name: ClassVar[str] = "mim"
@@ -93,7 +94,8 @@ class Mim(Eraser):
         "kept prompts",
         "families",
     )
-    knob: ClassVar[str] = "mi_mu"
+    knob: ClassVar[str] = "strength"
+    may_be_zero: ClassVar[tuple[str, ...]] = ("on_policy", "n_family")
 
     target: Target = "anchor"
     mi_mu: float = 1.0
@@ -112,12 +114,13 @@ class Mim(Eraser):
     least_fall: float = 0.05
     slower: int = 2
     max_steps: int = 200
+    strength: float = 1.0
 
     def check(self) -> None:
         """Refuse a word that means nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("weighting", known=WEIGHTINGS)
-        self.require_above_zero(but=("on_policy", "n_family"))
+        self.require_above_zero()
         if self.on_policy > 1:
             raise PolicyError(
                 f"{self.name}'s on_policy is {self.on_policy}",
@@ -158,7 +161,7 @@ class Mim(Eraser):
             return (loss + self.keep * room.disturbed(left),)
 
         train(request, change, losses, Plan(self.max_steps, self.rate), look=slope)
-        return change.delta(1.0)
+        return change.delta(self.strength)
 
     def loss(
         self,

@@ -50,6 +50,7 @@ class Salun(GradientEraser):
 
     name: ClassVar[str] = "salun"
     source: ClassVar[str] = "https://arxiv.org/abs/2310.12508"
+    may_be_zero: ClassVar[tuple[str, ...]] = ("alpha", "guidance")
     needs: ClassVar[tuple[str, ...]] = (
         "pictures of the concept",
         "pictures of what stays",
@@ -111,10 +112,6 @@ class Salun(GradientEraser):
             raise PolicyError(
                 f"salun's salient is {self.salient}", fix="give a share, up to 1"
             )
-
-    def may_be_zero(self) -> tuple[str, ...]:
-        """Name the settings that may be zero."""
-        return (*super().may_be_zero(), "alpha", "guidance")
 
 
 def most_salient(gradients: Gradients, share: float) -> Gradients:

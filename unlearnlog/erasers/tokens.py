@@ -212,7 +212,7 @@ def _of_concept(
     erased, goal, weights, names = [], [], [], []
     for row, (prompt, instead) in enumerate(pairs):
         length = named.shape[1]
-        first, last = _places(request, i, prompt, length)
+        first, last = name_span(request, i, prompt, length)
         names.append(named[row, last].double())
         end = _last(request, instead)
         if span == "last":
@@ -263,7 +263,7 @@ def _merged(
     return both[:, :d_text], both[:, d_text:], weight
 
 
-def _places(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
+def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
     """Return where the concept's name begins and ends, as positions of tokens.
 
     A prompt that does not spell the name is taken from its first word to its last.

@@ -91,6 +91,31 @@ class TextMemory:
         return self._kept[layer]
 
 
+class Marked:
+    """Attention probabilities at marked tokens, noted by layer while a UNet computes.
+
+    Attributes:
+        marks: Which tokens of each picture's text are marked, bool ``[b, length]``.
+        found: Shape ``[n_marked, heads, n_positions]`` for each layer, float32, with a
+            gradient; marked tokens come in the order of pictures.
+    """
+
+    def __init__(self, marks: torch.Tensor) -> None:
+        self.marks = marks
+        self.found: dict[Layer, torch.Tensor] = {}
+
+    def note(self, layer: Layer, asked: torch.Tensor, keys: torch.Tensor) -> None:
+        """Keep what a layer's queries give to the marked tokens.
+
+        Args:
+            layer: The layer.
+            asked: Its queries, ``[b, heads, n_positions, d_head]``.
+            keys: Its keys of the text, ``[b, heads, length, d_head]``.
+        """
+        scores = (asked @ keys.transpose(-1, -2)).float() / asked.shape[-1] ** 0.5
+        self.found[layer] = scores.softmax(-1).movedim(-1, 1)[self.marks]
+
+
 class RememberingAttention:
     """Attention as diffusers computes it, with a memory where one is handed in.
 
@@ -109,6 +134,7 @@ class RememberingAttention:
         encoder_hidden_states: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         memory: TextMemory | None = None,
+        marked: Marked | None = None,
     ) -> torch.Tensor:
         """Attend; the parameters' names are fixed by diffusers.
 
@@ -118,6 +144,7 @@ class RememberingAttention:
             encoder_hidden_states: Encoded text, or nothing in self-attention.
             attention_mask: Passed on.
             memory: Keys and values that stand for ``encoder_hidden_states``.
+            marked: Takes note of what layers with a memory give to marked tokens.
         """
         if not is_simple(attn) or attention_mask is not None:
             result: torch.Tensor = self._plain(
@@ -127,6 +154,8 @@ class RememberingAttention:
         asked = _heads(attn.to_q(hidden_states), attn.heads)
         if encoder_hidden_states is not None and memory is not None and attn in memory:
             keys, values = memory[attn]
+            if marked is not None:
+                marked.note(attn, asked, keys)
         else:
             tokens = (
                 hidden_states

@@ -9,6 +9,7 @@ import torch
 
 from unlearnlog.errors import PromptError, UsageError
 from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
 from unlearnlog.model.folder import PipelineFolder
 from unlearnlog.model.painting import (
@@ -198,6 +199,38 @@ class DiffusersModel:
             return predicted
         kept, lost = self._scales(t)
         return kept * predicted + lost * x_t
+
+    def attention(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,
+        text: Text,
+        marks: torch.Tensor,
+        *,
+        weights: Weights | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return what each layer that hears the text gives to marked tokens.
+
+        Args:
+            x_t: Noised latents, ``[b, c, h, w]``.
+            t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
+            text: Encoded prompts, ``b`` of them.
+            marks: Which tokens are marked, bool ``[b, length]``.
+            weights: Tensors of the UNet that replace its own, by full name.
+
+        Returns:
+            Probabilities by the layer's full name, ``[n_marked, heads, n_positions]``,
+            marked tokens in the order of pictures; differentiable like `eps`.
+
+        Raises:
+            ValueError: A weight is not one of the UNet's, or has another shape.
+        """
+        marked = Marked(marks.to(self.device))
+        rows = torch.arange(len(text), device=self.device)
+        predict = predictor(self._parts, text, rows, self._held(weights), marked)
+        predict(x_t.to(self.device), t.to(self.device))
+        layers = self._parts.listening
+        return {f"unet.{name}": marked.found[layer] for name, layer in layers.items()}
 
     def paint(
         self,

@@ -16,7 +16,7 @@ from typing import Final
 import torch
 from torch.func import functional_call
 
-from unlearnlog.model.attention import TextMemory
+from unlearnlog.model.attention import Marked, TextMemory
 from unlearnlog.model.parts import Parts, Untyped
 from unlearnlog.model.protocol import Sampling, Text
 
@@ -93,7 +93,11 @@ def denoised(
 
 
 def predictor(
-    parts: Parts, texts: Text, rows: torch.Tensor, held: Mapping[str, torch.Tensor]
+    parts: Parts,
+    texts: Text,
+    rows: torch.Tensor,
+    held: Mapping[str, torch.Tensor],
+    marked: Marked | None = None,
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """Return what predicts for these prompts: latents and timesteps to float32.
 
@@ -102,6 +106,7 @@ def predictor(
         texts: Distinct encoded prompts.
         rows: Which of them belongs to each latent, int64 ``[b]``.
         held: Weights of the UNet that replace its own, by name inside the UNet.
+        marked: Takes note of the attention to marked tokens.
     """
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
     memory = TextMemory.of(
@@ -111,7 +116,7 @@ def predictor(
     others = {name: weight for name, weight in held.items() if name not in heard}
     options: dict[str, Untyped] = {
         "encoder_hidden_states": texts.tokens[rows].to(parts.dtype),
-        "cross_attention_kwargs": {"memory": memory},
+        "cross_attention_kwargs": {"memory": memory, "marked": marked},
         "return_dict": False,
     }
     if texts.pooled is not None:

@@ -146,6 +146,21 @@ class Model(Protocol):
         """Predict the noise in noised latents, ``[b, c, h, w]``."""
         ...
 
+    def attention(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,
+        text: Text,
+        marks: torch.Tensor,
+        *,
+        weights: Weights | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return what each layer gives to marked tokens, ``[n_marked, heads, n]``.
+
+        ``marks`` is bool ``[b, length]``; marked tokens come in the order of pictures.
+        """
+        ...
+
     def paint(
         self,
         prompts: Sequence[str],

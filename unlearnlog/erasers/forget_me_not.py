@@ -1,0 +1,90 @@
+"""Forget-Me-Not: pictures stop looking at the words that name the concept.
+
+    L = || A_theta(x_t, c)[marked] ||
+
+A are the attention probabilities of every layer that hears the text, for each head and
+each position of the picture; marked are the tokens of the concept's name and the mark
+of the prompt's end. The norm is taken over all of them and over the batch. Attention
+sums to 1, so what the marked tokens lose goes to the other words of the prompt.
+
+Published: the loss, the tokens, and no step towards anything that is painted instead;
+35 steps at a rate of 2e-6 on one picture each, all of the UNet or its attention. Ours:
+only keys and values change, so the rate is another; x_t is noised from pictures that
+the base painted, not from photographs; and the words are the concept's own, where the
+authors may first search for tokens that stand for it (textual inversion).
+
+The authors look for the end mark by its number. Where a model pads prompts with the
+same mark, as Stable Diffusion 1 does, this marks the padding as well: that is
+``marks = "name to padding"``.
+
+Source:
+    https://arxiv.org/abs/2303.17591
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.erasers.eraser import Request
+from unlearnlog.erasers.gradient import GradientEraser, Scene
+from unlearnlog.erasers.tokens import name_span
+
+MARKS: Final = ("name and end", "name", "name to padding")
+"""Which tokens pictures shall not look at: the last also marks all behind the end."""
+
+
+@final
+@dataclass(frozen=True)
+class ForgetMeNot(GradientEraser):
+    """The attention to the concept's tokens is trained away.
+
+    Attributes:
+        target: What is asked for after the erasure; the loss knows nothing of it.
+        marks: Which tokens are not to be looked at.
+    """
+
+    name: ClassVar[str] = "forget-me-not"
+    source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
+
+    marks: str = MARKS[0]
+
+    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+        """Return the norm of the attention to marked tokens."""
+        some, text, _ = scene.forgotten(self.batch)
+        said = [scene.forget.texts[row] for row in some.rows.tolist()]
+        marks = self.marked(scene.request, said, text.tokens.shape[1])
+        found = scene.request.model.attention(
+            some.x_t, some.t, text, marks, weights=new
+        )
+        return (torch.cat([each.flatten() for each in found.values()]).norm(),)
+
+    def marked(self, request: Request, texts: Sequence[str], length: int) -> Tensor:
+        """Return which tokens of erased prompts are marked, bool ``[n, length]``.
+
+        Raises:
+            ConceptError: The text encoder stops reading before the name ends.
+        """
+        marks = torch.zeros(len(texts), length, dtype=torch.bool)
+        for i, group in enumerate(request.forget):
+            prompts = {prompt.text: prompt for prompt in group}
+            for row, text in zip(marks, texts, strict=True):
+                if text not in prompts:
+                    continue
+                first, last = name_span(request, i, prompts[text], length)
+                row[first : last + 1] = True
+                end = request.model.n_tokens(text) - 1
+                if self.marks == "name and end":
+                    row[end] = True
+                if self.marks == "name to padding":
+                    row[end:] = True
+        return marks
+
+    def check(self) -> None:
+        """Refuse what no eraser that learns takes, and unknown marks."""
+        super().check()
+        self.require("marks", known=MARKS)
