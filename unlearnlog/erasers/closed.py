@@ -155,10 +155,16 @@ def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
         what: What to call it where it is singular.
 
     Raises:
-        TrainingError: It is singular to the precision of float64.
+        TrainingError: It is singular to the precision of float64, or not finite.
     """
+    if not torch.isfinite(system).all():
+        raise TrainingError(
+            f"the equations of {what} are not finite",
+            fix="look at the text encoder: it gives tokens that are not numbers",
+        )
     factor, info = torch.linalg.cholesky_ex(system)
-    if info or not torch.isfinite(factor).all():
+    smallest = torch.finfo(system.dtype).eps * system.trace()
+    if info or factor.diagonal().square().min() <= smallest:
         raise TrainingError(
             f"the equations of {what} are singular",
             fix="give the eraser a larger ridge in the policy, or more kept prompts",

@@ -138,7 +138,8 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
     tokens = encoded_bank(request)
     if span != "last":
         length, flat = tokens.shape[1], tokens.flatten(0, 1)
-        return Tokens(*_distinct(flat, torch.full((len(flat),), 1 / length).double()))
+        each = torch.full((len(flat),), 1 / length, dtype=torch.float64)
+        return Tokens(*_distinct(flat, each))
     ends = torch.tensor([_last(request, text) for text in request.keep])
     rows = tokens[torch.arange(len(tokens)), ends.long()]
     _refuse_kept(request, rows, erased)
@@ -192,10 +193,13 @@ def _of_concept(
             f"'{name}' is the same as its {target}: there is nothing to erase",
             fix=f"give '{name}' another --anchor, or another --target",
         )
-    both, weight = _distinct(
-        torch.cat([torch.cat(erased), torch.cat(goal)], 1).double(),
-        torch.tensor(weights).double(),
-    )
+    tokens = torch.cat([torch.cat(erased), torch.cat(goal)], 1).double()
+    if not torch.isfinite(tokens).all():
+        raise ConceptError(
+            f"the text encoder gives '{request.name(i)}' tokens that are not finite",
+            fix="look at the model: unlearnlog paint shows what it makes of the prompt",
+        )
+    both, weight = _distinct(tokens, torch.tensor(weights, dtype=torch.float64))
     d_text = both.shape[1] // 2
     return both[:, :d_text], both[:, d_text:], weight
 
@@ -203,15 +207,12 @@ def _of_concept(
 def _places(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
     """Return where the concept's name begins and ends, as positions of tokens.
 
-    A prompt that does not spell the name is taken from its first word to its last.
-
     Raises:
         ConceptError: The text encoder stops reading before the name ends.
     """
-    count = request.model.n_tokens
-    before, name, _ = prompt.text.partition(prompt.named or prompt.text)
+    count, (before, until) = request.model.n_tokens, prompt.around
     first = count(before.rstrip()) - 1
-    last = max(count(before + name) - 2, first)
+    last = max(count(until) - 2, first)
     if last >= length - 1:
         raise ConceptError(
             f"the model reads {length} tokens, and '{request.name(i)}' ends at token "
@@ -254,5 +255,5 @@ def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
         if row.numpy().tobytes() in gone:
             raise ConceptError(
                 f"the prompt '{text}' is kept, but it ends in what is to be erased",
-                fix="leave it out of the file of concepts, or erase something else",
+                fix="leave out that prompt in the file of concepts, or that alias",
             )
