@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -133,7 +133,18 @@ class Generated:
         pairs = Pairs(self.erased, self.goal, ones, torch.arange(self.n_concepts))
         kept = Tokens(self.kept, torch.ones(self.n_kept).double())
         nothing = self._nothing
-        return Problem(self.weights(ends), pairs, kept, nothing[0], nothing[1:])
+        stated = Problem(self.weights(ends), pairs, kept, nothing[0], nothing[1:])
+        if "captions" not in {each.name for each in fields(Problem)}:
+            return stated
+        more: dict[str, Any] = {"captions": self._captions}
+        return replace(stated, **more)
+
+    @property
+    def _captions(self) -> Tensor:
+        """Mean outer product of words in prompts: two marks and a kept name in each."""
+        marks = self._nothing[:2]
+        found: Tensor = (self.kept.T @ self.kept / self.n_kept + marks.T @ marks) / 3
+        return found
 
     @property
     def _families_of_erased(self) -> Tensor:

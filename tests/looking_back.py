@@ -36,13 +36,9 @@ class LookingBack(LinearModel):
     def encode(self, prompts: Sequence[str]) -> Text:
         """Give tokens ``[n, 20, 64]``; behind the last word all are end marks."""
         self.n_encoded += len(prompts)
-        texts = torch.zeros(len(prompts), LENGTH, D_TEXT)
-        for row, prompt in zip(texts, prompts, strict=True):
-            words = ["<begin>", *prompt.split()]
-            words = [*words, *["<end>"] * (LENGTH - len(words))][:LENGTH]
-            for i in range(LENGTH):
-                row[i] = token_of(words[i], " ".join(words[:i]), i)
-        return Text(texts)
+        if not prompts:
+            return Text(torch.zeros(0, LENGTH, D_TEXT))
+        return Text(torch.stack([tokens_of(" ".join(p.split())) for p in prompts]))
 
     def paint(self, prompts, seeds, *, sampling, **options):
         sampling = replace(sampling, steps=1)
@@ -50,13 +46,19 @@ class LookingBack(LinearModel):
 
 
 @cache
-def token_of(word: str, before: str, place: int) -> torch.Tensor:
-    """Return a token: what all have in common, the word, all before it, the place."""
-    parts = ("all", f"word {word}", f"before {before} {word}", f"place {place}")
-    shares = (0.4, 0.35, 0.2, 0.05)
+def tokens_of(prompt: str) -> torch.Tensor:
+    """Return a prompt's tokens, each of it and of all that is before it."""
+    words = ["<begin>", *prompt.split()]
+    words = [*words, *["<end>"] * (LENGTH - len(words))][:LENGTH]
+    said = [" ".join(words[: i + 1]) for i in range(LENGTH)]
+    parts = (
+        (0.40, [_drawn("what all have in common")] * LENGTH),
+        (0.35, [_drawn(word) for word in words]),
+        (0.25, [_drawn(f"said so far: {text}") for text in said]),
+    )
     return sum(
-        (share**0.5 * _drawn(part) for share, part in zip(shares, parts, strict=True)),
-        torch.zeros(D_TEXT),
+        (share**0.5 * torch.stack(drawn) for share, drawn in parts),
+        torch.zeros(LENGTH, D_TEXT),
     )
 
 
