@@ -10,9 +10,12 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
+from unlearnlog.erasers.double_projection import DoubleProjection
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.oce import Oce
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.erasers.speed import Speed
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 
@@ -24,6 +27,9 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Mim,
         Uce,
         Ridge,
+        Speed,
+        Oce,
+        DoubleProjection,
     )
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Self
 
 import torch
@@ -55,6 +55,8 @@ class Problem:
         kept: Tokens of kept prompts.
         start: The token that begins every prompt, ``[d_text]``.
         padding: The tokens behind it where nothing is said, ``[length - 1, d_text]``.
+        captions: Mean outer product of all words of kept prompts, where a method asks
+            for it, ``[d_text, d_text]``.
     """
 
     old: Mapping[str, Tensor]
@@ -62,6 +64,7 @@ class Problem:
     kept: Tokens
     start: Tensor
     padding: Tensor
+    captions: Tensor = field(default_factory=lambda: torch.zeros(()).double())
 
     @property
     def d_text(self) -> int:
@@ -140,10 +143,18 @@ class ClosedForm(Eraser):
 
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
+        self.require_words()
+        self.require_above_zero(but=("n_prompts",))
+
+    def require_words(self) -> None:
+        """Refuse words that mean nothing here.
+
+        Raises:
+            PolicyError: Names the setting and the words that are known.
+        """
         self.require("target", known=TARGETS)
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
-        self.require_above_zero(but=("n_prompts",))
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:

@@ -176,3 +176,16 @@ class Eraser(ABC):
                 continue
             least = "zero or more" if name in but else "a number above zero"
             raise PolicyError(f"{self.name}'s {name} is {value}", fix=f"give {least}")
+
+    def require_below_one(self, *settings: str) -> None:
+        """Refuse shares that are the whole or more.
+
+        Raises:
+            PolicyError: Names the setting and its value.
+        """
+        for name in settings:
+            value = self.settings[name]
+            if not isinstance(value, str) and value >= 1:
+                raise PolicyError(
+                    f"{self.name}'s {name} is {value}", fix="give a share, below 1"
+                )
