@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
 
-.PHONY: demo test slow bench cost lint fix browse
+.PHONY: demo test slow bench cost scale lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -29,6 +29,9 @@ bench: $(READY)
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost
+
+scale: $(READY)
+	"$(BIN)/python" -m benchmarks.scale
 
 lint: $(READY)
 	"$(BIN)/ruff" check .

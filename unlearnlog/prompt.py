@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -63,3 +65,24 @@ class Prompt:
                 return self.sibling or self.anchor
             case "unconditional":
                 return ""
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """The words before the name, and those up to its end.
+
+        A prompt that does not spell the name is a name as a whole.
+
+        Example:
+            >>> Prompt("a delicate Cat asleep", "", "", named="cat").around
+            ('a delicate ', 'a delicate Cat')
+        """
+        found = where_spelt(self.text, [self.named]) if self.named else None
+        if found is None:
+            return "", self.text
+        return self.text[: found.start()], self.text[: found.end()]
+
+
+def where_spelt(text: str, names: Iterable[str]) -> re.Match[str] | None:
+    """Return where a text spells one of these names, as whole words, in any letters."""
+    either = "|".join(re.escape(name) for name in names)
+    return re.search(rf"(?<!\w)(?:{either})(?!\w)", text, re.IGNORECASE)

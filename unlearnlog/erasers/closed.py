@@ -7,7 +7,7 @@ base's weights, so neither an order of erasures nor a random number is in them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Self
 
@@ -43,6 +43,27 @@ class Factors:
 
 Change = Tensor | Factors
 """A change to one projection, written out or as factors, float64."""
+
+
+def after(old: Tensor, edit: Change) -> Change:
+    """Return ``old @ edit``, as factors where the edit is."""
+    if isinstance(edit, Factors):
+        return Factors(old @ edit.left, edit.right)
+    return old @ edit
+
+
+def written(change: Change) -> Tensor:
+    """Return a change written out, ``[d_out, d_text]``."""
+    return change.dense() if isinstance(change, Factors) else change
+
+
+def together(changes: Sequence[Change]) -> Change:
+    """Return the sum of changes, as factors where all of them are."""
+    thin = [each for each in changes if isinstance(each, Factors)]
+    if len(thin) < len(changes):
+        return torch.stack([written(each) for each in changes]).sum(0)
+    left = torch.cat([each.left for each in thin], 1)
+    return Factors(left, torch.cat([each.right for each in thin]))
 
 
 @dataclass(frozen=True)
@@ -164,7 +185,7 @@ def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
         what: What to call it where it is singular.
 
     Raises:
-        TrainingError: It is singular to the precision of float64.
+        TrainingError: It is singular to the precision of float64, or not finite.
     """
     solution: Tensor = torch.cholesky_solve(right.T, cholesky(system, what)).T
     return solution
@@ -177,8 +198,14 @@ def cholesky(system: Tensor, what: str) -> Tensor:
         TrainingError: It is singular to the precision of float64.
     """
     factor: Tensor
+    if not torch.isfinite(system).all():
+        raise TrainingError(
+            f"the equations of {what} are not finite",
+            fix="look at the text encoder: it gives tokens that are not numbers",
+        )
     factor, info = torch.linalg.cholesky_ex(system)
-    if info or not torch.isfinite(factor).all():
+    smallest = torch.finfo(system.dtype).eps * system.trace()
+    if info or factor.diagonal().square().min() <= smallest:
         raise TrainingError(
             f"the equations of {what} are singular",
             fix="give the eraser a larger ridge in the policy, or more kept prompts",

@@ -171,8 +171,9 @@ class Eraser(ABC):
         """
         zero = {*but, *self.may_be_zero}
         for name, value in self.settings.items():
-            is_number = not isinstance(value, str | bool)
-            if is_number and not (value > 0 or (value == 0 and name in zero)):
+            if isinstance(value, str | bool) or value > 0:
+                continue
+            if value or name not in zero:
                 least = "zero or more" if name in zero else "a number above zero"
                 raise PolicyError(
                     f"{self.name}'s {name} is {value}", fix=f"give {least}"

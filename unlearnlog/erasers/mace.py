@@ -33,7 +33,7 @@ from typing import ClassVar, final
 
 import torch
 
-from unlearnlog.erasers.closed import Change, Problem
+from unlearnlog.erasers.closed import Change, Problem, written
 from unlearnlog.erasers.tokens import Pairs, Span
 from unlearnlog.erasers.uce import RidgeEdit
 
@@ -67,6 +67,6 @@ class Mace(RidgeEdit):
         """Return the pairs with, for each goal, what the concept's own edit says."""
         goals = []
         for pairs in problem.pairs.each():
-            left, right = self.edit(replace(problem, pairs=pairs))
-            goals.append(pairs.erased + pairs.erased @ right.T @ left.T)
+            edit = self.edit(replace(problem, pairs=pairs))
+            goals.append(pairs.erased + pairs.erased @ written(edit).T)
         return replace(problem.pairs, goal=torch.cat(goals))

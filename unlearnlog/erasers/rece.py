@@ -31,7 +31,14 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, Factors, Problem, solved
+from unlearnlog.erasers.closed import (
+    Change,
+    Problem,
+    after,
+    solved,
+    together,
+    written,
+)
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -64,22 +71,21 @@ class Rece(RidgeEdit):
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield the sum of all rounds' changes to each projection."""
         new = dict(problem.old)
-        found: dict[str, list[Factors]] = {name: [] for name in new}
+        found: dict[str, list[Change]] = {name: [] for name in new}
         for _ in range(self.rounds):
             edit = self.round(replace(problem, old=new))
             for name, change in edit.items():
                 found[name].append(change)
-                new[name] = new[name] + change.dense()
+                new[name] = new[name] + written(change)
         for name, rounds in found.items():
-            left = torch.cat([each.left for each in rounds], 1)
-            yield name, Factors(left, torch.cat([each.right for each in rounds]))
+            yield name, together(rounds)
 
-    def round(self, now: Problem) -> dict[str, Factors]:
+    def round(self, now: Problem) -> dict[str, Change]:
         """Return one round's change to each projection, ``now.old`` as they are."""
         recalled = self.recalled(now.old, now.base, now.pairs.erased)
         pairs = replace(now.pairs, erased=recalled)
-        left, right = self.edit(replace(now, pairs=pairs))
-        return {name: Factors(old @ left, right) for name, old in now.old.items()}
+        edit = self.edit(replace(now, pairs=pairs))
+        return {name: after(old, edit) for name, old in now.old.items()}
 
     def recalled(
         self, now: Mapping[str, Tensor], base: Mapping[str, Tensor], said: Tensor

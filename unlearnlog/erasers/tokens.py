@@ -176,7 +176,8 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
     tokens = encoded_bank(request)
     if span != "last":
         length, flat = tokens.shape[1], tokens.flatten(0, 1)
-        return Tokens(*_distinct(flat, torch.full((len(flat),), 1 / length).double()))
+        each = torch.full((len(flat),), 1 / length, dtype=torch.float64)
+        return Tokens(*_distinct(flat, each))
     ends = torch.tensor([_last(request, text) for text in request.keep])
     rows = tokens[torch.arange(len(tokens)), ends.long()]
     _refuse_kept(request, rows, erased)
@@ -266,15 +267,12 @@ def _merged(
 def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
     """Return where the concept's name begins and ends, as positions of tokens.
 
-    A prompt that does not spell the name is taken from its first word to its last.
-
     Raises:
         ConceptError: The text encoder stops reading before the name ends.
     """
-    count = request.model.n_tokens
-    before, name, _ = prompt.text.partition(prompt.named or prompt.text)
+    count, (before, until) = request.model.n_tokens, prompt.around
     first = count(before.rstrip()) - 1
-    last = max(count(before + name) - 2, first)
+    last = max(count(until) - 2, first)
     if last >= length - 1:
         raise ConceptError(
             f"the model reads {length} tokens, and '{request.name(i)}' ends at token "
@@ -329,5 +327,5 @@ def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
         if row.numpy().tobytes() in gone:
             raise ConceptError(
                 f"the prompt '{text}' is kept, but it ends in what is to be erased",
-                fix="leave it out of the file of concepts, or erase something else",
+                fix="leave out that prompt in the file of concepts, or that alias",
             )

@@ -8,7 +8,8 @@ their places, p kept tokens:
     K  = lamb I + es sum c c^T + ps sum p p^T
 
 so W' - W = W (es sum (g - c) c^T K^-1): one matrix for all projections. With one token
-a concept it has the rank of the number of concepts, and is stored as factors.
+a concept it has the rank of the number of concepts, and few of them are stored as
+factors.
 
 Source:
     https://arxiv.org/abs/2308.14761; weights as in its released settings.
@@ -20,9 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from torch import Tensor
-
-from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem, solved
+from unlearnlog.erasers.closed import (
+    Change,
+    ClosedForm,
+    Factors,
+    Problem,
+    after,
+    solved,
+)
 
 
 @dataclass(frozen=True)
@@ -47,20 +53,24 @@ class RidgeEdit(ClosedForm):
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield W times one matrix, for each projection W."""
-        left, right = self.edit(problem)
+        edit = self.edit(problem)
         for name, old in problem.old.items():
-            yield name, Factors(old @ left, right)
+            yield name, after(old, edit)
 
-    def edit(self, problem: Problem) -> tuple[Tensor, Tensor]:
-        """Return factors of ``es sum (g - c) c^T K^-1``, ``[d, r]`` and ``[r, d]``."""
+    def edit(self, problem: Problem) -> Change:
+        """Return ``es sum (g - c) c^T K^-1``, ``[d, d]``, as factors if these are few.
+
+        Above half the width of a token they take more time than the whole.
+        """
         pairs = problem.pairs
         kept = self.keep_scale * problem.kept.moment
         system = self.ridge * problem.one + self.erase_scale * pairs.tokens.moment
-        if len(pairs.erased) < problem.d_text:
+        system = system + kept
+        if 2 * len(pairs.erased) <= problem.d_text:
             left = self.erase_scale * pairs.weights * (pairs.goal - pairs.erased).T
-            return left, solved(system + kept, pairs.erased, self.name)
+            return Factors(left, solved(system, pairs.erased, self.name))
         moved = self.erase_scale * (pairs.cross - pairs.tokens.moment)
-        return problem.one, solved(system + kept, moved, self.name)
+        return solved(system, moved, self.name)
 
 
 @final

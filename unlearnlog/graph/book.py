@@ -16,7 +16,7 @@ from typing import Final
 
 from unlearnlog.cell import Cell
 from unlearnlog.concept import Concept
-from unlearnlog.graph.keeping import family_phrase, kept_prompts, spells
+from unlearnlog.graph.keeping import NOBODY, family_phrase, kept_prompts, spells
 from unlearnlog.graph.wording import (
     EMPTY,
     EMPTY_PAINTING,
@@ -89,10 +89,14 @@ class Book:
         these once has encoded all of them.
         """
         changed = {text for name in gone for text in self._phrases(name)}
-        texts = [
-            text for text, named in kept_prompts(self.world) if not named & {*gone}
-        ]
-        return tuple(text for text in dict.fromkeys(texts) if text not in changed)
+        found: dict[str, frozenset[str]] = {}
+        for text, named in kept_prompts(self.world):
+            found[text] = found.get(text, NOBODY) | named
+        return tuple(
+            text
+            for text, named in found.items()
+            if text not in changed and not named & {*gone}
+        )
 
     def kin(
         self, concept: Concept, gone: Collection[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -17,6 +16,7 @@ from unlearnlog.graph.wording import (
     with_article,
 )
 from unlearnlog.graph.world import Family, World
+from unlearnlog.prompt import where_spelt
 
 Said = tuple[str, frozenset[str]]
 """A prompt, and the concepts that it names."""
@@ -91,6 +91,4 @@ def family_phrase(family: Family, other: str) -> str:
 
 def spells(text: str, names: Iterable[str]) -> bool:
     """Whether a text spells one of these names, in whatever letters."""
-    return any(
-        re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names
-    )
+    return any(where_spelt(text, [name]) for name in names)

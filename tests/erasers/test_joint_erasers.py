@@ -1,0 +1,102 @@
+"""Every joint eraser in a ledger: what is erased decides, in whatever order it came."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from tests import joint as joint_tests
+from tests.looking_back import LookingBack
+from unlearnlog.atelier.world import CONCEPTS, world
+from unlearnlog.erasers import ERASERS
+from unlearnlog.ledger import Ledger
+from unlearnlog.policy import Policy
+from unlearnlog.probes.panel import Panel
+from unlearnlog.run import erase, undo
+from unlearnlog.run.place import Place
+
+JOINT = [name for name, eraser in ERASERS.items() if eraser.joint]
+NAMES = (*world().styles[:14], *world().subjects[:6])
+FEW = NAMES[::4]
+
+
+@pytest.fixture(scope="module")
+def nowhere(tmp_path_factory):
+    """Return a place without a ledger, of a model that encodes in no time."""
+    model: Any = LookingBack()
+    folder = tmp_path_factory.mktemp("model")
+    return Place(folder, None, model, model.manifest, CONCEPTS)
+
+
+class Ledgers:
+    """Erases into a new ledger at each call."""
+
+    def __init__(self, nowhere: Place, folder: Any, eraser: str) -> None:
+        self._nowhere, self._folder, self._n = nowhere, folder, 0
+        settings = {each.name for each in fields(ERASERS[eraser])}
+        few = {"n_prompts": 4} if "n_prompts" in settings else {}
+        data = {**joint_tests.policy(), "eraser": {"name": eraser, **few}}
+        self._rules = Policy.of(data, eraser)
+
+    def after(self, *batches: tuple[str, ...]) -> Any:
+        """Return a place where these were erased, one entry a batch."""
+        self._n += 1
+        folder = self._folder / str(self._n)
+        folder.mkdir()
+        ledger = Ledger.init(folder, self._nowhere.manifest)
+        at = replace(self._nowhere, folder=folder, ledger=ledger)
+        for names in batches:
+            concepts = tuple(at.world.concept(name) for name in names)
+            erase.add(fresh(at), erase.Order(concepts, self._rules))
+        return at
+
+
+def fresh(at):
+    return replace(at, ledger=Ledger.open(at.folder))
+
+
+@pytest.fixture(autouse=True)
+def _ask_for_no_nats(monkeypatch):
+    monkeypatch.setattr(Panel, "information", lambda *_: [])
+
+
+@pytest.fixture(params=JOINT)
+def ledgers(request, nowhere, tmp_path):
+    return Ledgers(nowhere, tmp_path, request.param)
+
+
+def test_the_joint_erasers_are_those_that_are_named():
+    assert {"uce", "ridge"} <= {*JOINT}
+    assert len({*NAMES}) == 20
+
+
+def test_twenty_concepts_in_any_order_or_at_once_are_one_state(ledgers):
+    wanted = ledgers.after(NAMES).state_digest()
+    rng = random.Random(7)
+    for _ in range(5):
+        order = rng.sample(NAMES, len(NAMES))
+        cut = rng.randrange(1, len(NAMES))
+
+        at = ledgers.after(tuple(order[:cut]), tuple(order[cut:]))
+
+        assert at.state_digest() == wanted
+        assert len(at.ledger.plan(at.head)) == 1
+
+
+def test_one_by_one_is_as_at_once_and_the_one_in_the_middle_comes_out_again(ledgers):
+    without = tuple(name for name in FEW if name != FEW[-3])
+    all_of_them = ledgers.after(FEW).state_digest()
+    rest = ledgers.after(without).state_digest()
+
+    at = ledgers.after(*((name,) for name in FEW))
+    assert at.state_digest() == all_of_them != rest
+
+    undo.revert(fresh(at), undo.Wish(("HEAD~2",), None))
+    assert at.state_digest() == rest
+
+    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    assert at.state_digest() == all_of_them
+    assert at.ledger.fsck() == ()
