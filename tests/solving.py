@@ -53,7 +53,7 @@ def problem_of(
         Tokens(kept, torch.randint(1, 4, (n_kept,), generator=rng).double()),
         3 * drawn(d_text) * scale,
         3 * drawn(12, d_text) * scale,
-        (kept.T @ kept) / n_kept,
+        captions=(kept.T @ kept) / n_kept,
     )
 
 
@@ -73,7 +73,7 @@ def reordered(problem: Problem) -> Problem:
         Tokens(kept.rows.flip(0), kept.weights.flip(0)),
         problem.start,
         problem.padding,
-        problem.captions,
+        captions=problem.captions,
     )
 
 

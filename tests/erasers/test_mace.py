@@ -9,7 +9,7 @@ import torch
 from tests.erasers.made import WIDTH, dense, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed import Problem, written
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.tokens import Pairs
 from unlearnlog.errors import PolicyError, TrainingError
@@ -70,7 +70,7 @@ def test_the_fusion_is_the_least_squares_solution_of_all_that_was_refined():
     for k in range(2):
         alone = replace(stated, pairs=pairs.of_concept(k))
         edit = settings.edit(alone)
-        refined = old + old @ edit[0] @ edit[1]
+        refined = old + old @ written(edit)
         scale = (settings.erase_scale * alone.pairs.weights).sqrt()[:, None]
         rows.append(scale * alone.pairs.erased)
         wanted.append(scale * alone.pairs.erased @ refined.T)

@@ -8,7 +8,7 @@ import torch
 from tests.erasers.made import WIDTH, dense, draw, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed import Problem, written
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError, TrainingError
@@ -95,7 +95,7 @@ def test_the_next_edit_sends_what_was_recalled_to_the_target():
     edit = eraser.round(now)
 
     for name, old in now.old.items():
-        new = old + edit[name].dense()
+        new = old + written(edit[name])
         assert off(new @ found.T, old @ now.pairs.goal.T) < 1e-4
 
 

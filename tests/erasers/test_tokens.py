@@ -7,7 +7,7 @@ import torch
 
 from tests.fakes import LinearModel
 from tests.looking_back import LENGTH, LookingBack, prompts_of, request_of
-from unlearnlog.erasers.tokens import SPANS, Pairs
+from unlearnlog.erasers.tokens import Pairs
 from unlearnlog.errors import ConceptError
 from unlearnlog.prompt import Prompt
 
@@ -53,7 +53,7 @@ PLACED = {
 @pytest.mark.parametrize(
     ("text", "named", "first", "last"), PLACED.values(), ids=PLACED
 )
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 @pytest.mark.parametrize("target", ["context", "unconditional"])
 def test_the_positions_that_a_span_speaks_of_are_paired(
     text, named, first, last, span, target
@@ -71,7 +71,7 @@ def test_the_positions_that_a_span_speaks_of_are_paired(
 
 
 @pytest.mark.parametrize("n_prompts", [0, 1, 4])
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 def test_every_concept_weighs_one_however_many_names_it_has(span, n_prompts):
     groups = (
         prompts_of("Picasso"),
@@ -137,7 +137,7 @@ def test_the_moments_are_sums_over_tokens():
     assert torch.allclose(pairs.cross, cross, rtol=1e-12)
 
 
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 @pytest.mark.parametrize("target", ["context", "anchor"])
 def test_what_is_its_own_target_is_refused_by_its_name(span, target):
     text = "a cat by Picasso"
@@ -173,7 +173,7 @@ def test_a_prompt_that_stays_as_it_is_does_not_count():
     assert torch.equal(with_it.weights, alone.weights)
 
 
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 def test_two_concepts_of_the_same_tokens_are_refused_by_both_names(span):
     groups = [prompts_of(name) for name in ("Picasso", "Monet", "Picasso")]
     request = request_of(
@@ -192,7 +192,7 @@ def test_names_that_share_a_word_are_two_concepts():
     assert len([*Pairs.of(request, "anchor", "last").each()]) == 2
 
 
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 def test_a_name_beyond_what_the_encoder_reads_is_refused(span):
     far = Prompt("one two three four five six Picasso", "", "", named="Picasso")
     request = request_of(LinearModel(), (far,))  # it reads six words

@@ -9,7 +9,6 @@ from tests import by_hand
 from tests.looking_back import KEPT, KEYS, VALUES, LookingBack, prompts_of, request_of
 from unlearnlog.delta import state_after
 from unlearnlog.erasers.closed import Factors
-from unlearnlog.erasers.tokens import SPANS
 from unlearnlog.erasers.uce import RidgeEdit, Uce
 
 NAMES = ("Picasso", "Georges Braque", "Matisse")
@@ -47,7 +46,7 @@ def assert_close(found, wanted, rel=1e-8):
     assert float((found - wanted).norm()) <= rel * float(wanted.norm())
 
 
-@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("span", ["last", "tail", "all"])
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_edit_is_the_formula_written_the_slow_way(settings, span):
     request, eraser = asked(), Uce(span=span, **settings)

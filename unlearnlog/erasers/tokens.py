@@ -234,6 +234,11 @@ def _of_concept(
             f"'{called}' is the same as its {target}: there is nothing to erase",
             fix=f"give '{called}' another --anchor, or another --target",
         )
+    if not torch.isfinite(torch.cat([*erased, *goal])).all():
+        raise ConceptError(
+            f"the text encoder gives '{request.name(i)}' tokens that are not finite",
+            fix="look at the model's text encoder, or compute with --dtype float32",
+        )
     name = torch.stack(names).mean(0, keepdim=True)
     return (*_merged(torch.cat(erased), torch.cat(goal), weights), name)
 
