@@ -126,7 +126,7 @@ class ClosedForm(Eraser):
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
         )
         return Problem(
-            {n: w.double() for n, w in request.old.items() if n.endswith(ends)},
+            {n: _numbers(n, w) for n, w in request.old.items() if n.endswith(ends)},
             pairs,
             kept_tokens(request, self.span, pairs.erased),
             nothing[0],
@@ -182,6 +182,15 @@ def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
         )
     solution: Tensor = torch.cholesky_solve(right.T, factor).T
     return solution
+
+
+def _numbers(name: str, weights: Tensor) -> Tensor:
+    if not torch.isfinite(weights).all():
+        raise TrainingError(
+            f"the weights {name} are not finite",
+            fix="look at the model's folder: unlearnlog fsck tells of damage",
+        )
+    return weights.double()
 
 
 def _patch(name: str, change: Change) -> Patch:
