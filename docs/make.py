@@ -373,6 +373,36 @@ def _cost(_: str) -> str:
     return "\n".join(rows)
 
 
+def _scale(_: str) -> str:
+    """Return what erasing many concepts at once takes, beside the same the slow way."""
+    if not _is_measured("scale"):
+        return "Not measured yet: `make scale` does it."
+    data = json.loads((RESULTS / "scale.json").read_text(encoding="utf-8"))
+    rows = [
+        "| eraser | concepts | projections | s | the slow way, s | gap | own | "
+        "drift | the slow way's | peak | of it the edit |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in data["rows"]:
+        fast, slow = row["fast"], row["slow"]
+        cells = (
+            f"{row['eraser']}",
+            f"{row['n_concepts']}",
+            f"{fast['n_projections']}",
+            f"{fast['seconds']:.2f} ({fast['low']:.2f} to {fast['high']:.2f}, "
+            f"n = {fast['n']}; at most {row['most_seconds']:g})",
+            f"{slow['seconds']:.1f} ({row['ratio']:.0f} times)",
+            f"{fast['gap']:.3f}",
+            f"{fast['own']:.3f}",
+            f"{fast['drift']:.3f}",
+            f"{slow['drift']:.3f}",
+            f"{fast['peak_bytes'] / 2**20:.0f} MiB",
+            f"{fast['peak_increase_bytes'] / 2**20:.0f} MiB",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def _model(_: str) -> str:
     figures = json.loads((WEIGHTS / "quality.json").read_text(encoding="utf-8"))
     rows = ["| judged on | style | subject | n |", "|---|--:|--:|--:|"]
@@ -399,6 +429,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "judges": _judges,
     "batch": _batch,
     "cost": _cost,
+    "scale": _scale,
     "model": _model,
 }
 

@@ -29,8 +29,8 @@ class LookingBack(LinearModel):
         self.d_text = D_TEXT
         self.n_encoded = 0
         self.base = {
-            name: (0.2 * torch.randn(n, D_TEXT, generator=rng)).half()
-            for name, n in ((VALUES, 8), (KEYS, 96))
+            name: (0.2 * torch.randn(96, D_TEXT, generator=rng)).half()
+            for name in (VALUES, KEYS)
         }
 
     def encode(self, prompts: Sequence[str]) -> Text:
@@ -39,6 +39,10 @@ class LookingBack(LinearModel):
         if not prompts:
             return Text(torch.zeros(0, LENGTH, D_TEXT))
         return Text(torch.stack([tokens_of(" ".join(p.split())) for p in prompts]))
+
+    def eps(self, x_t, t, text, *, weights=None):
+        values = (weights or self.base)[VALUES][:8]  # as many as a latent has numbers
+        return super().eps(x_t, t, text, weights={VALUES: values})
 
     def paint(self, prompts, seeds, *, sampling, **options):
         sampling = replace(sampling, steps=1)

@@ -98,9 +98,8 @@ def test_it_starts_from_the_weights_that_it_is_given():
 
     one, two = (Uce().erase(r) for r in (request, replace(request, old=moved)))
 
-    assert torch.allclose(
-        two.patches[VALUES].dense(), 2 * one.patches[VALUES].dense(), rtol=1e-5
-    )
+    twice = 2 * one.patches[VALUES].dense()
+    assert torch.allclose(two.patches[VALUES].dense(), twice, rtol=1e-4, atol=1e-5)
 
 
 def test_who_watches_sees_each_projection_solved():
@@ -160,7 +159,7 @@ def test_weights_that_are_no_numbers_are_an_error(eraser):
     for tensor in old.values():
         tensor[0, 0] = float("nan")
 
-    with pytest.raises(TrainingError):
+    with pytest.raises(TrainingError, match=r"to_[kv]\.weight are not finite"):
         eraser().erase(replace(request, old=old))
 
 
@@ -181,11 +180,11 @@ def test_tokens_that_are_no_numbers_are_an_error(eraser):
 def test_kept_tokens_that_are_no_numbers_are_an_error(eraser):
     class Half(LookingBack):
         def encode(self, prompts):
-            bad = any(text in KEPT[:2] for text in prompts)
+            bad = KEPT[0] in prompts
             return Text(super().encode(prompts).tokens * (float("nan") if bad else 1))
 
     groups = [(prompts_of("Picasso", ["house"])[2],)]
-    with pytest.raises(TrainingError):
+    with pytest.raises(ConceptError, match="kept prompt 'a cat' tokens that are not"):
         eraser().erase(request_of(Half(), *groups, keep=KEPT))
 
 

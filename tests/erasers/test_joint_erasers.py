@@ -21,6 +21,11 @@ from unlearnlog.run.place import Place
 JOINT = [name for name, eraser in ERASERS.items() if eraser.joint]
 NAMES = (*world().styles[:14], *world().subjects[:6])
 FEW = NAMES[::4]
+SMALL: dict[str, dict[str, Any]] = {
+    "oce": {"n_prompts": 1},
+    "double-projection": {"n_prompts": 1, "leak": 0.1},
+}
+"""Settings that suit a text space of 64 directions, where the defaults do not."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ class Ledgers:
     def __init__(self, nowhere: Place, folder: Any, eraser: str) -> None:
         self._nowhere, self._folder, self._n = nowhere, folder, 0
         settings = {each.name for each in fields(ERASERS[eraser])}
-        few = {"n_prompts": 4} if "n_prompts" in settings else {}
+        few: dict[str, Any] = {"n_prompts": 4} if "n_prompts" in settings else {}
+        few.update(SMALL.get(eraser, {}))
         data = {**joint_tests.policy(), "eraser": {"name": eraser, **few}}
         self._rules = Policy.of(data, eraser)
 

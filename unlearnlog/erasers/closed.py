@@ -154,7 +154,7 @@ class ClosedForm(Eraser):
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
         )
         return Problem(
-            {n: w.double() for n, w in request.old.items() if n.endswith(ends)},
+            {n: _numbers(n, w) for n, w in request.old.items() if n.endswith(ends)},
             pairs,
             kept,
             nothing[0],
@@ -232,6 +232,15 @@ def cholesky(system: Tensor, what: str) -> Tensor:
             fix="give the eraser a larger ridge in the policy, or more kept prompts",
         )
     return factor
+
+
+def _numbers(name: str, weights: Tensor) -> Tensor:
+    if not torch.isfinite(weights).all():
+        raise TrainingError(
+            f"the weights {name} are not finite",
+            fix="look at the model's folder: unlearnlog fsck tells of damage",
+        )
+    return weights.double()
 
 
 def _patch(name: str, change: Change) -> Patch:

@@ -197,6 +197,7 @@ def encoded_bank(request: Request) -> Tensor:
     tokens = request.shelf.get(key)
     if tokens is None or len(tokens) != len(bank):
         tokens = request.model.encode(bank).tokens
+        _refuse_no_numbers(bank, tokens)
         request.shelf.put(key, tokens)
     places = {text: i for i, text in enumerate(bank)}
     return tokens[[places[text] for text in request.keep]].double()
@@ -324,6 +325,16 @@ def _refuse_twins(request: Request, found: Sequence[tuple[Tensor, ...]]) -> None
                 fix="erase one of them and give it the other name with --alias",
             )
         seen[key] = i
+
+
+def _refuse_no_numbers(texts: Sequence[str], tokens: Tensor) -> None:
+    for text, row in zip(texts, tokens, strict=True):
+        if not torch.isfinite(row).all():
+            raise ConceptError(
+                f"the text encoder gives the kept prompt '{text}' tokens that are not "
+                "finite",
+                fix="look at the model: unlearnlog paint shows what it makes of it",
+            )
 
 
 def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
