@@ -208,7 +208,8 @@ def main() -> None:
     if asked.case:
         print(json.dumps(measured(cases[asked.case], slow=asked.slow)))
         return
-    before = json.loads(RESULT.read_text("utf-8"))["rows"] if asked.only else []
+    known = asked.only and RESULT.exists()
+    before = json.loads(RESULT.read_text("utf-8"))["rows"] if known else []
     found = {row["name"]: row for row in before}
     for case in cases.values():
         if not asked.only or case.eraser in asked.only:
