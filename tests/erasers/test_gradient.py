@@ -52,10 +52,10 @@ def test_it_paints_and_trains_as_much_as_it_said(eraser):
             self.now = name
 
         def advance(self, units, numbers):  # noqa: ARG002
-            if self.now == "erasing":
-                self.trained += units
-            else:
+            if self.now.startswith("painting"):
                 self.painted += units
+            else:
+                self.trained += units
 
     one, work = small(eraser).rehearsal()
     for each, promised in ((small(eraser), small(eraser).work(1)), (one, work)):

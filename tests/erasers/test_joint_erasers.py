@@ -22,6 +22,7 @@ JOINT = [name for name, eraser in ERASERS.items() if eraser.joint]
 NAMES = (*world().styles[:14], *world().subjects[:6])
 FEW = NAMES[::4]
 SMALL: dict[str, dict[str, Any]] = {
+    "cure": {"n_prompts": 1, "span": "last"},
     "oce": {"n_prompts": 1},
     "double-projection": {"n_prompts": 1, "leak": 0.1},
 }

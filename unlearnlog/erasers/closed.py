@@ -14,7 +14,7 @@ from typing import ClassVar, Final, Literal, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.delta import Delta, Weights
+from unlearnlog.delta import Delta
 from unlearnlog.erasers.eraser import Eraser, Request, Work
 from unlearnlog.erasers.tokens import SPANS, Pairs, Span, Tokens, kept_tokens
 from unlearnlog.errors import TrainingError
@@ -149,7 +149,6 @@ class ClosedForm(Eraser):
         pairs = Pairs.of(request, self.target, self.span, n_prompts=self.n_prompts)
         nothing = request.model.encode([""]).tokens[0].double()
         kept = kept_tokens(request, self.span, pairs.erased)
-        _require_numbers(request.old, kept)
         ends = _SUFFIX.get(
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
         )
@@ -176,25 +175,6 @@ class ClosedForm(Eraser):
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
         self.require_above_zero()
-
-
-def _require_numbers(old: Weights, kept: Tokens) -> None:
-    """Refuse what no equation can be made of.
-
-    Raises:
-        TrainingError: Names the layer, or says that it is the kept prompts.
-    """
-    for name, tensor in old.items():
-        if not torch.isfinite(tensor).all():
-            raise TrainingError(
-                f"{name} holds numbers that are not finite",
-                fix="check the model: unlearnlog fsck",
-            )
-    if not torch.isfinite(kept.rows).all():
-        raise TrainingError(
-            "the text encoder gives kept prompts tokens that are not finite",
-            fix="look at the model's text encoder, or compute with --dtype float32",
-        )
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
