@@ -95,6 +95,17 @@ class Delta:
         """Return the delta that takes this one out of a sum, exactly."""
         return Delta({name: -patch for name, patch in self.patches.items()})
 
+    def times(self, factor: float) -> Delta:
+        """Return so many times the change, rounded as any delta is."""
+        return Delta(
+            {
+                name: LowRank(factor * patch.left, patch.right)
+                if isinstance(patch, LowRank)
+                else Full(factor * patch.value)
+                for name, patch in self.patches.items()
+            }
+        )
+
     def overlap(self, other: Delta) -> float:
         """Say how far two deltas listen to the same inputs, as a cosine in [0, 1].
 

@@ -35,12 +35,13 @@ class Hybrid(Eraser):
         keep: What training is charged for the change of kept tokens.
         rate: Step size of training.
         max_steps: Training steps, at most.
+        strength: Times the sum of both changes; 1 as solved and trained.
     """
 
     name: ClassVar[str] = "hybrid"
     source: ClassVar[str] = "https://arxiv.org/abs/2603.00992"
     needs: ClassVar[tuple[str, ...]] = Mim.needs
-    knob: ClassVar[str] = "erase_scale"
+    knob: ClassVar[str] = "strength"
     may_be_zero: ClassVar[tuple[str, ...]] = ("n_family", "family_scale")
 
     target: Target = "anchor"
@@ -52,6 +53,7 @@ class Hybrid(Eraser):
     keep: float = Mim.keep
     rate: float = Mim.rate / 3
     max_steps: int = 60
+    strength: float = 1.0
 
     @property
     def closed(self) -> Ridge:
@@ -79,7 +81,8 @@ class Hybrid(Eraser):
         """Solve from the head's weights, train from the solution, and add both up."""
         first = self.closed.erase(request)
         old = {**request.old, **state_after(request.old, [first])}
-        return merged([first, self.trained.erase(replace(request, old=old))])
+        both = merged([first, self.trained.erase(replace(request, old=old))])
+        return both.times(self.strength)
 
     def work(self, n_concepts: int) -> Work:
         """Say how much there is to do for this many concepts at once."""

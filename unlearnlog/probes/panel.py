@@ -113,7 +113,7 @@ class Panel:
         missing = [
             cell for cell, answer in zip(cells, known, strict=True) if not answer
         ]
-        fresh = iter(self._judged(missing, None, "painting with the base"))
+        fresh = iter(self.judged(missing, None, "painting with the base"))
         return [answer or next(fresh) for answer in known]
 
     def looked(self, asked: Asked, new: Weights) -> Evidence:
@@ -122,8 +122,8 @@ class Panel:
         base = iter(self.base_answers(cells))
         now = iter(
             [
-                *self._judged(asked.concepts, new, "looking at the concept"),
-                *self._judged(asked.others, new, "looking at everything else"),
+                *self.judged(asked.concepts, new, "looking at the concept"),
+                *self.judged(asked.others, new, "looking at everything else"),
             ]
         )
 
@@ -212,9 +212,10 @@ class Panel:
             weights=new,
         )
 
-    def _judged(
+    def judged(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> list[Answer]:
+        """Paint cells with some weights, None for the base's, and ask the judge."""
         if not cells or self.judge is None:
             return []
         return self.judge.judged(self._paint(cells, weights, stage))
