@@ -51,6 +51,7 @@ class ForgetMeNot(GradientEraser):
     name: ClassVar[str] = "forget-me-not"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
 
+    steps: int = 35
     marks: str = MARKS[0]
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
