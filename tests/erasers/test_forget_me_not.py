@@ -19,7 +19,9 @@ PICASSO = tuple(
     for noun in ("cat", "dog")
 )
 MONET = (Prompt("monet", "", "", named="monet"),)
-SMALL = ForgetMeNot(n_pictures=20, batch=4, steps=30, rate=0.05)
+SMALL = ForgetMeNot(
+    marks=MARKS[0], project=False, n_pictures=20, batch=4, steps=30, rate=0.05
+)
 
 
 def request_of(model: LinearModel) -> Request:

@@ -19,7 +19,7 @@ FORGET = tuple(
     for noun in ("cat", "dog", "tree")
 )
 KEPT = ("a cat", "a dog", "a tree", "sky", "a house by monet")
-SMALL = SurgUn(n_pictures=24, n_kept=10, batch=4, steps=20, rate=0.05)
+SMALL = SurgUn(project=False, n_pictures=24, n_kept=10, batch=4, steps=20, rate=0.05)
 BLOCKS = {
     f"unet.up.{i}.attn2.{which}.weight": (i, scale)
     for i, which, scale in (
@@ -158,10 +158,11 @@ def count(model: ThreeBlocks, energy: list[float], some: Noised, text: Text) -> 
         energy[i] += float(gradient.square().sum())
 
 
+@pytest.mark.parametrize("project", [False, True])
 @pytest.mark.parametrize("change", ["full", "factors"])
-def test_only_the_chosen_blocks_change(change):
+def test_only_the_chosen_blocks_change(change, project):
     request = request_of(ThreeBlocks())
-    eraser = replace(SMALL, n_blocks=2, change=change)
+    eraser = replace(SMALL, n_blocks=2, change=change, project=project)
 
     delta = eraser.erase(request)
 
@@ -222,3 +223,4 @@ def test_settings_that_make_no_sense_are_refused_by_their_value(settings, named)
 
 def test_a_setting_that_is_a_yes_or_no_takes_one():
     assert SurgUn.of({"project": True}).project
+    assert not SurgUn.of({"project": False}).project

@@ -26,6 +26,10 @@ their rate is constant, not one cycle at 3e-6; the end is the result, not the pa
 the lowest loss; Adam still moves what has left the mask a little, as in the file, since
 it averages gradients.
 
+No more is erased than the parent leaves out: where a family has two members, the prompt
+that names only the family shows the erased one half of the time, and so does the erased
+prompt. Another ``target`` erases more.
+
 Source:
     https://arxiv.org/abs/2504.09039
 """

@@ -15,7 +15,8 @@ authors may first search for tokens that stand for it (textual inversion).
 
 The authors look for the end mark by its number. Where a model pads prompts with the
 same mark, as Stable Diffusion 1 does, this marks the padding as well: that is
-``marks = "name to padding"``.
+``marks = "name to padding"``, the default. Gradients are projected by default, which
+is ours: the end is in every prompt, and without it the model loses all of them.
 
 Source:
     https://arxiv.org/abs/2303.17591
@@ -51,7 +52,10 @@ class ForgetMeNot(GradientEraser):
     name: ClassVar[str] = "forget-me-not"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
 
-    marks: str = MARKS[0]
+    project: bool = True
+    steps: int = 70
+    rate: float = 3e-3
+    marks: str = MARKS[2]
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the norm of the attention to marked tokens."""

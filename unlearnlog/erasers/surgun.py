@@ -19,7 +19,9 @@ over a few batches, at the weights as they are before; c_y is the distractor's p
 Published: ascent on the concept's loss, descent on a diverse set of distractors under
 the same prompt, a contrast of the two, thin factors in a few chosen attention blocks.
 Not public, so ours: the contrast's form and all weights; the measure of blocks, where
-the authors look at painted pictures; when to stop; that only keys and values change.
+the authors look at painted pictures; when to stop; that only keys and values change;
+and that gradients are projected, without which what looks like the concept is lost with
+it (``project = false`` is the published form).
 
 Source:
     https://arxiv.org/abs/2603.00975
@@ -62,6 +64,7 @@ class SurgUn(GradientEraser):
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept pictures")
 
     change: str = "factors"
+    project: bool = True
     n_kept: int = 64
     distract: float = 1.0
     sharpness: float = 10.0
