@@ -15,7 +15,7 @@ from tests.erasers.slowly import SMALL, SMALL_KEPT, request_of
 from tests.fakes import NAME, LinearModel
 from unlearnlog.erasers import ERASERS
 from unlearnlog.erasers.change import Free
-from unlearnlog.erasers.training import Plan, Share, train
+from unlearnlog.erasers.training import Plan, Share, mean_of_all, train
 from unlearnlog.errors import TrainingError
 
 N = 2
@@ -73,7 +73,9 @@ def work(folder, process):
     """Do everything as one of the processes."""
     os.environ |= {"RANK": str(process), "LOCAL_RANK": str(process)}
     share = Share.of_this_process()
-    found = {"share": [share.process, share.n], "refused": refusals(share)}
+    found: dict[str, Any] = {"share": [share.process, share.n]}
+    found["mean"] = mean_of_all(torch.tensor(10.0 * process)).item()
+    found["refused"] = refusals(share)
     for name in TOGETHER:
         delta, sizes = erased(name)
         found[name] = {"delta": delta.tolist(), "sizes": sizes}

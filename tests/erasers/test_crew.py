@@ -43,6 +43,11 @@ def test_two_processes_took_part(crew):
     assert [found["share"] for found in crew] == [[0, 2], [1, 2]]
 
 
+def test_what_each_computed_is_averaged(crew):
+    """AdamW would not notice a sum."""
+    assert [found["mean"] for found in crew] == [5.0, 5.0]
+
+
 @pytest.mark.parametrize("name", TOGETHER)
 def test_each_process_computes_its_half_of_every_batch(crew, name):
     batch = TOGETHER[name]["batch"]

@@ -12,7 +12,7 @@ From the paper: the first term (its model-based form), pictures of the anchor wi
 concept's words put in, and keys and values as what changes. From the authors' code: the
 second term, there an option, its weight 1, and that each term has its own draw. Ours:
 both terms draw from one set of pictures, no picture is scaled or cropped, no gradient
-is clipped, and other targets than the anchor.
+is clipped, other targets than the anchor, and the rate (1e-5 in the code).
 
 Source:
     https://arxiv.org/abs/2303.13516
@@ -46,6 +46,7 @@ class ConceptAblation(GradientEraser):
     shows_target: ClassVar[bool] = True
 
     target: Target = "anchor"
+    rate: float = 3e-4
     prior: float = 1.0
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:

@@ -123,9 +123,8 @@ class Eraser(ABC):
                 continue
             value, default = settings[each.name], each.default
             numbers = isinstance(default, float) and isinstance(value, int | float)
-            if isinstance(value, bool) != isinstance(default, bool) or not (
-                numbers or isinstance(value, type(default))
-            ):
+            fits = numbers or isinstance(value, type(default))
+            if not fits or isinstance(value, bool) != isinstance(default, bool):
                 raise PolicyError(
                     f"the eraser's {each.name} is {value!r}",
                     fix=f"give something like {default!r}",

@@ -19,7 +19,7 @@ From the paper and its code: all of the above, alpha 1.6 and m 1.1, and that kep
 prompts are of many kinds. Ours: only keys and values change, the step goes through
 AdamW, and ``forget = "target"``, where the concept's prompt is led to the base's noise
 for a target instead, L_f = || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2, without a
-limit.
+limit; and the rate (1e-5 in the code).
 
 Source:
     https://arxiv.org/abs/2412.07808
@@ -62,6 +62,7 @@ class RestrictedGradient(GradientEraser):
     )
 
     n_kept: int = 64
+    rate: float = 3e-4
     forget: str = WAYS[0]
     alpha: float = 1.6
     limit: float = 1.1

@@ -14,8 +14,8 @@ From the paper and its code: both formulas, half of the weights, alpha, and one 
 other class for each class. Ours: the other class is a member of the concept's family
 that stays (``sibling``), in the same words, or the anchor where there is none; the mask
 is found on random batches, as many as go once through the pictures; only keys and
-values change; and the pictures are the base's. With ``project`` the mask is on what is
-trained, which the fence then mixes.
+values change; the pictures are the base's; and the rate (1e-5 in the code). With
+``project`` the mask is on what is trained, which the fence then mixes.
 
 Source:
     https://arxiv.org/abs/2310.12508
@@ -58,6 +58,7 @@ class Salun(GradientEraser):
 
     target: Target = "sibling"
     n_kept: int = 64
+    rate: float = 3e-4
     alpha: float = 0.5
     salient: float = 0.5
     guidance: float = 7.5

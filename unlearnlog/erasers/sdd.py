@@ -43,6 +43,7 @@ class Sdd(GradientEraser):
     source: ClassVar[str] = "https://arxiv.org/abs/2307.05977"
 
     target: Target = "unconditional"
+    rate: float = 3e-4
     average: float = 0.95
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
