@@ -85,7 +85,7 @@ CASES: Final = (
     Case("uce", 100, 2.0, {"keep_scale": 0.1}),
     Case("uce", 1000, 4.0, {"keep_scale": 0.1}),
     Case("speed", 100, 4.0, {"touch": "values"}),
-    Case("oce", 100, 4.0, {"touch": "values"}, work="own"),
+    Case("oce", 100, 4.0, {"touch": "values", "erase_scale": 2000.0}, work="own"),
 )
 
 
