@@ -20,13 +20,20 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-from unlearnlog.concept import concept_id  # noqa: E402 - found beside this folder
+# Both are found beside this folder, so they come after the path is set.
+from duels import duels_table, sequences_table  # noqa: E402
+
+from unlearnlog.concept import concept_id  # noqa: E402
 
 RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "RESULTS.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    ROOT / "docs" / "RESULTS.md",
+    ROOT / "docs" / "ERASERS.md",
+)
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 COMMANDS: Final = ("add", "log", "paint", "checkout")
@@ -403,6 +410,30 @@ def _scale(_: str) -> str:
     return "\n".join(rows)
 
 
+def _erasers(_: str) -> str:
+    """Return one row an eraser, as ``unlearnlog erasers --json`` says it."""
+    said = json.loads(_typed(["erasers", "--json"], str(ROOT)))
+    rows = [
+        "| eraser | what it does | joint | needs | target | changes | strength "
+        "| source |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in said:
+        settings = row["settings"]
+        cells = (
+            f"`{row['name']}`",
+            row["says"],
+            "yes" if row["joint"] else "",
+            ", ".join(row["needs"]),
+            settings["target"],
+            row["touches"],
+            f"`{row['strength']}` {settings[row['strength']]:g}",
+            f"[{row['source'].rpartition('/')[2]}]({row['source']})",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def _model(_: str) -> str:
     figures = json.loads((WEIGHTS / "quality.json").read_text(encoding="utf-8"))
     rows = ["| judged on | style | subject | n |", "|---|--:|--:|--:|"]
@@ -430,6 +461,9 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "batch": _batch,
     "cost": _cost,
     "scale": _scale,
+    "erasers": _erasers,
+    "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
+    "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,
 }
 

@@ -1,0 +1,129 @@
+"""Tables of what `make bench` measured of every eraser; `make.py` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def duels_table(folder: Path, which: str) -> str:
+    """Return one row an eraser and concept.
+
+    Args:
+        folder: Where the measured cells are.
+        which: ``default`` or ``equal``.
+    """
+    found = [_duel_row(label, cell, which) for label, cell in _cells(folder, "default")]
+    if not found:
+        return ""
+    shown = "residual" if which == "default" else "strength, residual"
+    head = (
+        f"| eraser | concept | {shown} | UA | IRA / base | CRA / base | "
+        "look-alike / base | worst kept / base | drift, nats | s | kB |"
+    )
+    return "\n".join([head, "|---|---|--:|--:|--:|--:|--:|---|--:|--:|--:|", *found])
+
+
+def sequences_table(folder: Path) -> str:
+    """Return one row an eraser: where it stands at the end, over all orders."""
+    runs: dict[str, list[list[Row]]] = {}
+    for label, cell in _cells(folder, "rows"):
+        runs.setdefault(label.rpartition("-sequence-")[0], []).append(cell["rows"])
+    if not runs:
+        return ""
+    rows = [
+        "| eraser | orders | steps | lowest UA | IRA / base | CRA / base | resurgence, "
+        "mean | most, upper bound |",
+        "|---|--:|--:|---|--:|--:|--:|--:|",
+    ]
+    for label, histories in runs.items():
+        last = [rows[-1] for rows in histories]
+        gone = [r for row in last for r in _gone(row)]
+        worst = max(gone, key=lambda r: float(r["value"]))
+        back = [
+            r for row in last for r in row["readings"] if r["probe"] == "resurgence"
+        ]
+        cells = (
+            f"`{label}`",
+            str(len(histories)),
+            str(len(histories[0])),
+            f"{worst['concept']} {1 - worst['value']:.3f} (n = {worst['n']})",
+            _range([_of_base(_one(row, "ira")) for row in last]),
+            _range([_of_base(_one(row, "cra")) for row in last]),
+            f"{sum(r['value'] for r in back) / len(back):+.3f}" if back else "",
+            f"{max(r['high'] for r in back):+.3f}" if back else "",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _cells(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the label and the content of each cell that has this key."""
+    for path in sorted(folder.glob("*.json")):
+        cell = json.loads(path.read_text(encoding="utf-8"))
+        if key in cell:
+            yield path.stem, cell
+
+
+def _duel_row(stem: str, cell: dict[str, Any], which: str) -> str:
+    found = cell[which]
+    residual = found["residual"]
+    left = f"{residual['value']:.3f}"
+    if which == "equal":
+        mark = "" if cell["equal"]["reached"] else " (not reached)"
+        left = f"{found['strength']:.3g}, {left}{mark}"
+    ua, drift = _one(found, "ua"), _one(found, "drift")
+    alike = _one(found, "alike")
+    kept = [
+        r
+        for r in found["readings"]
+        if r["probe"] == "presence" and r["concept"] != ua["concept"] and r["base"]
+    ]
+    worst = min(kept, key=_of_base)
+    name = stem.removesuffix(f"-{cell['concept'].casefold().replace(' ', '-')}")
+    cells = (
+        f"`{name}`",
+        cell["concept"],
+        left,
+        f"{ua['value']:.3f} ({ua['low']:.3f} to {ua['high']:.3f}, n = {ua['n']})",
+        _share_of_base(_one(found, "ira")),
+        _share_of_base(_one(found, "cra")),
+        _share_of_base(alike) if alike else "none known",
+        f"{worst['concept']} {_of_base(worst):.3f}",
+        f"{drift['value']:.2f}" if drift else "",
+        f"{found['seconds']:.1f}",
+        f"{found['bytes'] / 1e3:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _gone(row: Row) -> list[Row]:
+    """Return presence of everything that is erased after a step."""
+    return [
+        r
+        for r in row["readings"]
+        if r["probe"] == "presence" and r["better"] == "lower"
+    ]
+
+
+def _one(row: Row, probe: str) -> Row:
+    return next((r for r in row["readings"] if r["probe"] == probe), {})
+
+
+def _of_base(reading: Row) -> float:
+    return float(reading["value"]) / float(reading["base"])
+
+
+def _share_of_base(reading: Row) -> str:
+    low, high = (reading[end] / reading["base"] for end in ("low", "high"))
+    return f"{_of_base(reading):.3f} ({low:.2f} to {high:.2f})"
+
+
+def _range(values: list[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{min(values):.3f} to {max(values):.3f}"
