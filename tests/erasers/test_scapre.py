@@ -225,7 +225,7 @@ def test_a_heavier_concept_says_less_of_what_it_said():
     stated = problem()
 
     def said(scale: float) -> float:
-        found = dense(Scapre(erase_scale=scale), stated)
+        found = dense(Scapre(erase_scale=scale, keep_scale=0.0), stated)
         return sum(
             float(((w + found[n]) @ stated.pairs.names.T).norm())
             for n, w in stated.old.items()

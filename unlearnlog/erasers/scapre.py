@@ -122,8 +122,8 @@ class Scapre(ClosedForm):
     )
 
     span: Span = "tail"
-    erase_scale: float = 2.0
-    keep_scale: float = 0.0
+    erase_scale: float = 100.0
+    keep_scale: float = 1.0
     ridge: float = 0.5
     sharpness: float = 2.0
     shrink: float = 0.0
