@@ -10,7 +10,7 @@ from tests.erasers.made import WIDTH, dense, draw, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
 from unlearnlog.erasers.closed import Problem
-from unlearnlog.erasers.scapre import Copies, Scapre, entropies, information
+from unlearnlog.erasers.scapre import Copies, Scapre, entropies, information, near
 from unlearnlog.errors import PolicyError, TrainingError
 
 EYE = torch.eye(WIDTH).double()
@@ -96,7 +96,7 @@ def rows_of(
     return torch.stack(found)
 
 
-def near(new: torch.Tensor, old: torch.Tensor, mine: float, mu: float, n: int):
+def slowly_near(new, old, mine: float, mu: float, n: int) -> torch.Tensor:
     found = []
     for row, was in zip(new, old, strict=True):
         a, r0 = float(row.norm()), float(was.norm())
@@ -124,14 +124,14 @@ def test_it_is_its_steps_written_the_slow_way(concepts, settings):
     for name, old in stated.old.items():
         mu = mu_of(old, copies, settings)
         new = rows_of(stated, old, settings, mu, masks_of(old, copies, settings))
-        new = near(new, old, settings.ridge + mu, mu, settings.n_near)
+        new = slowly_near(new, old, settings.ridge + mu, mu, settings.n_near)
         assert off(found[name], new - old) < 1e-8
 
 
 def test_one_decomposition_solves_what_each_row_s_own_system_does():
     stated = problem((0, 1, 2))
     masks = draw(9, 3, seed=70).sigmoid()
-    mu = torch.tensor(0.4).double()
+    mu = torch.tensor(0.4, dtype=torch.float64)
 
     for erase_scale in (1e-3, 2.0, 1e4):
         settings = replace(FULL, erase_scale=erase_scale)
@@ -207,11 +207,25 @@ def test_the_way_back_ends_nearer_to_the_old_rows():
     assert all(float(back[name].norm()) < float(far[name].norm()) for name in far)
 
 
+def test_rows_that_were_turned_round_only_get_shorter():
+    old = draw(9, WIDTH, seed=64)
+    new = draw(9, WIDTH, seed=65) - 0.2 * old
+    mine, theirs = torch.tensor([0.9, 0.4], dtype=torch.float64)
+
+    found = near(new, old, pull=(mine, theirs), n=2)
+
+    against = (new * old).sum(1) < 0
+    assert against.any()
+    assert not against.all()
+    assert off(found, slowly_near(new, old, 0.9, 0.4, 2)) < 1e-12
+    assert off(found[against], 0.9 / 1.3 * new[against]) < 1e-12
+
+
 def test_a_heavier_concept_says_less_of_what_it_said():
     stated = problem()
 
     def said(scale: float) -> float:
-        found = dense(Scapre(erase_scale=scale), stated)
+        found = dense(Scapre(erase_scale=scale, keep_scale=0.0), stated)
         return sum(
             float(((w + found[n]) @ stated.pairs.names.T).norm())
             for n, w in stated.old.items()

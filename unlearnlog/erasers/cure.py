@@ -56,8 +56,8 @@ class Cure(ClosedForm):
     knob: ClassVar[str] = "alpha"
 
     span: Span = "all"
-    alpha: float = 2.0
-    keep_alpha: float = 2.0
+    alpha: float = 1000.0
+    keep_alpha: float = 1000.0
     least: float = 1e-6
 
     def check(self) -> None:

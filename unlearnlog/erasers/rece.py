@@ -18,8 +18,9 @@ and its entries are replayed in their order.
 
 Source:
     RECE, https://arxiv.org/abs/2407.12383. Published are nu = 0.1 (0.001 for styles and
-    hard objects), lamb = ps = 0.1, one to three rounds, the name's last token. That a
-    concept's weights sum to 1, and the defaults where they differ, are ours.
+    hard objects), es = 1, lamb = ps = 0.1, one to three rounds, the name's last token.
+    That all tokens take part, and a concept's weights sum to 1, is ours. With a large
+    es (100) a round undoes what the one before it did to c itself.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from unlearnlog.erasers.closed import (
     together,
     written,
 )
+from unlearnlog.erasers.tokens import Span
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -63,10 +65,11 @@ class Rece(RidgeEdit):
     source: ClassVar[str] = "https://arxiv.org/abs/2407.12383"
     joint: ClassVar[bool] = False
 
+    span: Span = "all"
     keep_scale: float = 0.1
     ridge: float = 0.1
     recall_ridge: float = 0.1
-    rounds: int = 3
+    rounds: int = 2
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield the sum of all rounds' changes to each projection."""

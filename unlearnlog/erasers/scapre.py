@@ -16,7 +16,7 @@ name k and what is heard in their places, p kept tokens:
     R       U diag(mu (1 - sigmoid(s - median s))) U^T,  C = U diag(s) V^T
     M_i     (lamb + mu) I + shrink R + C C^T + es sum o o^T + ps sum p p^T + es m_i Pi
     b_i     (lamb + mu) w_i + es sum_k m_ik sum (w_i g) o^T + ps sum (w_i p) p^T
-    w'_i    M_i^-1 b_i,  then part of the way back to w_i (`_near`)
+    w'_i    M_i^-1 b_i,  then part of the way back to w_i (`near`)
 
 Only es m_i Pi differs from row to row. With L L^T the rest of M_i and L^-1 Pi L^-T =
 Q D Q^T (of the rank of Pi), T = L^-T Q,
@@ -122,8 +122,8 @@ class Scapre(ClosedForm):
     )
 
     span: Span = "tail"
-    erase_scale: float = 2.0
-    keep_scale: float = 0.0
+    erase_scale: float = 100.0
+    keep_scale: float = 1.0
     ridge: float = 0.5
     sharpness: float = 2.0
     shrink: float = 0.0
@@ -144,7 +144,7 @@ class Scapre(ClosedForm):
             mu = entropies(copies.spread @ old.T, self.n_bins).mean()
             masks = self.masks(old, copies)
             new = self.solved_rows(problem, name, mu=mu, masks=masks)
-            yield name, _near(new, old, pull=(self.ridge + mu, mu), n=self.n_near) - old
+            yield name, near(new, old, pull=(self.ridge + mu, mu), n=self.n_near) - old
 
     def masks(self, old: Tensor, copies: Copies) -> Tensor:
         """Return how much each row tells of each concept, ``[d_out, n]``."""
@@ -232,8 +232,8 @@ def _nats(shares: Tensor, dim: int) -> Tensor:
     return found
 
 
-def _near(new: Tensor, old: Tensor, *, pull: tuple[Tensor, Tensor], n: int) -> Tensor:
-    """Move rows towards old ones: in length by one mean, in direction by another.
+def near(new: Tensor, old: Tensor, *, pull: tuple[Tensor, Tensor], n: int) -> Tensor:
+    """Move rows part of the way to old ones, in length and in direction.
 
     Args:
         new: Rows as solved, ``[d_out, d_text]``.
