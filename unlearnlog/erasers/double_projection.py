@@ -55,7 +55,7 @@ class DoubleProjection(ClosedForm):
     knob: ClassVar[str] = "leak"
 
     leak: float = 1e-3
-    distinct: float = 1e-2
+    distinct: float = 0.1
     strength: float = 1.0
 
     def check(self) -> None:
