@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.tiny import build_pipeline
 from unlearnlog.atelier.studio import FOLDER
+from unlearnlog.erasers import ERASERS
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.ledger.disk import Disk
 
@@ -365,3 +366,24 @@ def test_concepts_lists_everything_the_model_paints(typed):
     assert {row["kind"] for row in rows} == {"style", "subject"}
     assert len(rows) == 32
     assert next(r for r in rows if r["name"] == "Picasso")["look_alike"] == "Braque"
+
+
+def test_erasers_are_listed_with_what_they_need_and_where_they_come_from(typed):
+    rows = {row["name"]: row for row in typed("erasers", "--json").json()}
+
+    assert set(rows) == set(ERASERS)
+    for row in rows.values():
+        assert row["source"].startswith("https://")
+        assert row["says"].endswith(".")
+        assert row["needs"]
+        assert row["settings"][row["strength"]] > 0
+    assert rows["uce"]["joint"]
+    assert not rows["rece"]["joint"]
+    assert "double-projection" in typed("erasers").out
+
+
+def test_a_setting_that_the_eraser_does_not_have_is_refused_by_its_name(typed):
+    done = typed("add", "Picasso", "--eraser", "uce", "--set", "speed=3")
+
+    assert done.code == 2
+    assert "no setting 'speed'" in done.err

@@ -10,6 +10,7 @@ from unlearnlog.delta import (
     Full,
     LowRank,
     change_after,
+    merged,
     raw_bytes,
     rounded,
     state_after,
@@ -393,3 +394,40 @@ def test_whatever_is_dropped_is_as_if_it_had_never_been(seeds, data):
 
     never = [_delta(seed) for seed, keep in zip(seeds, kept, strict=True) if keep]
     assert state_digest(dropped, ROOT) == state_digest(state_after(base, never), ROOT)
+
+
+def test_deltas_are_merged_into_their_exact_sum():
+    rng = torch.Generator().manual_seed(11)
+    thin = [
+        LowRank(torch.randn(4, r, generator=rng), torch.randn(r, 3, generator=rng))
+        for r in (1, 2)
+    ]
+    full = Full(torch.randn(4, 3, generator=rng))
+
+    both = merged([Delta({"a": thin[0], "b": full}), Delta({"a": thin[1]})])
+
+    a, b = both.patches["a"], both.patches["b"]
+    assert isinstance(a, LowRank)
+    assert torch.equal(a.dense(), thin[0].dense() + thin[1].dense())
+    assert torch.equal(b.dense(), full.dense())
+    mixed = merged([Delta({"a": thin[0]}), Delta({"a": full})]).patches["a"]
+    assert torch.equal(mixed.dense(), (thin[0].dense() + full.dense()).float().double())
+
+
+def test_a_delta_times_a_number_is_so_many_times_the_change():
+    rng = torch.Generator().manual_seed(12)
+    delta = Delta(
+        {
+            "a": LowRank(torch.randn(4, 1, generator=rng), torch.ones(1, 3)),
+            "b": Full(torch.randn(4, 3, generator=rng)),
+        }
+    )
+
+    half = delta.times(0.5)
+
+    for name, patch in delta.patches.items():
+        torch.testing.assert_close(
+            half.patches[name].dense(), 0.5 * patch.dense(), rtol=0, atol=1e-6
+        )
+    assert delta.times(1.0) == delta
+    assert delta.times(-1.0) == delta.negated()

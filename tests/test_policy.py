@@ -289,3 +289,31 @@ def test_nats_are_sure_by_their_interval_whatever_their_number():
 
     assert verdict.failures
     assert not verdict.screens
+
+
+def test_settings_are_said_by_name_and_value():
+    said = ["erase_scale=3", "span=last", "n_prompts = 5"]
+
+    eraser = Policy.load("default").saying(eraser="uce", settings=said).chosen_eraser()
+
+    chosen = eraser.settings
+    assert (chosen["erase_scale"], chosen["span"], chosen["n_prompts"]) == (
+        3,
+        "last",
+        5,
+    )
+
+
+def test_a_setting_of_the_policy_s_own_eraser_stands_beside_the_others():
+    rules = Policy.load("default").saying(settings=["max_steps=7"])
+
+    assert rules.eraser["max_steps"] == 7
+    assert rules.eraser["target"] == "anchor"
+
+
+@pytest.mark.parametrize("said", ["erase_scale", "=3", "erase_scale=", ""])
+def test_a_setting_without_a_name_or_a_value_is_refused(said):
+    with pytest.raises(PolicyError, match="is not a name and a value") as caught:
+        Policy.load("default").saying(settings=[said])
+
+    assert "unlearnlog erasers" in caught.value.fix

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from tests.wording import meaning, named, names, says
 from unlearnlog.atelier.world import book, world
 from unlearnlog.errors import ConceptError
-from unlearnlog.graph.book import PER_CELL
+from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.graph.wording import EMPTY, PLAIN
 from unlearnlog.prompt import TARGETS
 
@@ -316,3 +317,50 @@ def test_free_prompts_are_forgotten_with_their_contexts_as_targets():
     own = prompts["two whiskers in the dark"]
     assert (own.context, own.anchor) == ("the dark", "the dark")
     assert len(prompts) == len(BOOK.forget(WORLD.concepts["cat"])) + 1
+
+
+def test_each_prompt_says_its_words_for_the_concept_its_family_and_who_stays():
+    for prompt in BOOK.forget(WORLD.concept("Picasso")):
+        assert prompt.named in WORLD.names("Picasso")
+        assert prompt.named in prompt.text
+        assert prompt.parent.startswith("a cubist ")
+        assert prompt.sibling == prompt.text.replace(prompt.named, "Braque") or (
+            prompt.sibling == ""
+        )
+
+
+def test_siblings_take_turns_and_none_that_is_gone_is_among_them():
+    animals = set(WORLD.shown(WORLD.concepts["cat"].parent)) - {"cat"}
+
+    def named_in(gone):
+        texts = [p.sibling for p in BOOK.forget(WORLD.concepts["cat"], gone)]
+        return {a for a in animals for text in texts if re.search(rf"\b{a}\b", text)}
+
+    assert named_in({"cat"}) == animals
+    assert named_in({"cat", "dog"}) == animals - {"dog"}
+    assert named_in({"cat", *animals}) == set()
+
+
+def test_no_sibling_shows_a_reserved_cell():
+    for concept in CONCEPTS:
+        for prompt in BOOK.forget(concept):
+            cells = meaning(prompt.sibling) if prompt.sibling else set()
+            for subject, style in cells if len(cells) == 1 else ():
+                assert not BOOK.is_reserved(subject, style)
+
+
+def test_what_is_kept_is_a_part_of_what_is_kept_when_nothing_is_gone():
+    everything = BOOK.keep(())
+
+    for concept in CONCEPTS:
+        some = BOOK.keep({concept.name})
+        assert set(some) < set(everything)
+        assert not [text for text in some if named(text, [concept.name])]
+
+
+def test_prompts_that_a_file_keeps_go_with_the_concepts_that_they_name():
+    world = replace(WORLD, kept=("a photo of our logo", "our logo by Picasso"))
+
+    assert "our logo by Picasso" in Book(world).keep(())
+    assert "our logo by Picasso" not in Book(world).keep({"Picasso"})
+    assert "a photo of our logo" in Book(world).keep({"Picasso", "cat"})

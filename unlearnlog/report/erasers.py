@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -30,17 +29,17 @@ def eraser_row(eraser: type[Eraser]) -> dict[str, Any]:
 
 
 def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return one row an eraser."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("eraser", "what it does", "joint", "needs", "changes", "source"):
-        table.add_column(column, overflow="fold")
+    """Return a few lines for each eraser, beside its name."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     for row in rows:
+        joint = "joint; " if row["joint"] else ""
+        strength = f"{row['strength']}={row['settings'][row['strength']]:g}"
         table.add_row(
             row["name"],
-            row["says"],
-            "yes" if row["joint"] else "",
-            ", ".join(row["needs"]),
-            row["touches"],
-            row["source"].removeprefix("https://"),
+            f"{row['says']}\n"
+            f"[dim]{joint}changes {row['touches']}; needs {', '.join(row['needs'])}; "
+            f"strength {strength}\n{row['source']}[/dim]",
         )
     return table
