@@ -99,7 +99,7 @@ class Duel:
         with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
             ring = Ring(place(Path(folder), may_create=True), self, bars)
             tries = searched(ring)
-            best = min(tries, key=lambda found: off_target(found["residual"]))
+            best = min(tries, key=off_target)
             first = tries[0]
             return {
                 "eraser": self.entrant.eraser,
@@ -207,7 +207,7 @@ class Ring:
 
 def searched(ring: Ring) -> list[dict[str, Any]]:
     """Return the strengths that were tried, with what each left, the default first."""
-    step = 2.0 if ring.knob == "strength" else 8.0
+    step = 4.0 if ring.knob == "strength" else 32.0
     low, high, strength = 0.0, math.inf, ring.usual
     tries: list[dict[str, Any]] = []
     while True:
@@ -233,11 +233,17 @@ def searched(ring: Ring) -> list[dict[str, Any]]:
             strength = strength * step if low else strength / step
 
 
-def off_target(residual: dict[str, Any]) -> float:
-    """Return how far a residual is from the wanted one, in log-odds."""
+def off_target(found: dict[str, Any]) -> tuple[float, float]:
+    """Return how far a try is from the wanted residual, in log-odds.
+
+    Of two that are as far, the one nearer in strength comes first: the weaker one where
+    too little is left, the stronger one where too much is.
+    """
+    residual, strength = found["residual"], found["strength"]
     least = 1 / (2 * residual["n"])
     p = min(max(residual["value"], least), 1 - least)
-    return abs(math.log(p / (1 - p)) - math.log(RESIDUAL / (1 - RESIDUAL)))
+    off = math.log(p / (1 - p)) - math.log(RESIDUAL / (1 - RESIDUAL))
+    return abs(off), strength if off < 0 else -strength
 
 
 @dataclass(frozen=True)

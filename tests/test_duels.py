@@ -1,0 +1,84 @@
+"""How the strength of an eraser is searched, on erasers that are made up."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from benchmarks.erasers import (
+    CLOSE,
+    TRIES,
+    Duel,
+    cells,
+    imported,
+    made_of,
+    off_target,
+    searched,
+)
+from unlearnlog.delta import Delta
+from unlearnlog.erasers import ERASERS
+
+
+class Slope:
+    """A ring in which a concept shows less the stronger it is erased."""
+
+    def __init__(self, half: float, usual: float, knob: str = "erase_scale") -> None:
+        self.half, self.usual, self.knob = half, usual, knob
+
+    def residual(self, strength: float) -> dict[str, Any]:
+        return {"value": 1 / (1 + (strength / self.half) ** 2), "n": 96}
+
+    def delta(self, strength: float) -> tuple[Delta, float]:  # noqa: ARG002
+        return Delta({}), 0.0
+
+
+@pytest.mark.parametrize("half", [0.02, 0.1, 0.4, 1.0, 3.0, 12.0])
+@pytest.mark.parametrize("knob", ["strength", "erase_scale"])
+def test_the_search_begins_at_the_default_and_comes_nearer(half, knob):
+    ring: Any = Slope(half, 1.0, knob)
+
+    tries = searched(ring)
+
+    assert tries[0]["strength"] == 1.0
+    assert len(tries) <= TRIES
+    best = min(tries, key=off_target)
+    assert off_target(best)[0] <= off_target(tries[0])[0]
+    if len(tries) < TRIES:
+        assert CLOSE[0] <= tries[-1]["residual"]["value"] <= CLOSE[1]
+
+
+def test_between_too_weak_and_too_strong_the_middle_is_tried():
+    ring: Any = Slope(2.0, 1.0)
+
+    tries = searched(ring)
+
+    assert [t["strength"] for t in tries[:3]] == [1.0, 32.0, math.sqrt(32.0)]
+
+
+def test_where_nothing_is_left_the_weakest_is_taken():
+    tries = [
+        {"strength": s, "residual": {"value": 0.0, "n": 96}} for s in (1.0, 0.25, 0.06)
+    ]
+
+    assert min(tries, key=off_target)["strength"] == 0.06
+
+
+def test_every_eraser_meets_every_concept_and_lives_a_sequence():
+    made = list(cells())
+    duels = {(c.entrant.label, c.concept) for c in made if isinstance(c, Duel)}
+
+    assert len({c.name for c in made}) == len(made)
+    for name in ERASERS:
+        assert sum(label == name for label, _ in duels) == 4
+        assert any(c.name == f"{name}-sequence-1" for c in made)
+
+
+def test_a_cell_is_of_the_code_of_its_own_eraser_and_of_no_other():
+    files = {path.name for path in imported("unlearnlog.erasers.hybrid")}
+
+    assert {"hybrid.py", "ridge.py", "uce.py", "mim.py", "training.py"} <= files
+    assert "esd.py" not in files
+    codes = {made_of(cell)["code"] for cell in cells()}
+    assert len(codes) == len(list(cells()))
