@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -294,14 +294,19 @@ def cells() -> Iterator[Duel | Sequence]:
 def made_of(cell: Duel | Sequence) -> dict[str, str]:
     """Return digests of the weights and of all code that decides a cell's results."""
     entrant = cell.entrant
-    module = ERASERS[entrant.eraser].__module__
+    code = code_of(ERASERS[entrant.eraser].__module__)
+    said = [code, entrant.eraser, [*map(list, entrant.settings)], cell.name]
+    return {"weights": base_answers().root, "code": digest_of(canonical_json(said))}
+
+
+@cache
+def code_of(module: str) -> dict[str, str]:
+    """Return digests of all code that an eraser and its readings come from."""
     files = [p for part in _READS for p in (PACKAGE / part).rglob("*.py")]
     files = [p for p in files if "recipe" not in p.parts]
     files += [PACKAGE / f"{name}.py" for name in ("nats", "patch", "delta")]
     files += [PACKAGE / "run" / "measure.py", *imported(module)]
-    code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
-    said = [code, entrant.eraser, [*map(list, entrant.settings)], cell.name]
-    return {"weights": base_answers().root, "code": digest_of(canonical_json(said))}
+    return {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
 
 
 def imported(module: str) -> list[Path]:
