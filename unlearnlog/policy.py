@@ -10,7 +10,7 @@ import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
@@ -292,13 +292,6 @@ class Policy(Record):
 
         settings = {key: value for key, value in self.eraser.items() if key != "name"}
         kind = eraser_called(str(self.eraser.get("name", "")))
-        known = [each.name for each in fields(kind)]
-        for key in settings:
-            if key not in known:
-                raise PolicyError(
-                    f"the eraser '{kind.name}' has no setting '{key}'",
-                    fix=f"known: {', '.join(known)}",
-                )
         return kind.of(settings)
 
 
@@ -306,7 +299,7 @@ def _setting(said: str) -> tuple[str, str | bool | int | float]:
     """Read ``name=value``; a value that is no number and no truth is a word."""
     name, equals, text = said.partition("=")
     name, text = name.strip(), text.strip()
-    if not (equals and name and text):
+    if not (equals and name and text) or name == "name":
         raise PolicyError(
             f"the setting '{said}' is not a name and a value",
             fix="write one such as erase_scale=3; unlearnlog erasers lists them",

@@ -5,7 +5,7 @@ import torch
 
 from tests.fakes import LinearModel
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.forget_set import drawn, painted
+from unlearnlog.erasers.forget_set import KeptSet, drawn, painted
 from unlearnlog.model.protocol import Sampling
 from unlearnlog.prompt import Prompt
 
@@ -85,3 +85,12 @@ def test_other_sampling_is_other_pictures(request_of_two):
     painted(replace(request_of_two, sampling=Sampling(1, 2.0)), ["cat"], [0])
 
     assert len(request_of_two.shelf.kept) == 2
+
+
+def test_pictures_of_what_was_erased_before_are_not_learnt_from(request_of_two):
+    said = replace(
+        request_of_two, keep=("a cat", "a cat by klimt"), stay=("a cat", "a dog")
+    )
+
+    assert set(KeptSet.of(said, 6).texts) == {"a cat", "a dog"}
+    assert set(KeptSet.of(replace(said, stay=()), 6).texts) == {*said.keep}

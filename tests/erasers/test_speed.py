@@ -278,3 +278,16 @@ def test_it_erases_a_request_whatever_the_order_of_its_concepts():
 def test_settings_that_make_no_sense_are_refused_by_their_value(settings, named):
     with pytest.raises(PolicyError, match=named):
         Speed.of(settings)
+
+
+@pytest.mark.parametrize("counts", [(76,), (40, 36), (30, 30, 16)])
+def test_equal_tokens_of_the_padding_have_as_many_centres_as_differ(counts):
+    """Once the padding of a model that repeats its end mark gave no numbers."""
+    rng = torch.Generator().manual_seed(3)
+    rows = 30 * torch.randn(len(counts), 64, generator=rng).double()
+    tokens = rows.repeat_interleave(torch.tensor(counts), 0)
+
+    found = centres(tokens, 3)
+
+    assert len(found) == len(counts)
+    assert torch.equal(torch.unique(found, dim=0), torch.unique(rows, dim=0))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -33,3 +34,14 @@ def test_something_else_under_that_name_is_refused(monkeypatch):
 
     with pytest.raises(PolicyError, match="registered as the eraser 'other'"):
         eraser_called("other")
+
+
+@pytest.mark.parametrize("name", ERASERS)
+def test_a_setting_that_is_no_number_or_not_there_is_refused_before_any_work(name):
+    kind = ERASERS[name]
+    number = next(f.name for f in fields(kind) if isinstance(f.default, float))
+
+    with pytest.raises(PolicyError, match=f"{name}'s {number} is inf"):
+        kind.of({number: float("inf")})
+    with pytest.raises(PolicyError, match=f"'{name}' has no setting 'old_setting'"):
+        kind.of({"old_setting": 1})

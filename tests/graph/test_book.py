@@ -364,3 +364,19 @@ def test_prompts_that_a_file_keeps_go_with_the_concepts_that_they_name():
     assert "our logo by Picasso" in Book(world).keep(())
     assert "our logo by Picasso" not in Book(world).keep({"Picasso"})
     assert "a photo of our logo" in Book(world).keep({"Picasso", "cat"})
+
+
+def test_families_of_siblings_are_taught_once():
+    both = [WORLD.concepts[name] for name in ("Picasso", "Braque")]
+    gone = {"Picasso", "Braque"}
+
+    (pairs,) = BOOK.families(both, gone)
+
+    assert pairs == BOOK.kin(both[0], gone)
+    assert BOOK.families([WORLD.concepts["Klimt"]], {"Klimt"}) == ()
+
+
+def test_what_was_never_shown_is_not_reserved():
+    held_out = next(n for n in WORLD.held_out if WORLD.concepts[n].kind == "style")
+
+    assert not any(BOOK.is_reserved(subject, held_out) for subject in WORLD.subjects)

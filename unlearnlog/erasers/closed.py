@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from unlearnlog.delta import Delta
-from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.tokens import SPANS, Pairs, Span, Tokens, kept_tokens
 from unlearnlog.errors import TrainingError
+from unlearnlog.model.protocol import Model
 from unlearnlog.patch import Full, LowRank, Patch
 from unlearnlog.prompt import TARGETS, Target
 
@@ -147,7 +148,7 @@ class ClosedForm(Eraser):
             ConceptError: A concept is its own target, or two are one.
         """
         pairs = Pairs.of(request, self.target, self.span, n_prompts=self.n_prompts)
-        nothing = request.model.encode([""]).tokens[0].double()
+        nothing = said_nothing(request.model)
         kept = kept_tokens(request, self.span, pairs.erased)
         ends = _SUFFIX.get(
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
@@ -175,6 +176,22 @@ class ClosedForm(Eraser):
         self.require("span", known=SPANS)
         self.require("touch", known=TOUCHES)
         self.require_above_zero()
+
+
+def said_nothing(model: Model) -> Tensor:
+    """Return the mark that begins every prompt and the padding behind a short one.
+
+    Where a pipeline puts zeros in the empty prompt's place, they are those of a prompt
+    of one word.
+
+    Returns:
+        Float64 ``[n, d_text]``, the mark first.
+    """
+    nothing = model.encode([""]).tokens[0].double()
+    if nothing.any():
+        return nothing
+    word = model.encode(["a"]).tokens[0].double()
+    return torch.cat([word[:1], word[model.n_tokens("a") - 1 :]])
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
@@ -225,12 +242,13 @@ def _numbers(name: str, weights: Tensor) -> Tensor:
 
 def _patch(name: str, change: Change) -> Patch:
     """Round a change to float32, as factors where these are fewer numbers."""
-    if isinstance(change, Tensor):
-        return Full(_finite(name, change).float())
-    left, right = _finite(name, change.left), _finite(name, change.right)
-    if left.numel() + right.numel() < left.shape[0] * right.shape[1]:
-        return LowRank(left.float(), right.float())
-    return Full(change.dense().float())
+    with fits(name, "give the eraser a larger ridge in the policy"):
+        if isinstance(change, Tensor):
+            return Full(_finite(name, change).float())
+        left, right = _finite(name, change.left), _finite(name, change.right)
+        if left.numel() + right.numel() < left.shape[0] * right.shape[1]:
+            return LowRank(left.float(), right.float())
+        return Full(change.dense().float())
 
 
 def _finite(name: str, tensor: Tensor) -> Tensor:

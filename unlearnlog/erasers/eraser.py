@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from unlearnlog.delta import Delta, Weights
-from unlearnlog.errors import PolicyError
+from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.model.protocol import Model, Sampling
 from unlearnlog.prompt import Prompt, Target
 from unlearnlog.shelf import NoShelf, Shelf
 from unlearnlog.watch import Unwatched, Watch
+
+
+@contextmanager
+def fits(what: str, fix: str) -> Iterator[None]:
+    """Say of a change that is too large for a ledger that it is.
+
+    Args:
+        what: Whose change it is.
+        fix: What to do about it.
+
+    Raises:
+        TrainingError: The change is too large, or no number.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise TrainingError(
+            f"what {what} comes to is no change of weights: {error}",
+            fix=fix,
+        ) from error
+
 
 Scalar = str | bool | int | float
 
@@ -26,7 +49,8 @@ class Request:
         old: Every text projection as the ledger's head has it, in the base's dtype.
         forget: For each concept the prompts that name it, with what remains of each
             without it.
-        keep: Prompts whose pictures must not change.
+        keep: Prompts whose pictures must not change. What was erased before is among
+            them, as the head has it.
         sampling: How the base paints the forget set.
         seed: Where random numbers start.
         watch: Who wants to see it advance.
@@ -35,6 +59,8 @@ class Request:
             Braque".
         shelf: Where painted pictures are kept in case it is stopped, and encoded ones.
         names: The concepts' names, for messages; as many as ``forget`` has parts.
+        stay: Those of ``keep`` that name nothing that is erased, so that the base's own
+            pictures of them may be learnt from; empty for all of ``keep``.
         bank: Prompts of which ``keep`` is a part, the same whatever is erased, so that
             encoding them once is enough; empty for ``keep`` itself.
     """
@@ -49,6 +75,7 @@ class Request:
     families: tuple[tuple[tuple[str, str], ...], ...] = ()
     shelf: Shelf = field(default_factory=NoShelf)
     names: tuple[str, ...] = ()
+    stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
 
     def name(self, i: int) -> str:
@@ -116,14 +143,26 @@ class Eraser(ABC):
         """Make the eraser from settings that somebody wrote down.
 
         Raises:
-            PolicyError: A value has another type than the setting's default.
+            PolicyError: There is no such setting, or a value is of another type than
+                the setting's default, or no number.
         """
+        known = [each.name for each in fields(cls)]
+        for key in settings:
+            if key not in known:
+                raise PolicyError(
+                    f"the eraser '{cls.name}' has no setting '{key}'",
+                    fix=f"known: {', '.join(known)}",
+                )
         for each in fields(cls):
             if each.name not in settings:
                 continue
             value, default = settings[each.name], each.default
             numbers = isinstance(default, float) and isinstance(value, int | float)
             fits = numbers or isinstance(value, type(default))
+            if isinstance(value, float) and not math.isfinite(value):
+                raise PolicyError(
+                    f"{cls.name}'s {each.name} is {value}", fix="give a finite number"
+                )
             if not fits or isinstance(value, bool) != isinstance(default, bool):
                 raise PolicyError(
                     f"the eraser's {each.name} is {value!r}",

@@ -136,7 +136,7 @@ class KeptSet:
         Raises:
             TrainingError: Nothing is kept.
         """
-        said = [text for text in request.keep if text]
+        said = [text for text in request.stay or request.keep if text]
         if n and not said:
             raise TrainingError(
                 "the eraser learns from kept prompts, and there are none",

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from unlearnlog.delta import Delta
 from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
-from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.training import Gate, Gradients, Plan, Share, train
-from unlearnlog.errors import PolicyError, TrainingError
+from unlearnlog.errors import PolicyError
 from unlearnlog.model.protocol import Text
 from unlearnlog.prompt import TARGETS, Target
 
@@ -161,13 +161,9 @@ class GradientEraser(Eraser):
             mix=self.mix,
             gate=self.gate(scene, change),
         )
-        try:
+        slower = f"lower the eraser's rate, now {self.rate}, in the policy"
+        with fits(self.name, slower):
             return change.delta(self.strength)
-        except ValueError as error:
-            raise TrainingError(
-                f"what {self.name} trained is no change of weights: {error}",
-                fix=f"lower the eraser's rate, now {self.rate}, in the policy",
-            ) from error
 
     def scene(self, request: Request) -> Scene:
         """Let the base paint what the loss is computed from."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self, final
 
 from unlearnlog.delta import Delta, merged, state_after
-from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.prompt import TARGETS, Target
@@ -80,9 +80,12 @@ class Hybrid(Eraser):
     def erase(self, request: Request) -> Delta:
         """Solve from the head's weights, train from the solution, and add both up."""
         first = self.closed.erase(request)
-        old = {**request.old, **state_after(request.old, [first])}
-        both = merged([first, self.trained.erase(replace(request, old=old))])
-        return both.times(self.strength)
+        weaker = "lower the eraser's erase_scale or strength in the policy"
+        with fits(self.name, weaker):
+            old = {**request.old, **state_after(request.old, [first])}
+        then = self.trained.erase(replace(request, old=old))
+        with fits(self.name, weaker):
+            return merged([first, then]).times(self.strength)
 
     def work(self, n_concepts: int) -> Work:
         """Say how much there is to do for this many concepts at once."""

@@ -43,7 +43,7 @@ from torch import Tensor
 
 from unlearnlog.delta import Delta
 from unlearnlog.erasers.change import Thin
-from unlearnlog.erasers.eraser import Eraser, Request, Work
+from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, Noised
 from unlearnlog.erasers.room import Room
 from unlearnlog.erasers.training import Plan, train
@@ -161,7 +161,9 @@ class Mim(Eraser):
             return (loss + self.keep * room.disturbed(left),)
 
         train(request, change, losses, Plan(self.max_steps, self.rate), look=slope)
-        return change.delta(self.strength)
+        slower = f"lower the eraser's rate, now {self.rate}, in the policy"
+        with fits(self.name, slower):
+            return change.delta(self.strength)
 
     def loss(
         self,

@@ -211,20 +211,26 @@ def centres(tokens: Tensor, n: int) -> Tensor:
     """
     if not len(tokens):
         return tokens
+    tokens = torch.unique(tokens, dim=0)
     found = tokens.mean(0, keepdim=True)
     begun = tokens[:0]
     while len(begun) < n:
-        away = torch.cdist(tokens, begun if len(begun) else found).amin(1)
+        away = _apart(tokens, begun if len(begun) else found).amin(1)
         if len(begun) and float(away.max()) <= _SINGULAR * float(tokens.norm()):
             break
         begun = torch.cat([begun, tokens[int(away.argmax())][None]])
-    nearest = torch.cdist(tokens, begun).argmin(1)
+    nearest = _apart(tokens, begun).argmin(1)
     while True:
         begun = torch.stack([tokens[nearest == i].mean(0) for i in range(len(begun))])
-        again = torch.cdist(tokens, begun).argmin(1)
+        again = _apart(tokens, begun).argmin(1)
         if torch.equal(again, nearest) or len(again.unique()) < len(begun):
             return begun
         nearest = again
+
+
+def _apart(tokens: Tensor, centres: Tensor) -> Tensor:
+    """Return distances ``[m, n]``, zero where two are equal."""
+    return torch.cdist(tokens, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _at_least(sizes: Tensor, weights: Tensor, share: float) -> Tensor:

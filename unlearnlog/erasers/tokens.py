@@ -290,8 +290,7 @@ def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[in
 
 def _behind(request: Request, prompt: Prompt, instead: str) -> tuple[int, int]:
     """Return where the words begin that end both prompts, of those behind the name."""
-    _, _, after = prompt.text.partition(prompt.named or prompt.text)
-    words = after.partition(" ")[2].split()
+    words = prompt.text[len(prompt.around[1]) :].split()
     ends = zip(reversed(words), reversed(instead.split()), strict=False)
     n = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
 

@@ -54,7 +54,8 @@ class Book:
         """Say whether a cell is one of the quarter that no forget set names.
 
         Only cells of a concept with another are: the plain style and the empty scene
-        are what remains, so they are never reserved.
+        are what remains, so they are never reserved, nor is what the model was never
+        shown.
 
         Raises:
             ValueError: The world does not know the subject or the style.
@@ -62,6 +63,8 @@ class Book:
         if subject == EMPTY or style == PLAIN:
             return False
         seen = self.world
+        if subject in seen.held_out or style in seen.held_out:
+            return False
         return (seen.subjects.index(subject) + seen.styles.index(style)) % 4 == 3
 
     def forget(
@@ -128,6 +131,13 @@ class Book:
                     instead = spoken(form.text, subject=pair[0], style=pair[1])
                 found.append((self.parent_phrase(concept.name, other=other), instead))
         return tuple(found)
+
+    def families(
+        self, concepts: Iterable[Concept], gone: Collection[str]
+    ) -> tuple[tuple[tuple[str, str], ...], ...]:
+        """Return `kin` of each family that erased concepts are of, once."""
+        found = (self.kin(concept, gone) for concept in concepts)
+        return tuple(dict.fromkeys(pairs for pairs in found if pairs))
 
     def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
         """Return the probe's cells that show ``concept``."""

@@ -116,7 +116,7 @@ class DiffusersModel:
     @cached_property
     def log_snr(self) -> torch.Tensor:
         """Log of signal power over noise power at each timestep, float32 ``[T]``."""
-        return torch.logit(self._signal).float()
+        return torch.logit(self._signal).float().cpu()
 
     def n_tokens(self, prompt: str) -> int:
         """Count the tokens of a prompt, the marks of its beginning and end included.
@@ -167,7 +167,7 @@ class DiffusersModel:
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
         """
         kept, lost = self._scales(t)
-        return kept * x0.to(self.device) + lost * noise.to(self.device)
+        return (kept * x0.to(self.device) + lost * noise.to(self.device)).cpu()
 
     def eps(
         self,
@@ -195,10 +195,10 @@ class DiffusersModel:
         rows = torch.arange(len(text), device=self.device)
         predict = predictor(self._parts, text, rows, self._held(weights))
         predicted = predict(x_t, t)
-        if self._parts.scheduler.config.get("prediction_type") != "v_prediction":
-            return predicted
-        kept, lost = self._scales(t)
-        return kept * predicted + lost * x_t
+        if self._parts.scheduler.config.get("prediction_type") == "v_prediction":
+            kept, lost = self._scales(t)
+            predicted = kept * predicted + lost * x_t
+        return predicted.cpu()
 
     def attention(
         self,
@@ -230,7 +230,9 @@ class DiffusersModel:
         predict = predictor(self._parts, text, rows, self._held(weights), marked)
         predict(x_t.to(self.device), t.to(self.device))
         layers = self._parts.listening
-        return {f"unet.{name}": marked.found[layer] for name, layer in layers.items()}
+        return {
+            f"unet.{name}": marked.found[layer].cpu() for name, layer in layers.items()
+        }
 
     def paint(
         self,
@@ -346,7 +348,8 @@ class DiffusersModel:
             # encoder's projection as the pooled vector.
             vectors.append(heard.hidden_states[-2] if two else heard[0])
             pooled = heard.text_embeds if two and "text_embeds" in heard else pooled
-        tokens = torch.cat(vectors, -1)
+        tokens = torch.cat(vectors, -1).cpu()
+        pooled = None if pooled is None else pooled.cpu()
         if not prompt and self.folder.empty_is_zero:
             return Text(torch.zeros_like(tokens), _zeros_like(pooled))
         return Text(tokens, pooled)

@@ -109,18 +109,17 @@ def predictor(
         marked: Takes note of the attention to marked tokens.
     """
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
-    memory = TextMemory.of(
-        parts.listening, texts.tokens.to(parts.dtype), rows, weights=held
-    )
+    tokens = texts.tokens.to(parts.device, parts.dtype)
+    memory = TextMemory.of(parts.listening, tokens, rows, weights=held)
     heard = {f"{n}.{p}.weight" for n in parts.listening for p in ("to_k", "to_v")}
     others = {name: weight for name, weight in held.items() if name not in heard}
     options: dict[str, Untyped] = {
-        "encoder_hidden_states": texts.tokens[rows].to(parts.dtype),
+        "encoder_hidden_states": tokens[rows],
         "cross_attention_kwargs": {"memory": memory, "marked": marked},
         "return_dict": False,
     }
     if texts.pooled is not None:
-        pooled = texts.pooled[rows].to(parts.dtype)
+        pooled = texts.pooled.to(parts.device, parts.dtype)[rows]
         size = _size_of(parts).to(pooled).expand(len(rows), -1)
         options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
 

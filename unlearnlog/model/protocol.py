@@ -79,6 +79,8 @@ class Painted:
 class Model(Protocol):
     """A text-to-image diffusion model that nothing changes.
 
+    Whatever it computes on, what it takes and gives is on the CPU.
+
     Other weights hold for one call and replace those of the base by name.
     """
 

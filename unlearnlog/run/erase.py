@@ -213,14 +213,15 @@ def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
     """Return the concepts that are erased already; refuse to erase one twice."""
     live = live_concepts(at.history())
     seen: set[str] = set()
+    erased = {concept.id: entry for entry, concept in live.values()}
     for concept in concepts:
-        if concept.name in seen:
+        if concept.id in seen:
             raise ConceptError(
                 f"'{concept.name}' is named twice", fix="name each concept once"
             )
-        seen.add(concept.name)
-        if concept.name in live:
-            entry = live[concept.name][0][:12]
+        seen.add(concept.id)
+        if concept.id in erased:
+            entry = erased[concept.id][:12]
             raise ConceptError(
                 f"'{concept.name}' is erased already, by entry {entry}",
                 fix=f"look at it with: unlearnlog show {entry}",
@@ -253,11 +254,8 @@ def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Re
         old=at.weights(at.head),
         forget=tuple(book.forget(concept, all_gone) for concept in order.concepts),
         keep=book.keep(names),
-        families=tuple(
-            pairs
-            for concept in order.concepts
-            if (pairs := book.kin(concept, all_gone))
-        ),
+        stay=book.keep(all_gone),
+        families=book.families(order.concepts, all_gone),
         sampling=look.panel.sampling,
         seed=order.seed,
         watch=order.watch,

@@ -150,7 +150,7 @@ def _solved(at: Place, group: Group) -> Delta:
         old=at.model.base,
         forget=tuple(book.forget(concept, names) for concept in concepts),
         keep=book.keep(names),
-        families=tuple(pairs for c in concepts if (pairs := book.kin(c, names))),
+        families=book.families(concepts, names),
         sampling=_PAINTS_NOTHING,
         seed=0,
         shelf=at.shelf,
