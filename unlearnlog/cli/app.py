@@ -28,6 +28,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard outpu
 PolicyOption = Annotated[
     str, typer.Option("--policy", help="A policy that ships, or a path to a .toml.")
 ]
+ConceptsOption = Annotated[
+    Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
 ]

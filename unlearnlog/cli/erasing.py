@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from unlearnlog.cli.app import (
+    ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
@@ -72,9 +72,7 @@ def add(
         list[str] | None,
         typer.Option("--prompt", help='"PROMPT => SAME WITHOUT IT"; repeatable.'),
     ] = None,
-    concepts: Annotated[
-        Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
-    ] = None,
+    concepts: ConceptsOption = None,
     policy: PolicyOption = "default",
     judge: Annotated[
         str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
@@ -158,6 +156,9 @@ def revert(
         bool, typer.Option("--no-probes", help="Look at no pictures.")
     ] = False,
     policy: PolicyOption = "default",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -165,7 +166,7 @@ def revert(
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import readings_table, stale_table
 
-    where = Ledger.open(start(ledger))
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with Bars(err) as bars:
         done = where.revert(
             *rev, policy=None if no_probes else policy, rederive=rederive, watch=bars
@@ -206,13 +207,16 @@ def compose(
         bool, typer.Option("--accept-conflicts", help="Record it all the same.")
     ] = False,
     policy: PolicyOption = "default",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do in this branch what other branches or ledgers did, and measure it."""
     from unlearnlog.api import Ledger
 
-    where = Ledger.open(start(ledger))
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with _shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.compose(
             *rev,

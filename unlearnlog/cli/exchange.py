@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from unlearnlog.cli.app import (
+    ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
@@ -86,9 +87,7 @@ def import_(
     kind: Annotated[
         str, typer.Option("--kind", help="What a name is that no file knows.")
     ] = "",
-    concepts: Annotated[
-        Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
-    ] = None,
+    concepts: ConceptsOption = None,
     policy: PolicyOption = "default",
     judge: JudgeOption = "",
     accept_undecided: Annotated[
