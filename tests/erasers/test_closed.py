@@ -25,6 +25,7 @@ from unlearnlog.erasers.closed import (
     Factors,
     Problem,
     _patch,
+    said_nothing,
     solved,
 )
 from unlearnlog.erasers.uce import Uce
@@ -260,3 +261,18 @@ def test_its_knob_is_a_setting_above_zero(eraser):
 def test_no_weight_is_zero(setting, value):
     with pytest.raises(PolicyError, match=f"uce's {setting} is {value}"):
         Uce.of({setting: value})
+
+
+def test_where_the_empty_prompt_is_zeros_the_marks_are_those_of_a_word():
+    class Zeros(LookingBack):
+        def encode(self, prompts):
+            tokens = super().encode(prompts).tokens.clone()
+            for row, prompt in enumerate(prompts):
+                tokens[row] *= bool(prompt)
+            return Text(tokens)
+
+    word = LookingBack().encode(["a"]).tokens[0].double()
+
+    assert torch.equal(said_nothing(Zeros()), torch.cat([word[:1], word[2:]]))
+    usual = LookingBack().encode([""]).tokens[0].double()
+    assert torch.equal(said_nothing(LookingBack()), usual)
