@@ -80,7 +80,7 @@ def add(at: Place, order: Order) -> Outcome:
         group = joint.group_of(at, eraser)
         group = joint.live_groups(at.history()).get(group.name, group)
         wanted = group.holding([*group.members.values(), *order.concepts])
-        change, delta = joint.set_to(at, wanted)
+        change, delta = joint.set_to(at, wanted, order.watch)
     else:
         delta = _erased(at, eraser, plan.request)
         change = Append(object=delta.digest)

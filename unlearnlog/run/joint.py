@@ -2,7 +2,9 @@
 
 A group is what one eraser with one set of settings and one file of concepts does. Its
 delta is a pure function of the set of concepts that are erased by it now, solved from
-the base; a set that was ever solved is not solved again, so the bits come back.
+the base; a set that was ever solved is not solved again, so the bits come back. Since
+it is a function of its own set alone, it does not know what other erasers have erased:
+a sibling that only they erased still counts as one that stays.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import World
 from unlearnlog.model.protocol import Sampling
+from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
     from unlearnlog.delta import Delta
@@ -98,8 +101,15 @@ def _groups(entries: Mapping[EntryId, Entry]) -> dict[str, Group]:
     return joined(group for entry in entries.values() for group in groups_of(entry))
 
 
-def set_to(at: Place, group: Group) -> tuple[SetGroup, Delta | None]:
+def set_to(
+    at: Place, group: Group, watch: Watch | None = None
+) -> tuple[SetGroup, Delta | None]:
     """Return the change that makes a group hold its members, and what it brings.
+
+    Args:
+        at: Where the group is.
+        group: With the members that it shall have.
+        watch: Who wants to see it advance.
 
     Returns:
         The change, and its delta where the ledger does not have it yet.
@@ -111,7 +121,7 @@ def set_to(at: Place, group: Group) -> tuple[SetGroup, Delta | None]:
     known = _known(at, group) if group.members else None
     delta = None
     if group.members and known is None:
-        delta = _solved(at, group)
+        delta = _solved(at, group, watch or Unwatched())
         known = delta.digest
     change = SetGroup(
         group=group.name,
@@ -133,7 +143,7 @@ def _known(at: Place, group: Group) -> Digest | None:
     return None
 
 
-def _solved(at: Place, group: Group) -> Delta:
+def _solved(at: Place, group: Group, watch: Watch) -> Delta:
     settings = group.eraser.settings
     eraser = eraser_called(group.eraser.name).of(settings)
     if group_of(at, eraser).name != group.name:
@@ -153,6 +163,7 @@ def _solved(at: Place, group: Group) -> Delta:
         families=book.families(concepts, names),
         sampling=_PAINTS_NOTHING,
         seed=0,
+        watch=watch,
         shelf=at.shelf,
         names=tuple(concept.name for concept in concepts),
         bank=book.keep(()),
