@@ -208,8 +208,7 @@ class Ring:
 def searched(ring: Ring) -> list[dict[str, Any]]:
     """Return the strengths that were tried, with what each left, the default first."""
     step = 4.0 if ring.knob == "strength" else 32.0
-    low, high, strength = 0.0, math.inf, ring.usual
-    tries: list[dict[str, Any]] = []
+    strength, tries = ring.usual, list[dict[str, Any]]()
     while True:
         left = ring.residual(strength)
         delta, seconds = ring.delta(strength)
@@ -223,14 +222,36 @@ def searched(ring: Ring) -> list[dict[str, Any]]:
         )
         if CLOSE[0] <= left["value"] <= CLOSE[1] or len(tries) == TRIES:
             return tries
-        if left["value"] > RESIDUAL:
-            low = strength
-        else:
-            high = strength
-        if low and high < math.inf:
-            strength = math.sqrt(low * high)
-        else:
-            strength = strength * step if low else strength / step
+        strength = next_strength(tries, step)
+
+
+def next_strength(tries: list[dict[str, Any]], step: float) -> float:
+    """Return where to look next.
+
+    Between a strength that is too weak and one that is too strong it is where a line
+    through their log-odds over the logarithm of the strength meets the wanted residual;
+    otherwise it is a step beyond the last one.
+    """
+    weak = [t for t in tries if too_much(t) > 0]
+    strong = [t for t in tries if too_much(t) <= 0]
+    if not weak:
+        return min(float(t["strength"]) for t in strong) / step
+    if not strong:
+        return max(float(t["strength"]) for t in weak) * step
+    one = max(weak, key=lambda t: t["strength"])
+    other = min(strong, key=lambda t: t["strength"])
+    part = too_much(one) / (too_much(one) - too_much(other))
+    part = min(max(part, 0.1), 0.9)
+    low, high = math.log(one["strength"]), math.log(other["strength"])
+    return math.exp(low + part * (high - low))
+
+
+def too_much(found: dict[str, Any]) -> float:
+    """Return how far a try's residual is above the wanted one, in log-odds."""
+    residual = found["residual"]
+    least = 1 / (2 * residual["n"])
+    p = min(max(residual["value"], least), 1 - least)
+    return math.log(p / (1 - p)) - math.log(RESIDUAL / (1 - RESIDUAL))
 
 
 def off_target(found: dict[str, Any]) -> tuple[float, float]:
@@ -239,10 +260,7 @@ def off_target(found: dict[str, Any]) -> tuple[float, float]:
     Of two that are as far, the one nearer in strength comes first: the weaker one where
     too little is left, the stronger one where too much is.
     """
-    residual, strength = found["residual"], found["strength"]
-    least = 1 / (2 * residual["n"])
-    p = min(max(residual["value"], least), 1 - least)
-    off = math.log(p / (1 - p)) - math.log(RESIDUAL / (1 - RESIDUAL))
+    off, strength = too_much(found), float(found["strength"])
     return abs(off), strength if off < 0 else -strength
 
 
