@@ -128,6 +128,46 @@ def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
     assert found["same_answer"] >= 0.95
 
 
+DUELS = sorted(
+    path.stem
+    for path in (RESULTS / "erasers").glob("*.json")
+    if "-sequence-" not in path.stem
+)
+
+
+def duel(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (RESULTS / "erasers" / f"{name}.json").read_text()
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", ["ridge-picasso", "ridge-cat"])
+def test_the_best_eraser_reaches_what_was_aimed_at(name):
+    row = duel(name)["default"]
+
+    ua = read(row, "ua")
+    assert ua["n"] >= 92
+    assert ua["value"] >= 0.99
+    assert of_base(read(row, "ira")) >= 0.98
+    assert of_base(read(row, "cra")) >= 0.98
+    assert of_base(read(row, "alike")) >= 0.95
+
+
+@pytest.mark.parametrize("name", DUELS)
+def test_a_duel_says_where_its_search_ended(name):
+    row = duel(name)
+    tried = [t["strength"] for t in row["tries"]]
+
+    assert 1 <= len(tried) <= 3
+    assert row["default"]["strength"] == tried[0]
+    assert row["equal"]["strength"] in tried
+    assert row["equal"]["residual"]["n"] == 96
+    assert row["equal"]["reached"] == (
+        0.02 <= row["equal"]["residual"]["value"] <= 0.10
+    )
+
+
 @pytest.fixture(scope="module")
 def cost():
     return json.loads((RESULTS / "cost.json").read_text())
