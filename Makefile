@@ -18,7 +18,7 @@ demo: $(READY)
 	@echo "before and after: $(DEMO)/before-after.png"
 
 test: lint
-	"$(BIN)/pytest" -n 2 --dist loadscope
+	"$(BIN)/pytest" -n 2 --dist loadscope --no-loadscope-reorder
 
 slow: $(READY)
 	"$(BIN)/pytest" -m "slow and not gpu"
@@ -26,6 +26,7 @@ slow: $(READY)
 bench: $(READY)
 	"$(BIN)/python" -m benchmarks
 	"$(BIN)/python" -m benchmarks.judges
+	"$(BIN)/python" -m benchmarks.erasers
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost

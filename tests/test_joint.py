@@ -382,6 +382,7 @@ def test_both_sides_may_have_put_a_concept_into_one_group(at):
     assert put_together(at, "one", "two").conflicts == ()
 
 
+@pytest.mark.slow
 def test_interference_beyond_the_policy_is_a_conflict_that_names_the_concept(tmp_path):
     """Nothing was really erased here, so the judge still sees the cat."""
     at: Any = ledger_in(place(tmp_path, may_create=True), tmp_path)
