@@ -7,18 +7,17 @@ that made it are the same, so a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
+from benchmarks.files import CellFile, make_missing
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.atelier.world import world
 from unlearnlog.concept import concept_id
@@ -150,28 +149,18 @@ def rows_of(cell: Cell) -> list[dict[str, Any]]:
     return rows
 
 
-def is_made(cell: Cell) -> bool:
-    """Whether a cell's results are there and of these weights and this code."""
-    if not cell.path.exists():
-        return False
-    data = json.loads(cell.path.read_text(encoding="utf-8"))
-    return bool(data["made_of"] == made_of(cell))
+def file_of(cell: Cell) -> CellFile:
+    """Return the file of a cell."""
+    return CellFile(
+        cell.path,
+        lambda: made_of(cell),
+        lambda console: {"rows": measured(cell, console)},
+    )
 
 
 def main() -> None:
     """Make what is missing or out of date, in the order people read it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="*", help="cells whose name matches")
-    asked = parser.parse_args()
-    console = Console(stderr=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    for cell in cells():
-        if fnmatch(cell.name, asked.only) and not is_made(cell):
-            console.print(cell.name)
-            data = {"made_of": made_of(cell), "rows": measured(cell, console)}
-            partial = cell.path.with_suffix(".partial")
-            partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-            partial.replace(cell.path)
+    make_missing(map(file_of, cells()), __doc__)
 
 
 if __name__ == "__main__":

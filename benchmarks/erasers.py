@@ -10,16 +10,13 @@ and the code that reads are the same.
 
 from __future__ import annotations
 
-import argparse
 import ast
-import json
 import math
 import random
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +25,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.__main__ import ALONE, COARSE, LEAN, RESULTS, added
+from benchmarks.files import CellFile, make_missing
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.atelier.world import world
 from unlearnlog.cell import Cell
@@ -350,30 +348,14 @@ def path_of(cell: Duel | Sequence) -> Path:
     return FOLDER / f"{cell.name}.json"
 
 
-def is_made(cell: Duel | Sequence) -> bool:
-    """Whether a cell's results are there and of these weights and this code."""
-    path = path_of(cell)
-    if not path.exists():
-        return False
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return bool(data["made_of"] == made_of(cell))
+def file_of(cell: Duel | Sequence) -> CellFile:
+    """Return the file of a cell."""
+    return CellFile(path_of(cell), lambda: made_of(cell), cell.measured)
 
 
 def main() -> None:
     """Make what is missing or out of date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="*", help="cells whose name matches")
-    asked = parser.parse_args()
-    console = Console(stderr=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for cell in cells():
-        if not fnmatch(cell.name, asked.only) or is_made(cell):
-            continue
-        console.print(cell.name)
-        data = {"made_of": made_of(cell), **cell.measured(console)}
-        partial = path_of(cell).with_suffix(".partial")
-        partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path_of(cell))
+    make_missing(map(file_of, cells()), __doc__)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from benchmarks.__main__ import (
     ALONE,
     added,
     alone,
+    file_of,
     full_policy,
-    is_made,
     measured,
     rows_of,
 )
@@ -42,7 +42,9 @@ def entry(request) -> dict[str, Any]:
     What `make bench` read with the same weights and the same code is not read again.
     """
     cell = alone(request.param)
-    (row,) = rows_of(cell) if is_made(cell) else measured(cell, Console(stderr=True))
+    (row,) = (
+        rows_of(cell) if file_of(cell).is_made else measured(cell, Console(stderr=True))
+    )
     return row
 
 

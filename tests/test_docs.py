@@ -86,3 +86,12 @@ def test_the_model_card_is_about_the_weights_that_ship():
 
     assert quality["root"] == base_answers().root
     assert quality["root"] in (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_number_of_erasers_is_what_the_documents_say():
+    n = len(ERASERS)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert f"unlearnlog erasers                       {n} methods" in readme
+    assert f"`erasers` lists {n} methods" in changes
