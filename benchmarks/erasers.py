@@ -52,6 +52,9 @@ ALSO: Final = {
 LONG: Final = ("mim", "mim-unique", "uce", "speed", "oce", "ridge", "hybrid")
 N_ORDERS: Final = 5
 N_SHORT: Final = 6
+STEP: Final = {**LEAN, "erased": 2, "earlier": 1}
+END: Final = {**LEAN, "earlier": 6, "kept": 6, "information": 16}
+"""Pictures of each cell after a step of a sequence, and after its last one."""
 
 RESIDUAL: Final = 0.05
 CLOSE: Final = (0.02, 0.10)
@@ -279,11 +282,12 @@ class Sequence:
         """Live the history in an empty folder."""
         styles = list(world().styles)
         random.Random(self.order).shuffle(styles)
-        rules = self.entrant.policy(LEAN)
+        sizes = [STEP] * (self.n - 1) + [END]
         rows = []
         with tempfile.TemporaryDirectory() as folder:
-            for style in styles[: self.n]:
+            for style, probes in zip(styles[: self.n], sizes, strict=True):
                 with Bars(console) as bars:
+                    rules = self.entrant.policy(probes)
                     rows.append(added(Path(folder), (style,), rules, bars))
         return {"eraser": self.entrant.eraser, "rows": rows}
 
