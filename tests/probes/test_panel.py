@@ -9,7 +9,8 @@ from unlearnlog.atelier.world import book
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
+from unlearnlog.probes.album import NoAlbum
+from unlearnlog.probes.panel import AT_ONCE, Asked, Panel, Questions, scattered
 from unlearnlog.probes.unlearning import UnlearningAccuracy
 from unlearnlog.prompt import Prompt
 from unlearnlog.watch import Unwatched
@@ -32,8 +33,26 @@ def cells(style, n):
     return tuple(Cell(f"cat {i % 3} by {style}", i, "cat", style) for i in range(n))
 
 
-def nothing_known(cells):
-    return [None] * len(cells)
+class Table(NoAlbum):
+    """Knows some answers of the base; writes down the rest."""
+
+    def __init__(self, known=None):
+        self.known, self.kept, self.put = known or {}, {}, {}
+
+    def answers(self, cells, sampling, weights):
+        if weights is None:
+            return [self.known.get(cell) for cell in cells]
+        return [self.kept.get((id(weights), sampling, cell)) for cell in cells]
+
+    def keep_answers(self, cells, answers, sampling, weights):
+        for cell, answer in zip(cells, answers, strict=True):
+            self.kept[id(weights), sampling, cell] = answer
+
+    def latents(self, cells, sampling, weights):
+        return self.put.get((id(weights), tuple(cells), sampling))
+
+    def keep_latents(self, cells, latents, sampling, weights):
+        self.put[id(weights), tuple(cells), sampling] = latents
 
 
 @pytest.fixture
@@ -41,9 +60,9 @@ def model():
     return mixture({"left": -2.0, "middle": 0.0, "right": 2.0}, sd=0.3)
 
 
-def panel(model, known=nothing_known):
+def panel(model, album=None):
     sampling = Sampling(steps=1, guidance=1.0)
-    return Panel(model, NearestMean(model), known, sampling, Diary())
+    return Panel(model, NearestMean(model), album or NoAlbum(), sampling, Diary())
 
 
 def questions(n=12):
@@ -97,7 +116,7 @@ def test_only_what_is_not_known_of_the_base_is_painted(model):
     asked = cells("left", 6)
     strange = Answer("cat", "known before")
     table = {asked[1]: strange, asked[4]: strange}
-    looking = panel(model, lambda cells: [table.get(cell) for cell in cells])
+    looking = panel(model, Table(table))
 
     answers = looking.base_answers(asked)
 
@@ -108,12 +127,53 @@ def test_only_what_is_not_known_of_the_base_is_painted(model):
 
 def test_what_is_known_is_not_painted_again(model):
     asked = cells("left", 3)
-    looking = panel(model, lambda cells: [Answer("cat", "left")] * len(cells))
+    looking = panel(model, Table(dict.fromkeys(asked, Answer("cat", "left"))))
 
     looking.base_answers(asked)
 
     assert looking.watch.stages == []
     assert looking.judge.n_judged == 0
+
+
+def test_what_was_seen_of_a_state_is_not_painted_again(model):
+    looking = panel(model, Table())
+    asked, weights = cells("left", 6), model.base
+
+    first = looking.judged(asked[:4], weights, "looking")
+    again = looking.judged(asked, weights, "looking")
+
+    assert again[:4] == first
+    assert looking.judge.n_judged == 6
+    assert looking.watch.stages == [("looking", 4), ("looking", 2)]
+
+
+def test_a_look_that_was_stopped_goes_on_from_where_it_was(model):
+    looking = panel(model, Table())
+    asked, judge = cells("left", AT_ONCE + 10), looking.judge
+
+    def tired(painted):
+        if judge.n_judged:
+            raise KeyboardInterrupt
+        return NearestMean.judged(judge, painted)
+
+    judge.judged = tired
+    with pytest.raises(KeyboardInterrupt):
+        looking.judged(asked, model.base, "looking")
+    del judge.judged
+    looking.judged(asked, model.base, "looking")
+
+    assert looking.watch.stages == [("looking", AT_ONCE + 10), ("looking", 10)]
+
+
+def test_the_nats_of_a_state_are_read_twice_on_the_same_pictures(model):
+    looking, asked = panel(model, Table()), asked_about()
+
+    first = looking.information(asked, model.base)
+    n_stages = len(looking.watch.stages)
+    again = looking.information(asked, model.base)
+
+    assert again == first
+    assert len(looking.watch.stages) == n_stages
 
 
 def test_the_nats_are_read_on_the_first_pictures_of_the_concept(model):

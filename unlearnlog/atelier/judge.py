@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unlearnlog.cell import Answer
+from unlearnlog.delta import state_digest
+from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.model.protocol import Painted
 
 
@@ -97,6 +99,12 @@ class Judge:
     def name(self) -> str:
         """What an entry calls it."""
         return "atelier"
+
+    @property
+    def identity(self) -> str:
+        """Its name and the digest of its weights and names."""
+        names = digest_of(canonical_json([self.styles, self.subjects]))
+        return f"{self.name} {state_digest(self.net.state_dict(), names)}"
 
     def judged(self, painted: Painted) -> list[Answer]:
         """Say what each picture shows."""

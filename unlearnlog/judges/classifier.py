@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.cell import REJECT, Answer
+from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.judges.sentences import of_styles, of_subjects
 from unlearnlog.watch import Unwatched, Watch
 
@@ -59,6 +60,13 @@ class BaseJudge:
     def name(self) -> str:
         """What an entry calls it."""
         return "base"
+
+    @property
+    def identity(self) -> str:
+        """Its name and the digest of every prompt that it asks about."""
+        subjects = of_subjects(self.world)
+        hands = [of_styles(self.world, noun) for noun in sorted({*subjects.values()})]
+        return f"{self.name} {digest_of(canonical_json([subjects, hands]))}"
 
     def features(self, painted: Painted) -> Tensor | None:
         """Return nothing: a denoiser's errors are no space of pictures."""

@@ -20,6 +20,8 @@ from torch import Tensor
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from unlearnlog.cell import REJECT, Answer
+from unlearnlog.delta import state_digest
+from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.errors import ModelError
 from unlearnlog.judges.sentences import of_styles, of_subjects
 
@@ -81,6 +83,12 @@ class ClipJudge:
             ) from error
         frozen = net.eval().requires_grad_(requires_grad=False)
         return cls(frozen, tokenizer, processor, world, f"clip {folder.name}")
+
+    @property
+    def identity(self) -> str:
+        """Its name and the digest of its weights and of every sentence."""
+        said = canonical_json([of_subjects(self.world), of_styles(self.world)])
+        return f"{self.name} {state_digest(self.net.state_dict(), digest_of(said))}"
 
     def judged(self, painted: Painted) -> list[Answer]:
         """Return the subject and the style whose sentence fits each picture best."""

@@ -19,6 +19,11 @@ class Judge(Protocol):
         """What an entry calls it."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """Its name and a digest of all that its answers depend on."""
+        ...
+
     def judged(self, painted: Painted) -> list[Answer]:
         """Say what each picture shows; it is never told what was asked for."""
         ...

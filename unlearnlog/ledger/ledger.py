@@ -22,6 +22,7 @@ from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
+from unlearnlog.ledger.notebook import CacheNotebook
 from unlearnlog.ledger.replay import Recorded, Replay
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
@@ -59,6 +60,7 @@ class Ledger:
         self._base: BaseManifest | None = None
         self._sums = Sums(store.root / "cache" / "sums", store.disk)
         self.shelf = CacheShelf(store.root / "cache" / "painted", store.disk)
+        self.notebook = CacheNotebook(store.root / "cache" / "seen", store.disk)
 
     @classmethod
     def init(

@@ -89,6 +89,11 @@ class DiffusersModel:
         )
 
     @property
+    def computes(self) -> str:
+        """On what and in which dtype it computes: the last bits depend on both."""
+        return f"{self.device.type} {self._parts.dtype}"
+
+    @property
     def d_text(self) -> int:
         """Width of one encoded token."""
         return int(self._parts.unet.config.cross_attention_dim)

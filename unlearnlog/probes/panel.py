@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+
+from torch import Tensor
 
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Weights
 from unlearnlog.judges.judge import Judge
 from unlearnlog.model.protocol import Model, Painted, Sampling
+from unlearnlog.probes.album import Album
 from unlearnlog.probes.distance import distances
 from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.information import (
@@ -28,8 +31,8 @@ from unlearnlog.watch import Watch, counted
 OTHER_LATENTS: Final = 100_000
 """Added to a seed for a picture that no probe and no forget set ever paints."""
 
-KnownAnswers = Callable[[Sequence[Cell]], Sequence[Answer | None]]
-"""What is known already of the base's pictures; None where it must be painted."""
+AT_ONCE: Final = 128
+"""Pictures that are painted and judged before the answers are written down."""
 
 
 @dataclass(frozen=True)
@@ -96,25 +99,20 @@ class Panel:
     Attributes:
         model: The base; nothing changes it.
         judge: Who says what pictures show; None for nobody.
-        known: What is known already of the base's pictures.
+        album: What was painted and judged before.
         sampling: How pictures are painted.
         watch: Who wants to see it advance.
     """
 
     model: Model
     judge: Judge | None
-    known: KnownAnswers
+    album: Album
     sampling: Sampling
     watch: Watch
 
     def base_answers(self, cells: Sequence[Cell]) -> list[Answer]:
         """Return what the base shows for cells, painting only what is not known."""
-        known = list(self.known(cells))
-        missing = [
-            cell for cell, answer in zip(cells, known, strict=True) if not answer
-        ]
-        fresh = iter(self.judged(missing, None, "painting with the base"))
-        return [answer or next(fresh) for answer in known]
+        return self.judged(cells, None, "painting with the base")
 
     def looked(self, asked: Asked, new: Weights) -> Evidence:
         """Paint every question with the new weights and let the judge see it."""
@@ -176,7 +174,7 @@ class Panel:
         found: list[Reading] = []
         for each in asked.about:
             found += plain._said(each, new)
-        pictures = plain._paint(kept, None, "painting for the drift").latents
+        pictures = plain._latents(kept, None, "painting for the drift")
         found += drift(self.model, Pictures(kept, pictures), new)
         return tuple(found)
 
@@ -186,8 +184,8 @@ class Panel:
         cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
         if not cells:
             return
-        base = self._paint(cells, None, "painting for the nats").latents
-        painted = self._paint(cells, new, "painting for the nats").latents
+        base = self._latents(cells, None, "painting for the nats")
+        painted = self._latents(cells, new, "painting for the nats")
         before = Pictures(cells, base)
         prompts = [known[cell.prompt] for cell in cells]
         yield from self_information(
@@ -215,15 +213,49 @@ class Panel:
     def judged(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> list[Answer]:
-        """Paint cells with some weights, None for the base's, and ask the judge."""
+        """Return what the judge sees in cells painted with some weights.
+
+        Only what it never saw is painted, and what it sees is written down as it goes.
+
+        Args:
+            cells: What to look at.
+            weights: Every text projection; None for the base's.
+            stage: What whoever watches is told.
+        """
         if not cells or self.judge is None:
             return []
-        return self.judge.judged(self._paint(cells, weights, stage))
+        known = list(self.album.answers(cells, self.sampling, weights))
+        missing = [
+            cell for cell, seen in zip(cells, known, strict=True) if seen is None
+        ]
+        fresh: list[Answer] = []
+        if missing:
+            self.watch.stage(stage, len(missing))
+        for begin in range(0, len(missing), AT_ONCE):
+            some = missing[begin : begin + AT_ONCE]
+            seen = self.judge.judged(self._painted(some, weights))
+            self.album.keep_answers(some, seen, self.sampling, weights)
+            fresh += seen
+        rest = iter(fresh)
+        return [next(rest) if seen is None else seen for seen in known]
+
+    def _latents(
+        self, cells: Sequence[Cell], weights: Weights | None, stage: str
+    ) -> Tensor:
+        """Return the latents of pictures, painted if they never were."""
+        found = self.album.latents(cells, self.sampling, weights)
+        if found is None:
+            found = self._paint(cells, weights, stage).latents
+            self.album.keep_latents(cells, found, self.sampling, weights)
+        return found
 
     def _paint(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> Painted:
         self.watch.stage(stage, len(cells))
+        return self._painted(cells, weights)
+
+    def _painted(self, cells: Sequence[Cell], weights: Weights | None) -> Painted:
         return self.model.paint(
             [cell.prompt for cell in cells],
             [cell.seed for cell in cells],

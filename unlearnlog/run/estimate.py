@@ -64,9 +64,9 @@ def estimate(at: Place, order: Order) -> Estimate:
     trained = time.monotonic() - started - per_picture * least.pictures
     per_step = max(trained, 0.0) / least.steps
     nats = look.policy.probes.information * 2 * _PER_NAT_PICTURE
-    known = look.panel.known(look.asked.concepts + look.asked.others)
-    unknown = sum(answer is None for answer in known) if look.panel.judge else 0
     judged = look.asked.concepts + look.asked.others if look.panel.judge else ()
+    known = look.panel.album.answers(judged, look.panel.sampling, None)
+    unknown = sum(answer is None for answer in known)
     looked = len(judged) + unknown + nats + 3 * look.policy.probes.distance
     seconds = per_picture * (work.pictures + looked) + per_step * work.steps
     return Estimate(work.pictures, looked, work.steps, round(seconds, 1), _peak(at))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,9 @@ from unlearnlog.atelier.studio import base_answers as bundled_answers
 from unlearnlog.errors import ModelError
 from unlearnlog.judges.classifier import BaseJudge
 from unlearnlog.probes.panel import Panel
+from unlearnlog.run.album import KeptAlbum
 
 if TYPE_CHECKING:
-    from unlearnlog.cell import Answer, Cell
     from unlearnlog.graph.book import Book
     from unlearnlog.graph.world import World
     from unlearnlog.judges.judge import Judge
@@ -54,11 +53,7 @@ def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
 
 def panel_for(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
     """Return who looks at pictures of this model, and how they are painted."""
-    sampling = policy.painting()
     judge = judge_for(at, policy.judge, book.world, watch)
-    known, root = base_answers(at, judge), at.manifest.root
-
-    def answers(cells: Sequence[Cell]) -> list[Answer | None]:
-        return known.of(cells, root, (sampling.steps, sampling.guidance))
-
-    return Panel(at.model, judge, answers, sampling, watch)
+    whose = judge.identity if judge else ""
+    album = KeptAlbum(at, whose, base_answers(at, judge))
+    return Panel(at.model, judge, album, policy.painting(), watch)

@@ -22,7 +22,7 @@ from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
-from unlearnlog.shelf import NoShelf, Shelf
+from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -77,6 +77,11 @@ class Place:
         """Where long work keeps what it has done; nowhere before there is a ledger."""
         return self.ledger.shelf if self.ledger else NoShelf()
 
+    @cached_property
+    def notebook(self) -> Notebook:
+        """Where answers of judges are written down."""
+        return self.ledger.notebook if self.ledger else MemoryNotebook()
+
     def pinned(self) -> Place:
         """Return the place as it is now: what others record meanwhile is not seen."""
         if self.ledger is None:
@@ -91,6 +96,9 @@ class Place:
         """
         ledger = self.ledger or Ledger.init(self.folder, self.manifest)
         ledger.append(entry, *deltas, branch=self.pin[1] if self.pin else None)
+        if isinstance(self.notebook, MemoryNotebook):
+            for key, answers in self.notebook.pages.items():
+                ledger.notebook.write(key, answers)
 
     @cached_property
     def world(self) -> World:

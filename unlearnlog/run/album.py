@@ -1,0 +1,111 @@
+"""What was painted and judged before: what ships, and what the ledger's cache keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from unlearnlog.delta import state_digest
+from unlearnlog.digest import canonical_json
+
+if TYPE_CHECKING:
+    from unlearnlog.atelier.studio import BaseAnswers
+    from unlearnlog.cell import Answer, Cell
+    from unlearnlog.delta import Weights
+    from unlearnlog.digest import Digest
+    from unlearnlog.model.protocol import Sampling
+    from unlearnlog.run.place import Place
+
+
+@dataclass
+class KeptAlbum:
+    """Pictures by the digest of their weights.
+
+    Attributes:
+        at: Where the model and the cache are.
+        judge: Whose answers they are, with a digest of all that they depend on.
+        shipped: What is known of the base's pictures without looking.
+    """
+
+    at: Place
+    judge: str
+    shipped: BaseAnswers
+    _last: tuple[Weights | None, Digest] | None = field(default=None, repr=False)
+
+    def answers(
+        self, cells: Sequence[Cell], sampling: Sampling, weights: Weights | None
+    ) -> Sequence[Answer | None]:
+        """Return what the judge saw in each picture; None where it never looked."""
+        known = self.at.notebook.read(self._key("seen", sampling, weights))
+        found = [known.get((cell.prompt, cell.seed)) for cell in cells]
+        if weights is not None:
+            return found
+        painting = (sampling.steps, sampling.guidance)
+        shipped = self.shipped.of(cells, self.at.manifest.root, painting)
+        return [one or other for one, other in zip(shipped, found, strict=True)]
+
+    def keep_answers(
+        self,
+        cells: Sequence[Cell],
+        answers: Sequence[Answer],
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Write down what the judge saw."""
+        pictures = [(cell.prompt, cell.seed) for cell in cells]
+        key = self._key("seen", sampling, weights)
+        self.at.notebook.write(key, dict(zip(pictures, answers, strict=True)))
+
+    def latents(
+        self, cells: Sequence[Cell], sampling: Sampling, weights: Weights | None
+    ) -> torch.Tensor | None:
+        """Return these very pictures' latents, ``[n, c, h, w]``, or None."""
+        found = self.at.shelf.get(self._of(cells, sampling, weights))
+        fits = found is not None and found.shape[1:] == self.at.model.latent_shape
+        return (
+            found if fits and found is not None and len(found) == len(cells) else None
+        )
+
+    def keep_latents(
+        self,
+        cells: Sequence[Cell],
+        latents: torch.Tensor,
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Put the pictures' latents away."""
+        self.at.shelf.put(self._of(cells, sampling, weights), latents)
+
+    def _of(
+        self, cells: Sequence[Cell], sampling: Sampling, weights: Weights | None
+    ) -> str:
+        pictures = [[cell.prompt, cell.seed] for cell in cells]
+        said = canonical_json(pictures).decode()
+        return f"{self._key('latents', sampling, weights)} {said}"
+
+    def _key(self, what: str, sampling: Sampling, weights: Weights | None) -> str:
+        """Return what a picture depends on beside its prompt and its seed."""
+        said = {
+            "what": what,
+            "state": self._digest(weights),
+            "steps": sampling.steps,
+            "guidance": sampling.guidance,
+            "computed": self.at.model.computes,
+            "judge": self.judge if what == "seen" else "",
+        }
+        return canonical_json(said).decode()
+
+    def _digest(self, weights: Weights | None) -> Digest:
+        """Return the digest of the state; that of the last weights is remembered."""
+        if self._last is None or self._last[0] is not weights:
+            base = self.at.model.base
+            changed = {
+                name: tensor
+                for name, tensor in (weights or {}).items()
+                if name not in base or not torch.equal(tensor, base[name])
+            }
+            self._last = weights, state_digest(changed, self.at.manifest.root)
+        return self._last[1]
