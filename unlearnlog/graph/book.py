@@ -30,7 +30,8 @@ from unlearnlog.graph.wording import (
     empty,
     spoken,
 )
-from unlearnlog.graph.world import EMPTY_SCENE, World
+from unlearnlog.graph.world import World
+from unlearnlog.graph.worldfile import EMPTY_SCENE
 from unlearnlog.prompt import Prompt, Target
 
 N_RIVALS: Final = 15

@@ -15,7 +15,8 @@ from unlearnlog.graph.wording import (
     spoken,
     with_article,
 )
-from unlearnlog.graph.world import Family, World
+from unlearnlog.graph.world import World
+from unlearnlog.graph.worldfile import Family
 from unlearnlog.prompt import where_spelt
 
 Said = tuple[str, frozenset[str]]

@@ -1,131 +1,40 @@
-"""The concepts somebody knows of, with their families, read from a TOML file.
-
-A family's ``word`` is how a prompt speaks of it: a style's movement as an adjective ("a
-cubist cat"), a subject's category as a noun ("an animal"). Whatever is in a family has
-the family's kind; a concept without one says its own.
-
-    [families.cubism]
-    kind = "style"
-    word = "cubist"
-
-    [concepts.Picasso]
-    family = "cubism"
-    aliases = ["Pablo Picasso", "the painter of Guernica"]
-    look_alikes = ["Braque"]
-"""
+"""The concepts somebody knows of, with their families: what a file of them says."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Self
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from unlearnlog.concept import Concept, concept_id
-from unlearnlog.digest import Record
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
+from unlearnlog.graph.worldfile import (
+    EMPTY_SCENE,
+    Family,
+    WorldFile,
+    concept_of,
+    families_of,
+    look_alikes_of,
+    refuse_shared_names,
+    relations_of,
+)
 from unlearnlog.resources import PACKAGE
 
 GENERAL: Final = PACKAGE / "graph" / "general.toml"
 """Concepts that most text-to-image models know."""
-
-EMPTY_SCENE: Final = "empty scene"
-"""The anchor that stands for a picture of nothing in particular."""
 
 _REMAINS: Final = frozenset(
     {"photo", "a-photo", "photograph", "plain", "plain-photo", "plain-style"}
     | {"empty", "empty-photo", "empty-scene", "an-empty-photo"}
 )
 """Ids of what is left when nothing is named."""
-
-_Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class FamilyRow(Record):
-    """What a file says of a family.
-
-    Attributes:
-        kind: What its members are.
-        word: How a prompt speaks of it.
-    """
-
-    kind: Literal["style", "subject"]
-    word: Annotated[str, Field(min_length=1)]
-
-
-class PromptRow(Record):
-    """A free prompt that shows a concept.
-
-    Attributes:
-        text: The prompt.
-        context: The same without the concept; empty for nothing.
-    """
-
-    text: str
-    context: str
-
-
-class ConceptRow(Record):
-    """What a file says of a concept.
-
-    Attributes:
-        family: The family it is in; empty for none.
-        kind: What it is; needed where there is no family.
-        aliases: Its other names.
-        anchor: What takes its place; empty for what its kind's anchor is.
-        look_alikes: Concepts that are hard to tell from it.
-        held_out: Whether the model was never shown it, on purpose.
-        prompts: Prompts that show it beside those of the templates.
-    """
-
-    family: str = ""
-    kind: str = ""
-    aliases: _Names = ()
-    anchor: str = ""
-    look_alikes: _Names = ()
-    held_out: bool = False
-    prompts: Annotated[tuple[PromptRow, ...], Field(strict=False)] = ()
-
-
-class WorldFile(Record):
-    """A file of concepts.
-
-    Attributes:
-        families: By name.
-        concepts: By name.
-        anchors: What takes the place of a style, and of a subject.
-        complete: Whether the model knows nothing but these concepts.
-        kept: Prompts beside those of the concepts whose pictures must not change.
-    """
-
-    families: dict[str, FamilyRow] = Field(default_factory=dict)
-    concepts: dict[str, ConceptRow]
-    anchors: dict[Literal["style", "subject"], str] = Field(default_factory=dict)
-    complete: bool = False
-    kept: _Names = ()
-
-
-@dataclass(frozen=True)
-class Family:
-    """Concepts that have something in common.
-
-    Attributes:
-        name: Such as ``cubism``.
-        kind: ``style`` or ``subject``.
-        word: How a prompt speaks of it, such as ``cubist``.
-        members: Its concepts, those held out too.
-    """
-
-    name: str
-    kind: str
-    word: str
-    members: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -139,6 +48,8 @@ class World:
         look_alikes: Pairs whose difference is small but certain.
         complete: Whether the model knows nothing else.
         kept: Prompts beside theirs whose pictures must not change.
+        relations: What the second of two concepts is to the first, by their names, both
+            ways round.
     """
 
     concepts: MappingProxyType[str, Concept]
@@ -147,6 +58,7 @@ class World:
     look_alikes: tuple[tuple[str, str], ...]
     complete: bool
     kept: tuple[str, ...] = ()
+    relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -186,17 +98,18 @@ class World:
                 f"'{source}' is wrong at {place}: {first['msg']}", fix=fix
             ) from error
         concepts = {
-            name: _concept(file, name, row, source)
+            name: concept_of(file, name, row, source)
             for name, row in file.concepts.items()
         }
-        _refuse_shared_names(concepts.values(), source)
+        refuse_shared_names(concepts.values(), source)
         return cls(
             concepts=MappingProxyType(concepts),
-            families=MappingProxyType(_families(file)),
+            families=MappingProxyType(families_of(file, source)),
             held_out=tuple(n for n, row in file.concepts.items() if row.held_out),
-            look_alikes=_pairs(file, source),
+            look_alikes=look_alikes_of(file, source),
             complete=file.complete,
             kept=file.kept,
+            relations=relations_of(file, source),
         )
 
     @property
@@ -243,11 +156,12 @@ class World:
         return None
 
     def near(self, name: str) -> frozenset[str]:
-        """Return the other members of a concept's family, and its look-alikes."""
+        """Return its family's other members, its look-alikes, and what is said near."""
         family = self.families.get(self.parent(name) or "")
         siblings = self.shown(family.name) if family else ()
         alike = (other for pair in self.look_alikes if name in pair for other in pair)
-        return frozenset({*siblings, *alike}) - {name, *self.held_out}
+        said = (other for one, other in self.relations if one == name)
+        return frozenset({*siblings, *alike, *said}) - {name, *self.held_out}
 
     def parent(self, name: str) -> str | None:
         """Return the family of a concept, or None."""
@@ -327,65 +241,3 @@ class World:
             f"no file of concepts says what '{wanted.name}' is",
             fix=f"{hint}say it with --kind style or --kind subject",
         )
-
-
-def _concept(file: WorldFile, name: str, row: ConceptRow, source: str) -> Concept:
-    family = file.families.get(row.family)
-    if row.family and family is None:
-        raise ConceptError(
-            f"'{source}' puts '{name}' into the family '{row.family}', "
-            "which it does not describe",
-            fix=f"add [families.{row.family!r}] with its kind and its word",
-        )
-    kind = family.kind if family else row.kind
-    if not kind or (row.kind and row.kind != kind):
-        raise ConceptError(
-            f"'{source}' does not say what '{name}' is"
-            if not kind
-            else f"'{source}' calls '{name}' a {row.kind}, but its family a {kind}",
-            fix='give it kind = "style" or kind = "subject", or a family',
-        )
-    slot: Literal["style", "subject"] = "style" if kind == "style" else "subject"
-    usual = PLAIN if slot == "style" else EMPTY_SCENE
-    anchor = row.anchor or file.anchors.get(slot, usual)
-    prompts = tuple((each.text, each.context) for each in row.prompts)
-    return Concept(
-        name, kind, row.aliases, anchor=anchor, parent=row.family, prompts=prompts
-    )
-
-
-def _families(file: WorldFile) -> dict[str, Family]:
-    members: dict[str, list[str]] = {name: [] for name in file.families}
-    for name, row in file.concepts.items():
-        if row.family:
-            members[row.family].append(name)
-    return {
-        name: Family(name, row.kind, row.word, tuple(members[name]))
-        for name, row in file.families.items()
-    }
-
-
-def _pairs(file: WorldFile, source: str) -> tuple[tuple[str, str], ...]:
-    found: dict[frozenset[str], tuple[str, str]] = {}
-    for name, row in file.concepts.items():
-        for other in row.look_alikes:
-            if other not in file.concepts or other == name:
-                raise ConceptError(
-                    f"'{source}' says that '{name}' looks like '{other}', "
-                    "which is not another of its concepts",
-                    fix=f"add [concepts.{other!r}], or leave it out",
-                )
-            found.setdefault(frozenset((name, other)), (name, other))
-    return tuple(found.values())
-
-
-def _refuse_shared_names(concepts: Iterable[Concept], source: str) -> None:
-    owner: dict[str, str] = {}
-    for concept in concepts:
-        for name in (concept.name, *concept.aliases):
-            first = owner.setdefault(concept_id(name), concept.name)
-            if first != concept.name:
-                raise ConceptError(
-                    f"'{source}' calls both '{first}' and '{concept.name}' '{name}'",
-                    fix="give each concept names of its own",
-                )
