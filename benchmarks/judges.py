@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
-from scipy.stats import spearmanr
 
 from benchmarks.__main__ import RESULTS, code_digest, full_policy
 from unlearnlog.atelier.studio import base_answers, bundled_judge
@@ -24,6 +23,7 @@ from unlearnlog.delta import Weights, state_after
 from unlearnlog.judges.classifier import BaseJudge
 from unlearnlog.policy import Policy
 from unlearnlog.probes.panel import scattered
+from unlearnlog.probes.ranks import rank_correlation
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run import erase
 from unlearnlog.run.place import Place, place
@@ -60,26 +60,16 @@ def main() -> None:
 
 def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Return Spearman's rho over the rows, with a bootstrap over concepts."""
-    names = sorted({row["concept"] for row in rows})
-    of = {
-        name: [(row["atelier"], row["base"]) for row in rows if row["concept"] == name]
-        for name in names
-    }
-    rng = np.random.default_rng(0)
-
-    def rho(chosen: list[str]) -> float:
-        pairs = [pair for name in chosen for pair in of[name]]
-        return float(spearmanr(*zip(*pairs, strict=True)).statistic)
-
-    drawn = np.array([rho(list(rng.choice(names, len(names)))) for _ in range(2000)])
-    # Where no concept that was drawn ever changes, there are no ranks to compare.
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    rho = rank_correlation(
+        [row["atelier"] for row in rows],
+        [row["base"] for row in rows],
+        clusters=[row["concept"] for row in rows],
+    )
     return {
-        "rank_correlation": rho(names),
-        "low": float(low),
-        "high": float(high),
-        "undefined": float(np.isnan(drawn).mean()),
-        "n": len(rows),
+        "rank_correlation": rho.value,
+        "low": rho.low,
+        "high": rho.high,
+        "n": rho.n,
         "same_answer": float(np.mean([row["same"] for row in rows])),
         "n_pictures": sum(row["n"] for row in rows),
     }

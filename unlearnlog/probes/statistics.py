@@ -1,15 +1,18 @@
-"""Intervals: how sure a share or a mean is.
+"""Intervals: how sure a share, a difference of shares or a mean is.
 
 Source:
     Wilson, "Probable inference, the law of succession, and statistical inference",
-    1927; Owen, "The pigeonhole bootstrap", 2007, https://arxiv.org/abs/0712.1111, for
-    means over two crossed sets of clusters; Hesterberg, "What Teachers Should Know
-    about the Bootstrap", 2015, https://arxiv.org/abs/1411.5279, for widening the
-    intervals of few clusters.
+    1927; Newcombe, "Improved confidence intervals for the difference between binomial
+    proportions based on paired data", 1998, method 10,
+    https://pubmed.ncbi.nlm.nih.gov/9839354/; Owen, "The pigeonhole bootstrap", 2007,
+    https://arxiv.org/abs/0712.1111, for means over two crossed sets of clusters;
+    Satterthwaite, "An approximate distribution of estimates of variance components",
+    1946, for how wide they are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +21,13 @@ import numpy as np
 
 Z: Final = 1.959963984540054
 """Two-sided 95 %."""
+
+Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Indices = np.ndarray[tuple[int], np.dtype[np.intp]]
+
+_SWEEPS: Final = 4
+"""Passes over rows and columns that take their means off; one is exact if balanced."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,33 @@ def share(hits: int, n: int) -> Estimate:
     return Estimate(p, float(low), float(high), n)
 
 
+def paired_share(now: Sequence[bool], before: Sequence[bool]) -> Estimate:
+    """Return the share of ``now`` minus that of ``before``, seen on the same pictures.
+
+    Newcombe's hybrid of two Wilson intervals, less what the pairs have in common. Where
+    every pair agrees it still has a width, as Wilson's has for 0 of n. Pictures count
+    as independent: where a subject or a style is shared, see `clustered_mean` of the
+    differences.
+
+    Raises:
+        ValueError: The two are not of one length, or empty.
+
+    Example:
+        >>> round(paired_share([True] * 3 + [False], [False] * 4).value, 2)
+        0.75
+    """
+    if len(now) != len(before):
+        message = f"{len(now)} pictures now and {len(before)} before are no pairs"
+        raise ValueError(message)
+    n, both = len(now), sum(a and b for a, b in zip(now, before, strict=True))
+    p, q = share(sum(now), n), share(sum(before), n)
+    phi = _correlation(n, both, sum(now), sum(before))
+    fall = _hypotenuse(p.value - p.low, q.high - q.value, phi)
+    rise = _hypotenuse(p.high - p.value, q.value - q.low, phi)
+    value = (sum(now) - sum(before)) / n
+    return Estimate(value, max(-1.0, value - fall), min(1.0, value + rise), n)
+
+
 def clustered_mean(
     values: Sequence[float],
     rows: Sequence[str],
@@ -71,7 +108,12 @@ def clustered_mean(
     Every row and every column gets a multinomial count in each draw; a value weighs the
     product of the two, so pictures that share a subject or a style move together. A set
     of one cluster says nothing of other clusters and is left out; with no set left,
-    every value is a cluster of its own. The interval is widened for few clusters.
+    every value is a cluster of its own. A paired difference is such a mean, of each
+    picture's new value less its old one.
+
+    The bootstrap counts the noise of single values three times, and a normal's
+    quantiles are too near for few clusters. So it gives the interval its shape, and the
+    analysis of variance its width.
 
     Args:
         values: What was measured, ``[n]``.
@@ -92,17 +134,38 @@ def clustered_mean(
     rng = np.random.default_rng(seed)
     weights = np.ones((draws, len(numbers)))
     for ids in sets:
-        weights *= _counts(rng, ids, draws)
+        weights *= drawn_counts(rng, ids, draws)
     totals = weights.sum(1)
     means = (weights @ numbers)[totals > 0] / totals[totals > 0]
-    value = float(numbers.mean())
-    low, high = np.quantile(means, [0.025, 0.975]) if len(means) else (value, value)
-    wider = _widening(min(int(ids.max()) + 1 for ids in sets))
+    value, spread = float(numbers.mean()), float(means.std()) if len(means) else 0.0
+    if spread == 0:
+        return Estimate(value, value, value, len(values))
+    low, high = np.quantile(means, [0.025, 0.975])
+    wider = _half_width(numbers, sets) / (Z * spread)
     return Estimate(
         value,
         value - wider * max(0.0, value - float(low)),
         value + wider * max(0.0, float(high) - value),
         len(values),
+    )
+
+
+def clustered_share(
+    hits: Sequence[bool], rows: Sequence[str], columns: Sequence[str]
+) -> Estimate:
+    """Return a share of clustered pictures, with the wider of two intervals.
+
+    Where every picture agrees, the bootstrap sees no doubt at all although 0 of 50
+    still allows 7 %: Wilson's interval is the least that is said.
+
+    Raises:
+        ValueError: There is nothing to average.
+    """
+    wilson = share(sum(hits), len(hits))
+    crossed = clustered_mean([float(hit) for hit in hits], rows, columns)
+    low, high = max(0.0, crossed.low), min(1.0, crossed.high)
+    return Estimate(
+        wilson.value, min(wilson.low, low), max(wilson.high, high), len(hits)
     )
 
 
@@ -129,47 +192,85 @@ def jackknife(
     value = measure(list(range(n)))
     left = [measure([i for i in range(n) if i % groups != g]) for g in range(groups)]
     spread = float(np.sqrt((groups - 1) * np.var(left)))
-    half = Z * _widening(groups) / np.sqrt(groups / (groups - 1)) * spread
+    half = student(groups - 1) * spread
     return Estimate(value, value - float(half), value + float(half), n)
 
 
-def clustered_share(
-    hits: Sequence[bool], rows: Sequence[str], columns: Sequence[str]
-) -> Estimate:
-    """Return a share of clustered pictures, with the wider of two intervals.
+def student(freedom: float) -> float:
+    """Return Student's two-sided 95 % quantile.
 
-    Where every picture agrees, the bootstrap sees no doubt at all although 0 of 50
-    still allows 7 %: Wilson's interval is the least that is said.
-
-    Raises:
-        ValueError: There is nothing to average.
+    Cornish and Fisher's series in 1 / freedom, to its fourth power: within 1 % from 2
+    degrees of freedom on, 11 % short at 1.
     """
-    wilson = share(sum(hits), len(hits))
-    crossed = clustered_mean([float(hit) for hit in hits], rows, columns)
-    low, high = max(0.0, crossed.low), min(1.0, crossed.high)
-    return Estimate(
-        wilson.value, min(wilson.low, low), max(wilson.high, high), len(hits)
-    )
+    z2 = Z * Z
+    first = (z2 + 1) / 4
+    second = (5 * z2**2 + 16 * z2 + 3) / 96
+    third = (3 * z2**3 + 19 * z2**2 + 17 * z2 - 15) / 384
+    fourth = (79 * z2**4 + 776 * z2**3 + 1482 * z2**2 - 1920 * z2 - 945) / 92_160
+    terms = (1.0, first, second, third, fourth)
+    return Z * sum(term / freedom**i for i, term in enumerate(terms))
 
 
-def _widening(n: int) -> float:
-    """Return by how much an interval over ``n`` clusters is too narrow.
-
-    A bootstrap's variance misses the factor n / (n - 1), and its quantiles are those of
-    a normal, where n clusters have Student's with n - 1 degrees of freedom; their ratio
-    to the order of 1 / (n - 1)^2 is Fisher's.
-    """
-    if n < 2:
-        return 1.0
-    nu, z2 = n - 1, Z * Z
-    student = 1 + (z2 + 1) / (4 * nu) + (5 * z2 * z2 + 16 * z2 + 3) / (96 * nu * nu)
-    return float(student * np.sqrt(n / nu))
-
-
-def _counts(
-    rng: np.random.Generator, ids: np.ndarray[tuple[int], np.dtype[np.intp]], draws: int
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def drawn_counts(rng: np.random.Generator, ids: Indices, draws: int) -> Matrix:
     """Return how often each value's cluster was drawn, ``[draws, n]``."""
     n = int(ids.max()) + 1
     counts = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
     return counts[:, ids]
+
+
+def _half_width(numbers: Vector, sets: Sequence[Indices]) -> float:
+    """Return half the width of the interval of a mean over one or two sets.
+
+    The variance of the mean is that of its rows plus that of its columns less that of
+    the noise, which is in both; never less than either alone. Where cells are too few
+    to tell noise from the rest, nothing is taken off. Degrees of freedom are
+    Satterthwaite's, and at least those of the smaller set.
+    """
+    n, sizes = len(numbers), [int(ids.max()) + 1 for ids in sets]
+    centred = numbers - numbers.mean()
+    parts = [
+        float(np.square(np.bincount(ids, centred)).sum()) / n**2 * k / (k - 1)
+        for ids, k in zip(sets, sizes, strict=True)
+    ]
+    square = sum(part**2 / (k - 1) for part, k in zip(parts, sizes, strict=True))
+    noise, freedom = _noise(centred, sets) if len(sets) > 1 else (0.0, 0)
+    if freedom > 0:
+        square += noise**2 / freedom
+    variance = max(sum(parts) - noise, *parts)
+    least = min(sizes) - 1
+    return student(max(variance**2 / square, least)) * math.sqrt(variance)
+
+
+def _noise(centred: Vector, sets: Sequence[Indices]) -> tuple[float, int]:
+    """Return the variance of the mean that is of single cells, and its freedom."""
+    left = centred.copy()
+    for _ in range(_SWEEPS):
+        for ids in sets:
+            left -= (np.bincount(ids, left) / np.bincount(ids))[ids]
+    cells = np.unique(np.stack(sets), axis=1, return_inverse=True)[1].ravel()
+    n_cells = int(cells.max()) + 1
+    freedom = n_cells - sum(int(ids.max()) + 1 for ids in sets) + 1
+    if freedom < 1:
+        return 0.0, 0
+    squares = float(np.square(np.bincount(cells, left)).sum())
+    return squares / len(left) ** 2 * n_cells / freedom, freedom
+
+
+def _correlation(n: int, both: int, now: int, before: int) -> float:
+    """Return Newcombe's phi between two columns of hits, drawn in towards 0.
+
+    Of a positive covariance n / 2 is taken off, the correction for continuity; where
+    one of the columns is constant it is 0.
+    """
+    margins = now * (n - now) * before * (n - before)
+    if not margins:
+        return 0.0
+    neither = n - now - before + both
+    common = both * neither - (now - both) * (before - both)
+    if common > 0:
+        return max(common - n / 2, 0.0) / math.sqrt(margins)
+    return common / math.sqrt(margins)
+
+
+def _hypotenuse(one: float, other: float, cosine: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * cosine * one * other + other * other))
