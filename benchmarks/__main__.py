@@ -96,10 +96,10 @@ def in_sequence(order: int) -> Cell:
 
 
 def full_policy(target: str, probes: dict[str, int]) -> Policy:
-    """Return the default policy with this target, these probes and no limits."""
+    """Return the default policy with `mim`, this target, these probes and no limits."""
     data = Policy.load("default").model_dump()
     data["name"] = "bench"
-    data["eraser"] = {**data["eraser"], "target": target}
+    data["eraser"] = {"name": "mim", "target": target}
     data["probes"] = {**data["probes"], **probes}
     data["limits"] = ()
     return Policy.of(data, "bench")

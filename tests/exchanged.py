@@ -36,7 +36,14 @@ BLIND = Policy.of(
         "judge": "none",
         "eraser": {"name": "mim", "n_pictures": 20, "n_family": 0},
         "sampling": {"steps": 1, "guidance": 1.0},
-        "probes": {"erased": 1, "renamed": 0, "family": 0, "kept": 1, "information": 1},
+        "probes": {
+            "erased": 1,
+            "renamed": 0,
+            "family": 0,
+            "kept": 1,
+            "kept_share": 0.1,
+            "information": 1,
+        },
     },
     "blind",
 )

@@ -11,10 +11,10 @@ name = "small"
 judge = "{judge}"
 [eraser]
 name = "mim"
-n_pictures = 20
-n_family = 8
-max_steps = 20
-check_every = 10
+n_pictures = 18
+n_family = 4
+max_steps = 8
+check_every = 4
 [sampling]
 steps = 10
 guidance = 3.0
@@ -22,8 +22,10 @@ guidance = 3.0
 erased = 1
 renamed = 1
 family = 1
+alike = 1
 kept = 1
-information = 4
+kept_share = 0.1
+information = 2
 """
 
 

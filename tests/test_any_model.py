@@ -26,6 +26,7 @@ erased = 1
 renamed = 0
 family = 0
 kept = 1
+kept_share = 0.1
 information = 4
 [require]
 base_presence = 0.0

@@ -23,18 +23,18 @@ from unlearnlog.ledger.disk import Disk
 QUICK = """
 name = "quick"
 [eraser]
-name = "mim"
-n_pictures = 32
-n_family = 8
-max_steps = 40
-check_every = 20
+name = "ridge"
 [sampling]
 steps = 10
 guidance = 3.0
 [probes]
 erased = 1
+renamed = 1
+family = 1
+alike = 1
 kept = 1
-information = 4
+kept_share = 0.1
+information = 2
 """
 
 
@@ -71,7 +71,7 @@ def test_add_erases_and_says_everything_in_json(forgot_picasso):
     assert row["created"] is True
     assert row["parent"] is None
     assert row["concepts"][0]["name"] == "Picasso"
-    assert row["eraser"]["name"] == "mim"
+    assert row["eraser"]["name"] == "ridge"
     assert row["verdict"] == {"passed": True, "failures": []}
     assert readings["ua"]["value"] > readings["ua"]["base"] + 0.5
     assert {"ira", "cra", "lands.subject", "lands.anchor", "floor"} <= readings.keys()

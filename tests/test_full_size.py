@@ -27,6 +27,7 @@ renamed = 0
 family = 0
 alike = 0
 kept = 1
+kept_share = 0.1
 information = 1
 """
 

@@ -40,6 +40,7 @@ renamed = 0
 family = 0
 alike = 0
 kept = 1
+kept_share = 0.1
 earlier = 1
 information = 2
 [require]

@@ -301,6 +301,7 @@ erased = 1
 renamed = 0
 family = 0
 kept = 1
+kept_share = 0.1
 information = 1
 [[limits]]
 reading = "{reading}"

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
 from unlearnlog.policy import Limit, Policy, Verdict
 from unlearnlog.reading import Reading
@@ -30,7 +31,7 @@ def test_the_policy_that_ships_can_be_used():
     default = Policy.load("default")
 
     assert default.name == "default"
-    assert default.chosen_eraser() == Mim()
+    assert default.chosen_eraser() == Ridge()
     assert {limit.reading for limit in default.limits} >= {"ua", "ira", "cra"}
 
 

@@ -52,6 +52,8 @@ class ProbeSettings(Record):
         family: Of each prompt that names only the concept's family.
         alike: Of each cell that shows a look-alike of the concept.
         kept: Of every other cell.
+        kept_share: Share of these cells that are looked at, the same ones each time:
+            there are as many as styles times subjects.
         earlier: Of each cell of a concept that was erased before.
         information: On which nats are read, in all.
         distance: Kept pictures whose distance to the base's is taken; 0 for none.
@@ -62,6 +64,7 @@ class ProbeSettings(Record):
     family: _Perhaps = 4
     alike: _Perhaps = 6
     kept: _Count = 1
+    kept_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     earlier: _Count = 2
     information: _Count = 16
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0

@@ -35,6 +35,17 @@ def probed():
     return cells
 
 
+def test_a_share_of_the_kept_cells_has_each_style_and_is_always_the_same():
+    few, all_of = BOOK.kept({"Picasso"}, 1, 0.1), BOOK.kept({"Picasso"}, 1)
+
+    assert set(few) < set(all_of)
+    assert {cell.style for cell in few} == {cell.style for cell in all_of}
+    assert len({cell.subject for cell in few}) > 8
+    assert few == BOOK.kept({"Picasso"}, 1, 0.1)
+    assert set(few) <= set(BOOK.kept((), 1, 0.1))
+    assert BOOK.kept({"Picasso"}, 1, 1.0) == all_of
+
+
 def test_there_are_thirty_two_concepts_to_erase():
     assert len({concept.name for concept in CONCEPTS}) == 32
 

@@ -8,6 +8,7 @@ painting by Picasso", may still show any of them: it names none.)
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -198,13 +199,21 @@ class Book:
         others = ("", *self._beside(concept))
         return [self.parent_phrase(name, other=other) for other in others]
 
-    def kept(self, gone: Collection[str], per_cell: int = PER_CELL) -> tuple[Cell, ...]:
-        """Return the probe's cells that show none of the concepts in ``gone``."""
+    def kept(
+        self, gone: Collection[str], per_cell: int = PER_CELL, share: float = 1.0
+    ) -> tuple[Cell, ...]:
+        """Return the probe's cells that show none of the concepts in ``gone``.
+
+        Args:
+            gone: Names of concepts.
+            per_cell: Pictures of each cell.
+            share: Of each style's cells, scattered over the subjects, at least one.
+        """
         seen = self.world
         pairs = [
             (subject, style)
             for style in (*seen.styles, PLAIN)
-            for subject in seen.subjects
+            for subject in _some(seen.subjects, style, share)
             if style not in gone and subject not in gone
         ]
         return _cells(pairs, per_cell)
@@ -428,6 +437,16 @@ def _in_place_of_subject(
         return empty(style)
     form = photo if style == PLAIN else template
     return spoken(form.text, subject=concept.anchor, style=style)
+
+
+def _some(subjects: Sequence[str], style: str, share: float) -> list[str]:
+    """Return a share of the subjects in their order, others for each style."""
+
+    def place(subject: str) -> str:
+        return hashlib.sha256(f"{style}:{subject}".encode()).hexdigest()
+
+    first = {*sorted(subjects, key=place)[: math.ceil(share * len(subjects))]}
+    return [subject for subject in subjects if subject in first]
 
 
 def _cells(pairs: Sequence[tuple[str, str]], per_cell: int) -> tuple[Cell, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from unlearnlog.probes.damage import Damage
 from unlearnlog.probes.kinship import Kinship
 from unlearnlog.probes.landing import Floor, Landing
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import Probe
+from unlearnlog.probes.resurgence import Resurgence
 from unlearnlog.probes.retention import (
     CrossDomainRetention,
     InDomainRetention,
@@ -28,4 +30,6 @@ PROBES: Final[tuple[Probe, ...]] = (
     Floor(),
     Kinship(),
     Presence(),
+    Damage(),
+    Resurgence(),
 )

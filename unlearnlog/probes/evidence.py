@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unlearnlog.cell import Answer, Cell
@@ -37,6 +38,8 @@ class Looked:
         alike: Cells that show a look-alike of it.
         near: Names of the concepts nearest to it, those that were kept.
         target: What the base paints for the target's prompts.
+        relations: How concepts of its kind are related to it, by name.
+        hops: How far they are from it in the concept graph, by name.
     """
 
     concept: Concept
@@ -46,6 +49,8 @@ class Looked:
     alike: tuple[Seen, ...] = ()
     near: frozenset[str] = frozenset()
     target: tuple[Answer, ...] = ()
+    relations: Mapping[str, str] = field(default_factory=dict)
+    hops: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -59,6 +64,26 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """What is seen of a concept that was erased earlier.
+
+    Attributes:
+        seen: Its cells, as they are now.
+        then: Whether each of them showed it right after its own erasure.
+        kind: Which answer of a judge is about it.
+    """
+
+    seen: tuple[Seen, ...]
+    then: tuple[bool, ...]
+    kind: str
+
+    @property
+    def now(self) -> tuple[bool, ...]:
+        """Whether each of them shows it now."""
+        return tuple(seen.kept(self.kind) for seen in self.seen)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything that probes of pictures look at after one entry.
 
@@ -66,11 +91,24 @@ class Evidence:
         looked: What was seen of each concept that the entry erased.
         kept: Cells that show no erased concept.
         earlier: Cells of each concept that was erased before, by its name.
+        then: What the same cells showed right after that erasure, where it is known.
     """
 
     looked: tuple[Looked, ...]
     kept: tuple[Seen, ...] = ()
     earlier: dict[str, tuple[Seen, ...]] = field(default_factory=dict)
+    then: dict[str, tuple[Answer, ...]] = field(default_factory=dict)
+
+    @property
+    def returned(self) -> dict[str, Returned]:
+        """What is seen of each earlier concept now and was seen then, by name."""
+        found = {}
+        for name, answers in self.then.items():
+            if seen := self.earlier.get(name, ()):
+                kind = "style" if seen[0].cell.style == name else "subject"
+                then = tuple(answer.of(kind) == name for answer in answers)
+                found[name] = Returned(seen, then, kind)
+        return found
 
     def by_kind(self) -> dict[str, tuple[Looked, ...]]:
         """Return what was erased of each kind, by kind."""

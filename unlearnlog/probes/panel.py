@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -50,6 +50,8 @@ class Questions:
         family: Prompts that name only its family.
         near: The kept concepts nearest to it.
         alike: Cells that show a look-alike of it.
+        relations: How concepts of its kind are related to it, by name.
+        hops: How far they are from it in the concept graph, by name.
     """
 
     concept: Concept
@@ -61,6 +63,8 @@ class Questions:
     family: tuple[Cell, ...] = ()
     near: frozenset[str] = frozenset()
     alike: tuple[Cell, ...] = ()
+    relations: Mapping[str, str] = field(default_factory=dict)
+    hops: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,14 @@ class Asked:
         about: One set of questions for each concept that was erased.
         kept: Cells that show no erased concept.
         earlier: Cells of each concept erased before, by name.
+        then: Gives the weights right after each of these erasures, by name, for those
+            that are to be looked back at.
     """
 
     about: tuple[Questions, ...]
     kept: tuple[Cell, ...] = ()
     earlier: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
+    then: Mapping[str, Callable[[], Weights]] = field(default_factory=dict)
 
     @property
     def concepts(self) -> tuple[Cell, ...]:
@@ -138,11 +145,18 @@ class Panel:
                     alike=seen(each.alike),
                     near=each.near,
                     target=tuple(self.base_answers(each.target)),
+                    relations=each.relations,
+                    hops=each.hops,
                 )
                 for each in asked.about
             ),
             kept=seen(asked.kept),
             earlier={name: seen(part) for name, part in asked.earlier.items()},
+            then={
+                name: tuple(self.judged(part, asked.then[name](), "looking back"))
+                for name, part in asked.earlier.items()
+                if part and name in asked.then
+            },
         )
 
     def distance(self, asked: Asked, new: Weights, n: int) -> tuple[Reading, ...]:

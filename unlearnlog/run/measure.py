@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from unlearnlog.graph.book import PER_CELL, Book
+from unlearnlog.graph.network import hops, relations
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions
 from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import live_concepts
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell
@@ -96,6 +99,7 @@ class Look:
                 for name, cells in asked.earlier.items()
                 if name in names
             },
+            then=asked.then,
         )
 
 
@@ -112,7 +116,7 @@ def look_at(
     book = at.book(concepts)
     panel = panel_for(at, policy, book, watch)
     asked = _asked(book, policy, concepts, gone=gone, target=target)
-    return Look(policy, panel, asked, book)
+    return Look(policy, panel, replace(asked, then=_then(at, gone)), book)
 
 
 def state_readings(
@@ -143,9 +147,20 @@ def state_readings(
         )
         for concept in gone
     }
-    asked = Asked((), kept=book.kept(names, sizes.kept), earlier=earlier)
+    kept = book.kept(names, sizes.kept, sizes.kept_share)
+    asked = Asked((), kept=kept, earlier=earlier, then=_then(at, gone))
     evidence = panel.looked(asked, new)
     return tuple(r for probe in PROBES for r in probe.readings(evidence))
+
+
+def _then(at: Place, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
+    """Return what gives the weights right after each concept's own erasure."""
+    live = live_concepts(at.history())
+    return {
+        concept.name: partial(at.weights, live[concept.name][0])
+        for concept in gone
+        if concept.name in live
+    }
 
 
 def _asked(
@@ -178,12 +193,14 @@ def _asked(
                 renamed=clear(book.renamed(concept, sizes.renamed), concept),
                 family=clear(book.family(concept, sizes.family), concept),
                 near=book.world.near(concept.name) - names,
+                relations=relations(book.world, concept.name),
+                hops=hops(book.world, concept.name),
                 alike=book.alike(concept, names, sizes.alike) if sizes.alike else (),
             )
         )
     return Asked(
         tuple(about),
-        kept=book.kept(names, sizes.kept),
+        kept=book.kept(names, sizes.kept, sizes.kept_share),
         earlier={e.name: clear(book.erased(e, sizes.earlier), e) for e in gone},
     )
 
