@@ -259,6 +259,23 @@ def test_a_single_value_has_no_interval_to_speak_of():
     assert (estimate.low, estimate.value, estimate.high) == (2.5, 2.5, 2.5)
 
 
+@pytest.mark.parametrize("value", [0.1, 2.5, 1 / 3])
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_values_that_are_all_the_same_have_no_interval_to_speak_of(value, n):
+    """The bootstrap's rounding was once taken for a spread, and divided by."""
+    names = [str(i % 2) for i in range(n)]
+
+    estimate = clustered_mean([value] * n, names, ["x"] * n)
+
+    assert estimate.low == estimate.value == estimate.high == pytest.approx(value)
+
+
+def test_clusters_whose_means_are_the_same_have_no_interval_either():
+    estimate = clustered_mean([1.0, -1.0, 1.0, -1.0], ["a", "a", "b", "b"], ["x"] * 4)
+
+    assert (estimate.low, estimate.value, estimate.high) == (0.0, 0.0, 0.0)
+
+
 def test_a_mean_of_nothing_is_none():
     with pytest.raises(ValueError, match="a mean of no values"):
         clustered_mean([], [], [])

@@ -129,6 +129,9 @@ def clustered_mean(
         message = "a mean of no values"
         raise ValueError(message)
     numbers = np.asarray(values, dtype=np.float64)
+    value = float(numbers.mean())
+    if np.ptp(numbers) == 0:
+        return Estimate(value, value, value, len(values))
     sets = [np.unique(np.asarray(s), return_inverse=True)[1] for s in (rows, columns)]
     sets = [ids for ids in sets if ids.max() > 0] or [np.arange(len(numbers))]
     rng = np.random.default_rng(seed)
@@ -137,11 +140,9 @@ def clustered_mean(
         weights *= drawn_counts(rng, ids, draws)
     totals = weights.sum(1)
     means = (weights @ numbers)[totals > 0] / totals[totals > 0]
-    value, spread = float(numbers.mean()), float(means.std()) if len(means) else 0.0
-    if spread == 0:
-        return Estimate(value, value, value, len(values))
-    low, high = np.quantile(means, [0.025, 0.975])
-    wider = _half_width(numbers, sets) / (Z * spread)
+    low, high = np.quantile(means, [0.025, 0.975]) if len(means) else (value, value)
+    spread = float(means.std()) if len(means) else 0.0
+    wider = _half_width(numbers, sets) / (Z * spread) if spread else 1.0
     return Estimate(
         value,
         value - wider * max(0.0, value - float(low)),
@@ -237,6 +238,8 @@ def _half_width(numbers: Vector, sets: Sequence[Indices]) -> float:
     if freedom > 0:
         square += noise**2 / freedom
     variance = max(sum(parts) - noise, *parts)
+    if variance == 0:
+        return 0.0
     least = min(sizes) - 1
     return student(max(variance**2 / square, least)) * math.sqrt(variance)
 
