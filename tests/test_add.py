@@ -89,7 +89,10 @@ def test_without_a_judge_only_nats_are_read(typed, small):
 
     assert {r["probe"] for r in done["readings"]} == {
         "self-mi",
+        "self-mi.two-loss",
         "self-mi.gap",
+        "gain",
+        "shift",
         "judge-mi",
         "bound-mi",
         "drift",

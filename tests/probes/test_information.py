@@ -10,8 +10,10 @@ from unlearnlog.concept import Concept
 from unlearnlog.model.protocol import Sampling
 from unlearnlog.probes.information import (
     Pictures,
+    avoidance,
     bound_information,
     drift,
+    information_map,
     self_information,
 )
 from unlearnlog.prompt import Prompt
@@ -63,6 +65,106 @@ def test_a_model_that_nothing_changed_still_says_all_its_nats(model):
     assert gap.value == pytest.approx(0, abs=0.05)
     assert (nats.unit, nats.better, gap.better) == ("nats", "lower", "none")
     assert (nats.concept, nats.n) == ("left", 600)
+
+
+def test_the_honest_estimate_stands_beside_the_one_that_is_never_negative(model):
+    found = self_mi(model, HALF, n=600)
+
+    honest, other, gap = (
+        found[name] for name in ("self-mi.two-loss", "self-mi", "self-mi.gap")
+    )
+    assert honest.value == pytest.approx(other.value + gap.value)
+    assert honest.base == pytest.approx(0.63272, rel=0.1)
+    assert honest.low < honest.value < honest.high
+    assert (honest.unit, honest.better, honest.n) == ("nats", "lower", 600)
+
+
+class Liar(Mixture):
+    """With other weights than its own a prompt for the left means the right."""
+
+    def _heard(self, text, weights):
+        heard = super()._heard(text, weights)
+        return heard if weights is None else heard.flip(1)
+
+
+def test_the_honest_estimate_is_below_zero_where_a_prompt_explains_its_pictures_worse():
+    """The difference form calls the same prompt very informative."""
+    model: Any = Liar({"left": -1.2, "right": 1.2})
+    asked = cells(60)
+    left = painted(model, asked)
+
+    found = {
+        reading.probe: reading.value
+        for reading in self_information(
+            model,
+            LEFT,
+            prompts=[Prompt(c.prompt, c.subject, "") for c in asked],
+            before=left,
+            after=(left, model.base),
+        )
+    }
+
+    assert found["self-mi.two-loss"] < -1
+    assert found["self-mi"] > 1
+
+
+def avoided(model, weights, n=400):
+    before = painted(model, cells(n))
+    return {
+        reading.probe: reading
+        for reading in avoidance(model, LEFT, before=before, weights=weights)
+    }
+
+
+def test_nothing_is_avoided_or_damaged_where_nothing_changed(model):
+    found = avoided(model, model.base)
+
+    gain, shift = found["gain"], found["shift"]
+    assert gain.low < 0.63272 < gain.high
+    assert gain.value == gain.base
+    assert (shift.low, shift.value, shift.high, shift.base) == (0.0, 0.0, 0.0, 0.0)
+    assert {(each.unit, each.n, each.better) for each in found.values()} == {
+        ("nats", 400, "lower")
+    }
+
+
+def test_a_model_that_ignores_the_name_avoids_it_and_knows_as_much(model):
+    found = avoided(model, DEAF)
+
+    assert found["gain"].value == pytest.approx(0, abs=1e-6)
+    assert found["gain"].base > 0.4
+    assert found["shift"].value == pytest.approx(0, abs=1e-6)
+
+
+class Damaged(Mixture):
+    """Its other weights see noise that is not there, whatever the prompt says."""
+
+    def eps(self, x_t, t, text, *, weights=None):
+        wrong = 0.0 if weights is None else torch.sin(400 * x_t)
+        return super().eps(x_t, t, text, weights=weights) + wrong
+
+
+def test_a_model_that_is_damaged_shifts_although_the_name_still_helps():
+    model: Any = Damaged({"left": -1.2, "right": 1.2})
+
+    found = avoided(model, model.base)
+
+    # 1/2 Int E sin^2 over the 12 that the log SNR goes through.
+    assert found["shift"].value == pytest.approx(3.0, rel=0.15)
+    assert found["shift"].low > 2.0
+    assert found["gain"].value == pytest.approx(found["gain"].base, abs=0.3)
+
+
+def test_a_map_sums_to_the_nats_of_its_picture(model):
+    asked = cells(5)
+    pictures = painted(model, asked)
+    prompts = [Prompt(c.prompt, c.subject, "") for c in asked]
+
+    nats_map = information_map(model, prompts, pictures)
+
+    found = self_mi(model, model.base, n=5)["self-mi"]
+    assert nats_map.shape == (5, 1, 1)
+    assert float(nats_map.sum((1, 2)).mean()) == pytest.approx(found.value, abs=1e-5)
 
 
 def test_a_model_that_ignores_the_name_says_nothing(model):

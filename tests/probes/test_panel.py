@@ -182,7 +182,10 @@ def test_the_nats_are_read_on_the_first_pictures_of_the_concept(model):
 
     assert set(found) == {
         ("self-mi", "left"),
+        ("self-mi.two-loss", "left"),
         ("self-mi.gap", "left"),
+        ("gain", "left"),
+        ("shift", "left"),
         ("bound-mi", "left"),
         ("drift", "(kept)"),
         ("drift", "(empty prompt)"),

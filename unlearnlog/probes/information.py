@@ -19,7 +19,15 @@ from unlearnlog.concept import Concept
 from unlearnlog.delta import Weights
 from unlearnlog.model.protocol import Model, Painted
 from unlearnlog.nats import NoiseLevels
-from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.estimators import (
+    Denoiser,
+    Nats,
+    difference_map,
+    distances,
+    information,
+    losses,
+)
+from unlearnlog.probes.probe import About, Better, reading
 from unlearnlog.probes.statistics import Estimate, clustered_mean
 from unlearnlog.prompt import Prompt
 from unlearnlog.reading import Reading
@@ -56,25 +64,64 @@ def self_information(
     before: Pictures,
     after: tuple[Pictures, Weights],
 ) -> tuple[Reading, ...]:
-    """Return ``self-mi`` and ``self-mi.gap``: nats the prompt says beyond its context.
+    """Return ``self-mi``: nats the prompt says beyond its context, by both estimates.
 
     Both are read on each state's own pictures. ``self-mi`` is the mean squared
-    difference of the two predictions, never negative; the ``gap`` is by how much the
-    two-loss estimate exceeds it, near 0 for a calibrated model.
+    difference of the two predictions, never negative, and holds for an optimal
+    denoiser. ``self-mi.two-loss`` asks instead which prompt explains the pictures
+    better, which may be below 0; after an edit it is the honest one. The ``gap`` is by
+    how much it exceeds the other, near 0 for a calibrated model.
     """
     now, weights = after
-    base = _information(model, prompts, before, None)
-    new = _information(model, prompts, now, weights)
+    base = _beyond_context(model, prompts, before, None)
+    new = _beyond_context(model, prompts, now, weights)
     readings = []
-    for name, old_values, new_values in (
-        ("self-mi", base.difference, new.difference),
-        ("self-mi.gap", base.gap, new.gap),
+    estimates: tuple[tuple[str, Better, Tensor, Tensor], ...] = (
+        ("self-mi", "lower", base.difference, new.difference),
+        ("self-mi.two-loss", "lower", base.two_loss, new.two_loss),
+        ("self-mi.gap", "none", base.gap, new.gap),
+    )
+    for probe, better, old_values, new_values in estimates:
+        about = About(probe, concept.name, better, "nats")
+        estimate = over_cells(new_values.tolist(), now.cells)
+        readings.append(reading(about, estimate, float(old_values.mean())))
+    return tuple(readings)
+
+
+@torch.no_grad()
+def avoidance(
+    model: Model, concept: Concept, *, before: Pictures, weights: Weights
+) -> tuple[Reading, ...]:
+    """Return ``gain`` and ``shift``: is the concept avoided, or its knowledge damaged?
+
+    With L the denoising loss on the base's pictures of the concept, in nats: ``gain``
+    is L(empty prompt) - L(its prompt), what the prompt still helps. ``shift`` is how
+    much L(empty prompt) has risen, which asks for no name. The gain falls and nothing
+    shifts: the model avoids the concept. The shift rises: it no longer knows it.
+
+    Args:
+        model: The base, which painted ``before``.
+        concept: What was erased.
+        before: The base's pictures of the concept.
+        weights: The weights after the erasure.
+    """
+    texts = [cell.prompt for cell in before.cells]
+    nothing = [""] * len(texts)
+    levels = NoiseLevels.of(model, N_LEVELS)
+    asked = [
+        under(model, text, weights=state)
+        for state in (None, weights)
+        for text in (nothing, texts)
+    ]
+    empty, named, new_empty, new_named = losses(asked, noised(model, before), levels)
+    readings = []
+    for probe, values, base in (
+        ("gain", new_empty - new_named, float((empty - named).mean())),
+        ("shift", new_empty - empty, 0.0),
     ):
-        about = About(
-            name, concept.name, "lower" if name == "self-mi" else "none", "nats"
-        )
-        mean = float(torch.tensor(old_values).mean())
-        readings.append(reading(about, over_cells(new_values, now.cells), mean))
+        about = About(probe, concept.name, "lower", "nats")
+        estimate = over_cells(values.tolist(), before.cells)
+        readings.append(reading(about, estimate, base))
     return tuple(readings)
 
 
@@ -100,18 +147,17 @@ def bound_information(
         before: The base's pictures of the concept.
         weights: The weights after the erasure, theta.
     """
-    named = model.encode([text for text, _ in texts])
-    instead = model.encode([target for _, target in texts])
-    old, new = [], []
-    for x_t, t, _ in noised(model, before):
-        goal = model.eps(x_t, t, instead)
-        old.append(_square(model.eps(x_t, t, named) - goal))
-        new.append(_square(model.eps(x_t, t, named, weights=weights) - goal))
-    levels = NoiseLevels.of(model, N_LEVELS)
-    base = float(levels.integral(torch.stack(old, 1)).mean())
-    values = levels.integral(torch.stack(new, 1)).tolist()
+    named = [text for text, _ in texts]
+    goal = under(model, [target for _, target in texts])
+    old, new = distances(
+        [under(model, named), under(model, named, weights=weights)],
+        goal,
+        noised(model, before),
+        NoiseLevels.of(model, N_LEVELS),
+    )
     about = About("bound-mi", concept.name, "lower", "nats")
-    return (reading(about, over_cells(values, before.cells), base),)
+    estimate = over_cells(new.tolist(), before.cells)
+    return (reading(about, estimate, float(old.mean())),)
 
 
 @torch.no_grad()
@@ -121,58 +167,76 @@ def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]
     readings = []
     both = {"(kept)": prompts, "(empty prompt)": [""] * len(prompts)}
     for concept, texts in both.items():
-        text = model.encode(texts)
-        errors = []
-        for x_t, t, _ in noised(model, kept):
-            base = model.eps(x_t, t, text)
-            errors.append(_square(base - model.eps(x_t, t, text, weights=weights)))
-        values = NoiseLevels.of(model, N_LEVELS).integral(torch.stack(errors, 1))
+        (values,) = distances(
+            [under(model, texts, weights=weights)],
+            under(model, texts),
+            noised(model, kept),
+            NoiseLevels.of(model, N_LEVELS),
+        )
         about = About("drift", concept, "lower", "nats")
         readings.append(reading(about, over_cells(values.tolist(), kept.cells), 0.0))
     return tuple(readings)
 
 
-@dataclass(frozen=True)
-class _Information:
-    difference: list[float]
-    gap: list[float]
+@torch.no_grad()
+def information_map(
+    model: Model,
+    prompts: Sequence[Prompt],
+    pictures: Pictures,
+    *,
+    weights: Weights | None = None,
+) -> Tensor:
+    """Return where each picture shows what its prompt says, in nats, ``[n, h, w]``.
+
+    By latent pixel, of the difference form: a map sums to its picture's ``self-mi``.
+    """
+    return difference_map(
+        under(model, [p.text for p in prompts], weights=weights),
+        under(model, [p.context for p in prompts], weights=weights),
+        noised(model, pictures),
+        NoiseLevels.of(model, N_LEVELS),
+    )
 
 
 @torch.no_grad()
-def _information(
+def _beyond_context(
     model: Model, prompts: Sequence[Prompt], pictures: Pictures, weights: Weights | None
-) -> _Information:
+) -> Nats:
     """Return i(x; text | context) of each picture, by both estimators, in nats."""
-    text = model.encode([p.text for p in prompts])
-    context = model.encode([p.context for p in prompts])
-    differences, losses = [], []
-    for x_t, t, noise in noised(model, pictures):
-        named = model.eps(x_t, t, text, weights=weights)
-        plain = model.eps(x_t, t, context, weights=weights)
-        differences.append(_square(named - plain))
-        losses.append(_square(noise - plain) - _square(noise - named))
-    levels = NoiseLevels.of(model, N_LEVELS)
-    difference = levels.integral(torch.stack(differences, 1))
-    two_loss = levels.integral(torch.stack(losses, 1))
-    return _Information(difference.tolist(), (two_loss - difference).tolist())
+    return information(
+        under(model, [p.text for p in prompts], weights=weights),
+        under(model, [p.context for p in prompts], weights=weights),
+        noised(model, pictures),
+        NoiseLevels.of(model, N_LEVELS),
+    )
 
 
-def noised(model: Model, pictures: Pictures) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def under(
+    model: Model, texts: Sequence[str], *, weights: Weights | None = None
+) -> Denoiser:
+    """Return how a model predicts noise under prompts, one a picture."""
+    encoded = model.encode(texts)
+
+    def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
+        return model.eps(x_t, t, encoded, weights=weights)
+
+    return denoiser
+
+
+def noised(
+    model: Model, pictures: Pictures, n_levels: int = N_LEVELS
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield noised latents, timesteps and noise, one triple a level.
 
     The noise depends on the level and on each picture's prompt and seed, not on which
     other pictures there are: any two states are compared under the same noise.
     """
-    for level, step in enumerate(NoiseLevels.of(model, N_LEVELS).steps):
-        seeds = [SEED + N_LEVELS * cell.seed + level for cell in pictures.cells]
+    for level, step in enumerate(NoiseLevels.of(model, n_levels).steps):
+        seeds = [SEED + n_levels * cell.seed + level for cell in pictures.cells]
         pairs = zip(pictures.cells, seeds, strict=True)
         noise = torch.stack([model.latent(cell.prompt, seed) for cell, seed in pairs])
         t = torch.full((len(seeds),), step)
         yield model.noised(pictures.latents, noise, t), t, noise
-
-
-def _square(difference: Tensor) -> Tensor:
-    return difference.square().flatten(1).sum(1)
 
 
 def over_cells(values: Sequence[float], cells: Sequence[Cell]) -> Estimate:

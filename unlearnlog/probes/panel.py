@@ -19,6 +19,7 @@ from unlearnlog.probes.distance import distances
 from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.information import (
     Pictures,
+    avoidance,
     bound_information,
     drift,
     self_information,
@@ -216,6 +217,7 @@ class Panel:
             before=before,
             after=Pictures(cells, painted),
         )
+        yield from avoidance(self.model, questions.concept, before=before, weights=new)
         yield from bound_information(
             self.model,
             questions.concept,

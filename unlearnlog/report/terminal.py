@@ -47,7 +47,10 @@ _MEANING: Final = {
     "judge-mi": "the base still sees in it",
     "bound-mi": "prompt to target",
     "self-mi": "prompt beyond its context",
+    "self-mi.two-loss": "likelihood that it adds",
     "self-mi.gap": "two-loss estimate less that",
+    "gain": "prompt still helps on base's",
+    "shift": "harder without a prompt",
     "drift": "other prompts moved",
 }
 

@@ -1,0 +1,172 @@
+"""Who is near Picasso, to the base: edges, the chain rule, and what a style shares.
+
+Every style's pictures are painted without guidance. An edge is 1 - JS / log 2, how
+unsure the base is which of two styles a picture is of; `apart` is by how many nats the
+pictures of the two are better explained by their own prompts, which tells styles apart
+that are far away as well. Chains split a style's nats into its movement's and its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from benchmarks.__main__ import RESULTS, code_digest
+from benchmarks.files import CellFile, make_missing
+from unlearnlog.atelier.studio import FOLDER, base_answers
+from unlearnlog.atelier.world import book, world
+from unlearnlog.cell import Cell
+from unlearnlog.graph.wording import PROBING, Template, spoken
+from unlearnlog.model.model import DiffusersModel
+from unlearnlog.model.protocol import Model, Sampling
+from unlearnlog.nats import NoiseLevels
+from unlearnlog.probes.estimators import doubt, information
+from unlearnlog.probes.information import (
+    N_LEVELS,
+    Pictures,
+    noised,
+    over_cells,
+    under,
+)
+from unlearnlog.probes.lattice import Atoms, decomposition, losses_under, near
+from unlearnlog.probes.statistics import Estimate
+
+CENTRE: Final = "Picasso"
+PER_CELL: Final = 3
+"""Pictures of each subject in each style: 48 a style."""
+
+STEPS: Final = 20
+
+
+def main() -> None:
+    """Measure it unless it was measured with these weights and this code."""
+    path = RESULTS / "edges.json"
+    make_missing([CellFile(path, made_of, measured)], __doc__)
+
+
+def made_of() -> dict[str, str]:
+    """Return digests of the weights and of everything that decides the result."""
+    settings = [CENTRE, PER_CELL, STEPS, N_LEVELS]
+    return {"weights": base_answers().root, "code": code_digest(settings)}
+
+
+def measured(console: Console) -> dict[str, Any]:
+    """Measure the edges of one style, and every style's chain."""
+    model, names = DiffusersModel.load(FOLDER), world().styles
+    others = [name for name in names if name != CENTRE]
+    central = painted(model, CENTRE)
+    at_centre = losses_of(model, central, CENTRE, others)
+    edges, chains = [], [chain_row(CENTRE, at_centre, central)]
+    for i, name in enumerate(others):
+        console.print(name)
+        pictures = painted(model, name)
+        nats = losses_of(model, pictures, name, [CENTRE])
+        here = at_centre[_OWN], at_centre[_OTHERS + i]
+        there = nats[_OWN], nats[_OTHERS]
+        both = (central, pictures)
+        edges.append(
+            {
+                "style": name,
+                "family": world().parent(name),
+                "edge": asdict(near(doubt(*here), doubt(*there), both)),
+                "apart": asdict(near(here[1] - here[0], there[1] - there[0], both)),
+            }
+        )
+        chains.append(chain_row(name, nats, pictures))
+    return {
+        "centre": CENTRE,
+        "n_levels": N_LEVELS,
+        "edges": sorted(edges, key=lambda row: -row["edge"]["value"]),
+        "chains": chains,
+        "whole": {"style": CENTRE, "difference": asdict(whole(model, central))},
+        "atoms": {"style": CENTRE, **asdict(atoms(model, central))},
+    }
+
+
+_CONTEXT, _FAMILY, _OWN, _OTHERS = range(4)
+
+
+def painted(model: Model, style: str) -> Pictures:
+    """Paint a style's pictures without guidance."""
+    cells = book().erased(world().concepts[style], PER_CELL)
+    sampling = Sampling(STEPS, 1.0)
+    made = model.paint(
+        [c.prompt for c in cells], [c.seed for c in cells], sampling=sampling
+    )
+    return Pictures(cells, made.latents)
+
+
+def losses_of(
+    model: Model, pictures: Pictures, style: str, others: Sequence[str]
+) -> torch.Tensor:
+    """Return losses under the context, the family, the own prompt and the others'."""
+    texts = [
+        [
+            context_of(cell),
+            book().parent_phrase(style, other=cell.subject),
+            cell.prompt,
+            *(named(cell, other) for other in others),
+        ]
+        for cell in pictures.cells
+    ]
+    return losses_under(model, pictures, texts)
+
+
+def chain_row(name: str, nats: torch.Tensor, pictures: Pictures) -> dict[str, Any]:
+    """Return a style's chain as it is written."""
+    context, family, own = nats[:_OTHERS]
+    parts = {
+        "shared": context - family,
+        "unique": family - own,
+        "whole": context - own,
+    }
+    rows = {
+        part: asdict(over_cells(values.tolist(), pictures.cells))
+        for part, values in parts.items()
+    }
+    return {"style": name, "family": world().parent(name), **rows}
+
+
+@torch.no_grad()
+def whole(model: Model, pictures: Pictures) -> Estimate:
+    """Return the same whole by the other estimate, the difference of predictions."""
+    found = information(
+        under(model, [cell.prompt for cell in pictures.cells]),
+        under(model, [context_of(cell) for cell in pictures.cells]),
+        noised(model, pictures),
+        NoiseLevels.of(model, N_LEVELS),
+    )
+    return over_cells(found.difference.tolist(), pictures.cells)
+
+
+def atoms(model: Model, pictures: Pictures) -> Atoms:
+    """Decompose what pictures say of their style and of their subject."""
+    texts = []
+    for cell in pictures.cells:
+        form = template(cell)
+        alone = spoken(form.no_subject, style=cell.style)
+        texts.append((cell.prompt, alone, context_of(cell), form.neither))
+    return decomposition(model, texts, pictures)
+
+
+def template(cell: Cell) -> Template:
+    """Return the template that a cell's prompt is made with."""
+    return PROBING[cell.seed % len(PROBING)]
+
+
+def named(cell: Cell, style: str) -> str:
+    """Return a cell's prompt with another style in it."""
+    return spoken(template(cell).text, subject=cell.subject, style=style)
+
+
+def context_of(cell: Cell) -> str:
+    """Return a cell's prompt without its style."""
+    return spoken(template(cell).no_style, subject=cell.subject)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""From predictions of noise to nats: the estimators, whatever predicts.
+
+A denoiser takes noised latents and timesteps and says which noise is in them; a model
+under a prompt is one, and so is a formula. Two estimates of what the named prompt says
+of a picture x beyond the plain one:
+
+    difference  1/2 Int E||plain - named||^2                    never negative
+    two-loss    1/2 Int E[||eps - plain||^2 - ||eps - named||^2]   log p(x|named)/p(x)
+
+Their means over pictures of the named prompt are the same for an optimal denoiser. The
+two-loss form holds for each picture and each prompt, also one that is not the picture's
+own, and is the honest one after an edit; the difference form varies less.
+
+Source:
+    Kong et al., "Interpretable Diffusion via Information Decomposition", ICLR 2024,
+    https://arxiv.org/abs/2310.07972.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from unlearnlog.nats import NoiseLevels
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+"""Predicts the noise ``[n, c, h, w]`` in noised latents at timesteps ``[n]``."""
+
+Noised = tuple[Tensor, Tensor, Tensor]
+"""Noised latents ``[n, c, h, w]``, their timesteps ``[n]``, and the noise in them."""
+
+
+@dataclass(frozen=True)
+class Nats:
+    """What a prompt says of each picture beyond another, by both estimates.
+
+    Attributes:
+        difference: From the squared difference of predictions, ``[n]``, float64.
+        two_loss: From the difference of squared errors, ``[n]``, float64.
+    """
+
+    difference: Tensor
+    two_loss: Tensor
+
+    @property
+    def gap(self) -> Tensor:
+        """By how much the two-loss estimate is the greater, ``[n]``."""
+        return self.two_loss - self.difference
+
+
+def information(
+    named: Denoiser, plain: Denoiser, bank: Iterable[Noised], levels: NoiseLevels
+) -> Nats:
+    """Return how many nats ``named`` says of each picture beyond ``plain``.
+
+    Args:
+        named: Predicts under the prompt that names something.
+        plain: Predicts under the prompt that does not, the empty one or a context: then
+            the information is conditional on it.
+        bank: The pictures under noise, one item a level, in the levels' order.
+        levels: What is integrated over.
+    """
+    apart, losses = [], []
+    for x_t, t, noise in bank:
+        said, less = named(x_t, t), plain(x_t, t)
+        apart.append(summed((said - less).square()))
+        # ||eps - less||^2 - ||eps - said||^2, with no large numbers that cancel.
+        losses.append(summed((said - less) * (2 * noise - said - less)))
+    return Nats(
+        levels.integral(torch.stack(apart, 1)), levels.integral(torch.stack(losses, 1))
+    )
+
+
+def losses(
+    denoisers: Sequence[Denoiser], bank: Iterable[Noised], levels: NoiseLevels
+) -> Tensor:
+    """Return each denoiser's loss on each picture in nats, ``[denoisers, n]``, float64.
+
+    1/2 Int E||eps - guess||^2: minus the log-likelihood but for a constant, so only
+    differences of losses on the same bank mean something.
+    """
+    errors: list[list[Tensor]] = [[] for _ in denoisers]
+    for x_t, t, noise in bank:
+        for found, denoiser in zip(errors, denoisers, strict=True):
+            found.append(summed((noise - denoiser(x_t, t)).square()))
+    return torch.stack([levels.integral(torch.stack(each, 1)) for each in errors])
+
+
+def distances(
+    denoisers: Sequence[Denoiser],
+    goal: Denoiser,
+    bank: Iterable[Noised],
+    levels: NoiseLevels,
+) -> Tensor:
+    """Return 1/2 Int E||guess - goal||^2 in nats, ``[denoisers, n]``, float64."""
+    apart: list[list[Tensor]] = [[] for _ in denoisers]
+    for x_t, t, _ in bank:
+        wanted = goal(x_t, t)
+        for found, denoiser in zip(apart, denoisers, strict=True):
+            found.append(summed((denoiser(x_t, t) - wanted).square()))
+    return torch.stack([levels.integral(torch.stack(each, 1)) for each in apart])
+
+
+def difference_map(
+    named: Denoiser, plain: Denoiser, bank: Iterable[Noised], levels: NoiseLevels
+) -> Tensor:
+    """Return where a picture shows what ``named`` says, in nats, ``[n, h, w]``.
+
+    The difference form with its sum over latent pixels left out: a map sums to the
+    picture's nats.
+    """
+    apart = [
+        (named(x_t, t) - plain(x_t, t)).double().square().sum(1) for x_t, t, _ in bank
+    ]
+    by_pixel = torch.stack(apart, 3)  # [n, h, w, levels]
+    return levels.integral(by_pixel.flatten(0, 2)).reshape(by_pixel.shape[:3])
+
+
+def doubt(one: Tensor, other: Tensor) -> Tensor:
+    """Return how unsure it is which of two prompts made each picture, in bits, ``[n]``.
+
+    The entropy of Bayes' posterior with even odds. Its mean over pictures of both, half
+    of each, is 1 - JS / log 2: 1 for one and the same distribution, 0 for two that
+    never meet. A picture that is not what its prompt asked for counts at most 1 here.
+    With few levels the losses are noisy, which adds doubt about pictures that are far
+    apart and takes some from those that are near.
+
+    Args:
+        one: Losses under one prompt in nats, ``[n]``.
+        other: Losses under the other, ``[n]``.
+    """
+    log_odds = other - one
+    share = log_odds.sigmoid()
+    nats = -share * logsigmoid(log_odds) - (1 - share) * logsigmoid(-log_odds)
+    return nats / math.log(2)
+
+
+def summed(squares: Tensor) -> Tensor:
+    """Return the sum over each latent, ``[n]``, float64."""
+    return squares.flatten(1).sum(1, dtype=torch.float64)
