@@ -26,6 +26,7 @@ slow: $(READY)
 bench: $(READY)
 	"$(BIN)/python" -m benchmarks
 	"$(BIN)/python" -m benchmarks.judges
+	"$(BIN)/python" -m benchmarks.edges
 	"$(BIN)/python" -m benchmarks.erasers
 
 cost: $(READY)

@@ -8,7 +8,7 @@ that are far away as well. Chains split a style's nats into its movement's and i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ def measured(console: Console) -> dict[str, Any]:
     others = [name for name in names if name != CENTRE]
     central = painted(model, CENTRE)
     at_centre = losses_of(model, central, CENTRE, others)
-    edges, chains = [], [chain_row(CENTRE, at_centre, central)]
+    edges, chains = [], [*chain_rows(CENTRE, at_centre, central)]
     for i, name in enumerate(others):
         console.print(name)
         pictures = painted(model, name)
@@ -76,7 +76,7 @@ def measured(console: Console) -> dict[str, Any]:
                 "apart": asdict(near(here[1] - here[0], there[1] - there[0], both)),
             }
         )
-        chains.append(chain_row(name, nats, pictures))
+        chains += chain_rows(name, nats, pictures)
     return {
         "centre": CENTRE,
         "n_levels": N_LEVELS,
@@ -116,19 +116,27 @@ def losses_of(
     return losses_under(model, pictures, texts)
 
 
-def chain_row(name: str, nats: torch.Tensor, pictures: Pictures) -> dict[str, Any]:
-    """Return a style's chain as it is written."""
-    context, family, own = nats[:_OTHERS]
+def chain_rows(
+    name: str, nats: torch.Tensor, pictures: Pictures
+) -> Iterator[dict[str, Any]]:
+    """Yield a style's chain; none where the model knows only one of its movement.
+
+    The word for such a movement was never in a caption, so it says nothing.
+    """
+    family = world().parent(name) or ""
+    if len(world().shown(family)) < 2:
+        return
+    context, shared, own = nats[:_OTHERS]
     parts = {
-        "shared": context - family,
-        "unique": family - own,
+        "shared": context - shared,
+        "unique": shared - own,
         "whole": context - own,
     }
     rows = {
         part: asdict(over_cells(values.tolist(), pictures.cells))
         for part, values in parts.items()
     }
-    return {"style": name, "family": world().parent(name), **rows}
+    yield {"style": name, "family": family, **rows}
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
 from duels import duels_table, sequences_table  # noqa: E402
+from edges import chains_table, edges_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
@@ -458,6 +459,8 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "figure": _figure,
     "distances": _distances,
     "judges": _judges,
+    "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
+    "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
     "batch": _batch,
     "cost": _cost,
     "scale": _scale,

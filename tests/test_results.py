@@ -128,6 +128,40 @@ def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
     assert found["same_answer"] >= 0.95
 
 
+@pytest.fixture(scope="module")
+def kin():
+    found: dict[str, Any] = json.loads((RESULTS / "edges.json").read_text())
+    return found
+
+
+def test_picasso_s_edge_to_braque_is_above_those_to_every_other_movement(kin):
+    edges = {row["style"]: row["edge"] for row in kin["edges"]}
+
+    assert len(edges) == 15
+    assert min(edge["n"] for edge in edges.values()) >= 92
+    assert max(edges, key=lambda name: edges[name]["value"]) == "Braque"
+
+
+def test_picasso_is_surely_fewer_nats_apart_from_braque_than_from_others(kin):
+    """Edges of styles so far apart are next to nothing, and their intervals meet."""
+    apart = {row["style"]: row["apart"] for row in kin["edges"]}
+
+    braque = apart.pop("Braque")
+    assert braque["high"] < min(each["low"] for each in apart.values())
+
+
+def test_shared_and_unique_make_the_whole(kin):
+    chains = {row["style"]: row for row in kin["chains"]}
+    for row in chains.values():
+        total = row["shared"]["value"] + row["unique"]["value"]
+
+        assert row["whole"]["low"] < total < row["whole"]["high"]
+        assert total == pytest.approx(row["whole"]["value"], abs=1e-6)
+
+    other = kin["whole"]["difference"]  # which knows nothing of families
+    assert other["low"] < chains["Picasso"]["whole"]["value"] < other["high"]
+
+
 DUELS = sorted(
     path.stem
     for path in (RESULTS / "erasers").glob("*.json")
