@@ -41,6 +41,7 @@ def chains_table(path: Path) -> str:
     said = ", ".join(
         f"{word} {_interval(atoms[name], 2)}"
         for name, word in zip(named, words, strict=True)
+        if atoms[name]["value"]  # of the two alone, one is 0 by definition
     )
     return "\n".join(
         [
