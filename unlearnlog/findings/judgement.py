@@ -1,0 +1,108 @@
+"""May it be released? What the policy said, and what is weakest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
+
+_SAYS: Final[dict[Word, str]] = {
+    "passed": "Every limit of the policy '{policy}' holds after the last entry.",
+    "failed": "{n} of the policy '{policy}' not hold after the last entry.",
+    "undecided": "{n} of the policy '{policy}' could not be decided; somebody "
+    "accepted that.",
+    "unmeasured": "Nobody looked after the last entry, so nothing is known of this "
+    "model.",
+}
+
+
+def judgement(steps: Sequence[Step]) -> Judgement:
+    """Return what the policy said of the last entry, in a word and in a sentence."""
+    last = steps[-1].entry
+    said, word = last.verdict, word_of(last)
+    n = len(said.failures if word == "failed" else said.undecided)
+    limits = "A limit" if n == 1 else f"{n} limits"
+    if word == "failed":
+        limits += " does" if n == 1 else " do"
+    doubted = tuple(
+        step.number for step in steps[:-1] if word_of(step.entry) != "passed"
+    )
+    return Judgement(
+        word=word,
+        sentence=_SAYS[word].format(policy=last.policy, n=limits),
+        failures=said.failures,
+        undecided=said.undecided,
+        doubted=doubted,
+    )
+
+
+def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, ...]:
+    """Return the worst erased concept, kept concept, return and drift."""
+    last = steps[-1]
+    return (
+        _erased(last),
+        _kept(last),
+        _returned(triangle, len(steps)),
+        _drift(last),
+    )
+
+
+def word_of(entry: Entry) -> Word:
+    """Return what the policy said of an entry, in a word."""
+    said = entry.verdict
+    if said.failures or not said.passed:
+        return "failed"
+    if said.undecided:
+        return "undecided"
+    return "passed" if entry.readings else "unmeasured"
+
+
+def _erased(last: Step) -> Weakness:
+    title = "Erased concept that shows most"
+    found = [r for name in last.live if (r := last.presence(name))]
+    if not found:
+        return Weakness(title, None, "no erased concept was looked at")
+    worst = max(found, key=lambda r: (r.value, r.high))
+    few = "" if worst.n >= 92 else "; a screen, fewer than 92 pictures"
+    unread = len(last.live) - len(found)
+    missing = f"; {unread} others were not looked at" if unread else ""
+    return Weakness(title, worst, f"share of its prompts that show it{few}{missing}")
+
+
+def _kept(last: Step) -> Weakness:
+    title = "Kept concept that lost most"
+    found = [
+        r
+        for r in last.entry.readings
+        if r.probe == "presence" and r.better == "higher" and r.base is not None
+    ]
+    if not found:
+        return Weakness(title, None, "no kept concept was looked at")
+    worst = max(found, key=lambda r: ((r.base or 0) - r.value, (r.base or 0) - r.low))
+    lost = sum((r.base or 0) > r.value for r in found)
+    few = "" if worst.n >= 92 else "; a screen, fewer than 92 pictures"
+    note = f"share of its prompts that show it; {lost} of {len(found)} lost any{few}"
+    return Weakness(title, worst, note)
+
+
+def _returned(triangle: Iterable[Row], n_steps: int) -> Weakness:
+    title = "Erased concept most likely to be back"
+    found = [back for row in triangle if (back := row.back[n_steps - 1])]
+    if not found:
+        return Weakness(title, None, "no concept was looked at twice")
+    worst = max(found, key=lambda r: (r.high, r.value))
+    note = "its presence now less that right after its erasure; the highest upper end"
+    return Weakness(title, worst, note)
+
+
+def _drift(last: Step) -> Weakness:
+    title = "Drift of kept prompts"
+    found = [r for r in last.entry.readings if r.probe == "drift"]
+    if not found:
+        return Weakness(title, None, "no drift was read")
+    worst = max(found, key=lambda r: r.value)
+    return Weakness(title, worst, "nats by which predicted noise has moved")
