@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
+from unlearnlog.policy import N_LEAST
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.reading import Reading
 
 _SAYS: Final[dict[Word, str]] = {
-    "passed": "Every limit of the policy '{policy}' holds after the last entry.",
-    "failed": "{n} of the policy '{policy}' not hold after the last entry.",
-    "undecided": "{n} of the policy '{policy}' could not be decided; somebody "
+    "passed": "Every limit of the policy “{policy}” holds after the last entry.",
+    "failed": "{n} of the policy “{policy}” not hold after the last entry.",
+    "undecided": "{n} of the policy “{policy}” could not be decided; somebody "
     "accepted that.",
     "unmeasured": "Nobody looked after the last entry, so nothing is known of this "
     "model.",
@@ -46,7 +48,7 @@ def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, .
     return (
         _erased(last),
         _kept(last),
-        _returned(triangle, len(steps)),
+        _returned(triangle, last),
         _drift(last),
     )
 
@@ -67,10 +69,12 @@ def _erased(last: Step) -> Weakness:
     if not found:
         return Weakness(title, None, "no erased concept was looked at")
     worst = max(found, key=lambda r: (r.value, r.high))
-    few = "" if worst.n >= 92 else "; a screen, fewer than 92 pictures"
-    unread = len(last.live) - len(found)
-    missing = f"; {unread} others were not looked at" if unread else ""
-    return Weakness(title, worst, f"share of its prompts that show it{few}{missing}")
+    note = "share of its prompts that show it"
+    if not worst.value:
+        note = f"no picture shows any of {len(found)}; this one is known least well"
+    if unread := len(last.live) - len(found):
+        note += f"; {unread} more were not looked at"
+    return Weakness(title, worst, note + _few(worst))
 
 
 def _kept(last: Step) -> Weakness:
@@ -84,25 +88,32 @@ def _kept(last: Step) -> Weakness:
         return Weakness(title, None, "no kept concept was looked at")
     worst = max(found, key=lambda r: ((r.base or 0) - r.value, (r.base or 0) - r.low))
     lost = sum((r.base or 0) > r.value for r in found)
-    few = "" if worst.n >= 92 else "; a screen, fewer than 92 pictures"
-    note = f"share of its prompts that show it; {lost} of {len(found)} lost any{few}"
-    return Weakness(title, worst, note)
+    note = f"share of its prompts that show it; {lost} of {len(found)} lost any"
+    if not lost:
+        note = f"none of {len(found)} lost any; this one is known least well"
+    return Weakness(title, worst, note + _few(worst))
 
 
-def _returned(triangle: Iterable[Row], n_steps: int) -> Weakness:
+def _returned(triangle: Iterable[Row], last: Step) -> Weakness:
     title = "Erased concept most likely to be back"
-    found = [back for row in triangle if (back := row.back[n_steps - 1])]
+    found = [back for row in triangle if (back := row.back[last.number - 1])]
     if not found:
         return Weakness(title, None, "no concept was looked at twice")
     worst = max(found, key=lambda r: (r.high, r.value))
-    note = "its presence now less that right after its erasure; the highest upper end"
-    return Weakness(title, worst, note)
+    more = sum(r.value > 0 for r in found)
+    note = f"more than right after its erasure; {more} of {len(found)} show more"
+    return Weakness(title, worst, note + _few(worst))
 
 
 def _drift(last: Step) -> Weakness:
-    title = "Drift of kept prompts"
+    title = "Drift of prompts that stay"
     found = [r for r in last.entry.readings if r.probe == "drift"]
     if not found:
         return Weakness(title, None, "no drift was read")
     worst = max(found, key=lambda r: r.value)
-    return Weakness(title, worst, "nats by which predicted noise has moved")
+    return Weakness(title, worst, "by which the predicted noise has moved")
+
+
+def _few(reading: Reading) -> str:
+    """Say so where too few pictures stand behind a share to decide anything."""
+    return "" if reading.n >= N_LEAST else f"; under {N_LEAST} pictures, a screen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from unlearnlog.report.layout import layout
 from unlearnlog.resources import PACKAGE
 
 if TYPE_CHECKING:
-    from unlearnlog.findings.content import Findings, Harm
+    from unlearnlog.findings.content import Findings, Harm, Pair
 
 TEMPLATES: Final = PACKAGE / "report" / "templates"
 
@@ -34,6 +35,7 @@ def html(findings: Findings) -> str:
             chart_width=WIDTH,
             states=[[_state(each) for each in harm] for harm in findings.graph.harm],
             ties=_ties(findings),
+            groups=_groups(findings.pairs),
             names=[step.names for step in findings.steps],
         )
     )
@@ -55,6 +57,7 @@ def _environment() -> Environment:
         "meaning": wording.meaning,
         "points": wording.points,
         "outcome": wording.outcome,
+        "moment": wording.moment,
         "level": wording.level,
     }
     made.globals |= {"WORD": wording.WORD, "MARK": wording.MARK}
@@ -90,6 +93,14 @@ def described(harm: Harm) -> str:
     numbers = f"{wording.interval(seen)}, n = {seen.n}, base {wording.base(seen)}"
     what = "erased; " if harm.status == "erased" else ""
     return f"{harm.concept}: {what}{shown} ({numbers})"
+
+
+def _groups(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+    """Return the pairs by the concept beside which they are shown, in their order."""
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.about, []).append(pair)
+    return found
 
 
 def _ties(findings: Findings) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.judgement import word_of
@@ -93,6 +94,20 @@ def outcome(entry: Entry) -> str:
     """Write what the policy said of an entry, with its sign."""
     word = word_of(entry)
     return f"{MARK[word]} {WORD[word].lower()}"
+
+
+def moment(text: str) -> str:
+    """Write a time as people do, to the minute; what is no time stays as it is.
+
+    Example:
+        >>> moment("2026-01-02T03:04:05+00:00")
+        '2 January 2026, 03:04 UTC'
+    """
+    try:
+        found = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{found.day} {found:%B %Y, %H:%M} UTC"
 
 
 def points(harm: Harm) -> str:
