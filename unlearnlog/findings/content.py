@@ -142,7 +142,7 @@ class Harm:
         status: Whether it is erased, kept, or was not looked at.
         damage: Base's presence less its presence now, a difference in [-1, 1]; None
             where it is erased or was not looked at.
-        sure: Whether the interval of its presence lies below the base's.
+        sure: Whether the interval of the damage lies above zero.
         presence: What was read.
     """
 

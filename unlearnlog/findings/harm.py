@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.content import Edge, Graph, Harm, Node, Step
+from unlearnlog.findings.triangle import difference
 from unlearnlog.graph.network import network
+from unlearnlog.probes.statistics import share
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
+    from unlearnlog.reading import Reading
 
 MOST_NODES: Final = 160
 """Concepts that a drawing has room for."""
@@ -31,7 +34,7 @@ def graph(steps: Sequence[Step], world: World) -> Graph:
         if name not in world.held_out
     ]
     chosen = _chosen([node.name for node in nodes], steps, world)
-    order = {name: i for i, name in enumerate(("", *world.families))}
+    order = {name: i for i, name in enumerate((*world.families, ""))}
     drawn = sorted(
         (node for node in nodes if node.name in chosen),
         key=lambda node: (node.kind != "style", order[node.family]),
@@ -53,8 +56,16 @@ def harm(step: Step, name: str) -> Harm:
     if found is None:
         return Harm(name, "unread", None, sure=False, presence=None)
     before = 1.0 if found.base is None else found.base
-    sure = found.high < before
+    sure = difference(found, _base(found, before)).high < 0
     return Harm(name, "kept", before - found.value, sure=sure, presence=found)
+
+
+def _base(now: Reading, value: float) -> Reading:
+    """Return the base's presence, of as many pictures, with its own interval."""
+    found = share(round(value * now.n), now.n)
+    return now.model_copy(
+        update={"value": found.value, "low": found.low, "high": found.high}
+    )
 
 
 def _families(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SAYS: Final[dict[Word, str]] = {
     "passed": "Every limit of the policy “{policy}” holds after the last entry.",
-    "failed": "{n} of the policy “{policy}” not hold after the last entry.",
+    "failed": "{n} of the policy “{policy}” {do} not hold after the last entry.",
     "undecided": "{n} of the policy “{policy}” could not be decided; somebody "
     "accepted that.",
     "unmeasured": "Nobody looked after the last entry, so nothing is known of this "
@@ -28,14 +28,13 @@ def judgement(steps: Sequence[Step]) -> Judgement:
     said, word = last.verdict, word_of(last)
     n = len(said.failures if word == "failed" else said.undecided)
     limits = "A limit" if n == 1 else f"{n} limits"
-    if word == "failed":
-        limits += " does" if n == 1 else " do"
+    do = "does" if n == 1 else "do"
     doubted = tuple(
         step.number for step in steps[:-1] if word_of(step.entry) != "passed"
     )
     return Judgement(
         word=word,
-        sentence=_SAYS[word].format(policy=last.policy, n=limits),
+        sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do),
         failures=said.failures,
         undecided=said.undecided,
         doubted=doubted,

@@ -22,7 +22,6 @@ _LETTER: Final = 7.2  # the widest that a letter of a label is on average, in pi
 _GAP: Final = 14.0
 _PAD: Final = 12.0
 _TITLE: Final = 20.0
-_SEED: Final = 7
 _FULL: Final = 0.7  # share of a row from which on it is spread to the margins
 
 
@@ -85,9 +84,8 @@ class Layout:
 def layout(graph: Graph) -> Layout:
     """Place every concept; the same graph gets the same places.
 
-    Families stand in rows, like words of a text, kind after kind, in the order of a
-    spring layout in one dimension with a fixed seed: those with much between them are
-    near each other.
+    Families stand in rows, like words of a text, kind after kind. Along the rows goes a
+    walk through the graph of families, so those with ties are near each other.
     """
     boxes = _ordered(_boxes(graph.nodes), graph)
     placed: list[Box] = []
@@ -127,19 +125,14 @@ def _ordered(boxes: Sequence[Box], graph: Graph) -> list[Box]:
     home = {member: i for i, box in enumerate(boxes) for member in box.members}
     families = nx.Graph()
     families.add_nodes_from(range(len(boxes)))
-    for edge in graph.edges:
-        one, other = home[edge.one], home[edge.other]
-        if one != other:
-            known = families.get_edge_data(one, other, default={"weight": 0.0})
-            families.add_edge(one, other, weight=known["weight"] + 1.0)
-    if families.number_of_edges() == 0:
-        return list(boxes)
-    spots = nx.spring_layout(families, dim=1, seed=_SEED)
+    families.add_edges_from((home[e.one], home[e.other]) for e in graph.edges)
+    walk = [
+        i
+        for tied in nx.connected_components(families)
+        for i in nx.dfs_preorder_nodes(families.subgraph(tied), min(tied))
+    ]
     kinds = {kind: i for i, kind in enumerate(dict.fromkeys(b.kind for b in boxes))}
-    order = sorted(
-        range(len(boxes)), key=lambda i: (kinds[boxes[i].kind], float(spots[i][0]))
-    )
-    return [boxes[i] for i in order]
+    return [boxes[i] for i in sorted(walk, key=lambda i: kinds[boxes[i].kind])]
 
 
 def _rows(boxes: Sequence[Box]) -> Iterator[list[Box]]:
