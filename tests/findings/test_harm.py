@@ -1,4 +1,4 @@
-"""The graph holds every concept the model was shown, with what each entry left of it."""
+"""The graph holds every concept the model was shown, and what each entry left of it."""
 
 from tests.histories import WORLD, shown, step, three_steps
 from unlearnlog.findings import harm as module

@@ -109,7 +109,8 @@ def _images(f: Findings) -> Iterator[str]:
 def _graph(f: Findings) -> Iterator[str]:
     yield "## What each erasure did to everything else"
     yield ""
-    yield "Change of presence in points, after each entry."
+    yield f"Change of presence in points, after each entry; {wording.ERASED} is erased,"
+    yield f"{wording.UNREAD} was not read."
     ties: dict[str, list[str]] = {}
     for edge in f.graph.edges:
         if edge.type == "look-alike":

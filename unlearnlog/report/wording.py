@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MINUS: Final = "\N{MINUS SIGN}"
 DASH: Final = "\N{EN DASH}"
+ERASED: Final = "✕"
+UNREAD: Final = "?"
 
 MEANING: Final = {
     "ua": "share of its prompts that no longer show it",
@@ -111,9 +113,9 @@ def moment(text: str) -> str:
 
 
 def points(harm: Harm) -> str:
-    """Write a damage in points; a word where there is none to write."""
+    """Write a damage in points; a sign where there is none to write."""
     if harm.damage is None:
-        return "erased" if harm.status == "erased" else "not read"
+        return ERASED if harm.status == "erased" else UNREAD
     return _signed(-100 * harm.damage, digits=0)
 
 
