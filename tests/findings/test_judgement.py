@@ -6,6 +6,7 @@ from tests.histories import in_nats, shown, some_findings, step, three_steps
 from unlearnlog.entry import VerdictRecord
 from unlearnlog.findings.judgement import judgement, weakest
 from unlearnlog.findings.triangle import triangle
+from unlearnlog.policy import Policy
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,21 @@ def test_an_entry_that_nobody_looked_at_is_not_said_to_have_passed():
     assert "nothing is known" in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("policy", "caveat"),
+    [
+        (
+            "fast",
+            "It sets no limit on what was erased before that entry or on any single "
+            "kept concept.",
+        ),
+        ("default", ""),
+    ],
+)
+def test_what_the_policy_does_not_ask_is_said(policy, caveat):
+    assert judgement(three_steps(), Policy.load(policy)).caveat == caveat
+
+
 def test_earlier_entries_that_were_accepted_in_doubt_are_named():
     doubt = VerdictRecord(passed=True, undecided=("alike",))
     first = step(1, ["Monet"], ["Monet"], [shown("Monet", 1)], doubt)
@@ -59,10 +75,10 @@ def test_the_weakest_are_the_worst_of_their_kind():
 
     erased, kept, back, drift = weakest(steps, triangle(steps))
 
-    assert (erased.reading.concept, erased.reading.value) == ("Picasso", 0.25)
-    assert (kept.reading.concept, kept.reading.value) == ("dog", 0.25)
-    assert (back.reading.concept, back.reading.value) == ("Picasso", 0.25)
-    assert drift.reading.value == 0.3
+    assert _read(erased) == ("Picasso", 0.25)
+    assert _read(kept) == ("dog", 0.25)
+    assert _read(back) == ("Picasso", 0.25)
+    assert _read(drift) == ("(kept)", 0.3)
     assert "1 of 3 lost any" in kept.note
 
 
@@ -72,7 +88,7 @@ def test_where_nothing_is_lost_the_least_known_is_named_and_called_a_screen():
 
     _, kept, back, _ = weakest(steps, triangle(steps))
 
-    assert kept.reading.concept == "dog"
+    assert _read(kept) == ("dog", 1.0)
     assert "none of 2 lost any" in kept.note
     assert "a screen" in kept.note
     assert back.reading is None
@@ -83,3 +99,8 @@ def test_findings_without_any_reading_are_findings():
 
     assert all(each.reading is None for each in found.weakest)
     assert {harm.status for harm in found.graph.harm[0]} == {"erased", "unread"}
+
+
+def _read(weakness):
+    reading = weakness.reading
+    return reading.concept, reading.value

@@ -56,6 +56,7 @@ class Judgement:
         failures: Limits that did not hold.
         undecided: Limits that nobody could decide.
         doubted: Earlier entries that were recorded against a limit, or in doubt.
+        caveat: What the policy does not ask; empty where it asks everything.
     """
 
     word: Word
@@ -63,6 +64,7 @@ class Judgement:
     failures: tuple[str, ...]
     undecided: tuple[str, ...]
     doubted: tuple[int, ...]
+    caveat: str
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def gather(
         model=subject.model,
         base=subject.base,
         revision=subject.revision,
-        judgement=judgement(steps),
+        judgement=judgement(steps, subject.policy),
         weakest=weakest(steps, rows),
         steps=tuple(steps),
         pairs=tuple(pairs),

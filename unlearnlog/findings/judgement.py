@@ -10,6 +10,7 @@ from unlearnlog.policy import N_LEAST
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
 
 _SAYS: Final[dict[Word, str]] = {
@@ -22,8 +23,13 @@ _SAYS: Final[dict[Word, str]] = {
 }
 
 
-def judgement(steps: Sequence[Step]) -> Judgement:
-    """Return what the policy said of the last entry, in a word and in a sentence."""
+def judgement(steps: Sequence[Step], policy: Policy | None = None) -> Judgement:
+    """Return what the policy said of the last entry, in a word and in a sentence.
+
+    Args:
+        steps: The history; at least one.
+        policy: The last entry's policy, where one of its name is known.
+    """
     last = steps[-1].entry
     said, word = last.verdict, word_of(last)
     n = len(said.failures if word == "failed" else said.undecided)
@@ -38,6 +44,7 @@ def judgement(steps: Sequence[Step]) -> Judgement:
         failures=said.failures,
         undecided=said.undecided,
         doubted=doubted,
+        caveat=_caveat(steps[-1], policy),
     )
 
 
@@ -60,6 +67,20 @@ def word_of(entry: Entry) -> Word:
     if said.undecided:
         return "undecided"
     return "passed" if entry.readings else "unmeasured"
+
+
+def _caveat(last: Step, policy: Policy | None) -> str:
+    """Say what the policy does not ask, although there is something to ask."""
+    if policy is None or word_of(last.entry) == "unmeasured":
+        return ""
+    asked = {limit.reading for limit in policy.limits}
+    own = {concept.name for concept in last.entry.concepts}
+    open_ = []
+    if {*last.live} - own and not asked & {"presence", "resurgence"}:
+        open_.append("what was erased before that entry")
+    if "presence" not in asked:
+        open_.append("any single kept concept")
+    return f"It sets no limit on {' or on '.join(open_)}." if open_ else ""
 
 
 def _erased(last: Step) -> Weakness:

@@ -59,6 +59,9 @@ def _verdict(f: Findings) -> Iterator[str]:
         said.sentence
     )
     yield ""
+    if said.caveat:
+        yield _safe(said.caveat)
+        yield ""
     yield from (f"- does not hold: {_safe(each)}" for each in said.failures)
     yield from (f"- undecided: {_safe(each)}" for each in said.undecided)
     if said.doubted:
