@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.content import Edge, Graph, Harm, Node, Step
@@ -26,10 +26,8 @@ def graph(steps: Sequence[Step], world: World) -> Graph:
     Where a world is too large to be drawn, what is erased, what is near it and what
     lost most stay.
     """
-    ties = network(world)
-    families = _families(ties.edges(data="type"), world.families)
     nodes = [
-        Node(name, concept.kind, families.get(name, ""))
+        Node(name, concept.kind, world.parent(name) or "")
         for name, concept in world.concepts.items()
         if name not in world.held_out
     ]
@@ -37,12 +35,12 @@ def graph(steps: Sequence[Step], world: World) -> Graph:
     order = {name: i for i, name in enumerate((*world.families, ""))}
     drawn = sorted(
         (node for node in nodes if node.name in chosen),
-        key=lambda node: (node.kind != "style", order[node.family]),
+        key=lambda node: (node.kind != "style", order.get(node.family, len(order))),
     )
     names = [node.name for node in drawn]
     return Graph(
         nodes=tuple(drawn),
-        edges=_edges(ties.edges(data="type"), frozenset(names)),
+        edges=_edges(network(world).edges(data="type"), frozenset(names)),
         harm=tuple(tuple(harm(step, name) for name in names) for step in steps),
         left_out=len(nodes) - len(drawn),
     )
@@ -68,22 +66,8 @@ def _base(now: Reading, value: float) -> Reading:
     )
 
 
-def _families(
-    edges: Collection[tuple[str, str, str]], known: Mapping[str, object]
-) -> dict[str, str]:
-    """Return the family of each concept, whichever way the edge points."""
-    found = {}
-    for one, other, kind in edges:
-        if kind in ("parent", "child"):
-            if other in known and one not in known:
-                found[one] = other
-            elif one in known and other not in known:
-                found[other] = one
-    return found
-
-
 def _edges(
-    edges: Collection[tuple[str, str, str]], drawn: Collection[str]
+    edges: Iterable[tuple[str, str, str]], drawn: Collection[str]
 ) -> tuple[Edge, ...]:
     """Return the edges between drawn concepts, those of both directions once."""
     found: dict[tuple[str, str, str], Edge] = {}

@@ -102,7 +102,7 @@ def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Char
         return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
 
     def across(number: int) -> float:
-        share = (number - 0.5) / len(steps)
+        share = (number - steps[0].number + 0.5) / len(steps)
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     lines = []

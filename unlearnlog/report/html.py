@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from unlearnlog.report import wording
 from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.layout import layout
+from unlearnlog.report.recent import recent, tabled
 from unlearnlog.resources import PACKAGE
 
 if TYPE_CHECKING:
@@ -24,19 +25,23 @@ CHARTS: Final = ("judge-mi", "bound-mi", "drift")
 
 def html(findings: Findings) -> str:
     """Return the whole page; every text of somebody's is escaped."""
+    n_steps, (findings, omitted) = len(findings.steps), recent(findings)
     drawn = (chart(m, findings.nats, findings.steps) for m in CHARTS)
     return (
         _environment()
         .get_template("report.html")
         .render(
             f=findings,
+            n_steps=n_steps,
+            omitted=omitted,
+            tabled=tabled(findings),
             place=layout(findings.graph),
             charts=[each for each in drawn if each.lines],
             chart_width=WIDTH,
             states=[[_state(each) for each in harm] for harm in findings.graph.harm],
             ties=_ties(findings),
             groups=_groups(findings.pairs),
-            names=[step.names for step in findings.steps],
+            names=[f"{s.number} of {n_steps}: {s.names}" for s in findings.steps],
         )
     )
 

@@ -12,7 +12,7 @@
       node.querySelector("title").textContent = now.title;
       node.querySelector(".said").textContent = now.text;
     }
-    const said = `${number} of ${known.steps.length}: ${known.steps[number - 1]}`;
+    const said = known.steps[number - 1];
     document.getElementById("time-said").textContent = said;
     time.setAttribute("aria-valuetext", `after entry ${said}`);
     document.getElementById("graph-said").textContent =
