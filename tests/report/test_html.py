@@ -182,3 +182,16 @@ def test_twenty_concepts_with_their_pictures_fit_into_five_megabytes():
     text = html(some_findings(steps, pairs))
 
     assert len(text.encode()) < 5_000_000
+
+
+def test_a_loss_by_relation_is_listed_where_an_entry_holds_it():
+    first, *_ = three_steps()
+    lost = shown("Picasso", 12, 96).model_copy(update={"probe": "damage.look-alike"})
+    steps = [
+        step(1, ["Picasso"], ["Picasso"], [*first.entry.readings, lost]),
+        step(2, ["Monet"], ["Picasso", "Monet"]),
+    ]
+
+    text = Page(html(some_findings(steps))).text
+
+    assert "1 Picasso look-alike 12.5 % 7.3 to 20.6 96" in text
