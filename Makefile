@@ -6,8 +6,9 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
+REPORT := build/report
 
-.PHONY: demo test slow bench cost scale lint fix browse
+.PHONY: demo test slow bench cost scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -34,6 +35,15 @@ cost: $(READY)
 
 scale: $(READY)
 	"$(BIN)/python" -m benchmarks.scale
+
+report: $(READY)
+	rm -rf "$(REPORT)"
+	mkdir -p "$(REPORT)"
+	cd "$(REPORT)" && for name in Picasso cat Monet castle "Van Gogh" guitar \
+		Warhol Klimt fish Hokusai car Seurat; do \
+		"$(BIN)/unlearnlog" add "$$name" --policy fast || exit 1; done
+	cd "$(REPORT)" && "$(BIN)/unlearnlog" report -o report.html
+	"$(BIN)/python" docs/screenshot.py "$(REPORT)/report.html" docs/results/report.png
 
 lint: $(READY)
 	"$(BIN)/ruff" check .

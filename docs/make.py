@@ -37,7 +37,7 @@ DOCUMENTS: Final = (
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
-COMMANDS: Final = ("add", "log", "paint", "checkout")
+COMMANDS: Final = ("add", "log", "paint", "report", "checkout")
 
 
 def main() -> None:

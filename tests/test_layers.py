@@ -28,6 +28,7 @@ LAYERS: Final = (
     "probes",
     "audits",
     "policy",
+    "findings",
     "run",
     "api",
     "report",
@@ -53,6 +54,8 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "transformers": frozenset({"model", "atelier", "judges"}),
     "rich": frozenset({"report", "cli", "atelier"}),
     "typer": frozenset({"cli"}),
+    "jinja2": frozenset({"report"}),
+    "networkx": frozenset({"graph", "report"}),
     "click": frozenset({"cli"}),
 }
 

@@ -43,6 +43,15 @@ def test_the_wheel_carries_atelier_with_its_weights(packed):
     assert weights <= packed
 
 
+def test_the_wheel_carries_the_templates_of_reports(packed):
+    folder = ROOT / "unlearnlog" / "report" / "templates"
+
+    templates = {str(f.relative_to(ROOT)) for f in folder.iterdir()}
+
+    assert "unlearnlog/report/templates/report.html" in templates
+    assert templates <= packed
+
+
 def test_the_wheel_says_that_it_is_typed(packed):
     assert "unlearnlog/py.typed" in packed
 

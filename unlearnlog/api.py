@@ -23,6 +23,7 @@ from unlearnlog.ledger import Ledger as Chain
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.entry import Entry
+    from unlearnlog.findings.content import Findings
     from unlearnlog.policy import Policy
     from unlearnlog.run.compose import Composed
     from unlearnlog.run.erase import Outcome
@@ -245,6 +246,36 @@ class Ledger:
         if not done.entry.verdict.passed:
             compose.refuse(done)
         return done
+
+    def report(
+        self,
+        rev: str = "HEAD",
+        *,
+        pictures: int = 2,
+        policy: str | Policy | None = None,
+        watch: Watch | None = None,
+    ) -> Findings:
+        """Return everything that is known of a revision, for a report.
+
+        Args:
+            rev: Up to which entry.
+            pictures: Prompts of each erased concept that are painted before and after.
+            policy: How pictures are painted; None for as the entry's own policy says.
+            watch: Who wants to see it advance.
+
+        Returns:
+            Values that `unlearnlog.report` writes as HTML and Markdown.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            UsageError: It is the base.
+        """
+        from unlearnlog.run import report
+
+        rules = None if policy is None else _policy(policy)
+        return report.report(
+            self.place, _watched(report.Wish(rev, pictures, rules), watch)
+        )
 
     def checkout(self, rev: str, folder: Folder) -> None:
         """Write the model of a revision as a plain diffusers folder.

@@ -8,11 +8,20 @@ from typing import NoReturn
 import typer
 from rich.text import Text
 
-from unlearnlog.cli import erasing, exchange, history, listing, pictures
+from unlearnlog.cli import erasing, exchange, history, listing, pictures, reporting
 from unlearnlog.cli.app import app, err
 from unlearnlog.errors import Interrupted, UnlearnlogError
 
-__all__ = ["app", "erasing", "exchange", "history", "listing", "main", "pictures"]
+__all__ = [
+    "app",
+    "erasing",
+    "exchange",
+    "history",
+    "listing",
+    "main",
+    "pictures",
+    "reporting",
+]
 
 
 def main() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageDraw, ImageFont
 
 from unlearnlog.errors import UsageError
+from unlearnlog.report.files import write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,19 +60,6 @@ def save(sheet: Image.Image, path: Path) -> None:
         raise UsageError(
             f"'{path}' is not the name of a PNG", fix=f"write to {path.stem}.png"
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(suffix=".png", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                sheet.save(file, "PNG")
-            Path(name).chmod(0o644)  # a temporary file is its owner's alone
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"'{path}' cannot be written: {error.strerror}",
-            fix="give another path after -o",
-        ) from error
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    write(file.getvalue(), path)

@@ -1,0 +1,116 @@
+"""The command that lays everything on one page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from unlearnlog.cli.app import (
+    ConceptsOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LedgerOption,
+    answer,
+    app,
+    err,
+    list_facts,
+    start,
+)
+from unlearnlog.errors import UsageError
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.content import Findings
+
+Format = Literal["html", "md", "json"]
+
+
+@app.command()
+def report(
+    rev: Annotated[
+        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
+    ] = "HEAD",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file to write.")
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="html, md or json; else by the file's ending."),
+    ] = None,
+    pictures: Annotated[
+        int,
+        typer.Option(
+            "--pictures", min=0, max=20, help="Prompts of each concept; 0 paints none."
+        ),
+    ] = 2,
+    policy: Annotated[
+        str, typer.Option("--policy", help="How to paint; else as the entry's own.")
+    ] = "",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lay a history on one page, for somebody who must decide whether to release."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.files import write
+    from unlearnlog.report.terminal import Bars
+
+    chosen = _form(output, form, as_json=as_json)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    with Bars(err) as bars:
+        found = where.report(rev, pictures=pictures, policy=policy or None, watch=bars)
+    if output is not None:
+        write(_written(found, chosen).encode("utf-8"), output)
+    if as_json or output is None:
+        typer.echo(_written(found, "json" if as_json else chosen), nl=False)
+        return
+    facts = {
+        "report": str(output),
+        "verdict": found.judgement.sentence,
+        "bytes": str(output.stat().st_size),
+    }
+    answer(None, lambda: list_facts(facts))
+
+
+def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
+    """Return the form that was asked for: by its name, or by the file's ending."""
+    if form is not None:
+        return form
+    if output is None:
+        if as_json:
+            return "json"
+        raise UsageError(
+            "nobody said where to write the report", fix="add -o report.html"
+        )
+    endings: dict[str, Format] = {
+        ".html": "html",
+        ".htm": "html",
+        ".md": "md",
+        ".json": "json",
+    }
+    if output.suffix.lower() not in endings:
+        raise UsageError(
+            f"the ending of '{output}' does not say what to write",
+            fix="give it the ending .html, .md or .json, or add --format",
+        )
+    return endings[output.suffix.lower()]
+
+
+def _written(found: Findings, form: Format) -> str:
+    """Return the report in one of its forms."""
+    if form == "html":
+        from unlearnlog.report.html import html
+
+        return html(found)
+    if form == "md":
+        from unlearnlog.report.markdown import markdown
+
+        return markdown(found)
+    from unlearnlog.findings.content import as_data
+
+    return json.dumps(as_data(found), ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""What a history of erasures comes to, as values: what every report is drawn from."""

@@ -1,0 +1,103 @@
+"""All of a report from a history, the concepts and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from unlearnlog.findings.content import Findings, Method, Pair, Step
+from unlearnlog.findings.harm import graph
+from unlearnlog.findings.judgement import judgement, weakest
+from unlearnlog.findings.nats import nats, relations
+from unlearnlog.findings.triangle import triangle
+
+if TYPE_CHECKING:
+    from unlearnlog.graph.world import World
+    from unlearnlog.policy import Limit, Policy
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about.
+
+    Attributes:
+        model: The base's name.
+        base: Its digest.
+        revision: What the revision was called.
+        world: The concepts.
+        policy: The last entry's policy; None where there is none of that name.
+    """
+
+    model: str
+    base: str
+    revision: str
+    world: World
+    policy: Policy | None
+
+
+def gather(
+    subject: Subject,
+    steps: Sequence[Step],
+    pairs: Sequence[Pair] = (),
+    unpainted: int = 0,
+) -> Findings:
+    """Return everything that a report says.
+
+    Args:
+        subject: What it is about.
+        steps: The history up to the revision, oldest first; at least one.
+        pairs: Pictures before and after.
+        unpainted: How many more there was no room for.
+    """
+    rows = triangle(steps)
+    return Findings(
+        model=subject.model,
+        base=subject.base,
+        revision=subject.revision,
+        judgement=judgement(steps, subject.policy),
+        weakest=weakest(steps, rows),
+        steps=tuple(steps),
+        pairs=tuple(pairs),
+        unpainted=unpainted,
+        graph=graph(steps, subject.world),
+        triangle=rows,
+        nats=nats(steps),
+        relations=relations(steps),
+        method=_method(subject.policy, steps[-1]),
+    )
+
+
+def _method(policy: Policy | None, last: Step) -> Method:
+    made_with = last.entry.made_with
+    if policy is None:
+        return Method(
+            policy=last.entry.policy,
+            known=False,
+            judge="",
+            sampling="",
+            limits=(),
+            probes={},
+            made_with=made_with,
+        )
+    sampling = policy.sampling
+    return Method(
+        policy=policy.name,
+        known=True,
+        judge=policy.judge,
+        sampling=f"{sampling.steps} steps, guidance {sampling.guidance:g}",
+        limits=tuple(_said(limit) for limit in policy.limits),
+        probes=policy.probes.model_dump(),
+        made_with=made_with,
+    )
+
+
+def _said(limit: Limit) -> str:
+    """Say what a limit asks for."""
+    least, most = limit.at_least, limit.at_most
+    asks = [] if least is None else [f"at least {least:g}"]
+    asks += [] if most is None else [f"at most {most:g}"]
+    text = f"{limit.reading} {' and '.join(asks)}"
+    text += " of base" if limit.of_base else ""
+    text += ", whole interval" if limit.on == "interval" else ""
+    return text + (", where it is read" if limit.optional else "")

@@ -1,0 +1,139 @@
+"""May it be released? What the policy said, and what is weakest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
+from unlearnlog.policy import N_LEAST
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
+    from unlearnlog.reading import Reading
+
+_SAYS: Final[dict[Word, str]] = {
+    "passed": "Every limit of the policy “{policy}” holds after the last entry.",
+    "failed": "{n} of the policy “{policy}” {do} not hold after the last entry.",
+    "undecided": "{n} of the policy “{policy}” could not be decided; somebody "
+    "accepted that.",
+    "unmeasured": "Nobody looked after the last entry, so nothing is known of this "
+    "model.",
+}
+
+
+def judgement(steps: Sequence[Step], policy: Policy | None = None) -> Judgement:
+    """Return what the policy said of the last entry, in a word and in a sentence.
+
+    Args:
+        steps: The history; at least one.
+        policy: The last entry's policy, where one of its name is known.
+    """
+    last = steps[-1].entry
+    said, word = last.verdict, word_of(last)
+    n = len(said.failures if word == "failed" else said.undecided)
+    limits = "A limit" if n == 1 else f"{n} limits"
+    do = "does" if n == 1 else "do"
+    doubted = tuple(
+        step.number for step in steps[:-1] if word_of(step.entry) != "passed"
+    )
+    return Judgement(
+        word=word,
+        sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do),
+        failures=said.failures,
+        undecided=said.undecided,
+        doubted=doubted,
+        caveat=_caveat(steps[-1], policy),
+    )
+
+
+def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, ...]:
+    """Return the worst erased concept, kept concept, return and drift."""
+    last = steps[-1]
+    return (
+        _erased(last),
+        _kept(last),
+        _returned(triangle, last),
+        _drift(last),
+    )
+
+
+def word_of(entry: Entry) -> Word:
+    """Return what the policy said of an entry, in a word."""
+    said = entry.verdict
+    if said.failures or not said.passed:
+        return "failed"
+    if said.undecided:
+        return "undecided"
+    return "passed" if entry.readings else "unmeasured"
+
+
+def _caveat(last: Step, policy: Policy | None) -> str:
+    """Say what the policy does not ask, although there is something to ask."""
+    if policy is None or word_of(last.entry) == "unmeasured":
+        return ""
+    asked = {limit.reading for limit in policy.limits}
+    own = {concept.name for concept in last.entry.concepts}
+    open_ = []
+    if {*last.live} - own and not asked & {"presence", "resurgence"}:
+        open_.append("what was erased before that entry")
+    if "presence" not in asked:
+        open_.append("any single kept concept")
+    return f"It sets no limit on {' or on '.join(open_)}." if open_ else ""
+
+
+def _erased(last: Step) -> Weakness:
+    title = "Erased concept that shows most"
+    found = [r for name in last.live if (r := last.presence(name))]
+    if not found:
+        return Weakness(title, None, "no erased concept was looked at")
+    worst = max(found, key=lambda r: (r.value, r.high))
+    note = "share of its prompts that show it"
+    if not worst.value:
+        note = f"no picture shows any of {len(found)}; this one is known least well"
+    if unread := len(last.live) - len(found):
+        note += f"; {unread} more were not looked at"
+    return Weakness(title, worst, note + _few(worst))
+
+
+def _kept(last: Step) -> Weakness:
+    title = "Kept concept that lost most"
+    found = [
+        r
+        for r in last.entry.readings
+        if r.probe == "presence" and r.better == "higher" and r.base is not None
+    ]
+    if not found:
+        return Weakness(title, None, "no kept concept was looked at")
+    worst = max(found, key=lambda r: ((r.base or 0) - r.value, (r.base or 0) - r.low))
+    lost = sum((r.base or 0) > r.value for r in found)
+    note = f"share of its prompts that show it; {lost} of {len(found)} lost any"
+    if not lost:
+        note = f"none of {len(found)} lost any; this one is known least well"
+    return Weakness(title, worst, note + _few(worst))
+
+
+def _returned(triangle: Iterable[Row], last: Step) -> Weakness:
+    title = "Erased concept most likely to be back"
+    found = [back for row in triangle if (back := row.back[last.number - 1])]
+    if not found:
+        return Weakness(title, None, "no concept was looked at twice")
+    worst = max(found, key=lambda r: (r.high, r.value))
+    more = sum(r.value > 0 for r in found)
+    note = f"more than right after its erasure; {more} of {len(found)} show more"
+    return Weakness(title, worst, note + _few(worst))
+
+
+def _drift(last: Step) -> Weakness:
+    title = "Drift of prompts that stay"
+    found = [r for r in last.entry.readings if r.probe == "drift"]
+    if not found:
+        return Weakness(title, None, "no drift was read")
+    worst = max(found, key=lambda r: r.value)
+    return Weakness(title, worst, "by which the predicted noise has moved")
+
+
+def _few(reading: Reading) -> str:
+    """Say so where too few pictures stand behind a share to decide anything."""
+    return "" if reading.n >= N_LEAST else f"; under {N_LEAST} pictures, a screen"

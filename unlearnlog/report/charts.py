@@ -1,0 +1,148 @@
+"""Where the marks of a chart over time are drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.content import Series, Step
+
+WIDTH: Final = 960.0
+HEIGHT: Final = 260.0
+LEFT: Final = 52.0
+RIGHT: Final = 132.0
+TOP: Final = 16.0
+BOTTOM: Final = 62.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One reading, and what it was on the base.
+
+    Attributes:
+        x: In pixels.
+        y: Of the value.
+        low: Of the interval's lower end.
+        high: Of its upper end.
+        base: Of the base's value; None where there is none.
+        title: What it says, in words.
+    """
+
+    x: float
+    y: float
+    low: float
+    high: float
+    base: float | None
+    title: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """The marks of one series.
+
+    Attributes:
+        name: What they are read of.
+        marks: From left to right.
+        path: They, joined, as SVG writes it.
+    """
+
+    name: str
+    marks: tuple[Mark, ...]
+    path: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis with what is written there.
+
+    Attributes:
+        at: In pixels.
+        text: What is written.
+    """
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A measure over the history.
+
+    Attributes:
+        measure: The probe.
+        lines: One for each concept.
+        across: Steps.
+        up: Values, in nats.
+        height: In pixels.
+    """
+
+    measure: str
+    lines: tuple[Line, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    height: float = HEIGHT
+
+
+def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Chart:
+    """Return the chart of one measure; without lines where nothing was read."""
+    mine = [each for each in series if each.measure == measure]
+    readings = [reading for each in mine for _, reading in each.points]
+    if not readings:
+        return Chart(measure, (), (), ())
+    top = max(max(r.value, r.high, r.base or 0.0) for r in readings)
+    bottom = min(0.0, *(min(r.value, r.low) for r in readings))
+    marks = ticks(bottom, top)
+    low, high = marks[0], marks[-1]
+
+    def up(value: float) -> float:
+        share = (value - low) / (high - low)
+        return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
+
+    def across(number: int) -> float:
+        share = (number - steps[0].number + 0.5) / len(steps)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    lines = []
+    for each in mine:
+        found = tuple(
+            Mark(
+                across(number),
+                up(r.value),
+                up(r.low),
+                up(r.high),
+                None if r.base is None else up(r.base),
+                f"{each.concept}, entry {number}: {r.value:.2f} nats "
+                f"({r.low:.2f} to {r.high:.2f}, n = {r.n})"
+                + ("" if r.base is None else f", base {r.base:.2f}"),
+            )
+            for number, r in each.points
+        )
+        path = "M" + " L".join(f"{mark.x} {mark.y}" for mark in found)
+        lines.append(Line(each.concept, found, path))
+    every = math.ceil(len(steps) / 24)
+    return Chart(
+        measure,
+        tuple(lines),
+        tuple(
+            Tick(across(step.number), f"{step.number} {step.names}")
+            for step in steps[::every]
+        ),
+        tuple(Tick(up(value), f"{value:g}") for value in marks),
+    )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round numbers that span an interval, four to seven of them.
+
+    Example:
+        >>> ticks(0.0, 2.77)
+        [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    """
+    span = max(high - low, 1e-9)
+    unit = 10.0 ** math.floor(math.log10(span / 5))
+    step = next(unit * m for m in (1, 2, 5, 10) if span / (unit * m) <= 6)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]

@@ -1,0 +1,119 @@
+"""A report as one file of HTML that asks nobody for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from unlearnlog.report import wording
+from unlearnlog.report.charts import WIDTH, chart
+from unlearnlog.report.layout import layout
+from unlearnlog.report.recent import recent, tabled
+from unlearnlog.resources import PACKAGE
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.content import Findings, Harm, Pair
+
+TEMPLATES: Final = PACKAGE / "report" / "templates"
+
+CHARTS: Final = ("judge-mi", "bound-mi", "drift")
+"""Measures that are drawn; the others stand in tables."""
+
+
+def html(findings: Findings) -> str:
+    """Return the whole page; every text of somebody's is escaped."""
+    n_steps, (findings, omitted) = len(findings.steps), recent(findings)
+    drawn = (chart(m, findings.nats, findings.steps) for m in CHARTS)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            f=findings,
+            n_steps=n_steps,
+            omitted=omitted,
+            tabled=tabled(findings),
+            place=layout(findings.graph),
+            charts=[each for each in drawn if each.lines],
+            chart_width=WIDTH,
+            states=[[_state(each) for each in harm] for harm in findings.graph.harm],
+            ties=_ties(findings),
+            groups=_groups(findings.pairs),
+            names=[f"{s.number} of {n_steps}: {s.names}" for s in findings.steps],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "value": wording.value,
+        "interval": wording.interval,
+        "base": wording.base,
+        "meaning": wording.meaning,
+        "points": wording.points,
+        "outcome": wording.outcome,
+        "moment": wording.moment,
+        "level": wording.level,
+    }
+    made.globals |= {"WORD": wording.WORD, "MARK": wording.MARK}
+    return made
+
+
+def _state(harm: Harm) -> dict[str, Any]:
+    """Return how a concept's mark looks after a step, and what is said of it."""
+    return {"look": look(harm), "text": said(harm), "title": described(harm)}
+
+
+def look(harm: Harm) -> str:
+    """Return the classes of a concept's mark."""
+    sure = " sure" if harm.sure else ""
+    level = wording.level(harm.damage) if harm.status == "kept" else 0
+    return f"node {harm.status} d{level}{sure}"
+
+
+def said(harm: Harm) -> str:
+    """Return what stands beside a concept: its damage where there is one, or a word."""
+    if harm.status == "kept":
+        text = wording.points(harm)
+        return "" if text == "0" else text
+    return "erased" if harm.status == "erased" else "not read"
+
+
+def described(harm: Harm) -> str:
+    """Return a sentence on a concept."""
+    seen = harm.presence
+    if seen is None:
+        return f"{harm.concept}: {said(harm)}"
+    shown = f"{wording.value(seen)} of its prompts show it"
+    numbers = f"{wording.interval(seen)}, n = {seen.n}, base {wording.base(seen)}"
+    what = "erased; " if harm.status == "erased" else ""
+    return f"{harm.concept}: {what}{shown} ({numbers})"
+
+
+def _groups(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+    """Return the pairs by the concept beside which they are shown, in their order."""
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.about, []).append(pair)
+    return found
+
+
+def _ties(findings: Findings) -> list[tuple[str, str, str]]:
+    """Return the edges that are drawn: a shared box says sibling already."""
+    family = {node.name: node.family for node in findings.graph.nodes}
+    return [
+        (edge.one, edge.other, edge.type)
+        for edge in findings.graph.edges
+        if edge.type in ("look-alike", "synonym")
+        or (edge.type == "sibling" and family[edge.one] != family[edge.other])
+    ]

@@ -1,0 +1,240 @@
+"""A report as Markdown: the same content, every figure as its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from unlearnlog.report import wording
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.content import Findings, Row, Step, Weakness
+    from unlearnlog.reading import Reading
+
+Cells = Sequence[object]
+
+
+def markdown(findings: Findings) -> str:
+    """Return the whole report; pictures stand at the end, as links to themselves."""
+    parts = (_verdict, _pictures, _graph, _triangle, _nats, _entries, _method, _images)
+    lines = [line for part in parts for line in part(findings)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int] = ()) -> list[str]:
+    """Return a table; what is in a cell cannot break out of it.
+
+    Args:
+        head: Titles of its columns.
+        rows: Its cells.
+        numbers: Columns that are set to the right.
+    """
+    rule = ["--:" if i in numbers else "---" for i in range(len(head))]
+    lines = [_line(head), f"|{'|'.join(rule)}|"]
+    return ["", *lines, *(_line(row) for row in rows), ""]
+
+
+def _line(cells: Cells) -> str:
+    return "| " + " | ".join(_safe(str(cell)) for cell in cells) + " |"
+
+
+def _safe(text: str) -> str:
+    """Return a text that Markdown and HTML take for nothing but itself."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    for sign in "\\`*_[]|":
+        flat = flat.replace(sign, "\\" + sign)
+    return flat
+
+
+def _numbers(reading: Reading) -> tuple[str, str, str, str]:
+    shown = wording.value(reading), wording.interval(reading)
+    return (*shown, str(reading.n), wording.base(reading))
+
+
+def _verdict(f: Findings) -> Iterator[str]:
+    said, last = f.judgement, f.last
+    yield f"# {len(last.live)} concepts erased from {_safe(f.model)}"
+    yield ""
+    yield f"**{wording.MARK[said.word]} {wording.WORD[said.word]}.** " + _safe(
+        said.sentence
+    )
+    yield ""
+    if said.caveat:
+        yield _safe(said.caveat)
+        yield ""
+    yield from (f"- does not hold: {_safe(each)}" for each in said.failures)
+    yield from (f"- undecided: {_safe(each)}" for each in said.undecided)
+    if said.doubted:
+        numbers = ", ".join(map(str, said.doubted))
+        yield f"- recorded against a limit, in doubt or without a look: entry {numbers}"
+    head = ("weakest", "of", "value", "95 %", "n", "base", "note")
+    yield from table(head, map(_weak, f.weakest), (2, 4, 5))
+    yield f"Erased now: {_safe(', '.join(last.live)) or 'nothing'}."
+    yield ""
+
+
+def _weak(weakness: Weakness) -> Cells:
+    if weakness.reading is None:
+        return weakness.title, "", "", "", "", "", weakness.note
+    return (
+        weakness.title,
+        weakness.reading.concept,
+        *_numbers(weakness.reading),
+        weakness.note,
+    )
+
+
+def _pictures(f: Findings) -> Iterator[str]:
+    if not f.pairs:
+        return
+    yield "## Before and after"
+    yield ""
+    yield "From the same starting noise: the base's picture, and this model's."
+    yield ""
+    head = ("beside", "role", "shows", "prompt", "seed", "before", "after")
+    yield _line(head)
+    yield "|---|---|---|---|--:|---|---|"
+    for i, pair in enumerate(f.pairs, 1):
+        texts = pair.about, pair.role, pair.shows, pair.prompt, pair.seed
+        yield f"{_line(texts)} ![before][before-{i}] | ![after][after-{i}] |"
+    yield ""
+    if f.unpainted:
+        yield f"{f.unpainted} more prompts are left out."
+        yield ""
+
+
+def _images(f: Findings) -> Iterator[str]:
+    for i, pair in enumerate(f.pairs, 1):
+        yield f"[before-{i}]: {pair.before}"
+        yield f"[after-{i}]: {pair.after}"
+
+
+def _graph(f: Findings) -> Iterator[str]:
+    yield "## What each erasure did to everything else"
+    yield ""
+    yield f"Change of presence in points, after each entry; {wording.ERASED} is erased,"
+    yield f"{wording.UNREAD} was not read."
+    ties: dict[str, list[str]] = {}
+    for edge in f.graph.edges:
+        if edge.type == "look-alike":
+            ties.setdefault(edge.one, []).append(edge.other)
+            ties.setdefault(edge.other, []).append(edge.one)
+    head = ("concept", "family", "look-alike", *(s.number for s in f.steps))
+    rows = (
+        (
+            node.name,
+            node.family,
+            ", ".join(ties.get(node.name, ())),
+            *(wording.points(harm[i]) for harm in f.graph.harm),
+        )
+        for i, node in enumerate(f.graph.nodes)
+    )
+    yield from table(head, rows, range(3, len(head)))
+    if f.graph.left_out:
+        yield f"{f.graph.left_out} concepts that lost least are left out."
+        yield ""
+    if f.relations:
+        yield "Loss of kept concepts by their relation to what was erased:"
+        head = ("entry", "of", "relation", "loss", "95 %", "n")
+        found = (
+            (number, r.concept, r.probe[7:], *_numbers(r)[:3])
+            for number, r in f.relations
+        )
+        yield from table(head, found, (0, 3, 5))
+
+
+def _triangle(f: Findings) -> Iterator[str]:
+    yield "## Does anything come back?"
+    yield ""
+    yield "Share of each erased concept's prompts that show it, in percent, after each"
+    yield "entry; and its presence now less that right after its own erasure."
+    head = ("erased", *(s.number for s in f.steps), "resurgence", "95 %, points")
+    rows = ((row.concept, *_shown(row), *_back(row)) for row in f.triangle)
+    yield from table(head, rows, range(1, len(f.steps) + 2))
+    head = ("concept", "entry", "presence", "95 %", "n", "base")
+    cells = (
+        (row.concept, number, *_numbers(cell))
+        for row in f.triangle
+        for number, cell in enumerate(row.shown, 1)
+        if cell
+    )
+    yield from table(head, cells, (1, 2, 4, 5))
+
+
+def _shown(row: Row) -> Iterator[str]:
+    for cell, erased in zip(row.shown, row.erased_at, strict=True):
+        yield f"{100 * cell.value:.0f}" if cell else "?" if erased else ""
+
+
+def _back(row: Row) -> tuple[str, str]:
+    back = row.back[-1]
+    return (wording.value(back), wording.interval(back)) if back else (wording.DASH, "")
+
+
+def _nats(f: Findings) -> Iterator[str]:
+    yield "## Information left, in nats"
+    head = ("measure", "of", "entry", "value", "95 %", "n", "base")
+    rows = (
+        (each.measure, each.concept, number, *_numbers(reading))
+        for each in f.nats
+        for number, reading in each.points
+    )
+    yield from table(head, rows, (2, 3, 5, 6))
+
+
+def _entries(f: Findings) -> Iterator[str]:
+    yield "## Every entry, every reading"
+    head = ("entry", "id", "what", "eraser", "policy", "verdict", "seconds")
+    yield from table(head, map(_entry, f.steps), (0, 6))
+    head = ("entry", "reading", "of", "value", "95 %", "n", "base")
+    rows = (
+        (step.number, r.probe, r.concept, *_numbers(r))
+        for step in f.steps
+        for r in step.entry.readings
+    )
+    yield from table(head, rows, (0, 3, 5, 6))
+
+
+def _entry(step: Step) -> Cells:
+    entry = step.entry
+    return (
+        step.number,
+        entry.id[:12],
+        f"{entry.kind} {step.names}",
+        entry.eraser.name,
+        entry.policy,
+        wording.outcome(entry),
+        f"{entry.seconds:.0f}",
+    )
+
+
+def _method(f: Findings) -> Iterator[str]:
+    how, last = f.method, f.last.entry
+    yield "## How it was measured"
+    facts = {"policy": how.policy}
+    if how.known:
+        facts |= {
+            "limits": "; ".join(how.limits) or "none",
+            "pictures": how.sampling,
+            "judge": how.judge,
+            "asked for": ", ".join(f"{k} {n}" for k, n in how.probes.items()),
+        }
+    facts |= {
+        "seeds": ", ".join(str(step.entry.seed) for step in f.steps),
+        "base": f.base,
+        "state": last.state.after,
+        "entry": last.id,
+        **how.made_with,
+    }
+    yield from table(("what", "is"), facts.items())
+    head = ("entry", "digest", "state after it", "delta")
+    rows = (
+        (
+            step.number,
+            step.entry.id,
+            step.entry.state.after,
+            step.entry.delta.digest if step.entry.delta else "none",
+        )
+        for step in f.steps
+    )
+    yield from table(head, rows, (0,))

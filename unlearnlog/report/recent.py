@@ -1,0 +1,75 @@
+"""The part of a long history that a page has room for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.content import Findings, Row, Step
+
+MOST_STEPS: Final = 60
+"""Entries that are drawn, and erased concepts: 60 columns and 60 rows."""
+
+MOST_READINGS: Final = 8000
+"""Rows of the tables that hold every reading of an entry."""
+
+
+def recent(findings: Findings) -> tuple[Findings, str]:
+    """Return what fits, and a sentence on what does not; no text if all of it does.
+
+    The last entries stay, and of the erased concepts those most likely to be back.
+    """
+    n, n_rows = len(findings.steps), len(findings.triangle)
+    if max(n, n_rows) <= MOST_STEPS:
+        return findings, ""
+    first = max(0, n - MOST_STEPS)
+    ranked = sorted(findings.triangle, key=_likelihood, reverse=True)[:MOST_STEPS]
+    rows = (row for row in findings.triangle if row in ranked)
+    kept = replace(
+        findings,
+        steps=findings.steps[first:],
+        graph=replace(findings.graph, harm=findings.graph.harm[first:]),
+        triangle=tuple(_later(row, first) for row in rows),
+        nats=tuple(
+            replace(each, points=tuple(p for p in each.points if p[0] > first))
+            for each in findings.nats
+            if each.points[-1][0] > first
+        ),
+        relations=tuple(each for each in findings.relations if each[0] > first),
+    )
+    parts = []
+    if first:
+        parts.append(f"the last {len(kept.steps)} of {n} entries")
+    if n_rows > MOST_STEPS:
+        n_kept = len(kept.triangle)
+        parts.append(f"the {n_kept} of {n_rows} erased concepts most likely to be back")
+    said = f"This page shows {' and '.join(parts)}. The report as JSON holds all of it."
+    return kept, said
+
+
+def tabled(findings: Findings) -> list[Step]:
+    """Return the entries whose readings are all listed: the last ones that fit."""
+    found: list[Step] = []
+    room = MOST_READINGS
+    for step in reversed(findings.steps):
+        room -= len(step.entry.readings)
+        if found and room < 0:
+            break
+        found.append(step)
+    return found[::-1]
+
+
+def _likelihood(row: Row) -> tuple[float, float]:
+    """Return by what rows are ranked: how much of the concept may show now."""
+    now = row.shown[-1]
+    return (now.value, now.high) if now else (-1.0, -1.0)
+
+
+def _later(row: Row, first: int) -> Row:
+    return replace(
+        row,
+        shown=row.shown[first:],
+        back=row.back[first:],
+        erased_at=row.erased_at[first:],
+    )

@@ -1,0 +1,147 @@
+"""Numbers and dates as a person reads them, the same in every form of a report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.findings.judgement import word_of
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
+    from unlearnlog.findings.content import Harm
+    from unlearnlog.reading import Reading
+
+MINUS: Final = "\N{MINUS SIGN}"
+DASH: Final = "\N{EN DASH}"
+ERASED: Final = "✕"
+UNREAD: Final = "?"
+
+MEANING: Final = {
+    "ua": "share of its prompts that no longer show it",
+    "ua.alias": "the same, asked for by its other names",
+    "ira": "share of kept prompts of its own kind that still show what they name",
+    "cra": "the same for the other kind",
+    "nra": "the same for its neighbours",
+    "ora": "the same for the rest of its kind",
+    "alike": "the same for its look-alike",
+    "presence": "share of its own prompts that show it",
+    "lands.subject": "the subject beside it is still painted",
+    "lands.style": "the style beside it is still painted",
+    "lands.anchor": "pictures show what the target shows",
+    "lands.reject": "pictures show nothing that is known",
+    "floor": "the target's prompts show it, on the base",
+    "family.erased": "its family's word still shows it",
+    "family.sibling": "its family's word shows another member",
+    "family.beside": "with what stands beside it in the prompt",
+    "resurgence": "presence now less that right after its erasure",
+    "fd": "how far kept pictures moved as a set, Frechet",
+    "kid": "how far kept pictures moved as a set, KID",
+    "judge-mi": "what a picture still says of the concept, to the base as judge",
+    "bound-mi": "how far its prompt is from the target's",
+    "self-mi": "what its prompt says beyond its context",
+    "self-mi.gap": "the two-loss estimate less that one: how far to trust it",
+    "drift": "how far the noise predicted for other prompts has moved",
+}
+"""What a reading says, by its probe."""
+
+WORD: Final = {
+    "passed": "Passed",
+    "failed": "Refused",
+    "undecided": "Undecided",
+    "unmeasured": "Not measured",
+}
+"""What a judgement is called."""
+
+MARK: Final = {"passed": "✓", "failed": "✕", "undecided": "?", "unmeasured": DASH}
+"""The sign beside it: colour alone says nothing."""
+
+
+def value(reading: Reading, number: float | None = None) -> str:
+    """Write a number in the unit of a reading: its own, or another one.
+
+    Shares and differences are percent and points, to one digit.
+    """
+    found = reading.value if number is None else number
+    if reading.unit == "share":
+        return f"{100 * found:.1f} %"
+    if reading.unit == "difference":
+        return f"{_signed(100 * found)} points"
+    return f"{_plain(found)} {reading.unit}"
+
+
+def interval(reading: Reading) -> str:
+    """Write its interval, without the unit."""
+    scale = 100 if reading.unit in ("share", "difference") else 1
+    if reading.unit == "difference":
+        return f"{_signed(scale * reading.low)} to {_signed(scale * reading.high)}"
+    if scale == 1:
+        return f"{_plain(reading.low)} to {_plain(reading.high)}"
+    return f"{scale * reading.low:.1f} to {scale * reading.high:.1f}"
+
+
+def base(reading: Reading) -> str:
+    """Write what it was on the base; nothing where nobody knows."""
+    return "" if reading.base is None else value(reading, reading.base)
+
+
+def meaning(probe: str) -> str:
+    """Say what a probe reads; nothing for an unknown one."""
+    if probe.startswith("damage."):
+        return f"loss of kept concepts, by their relation: {probe[7:]}"
+    return MEANING.get(probe, "")
+
+
+def outcome(entry: Entry) -> str:
+    """Write what the policy said of an entry, with its sign."""
+    word = word_of(entry)
+    return f"{MARK[word]} {WORD[word].lower()}"
+
+
+def moment(text: str) -> str:
+    """Write a time as people do, to the minute; what is no time stays as it is.
+
+    Example:
+        >>> moment("2026-01-02T03:04:05+00:00")
+        '2 January 2026, 03:04 UTC'
+    """
+    try:
+        found = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{found.day} {found:%B %Y, %H:%M} UTC"
+
+
+def points(harm: Harm) -> str:
+    """Write a damage in points; a sign where there is none to write."""
+    if harm.damage is None:
+        return ERASED if harm.status == "erased" else UNREAD
+    return _signed(-100 * harm.damage, digits=0)
+
+
+def level(share: float | None) -> int:
+    """Return which of six steps of a colour scale a share or a loss is on.
+
+    Example:
+        >>> [level(x) for x in (None, 0.0, 0.03, 0.08, 0.2, 0.4, 0.9)]
+        [0, 0, 1, 2, 3, 4, 5]
+    """
+    if share is None or share <= 0:
+        return 0
+    return next((i for i, top in enumerate(STEPS, 1) if share <= top), 5)
+
+
+STEPS: Final = (0.05, 0.10, 0.25, 0.50)
+"""Upper ends of the steps of a colour scale; the last one has none."""
+
+
+def _signed(number: float, digits: int = 1) -> str:
+    text = f"{abs(number):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return f"{MINUS if number < 0 else '+'}{text}"
+
+
+def _plain(number: float) -> str:
+    text = f"{abs(number):.2f}"
+    return f"{MINUS if number < 0 and float(text) else ''}{text}"

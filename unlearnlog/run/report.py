@@ -1,0 +1,85 @@
+"""Looking back at a history: gather what a report says, and paint its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from unlearnlog.errors import PolicyError, UsageError
+from unlearnlog.findings.content import Step
+from unlearnlog.findings.gather import Subject, gather
+from unlearnlog.policy import Policy
+from unlearnlog.run.beside import beside
+from unlearnlog.run.place import live_concepts
+from unlearnlog.watch import Unwatched
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import EntryId
+    from unlearnlog.findings.content import Findings
+    from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to read.
+
+    Attributes:
+        rev: Up to which entry.
+        pictures: Prompts of each erased concept that are painted; 0 for no pictures.
+        policy: By which pictures are painted; None for the last entry's own.
+        watch: Who wants to see it advance.
+    """
+
+    rev: str = "HEAD"
+    pictures: int = 2
+    policy: Policy | None = None
+    watch: Watch = field(default_factory=Unwatched)
+
+
+def report(at: Place, wish: Wish) -> Findings:
+    """Return everything that is known of a revision.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: It is the base, of which there is nothing to report.
+    """
+    head = at.resolved(wish.rev)
+    if head is None:
+        raise UsageError(
+            f"'{wish.rev}' is the base: nothing is erased there, so there is nothing "
+            "to report",
+            fix="erase something first, or name an entry: unlearnlog log",
+        )
+    steps = _steps(at, head)
+    policy = wish.policy or _policy_called(steps[-1].entry.policy)
+    subject = Subject(
+        model=at.manifest.source,
+        base=at.manifest.root,
+        revision=wish.rev,
+        world=at.book([c for step in steps for c in step.entry.concepts]).world,
+        policy=policy,
+    )
+    if not wish.pictures:
+        return gather(subject, steps)
+    pairs, unpainted = beside(
+        at, head, each=wish.pictures, policy=policy, watch=wish.watch
+    )
+    return gather(subject, steps, pairs, unpainted)
+
+
+def _steps(at: Place, head: EntryId) -> tuple[Step, ...]:
+    history = at.the_ledger().history(head)
+    return tuple(
+        Step(number, entry, tuple(live_concepts(history[:number])))
+        for number, (_, entry) in enumerate(history, 1)
+    )
+
+
+def _policy_called(name: str) -> Policy | None:
+    """Return the policy of that name that ships; None where none does."""
+    try:
+        return Policy.load(name)
+    except PolicyError:
+        return None
