@@ -1,5 +1,7 @@
 """Evidence made by hand, with every answer written down."""
 
+from typing import Any
+
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.probes.evidence import Evidence, Looked, Seen
@@ -16,7 +18,9 @@ def seen(subject, style, *, base=None, now=None, seed=0):
 
 
 def looked(concept=PICASSO, **seen_of):
-    tuples = {key: tuple(value) for key, value in seen_of.items() if key != "near"}
+    tuples: dict[str, Any] = {
+        key: tuple(value) for key, value in seen_of.items() if key != "near"
+    }
     return Looked(concept, near=frozenset(seen_of.get("near", ())), **tuples)
 
 

@@ -95,6 +95,7 @@ class NearestMean:
         self.n_judged = 0
 
     name = "nearest mean"
+    identity = "nearest mean"
 
     def features(self, painted):
         return painted.latents.flatten(1)

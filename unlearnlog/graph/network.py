@@ -99,14 +99,12 @@ def add_similar(
         similarity: Cosine of two concepts' text by pair of names, either order.
         nearest: How many edges leave each concept.
     """
-    names = {name for pair in similarity for name in pair}
-    for name in sorted(names):
-        rows = [
-            (cosine, *({*pair} - {name}))
-            for pair, cosine in similarity.items()
-            if name in pair
-        ]
-        for cosine, other in sorted(rows, reverse=True)[:nearest]:
+    rows: dict[str, list[tuple[float, str]]] = {}
+    for (one, other), cosine in similarity.items():
+        rows.setdefault(one, []).append((cosine, other))
+        rows.setdefault(other, []).append((cosine, one))
+    for name, found in rows.items():
+        for cosine, other in sorted(found, reverse=True)[:nearest]:
             _join(graph, name, other, "similar", weight=cosine)
 
 

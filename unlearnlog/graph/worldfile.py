@@ -235,7 +235,7 @@ def relations_of(file: WorldFile, source: str) -> dict[tuple[str, str], str]:
                     f"no concept '{name}'",
                     fix=f"{hint}add [concepts.{name!r}], or leave the relation out",
                 )
-        both = {(row.one, row.other): row.type}
+        both: dict[tuple[str, str], str] = {(row.one, row.other): row.type}
         both[row.other, row.one] = _BACK.get(row.type, row.type)
         if row.one == row.other or any(
             found.get(pair, kind) != kind for pair, kind in both.items()
