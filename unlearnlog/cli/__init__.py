@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import NoReturn
 
 import typer
 from rich.text import Text
 
-from unlearnlog.cli import erasing, exchange, history, listing, pictures, reporting
+from unlearnlog.cli import (
+    erasing,
+    exchange,
+    history,
+    listing,
+    looking,
+    pictures,
+    reporting,
+)
 from unlearnlog.cli.app import app, err
 from unlearnlog.errors import Interrupted, UnlearnlogError
 
@@ -18,6 +27,7 @@ __all__ = [
     "exchange",
     "history",
     "listing",
+    "looking",
     "main",
     "pictures",
     "reporting",
@@ -26,6 +36,7 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; every error of ours ends here, with its exit code."""
+    warnings.showwarning = _warn
     try:
         code = app(standalone_mode=False)
     except UnlearnlogError as error:
@@ -42,6 +53,11 @@ def main() -> None:
     if code == Interrupted.exit_code:
         _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
     sys.exit(code or 0)
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Say a warning in its own words: where in the code it arose helps nobody here."""
+    err.print(Text(f"warning: {message}"), highlight=False, soft_wrap=True)
 
 
 def _fail(error: UnlearnlogError) -> NoReturn:

@@ -25,6 +25,7 @@ from unlearnlog.probes.information import (
     self_information,
 )
 from unlearnlog.probes.posterior import judge_information
+from unlearnlog.probes.tiers import displacement, nats_moved
 from unlearnlog.prompt import Prompt, Target
 from unlearnlog.reading import Reading
 from unlearnlog.watch import Watch, counted
@@ -78,12 +79,19 @@ class Asked:
         earlier: Cells of each concept erased before, by name.
         then: Gives the weights right after each of these erasures, by name, for those
             that are to be looked back at.
+        nodes: A few cells of every concept of the graph, by name.
     """
 
     about: tuple[Questions, ...]
     kept: tuple[Cell, ...] = ()
     earlier: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
     then: Mapping[str, Callable[[], Weights]] = field(default_factory=dict)
+    nodes: Mapping[str, tuple[Cell, ...]] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """Names of everything that is erased."""
+        return frozenset({*self.earlier, *(q.concept.name for q in self.about)})
 
     @property
     def concepts(self) -> tuple[Cell, ...]:
@@ -189,8 +197,22 @@ class Panel:
         found: list[Reading] = []
         for each in asked.about:
             found += plain._said(each, new)
-        pictures = plain._latents(kept, None, "painting for the drift")
-        found += drift(self.model, Pictures(kept, pictures), new)
+        if kept:
+            pictures = plain._latents(kept, None, "painting for the drift")
+            found += drift(self.model, Pictures(kept, pictures), new)
+        return tuple(found)
+
+    def moved(self, asked: Asked, new: Weights, tier: int = 1) -> tuple[Reading, ...]:
+        """Return how far every concept of the graph has moved, up to tier 0 or 1."""
+        if not asked.nodes:
+            return ()
+        found = [*displacement(self.model, asked.nodes, new, asked.gone)]
+        if tier > 0:
+            plain = replace(self, sampling=_unguided(self.sampling))
+            cells = tuple(c for each in asked.nodes.values() for c in each)
+            latents = plain._latents(cells, None, "painting every concept")
+            weights = new, asked.gone
+            found += nats_moved(self.model, asked.nodes, latents, weights)
         return tuple(found)
 
     def _said(self, questions: Questions, new: Weights) -> Iterator[Reading]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +24,7 @@ from unlearnlog.reading import Reading
 if TYPE_CHECKING:
     from unlearnlog.run.bisect import Look
     from unlearnlog.run.compare import Difference
+    from unlearnlog.run.drift import Series
     from unlearnlog.run.undo import Stale
 
 _MEANING: Final = {
@@ -52,6 +53,18 @@ _MEANING: Final = {
     "gain": "prompt still helps on base's",
     "shift": "harder without a prompt",
     "drift": "other prompts moved",
+    "damage.look-alike": "lost by its look-alike",
+    "damage.sibling": "lost by its family",
+    "damage.unrelated": "lost by the rest of its kind",
+    "damage.composition": "lost beside its name",
+    "damage.parent": "lost beside its family's name",
+    "damage.by-distance": "below 0: the near ones pay",
+    "resurgence": "came back since its erasure",
+    "resurgence.found": "came back, beyond chance",
+    "resurgence.reject": "shows nothing known",
+    "tiers.0-1": "weights foretell predictions",
+    "tiers.1-2": "predictions foretell pictures",
+    "tiers.0-2": "weights foretell pictures",
 }
 
 
@@ -98,12 +111,19 @@ class Bars:
             self._progress.update(self._task, total=done)
 
 
+COLUMNS: Final = 4
+"""Concepts that fit beside each other."""
+
+NODES: Final = ("moved", "moved.nats")
+"""Readings of every concept of the graph, cheapest first."""
+
+
 def readings_table(readings: Iterable[Reading]) -> Group:
     """Return the summary of an erasure, and below it the concepts that lost most."""
     readings = list(readings)
     summary = _table("reading", "of", "value", "95 % interval", "n", "base", "meaning")
     for reading in readings:
-        if reading.probe != "presence":
+        if reading.probe not in ("presence", *NODES):
             meaning = _MEANING.get(reading.probe, "")
             summary.add_row(reading.probe, *_numbers(reading), meaning)
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
@@ -116,7 +136,25 @@ def readings_table(readings: Iterable[Reading]) -> Group:
         presence.add_row("kept", *_numbers(reading))
     rest = len(kept) - 5
     note = Text(f"and {rest} more kept concepts, each less changed" if rest > 0 else "")
-    return Group(summary, presence, note)
+    parts: list[RenderableType] = [summary]
+    if gone or kept:
+        parts += [presence, note]
+    if moved := _moved(readings):
+        parts.append(moved)
+    return Group(*parts)
+
+
+def _moved(readings: Sequence[Reading]) -> Table | None:
+    """Return the kept concepts that moved most, by the highest tier that was asked."""
+    tiers = [[r for r in readings if r.probe == probe] for probe in NODES]
+    found = next((tier for tier in reversed(tiers) if tier), [])
+    kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
+    if not found:
+        return None
+    table = _table("moved most", "of", "value", "95 % interval", "n", "base")
+    for reading in kept[:5] or found[:5]:
+        table.add_row(reading.probe, *_numbers(reading))
+    return table
 
 
 def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
@@ -145,6 +183,25 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
         shown = [values.get(key, "") for key in ("ua", "ira", "cra", "bound-mi")]
         table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
     return table
+
+
+def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Group:
+    """Return a row an entry, a column a concept; in brackets where it is erased."""
+    shown = list(series.concepts)[:COLUMNS]
+    table = _table("entry", "what", *shown)
+    gone = "lower" if series.reading == "presence" else "none"
+    for i, (entry_id, entry) in enumerate(history):
+        cells = []
+        for name in shown:
+            reading = series.concepts[name][i]
+            number = "" if reading is None else f"{reading.value:.3f}"
+            is_gone = reading is not None and reading.better == gone
+            cells.append(f"({number})" if is_gone else number)
+        names = ", ".join(concept.name for concept in entry.concepts)
+        table.add_row(entry_id[:6], f"{entry.kind} {names}", *cells)
+    rest = len(series.concepts) - len(shown)
+    note = f"and {rest} more concepts, each less changed" if rest > 0 else ""
+    return Group(Text(f"{series.reading}, in brackets of what is erased"), table, note)
 
 
 def stale_table(stale: Iterable[Stale]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.graph.network import hops, relations
 from unlearnlog.probes import PROBES
-from unlearnlog.probes.panel import Asked, Panel, Questions
+from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
+from unlearnlog.probes.tiers import agreement
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
 
@@ -56,7 +57,9 @@ class Look:
             evidence = panel.looked(asked, new)
             seen += [r for probe in PROBES for r in probe.readings(evidence)]
             seen += panel.distance(asked, new, self.policy.probes.distance)
-        return (*seen, *panel.information(asked, new))
+        seen += panel.information(asked, new)
+        seen += panel.moved(asked, new)
+        return (*seen, *agreement(seen, asked.gone))
 
     def _closer(
         self, readings: tuple[Reading, ...], new: Weights
@@ -202,7 +205,21 @@ def _asked(
         tuple(about),
         kept=book.kept(names, sizes.kept, sizes.kept_share),
         earlier={e.name: clear(book.erased(e, sizes.earlier), e) for e in gone},
+        nodes=nodes_of(book, sizes.nodes, names),
     )
+
+
+def nodes_of(book: Book, n: int, gone: Collection[str]) -> dict[str, tuple[Cell, ...]]:
+    """Return ``n`` cells of every concept, none of which shows another that is gone."""
+    world = book.world
+    found = {}
+    for name in (*world.styles, *world.subjects) if n else ():
+        cells = book.erased(world.concepts[name], 1)
+        others = {*gone} - {name}
+        clear = [c for c in cells if not {c.subject, c.style} & others]
+        if some := scattered(clear, n):
+            found[name] = some
+    return found
 
 
 def _only(cells: Sequence[Cell], like: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -52,7 +52,7 @@ def report(at: Place, wish: Wish) -> Findings:
             "to report",
             fix="erase something first, or name an entry: unlearnlog log",
         )
-    steps = _steps(at, head)
+    steps = steps_of(at, head)
     policy = wish.policy or _policy_called(steps[-1].entry.policy)
     subject = Subject(
         model=at.manifest.source,
@@ -69,7 +69,8 @@ def report(at: Place, wish: Wish) -> Findings:
     return gather(subject, steps, pairs, unpainted)
 
 
-def _steps(at: Place, head: EntryId) -> tuple[Step, ...]:
+def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
+    """Return every entry up to one, each with what is erased after it."""
     history = at.the_ledger().history(head)
     return tuple(
         Step(number, entry, tuple(live_concepts(history[:number])))

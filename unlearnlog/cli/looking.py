@@ -1,0 +1,154 @@
+"""Commands that look at a revision: probes, the concept graph, drift over time."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unlearnlog.cli.app import (
+    ConceptsOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LedgerOption,
+    PolicyOption,
+    answer,
+    app,
+    err,
+    out,
+    start,
+)
+from unlearnlog.errors import UsageError
+
+if TYPE_CHECKING:
+    from unlearnlog.run.graph import Mapped
+
+FORMS = ("svg", "png", "graphml", "json")
+
+
+@app.command()
+def probe(
+    rev: Annotated[
+        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
+    ] = "HEAD",
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="Look at this one closely; may be repeated."),
+    ] = None,
+    tier: Annotated[
+        int,
+        typer.Option(
+            "--tier", help="0: weights and text; 1: predictions; 2: new pictures."
+        ),
+    ] = 2,
+    policy: PolicyOption = "default",
+    judge: Annotated[
+        str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
+    ] = "",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at a revision again; nothing is recorded, nothing is painted twice."""
+    from unlearnlog.policy import Policy
+    from unlearnlog.report.terminal import Bars, readings_table
+    from unlearnlog.run import probe as looking
+    from unlearnlog.run.place import place
+
+    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    rules = Policy.load(policy).saying(judge=judge)
+    with Bars(err) as bars:
+        wish = looking.Wish(rules, rev, tuple(concept or ()), tier, bars)
+        found = looking.probe(at, wish)
+    rows = [reading.row() for reading in found]
+    answer(
+        {"revision": rev, "readings": rows} if as_json else None,
+        lambda: out.print(readings_table(found)),
+    )
+
+
+@app.command()
+def graph(
+    at: Annotated[str, typer.Option("--at", help="At which revision.")] = "HEAD",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="An .svg, .png, .graphml or .json."),
+    ] = None,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="Ask the model whose text is near whose.")
+    ] = False,
+    concepts: ConceptsOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the concept graph, and what became of each concept."""
+    from unlearnlog.report.files import write
+    from unlearnlog.report.network import tree
+    from unlearnlog.run import graph as mapping
+    from unlearnlog.run.place import place
+
+    form = output.suffix.lower().removeprefix(".") if output else ""
+    if output is not None and form not in FORMS:
+        raise UsageError(
+            f"the ending of '{output}' does not say what to write",
+            fix=f"give it one of these: {', '.join(f'.{each}' for each in FORMS)}",
+        )
+    where = place(start(ledger), concepts=concepts)
+    found = mapping.graph(where, at, similar=similar)
+    if output is not None:
+        write(_written(found, form), output)
+        err.print(f"the graph is in {output}", highlight=False)
+    if as_json:
+        typer.echo(_written(found, "json").decode(), nl=False)
+    elif output is None:
+        out.print(tree(found.network), highlight=False)
+
+
+@app.command()
+def drift(
+    rev: Annotated[
+        str, typer.Argument(help="Up to which entry: an id's beginning, HEAD.")
+    ] = "HEAD",
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="Follow this one; may be repeated."),
+    ] = None,
+    reading: Annotated[
+        str, typer.Option("--reading", help="moved.nats, moved or presence.")
+    ] = "moved.nats",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far each concept has moved, entry by entry."""
+    from unlearnlog.ledger import Ledger
+    from unlearnlog.report.terminal import drift_table
+    from unlearnlog.run.drift import followed
+
+    found = Ledger.find(start(ledger))
+    history = found.history(found.resolve(rev))
+    series = followed([e for _, e in history], reading, tuple(concept or ()))
+    ids = [entry_id for entry_id, _ in history]
+    data = {"reading": reading, "entries": ids, "concepts": series.row()}
+    answer(data if as_json else None, lambda: out.print(drift_table(series, history)))
+
+
+def _written(found: Mapped, form: str) -> bytes:
+    """Return the graph as a file holds it."""
+    import networkx as nx
+
+    if form == "json":
+        data = nx.node_link_data(found.network, edges="edges")
+        return (json.dumps(data, ensure_ascii=False) + "\n").encode()
+    if form == "graphml":
+        file = io.BytesIO()
+        nx.write_graphml(found.network, file)
+        return file.getvalue()
+    from unlearnlog.report.network import drawn
+
+    return drawn(found.drawing, "svg" if form == "svg" else "png")

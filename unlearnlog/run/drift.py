@@ -1,0 +1,76 @@
+"""How far each concept has moved, entry by entry, as the entries themselves say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from unlearnlog.errors import UsageError
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
+    from unlearnlog.reading import Reading
+
+FOLLOWED: Final = ("moved.nats", "moved", "presence")
+"""Readings that entries have of every concept."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One kind of reading of every concept over time.
+
+    Attributes:
+        reading: Which kind.
+        concepts: For each concept one reading an entry, None where nobody looked; those
+            that moved most come first.
+    """
+
+    reading: str
+    concepts: dict[str, tuple[Reading | None, ...]]
+
+    def row(self) -> dict[str, list[dict[str, Any] | None]]:
+        """Give the series as ``drift --json`` shows it."""
+        return {
+            name: [each and each.row() for each in readings]
+            for name, readings in self.concepts.items()
+        }
+
+
+def followed(
+    entries: Sequence[Entry], reading: str, names: Sequence[str] = ()
+) -> Series:
+    """Return one kind of reading of some concepts, or of all that have any.
+
+    Raises:
+        UsageError: No entry has such a reading, or none of a concept that was named.
+    """
+    if reading not in FOLLOWED:
+        raise UsageError(
+            f"'{reading}' is not read of every concept",
+            fix=f"known: {', '.join(FOLLOWED)}",
+        )
+    found = [
+        {r.concept: r for r in entry.readings if r.probe == reading}
+        for entry in entries
+    ]
+    seen = dict.fromkeys(name for each in found for name in each)
+    if not seen:
+        raise UsageError(
+            f"no entry up to here has a reading of {reading}",
+            fix="erase with a policy whose probes look at nodes, such as default, or "
+            "ask for --reading presence",
+        )
+    if unknown := [name for name in names if name not in seen]:
+        raise UsageError(
+            f"no entry says how far '{unknown[0]}' has moved",
+            fix=f"known: {', '.join(sorted(seen))}",
+        )
+    chosen = list(names) or sorted(seen, key=lambda n: -_moved(found, n))
+    return Series(reading, {n: tuple(e.get(n) for e in found) for n in chosen})
+
+
+def _moved(found: Sequence[dict[str, Reading]], name: str) -> float:
+    """Return how far the last reading of a concept is from the base's."""
+    last = [each[name] for each in found if name in each][-1]
+    return abs(last.value - (last.base or 0.0))

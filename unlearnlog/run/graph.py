@@ -1,0 +1,116 @@
+"""The concept graph of a revision: who is near whom, and what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import networkx as nx
+
+from unlearnlog.findings.harm import graph as drawn_graph
+from unlearnlog.graph.network import add_measured, add_similar, network, pairs
+from unlearnlog.run.report import steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unlearnlog.findings.content import Graph, Step
+    from unlearnlog.graph.world import World
+    from unlearnlog.model.protocol import Model
+    from unlearnlog.run.place import Place
+
+STATUS: Final = ("erased", "kept", "unread")
+_NODE_READINGS: Final = ("presence", "moved", "moved.nats")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A concept graph with what was read of it.
+
+    Attributes:
+        network: Nodes with ``status``, ``presence``, ``damage``, ``moved`` and
+            ``moved_nats`` as far as they were read; typed edges, measured ones with a
+            ``weight``.
+        drawing: The same for a drawing.
+    """
+
+    network: nx.MultiDiGraph
+    drawing: Graph
+
+
+def graph(at: Place, rev: str, *, similar: bool = False) -> Mapped:
+    """Return the graph as it is at a revision.
+
+    Args:
+        at: Where the ledger is.
+        rev: Up to which entry; ``base`` for what the file of concepts says.
+        similar: Whether to ask the model whose text is near whose.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+    """
+    steps = steps_of(at, at.resolved(rev))
+    world = at.book([c for step in steps for c in step.entry.concepts]).world
+    found = network(world)
+    _add_readings(found, steps)
+    for step in steps:
+        add_measured(found, "damage", _damage(step, world))
+    if similar:
+        for names in (world.styles, world.subjects):
+            add_similar(found, similarities(at.model, names))
+    return Mapped(found, drawn_graph(steps, world))
+
+
+def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Return the cosine of each two names' mean tokens, as the model encodes them.
+
+    What all names have in common, the mean over them, is taken off first.
+    """
+    if len(names) < 2:
+        return {}
+    means = []
+    for name in names:
+        tokens = model.encode([name]).tokens[0].double()
+        means.append(tokens[1 : model.n_tokens(name) - 1].mean(0))
+    import torch
+
+    own = torch.stack(means)
+    own = torch.nn.functional.normalize(own - own.mean(0), dim=1)
+    cosines = own @ own.T
+    at = {name: i for i, name in enumerate(names)}
+    return {(a, b): float(cosines[at[a], at[b]]) for a, b in pairs(names)}
+
+
+def _add_readings(found: nx.MultiDiGraph, steps: Sequence[Step]) -> None:
+    """Write on each concept what was last read of it."""
+    live = set(steps[-1].live) if steps else set[str]()
+    for name, said in found.nodes(data=True):
+        if said["kind"] in ("root", "family"):
+            continue
+        said["status"] = "erased" if name in live else "unread"
+    for step in steps:
+        for reading in step.entry.readings:
+            if reading.probe not in _NODE_READINGS or reading.concept not in found:
+                continue
+            said = found.nodes[reading.concept]
+            said[reading.probe.replace(".", "_")] = reading.value
+            if reading.probe == "presence" and reading.base is not None:
+                said["damage"] = reading.base - reading.value
+                if said["status"] == "unread":
+                    said["status"] = "kept"
+
+
+def _damage(step: Step, world: World) -> list[tuple[str, str, float]]:
+    """Return how much less each kept concept shows after a step that erased others."""
+    erased = [c.name for c in step.entry.concepts if c.name in world.concepts]
+    return [
+        (name, reading.concept, reading.base - reading.value)
+        for name in erased
+        for reading in step.entry.readings
+        if reading.probe == "presence"
+        and reading.better == "higher"
+        and reading.base is not None
+        and reading.value < reading.base
+        and reading.concept in world.concepts
+    ]
