@@ -28,6 +28,7 @@ bench: $(READY)
 	"$(BIN)/python" -m benchmarks
 	"$(BIN)/python" -m benchmarks.judges
 	"$(BIN)/python" -m benchmarks.edges
+	"$(BIN)/python" -m benchmarks.unique
 	"$(BIN)/python" -m benchmarks.erasers
 
 cost: $(READY)

@@ -20,6 +20,7 @@ from benchmarks.files import CellFile, make_missing
 from unlearnlog.atelier.studio import FOLDER, base_answers
 from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Cell
+from unlearnlog.delta import Weights
 from unlearnlog.graph.wording import PROBING, Template, spoken
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.model.protocol import Model, Sampling
@@ -101,7 +102,11 @@ def painted(model: Model, style: str) -> Pictures:
 
 
 def losses_of(
-    model: Model, pictures: Pictures, style: str, others: Sequence[str]
+    model: Model,
+    pictures: Pictures,
+    style: str,
+    others: Sequence[str],
+    weights: Weights | None = None,
 ) -> torch.Tensor:
     """Return losses under the context, the family, the own prompt and the others'."""
     texts = [
@@ -113,7 +118,7 @@ def losses_of(
         ]
         for cell in pictures.cells
     ]
-    return losses_under(model, pictures, texts)
+    return losses_under(model, pictures, texts, weights=weights)
 
 
 def chain_rows(

@@ -10,11 +10,7 @@ SMALL = """
 name = "small"
 judge = "{judge}"
 [eraser]
-name = "mim"
-n_pictures = 18
-n_family = 4
-max_steps = 8
-check_every = 4
+name = "ridge"
 [sampling]
 steps = 10
 guidance = 3.0
@@ -28,14 +24,20 @@ kept_share = 0.1
 information = 2
 """
 
+TRAINED = """name = "mim"
+n_pictures = 18
+n_family = 4
+max_steps = 8
+check_every = 4"""
+
 
 @pytest.fixture
 def small(tmp_path):
     """Write a policy and give its path."""
 
-    def write(*limits, judge="auto"):
+    def write(*limits, judge="auto", eraser='name = "ridge"'):
         path = tmp_path / "small.toml"
-        text = SMALL.replace("{judge}", judge)
+        text = SMALL.replace("{judge}", judge).replace('name = "ridge"', eraser)
         path.write_text(text + "".join(f"[[limits]]\n{limit}\n" for limit in limits))
         return str(path)
 
@@ -61,7 +63,7 @@ def test_a_batch_is_one_entry_with_readings_of_each_concept(typed, small):
         assert {(probe, "Picasso"), (probe, "cat")} <= found.keys()
     assert found["ua", "Picasso"]["n"] == 15  # nobody asks for Picasso's cat
     assert found["ua", "cat"]["n"] == 16
-    assert found["presence", "Monet"]["n"] == 15
+    assert found["presence", "Monet"]["n"] <= 2  # a tenth of its cells
     assert [e["id"] for e in typed("log", "--json").json()] == [done["id"]]
     again = typed("add", "cat", "--policy", small())
     assert again.code == 2
@@ -124,20 +126,15 @@ def test_what_cannot_be_decided_is_recorded_only_when_accepted(
 
 
 def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
-    limit = 'reading = "presence"\nat_least = 0.999\noptional = true'
+    limit = 'reading = "alike"\nat_least = 1.5\n'
 
     done = typed("add", "cat", "--policy", small(limit), "--json")
 
-    readings = done.json()["readings"]
-    kept = {
-        r["concept"]: (r["value"], r["n"])
-        for r in readings
-        if r["probe"] == "presence" and r["concept"] != "cat"
-    }
+    readings = {r["probe"]: r["n"] for r in done.json()["readings"]}
     assert done.code == 3
-    assert {n for value, n in kept.values() if value < 0.999} != set()
-    assert min(n for value, n in kept.values() if value < 0.999) >= 92
-    assert "must be at least 0.999" in done.err
+    assert readings["alike"] >= 92
+    assert readings["ua"] == 17  # nothing speaks against it
+    assert "must be at least 1.5" in done.err
 
 
 @pytest.mark.parametrize(
@@ -154,12 +151,14 @@ def test_a_judge_is_named_on_the_command_line(typed, small, judge, said):
 
 
 def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_path):
-    done = typed("add", "Picasso", "--dry-run", "--policy", small(), "--json")
+    done = typed(
+        "add", "Picasso", "--dry-run", "--policy", small(eraser=TRAINED), "--json"
+    )
 
     found = done.json()
-    assert found["forget"] == 28
-    assert found["steps"] == 20
-    assert found["looked"] >= 16 + 240
+    assert found["forget"] == 18 + 4
+    assert found["steps"] == 8
+    assert found["looked"] >= 16 + 20
     assert found["seconds"] > 0
     assert found["peak_bytes"] > 50_000_000
     assert not (tmp_path / ".unlearnlog").exists()
@@ -171,7 +170,7 @@ def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_pa
         (["--dtype", "float8"], "'float8' is no dtype"),
         (["--device", "moon"], "there is no device 'moon' here"),
         (["--eraser", "mimm"], "did you mean 'mim'?"),
-        (["--target", "moon"], "mim has no target 'moon'"),
+        (["--target", "moon"], "ridge has no target 'moon'"),
         (["--concepts", "none.toml"], "none.toml' cannot be read"),
     ],
 )
@@ -194,7 +193,7 @@ def test_memory_that_runs_short_is_saved_before_anybody_is_told(
         raise MemoryError
 
     monkeypatch.setattr(Mim, "erase", short)
-    done = typed("add", "Picasso", "--policy", small())
+    done = typed("add", "Picasso", "--policy", small(eraser=TRAINED))
 
     assert tried == [False, False, True]
     assert done.code == 1

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.probes.evidences import evidence, seen
@@ -5,6 +7,7 @@ from unlearnlog.cell import Answer
 from unlearnlog.probes import PROBES
 
 SIMPLE = evidence(
+    earlier={"Klimt": (seen("cat", "Klimt", now=("cat", "photo")),)},
     erased=[seen("cat", "Picasso", now=("cat", "photo"))],
     renamed=[seen("cat", "Picasso", now=("cat", "photo"))],
     family=[seen("cat", "", now=("cat", "Braque"))],
@@ -13,6 +16,7 @@ SIMPLE = evidence(
     kept=[seen("dog", "Monet"), seen("dog", "Braque")],
     target=[Answer("cat", "photo")],
 )
+SIMPLE = replace(SIMPLE, then={"Klimt": (Answer("cat", "photo"),)})
 
 
 def test_no_two_probes_answer_under_one_name():

@@ -19,8 +19,9 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -29,7 +30,14 @@ from torch.nn.functional import logsigmoid
 from unlearnlog.nats import NoiseLevels
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""Predicts the noise ``[n, c, h, w]`` in noised latents at timesteps ``[n]``."""
+"""Predicts the noise ``[n, c, h, w]`` in noised latents at timesteps ``[n]``.
+
+It may be asked about several levels at once: the same pictures again and again, in the
+same order, ``[levels x n, c, h, w]``.
+"""
+
+AT_ONCE: Final = 64
+"""Noised pictures that are predicted at once: those of several levels, if few."""
 
 Noised = tuple[Tensor, Tensor, Tensor]
 """Noised latents ``[n, c, h, w]``, their timesteps ``[n]``, and the noise in them."""
@@ -65,15 +73,15 @@ def information(
         bank: The pictures under noise, one item a level, in the levels' order.
         levels: What is integrated over.
     """
-    apart, losses = [], []
-    for x_t, t, noise in bank:
+
+    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
         said, less = named(x_t, t), plain(x_t, t)
-        apart.append(summed((said - less).square()))
+        apart = summed((said - less).square())
         # ||eps - less||^2 - ||eps - said||^2, with no large numbers that cancel.
-        losses.append(summed((said - less) * (2 * noise - said - less)))
-    return Nats(
-        levels.integral(torch.stack(apart, 1)), levels.integral(torch.stack(losses, 1))
-    )
+        return [apart, summed((said - less) * (2 * noise - said - less))]
+
+    difference, two_loss = _integrals(bank, ask, levels)
+    return Nats(difference, two_loss)
 
 
 def losses(
@@ -84,11 +92,11 @@ def losses(
     1/2 Int E||eps - guess||^2: minus the log-likelihood but for a constant, so only
     differences of losses on the same bank mean something.
     """
-    errors: list[list[Tensor]] = [[] for _ in denoisers]
-    for x_t, t, noise in bank:
-        for found, denoiser in zip(errors, denoisers, strict=True):
-            found.append(summed((noise - denoiser(x_t, t)).square()))
-    return torch.stack([levels.integral(torch.stack(each, 1)) for each in errors])
+
+    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
+        return [summed((noise - each(x_t, t)).square()) for each in denoisers]
+
+    return _integrals(bank, ask, levels)
 
 
 def distances(
@@ -98,12 +106,46 @@ def distances(
     levels: NoiseLevels,
 ) -> Tensor:
     """Return 1/2 Int E||guess - goal||^2 in nats, ``[denoisers, n]``, float64."""
-    apart: list[list[Tensor]] = [[] for _ in denoisers]
-    for x_t, t, _ in bank:
+
+    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:  # noqa: ARG001
         wanted = goal(x_t, t)
-        for found, denoiser in zip(apart, denoisers, strict=True):
-            found.append(summed((denoiser(x_t, t) - wanted).square()))
-    return torch.stack([levels.integral(torch.stack(each, 1)) for each in apart])
+        return [summed((each(x_t, t) - wanted).square()) for each in denoisers]
+
+    return _integrals(bank, ask, levels)
+
+
+def _integrals(
+    bank: Iterable[Noised],
+    ask: Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]],
+    levels: NoiseLevels,
+) -> Tensor:
+    """Return the integrals of what is said of each picture, ``[k, n]``, float64.
+
+    Args:
+        bank: The pictures under noise, one item a level.
+        ask: Says ``k`` numbers of each noised picture.
+        levels: What is integrated over.
+    """
+    found = []
+    for group in _several(bank):
+        said = torch.stack(
+            [*ask(*(torch.cat(part) for part in zip(*group, strict=True)))]
+        )
+        found.append(said.reshape(len(said), len(group), -1))
+    by_level = torch.cat(found, 1).movedim(1, 2)  # [k, n, levels]
+    return torch.stack([levels.integral(each) for each in by_level])
+
+
+def _several(bank: Iterable[Noised]) -> Iterator[list[Noised]]:
+    """Yield as many levels together as make a batch."""
+    group: list[Noised] = []
+    for item in bank:
+        group.append(item)
+        if len(item[0]) * (len(group) + 1) > AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def difference_map(

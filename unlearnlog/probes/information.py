@@ -218,7 +218,8 @@ def under(
     encoded = model.encode(texts)
 
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
-        return model.eps(x_t, t, encoded, weights=weights)
+        rows = torch.arange(len(x_t)) % len(texts)
+        return model.eps(x_t, t, encoded[rows], weights=weights)
 
     return denoiser
 
