@@ -55,7 +55,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "rich": frozenset({"report", "cli", "atelier"}),
     "typer": frozenset({"cli"}),
     "jinja2": frozenset({"report"}),
-    "networkx": frozenset({"graph", "report"}),
+    "networkx": frozenset({"graph", "run", "report"}),
     "click": frozenset({"cli"}),
 }
 

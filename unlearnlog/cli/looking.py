@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,11 +21,6 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import UsageError
-
-if TYPE_CHECKING:
-    from unlearnlog.run.graph import Mapped
-
-FORMS = ("svg", "png", "graphml", "json")
 
 
 @app.command()
@@ -89,7 +82,7 @@ def graph(
 ) -> None:
     """Show the concept graph, and what became of each concept."""
     from unlearnlog.report.files import write
-    from unlearnlog.report.network import tree
+    from unlearnlog.report.network import FORMS, tree, written
     from unlearnlog.run import graph as mapping
     from unlearnlog.run.place import place
 
@@ -102,10 +95,10 @@ def graph(
     where = place(start(ledger), concepts=concepts)
     found = mapping.graph(where, at, similar=similar)
     if output is not None:
-        write(_written(found, form), output)
+        write(written(found.network, found.drawing, form), output)
         err.print(f"the graph is in {output}", highlight=False)
     if as_json:
-        typer.echo(_written(found, "json").decode(), nl=False)
+        typer.echo(written(found.network, found.drawing, "json").decode(), nl=False)
     elif output is None:
         out.print(tree(found.network), highlight=False)
 
@@ -136,19 +129,3 @@ def drift(
     ids = [entry_id for entry_id, _ in history]
     data = {"reading": reading, "entries": ids, "concepts": series.row()}
     answer(data if as_json else None, lambda: out.print(drift_table(series, history)))
-
-
-def _written(found: Mapped, form: str) -> bytes:
-    """Return the graph as a file holds it."""
-    import networkx as nx
-
-    if form == "json":
-        data = nx.node_link_data(found.network, edges="edges")
-        return (json.dumps(data, ensure_ascii=False) + "\n").encode()
-    if form == "graphml":
-        file = io.BytesIO()
-        nx.write_graphml(found.network, file)
-        return file.getvalue()
-    from unlearnlog.report.network import drawn
-
-    return drawn(found.drawing, "svg" if form == "svg" else "png")

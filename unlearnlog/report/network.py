@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Final, Literal
 
+import networkx as nx
 from rich.tree import Tree
 
 from unlearnlog.report.layout import layout
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from unlearnlog.findings.content import Graph, Harm
+
+FORMS: Final = ("svg", "png", "graphml", "json")
+"""What a graph is written as."""
 
 _INCH: Final = 90.0
 """Pixels of a layout to the inch."""
@@ -57,6 +60,24 @@ def _line(name: str, said: dict[str, float | str | bool]) -> str:
     return ", ".join(words)
 
 
+def written(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
+    """Return the graph as a file of one of the forms holds it.
+
+    Args:
+        found: Nodes and edges with everything that is known of them.
+        drawing: The same for a drawing.
+        form: One of `FORMS`.
+    """
+    if form == "json":
+        data = nx.node_link_data(found, edges="edges")
+        return (json.dumps(data, ensure_ascii=False) + "\n").encode()
+    if form == "graphml":
+        file = io.BytesIO()
+        nx.write_graphml(found, file)
+        return file.getvalue()
+    return drawn(drawing, "svg" if form == "svg" else "png")
+
+
 def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     """Draw families as boxes, concepts coloured by damage, erased ones crossed.
 
@@ -67,7 +88,7 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.patches import FancyBboxPatch
 
     placed = layout(graph)
     figure = Figure(figsize=(placed.width / _INCH, (placed.height + 60) / _INCH))
@@ -91,9 +112,8 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
             axes.text(box.x + 10, box.y + 16, box.name, fontsize=8, color="#5d5747")
     for edge in graph.edges:
         if edge.type == "look-alike":
-            ends = placed.places[edge.one], placed.places[edge.other]
-            style = {"arrowstyle": "-", "linestyle": "--", "color": "#8a8371"}
-            axes.add_patch(FancyArrowPatch(*ends, shrinkA=9, shrinkB=9, **style))
+            (x1, y1), (x2, y2) = placed.places[edge.one], placed.places[edge.other]
+            axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
     last: dict[str, Harm] = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
     scale = colormaps["YlOrRd"]
     for name, (x, y) in placed.places.items():

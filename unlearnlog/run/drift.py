@@ -32,7 +32,7 @@ class Series:
     def row(self) -> dict[str, list[dict[str, Any] | None]]:
         """Give the series as ``drift --json`` shows it."""
         return {
-            name: [each and each.row() for each in readings]
+            name: [None if each is None else each.row() for each in readings]
             for name, readings in self.concepts.items()
         }
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import networkx as nx
-
 from unlearnlog.findings.harm import graph as drawn_graph
 from unlearnlog.graph.network import add_measured, add_similar, network, pairs
 from unlearnlog.run.report import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import networkx as nx
 
     from unlearnlog.findings.content import Graph, Step
     from unlearnlog.graph.world import World
