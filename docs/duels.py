@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import fisher_exact
+
+from unlearnlog.probes.hypotheses import benjamini_hochberg
+from unlearnlog.probes.statistics import share
 
 Row = Mapping[str, Any]
 
@@ -36,17 +42,16 @@ def sequences_table(folder: Path) -> str:
     if not runs:
         return ""
     rows = [
-        "| eraser | orders | steps | lowest UA | IRA / base | CRA / base | resurgence, "
-        "mean | most, upper bound |",
-        "|---|--:|--:|---|--:|--:|--:|--:|",
+        "| eraser | orders | steps | lowest UA | IRA / base | CRA / base | drift, nats "
+        "| came back | resurgence of all |",
+        "|---|--:|--:|---|--:|--:|--:|--:|---|",
     ]
     for label, histories in runs.items():
         last = [rows[-1] for rows in histories]
-        gone = [r for row in last for r in _gone(row)]
+        ends = [_gone(rows, len(rows) - 1) for rows in histories]
+        gone = [r for end in ends for r in end.values()]
         worst = max(gone, key=lambda r: float(r["value"]))
-        back = [
-            r for row in last for r in row["readings"] if r["probe"] == "resurgence"
-        ]
+        pairs = [pair for rows_of in histories for pair in _then_and_now(rows_of)]
         cells = (
             f"`{label}`",
             str(len(histories)),
@@ -54,11 +59,54 @@ def sequences_table(folder: Path) -> str:
             f"{worst['concept']} {1 - worst['value']:.3f} (n = {worst['n']})",
             _range([_of_base(_one(row, "ira")) for row in last]),
             _range([_of_base(_one(row, "cra")) for row in last]),
-            f"{sum(r['value'] for r in back) / len(back):+.3f}" if back else "",
-            f"{max(r['high'] for r in back):+.3f}" if back else "",
+            _range([float(_one(row, "drift")["value"]) for row in last]),
+            f"{sum(_returned(pairs))} of {len(pairs)}",
+            _pooled(pairs),
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+Counts = tuple[int, int]
+"""Pictures that show a concept, of how many."""
+
+
+def _then_and_now(rows: Sequence[Row]) -> Iterator[tuple[Counts, Counts]]:
+    """Yield each concept's counts right after its own step and after the last one."""
+    last = _gone(rows, len(rows) - 1)
+    for i, row in enumerate(rows[:-1]):
+        (name,) = (concept["name"] for concept in row["concepts"])
+        yield _counts(_gone(rows, i)[name]), _counts(last[name])
+
+
+def _counts(reading: Row) -> Counts:
+    return round(reading["value"] * reading["n"]), int(reading["n"])
+
+
+def _returned(pairs: Sequence[tuple[Counts, Counts]]) -> list[bool]:
+    """Return which concepts show more now than then: Fisher's exact test, corrected."""
+    p_values = [
+        float(
+            fisher_exact(
+                [[now, n - now], [then, m - then]], alternative="greater"
+            ).pvalue
+        )
+        for (then, m), (now, n) in pairs
+    ]
+    return benjamini_hochberg(p_values)
+
+
+def _pooled(pairs: Sequence[tuple[Counts, Counts]]) -> str:
+    """Return how much more all of them show, with Newcombe's interval."""
+    thens, nows = zip(*pairs, strict=True)
+    then, now = (
+        share(sum(hits for hits, _ in each), sum(n for _, n in each))
+        for each in (thens, nows)
+    )
+    value = now.value - then.value
+    low = value - math.hypot(now.value - now.low, then.high - then.value)
+    high = value + math.hypot(now.high - now.value, then.value - then.low)
+    return f"{value:+.3f} ({low:+.3f} to {high:+.3f}, n = {now.n} and {then.n})"
 
 
 def _cells(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -101,13 +149,14 @@ def _duel_row(stem: str, cell: dict[str, Any], which: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _gone(row: Row) -> list[Row]:
-    """Return presence of everything that is erased after a step."""
-    return [
-        r
-        for r in row["readings"]
-        if r["probe"] == "presence" and r["better"] == "lower"
-    ]
+def _gone(rows: Sequence[Row], at: int) -> dict[str, Row]:
+    """Return the presence of everything that is erased after a step, by name."""
+    names = {c["name"] for row in rows[: at + 1] for c in row["concepts"]}
+    return {
+        r["concept"]: r
+        for r in rows[at]["readings"]
+        if r["probe"] == "presence" and r["concept"] in names
+    }
 
 
 def _one(row: Row, probe: str) -> Row:
