@@ -21,7 +21,7 @@ family = 1
 alike = 1
 kept = 1
 kept_share = 0.1
-information = 2
+information = 1
 """
 
 TRAINED = """name = "mim"
@@ -125,6 +125,7 @@ def test_what_cannot_be_decided_is_recorded_only_when_accepted(
     }
 
 
+@pytest.mark.slow
 def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
     limit = 'reading = "alike"\nat_least = 1.5\n'
 

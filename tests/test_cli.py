@@ -34,7 +34,7 @@ family = 1
 alike = 1
 kept = 1
 kept_share = 0.1
-information = 2
+information = 1
 """
 
 TRAINED = QUICK.replace(

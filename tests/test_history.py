@@ -168,6 +168,7 @@ def test_a_revert_is_looked_at_as_the_policy_says(at, typed):
     assert row["verdict"]["passed"]
 
 
+@pytest.mark.slow
 def test_what_comes_after_is_made_anew_when_somebody_asks(at, typed, tmp_path):
     (tmp_path / "blind.toml").write_text(SMALL.replace('"auto"', '"none"'))
     words = ["--rederive", "--policy", "blind.toml", "--json"]

@@ -64,7 +64,7 @@ def test_the_base_agrees_with_the_bundled_judge_on_what_the_bundled_model_paints
     from unlearnlog.model.model import DiffusersModel
 
     model = DiffusersModel.load(FOLDER)
-    cells = book().kept((), 1)[::17]
+    cells = book().kept((), 1)[::34]
     painted = model.paint(
         [c.prompt for c in cells], [c.seed for c in cells], sampling=Sampling(10, 3.0)
     )

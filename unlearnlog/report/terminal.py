@@ -111,6 +111,9 @@ class Bars:
             self._progress.update(self._task, total=done)
 
 
+_PLAIN: Final = ("share", "difference", "correlation", "ratio")
+"""Units of numbers that need none to be read."""
+
 COLUMNS: Final = 4
 """Concepts that fit beside each other."""
 
@@ -268,8 +271,9 @@ def _table(*columns: str) -> Table:
 
 
 def _numbers(reading: Reading) -> tuple[str, str, str, str, str]:
-    digits = 3 if reading.unit == "share" else 2
-    unit = "" if reading.unit == "share" else f" {reading.unit}"
+    plain = reading.unit in _PLAIN
+    digits = 3 if plain else 2
+    unit = "" if plain else f" {reading.unit}"
     base = "" if reading.base is None else f"{reading.base:.{digits}f}"
     value = f"{reading.value:.{digits}f}{unit}"
     interval = f"{reading.low:.{digits}f} to {reading.high:.{digits}f}"
