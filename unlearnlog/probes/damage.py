@@ -13,12 +13,9 @@ from typing import ClassVar, final
 
 from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.probe import About, Probe, reading
-from unlearnlog.probes.ranks import rank_correlation
+from unlearnlog.probes.ranks import FEWEST, rank_correlation
 from unlearnlog.probes.statistics import Estimate, clustered_mean, paired_share
 from unlearnlog.reading import Reading
-
-FEWEST = 4
-"""Concepts that a rank correlation needs at least."""
 
 
 @final

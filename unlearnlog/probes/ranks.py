@@ -8,10 +8,14 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from unlearnlog.probes.statistics import Estimate, Matrix, Vector, drawn_counts
+
+FEWEST: Final = 4
+"""Concepts that a rank correlation is read of at least."""
 
 
 def rank_correlation(

@@ -19,7 +19,7 @@ from unlearnlog.model.protocol import Model
 from unlearnlog.nats import NoiseLevels
 from unlearnlog.probes.information import N_LEVELS, Pictures, noised, over_cells
 from unlearnlog.probes.probe import About, reading
-from unlearnlog.probes.ranks import rank_correlation
+from unlearnlog.probes.ranks import FEWEST, rank_correlation
 from unlearnlog.reading import Reading
 
 MOVED: Final = "moved"
@@ -27,9 +27,6 @@ MOVED: Final = "moved"
 
 MOVED_NATS: Final = "moved.nats"
 """Tier 1: nats by which predictions for a concept's prompts have moved."""
-
-FEWEST: Final = 4
-"""Concepts that a rank correlation needs at least."""
 
 _AT_ONCE: Final = 128
 

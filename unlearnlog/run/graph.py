@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from unlearnlog.model.protocol import Model
     from unlearnlog.run.place import Place
 
-STATUS: Final = ("erased", "kept", "unread")
 _NODE_READINGS: Final = ("presence", "moved", "moved.nats")
 
 
