@@ -41,7 +41,7 @@ class LinearModel:
         """One token a word, and the two marks."""
         return len(prompt.split()) + 2
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:  # noqa: ARG002 - no encoder's
         """Give every word a fixed random token between two marks, ``[n, 8, 6]``.
 
         What is behind the end is the end's mark again, as of CLIP.

@@ -9,6 +9,7 @@ from functools import cache
 import torch
 
 from tests.fakes import NAME, LinearModel
+from unlearnlog.delta import Weights
 from unlearnlog.digest import digest_of
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.model.protocol import Sampling, Text
@@ -33,7 +34,7 @@ class LookingBack(LinearModel):
             for name in (VALUES, KEYS)
         }
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:  # noqa: ARG002 - no encoder's
         """Give tokens ``[n, 20, 64]``; behind the last word all are end marks."""
         self.n_encoded += len(prompts)
         if not prompts:

@@ -167,7 +167,7 @@ def test_weights_that_are_no_numbers_are_an_error(eraser):
 class Dumb(LookingBack):
     """Its text encoder gives no numbers."""
 
-    def encode(self, prompts):
+    def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
         return Text(super().encode(prompts).tokens * float("nan"))
 
 
@@ -180,7 +180,7 @@ def test_tokens_that_are_no_numbers_are_an_error(eraser):
 @pytest.mark.parametrize("eraser", CLOSED, ids=lambda e: e.name)
 def test_kept_tokens_that_are_no_numbers_are_an_error(eraser):
     class Half(LookingBack):
-        def encode(self, prompts):
+        def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
             bad = KEPT[0] in prompts
             return Text(super().encode(prompts).tokens * (float("nan") if bad else 1))
 
@@ -265,7 +265,7 @@ def test_no_weight_is_zero(setting, value):
 
 def test_where_the_empty_prompt_is_zeros_the_marks_are_those_of_a_word():
     class Zeros(LookingBack):
-        def encode(self, prompts):
+        def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
             tokens = super().encode(prompts).tokens.clone()
             for row, prompt in enumerate(prompts):
                 tokens[row] *= bool(prompt)

@@ -9,6 +9,7 @@ import torch
 from tests.erasers.made import WIDTH, dense, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
+from unlearnlog.delta import Weights
 from unlearnlog.erasers.closed import Problem, written
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.tokens import Pairs
@@ -101,7 +102,7 @@ def test_the_order_of_concepts_changes_nothing():
 class Listens(LinearModel):
     """Every token is the sum of the words up to it, so that it knows of them all."""
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:  # noqa: ARG002 - no encoder's
         return Text(super().encode(prompts).tokens.cumsum(1))
 
 

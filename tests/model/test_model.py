@@ -109,12 +109,12 @@ def test_no_prompts_encode_to_nothing(tiny):
 
 
 def test_what_was_encoded_is_forgotten_oldest_first(tiny, monkeypatch):
-    monkeypatch.setattr("unlearnlog.model.model._N_ENCODED_KEPT", 2)
+    monkeypatch.setattr("unlearnlog.model.encoding._N_KEPT", 2)
     model = DiffusersModel(tiny.folder, tiny._parts)
 
     model.encode(["a cat", "a dog", "a cat", "a photo"])
 
-    assert list(model._encoded) == ["a dog", "a photo"]
+    assert list(model._encoders._kept) == ["a dog", "a photo"]
 
 
 def test_tokens_are_counted_with_both_marks(tiny):
@@ -228,7 +228,7 @@ def test_the_gradient_agrees_with_a_small_step(tiny):
     ],
 )
 def test_weights_that_do_not_fit_are_refused(tiny, wrong):
-    with pytest.raises(ValueError, match="the UNet has"):
+    with pytest.raises(ValueError, match="the model has"):
         tiny.eps(*noised(tiny), weights=wrong)
 
 

@@ -28,7 +28,7 @@ class Mixture:
         self.log_snr = torch.linspace(8.0, -6.0, 400)
         self.n_steps_trained = 400
 
-    def encode(self, prompts):
+    def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
         """Give each prompt the chance of every style, ``[n, 1, styles]``."""
         rows = [[name in prompt.split() for name in self.names] for prompt in prompts]
         named = torch.tensor(rows, dtype=torch.float32)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 import torch
 
-from unlearnlog.errors import PromptError, UsageError
+from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
+from unlearnlog.model.encoding import Encoders
 from unlearnlog.model.folder import PipelineFolder
+from unlearnlog.model.held import Held
 from unlearnlog.model.painting import (
     Canvas,
     decoded,
@@ -28,9 +30,7 @@ if TYPE_CHECKING:
 
     from unlearnlog.delta import Weights
 
-_N_ENCODED_KEPT: Final = 4096
 _LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
-_SHOWN: Final = 40
 
 
 @final
@@ -50,7 +50,7 @@ class DiffusersModel:
         self.folder = folder
         self.device = parts.device
         self._parts = parts
-        self._encoded: dict[str, Text] = {}
+        self._encoders = Encoders(parts, empty_is_zero=folder.empty_is_zero)
         stored = folder.stored("unet")
         names = folder.family.projections_of(stored)
         self.base: Weights = {name: stored[name] for name in names}
@@ -128,10 +128,9 @@ class DiffusersModel:
 
         The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
         """
-        (_, tokenizer), *_ = self._parts.encoders
-        return len(tokenizer(prompt, verbose=False).input_ids)
+        return self._encoders.n_tokens(prompt)
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Encode prompts, each one alone, so that no prompt changes another's bits.
 
         The empty prompt is what guidance leads away from: all zeros where the pipeline
@@ -139,18 +138,14 @@ class DiffusersModel:
 
         Args:
             prompts: Any number of prompts, the empty one too.
+            weights: Tensors that replace the model's own, by full name; those of the
+                text encoders count.
 
         Raises:
             PromptError: A prompt has more tokens than a text encoder reads.
+            ValueError: A weight is not one of the model's, or has another shape.
         """
-        if not prompts:
-            return self._encoding("")[:0]
-        found = [self._encoding(prompt) for prompt in prompts]
-        pooled = [each.pooled for each in found if each.pooled is not None]
-        return Text(
-            torch.cat([each.tokens for each in found]),
-            torch.cat(pooled) if pooled else None,
-        )
+        return self._encoders.encoded(prompts, Held.of(self._parts, weights))
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Draw the starting noise of a picture from the prompt and the seed alone.
@@ -188,17 +183,19 @@ class DiffusersModel:
             x_t: Noised latents, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
             text: Encoded prompts, ``b`` of them.
-            weights: Tensors of the UNet that replace its own, by full name.
+            weights: Tensors that replace the model's own, by full name; those of the
+                UNet count.
 
         Returns:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
         Raises:
-            ValueError: A weight is not one of the UNet's, or has another shape.
+            ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
         rows = torch.arange(len(text), device=self.device)
-        predict = predictor(self._parts, text, rows, self._held(weights))
+        held = Held.of(self._parts, weights).unet
+        predict = predictor(self._parts, text, rows, held)
         predicted = predict(x_t, t)
         if self._parts.scheduler.config.get("prediction_type") == "v_prediction":
             kept, lost = self._scales(t)
@@ -228,11 +225,12 @@ class DiffusersModel:
             marked tokens in the order of pictures; differentiable like `eps`.
 
         Raises:
-            ValueError: A weight is not one of the UNet's, or has another shape.
+            ValueError: A weight is not one of the model's, or has another shape.
         """
         marked = Marked(marks.to(self.device))
         rows = torch.arange(len(text), device=self.device)
-        predict = predictor(self._parts, text, rows, self._held(weights), marked)
+        held = Held.of(self._parts, weights).unet
+        predict = predictor(self._parts, text, rows, held, marked)
         predict(x_t.to(self.device), t.to(self.device))
         layers = self._parts.listening
         return {
@@ -254,7 +252,7 @@ class DiffusersModel:
             prompts: One prompt a picture.
             seeds: One seed a picture; with the prompt it fixes the starting noise.
             sampling: Steps, guidance and how many pictures at once.
-            weights: Tensors of the UNet that replace its own, by full name.
+            weights: Tensors that replace the model's own, by full name.
             progress: Told after each step how many pictures' worth of work is done, up
                 to ``len(prompts)``.
 
@@ -265,18 +263,18 @@ class DiffusersModel:
         if len(prompts) != len(seeds):
             message = f"{len(prompts)} prompts but {len(seeds)} seeds"
             raise ValueError(message)
-        held = self._held(weights)
+        held = Held.of(self._parts, weights)
         latents = [torch.empty(0, *self.latent_shape)]
         pictures = [torch.empty(0, *self.picture_shape, dtype=torch.uint8)]
         for begin in range(0, len(prompts), sampling.batch):
             part = slice(begin, begin + sampling.batch)
-            canvas = self._canvas(prompts[part], seeds[part])
+            canvas = self._canvas(prompts[part], seeds[part], held)
             tell = _counting(progress, begin, len(canvas.latents))
             with torch.inference_mode():
                 painted = denoised(
-                    self._parts, canvas, sampling=sampling, held=held, tell=tell
+                    self._parts, canvas, sampling=sampling, held=held.unet, tell=tell
                 )
-                pictures.append(decoded(self._parts, painted))
+                pictures.append(decoded(self._parts, painted, held.vae))
             latents.append(painted.cpu())
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
 
@@ -312,88 +310,23 @@ class DiffusersModel:
         """
         check_out(self.folder, weights, target=folder)
 
-    @property
-    def _n_positions(self) -> int:
-        """How many tokens the text encoder reads."""
-        limits = [
-            min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
-            for encoder, tokenizer in self._parts.encoders
-        ]
-        return int(min(limits))
-
-    def _encoding(self, prompt: str) -> Text:
-        """Encode one prompt, or remember it."""
-        if prompt not in self._encoded:
-            if len(self._encoded) >= _N_ENCODED_KEPT:
-                del self._encoded[next(iter(self._encoded))]  # the oldest
-            self._encoded[prompt] = self._encode_one(prompt)
-        return self._encoded[prompt]
-
-    @torch.no_grad()
-    def _encode_one(self, prompt: str) -> Text:
-        limit = self._n_positions
-        if (n_tokens := self.n_tokens(prompt)) > limit:
-            shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
-            raise PromptError(
-                f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
-                fix="say it in fewer words",
-            )
-        two = len(self._parts.encoders) > 1
-        vectors, pooled = [], None
-        for encoder, tokenizer in self._parts.encoders:
-            ids = tokenizer(
-                prompt, padding="max_length", max_length=limit, return_tensors="pt"
-            ).to(self.device)
-            masked = getattr(encoder.config, "use_attention_mask", False)
-            mask = ids.attention_mask if masked else None
-            heard = encoder(
-                ids.input_ids, attention_mask=mask, output_hidden_states=two
-            )
-            # With two encoders, pipelines take the last layer but one, and the second
-            # encoder's projection as the pooled vector.
-            vectors.append(heard.hidden_states[-2] if two else heard[0])
-            pooled = heard.text_embeds if two and "text_embeds" in heard else pooled
-        tokens = torch.cat(vectors, -1).cpu()
-        pooled = None if pooled is None else pooled.cpu()
-        if not prompt and self.folder.empty_is_zero:
-            return Text(torch.zeros_like(tokens), _zeros_like(pooled))
-        return Text(tokens, pooled)
-
-    def _canvas(self, prompts: Sequence[str], seeds: Sequence[int]) -> Canvas:
+    def _canvas(
+        self, prompts: Sequence[str], seeds: Sequence[int], held: Held
+    ) -> Canvas:
         distinct = ["", *sorted(set(prompts) - {""})]
         row_of = {prompt: row for row, prompt in enumerate(distinct)}
         pairs = list(zip(prompts, seeds, strict=True))
         return Canvas(
             latents=torch.stack([self.latent(*pair) for pair in pairs]).to(self.device),
-            texts=self.encode(distinct),
+            texts=self._encoders.encoded(distinct, held),
             rows=torch.tensor([row_of[prompt] for prompt in prompts]).to(self.device),
             generators=[generator(*pair, use="step") for pair in pairs],
         )
-
-    def _held(self, weights: Weights | None) -> dict[str, torch.Tensor]:
-        """Name weights as the UNet does, and check that they fit it."""
-        held = {}
-        for name, tensor in (weights or {}).items():
-            inner = name.removeprefix("unet.")
-            old = self._shapes.get(inner) if inner != name else None
-            if old != tensor.shape:
-                message = f"'{name}' is {list(tensor.shape)}, the UNet has {old}"
-                raise ValueError(message)
-            held[inner] = tensor.to(self.device)
-        return held
-
-    @cached_property
-    def _shapes(self) -> dict[str, torch.Size]:
-        return {name: p.shape for name, p in self._parts.unet.named_parameters()}
 
     def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
         signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
         return signal.sqrt().float(), (1 - signal).sqrt().float()
-
-
-def _zeros_like(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    return None if tensor is None else torch.zeros_like(tensor)
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -17,6 +17,7 @@ import torch
 from torch.func import functional_call
 
 from unlearnlog.model.attention import Marked, TextMemory
+from unlearnlog.model.held import computed
 from unlearnlog.model.parts import Parts, Untyped
 from unlearnlog.model.protocol import Sampling, Text
 
@@ -144,19 +145,43 @@ def _size_of(parts: Parts) -> torch.Tensor:
     return torch.tensor([[height, width, 0, 0, height, width]], device=parts.device)
 
 
-def decoded(parts: Parts, latents: torch.Tensor) -> torch.Tensor:
-    """Decode latents ``[b, c, h, w]`` into uint8 pictures ``[b, height, width, 3]``."""
+def decoded(
+    parts: Parts, latents: torch.Tensor, held: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
+    """Decode latents ``[b, c, h, w]`` into uint8 pictures ``[b, height, width, 3]``.
+
+    Args:
+        parts: The model.
+        latents: As the UNet sees them.
+        held: Weights of the autoencoder that replace its own.
+    """
     scaled = latents / parts.vae.config.scaling_factor
     some = scaled.split(_N_DECODED_AT_ONCE)
-    return torch.cat([_decoded_at_once(parts, each) for each in some])
+    return torch.cat([_decoded_at_once(parts, each, held) for each in some])
 
 
-def _decoded_at_once(parts: Parts, scaled: torch.Tensor) -> torch.Tensor:
+def _decoded_at_once(
+    parts: Parts, scaled: torch.Tensor, held: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
     scaled = scaled.contiguous(memory_format=torch.channels_last)
-    colours = parts.vae.decode(scaled, return_dict=False)[0]  # [b, 3, height, width]
+    own = {f"vae.{name}": weight for name, weight in held.items()}
+    colours = computed(_Decoding(parts.vae), own, (scaled,), {})
     shares = (colours * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
     pictures: torch.Tensor = (shares * _RGB_MAX).round().to(torch.uint8)
     return pictures.cpu().contiguous()
+
+
+class _Decoding(torch.nn.Module):
+    """An autoencoder that decodes when it is called."""
+
+    def __init__(self, vae: Untyped) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, scaled: torch.Tensor) -> torch.Tensor:
+        """Return colours in ``[-1, 1]``, ``[b, 3, height, width]``."""
+        colours: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
+        return colours
 
 
 def _step_of(

@@ -97,6 +97,17 @@ class Parts:
             if name.endswith(".attn2") and is_simple(layer)
         }
 
+    @cached_property
+    def shapes(self) -> dict[str, dict[str, torch.Size]]:
+        """Shape of every weight, by component and by name inside of it."""
+        networks = {"unet": self.unet, "vae": self.vae}
+        for i, (encoder, _) in enumerate(self.encoders, start=1):
+            networks["text_encoder" if i == 1 else f"text_encoder_{i}"] = encoder
+        return {
+            component: {name: p.shape for name, p in network.named_parameters()}
+            for component, network in networks.items()
+        }
+
     def new_scheduler(self) -> Untyped:
         """Make a scheduler that has not stepped yet."""
         return type(self.scheduler).from_config(self.scheduler.config)

@@ -123,7 +123,7 @@ class Model(Protocol):
         """Count the tokens of a prompt, the marks of its beginning and end included."""
         ...
 
-    def encode(self, prompts: Sequence[str]) -> Text:
+    def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Encode prompts, each one once and alone."""
         ...
 

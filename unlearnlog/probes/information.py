@@ -215,7 +215,7 @@ def under(
     model: Model, texts: Sequence[str], *, weights: Weights | None = None
 ) -> Denoiser:
     """Return how a model predicts noise under prompts, one a picture."""
-    encoded = model.encode(texts)
+    encoded = model.encode(texts, weights=weights)
 
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
         rows = torch.arange(len(x_t)) % len(texts)

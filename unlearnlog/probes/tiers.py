@@ -78,13 +78,14 @@ def nats_moved(
     new, gone = weights
     cells = [cell for each in asked.values() for cell in each]
     errors = []
-    text = model.encode([cell.prompt for cell in cells])
+    prompts = [cell.prompt for cell in cells]
+    text, new_text = model.encode(prompts), model.encode(prompts, weights=new)
     for x_t, t, _ in noised(model, Pictures(tuple(cells), latents)):
         parts = []
         for begin in range(0, len(cells), _AT_ONCE):
             some = slice(begin, begin + _AT_ONCE)
             old = model.eps(x_t[some], t[some], text[some])
-            now = model.eps(x_t[some], t[some], text[some], weights=new)
+            now = model.eps(x_t[some], t[some], new_text[some], weights=new)
             parts.append((now - old).square().flatten(1).sum(1))
         errors.append(torch.cat(parts))
     values = NoiseLevels.of(model, N_LEVELS).integral(torch.stack(errors, 1)).tolist()

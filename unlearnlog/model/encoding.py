@@ -1,0 +1,107 @@
+"""Prompts to what the UNet reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.errors import PromptError
+from unlearnlog.model.held import Held, computed
+from unlearnlog.model.protocol import Text
+
+if TYPE_CHECKING:
+    from unlearnlog.model.parts import Parts
+
+_N_KEPT: Final = 4096
+_SHOWN: Final = 40
+
+
+class Encoders:
+    """A pipeline's text encoders, and what they made of the prompts they read.
+
+    Each prompt is encoded alone, so that no prompt changes another's bits.
+    """
+
+    def __init__(self, parts: Parts, *, empty_is_zero: bool) -> None:
+        """Say whether the empty prompt is all zeros, as some pipelines have it."""
+        self._parts = parts
+        self._empty_is_zero = empty_is_zero
+        self._kept: dict[str, Text] = {}
+
+    @property
+    def n_positions(self) -> int:
+        """How many tokens the text encoders read."""
+        limits = [
+            min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
+            for encoder, tokenizer in self._parts.encoders
+        ]
+        return int(min(limits))
+
+    def n_tokens(self, prompt: str) -> int:
+        """Count the tokens of a prompt, the marks of its beginning and end included."""
+        (_, tokenizer), *_ = self._parts.encoders
+        return len(tokenizer(prompt, verbose=False).input_ids)
+
+    def encoded(self, prompts: Sequence[str], held: Held) -> Text:
+        """Encode prompts; what the model's own weights made of them is remembered.
+
+        Raises:
+            PromptError: A prompt has more tokens than a text encoder reads.
+        """
+        if not prompts:
+            return self._own("")[:0]
+        if held.speaks_differently:
+            once = {prompt: self._encoded(prompt, held) for prompt in {*prompts}}
+            found = [once[prompt] for prompt in prompts]
+        else:
+            found = [self._own(prompt) for prompt in prompts]
+        pooled = [each.pooled for each in found if each.pooled is not None]
+        return Text(
+            torch.cat([each.tokens for each in found]),
+            torch.cat(pooled) if pooled else None,
+        )
+
+    def _own(self, prompt: str) -> Text:
+        """Encode one prompt with the model's own weights, or remember it."""
+        if prompt not in self._kept:
+            if len(self._kept) >= _N_KEPT:
+                del self._kept[next(iter(self._kept))]  # the oldest
+            self._kept[prompt] = self._encoded(prompt, Held())
+        return self._kept[prompt]
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str, held: Held) -> Text:
+        limit = self.n_positions
+        if (n_tokens := self.n_tokens(prompt)) > limit:
+            shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
+            raise PromptError(
+                f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
+                fix="say it in fewer words",
+            )
+        encoders = self._parts.encoders
+        two = len(encoders) > 1
+        own = held.encoders or ({},) * len(encoders)
+        vectors, pooled = [], None
+        for (encoder, tokenizer), weights in zip(encoders, own, strict=True):
+            ids = tokenizer(
+                prompt, padding="max_length", max_length=limit, return_tensors="pt"
+            ).to(self._parts.device)
+            masked = getattr(encoder.config, "use_attention_mask", False)
+            mask = ids.attention_mask if masked else None
+            named = {"attention_mask": mask, "output_hidden_states": two}
+            heard = computed(encoder, weights, (ids.input_ids,), named)
+            # With two encoders, pipelines take the last layer but one, and the second
+            # encoder's projection as the pooled vector.
+            vectors.append(heard.hidden_states[-2] if two else heard[0])
+            pooled = heard.text_embeds if two and "text_embeds" in heard else pooled
+        tokens = torch.cat(vectors, -1).cpu()
+        pooled = None if pooled is None else pooled.cpu()
+        if not prompt and self._empty_is_zero:
+            return Text(torch.zeros_like(tokens), _zeros_like(pooled))
+        return Text(tokens, pooled)
+
+
+def _zeros_like(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    return None if tensor is None else torch.zeros_like(tensor)
