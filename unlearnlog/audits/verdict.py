@@ -108,13 +108,13 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
     wide = False
     if control.value > rules.false_alarms:
         why = (
-            f"the judge sees it in {_percent(control)} of {control.n} pictures of other "
-            "things, so it decides nothing"
+            f"the judge sees it in {_percent(control)} of {control.n} pictures of "
+            "other things, so it decides nothing"
         )
     elif base.value < rules.base_presence:
         why = (
-            f"the judge sees it in {_percent(base)} of the base's own {base.n} pictures "
-            "of it, so it decides nothing"
+            f"the judge sees it in {_percent(base)} of the base's own {base.n} "
+            "pictures of it, so it decides nothing"
         )
     elif came_back:
         word = "resurged"

@@ -14,8 +14,8 @@ from unlearnlog.audits.weight import return_coefficient
 from unlearnlog.entry import EraserRecord, VerdictRecord
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.model.derived import Derived, State, derived
-from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.panel import Asked
+from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
