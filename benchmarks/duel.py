@@ -145,11 +145,11 @@ class Ring:
         A strength of which a few pictures say that it is too weak is not looked at in
         all of them: nothing but the next strength depends on it.
         """
-        for n in SCREENS:
-            found = self._shown(strength, n)
-            if found["low"] > CLOSE[1]:
-                break
-        return found
+        few, all_of_them = SCREENS
+        found = self._shown(strength, few)
+        if found["low"] > CLOSE[1]:
+            return found
+        return self._shown(strength, all_of_them)
 
     def _shown(self, strength: float, n: int) -> dict[str, Any]:
         answers = self.panel.judged(

@@ -11,9 +11,7 @@ was read by other code.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +19,13 @@ from rich.console import Console
 
 from benchmarks.__main__ import ALONE, RESULTS
 from benchmarks.duel import Duel
-from benchmarks.files import CellFile, make_missing, reading_code
+from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
 from benchmarks.looks import Entrant
 from benchmarks.sequence import Sequence
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.atelier.world import world
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.erasers import ERASERS
-from unlearnlog.resources import PACKAGE
 
 FOLDER: Final = RESULTS / "erasers"
 ALSO: Final = {
@@ -98,38 +95,9 @@ def made_of(cell: Duel | Sequence) -> dict[str, str]:
     said = [entrant.eraser, [*map(list, entrant.settings)], cell.name]
     return {
         "weights": base_answers().root,
-        "eraser": digest_of(
-            canonical_json([code_of(ERASERS[entrant.eraser].__module__), said])
-        ),
+        "eraser": digest_of(canonical_json([eraser_code(entrant.eraser), said])),
         "sizes": digest_of(canonical_json(cell.sizes)),
     }
-
-
-@cache
-def code_of(module: str) -> dict[str, str]:
-    """Return digests of an eraser's own file and of those erasers' that it imports."""
-    return {
-        str(path.relative_to(PACKAGE)): digest_of(path.read_bytes())
-        for path in imported(module)
-    }
-
-
-def imported(module: str) -> list[Path]:
-    """Return the files of an eraser's module and of the erasers' that it imports."""
-    found: dict[str, Path] = {}
-    wanted = [module]
-    while wanted:
-        name = wanted.pop()
-        if name in found or not name.startswith("unlearnlog.erasers."):
-            continue
-        found[name] = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
-        tree = ast.parse(found[name].read_text(encoding="utf-8"))
-        wanted += [
-            node.module
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module
-        ]
-    return [found[name] for name in sorted(found)]
 
 
 def path_of(cell: Duel | Sequence) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from unlearnlog.digest import canonical_json, digest_of
-from unlearnlog.resources import PACKAGE
+from unlearnlog.erasers import ERASERS
+from unlearnlog.resources import PACKAGE, policy_folder
 
 BUILD: Final = Path(__file__).parent.parent / "build" / "bench"
 """Where ledgers and pictures of unfinished work are; git does not see it."""
@@ -74,6 +76,48 @@ def reading_code() -> str:
     files += [PACKAGE / f"{name}.py" for name in _ALSO_READ]
     code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
     return digest_of(canonical_json(code))
+
+
+def code_digest(settings: object) -> str:
+    """Return a digest of settings and of all code that erases, paints and reads.
+
+    For benches of what is read itself, which no change of that code leaves as it was.
+    """
+    code = {
+        str(p.relative_to(PACKAGE)): digest_of(p.read_bytes())
+        for p in (PACKAGE / "erasers").rglob("*.py")
+    }
+    code |= {"reads": reading_code()}
+    code |= {"default": digest_of((policy_folder() / "default.toml").read_bytes())}
+    said = json.loads(json.dumps(settings))
+    return digest_of(canonical_json([code, said]))
+
+
+@cache
+def eraser_code(eraser: str) -> dict[str, str]:
+    """Return digests of an eraser's own file and of those erasers' that it imports."""
+    return {
+        str(path.relative_to(PACKAGE)): digest_of(path.read_bytes())
+        for path in imported(ERASERS[eraser].__module__)
+    }
+
+
+def imported(module: str) -> list[Path]:
+    """Return the files of an eraser's module and of the erasers' that it imports."""
+    found: dict[str, Path] = {}
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name in found or not name.startswith("unlearnlog.erasers."):
+            continue
+        found[name] = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+        tree = ast.parse(found[name].read_text(encoding="utf-8"))
+        wanted += [
+            node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+        ]
+    return [found[name] for name in sorted(found)]
 
 
 def make_missing(files: Iterable[CellFile], description: str | None) -> None:

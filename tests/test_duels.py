@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.duel import CLOSE, TRIES, Duel, off_target, searched
-from benchmarks.erasers import FOLDER, cells, imported, made_of, path_of
-from benchmarks.files import CellFile
+from benchmarks.erasers import FOLDER, cells, made_of, path_of
+from benchmarks.files import CellFile, imported
 from benchmarks.sequence import Sequence
 from unlearnlog.delta import Delta
 from unlearnlog.erasers import ERASERS
