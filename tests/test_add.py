@@ -20,7 +20,7 @@ family = 1
 alike = 1
 kept = 1
 kept_share = 0.1
-information = 1
+information = {nats}
 """
 
 IN_ONE_STEP = """[sampling]
@@ -45,10 +45,10 @@ check_every = 4"""
 def small(tmp_path):
     """Write a policy and give its path."""
 
-    def write(*limits, eraser='name = "ridge"', painting=IN_ONE_STEP):
+    def write(*limits, eraser='name = "ridge"', painting=IN_ONE_STEP, nats=0):
         path = tmp_path / "small.toml"
         text = SMALL.replace("{painting}", painting)
-        text = text.replace('name = "ridge"', eraser)
+        text = text.replace('name = "ridge"', eraser).replace("{nats}", str(nats))
         path.write_text(text + "".join(f"[[limits]]\n{limit}\n" for limit in limits))
         return str(path)
 
@@ -65,7 +65,7 @@ def test_several_names_are_a_batch_only_when_somebody_says_so(typed, tmp_path):
 
 def test_a_batch_is_one_entry_with_readings_of_each_concept(typed, small):
     done = typed(
-        "add", "Picasso", "cat", "--batch", "--policy", small(), "--json"
+        "add", "Picasso", "cat", "--batch", "--policy", small(nats=1), "--json"
     ).json()
 
     assert [c["name"] for c in done["concepts"]] == ["Picasso", "cat"]
@@ -105,7 +105,7 @@ def test_without_a_judge_what_asks_for_pictures_is_recorded_only_when_accepted(
         'reading = "ua"\nat_least = 0.5',
         'reading = "bound-mi"\nat_most = 0.9\nof_base = true',
     )
-    words = ("add", "Picasso", "--policy", small(*limits), "--judge", "none")
+    words = ("add", "Picasso", "--policy", small(*limits, nats=1), "--judge", "none")
 
     done = typed(*words)
 
@@ -214,12 +214,15 @@ def test_memory_that_runs_short_is_saved_before_anybody_is_told(
 
 
 def test_a_free_prompt_is_erased_and_recorded_with_its_context(typed, small):
+    """The policy asks for no nats here, and none are read."""
     prompt = "a  bull in grey => a grey picture"
 
     done = typed(
         "add", "Picasso", "--policy", small(), "--prompt", prompt, "--json"
     ).json()
 
+    assert "ua" in {reading["probe"] for reading in done["readings"]}
+    assert not {"drift", "self-mi"} & {reading["probe"] for reading in done["readings"]}
     (concept,) = done["concepts"]
     assert concept["prompts"] == [["a bull in grey", "a grey picture"]]
 

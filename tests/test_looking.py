@@ -22,6 +22,11 @@ SMALL = """
 name = "small"
 [eraser]
 name = "ridge"
+[sampling]
+steps = 2
+guidance = 1.0
+[require]
+base_presence = 0.0
 [probes]
 erased = 1
 renamed = 0
@@ -33,6 +38,9 @@ earlier = 1
 information = 1
 nodes = 1
 """
+"""Pictures that show little, for what does not depend on it."""
+
+REAL = SMALL.replace("steps = 2\nguidance = 1.0", "steps = 10\nguidance = 3.0")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,10 @@ def test_a_damaged_cache_is_said_to_be_and_looked_at_again(typed, at, made, tmp_
     assert typed("fsck", "--ledger", str(tmp_path / "copy")).code == 0
 
 
-def test_one_concept_can_be_looked_at_closely(typed, at):
+def test_one_concept_can_be_looked_at_closely(typed, made, tmp_path):
+    (tmp_path / "real.toml").write_text(REAL)
+    at = ("--ledger", str(made), "--policy", "real.toml", "--json")
+
     data = typed("probe", "--concept", "Picasso", "--concept", "Klimt", *at).json()
 
     assert of(data, "ua")["Picasso"]["value"] > 0.9

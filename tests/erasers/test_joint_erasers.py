@@ -14,7 +14,6 @@ from unlearnlog.atelier.world import CONCEPTS, world
 from unlearnlog.erasers import ERASERS
 from unlearnlog.ledger import Ledger
 from unlearnlog.policy import Policy
-from unlearnlog.probes.panel import Panel
 from unlearnlog.run import erase, undo
 from unlearnlog.run.place import Place
 
@@ -63,11 +62,6 @@ class Ledgers:
 
 def fresh(at):
     return replace(at, ledger=Ledger.open(at.folder))
-
-
-@pytest.fixture(autouse=True)
-def _ask_for_no_nats(monkeypatch):
-    monkeypatch.setattr(Panel, "information", lambda *_: [])
 
 
 @pytest.fixture(params=JOINT)
