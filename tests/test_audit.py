@@ -164,6 +164,46 @@ def test_a_model_of_another_seed_is_refused(audited, made):
 
 
 @pytest.mark.slow
+def test_what_came_back_is_erased_anew_in_a_ledger_of_its_own(made, typed, tmp_path):
+    """Onto a LoRA that undoes the erasure: its product is the delta, turned around."""
+    ledger = Ledger.open(made)
+    at = ledger.place
+    tensors = {}
+    for name, tensor in at.weights(at.head).items():
+        change = (at.model.base[name].float() - tensor.float()).double()
+        left, sizes, right = torch.linalg.svd(change, full_matrices=False)
+        module = name.removesuffix(".weight")
+        tensors[f"{module}.lora_B.weight"] = (left * sizes).float().contiguous()
+        tensors[f"{module}.lora_A.weight"] = right.float().contiguous()
+    save_file(tensors, tmp_path / "undo.safetensors")
+
+    done = typed(
+        *("rebase", "--onto", str(tmp_path / "undo.safetensors"), "--json"),
+        *("-o", str(tmp_path / "new"), "--ledger", str(made)),
+        *("--policy", str(made / "small.toml")),
+    )
+
+    data = done.json()
+    assert [f["verdict"] for f in data["before"]] == ["resurged"]
+    assert [f["verdict"] for f in data["after"]] == ["gone"]
+    assert [c["name"] for c in data["entries"][0]["concepts"]] == ["Picasso"]
+    assert data["entries"][0]["eraser"]["name"] == "ridge"
+    assert len(Ledger.open(tmp_path / "new").entries()) == 1
+    assert (tmp_path / "new" / "model" / "model_index.json").is_file()
+
+
+def test_a_rebase_into_a_folder_that_is_there_leaves_it_alone(made, typed):
+    done = typed(
+        *("rebase", "--onto", str(made / "exported"), "-o", str(made / "base")),
+        *("--ledger", str(made), "--policy", str(made / "small.toml")),
+    )
+
+    assert done.code == 2
+    assert "is there already" in done.err
+    assert (made / "base" / "model_index.json").is_file()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["full", "lora"])
 def test_a_fine_tune_on_what_was_erased_is_caught(audited, made, tmp_path, form):
     """By a script that knows nothing of this package."""
