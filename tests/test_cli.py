@@ -61,7 +61,7 @@ TRAINED = PASSING.replace(
     'name = "ridge"',
     'name = "mim"\nn_pictures = 18\nn_family = 0\nmax_steps = 2\nrate = 0.005',
 )
-NEVER = '[[limits]]\nreading = "ira"\nat_most = -1.0\n'
+NEVER = '[[limits]]\nreading = "damage.composition"\nat_most = -1.0\n'
 
 
 @pytest.fixture(scope="module")
