@@ -11,13 +11,13 @@ SMALL = """
 name = "small"
 judge = "auto"
 [eraser]
-name = "ridge"
+{eraser}
 {painting}
 [probes]
 erased = 1
-renamed = 1
-family = 1
-alike = 1
+renamed = {aside}
+family = 0
+alike = {aside}
 kept = 1
 kept_share = 0.1
 information = {nats}
@@ -45,10 +45,9 @@ check_every = 4"""
 def small(tmp_path):
     """Write a policy and give its path."""
 
-    def write(*limits, eraser='name = "ridge"', painting=IN_ONE_STEP, nats=0):
+    def write(*limits, eraser='name = "ridge"', painting=IN_ONE_STEP, nats=0, aside=0):
         path = tmp_path / "small.toml"
-        text = SMALL.replace("{painting}", painting)
-        text = text.replace('name = "ridge"', eraser).replace("{nats}", str(nats))
+        text = SMALL.format(eraser=eraser, painting=painting, nats=nats, aside=aside)
         path.write_text(text + "".join(f"[[limits]]\n{limit}\n" for limit in limits))
         return str(path)
 
@@ -65,7 +64,7 @@ def test_several_names_are_a_batch_only_when_somebody_says_so(typed, tmp_path):
 
 def test_a_batch_is_one_entry_with_readings_of_each_concept(typed, small):
     done = typed(
-        "add", "Picasso", "cat", "--batch", "--policy", small(nats=1), "--json"
+        "add", "Picasso", "cat", "--batch", "--policy", small(nats=1, aside=1), "--json"
     ).json()
 
     assert [c["name"] for c in done["concepts"]] == ["Picasso", "cat"]
@@ -135,7 +134,7 @@ def test_without_a_judge_what_asks_for_pictures_is_recorded_only_when_accepted(
 def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
     limit = 'reading = "alike"\nat_least = 1.5\n'
 
-    policy = small(limit, painting=REALLY)
+    policy = small(limit, painting=REALLY, aside=1)
 
     done = typed("add", "cat", "--policy", policy, "--json")
 

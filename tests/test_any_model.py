@@ -16,8 +16,8 @@ target = "context"
 n_pictures = 20
 n_family = 4
 batch = 4
-max_steps = 6
-check_every = 3
+max_steps = 2
+check_every = 1
 [sampling]
 steps = 2
 guidance = 2.0
@@ -27,7 +27,7 @@ renamed = 0
 family = 0
 kept = 1
 kept_share = 0.1
-information = 4
+information = {nats}
 [require]
 base_presence = 0.0
 """
@@ -37,7 +37,7 @@ base_presence = 0.0
 def test_a_model_is_erased_from_painted_and_taken_away(typed, tmp_path, family):
     prediction = "v_prediction" if family == "2.1" else "epsilon"
     model = build_pipeline(tmp_path / "model", prediction=prediction, family=family)
-    (tmp_path / "tiny.toml").write_text(POLICY.replace("{judge}", "none"))
+    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="none", nats=1))
     assert typed("init", "--model", str(model)).code == 0
 
     done = typed("add", "Picasso", "--policy", "tiny.toml", "--json")
@@ -67,7 +67,7 @@ def test_the_base_judges_a_model_that_brings_no_judge(typed, tmp_path):
         )
     )
     (tmp_path / "mine.toml").write_text(concepts)
-    (tmp_path / "tiny.toml").write_text(POLICY.replace("{judge}", "auto"))
+    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="auto", nats=0))
     typed("init", "--model", str(model))
 
     words = ["--policy", "tiny.toml", "--concepts", "mine.toml", "--json"]

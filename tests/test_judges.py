@@ -64,11 +64,11 @@ def test_the_base_agrees_with_the_bundled_judge_on_what_the_bundled_model_paints
     from unlearnlog.model.model import DiffusersModel
 
     model = DiffusersModel.load(FOLDER)
-    cells = book().kept((), 1)[::34]
+    cells = book().kept((), 1)[::56]
     painted = model.paint(
         [c.prompt for c in cells], [c.seed for c in cells], sampling=Sampling(10, 3.0)
     )
-    noise = Painted(torch.randn(4, *model.latent_shape), painted.pictures[:4])
+    noise = Painted(torch.randn(1, *model.latent_shape), painted.pictures[:1])
 
     mine = BaseJudge(model, world()).judged(painted)
 
@@ -76,7 +76,7 @@ def test_the_base_agrees_with_the_bundled_judge_on_what_the_bundled_model_paints
     pairs = list(zip(mine, theirs, strict=True))
     assert sum(a.style == b.style for a, b in pairs) >= 0.9 * len(pairs)
     assert sum(a.subject == b.subject for a, b in pairs) >= 0.9 * len(pairs)
-    assert len(BaseJudge(model, world()).judged(noise)) == 4
+    assert len(BaseJudge(model, world()).judged(noise)) == 1
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,6 @@ nodes = 1
 """
 """Pictures that show little, for what does not depend on it."""
 
-PLAIN = SMALL.replace("nodes = 1", "nodes = 0")
 REAL = SMALL.replace("steps = 2\nguidance = 1.0", "steps = 10\nguidance = 3.0")
 REAL = REAL.replace("information = 0", "information = 1")
 
@@ -60,13 +59,6 @@ def made(tmp_path_factory):
 @pytest.fixture
 def at(made):
     return ("--ledger", str(made), "--policy", str(made / "small.toml"), "--json")
-
-
-@pytest.fixture
-def plainly(made, tmp_path):
-    """Look at pictures alone."""
-    (tmp_path / "plain.toml").write_text(PLAIN)
-    return ("--ledger", str(made), "--policy", "plain.toml", "--json")
 
 
 def of(data, probe):
@@ -100,20 +92,18 @@ def test_the_second_tier_reads_what_the_entry_read(typed, at, made):
     assert of(data, "tiers.0-1")["(kept)"]["n"] == 30
 
 
-def test_nothing_is_painted_twice(typed, plainly):
-    typed("probe", *plainly)
-    again = typed("probe", *plainly)
+def test_nothing_is_painted_twice(typed, at):
+    typed("probe", *at)
+    again = typed("probe", *at)
 
     assert "looking" not in again.err
     assert "painting" not in again.err
     assert {"Picasso", "Monet", "Klimt"} <= of(again.json(), "presence").keys()
 
 
-def test_a_damaged_cache_is_said_to_be_and_looked_at_again(
-    typed, plainly, made, tmp_path
-):
+def test_a_damaged_cache_is_said_to_be_and_looked_at_again(typed, at, made, tmp_path):
     shutil.copytree(made, tmp_path / "copy")
-    here = ("--ledger", str(tmp_path / "copy"), *plainly[2:])
+    here = ("--ledger", str(tmp_path / "copy"), *at[2:])
     first = typed("probe", *here).json()
     for page in (tmp_path / "copy" / ".unlearnlog" / "cache" / "seen").iterdir():
         page.write_bytes(page.read_bytes()[:-5])
