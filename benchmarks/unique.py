@@ -2,12 +2,14 @@
 
 Picasso is erased by each eraser; the chain rule splits what pictures say of him and of
 Braque into what the movement's word says and what only the name says. All losses
-are taken on the base's pictures, under the same noise before and after.
+are taken on the base's pictures, under the same noise before and after. Beside that
+stands how often he still shows, by his name and by the movement's word.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -20,15 +22,26 @@ from benchmarks.edges import PER_CELL, losses_of, painted
 from benchmarks.erasers import Duel, Entrant, Ring
 from benchmarks.files import CellFile, make_missing
 from unlearnlog.atelier.studio import base_answers
+from unlearnlog.cell import Answer
 from unlearnlog.probes.information import Pictures, over_cells
+from unlearnlog.probes.statistics import share
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run.place import place
 
 ERASED: Final = "Picasso"
 NEIGHBOUR: Final = "Braque"
-ERASERS: Final = ("mim-unique", "mim", "ridge", "uce")
+ENTRANTS: Final = (
+    Entrant("mim-unique", "mim-unique", (("target", "parent"),)),
+    Entrant("mim-unique", "mim-unique"),
+    Entrant("mim", "mim"),
+    Entrant("ridge", "ridge"),
+    Entrant("uce", "uce"),
+)
 KEPT: Final = 0.95
 """Share of the neighbour's own nats that is to stay."""
+
+SEEDS: Final = 12
+"""Pictures of each prompt that names only the movement: 96 in all."""
 
 _CONTEXT, _FAMILY, _OWN = range(3)
 
@@ -41,40 +54,53 @@ def main() -> None:
 
 def made_of() -> dict[str, str]:
     """Return digests of the weights and of everything that decides the result."""
-    settings = [ERASED, NEIGHBOUR, *ERASERS, PER_CELL]
+    asked = [[each.eraser, *each.settings] for each in ENTRANTS]
+    settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
     return {"weights": base_answers().root, "code": code_digest(settings)}
 
 
 def measured(console: Console) -> dict[str, Any]:
     """Erase with each eraser and split what is left."""
-    rows = []
-    for name in ERASERS:
-        console.print(name)
+    rows, shown = list[dict[str, Any]](), list[dict[str, Any]]()
+    for entrant in ENTRANTS:
         with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-            duel = Duel(Entrant(name, name), ERASED)
-            ring = Ring(place(Path(folder), may_create=True), duel, bars)
-            weights = ring.weights(ring.usual)
-        model = ring.at.model
-        for style in (ERASED, NEIGHBOUR):
-            pictures = painted(model, style)
-            before = parts(losses_of(model, pictures, style, []))
-            after = parts(losses_of(model, pictures, style, [], weights))
-            split = {
+            at = place(Path(folder), may_create=True)
+            ring = Ring(at, Duel(entrant, ERASED), bars)
+            said = {"eraser": entrant.eraser, "target": ring.plan.eraser.target}
+            console.print(" ".join(said.values()))
+            shown.append({**said, **showing(ring)})
+            rows += [{**said, **row} for row in splits(ring)]
+    return {"erased": ERASED, "neighbour": NEIGHBOUR, "rows": rows, "shown": shown}
+
+
+def splits(ring: Ring) -> Iterator[dict[str, Any]]:
+    """Yield what is left of each style's parts."""
+    model, weights = ring.at.model, ring.weights(ring.usual)
+    for style in (ERASED, NEIGHBOUR):
+        pictures = painted(model, style)
+        before = parts(losses_of(model, pictures, style, []))
+        after = parts(losses_of(model, pictures, style, [], weights))
+        yield {
+            "style": style,
+            **{
                 part: {
                     "base": asdict(over_cells(before[part].tolist(), pictures.cells)),
                     "now": asdict(over_cells(after[part].tolist(), pictures.cells)),
                     "above": above(before[part], after[part], pictures),
                 }
                 for part in before
-            }
-            rows.append({"eraser": name, "style": style, **split})
-    return {"erased": ERASED, "neighbour": NEIGHBOUR, "rows": rows}
+            },
+        }
 
 
 def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
     """Split losses ``[3, n]`` into what the family says and what the name adds."""
     context, family, own = nats[_CONTEXT], nats[_FAMILY], nats[_OWN]
-    return {"shared": context - family, "unique": family - own}
+    return {
+        "shared": context - family,
+        "unique": family - own,
+        "whole": context - own,
+    }
 
 
 def above(
@@ -83,6 +109,27 @@ def above(
     """Return the share that stayed, and how many nats it is above what shall stay."""
     margin = over_cells((after - KEPT * before).tolist(), pictures.cells)
     return {"kept": float(after.mean() / before.mean()), "margin": asdict(margin)}
+
+
+def showing(ring: Ring) -> dict[str, Any]:
+    """Return how often he shows: by his name, and by the movement's, before and now."""
+    panel, cells = ring.plan.look.panel, ring.plan.look.book.family(ring.concept, SEEDS)
+    weights = ring.weights(ring.usual)
+    before = panel.judged(cells, ring.at.model.base, "the movement, before")
+    now = panel.judged(cells, weights, "the movement, now")
+    return {
+        "name": ring.residual(ring.usual),
+        "family": {"base": of_style(before), "now": of_style(now)},
+    }
+
+
+def of_style(answers: Iterable[Answer]) -> dict[str, dict[str, Any]]:
+    """Return which share of pictures shows each of the two styles."""
+    found = [answer.style for answer in answers]
+    return {
+        style: asdict(share(found.count(style), len(found)))
+        for style in (ERASED, NEIGHBOUR)
+    }
 
 
 if __name__ == "__main__":

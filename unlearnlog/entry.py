@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NewType, Self
 
 from pydantic import (
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_serializer,
@@ -183,6 +184,8 @@ class Entry(Record):
         eraser: Which method, with all of its settings.
         seed: Where the method's random numbers started.
         policy: Name of the policy that judged it.
+        rules: What that policy said then, as `Policy.rules` writes it; None where
+            nobody wrote it down, as in older entries, and where no policy was asked.
         changes: What it does to the replay, in order.
         delta: The delta it brought; None when it only rearranged.
         state: Digests before and after.
@@ -199,6 +202,7 @@ class Entry(Record):
     eraser: EraserRecord
     seed: _Count
     policy: str
+    rules: dict[str, JsonValue] | None = None
     changes: tuple[Change, ...]
     delta: DeltaRecord | None
     state: StateRecord
@@ -217,6 +221,21 @@ class Entry(Record):
             if not record["prompts"]:
                 del record["prompts"]
         return written
+
+    @model_serializer(mode="wrap")
+    def _leaves_out_rules_nobody_wrote_down(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write an entry without rules as it was before entries held any."""
+        written: dict[str, Any] = write(self)
+        if self.rules is None:
+            written.pop("rules", None)  # it is not there if a part was asked for
+        return written
+
+    @property
+    def rules_digest(self) -> Digest | None:
+        """SHA-256 of the rules' canonical JSON: one for all entries of one policy."""
+        return None if self.rules is None else digest_of(canonical_json(self.rules))
 
     @cached_property
     def id(self) -> EntryId:

@@ -165,6 +165,17 @@ class Limit(Record):
             raise ValueError(message)
         return self
 
+    @property
+    def text(self) -> str:
+        """What it asks for, in words."""
+        least, most = self.at_least, self.at_most
+        asks = [] if least is None else [f"at least {least:g}"]
+        asks += [] if most is None else [f"at most {most:g}"]
+        text = f"{self.reading} {' and '.join(asks)}"
+        text += " of base" if self.of_base else ""
+        text += ", whole interval" if self.on == "interval" else ""
+        return text + (", where it is read" if self.optional else "")
+
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
         """Compare every reading that it bounds; one of few pictures decides nothing."""
         bounded = [reading for reading in readings if self._bounds(reading)]
@@ -263,6 +274,18 @@ class Policy(Record):
             return cls.model_validate(data)
         except ValidationError as error:
             raise _wrong(name, error.errors()[0]) from error
+
+    @classmethod
+    def in_force(cls, name: str, rules: dict[str, Any]) -> Policy | None:
+        """Return a policy as an entry holds it; None if this program cannot read it."""
+        with suppress(ValidationError):
+            return cls.model_validate({**rules, "name": name})
+        return None
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """Everything but the name, as JSON has it: what an entry holds of a policy."""
+        return self.model_dump(mode="json", exclude={"name"})
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
         """Compare readings with every limit."""

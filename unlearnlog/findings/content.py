@@ -214,7 +214,9 @@ class Method:
 
     Attributes:
         policy: Name of the last entry's policy.
-        known: Whether a policy of that name could be read to say the rest.
+        known: Whether the policy could be read to say the rest.
+        rules: Digest of what the policy said, as the entry holds it; empty where the
+            entry holds only its name, and the rest is what that policy says today.
         judge: Who judged pictures.
         sampling: How they were painted.
         limits: What had to hold.
@@ -224,6 +226,7 @@ class Method:
 
     policy: str
     known: bool
+    rules: str
     judge: str
     sampling: str
     limits: tuple[str, ...]

@@ -252,7 +252,7 @@ def _recorded(
             "ema": wish.ema,
         },
     )
-    draft = Draft(NAME, tuple(live), about, (), policy=wish.policy.name)
+    draft = Draft(NAME, tuple(live), about, (), policy=wish.policy)
     state = at.the_ledger().state(at.head, at.model.base)
     entry = draft.concluded(at, state, audited.readings, audited.verdict)
     at.record(entry)
