@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +22,9 @@ from benchmarks.__main__ import RESULTS, code_digest
 from benchmarks.edges import PER_CELL, losses_of, painted
 from benchmarks.erasers import Duel, Entrant, Ring
 from benchmarks.files import CellFile, make_missing
-from unlearnlog.atelier.studio import base_answers
+from unlearnlog.atelier.studio import FOLDER, base_answers
 from unlearnlog.cell import Answer
+from unlearnlog.model.model import DiffusersModel
 from unlearnlog.probes.information import Pictures, over_cells
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.terminal import Bars
@@ -40,8 +42,8 @@ ENTRANTS: Final = (
 KEPT: Final = 0.95
 """Share of the neighbour's own nats that is to stay."""
 
-SEEDS: Final = 12
-"""Pictures of each prompt that names only the movement: 96 in all."""
+SEEDS: Final = 6
+"""Pictures of each prompt that names only the movement: 48 in all."""
 
 _CONTEXT, _FAMILY, _OWN = range(3)
 
@@ -63,23 +65,29 @@ def measured(console: Console) -> dict[str, Any]:
     """Erase with each eraser and split what is left."""
     rows, shown = list[dict[str, Any]](), list[dict[str, Any]]()
     for entrant in ENTRANTS:
-        with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-            at = place(Path(folder), may_create=True)
-            ring = Ring(at, Duel(entrant, ERASED), bars)
-            said = {"eraser": entrant.eraser, "target": ring.plan.eraser.target}
-            console.print(" ".join(said.values()))
-            shown.append({**said, **showing(ring)})
-            rows += [{**said, **row} for row in splits(ring)]
+        found = split_by(entrant, console)
+        rows += found["rows"]
+        shown.append(found["shown"])
     return {"erased": ERASED, "neighbour": NEIGHBOUR, "rows": rows, "shown": shown}
+
+
+def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
+    """Erase with one eraser, split what is left, and see how often he still shows."""
+    with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
+        at = place(Path(folder), may_create=True)
+        ring = Ring(at, Duel(entrant, ERASED), bars)
+        said = {"eraser": entrant.eraser, "target": ring.plan.eraser.target}
+        console.print(" ".join(said.values()))
+        rows = [{**said, **row} for row in splits(ring)]
+        return {"rows": rows, "shown": {**said, **showing(ring)}}
 
 
 def splits(ring: Ring) -> Iterator[dict[str, Any]]:
     """Yield what is left of each style's parts."""
-    model, weights = ring.at.model, ring.weights(ring.usual)
+    weights = ring.weights(ring.usual)
     for style in (ERASED, NEIGHBOUR):
-        pictures = painted(model, style)
-        before = parts(losses_of(model, pictures, style, []))
-        after = parts(losses_of(model, pictures, style, [], weights))
+        pictures, before = of_base(style)
+        after = parts(losses_of(ring.at.model, pictures, style, [], weights))
         yield {
             "style": style,
             **{
@@ -91,6 +99,14 @@ def splits(ring: Ring) -> Iterator[dict[str, Any]]:
                 for part in before
             },
         }
+
+
+@cache
+def of_base(style: str) -> tuple[Pictures, dict[str, torch.Tensor]]:
+    """Return the base's pictures of a style, and what they say to it."""
+    model = DiffusersModel.load(FOLDER)
+    pictures = painted(model, style)
+    return pictures, parts(losses_of(model, pictures, style, []))
 
 
 def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -115,8 +131,8 @@ def showing(ring: Ring) -> dict[str, Any]:
     """Return how often he shows: by his name, and by the movement's, before and now."""
     panel, cells = ring.plan.look.panel, ring.plan.look.book.family(ring.concept, SEEDS)
     weights = ring.weights(ring.usual)
-    before = panel.judged(cells, ring.at.model.base, "the movement, before")
-    now = panel.judged(cells, weights, "the movement, now")
+    before = panel.base_answers(cells)
+    now = panel.judged(cells, weights, "looking at the movement")
     return {
         "name": ring.residual(ring.usual),
         "family": {"base": of_style(before), "now": of_style(now)},

@@ -128,11 +128,13 @@ class Edge:
         one: A concept.
         other: Another.
         type: ``look-alike``, ``sibling``, ...
+        weight: How strong it is, a share; None where nobody measured it.
     """
 
     one: str
     other: str
     type: str
+    weight: float | None = None
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,9 @@ def policy_of(entry: Entry) -> tuple[Policy | None, bool]:
     An older entry holds a name only: then it is the policy of that name that ships
     today; None where none does.
     """
-    if entry.rules is not None:
-        if policy := Policy.in_force(entry.policy, entry.rules):
-            return policy, True
+    rules = entry.rules
+    if rules is not None and (policy := Policy.in_force(entry.policy, rules)):
+        return policy, True
     try:
         return Policy.load(entry.policy), False
     except PolicyError:
