@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 FORMS: Final = ("svg", "png", "graphml", "json")
 """What a graph is written as."""
 
-_ATOMS: Final = ("redundant", "style", "subject", "synergy")
+_ATOMS: Final = {
+    "redundant": "redundant",
+    "style": "only the style",
+    "subject": "only the subject",
+    "synergy": "synergy",
+}
 
 
 def tree(found: nx.MultiDiGraph) -> Tree:
@@ -54,7 +59,11 @@ def _tie(branch: Tree, found: nx.MultiDiGraph, name: str) -> None:
                 f"{_interval(said, 'apart', 1)} nats apart, n {said['n']:.0f}"
             )
         else:
-            words = (f"{k} {_interval(said, k, 2)}" for k in _ATOMS if said[k])
+            words = (
+                f"{word} {_interval(said, key, 2)}"
+                for key, word in _ATOMS.items()
+                if said[key]  # of the two alone, one is 0 by definition
+            )
             branch.add(f"with {other}, in nats: {', '.join(words)}, n {said['n']:.0f}")
 
 

@@ -139,7 +139,7 @@ class _Desk:
         missing = [pair for pair, nats in known.items() if nats is None]
         wanted = [name for name in names if any(name in pair for pair in missing)]
         pictures = self.painted([cells[name] for name in wanted])
-        self.wish.watch.stage("asking who is near whom", 2 * len(missing))
+        self.begin("asking who is near whom", 2 * len(missing))
         half: dict[tuple[str, str], torch.Tensor] = {}
         for name, own in zip(wanted, pictures, strict=True):
             others = [a if b == name else b for a, b in missing if name in (a, b)]
@@ -174,7 +174,7 @@ class _Desk:
         known = {pair: self.known(each) for pair, each in cells.items()}
         missing = [pair for pair, nats in known.items() if nats is None]
         pictures = self.painted([cells[pair] for pair in missing])
-        self.wish.watch.stage("asking of style x subject", len(missing))
+        self.begin("asking of style x subject", len(missing))
         for pair, both in zip(missing, pictures, strict=True):
             texts = self.alone(both.cells, *pair)
             found = losses_under(self.at.model, both, texts)
@@ -222,7 +222,7 @@ class _Desk:
     def painted(self, asked: Sequence[tuple[Cell, ...]]) -> list[Pictures]:
         """Let the base paint cells, or take what it painted before."""
         found: list[Pictures] = []
-        self.wish.watch.stage("painting without guidance", sum(map(len, asked)))
+        self.begin("painting without guidance", sum(map(len, asked)))
         for cells in asked:
             key = self._key("pictures", cells)
             latents = self.at.shelf.get(key)
@@ -241,6 +241,11 @@ class _Desk:
             texts, seeds = [c.prompt for c in some], [c.seed for c in some]
             yield self.at.model.paint(texts, seeds, sampling=sampling).latents
             self.wish.watch.advance(len(some), {})
+
+    def begin(self, stage: str, total: int) -> None:
+        """Tell whoever watches that a stage begins, if there is anything to do."""
+        if total:
+            self.wish.watch.stage(stage, total)
 
     def known(self, *cells: tuple[Cell, ...]) -> torch.Tensor | None:
         """Return the losses that were read of these pictures, ``[4, n]``, or None."""

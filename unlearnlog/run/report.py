@@ -87,11 +87,10 @@ def policy_of(entry: Entry) -> tuple[Policy | None, bool]:
     """Return the policy that judged an entry, and whether the entry holds it itself.
 
     An older entry holds a name only: then it is the policy of that name that ships
-    today; None where none does.
+    today; None where none does, or where a later program wrote what the entry holds.
     """
-    rules = entry.rules
-    if rules is not None and (policy := Policy.in_force(entry.policy, rules)):
-        return policy, True
+    if entry.rules is not None:
+        return Policy.in_force(entry.policy, entry.rules), True
     try:
         return Policy.load(entry.policy), False
     except PolicyError:
