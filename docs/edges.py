@@ -1,10 +1,11 @@
-"""Tables of what the base's styles share; `make.py` writes them."""
+"""Tables of what styles share, before and after an erasure; `make.py` writes them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def edges_table(path: Path) -> str:
@@ -53,6 +54,64 @@ def chains_table(path: Path) -> str:
             f"{said}.",
         ]
     )
+
+
+def unique_table(path: Path) -> str:
+    """Return what each erasure left of both styles; nothing if not measured."""
+    if not path.exists():
+        return ""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        "| erased by | target | of | shared, nats | unique, nats | whole, nats "
+        "| unique kept |",
+        "|---|---|---|--:|--:|--:|--:|",
+    ]
+    for row in data["rows"]:
+        parts = (
+            f"{row[part]['base']['value']:.2f} to {_interval(row[part]['now'], 2)}"
+            for part in ("shared", "unique", "whole")
+        )
+        kept = f"{100 * row['unique']['above']['kept']:.0f} %"
+        said = (row["eraser"], row["target"], row["style"], *parts, kept)
+        rows.append(f"| {' | '.join(said)} |")
+    n = data["rows"][0]["unique"]["now"]["n"]
+    shows = "; ".join(_shows(each, data) for each in data["shown"])
+    return "\n".join(
+        [*rows, "", f"n = {n} pictures a style, the base's own. Pictures: {shows}."]
+    )
+
+
+def _shows(found: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Say how often the erased style shows, by its name and by its movement's."""
+    erased, family = data["erased"], found["family"]
+    name, now, base = found["name"], family["now"][erased], family["base"][erased]
+    return (
+        f"after {found['eraser']} with target {found['target']}, {erased} shows by his "
+        f"name in {_interval(name, 2)}, n = {name['n']}, by the movement's word in "
+        f"{_interval(now, 2)}, n = {now['n']} (base {base['value']:.2f})"
+    )
+
+
+def tiers_table(path: Path) -> str:
+    """Return how well cheap looks foretold dear ones; nothing if not measured."""
+    if not path.exists():
+        return ""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        "| entry | erased | by | lost a tenth or more | 0 to 1 | 1 to 2 | 0 to 2 | n |",
+        "|--:|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for number, row in enumerate(data["rows"], 1):
+        found = {each["probe"]: each for each in row["tiers"]}
+        cells = [
+            _interval(found[probe], 2) if probe in found else "all the same"
+            for probe in ("tiers.0-1", "tiers.1-2", "tiers.0-2")
+        ]
+        lost = sum(each["lost"] >= 0.1 for each in row["damage"])
+        n = row["tiers"][0]["n"] if row["tiers"] else 0
+        said = (row["concept"], row["eraser"], f"{lost} of {len(row['damage'])}")
+        rows.append(f"| {number} | {' | '.join((*said, *cells))} | {n} |")
+    return "\n".join(rows)
 
 
 def _interval(estimate: Mapping[str, float], digits: int) -> str:

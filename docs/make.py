@@ -24,7 +24,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
 from duels import duels_table, sequences_table  # noqa: E402
-from edges import chains_table, edges_table  # noqa: E402
+from edges import (  # noqa: E402
+    chains_table,
+    edges_table,
+    tiers_table,
+    unique_table,
+)
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
@@ -461,6 +466,8 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "judges": _judges,
     "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
+    "unique": lambda _: unique_table(RESULTS / "unique.json") or NOT_YET,
+    "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "batch": _batch,
     "cost": _cost,
     "scale": _scale,

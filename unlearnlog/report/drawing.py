@@ -9,13 +9,14 @@ import io
 import math
 from typing import TYPE_CHECKING, Final, Literal
 
+from unlearnlog.findings.content import Harm
 from unlearnlog.report.layout import layout
 from unlearnlog.report.wording import STEPS, level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from unlearnlog.findings.content import Edge, Graph, Harm
+    from unlearnlog.findings.content import Edge, Graph, Status
     from unlearnlog.report.layout import Layout
 
 SHADES: Final = ("#ebe8df", "#f7e0c8", "#f0bd91", "#e08a59", "#b94a2e", "#741a17")
@@ -183,14 +184,13 @@ def _draw_mark(axes: Axes, at: tuple[float, float], harm: Harm | None) -> None:
 
 def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
     """Draw what marks, colours and lines mean."""
-    from unlearnlog.findings.content import Harm
-
     x = 12.0
-    for status, sure, word in (
+    marks: tuple[tuple[Status, bool, str], ...] = (
         ("erased", False, "erased"),
         ("unread", False, "not read"),
         ("kept", True, "bold: lost more than chance explains (95 %)"),
-    ):
+    )
+    for status, sure, word in marks:
         _draw_mark(axes, (x, y), Harm("", status, None, sure=sure, presence=None))
         axes.text(x + 12, y + 4, word, fontsize=8, color=_INK)
         x += 30 + 6.2 * len(word)
