@@ -49,26 +49,21 @@ _CONTEXT, _FAMILY, _OWN = range(3)
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights and this code."""
-    path = RESULTS / "unique.json"
-    make_missing([CellFile(path, made_of, measured)], __doc__)
+    """Measure what was not measured with these weights and this code."""
+    make_missing(map(file_of, ENTRANTS), __doc__)
 
 
-def made_of() -> dict[str, str]:
-    """Return digests of the weights and of everything that decides the result."""
-    asked = [[each.eraser, *each.settings] for each in ENTRANTS]
-    settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
-    return {"weights": base_answers().root, "code": code_digest(settings)}
+def file_of(entrant: Entrant) -> CellFile:
+    """Return the file of one eraser with its target."""
+    target = dict(entrant.settings).get("target", "default")
+    path = RESULTS / "unique" / f"{entrant.eraser}-{target}.json"
 
+    def made_of() -> dict[str, str]:
+        asked = [entrant.eraser, *entrant.settings]
+        settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
+        return {"weights": base_answers().root, "code": code_digest(settings)}
 
-def measured(console: Console) -> dict[str, Any]:
-    """Erase with each eraser and split what is left."""
-    rows, shown = list[dict[str, Any]](), list[dict[str, Any]]()
-    for entrant in ENTRANTS:
-        found = split_by(entrant, console)
-        rows += found["rows"]
-        shown.append(found["shown"])
-    return {"erased": ERASED, "neighbour": NEIGHBOUR, "rows": rows, "shown": shown}
+    return CellFile(path, made_of, lambda console: split_by(entrant, console))
 
 
 def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
@@ -76,10 +71,16 @@ def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
         at = place(Path(folder), may_create=True)
         ring = Ring(at, Duel(entrant, ERASED), bars)
-        said = {"eraser": entrant.eraser, "target": ring.plan.eraser.target}
-        console.print(" ".join(said.values()))
-        rows = [{**said, **row} for row in splits(ring)]
-        return {"rows": rows, "shown": {**said, **showing(ring)}}
+        target = ring.plan.eraser.target
+        console.print(f"{entrant.eraser}, target {target}")
+        return {
+            "eraser": entrant.eraser,
+            "target": target,
+            "erased": ERASED,
+            "neighbour": NEIGHBOUR,
+            "rows": [*splits(ring)],
+            "shown": showing(ring),
+        }
 
 
 def splits(ring: Ring) -> Iterator[dict[str, Any]]:

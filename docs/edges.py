@@ -56,39 +56,57 @@ def chains_table(path: Path) -> str:
     )
 
 
-def unique_table(path: Path) -> str:
+def unique_table(folder: Path) -> str:
     """Return what each erasure left of both styles; nothing if not measured."""
-    if not path.exists():
+    cells = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
+    cells.sort(key=lambda cell: (cell["eraser"] != "mim-unique", cell["eraser"]))
+    if not cells:
         return ""
-    data = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         "| erased by | target | of | shared, nats | unique, nats | whole, nats "
-        "| unique kept |",
-        "|---|---|---|--:|--:|--:|--:|",
+        "| unique kept | whole kept |",
+        "|---|---|---|--:|--:|--:|--:|--:|",
     ]
-    for row in data["rows"]:
-        parts = (
-            f"{row[part]['base']['value']:.2f} to {_interval(row[part]['now'], 2)}"
-            for part in ("shared", "unique", "whole")
-        )
-        kept = f"{100 * row['unique']['above']['kept']:.0f} %"
-        said = (row["eraser"], row["target"], row["style"], *parts, kept)
-        rows.append(f"| {' | '.join(said)} |")
-    n = data["rows"][0]["unique"]["now"]["n"]
-    shows = "; ".join(_shows(each, data) for each in data["shown"])
+    for cell in cells:
+        for row in cell["rows"]:
+            base, now = (
+                sum(row[part][when]["value"] for part in ("shared", "unique"))
+                for when in ("base", "now")
+            )
+            said = (
+                *(cell["eraser"], cell["target"], row["style"]),
+                *(_from_to(row[part]) for part in ("shared", "unique")),
+                _from_to(row["whole"])
+                if "whole" in row
+                else f"{base:.2f} to {now:.2f}",
+                f"{100 * row['unique']['above']['kept']:.0f} %",
+                f"{100 * now / base:.0f} %",
+            )
+            rows.append(f"| {' | '.join(said)} |")
+    n = cells[0]["rows"][0]["unique"]["now"]["n"]
+    shows = [_shows(cell) for cell in cells if "shown" in cell]
     return "\n".join(
-        [*rows, "", f"n = {n} pictures a style, the base's own. Pictures: {shows}."]
+        [*rows, "", f"n = {n} pictures a style, the base's own. {' '.join(shows)}"]
     )
 
 
-def _shows(found: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+def _from_to(part: Mapping[str, Any]) -> str:
+    return f"{part['base']['value']:.2f} to {_interval(part['now'], 2)}"
+
+
+def _shows(cell: Mapping[str, Any]) -> str:
     """Say how often the erased style shows, by its name and by its movement's."""
-    erased, family = data["erased"], found["family"]
-    name, now, base = found["name"], family["now"][erased], family["base"][erased]
+    erased, family, name = (
+        cell["erased"],
+        cell["shown"]["family"],
+        cell["shown"]["name"],
+    )
+    now, base = family["now"][erased], family["base"][erased]
+    who = f"After `{cell['eraser']}` with the target {cell['target']} {erased}"
     return (
-        f"after {found['eraser']} with target {found['target']}, {erased} shows by his "
-        f"name in {_interval(name, 2)}, n = {name['n']}, by the movement's word in "
-        f"{_interval(now, 2)}, n = {now['n']} (base {base['value']:.2f})"
+        f"{who} shows by name in {_interval(name, 2)} of pictures (n = {name['n']}), "
+        f"by the movement's word in {_interval(now, 2)} (n = {now['n']}; base "
+        f"{base['value']:.2f})."
     )
 
 

@@ -466,7 +466,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "judges": _judges,
     "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
-    "unique": lambda _: unique_table(RESULTS / "unique.json") or NOT_YET,
+    "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "batch": _batch,
     "cost": _cost,
