@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unlearnlog.findings.audited import Audit
 from unlearnlog.findings.content import Findings, Method, Pair, Step
 from unlearnlog.findings.harm import graph
 from unlearnlog.findings.judgement import judgement, weakest
@@ -28,6 +29,7 @@ class Subject:
         world: The concepts.
         policy: The last entry's policy; None where there is none of that name.
         recorded: Whether the entry itself holds it; else it is today's of that name.
+        audits: What became of it in other hands.
     """
 
     model: str
@@ -36,6 +38,7 @@ class Subject:
     world: World
     policy: Policy | None
     recorded: bool = False
+    audits: tuple[Audit, ...] = ()
 
 
 def gather(
@@ -67,6 +70,7 @@ def gather(
         nats=nats(steps),
         relations=relations(steps),
         method=_method(subject, steps[-1]),
+        audits=subject.audits,
     )
 
 
