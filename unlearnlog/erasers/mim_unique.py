@@ -7,8 +7,9 @@ By the chain rule the information of a prompt about the picture splits,
 into what the family's name says already and what is the concept's own. Aligning the
 erased prompt with its family's prompt takes the second part to zero and leaves the
 first: ``target = "parent"``, the goal as the chain rule has it. The family's prompts
-are then kept as they are, and the neighbours' own information with them. But "a cubist
-cat" is a Picasso as often as a Braque, so the concept keeps its share of the family.
+are then taught to stay what they are, and the neighbours' own part with them. But "a
+cubist cat" is a Picasso as often as a Braque, so the concept keeps its share of the
+family.
 
 The default, ``sibling``, is the family without the concept, the members that stay:
 nothing of the concept is left, and the family's word means those who stay. What was a

@@ -154,11 +154,13 @@ class Book:
     ) -> tuple[tuple[tuple[str, str], ...], ...]:
         """Return `kin` of each family that erased concepts are of, once.
 
-        None where the family's own prompt is the target: it is to mean what it does.
+        Where the family's own prompt is the target it is to mean what it does: each
+        prompt then comes with itself.
         """
-        if target == "parent":
-            return ()
         found = (self.kin(concept, gone) for concept in concepts)
+        if target == "parent":
+            said = (dict.fromkeys(text for text, _ in pairs) for pairs in found)
+            found = (tuple((text, text) for text in texts) for texts in said)
         return tuple(dict.fromkeys(pairs for pairs in found if pairs))
 
     def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
