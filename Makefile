@@ -29,6 +29,7 @@ bench: $(READY)
 	"$(BIN)/python" -m benchmarks.judges
 	"$(BIN)/python" -m benchmarks.edges
 	"$(BIN)/python" -m benchmarks.unique
+	"$(BIN)/python" -m benchmarks.tiers
 	"$(BIN)/python" -m benchmarks.erasers
 
 cost: $(READY)

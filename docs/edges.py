@@ -86,7 +86,7 @@ def unique_table(folder: Path) -> str:
     n = cells[0]["rows"][0]["unique"]["now"]["n"]
     shows = [_shows(cell) for cell in cells if "shown" in cell]
     return "\n".join(
-        [*rows, "", f"n = {n} pictures a style, the base's own. {' '.join(shows)}"]
+        [*rows, "", " ".join([f"n = {n} pictures a style, the base's own.", *shows])]
     )
 
 
