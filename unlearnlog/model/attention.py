@@ -16,7 +16,6 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-
 _LEAST_RUN: Final = 2
 
 
@@ -113,7 +112,7 @@ class TextMemory:
 
 
 def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
-    """Part off the pictures that begin a batch with one text: sizes, texts to gather."""
+    """Part off pictures that begin a batch with one text: run sizes, rows of each."""
     n_alike = int((rows == rows[:1]).long().cumprod(0).sum())
     if n_alike < _LEAST_RUN:
         return [len(rows)], [rows]

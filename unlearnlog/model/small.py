@@ -1,13 +1,13 @@
 """Convolutions of pictures of 2 x 2 or 4 x 4 positions, by fewer multiplications.
 
-Deep inside a small UNet a picture has a few positions and many channels, and a library's
-convolution spends most of its time on the border. Along one side, a 3-tap convolution of
-so short a row is a bilinear map, and such maps have cheap forms: transform the row,
-transform the taps, multiply one by one, transform back (Winograd, Arithmetic Complexity
-of Computations, 1980; Lavin and Gray, arXiv:1509.09308). With the zeros at the border
-left out, a side of 2 takes 3 products instead of 6 and a side of 4 takes 6 instead of
-12; over both sides a quarter of the multiplications. What remains of the kernel is one
-matrix for each product, computed once, in float64.
+Deep inside a small UNet a picture has few positions and many channels, and a library's
+convolution spends most of its time on the border. Along one side, a convolution of so
+short a row with three taps is a bilinear map, and such maps have cheap forms: transform
+the row, transform the taps, multiply one by one, transform back (Winograd, Arithmetic
+Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308). With the zeros at the
+border left out, a side of 2 takes 3 products instead of 6 and a side of 4 takes 6 instead
+of 12; over both sides, a quarter of the multiplications. What remains of the kernel is
+one matrix for each product, computed once, in float64.
 """
 
 from __future__ import annotations
@@ -73,13 +73,16 @@ class SmallConvolution(torch.nn.Conv2d):
     but float32 in inference mode on the CPU with its own weights is computed as ever.
     """
 
+    _own: tuple[torch.Tensor]  # in a tuple, or it would count as one more weight
+    _matrices: dict[int, tuple[torch.Tensor, ...]]
+
     @classmethod
     def of(cls, layer: torch.nn.Conv2d) -> Self:
         """Stand for a layer of which `suits` is true; shares its weights."""
         n_out, n_in = layer.weight.shape[:2]
         made = cls(n_in, n_out, 3, padding=1, device="meta", bias=False)
         made.weight, made.bias = layer.weight, layer.bias
-        made._own = layer.weight
+        made._own = (layer.weight,)
         made._matrices = {}
         return made.train(layer.training)
 
@@ -102,7 +105,7 @@ class SmallConvolution(torch.nn.Conv2d):
         return (
             height == width
             and height in PRODUCTS
-            and self.weight is self._own
+            and self.weight is self._own[0]
             and pictures.dtype == self.weight.dtype == torch.float32
             and pictures.device.type == "cpu"
             and torch.is_inference_mode_enabled()
