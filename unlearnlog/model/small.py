@@ -4,10 +4,10 @@ Deep inside a small UNet a picture has few positions and many channels, and a li
 convolution spends most of its time on the border. Along one side, a convolution of so
 short a row with three taps is a bilinear map, and such maps have cheap forms: transform
 the row, transform the taps, multiply one by one, transform back (Winograd, Arithmetic
-Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308). With the zeros at the
-border left out, a side of 2 takes 3 products instead of 6 and a side of 4 takes 6 instead
-of 12; over both sides, a quarter of the multiplications. What remains of the kernel is
-one matrix for each product, computed once, in float64.
+Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308). With the zeros at
+the border left out, a side of 2 takes 3 products instead of 6 and a side of 4 takes 6
+instead of 12; over both sides, a quarter of the multiplications. What remains of the
+kernel is one matrix for each product, computed once, in float64.
 """
 
 from __future__ import annotations
