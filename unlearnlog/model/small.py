@@ -13,7 +13,7 @@ kernel is one matrix for each product, computed once, in float64.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TypeGuard
 
 import torch
 
@@ -125,7 +125,7 @@ class SmallConvolution(torch.nn.Conv2d):
         return self._matrices[side]
 
 
-def suits(layer: torch.nn.Module) -> bool:
+def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
     """Tell whether a layer is a plain 3 x 3 convolution that keeps a picture's size."""
     return (
         type(layer) is torch.nn.Conv2d
