@@ -198,7 +198,7 @@ class Panel:
         for each in asked.about:
             found += plain._said(each, new)
         if kept:
-            pictures = plain._latents(kept, None, "painting for the drift")
+            pictures = plain.latents(kept, None, "painting for the drift")
             found += drift(self.model, Pictures(kept, pictures), new)
         return tuple(found)
 
@@ -210,7 +210,7 @@ class Panel:
         if tier > 0:
             plain = replace(self, sampling=_unguided(self.sampling))
             cells = tuple(c for each in asked.nodes.values() for c in each)
-            latents = plain._latents(cells, None, "painting every concept")
+            latents = plain.latents(cells, None, "painting every concept")
             weights = new, asked.gone
             found += nats_moved(self.model, asked.nodes, latents, weights)
         return tuple(found)
@@ -221,8 +221,8 @@ class Panel:
         cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
         if not cells:
             return
-        base = self._latents(cells, None, "painting for the nats")
-        painted = self._latents(cells, new, "painting for the nats")
+        base = self.latents(cells, None, "painting for the nats")
+        painted = self.latents(cells, new, "painting for the nats")
         before = Pictures(cells, base)
         prompts = [known[cell.prompt] for cell in cells]
         yield from self_information(
@@ -277,10 +277,16 @@ class Panel:
         rest = iter(fresh)
         return [next(rest) if seen is None else seen for seen in known]
 
-    def _latents(
+    def latents(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> Tensor:
-        """Return the latents of pictures, painted if they never were."""
+        """Return the latents of pictures, painted if they never were, ``[n, c, h, w]``.
+
+        Args:
+            cells: What to paint.
+            weights: Tensors by full name; None for the base's.
+            stage: What whoever watches is told.
+        """
         found = self.album.latents(cells, self.sampling, weights)
         if found is None:
             found = self._paint(cells, weights, stage).latents
