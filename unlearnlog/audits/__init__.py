@@ -1,1 +1,1 @@
-"""What becomes of an erased model downstream: fine-tunes, what returns, and when."""
+"""What became of erasures in other hands: fine-tunes, attacks, copies of the model."""

@@ -12,7 +12,6 @@ from unlearnlog.audits.savings import Savings, mean_savings, savings
 from unlearnlog.audits.survival import (
     Curve,
     Duration,
-    Fate,
     Rung,
     durations,
     fate,
@@ -23,6 +22,7 @@ from unlearnlog.audits.survival import (
 
 if TYPE_CHECKING:
     from unlearnlog.audits.finetune import Training
+    from unlearnlog.audits.verdict import Rules, Word
     from unlearnlog.digest import Digest
     from unlearnlog.probes.statistics import Estimate
 
@@ -40,7 +40,7 @@ class Course:
             where nothing is kept.
         losses: Mean loss up to each look after the first; None where it is not known.
         forecasts: What was said of each concept beforehand.
-        rho: The return coefficient at the end; None where nothing erased was trained.
+        rho: The return coefficient at the end; None where the state is the base.
         twin: Curves of the twin, fine-tuned in the same way; none without one.
     """
 
@@ -79,6 +79,7 @@ class Finetuned:
         data: On what.
         base: Share of each concept's prompts that show it on the base, by name.
         mistaken: Share of the base's other pictures in which the judge sees a concept.
+        rules: What decides.
         courses: One for each seed.
     """
 
@@ -86,21 +87,29 @@ class Finetuned:
     data: str
     base: Mapping[str, Estimate]
     mistaken: Mapping[str, float]
+    rules: Rules
     courses: tuple[Course, ...]
 
-    def fates(self) -> Iterator[tuple[Course, Curve, Duration, Fate]]:
+    def believed(self, concept: str) -> bool:
+        """Whether the judge sees a concept where it is, and hardly where it is not."""
+        mistaken, there = self.mistaken[concept], self.base[concept].value
+        rules = self.rules
+        return mistaken <= rules.false_alarms and there >= rules.base_presence
+
+    def fates(self) -> Iterator[tuple[Course, Curve, Word]]:
         """Yield what became of each concept in each fine-tune."""
         for course in self.courses:
             for curve, duration in zip(course.curves, course.durations, strict=True):
-                mistaken = self.mistaken.get(curve.concept, 0.0)
-                yield course, curve, duration, fate(curve, duration, mistaken=mistaken)
+                word = fate(curve, duration, self.rules)
+                known = self.believed(curve.concept)
+                yield course, curve, word if known else "undecided"
 
     @property
-    def verdicts(self) -> dict[str, Fate]:
+    def verdicts(self) -> dict[str, Word]:
         """What became of each concept over all seeds: the worst of them, by name."""
-        order: tuple[Fate, ...] = ("gone", "undecided", "resurged")
-        found: dict[str, Fate] = {}
-        for _, curve, _, one in self.fates():
+        order: tuple[Word, ...] = ("gone", "undecided", "resurged")
+        found: dict[str, Word] = {}
+        for _, curve, one in self.fates():
             before = found.get(curve.concept, "gone")
             found[curve.concept] = max(before, one, key=order.index)
         return found
@@ -171,7 +180,7 @@ class Finetuned:
     def _course_row(self, course: Course) -> dict[str, Any]:
         said = {forecast.concept: forecast for forecast in course.forecasts}
         own = {d.concept: d for d in course.durations}
-        fates = {c.concept: f for at, c, _, f in self.fates() if at is course}
+        fates = {c.concept: f for at, c, f in self.fates() if at is course}
         return {
             **asdict(course.training),
             "rate": course.training.step_size,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from unlearnlog.shelf import Shelf
     from unlearnlog.watch import Watch
 
-LOOKS: Final = (0, 50, 100, 200, 350, 500)
+LOOKS: Final = (0, 10, 25, 50, 100, 200, 350, 500)
 """Steps after which somebody looks, as far as a fine-tune goes."""
 
 RATES: Final[Mapping[str, float]] = {"full": 1e-4, "attention": 1e-4, "lora": 1e-3}

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from unlearnlog.audits.finetune import Material, new_learner, source_of
+from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.probes.ranks import FEWEST, rank_correlation
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Forecast:
         concept: Its name.
         alignment: Cosine of two gradients over everything that learns, in [-1, 1].
         rho: The return coefficient if every step were like the first; None where the
-            fine-tune trains nothing that the erasure changed.
+            state is the base.
         n: Pictures, each with noise of its own, behind either gradient.
     """
 
@@ -80,28 +81,6 @@ def forecasts(
     rho = _rho_of_the_first_step(model, weights, learner, theirs, training)
     n = N_BATCHES * training.batch
     return tuple(Forecast(name, alignment, rho, n) for name, alignment in found)
-
-
-def return_coefficient(base: Weights, erased: Weights, tuned: Weights) -> float | None:
-    """Return rho, how far back towards the base the tuned weights have gone.
-
-    Args:
-        base: Tensors of the base by full name.
-        erased: Tensors after the erasure; those equal to the base's do not count.
-        tuned: Tensors after the fine-tune; what it lacks is as erased.
-
-    Returns:
-        None where the fine-tune trains nothing that the erasure changed.
-    """
-    along, length = 0.0, 0.0
-    trained = False
-    for name, then in erased.items():
-        back = base[name].double() - then.double()
-        length += float(back.square().sum())
-        if name in tuned and bool(back.any()):
-            trained = True
-            along += float(((tuned[name].double() - then.double()) * back).sum())
-    return along / length if trained and length else None
 
 
 def score(said: Sequence[float], came: Sequence[float]) -> Estimate | None:
@@ -163,5 +142,5 @@ def _rho_of_the_first_step(
         parameter.grad = each
     adam.step()
     erased = {name: before.get(name, tensor) for name, tensor in weights.items()}
-    first = return_coefficient(model.base, erased, learner.weights())
+    first = share_of_the_way(learner.weights(), erased, model.base)
     return None if first is None else training.steps * first

@@ -15,15 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from unlearnlog.audits.verdict import Rules, Word
 from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import Estimate, Z, paired_share, share
-
-Fate = Literal["gone", "resurged", "undecided"]
-
-MARGIN: Final = 0.05
-"""A return that is surely smaller than this still counts as none."""
 
 CHANCE: Final = 0.05
 """Share of the returns that are found which may be chance, on average."""
@@ -127,24 +123,15 @@ def durations(curves: Sequence[Curve]) -> tuple[Duration, ...]:
     )
 
 
-def fate(curve: Curve, duration: Duration, *, mistaken: float) -> Fate:
+def fate(curve: Curve, duration: Duration, rules: Rules) -> Word:
     """Say what became of a concept by the end of a fine-tune.
 
     ``resurged`` if it was back at any look; ``gone`` if the end is no more than the
-    `MARGIN` above the beginning, with the whole interval; else ``undecided``. A judge
-    who sees the concept in most pictures that do not show it decides nothing.
-
-    Args:
-        curve: What was seen.
-        duration: How long it stayed away.
-        mistaken: Share of the base's pictures of other things in which the judge sees
-            the concept.
+    margin above the beginning, with its whole interval; else ``undecided``.
     """
-    if mistaken > 0.5:
-        return "undecided"
     if duration.returned:
         return "resurged"
-    return "gone" if curve.change(curve.last).high <= MARGIN else "undecided"
+    return "gone" if curve.change(curve.last).high <= rules.margin else "undecided"
 
 
 @dataclass(frozen=True)

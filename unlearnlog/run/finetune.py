@@ -12,8 +12,10 @@ from unlearnlog.audits.bank import Bank, followed
 from unlearnlog.audits.course import Course, Finetuned
 from unlearnlog.audits.data import read_folder
 from unlearnlog.audits.finetune import Material, Training, fine_tuned
-from unlearnlog.audits.forecast import Forecast, forecasts, return_coefficient
+from unlearnlog.audits.forecast import Forecast, forecasts
 from unlearnlog.audits.lesson import Lesson
+from unlearnlog.audits.verdict import Rules
+from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.delta import state_digest
 from unlearnlog.errors import UsageError
 from unlearnlog.model.model import DiffusersModel
@@ -118,8 +120,15 @@ def finetuned(at: Place, wish: Wish) -> Finetuned:
             for shown in [bank.shown(panel, concept, None, bank.n_of(concept))]
         },
         mistaken=bank.mistaken(panel),
+        rules=rules_of(wish.policy),
         courses=tuple(map(trial.course, lessons, trainings)),
     )
+
+
+def rules_of(policy: Policy) -> Rules:
+    """Return what decides, as a policy has it."""
+    audit = policy.audit
+    return Rules(audit.margin, audit.false_alarms, policy.require.base_presence)
 
 
 def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
@@ -198,7 +207,7 @@ class _Trial:
             kept=seen.kept,
             losses=seen.losses,
             forecasts=said,
-            rho=return_coefficient(at.model.base, state, seen.weights),
+            rho=share_of_the_way(seen.weights, state, at.model.base),
             twin=() if self.twin is None else self.of(self.twin, lesson, training),
         )
 
