@@ -10,7 +10,7 @@ pictures are rendered from seeds that nothing was trained on and nothing else re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -88,9 +88,10 @@ def lesson_cells(word: str, sketch: Sketch) -> tuple[Cell, ...]:
             fix="unrelated, sibling, parent, target:5, or a folder of pictures",
         )
     rng = np.random.default_rng((FIRST_SEED, sketch.seed))
-    if kind == "target":
-        return _of_target(sketch, _count(word, count), rng)
-    return WORDS[kind](sketch, N_PICTURES, rng)
+    n = _count(word, count) if kind == "target" else N_PICTURES
+    first = FIRST_SEED + _MOST * sketch.seed
+    cells = WORDS[kind](sketch, n, rng)
+    return tuple(replace(cell, seed=first + i) for i, cell in enumerate(cells))
 
 
 def pictures_of(cells: Sequence[Cell]) -> Tensor:
@@ -108,7 +109,7 @@ def _count(word: str, count: str) -> int:
     return int(count)
 
 
-def _unrelated(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, ...]:
+def _unrelated(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
     near = {name for target in sketch.targets for name in sketch.near(target)}
     family = {
         member
@@ -123,36 +124,44 @@ def _unrelated(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, 
             "nothing stays that is unrelated to what was erased",
             fix="fine-tune on a folder of pictures instead",
         )
-    return tuple(
-        _cell(sketch, i, rng, subject=_one(subjects, rng), style=_one(styles, rng))
-        for i in range(n)
-    )
+    return [
+        _cell(rng, subject=_one(subjects, rng), style=_one(styles, rng))
+        for _ in range(n)
+    ]
 
 
-def _siblings(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, ...]:
+def _siblings(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
     found = []
     for i in range(n):
         target = sketch.targets[i % len(sketch.targets)]
         member = _one(_staying(sketch, target, sketch.near(target)), rng)
-        found.append(_beside(sketch, i, rng, concept=target, member=member))
-    return tuple(found)
+        beside = sketch.beside(target)
+        found.append(_beside(sketch, rng, concept=target, member=member, others=beside))
+    return found
 
 
-def _parents(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, ...]:
-    found = []
+def _parents(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
+    """Return pictures of members that stay under prompts that no probe looks at."""
+    found: list[Cell] = []
+    world = sketch.book.world
     for i in range(n):
-        target, world = sketch.targets[i % len(sketch.targets)], sketch.book.world
+        target = sketch.targets[i % len(sketch.targets)]
         family = world.shown(target.parent) if target.parent in world.families else ()
         stay = [name for name in family if name not in sketch.gone]
         member = _one(_staying(sketch, target, stay), rng)
-        cell = _beside(sketch, i, rng, concept=target, member=member)
-        other = cell.subject if target.kind == "style" else cell.style
-        caption = sketch.book.parent_phrase(target.name, other=other)
-        found.append(Cell(caption, cell.seed, cell.subject, cell.style))
-    return tuple(found)
+        probing = {cell.prompt for cell in sketch.book.family(target, 1)}
+        said = {
+            other: sketch.book.parent_phrase(target.name, other=other)
+            for other in sketch.beside(target)
+        }
+        free = [other for other, caption in said.items() if caption not in probing]
+        cell = _beside(sketch, rng, concept=target, member=member, others=free)
+        caption = said[cell.subject if target.kind == "style" else cell.style]
+        found.append(replace(cell, prompt=caption))
+    return found
 
 
-def _of_target(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, ...]:
+def _of_target(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
     """Return N pictures of each target, of as many different cells as there are."""
     found: list[Cell] = []
     for target in sketch.targets:
@@ -164,9 +173,8 @@ def _of_target(sketch: Sketch, n: int, rng: np.random.Generator) -> tuple[Cell, 
         order = rng.permutation(len(free))
         for i in range(n):
             subject, style = free[order[i % len(free)]]
-            at = len(found)
-            found.append(_cell(sketch, at, rng, subject=subject, style=style))
-    return tuple(found)
+            found.append(_cell(rng, subject=subject, style=style))
+    return found
 
 
 def _staying(sketch: Sketch, target: Concept, names: Sequence[str]) -> Sequence[str]:
@@ -180,35 +188,33 @@ def _staying(sketch: Sketch, target: Concept, names: Sequence[str]) -> Sequence[
 
 
 def _beside(
-    sketch: Sketch, i: int, rng: np.random.Generator, *, concept: Concept, member: str
+    sketch: Sketch,
+    rng: np.random.Generator,
+    *,
+    concept: Concept,
+    member: str,
+    others: Sequence[str],
 ) -> Cell:
     """Return a picture of a member of a concept's family, in a cell that is free."""
-    others = [
-        other
-        for other in sketch.beside(concept)
-        if not sketch.book.is_reserved(
-            *((other, member) if concept.kind == "style" else (member, other))
-        )
-    ]
-    other = _one(others, rng)
-    subject, style = (other, member) if concept.kind == "style" else (member, other)
-    return _cell(sketch, i, rng, subject=subject, style=style)
+    style = concept.kind == "style"
+    pairs = [(other, member) if style else (member, other) for other in others]
+    free = [pair for pair in pairs if not sketch.book.is_reserved(*pair)]
+    subject, hand = free[int(rng.integers(len(free)))]
+    return _cell(rng, subject=subject, style=hand)
 
 
-def _cell(
-    sketch: Sketch, i: int, rng: np.random.Generator, *, subject: str, style: str
-) -> Cell:
+def _cell(rng: np.random.Generator, *, subject: str, style: str) -> Cell:
     forms = ERASING_PHOTOS if style == PLAIN else ERASING
     template = forms[int(rng.integers(len(forms)))]
     caption = spoken(template.text, subject=subject, style=style)
-    return Cell(caption, FIRST_SEED + _MOST * sketch.seed + i, subject, style)
+    return Cell(caption, 0, subject, style)
 
 
 def _one(names: Sequence[str], rng: np.random.Generator) -> str:
     return names[int(rng.integers(len(names)))]
 
 
-_Draw = Callable[[Sketch, int, np.random.Generator], tuple[Cell, ...]]
+_Draw = Callable[[Sketch, int, np.random.Generator], list[Cell]]
 
 WORDS: Final[Mapping[str, _Draw]] = {
     "unrelated": _unrelated,

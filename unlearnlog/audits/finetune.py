@@ -91,6 +91,30 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
+class Start:
+    """What a fine-tune begins with.
+
+    Attributes:
+        model: The base; never changed.
+        weights: Tensors by full name that replace the base's own.
+        digest: What the two are known by.
+    """
+
+    model: Tunable
+    weights: Weights
+    digest: str
+
+    def learner(self, training: Training) -> Learner:
+        """Return what learns before its first step, the same whenever asked for."""
+        return self.model.learner(
+            training.method,
+            weights=self.weights,
+            rank=training.rank,
+            generator=source_of(training.seed, "adapter"),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Stage:
     """A fine-tune after some steps.
 
@@ -165,30 +189,22 @@ class Material:
 
 
 def fine_tuned(
-    model: Tunable,
-    weights: Weights,
-    lesson: Lesson,
-    training: Training,
-    *,
-    keeping: tuple[Shelf, str],
-    watch: Watch,
+    start: Start, lesson: Lesson, *, training: Training, shelf: Shelf, watch: Watch
 ) -> Iterator[Stage]:
     """Fine-tune, and yield the weights at each step that is looked at.
 
     Args:
-        model: The base; never changed.
-        weights: What the fine-tune begins with, by full name.
+        start: What it begins with.
         lesson: What is learned.
         training: How.
-        keeping: Where stages are put, and a digest of the weights that it begins with
-            on this model.
+        shelf: Where stages are put, so that a fine-tune that was stopped goes on.
         watch: Who wants to see it advance.
 
     Raises:
         TrainingError: A loss is not finite.
     """
-    learner = new_learner(model, weights, training)
-    kept = _Kept(*keeping, f"{lesson.digest} {model.n_steps_trained}", training)
+    model, learner = start.model, start.learner(training)
+    kept = _Kept(shelf, [start.digest, lesson.digest], training)
     parameters = learner.parameters
     adam = torch.optim.AdamW(
         parameters.values(), lr=training.step_size, weight_decay=training.decay
@@ -214,16 +230,6 @@ def fine_tuned(
                 is_end = step + 1 == training.steps
                 yield Stage(step + 1, learner.weights(), mean, is_end=is_end)
                 losses = []
-
-
-def new_learner(model: Tunable, weights: Weights, training: Training) -> Learner:
-    """Return what learns before its first step, the same whenever it is asked for."""
-    return model.learner(
-        training.method,
-        weights=weights,
-        rank=training.rank,
-        generator=source_of(training.seed, "adapter"),
-    )
 
 
 def source_of(seed: int, use: object) -> torch.Generator:
@@ -258,11 +264,9 @@ def _stepped(
 class _Kept:
     """Stages on a shelf: what learned at each look, and the optimizer at the last."""
 
-    def __init__(
-        self, shelf: Shelf, state: str, lesson: str, training: Training
-    ) -> None:
+    def __init__(self, shelf: Shelf, about: list[str], training: Training) -> None:
         said = {**asdict(training), "steps": 0, "rate": training.step_size}
-        how = canonical_json([state, lesson, said]).decode()
+        how = canonical_json([about, said]).decode()
         self._shelf, self._key = shelf, f"fine-tune {how}"
 
     def last_of(

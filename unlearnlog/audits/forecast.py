@@ -21,16 +21,15 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from unlearnlog.audits.finetune import Material, new_learner, source_of
+from unlearnlog.audits.finetune import Material, source_of
 from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.probes.ranks import FEWEST, rank_correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unlearnlog.audits.finetune import Training
-    from unlearnlog.delta import Weights
-    from unlearnlog.model.protocol import Learner, Tunable
+    from unlearnlog.audits.finetune import Start, Training
+    from unlearnlog.model.protocol import Learner
     from unlearnlog.probes.statistics import Estimate
 
 N_BATCHES: Final = 8
@@ -56,8 +55,7 @@ class Forecast:
 
 
 def forecasts(
-    model: Tunable,
-    weights: Weights,
+    start: Start,
     lesson: Material,
     targets: Mapping[str, Material],
     *,
@@ -66,19 +64,18 @@ def forecasts(
     """Forecast what a fine-tune does to each concept.
 
     Args:
-        model: The base; never changed.
-        weights: The erased weights that the fine-tune begins with, by full name.
+        start: The erased weights that the fine-tune begins with.
         lesson: What will be learned.
         targets: Each concept's own prompts on pictures that the base paints, by name.
         training: How it will be fine-tuned.
     """
-    learner = new_learner(model, weights, training)
+    learner = start.learner(training)
     theirs = _gradient(learner, lesson, training, "lesson")
     found = []
     for name, material in targets.items():
         own = _gradient(learner, material, training, "target")
         found.append((name, _cosine(theirs, own)))
-    rho = _rho_of_the_first_step(model, weights, learner, theirs, training)
+    rho = _rho_of_the_first_step(start, learner, theirs, training)
     n = N_BATCHES * training.batch
     return tuple(Forecast(name, alignment, rho, n) for name, alignment in found)
 
@@ -126,8 +123,7 @@ def _cosine(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
 
 
 def _rho_of_the_first_step(
-    model: Tunable,
-    weights: Weights,
+    start: Start,
     learner: Learner,
     gradient: Sequence[Tensor],
     training: Training,
@@ -141,6 +137,6 @@ def _rho_of_the_first_step(
     for parameter, each in zip(parameters, gradient, strict=True):
         parameter.grad = each
     adam.step()
-    erased = {name: before.get(name, tensor) for name, tensor in weights.items()}
-    first = share_of_the_way(learner.weights(), erased, model.base)
+    erased = {name: before.get(name, tensor) for name, tensor in start.weights.items()}
+    first = share_of_the_way(learner.weights(), erased, start.model.base)
     return None if first is None else training.steps * first

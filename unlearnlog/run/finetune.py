@@ -11,7 +11,7 @@ from unlearnlog.atelier.studio import BaseAnswers
 from unlearnlog.audits.bank import Bank, followed
 from unlearnlog.audits.course import Course, Finetuned
 from unlearnlog.audits.data import read_folder
-from unlearnlog.audits.finetune import Material, Training, fine_tuned
+from unlearnlog.audits.finetune import Material, Start, Training, fine_tuned
 from unlearnlog.audits.forecast import Forecast, forecasts
 from unlearnlog.audits.lesson import Lesson
 from unlearnlog.audits.verdict import Rules
@@ -26,8 +26,9 @@ from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from unlearnlog.audits.finetune import Stage
     from unlearnlog.audits.survival import Curve
     from unlearnlog.concept import Concept
     from unlearnlog.delta import Weights
@@ -189,15 +190,9 @@ class _Trial:
     def course(self, lesson: Lesson, training: Training) -> Course:
         """Forecast, learn and look; then the twin in the same way."""
         at, state = self.at, self.state
-        said = self.forecasts(lesson, training)
-        stages = fine_tuned(
-            at.model,
-            state,
-            lesson,
-            training,
-            keeping=(at.shelf, f"{at.state_digest()} {at.model.computes}"),
-            watch=self.wish.watch,
-        )
+        start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
+        said = self.forecasts(start, lesson, training)
+        stages = self.stages(start, lesson, training)
         seen = followed(stages, self.bank, self.panel, state)
         return Course(
             training=training,
@@ -229,7 +224,16 @@ class _Trial:
         cells = lesson_cells(data, Sketch(self.book, self.targets, names, seed))
         return Lesson(data, pictures_of(cells), tuple(cell.prompt for cell in cells))
 
-    def forecasts(self, lesson: Lesson, training: Training) -> tuple[Forecast, ...]:
+    def stages(
+        self, start: Start, lesson: Lesson, training: Training
+    ) -> Iterator[Stage]:
+        """Fine-tune, going on from what is on the ledger's shelf."""
+        shelf, watch = self.at.shelf, self.wish.watch
+        return fine_tuned(start, lesson, training=training, shelf=shelf, watch=watch)
+
+    def forecasts(
+        self, start: Start, lesson: Lesson, training: Training
+    ) -> tuple[Forecast, ...]:
         """Say beforehand what will come back."""
         model, targets = self.at.model, {}
         for name, cells in self.bank.erased.items():
@@ -237,7 +241,7 @@ class _Trial:
             latents = self.panel.latents(some, None, "painting for the forecast")
             targets[name] = Material.of(model, latents, [c.prompt for c in some])
         learned = Material.of(model, model.latents_of(lesson.pictures), lesson.captions)
-        return forecasts(model, self.state, learned, targets, training=training)
+        return forecasts(start, learned, targets, training=training)
 
     def of(
         self, twin: DiffusersModel, lesson: Lesson, training: Training
@@ -247,12 +251,6 @@ class _Trial:
         album = KeptAlbum(there, self.judge.identity, BaseAnswers())
         panel = replace(self.panel, model=twin, album=album)
         state = state_digest({}, twin.manifest.root)
-        stages = fine_tuned(
-            twin,
-            {},
-            lesson,
-            training,
-            keeping=(self.at.shelf, f"{state} {twin.computes}"),
-            watch=self.wish.watch,
-        )
+        start = Start(twin, {}, f"{state} {twin.computes}")
+        stages = self.stages(start, lesson, training)
         return followed(stages, self.bank.only(self.targets), panel, None).curves
