@@ -92,6 +92,15 @@ def test_a_fine_tune_that_was_stopped_goes_on_to_the_same_bits(model):
     assert model.n_encoded == encoded + 6
 
 
+def test_what_would_fill_a_disk_is_not_kept(model, monkeypatch):
+    monkeypatch.setattr("unlearnlog.audits.finetune._ROOM", 100)
+    shelf = Drawer()
+
+    list(run(model, Training(steps=10, rate=0.01), shelf))
+
+    assert shelf.held == {}
+
+
 def test_what_is_finished_is_not_trained_again(model):
     training, shelf = Training(steps=12, rate=0.01), Drawer()
     first = list(run(model, training, shelf))

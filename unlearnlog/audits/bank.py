@@ -23,7 +23,7 @@ KEPT: Final = "(kept)"
 N_KEPT: Final = 96
 """Kept pictures that are looked at before the first step and after the last one."""
 
-N_BETWEEN: Final = 32
+N_BETWEEN: Final = 24
 """Of these, between the two."""
 
 

@@ -36,6 +36,10 @@ RATES: Final[Mapping[str, float]] = {"full": 1e-4, "attention": 1e-4, "lora": 1e
 
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 
+_ROOM: Final = 2**28
+"""Bytes that a stage may take on a shelf; a larger one is not kept, the fine-tune then
+starts anew: eight stages of a whole Stable Diffusion would take 30 GB."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -51,6 +55,8 @@ class Training:
         dropout: Share of captions that are left empty.
         clip: Largest norm of a gradient.
         rank: Of a LoRA.
+        looking: Steps after which somebody looks, as far as the fine-tune goes; before
+            the first and after the last in any case.
 
     Raises:
         UsageError: A number is of no use.
@@ -65,6 +71,7 @@ class Training:
     dropout: float = 0.1
     clip: float = 1.0
     rank: int = 8
+    looking: tuple[int, ...] = LOOKS
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -81,8 +88,9 @@ class Training:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Steps after which somebody looks: before the first and after the last too."""
-        return tuple(sorted({s for s in LOOKS if s < self.steps} | {self.steps}))
+        """Steps after which somebody looks, the first and the last among them."""
+        between = {step for step in self.looking if 0 < step < self.steps}
+        return tuple(sorted({0, *between, self.steps}))
 
     @property
     def step_size(self) -> float:
@@ -265,32 +273,33 @@ class _Kept:
     """Stages on a shelf: what learned at each look, and the optimizer at the last."""
 
     def __init__(self, shelf: Shelf, about: list[str], training: Training) -> None:
-        said = {**asdict(training), "steps": 0, "rate": training.step_size}
-        how = canonical_json([about, said]).decode()
+        said = {**asdict(training), "steps": 0, "looking": 0}
+        how = canonical_json([about, {**said, "rate": training.step_size}]).decode()
         self._shelf, self._key = shelf, f"fine-tune {how}"
 
     def last_of(
         self, looks: Sequence[int], learner: Learner, adam: torch.optim.AdamW
     ) -> int:
-        """Return the last look that is kept with all before it; 0 for none.
+        """Return the last look, if it is kept with all before it; else 0.
 
         The learner and its optimizer are as they were then.
         """
-        for step in reversed(looks):
-            moments = self._shelf.get(f"{self._key} moments {step}")
-            before = [each for each in looks if each <= step]
-            if moments is None or not all(self._has(each, learner) for each in before):
-                continue
-            self.restore(step, learner)
-            rows = zip(_MOMENTS, moments, strict=True)
-            split = {name: _split(row, learner.parameters) for name, row in rows}
-            for name, parameter in learner.parameters.items():
-                adam.state[parameter] = {
-                    "step": torch.tensor(float(step)),
-                    **{moment: split[moment][name] for moment in _MOMENTS},
-                }
-            return step
-        return 0
+        moments = self._shelf.get(f"{self._key} moments")
+        if moments is None or moments.shape[-1] != _size(learner) + 1:
+            return 0
+        step = int(moments[0, -1])
+        before = [each for each in looks if each <= step]
+        if step not in looks or not all(self._has(each, learner) for each in before):
+            return 0
+        self.restore(step, learner)
+        rows = zip(_MOMENTS, moments[:, :-1], strict=True)
+        split = {name: _split(row, learner.parameters) for name, row in rows}
+        for name, parameter in learner.parameters.items():
+            adam.state[parameter] = {
+                "step": torch.tensor(float(step)),
+                **{moment: split[moment][name] for moment in _MOMENTS},
+            }
+        return step
 
     def restore(self, step: int, learner: Learner) -> None:
         """Give a learner the numbers that it had after a step, which are kept."""
@@ -305,11 +314,15 @@ class _Kept:
         return flat is not None and flat.numel() == _size(learner)
 
     def put(self, step: int, learner: Learner, adam: torch.optim.AdamW) -> None:
-        """Keep what learned, and what the optimizer knows."""
+        """Keep what learned, and what the optimizer knows in place of what it knew."""
         parameters = learner.parameters.values()
-        self._shelf.put(f"{self._key} {step}", _flat(parameters))
-        moments = [_flat(adam.state[p][m] for p in parameters) for m in _MOMENTS]
-        self._shelf.put(f"{self._key} moments {step}", torch.stack(moments))
+        learned = _flat(parameters)
+        if learned.nbytes > _ROOM:
+            return
+        self._shelf.put(f"{self._key} {step}", learned)
+        last = torch.tensor([float(step)])
+        rows = [(*(adam.state[p][m] for p in parameters), last) for m in _MOMENTS]
+        self._shelf.put(f"{self._key} moments", torch.stack([_flat(r) for r in rows]))
 
 
 def _size(learner: Learner) -> int:

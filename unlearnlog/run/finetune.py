@@ -11,7 +11,7 @@ from unlearnlog.atelier.studio import BaseAnswers
 from unlearnlog.audits.bank import Bank, followed
 from unlearnlog.audits.course import Course, Finetuned
 from unlearnlog.audits.data import read_folder
-from unlearnlog.audits.finetune import Material, Start, Training, fine_tuned
+from unlearnlog.audits.finetune import LOOKS, Material, Start, Training, fine_tuned
 from unlearnlog.audits.forecast import Forecast, forecasts
 from unlearnlog.audits.lesson import Lesson
 from unlearnlog.audits.verdict import Rules
@@ -60,6 +60,7 @@ class Wish:
         batch: Pictures a step.
         rate: Step size of AdamW; 0 for the method's own.
         rank: Of a LoRA.
+        looks: Steps after which somebody looks, as far as it goes.
         twin: A pipeline that never learned the concepts; None for none.
         watch: Who wants to see it advance.
     """
@@ -74,6 +75,7 @@ class Wish:
     batch: int = 8
     rate: float = 0.0
     rank: int = 8
+    looks: tuple[int, ...] = LOOKS
     twin: Path | None = None
     watch: Watch = field(default_factory=Unwatched)
 
@@ -90,6 +92,7 @@ class Wish:
             batch=self.batch,
             rate=self.rate,
             rank=self.rank,
+            looking=self.looks,
         )
 
 
