@@ -27,6 +27,7 @@ from unlearnlog.concept import concept_id
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.erasers import ERASERS
 from unlearnlog.model.protocol import Method
+from unlearnlog.policy import ProbeSettings
 from unlearnlog.report.terminal import Bars
 from unlearnlog.resources import PACKAGE
 from unlearnlog.run import erase
@@ -46,6 +47,11 @@ STEPS: Final = 500
 LOOKS: Final = (25, 50, 100, 250)
 SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
+
+GLANCE: Final = ProbeSettings(
+    erased=1, renamed=0, family=0, alike=0, kept_share=0.05, earlier=1, information=1
+)
+"""What is read of the erasure itself: `make bench` reads more of it elsewhere."""
 
 _READS: Final = (
     "run/finetune.py",
@@ -111,6 +117,7 @@ class Cell:
         at = place(folder, may_create=True)
         if at.head is None:
             rules = Entrant(self.eraser, self.eraser).policy(LEAN)
+            rules = rules.model_copy(update={"probes": GLANCE})
             order = erase.Order((at.world.concept(self.concept),), rules, watch=bars)
             erase.add(at, order)
             at = place(folder)

@@ -49,13 +49,21 @@ class Bank:
     kept: tuple[Cell, ...]
 
     @classmethod
-    def of(cls, book: Book, gone: Sequence[Concept], sizes: tuple[int, int]) -> Bank:
+    def of(
+        cls,
+        book: Book,
+        gone: Sequence[Concept],
+        *,
+        sizes: tuple[int, int],
+        kept: Sequence[Cell],
+    ) -> Bank:
         """Choose the cells that an entry's own readings look at.
 
         Args:
             book: The prompts of everything.
             gone: What is erased; no cell shows two of them.
             sizes: Pictures of each cell at the first and the last look, and between.
+            kept: Cells of everything else; a few of them will do.
         """
         names, (most, few) = {concept.name for concept in gone}, sizes
 
@@ -69,7 +77,7 @@ class Bank:
             tuple(concept for concept in gone if found[concept.name]),
             {name: cells for name, cells in found.items() if cells},
             {c.name: len(clear(c, min(most, few))) for c in gone},
-            scattered(book.kept(names, 1), N_KEPT),
+            scattered(kept, N_KEPT),
         )
 
     def only(self, concepts: Iterable[Concept]) -> Bank:

@@ -17,7 +17,7 @@ from unlearnlog.audits.lesson import Lesson
 from unlearnlog.audits.verdict import Rules
 from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.delta import state_digest
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import Refused, UsageError, WrongBase
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.probes.statistics import share
 from unlearnlog.run.album import KeptAlbum
@@ -129,6 +129,29 @@ def finetuned(at: Place, wish: Wish) -> Finetuned:
     )
 
 
+def refuse(found: Finetuned, *, accept_undecided: bool = False) -> None:
+    """Raise what the verdicts mean, if they mean no.
+
+    Raises:
+        Refused: Something came back, or nobody can say.
+    """
+    words = found.verdicts
+    back = [name for name, word in words.items() if word == "resurged"]
+    doubt = [name for name, word in words.items() if word == "undecided"]
+    if back:
+        raise Refused(
+            f"{', '.join(back)} came back while the model was fine-tuned on "
+            f"{found.data}",
+            fix="erase again after such a fine-tune, and audit what you give away",
+        )
+    if doubt and not accept_undecided:
+        raise Refused(
+            f"whether {', '.join(doubt)} came back is undecided",
+            fix="look at more pictures (a policy's probes.erased), or add "
+            "--accept-undecided",
+        )
+
+
 def rules_of(policy: Policy) -> Rules:
     """Return what decides, as a policy has it."""
     audit = policy.audit
@@ -158,10 +181,31 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
         book=book,
         panel=panel,
         judge=panel.judge,
-        bank=Bank.of(book, gone, (sizes.erased, sizes.earlier)),
+        bank=Bank.of(
+            book,
+            gone,
+            sizes=(sizes.erased, sizes.earlier),
+            kept=book.kept({c.name for c in gone}, sizes.kept, sizes.kept_share),
+        ),
         state={**at.model.base, **at.weights(at.head)},
-        twin=None if wish.twin is None else DiffusersModel.load(wish.twin),
+        twin=None if wish.twin is None else _twin(at.model, wish.twin),
     )
+
+
+def _twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
+    """Load a twin; it must learn from the same pictures.
+
+    Raises:
+        WrongBase: It paints pictures of another size.
+    """
+    twin = DiffusersModel.load(folder, device=model.device)
+    if (twin.picture_shape, twin.d_text) != (model.picture_shape, model.d_text):
+        raise WrongBase(
+            f"'{folder}' paints {twin.picture_shape} from tokens of {twin.d_text}, the "
+            f"ledger's model {model.picture_shape} from {model.d_text}: it is no twin",
+            fix="train one by the model's own recipe: make twin",
+        )
+    return twin
 
 
 def _targets(gone: Sequence[Concept], named: Sequence[str]) -> tuple[Concept, ...]:
