@@ -25,6 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 # Both are found beside this folder, so they come after the path is set.
 from duels import duels_table, sequences_table  # noqa: E402
 from edges import chains_table, edges_table  # noqa: E402
+from finetunes import courses_table, forecasts_line, survival_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
@@ -34,9 +35,11 @@ DOCUMENTS: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "RESULTS.md",
     ROOT / "docs" / "ERASERS.md",
+    ROOT / "docs" / "AUDIT.md",
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
+NOT_TUNED: Final = "Not measured yet: `make audit` does it."
 COMMANDS: Final = ("add", "log", "paint", "report", "checkout")
 
 
@@ -461,6 +464,9 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "judges": _judges,
     "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
+    "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
+    "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
+    "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
     "scale": _scale,

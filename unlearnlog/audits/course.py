@@ -213,6 +213,7 @@ def _curve_row(curve: Curve) -> dict[str, Any]:
                 "presence": asdict(look.presence),
                 "change": asdict(curve.change(look)),
                 "p": curve.p_value(look),
+                "shown": "".join(str(int(each)) for each in look.shown),
             }
             for look in curve.looks
         ],
