@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.look import Audience, Bank
 from unlearnlog.audits.verdict import Finding, Rules, findings
 from unlearnlog.audits.weight import return_coefficient
 from unlearnlog.entry import EraserRecord, VerdictRecord
 from unlearnlog.errors import Refused, UsageError
+from unlearnlog.findings.audited import KIND, WORDS
 from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
-
-NAME: Final = "audit"
-"""What stands for the eraser in an entry that is an audit."""
 
 
 @dataclass(frozen=True)
@@ -243,20 +241,27 @@ def _recorded(
     """Append the audit to the branch; the weights stay as they are."""
     made = audited.made
     about = EraserRecord(
-        name=NAME,
+        name=KIND,
         settings={
             "model": made.path.name.encode("utf-8", "replace").decode(),
             "form": made.form,
             "sha256": made.sha256,
             "at": audited.rev,
             "ema": wish.ema,
+            **_said(audited.findings),
         },
     )
-    draft = Draft(NAME, tuple(live), about, (), policy=wish.policy.name)
+    draft = Draft("audit", tuple(live), about, (), policy=wish.policy.name)
     state = at.the_ledger().state(at.head, at.model.base)
     entry = draft.concluded(at, state, audited.readings, audited.verdict)
     at.record(entry)
     return replace(audited, entry=entry)
+
+
+def _said(found: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
+    """Return the concepts by what is said of them; no word that is said of none."""
+    by_word = {w: tuple(f.concept for f in found if f.word == w) for w in WORDS}
+    return {word: names for word, names in by_word.items() if names}
 
 
 def _row(finding: Finding) -> dict[str, Any]:
