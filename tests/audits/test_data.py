@@ -80,7 +80,8 @@ def test_without_metadata_a_text_file_beside_each_picture_is_its_caption(
 
 def test_a_picture_is_turned_upright_scaled_and_cut_at_its_middle(tmp_path, model):
     wide = np.zeros((40, 120, 3), np.uint8)
-    wide[:, 30:90] = 255  # the middle 60 of 120 are what 4 x 6 keeps of 40 x 120
+    wide[:, 60:90] = 255  # of 120 columns, 4 x 6 keeps 30 to 90
+    wide[:, 90:] = 128
     image = Image.fromarray(wide)
     image.save(tmp_path / "wide.png")
     turned = image.transpose(Image.Transpose.ROTATE_90)
@@ -92,7 +93,9 @@ def test_a_picture_is_turned_upright_scaled_and_cut_at_its_middle(tmp_path, mode
 
     found = read_folder(tmp_path, model)
 
-    assert float(found.pictures.float().mean()) > 240
+    columns = found.pictures.float().mean((1, 3))
+    assert (columns[:, :2] < 20).all()
+    assert (columns[:, 4:] > 235).all()
 
 
 def test_transparent_and_grey_pictures_have_three_colours(tmp_path, model):

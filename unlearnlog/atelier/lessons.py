@@ -110,15 +110,10 @@ def _count(word: str, count: str) -> int:
 
 
 def _unrelated(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
+    # Who is near to a concept includes its whole family.
     near = {name for target in sketch.targets for name in sketch.near(target)}
-    family = {
-        member
-        for target in sketch.targets
-        if target.parent in sketch.book.world.families
-        for member in sketch.book.world.families[target.parent].members
-    }
-    styles = [s for s in sketch.styles if s not in near | family]
-    subjects = [s for s in sketch.subjects if s not in near | family]
+    styles = [s for s in sketch.styles if s not in near]
+    subjects = [s for s in sketch.subjects if s not in near]
     if not subjects or not {*styles} - {PLAIN}:
         raise UsageError(
             "nothing stays that is unrelated to what was erased",
