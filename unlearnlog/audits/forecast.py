@@ -3,7 +3,8 @@
 Three numbers, from the gradients at the erased weights, before a single step. The
 *alignment*: the cosine between the gradient of the fine-tune's loss and that of the
 concept's own, on pictures that the base paints of it; where it is positive, learning
-the one learns the other, to first order. The *return coefficient* rho: how far along
+the one learns the other, to first order. (Of a LoRA only one factor has a gradient at
+its beginning, since the other is 0.) The *return coefficient* rho: how far along
 the way from the erased weights theta_k back to the base theta_0 the fine-tune goes,
 
     rho = <theta_ft - theta_k, theta_0 - theta_k> / ||theta_0 - theta_k||^2,
