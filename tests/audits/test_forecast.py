@@ -66,7 +66,7 @@ def test_rho_is_forecast_by_as_many_first_steps_as_are_planned(model):
     erased = {NAME: torch.zeros_like(model.base[NAME])}
     plain = Training(steps=20, rate=0.01, batch=16, decay=0.0)
     start = Start(model, erased, "")
-    pupil, total = start.learner(plain), 0.0
+    pupil, total = start.learner(plain), torch.zeros(())
     for i in range(N_BATCHES):
         source = source_of(plain.seed, f"forecast lesson {i}")
         total = total + own.batch(source, n=16, dropout=0.0).loss(pupil)
