@@ -66,6 +66,14 @@ def test_metadata_as_a_table_is_read_as_well(tmp_path, model):
     assert read_folder(tmp_path, model).captions == ("a cat, sitting",)
 
 
+def test_the_training_part_of_a_data_set_is_read(tmp_path, model):
+    save(tmp_path / "train" / "1.png")
+    save(tmp_path / "test" / "1.png")
+    listed(tmp_path / "train", {"file_name": "1.png", "text": "a cat"})
+
+    assert read_folder(tmp_path, model).captions == ("a cat",)
+
+
 def test_without_metadata_a_text_file_beside_each_picture_is_its_caption(
     tmp_path, model
 ):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ENDINGS: Final = (".jpeg", ".jpg", ".png", ".webp")
 METADATA: Final = ("metadata.jsonl", "metadata.csv")
+_SPLIT: Final = "train"
+"""A folder of pictures may be the training part of a data set."""
+
 _COLUMNS: Final = ("text", "caption")
 _LAYOUT: Final = (
     'write metadata.jsonl, one line a picture: {"file_name": "1.png", "text": "a cat"}'
@@ -65,13 +68,20 @@ def read_folder(folder: Path, model: Model) -> Lesson:
 
 def _captions(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the path and the caption of every picture."""
-    found = [name for name in METADATA if os.path.lexists(folder / name)]
-    if found:
-        path = folder / found[0]
+    listed = next((p for p in _places(folder) if os.path.lexists(p)), None)
+    if listed is not None:
+        folder, path = listed.parent, listed
         rows = _lines if path.suffix == ".jsonl" else _table
         yield from _listed(folder, path, rows(path, _text(path)))
     else:
         yield from _beside(folder)
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """Yield where a list of pictures may be: in the folder, or where a split is."""
+    for where in (folder, folder / _SPLIT):
+        if not where.is_symlink():
+            yield from (where / name for name in METADATA)
 
 
 def _listed(
