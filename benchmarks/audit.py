@@ -38,7 +38,11 @@ FOLDER: Final = RESULTS / "audit"
 BUILT: Final = Path("build/audit")
 TWIN: Final = Path("build/twin")
 
-ENTRANTS: Final = ("ridge", "mim", "uce", "mim-unique")
+ENTRANTS: Final = {
+    label: Entrant(label, label) for label in ("ridge", "mim", "uce", "mim-unique")
+}
+"""Erasers by their label in the table; one with other settings is one more line."""
+
 CONCEPTS: Final = ("Picasso", "cat")
 DATA: Final = ("unrelated", "sibling", "target:5")
 METHODS: Final[tuple[Method, ...]] = ("full", "lora")
@@ -64,7 +68,7 @@ _READS: Final = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One fine-tune of one erasure."""
+    """One fine-tune of one erasure; the eraser by its label."""
 
     eraser: str
     concept: str
@@ -80,6 +84,11 @@ class Cell:
         return f"{self.eraser}-{concept}-{data}-{self.method}-{self.seed}"
 
     @property
+    def entrant(self) -> Entrant:
+        """The eraser with its settings."""
+        return ENTRANTS[self.eraser]
+
+    @property
     def twin(self) -> Path | None:
         """The twin, where it is made and there is something to compare."""
         made = (TWIN / "model_index.json").exists()
@@ -90,7 +99,7 @@ class Cell:
         with Bars(console) as bars:
             at = self.erased(bars)
             wish = Wish(
-                Entrant(self.eraser, self.eraser).policy(SIZES),
+                self.entrant.policy(SIZES),
                 self.data,
                 method=self.method,
                 steps=STEPS,
@@ -111,12 +120,12 @@ class Cell:
 
     def erased(self, bars: Bars) -> Place:
         """Return the model with the concept erased, erasing it if nobody has."""
-        code = code_of_eraser(self.eraser)[:12]
+        code = code_of_eraser(self.entrant)[:12]
         folder = BUILT / f"{self.eraser}-{concept_id(self.concept)}-{code}"
         folder.mkdir(parents=True, exist_ok=True)
         at = place(folder, may_create=True)
         if at.head is None:
-            rules = Entrant(self.eraser, self.eraser).policy(LEAN)
+            rules = self.entrant.policy(LEAN)
             rules = rules.model_copy(update={"probes": GLANCE})
             order = erase.Order((at.world.concept(self.concept),), rules, watch=bars)
             erase.add(at, order)
@@ -138,17 +147,17 @@ def made_of(cell: Cell) -> dict[str, str]:
     said = [_digests(_READS), cell.name, STEPS, LOOKS, SIZES, against]
     return {
         "weights": base_answers().root,
-        "eraser": code_of_eraser(cell.eraser),
+        "eraser": code_of_eraser(cell.entrant),
         "code": digest_of(canonical_json(said)),
     }
 
 
 @cache
-def code_of_eraser(name: str) -> str:
-    """Return a digest of all code of an eraser."""
-    files = imported(ERASERS[name].__module__)
+def code_of_eraser(entrant: Entrant) -> str:
+    """Return a digest of all code of an eraser and of its settings."""
+    files = imported(ERASERS[entrant.eraser].__module__)
     found = _digests(tuple(str(path.relative_to(PACKAGE)) for path in files))
-    return digest_of(canonical_json(found))
+    return digest_of(canonical_json([found, [*map(list, entrant.settings)]]))
 
 
 @cache
