@@ -110,7 +110,7 @@ def forecasts_line(folder: Path) -> str:
         if min(len(pairs), len({*clusters})) < FEWEST or 1 in map(
             len, (set(forecast), set(came))
         ):
-            n = f"{len(pairs)} fine-tunes of {len({*clusters})} erasures"
+            n = f"n = {len(pairs)}, erasures: {len({*clusters})}"
             said.append(f"{name}: too few to say ({n})")
             continue
         rho = rank_correlation(forecast, came, clusters=clusters)
