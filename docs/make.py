@@ -30,6 +30,7 @@ from edges import (  # noqa: E402
     tiers_table,
     unique_table,
 )
+from finetunes import courses_table, forecasts_line, survival_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
@@ -39,9 +40,11 @@ DOCUMENTS: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "RESULTS.md",
     ROOT / "docs" / "ERASERS.md",
+    ROOT / "docs" / "AUDIT.md",
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
+NOT_TUNED: Final = "Not measured yet: `make audit` does it."
 COMMANDS: Final = ("add", "log", "paint", "report", "checkout")
 
 
@@ -493,6 +496,9 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
     "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
+    "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
+    "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
+    "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
     "painting": _painting,

@@ -50,6 +50,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     # atelier's recipe builds the networks that model/ loads, and shows their training.
     "diffusers": frozenset({"model", "atelier"}),
     "huggingface_hub": frozenset({"model"}),
+    "peft": frozenset({"model"}),
     "accelerate": frozenset({"erasers", "atelier"}),
     "transformers": frozenset({"model", "atelier", "judges"}),
     "rich": frozenset({"report", "cli", "atelier"}),

@@ -18,11 +18,13 @@ from unlearnlog.model.painting import (
     Canvas,
     decoded,
     denoised,
+    encoded,
     generator,
     predictor,
 )
 from unlearnlog.model.parts import Parts
-from unlearnlog.model.protocol import Painted, Sampling, Text
+from unlearnlog.model.protocol import Method, Painted, Sampling, Text
+from unlearnlog.model.tuning import Learner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -282,6 +284,53 @@ class DiffusersModel:
                 pictures.append(decoded(self._parts, painted, held.vae))
             latents.append(painted.cpu())
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
+
+    def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Encode pictures with the autoencoder; the mean, so nothing is drawn.
+
+        Args:
+            pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
+
+        Returns:
+            Latents as the UNet sees them, float32 ``[n, c, h, w]``, on the CPU.
+
+        Raises:
+            ValueError: The pictures are of another size.
+        """
+        if tuple(pictures.shape[1:]) != self.picture_shape:
+            shapes = f"{list(pictures.shape[1:])}, the model's {self.picture_shape}"
+            message = f"pictures are {shapes}"
+            raise ValueError(message)
+        with torch.inference_mode():
+            return encoded(self._parts, pictures, {}).clone()
+
+    def learner(
+        self,
+        method: Method,
+        *,
+        weights: Weights | None = None,
+        rank: int = 8,
+        generator: torch.Generator,
+    ) -> Learner:
+        """Return a copy of the UNet that learns; the model itself stays as it is.
+
+        Args:
+            method: What learns: ``full``, ``attention`` or ``lora``.
+            weights: Tensors that replace the model's own, by full name; those of the
+                UNet count.
+            rank: Of a LoRA.
+            generator: Where the first random numbers of a LoRA come from.
+
+        Raises:
+            ValueError: A weight is not one of the model's, or has another shape.
+        """
+        return Learner.of(
+            self._parts,
+            weights,
+            self._scales,
+            method=method,
+            adapter=(rank, generator),
+        )
 
     def save_memory(self) -> bool:
         """Compute with less memory from now on, more slowly and to the same result.
