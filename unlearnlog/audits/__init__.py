@@ -1,0 +1,1 @@
+"""What became of erasures in other hands: fine-tunes, attacks, copies of the model."""
