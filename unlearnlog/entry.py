@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from unlearnlog.attempt import Attempt
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
 from unlearnlog.errors import ConceptError
@@ -187,6 +188,7 @@ class Entry(Record):
         delta: The delta it brought; None when it only rearranged.
         state: Digests before and after.
         readings: What the probes saw afterwards.
+        attacks: What attacks found that were tried on what was erased before.
         verdict: What the policy said.
         seconds: Wall-clock time it took, in s.
         made_with: Time, versions, machine.
@@ -203,6 +205,7 @@ class Entry(Record):
     delta: DeltaRecord | None
     state: StateRecord
     readings: tuple[Reading, ...] = ()
+    attacks: tuple[Attempt, ...] = ()
     verdict: VerdictRecord
     seconds: Annotated[float, Field(ge=0)]
     made_with: dict[str, str]
@@ -216,6 +219,16 @@ class Entry(Record):
         for record in written:
             if not record["prompts"]:
                 del record["prompts"]
+        return written
+
+    @model_serializer(mode="wrap")
+    def _leaves_out_what_is_empty(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write what entries from before there were attacks were written as."""
+        written: dict[str, Any] = write(self)
+        if not written.get("attacks", True):
+            del written["attacks"]
         return written
 
     @cached_property
@@ -295,6 +308,7 @@ class Entry(Record):
             "digest": self.delta.digest,
         }
         concepts = self.model_dump(mode="json", include={"concepts"})["concepts"]
+        tried = [each.model_dump(mode="json") for each in self.attacks]
         return {
             "id": self.id,
             "parent": self.parent,
@@ -307,6 +321,7 @@ class Entry(Record):
             "delta": delta,
             "state": self.state.model_dump(),
             "readings": [reading.row() for reading in self.readings],
+            **({"attacks": tried} if tried else {}),
             "verdict": self.verdict.model_dump(mode="json"),
             "seconds": self.seconds,
         }

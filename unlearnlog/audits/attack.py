@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from unlearnlog.concept import Concept
     from unlearnlog.delta import Weights
-    from unlearnlog.entry import Setting
     from unlearnlog.model.given import Hearing, Vectors
     from unlearnlog.model.protocol import Text
 
@@ -61,7 +60,7 @@ class Budget:
     swaps: int = 3
 
     @property
-    def settings(self) -> dict[str, Setting]:
+    def settings(self) -> dict[str, int | float]:
         """Every number by name, as an entry records it."""
         return asdict(self)
 

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from unlearnlog.audits.attacks import attack_called
+from unlearnlog.graph.book import PER_CELL
 from unlearnlog.probes.panel import OTHER_LATENTS, scattered
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
@@ -34,7 +35,9 @@ from unlearnlog.watch import counted
 if TYPE_CHECKING:
     from unlearnlog.audits.attack import Finding, Search
     from unlearnlog.cell import Cell
+    from unlearnlog.delta import Weights
     from unlearnlog.judges.judge import Judge
+    from unlearnlog.model.given import Hearing
     from unlearnlog.model.protocol import Sampling, Text
     from unlearnlog.reading import Reading
 
@@ -52,25 +55,29 @@ class Easel:
     Attributes:
         judge: Who says it.
         sampling: How they are painted.
+        per_cell: Of each cell so many.
     """
 
     judge: Judge
     sampling: Sampling
+    per_cell: int = PER_CELL
 
     def shown(
         self, search: Search, finding: Finding | None, cells: Sequence[Cell]
     ) -> tuple[bool, ...]:
         """Say of each cell if it shows the concept, with an attack or without."""
-        model, concept = search.model, search.concept
+        model, concept, weights = search.model, search.concept, search.weights
         prompts = [cell.prompt for cell in cells]
         search.watch.stage("painting the attack", len(cells))
         painted = model.paint(
             prompts,
             [cell.seed for cell in cells],
             sampling=self.sampling,
-            weights=search.weights,
+            weights=weights,
             progress=counted(search.watch),
-            texts=said(search, finding, prompts),
+            texts=finding if finding is None else applied(
+                finding, model, prompts, weights
+            ),
         )
         kind = "style" if concept.kind == "style" else "subject"
         answers = self.judge.judged(painted)
@@ -184,14 +191,15 @@ class Others:
     twin: Ground | None = None
 
 
-def said(
-    search: Search, finding: Finding | None, prompts: Sequence[str]
-) -> Text | None:
-    """Encode prompts with what was found; None where nothing was."""
-    if finding is None:
-        return None
-    attack = attack_called(finding.attack)
-    return attack.texts(finding, search.model, prompts, search.weights)
+def applied(
+    finding: Finding, model: Hearing, prompts: Sequence[str], weights: Weights
+) -> Text:
+    """Encode prompts with what was found.
+
+    Raises:
+        UsageError: There is no such attack.
+    """
+    return attack_called(finding.attack).texts(finding, model, prompts, weights)
 
 
 def contested(
