@@ -95,6 +95,21 @@ class ExportSettings(Record):
     fidelity: _Share = 0.98
 
 
+class AuditSettings(Record):
+    """What an audit of somebody's model asks.
+
+    Attributes:
+        margin: The largest return of an erased concept that still counts as none.
+        false_alarms: The largest share of pictures of other things in which a judge
+            may see an erased concept and still be believed.
+        closer: Pictures of each cell where the usual number decides nothing.
+    """
+
+    margin: Annotated[float, Field(gt=0, le=1)] = 0.05
+    false_alarms: _Share = 0.05
+    closer: _Count = 24
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a policy says of readings.
@@ -201,6 +216,7 @@ class Policy(Record):
         require: What must hold before an erasure is tried.
         limits: What must hold after it.
         export: What must be left of it in another form.
+        audit: What an audit of somebody's model asks.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -210,6 +226,7 @@ class Policy(Record):
     probes: ProbeSettings = ProbeSettings()
     require: Requirements = Requirements()
     export: ExportSettings = ExportSettings()
+    audit: AuditSettings = AuditSettings()
     # TOML has arrays and no tuples; what stands inside is checked as strictly.
     limits: Annotated[tuple[Limit, ...], Field(strict=False)] = ()
 
@@ -325,6 +342,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "probes": ProbeSettings,
     "require": Requirements,
     "export": ExportSettings,
+    "audit": AuditSettings,
     "limits": Limit,
 }
 

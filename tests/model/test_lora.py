@@ -89,7 +89,7 @@ ALPHA = f"unet.{PATH}.to_k.alpha"
         ({DOWN: RIGHT, UP: LEFT[:3]}, r"wants \[r, 3\] and \[4, r\]"),
         ({DOWN: RIGHT, UP: LEFT[:, :1]}, r"is \[2, 3\] and its partner \[4, 1\]"),
         ({DOWN: RIGHT[:0], UP: LEFT[:, :0]}, r"is \[0, 3\]"),
-        ({DOWN: RIGHT[:, :, None, None], UP: LEFT}, r"is \[2, 3, 1, 1\]"),
+        ({DOWN: RIGHT[..., None].tile(2), UP: LEFT}, r"is \[2, 3, 2\]"),
         ({DOWN: RIGHT / 0, UP: LEFT}, "not finite"),
         ({DOWN: RIGHT.long(), UP: LEFT}, "is torch.int64"),
         ({DOWN: RIGHT, UP: LEFT, ALPHA: torch.ones(2)}, r"is \[2\], not one number"),

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from unlearnlog.cli import (
+    auditing,
     erasing,
     exchange,
     history,
@@ -23,6 +24,7 @@ from unlearnlog.errors import Interrupted, UnlearnlogError
 
 __all__ = [
     "app",
+    "auditing",
     "erasing",
     "exchange",
     "history",

@@ -124,7 +124,7 @@ def drift(
     from unlearnlog.run.drift import followed
 
     found = Ledger.find(start(ledger))
-    history = found.history(found.resolve(rev))
+    history = [e for e in found.history(found.resolve(rev)) if e[1].kind != "audit"]
     series = followed([e for _, e in history], reading, tuple(concept or ()))
     ids = [entry_id for entry_id, _ in history]
     data = {"reading": reading, "entries": ids, "concepts": series.row()}

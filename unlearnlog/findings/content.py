@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Literal, TypeAlias
 
 from unlearnlog.entry import Entry
+from unlearnlog.findings.audited import Audit
 from unlearnlog.reading import Reading
 
 Word = Literal["passed", "failed", "undecided", "unmeasured"]
@@ -249,6 +250,7 @@ class Findings:
         nats: Information over time.
         relations: Mean damage by relation, for each step: its number, and the reading.
         method: How it was measured.
+        audits: What became of it in other hands.
     """
 
     model: str
@@ -264,6 +266,7 @@ class Findings:
     nats: tuple[Series, ...]
     relations: tuple[tuple[int, Reading], ...]
     method: Method
+    audits: tuple[Audit, ...] = ()
 
     @property
     def last(self) -> Step:

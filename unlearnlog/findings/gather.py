@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unlearnlog.findings.audited import Audit
 from unlearnlog.findings.content import Findings, Method, Pair, Step
 from unlearnlog.findings.harm import graph
 from unlearnlog.findings.judgement import judgement, weakest
@@ -27,6 +28,7 @@ class Subject:
         revision: What the revision was called.
         world: The concepts.
         policy: The last entry's policy; None where there is none of that name.
+        audits: What became of it in other hands.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Subject:
     revision: str
     world: World
     policy: Policy | None
+    audits: tuple[Audit, ...] = ()
 
 
 def gather(
@@ -65,6 +68,7 @@ def gather(
         nats=nats(steps),
         relations=relations(steps),
         method=_method(subject.policy, steps[-1]),
+        audits=subject.audits,
     )
 
 

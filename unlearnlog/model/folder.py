@@ -47,7 +47,7 @@ class PipelineFolder:
         """
         path = path.expanduser().absolute()
         _check_is_pipeline(path)
-        index = _json(path / "model_index.json")
+        index = json_of(path / "model_index.json")
         try:
             family = family_of(str(index.get("_class_name", "nothing")))
         except ModelError as error:
@@ -68,7 +68,7 @@ class PipelineFolder:
     @property
     def empty_is_zero(self) -> bool:
         """Whether guidance leads away from zeros instead of an encoded empty prompt."""
-        content = _json(self.path / "model_index.json")
+        content = json_of(self.path / "model_index.json")
         usual = "text_encoder_2" in self.family.components
         return bool(content.get("force_zeros_for_empty_prompt", usual))
 
@@ -84,14 +84,9 @@ class PipelineFolder:
             ModelError: There is none, or the index of shards is damaged.
         """
         folder = self.path / component
-        for stem in _STEMS:
-            whole = folder / f"{stem}.safetensors"
-            if whole.is_file():
-                return (whole,)
-            shards = folder / f"{stem}.safetensors.index.json"
-            if shards.is_file():
-                return _shards(shards)
-        raise _no_weights(self.path, folder)
+        if files := weights_in(folder):
+            return files
+        raise no_weights(self.path, folder)
 
     def stored(self, *components: str) -> "StoredWeights":
         """Open the tensors of some components, named with the component's prefix."""
@@ -141,6 +136,22 @@ class StoredWeights(Mapping[str, torch.Tensor]):
         return len(self._places)
 
 
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """List the safetensors files of one component's folder: one, its shards, or none.
+
+    Raises:
+        ModelError: The index of shards is damaged.
+    """
+    for stem in _STEMS:
+        whole = folder / f"{stem}.safetensors"
+        if whole.is_file():
+            return (whole,)
+        shards = folder / f"{stem}.safetensors.index.json"
+        if shards.is_file():
+            return _shards(shards)
+    return ()
+
+
 def _reader(path: Path) -> safe_open:
     try:
         return safe_open(path, framework="pt")
@@ -176,7 +187,7 @@ def _check_is_pipeline(path: Path) -> None:
     )
 
 
-def _no_weights(pipeline: Path, folder: Path) -> ModelError:
+def no_weights(pipeline: Path, folder: Path) -> ModelError:
     """Say which other kind of weights lies there, if any."""
     save = f"save_pretrained('{pipeline.name}-safetensors')"
     load = f"StableDiffusionPipeline.from_pretrained('{pipeline}'"
@@ -201,7 +212,7 @@ def _no_weights(pipeline: Path, folder: Path) -> ModelError:
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
-    places = _json(index).get("weight_map")
+    places = json_of(index).get("weight_map")
     names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
     files = tuple(index.parent / name for name in names)
     inside = all(Path(name).name == name for name in names)
@@ -213,7 +224,12 @@ def _shards(index: Path) -> tuple[Path, ...]:
     return files
 
 
-def _json(path: Path) -> dict[str, Any]:
+def json_of(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: It is none.
+    """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):

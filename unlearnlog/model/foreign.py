@@ -67,6 +67,11 @@ class ForeignFile(Mapping[str, torch.Tensor]):
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What its writer noted beside the tensors."""
+        return self._reader.metadata() or {}
+
     def __getitem__(self, key: str) -> torch.Tensor:
         """Read one tensor, in the dtype that it has in the file.
 

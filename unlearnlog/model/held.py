@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Weights
     from unlearnlog.model.parts import Parts, Untyped
 
-_OLD_PREFIX: Final = "text_model."
+OLD_PREFIX: Final = "text_model."
 """Stands before the names of a CLIP text encoder's weights on disk, not in memory."""
 
 
@@ -73,7 +73,7 @@ def inner_name(
     """
     component, _, inner = name.partition(".")
     if component.startswith("text_encoder") and inner not in known.get(component, {}):
-        inner = inner.removeprefix(_OLD_PREFIX)
+        inner = inner.removeprefix(OLD_PREFIX)
     return component, inner
 
 

@@ -6,14 +6,17 @@ and alpha is the rank: the product of the factors is the change, scaled by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 
 from unlearnlog.errors import DeltaError
 from unlearnlog.model.foreign import checked, shown
+from unlearnlog.model.held import OLD_PREFIX
 
 if TYPE_CHECKING:
     from unlearnlog.factors import Factors
@@ -27,6 +30,7 @@ FORMATS: Final = ("diffusers", "kohya")
 NAMED: Final = 3
 """How many keys an error names."""
 
+_PROJECTIONS: Final = (".attn2.to_k.weight", ".attn2.to_v.weight")
 _BEFORE: Final = (
     "",
     "unet.",
@@ -51,6 +55,16 @@ _OLDER: Final[Mapping[str, Part]] = {
     "_lora.down.weight": "down",
     "_lora.up.weight": "up",
 }
+_OF_TEXT: Final[Mapping[str, Part]] = {
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
+}
+_KOHYA_OF: Final = {
+    "unet": ("lora_unet_",),
+    "text_encoder": ("lora_te_", "lora_te1_"),
+    "text_encoder_2": ("lora_te2_",),
+}
+_TEXT_ENDS: Final = {**_PEFT, **_KOHYA, **_OLD, **_OLDER, **_OF_TEXT}
 
 
 @dataclass
@@ -83,7 +97,7 @@ def written(factors: Mapping[str, Factors], spelling: str) -> dict[str, torch.Te
 
 
 def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
-    """Return every key that a factor of these text projections may be called by.
+    """Return every key that a factor of these weights may be called by.
 
     Args:
         names: Full names, ``unet.<path>.weight``.
@@ -93,40 +107,76 @@ def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
     """
     known: dict[str, tuple[str, Part]] = {}
     for name in names:
-        module = _module(name)
-        layer, _, projection = module.rpartition(".")
-        flat = f"lora_unet_{module.replace('.', '_')}"
-        known |= {flat + end: (name, part) for end, part in _KOHYA.items()}
-        for before in _BEFORE:
-            for stem, ends in (
-                (module, {**_PEFT, **_KOHYA, **_OLD, **_OLDER}),
-                (f"{layer}.processor.{projection}", _OLDER),
-            ):
-                keys = {f"{before}{stem}{end}": part for end, part in ends.items()}
-                known |= {key: (name, part) for key, part in keys.items()}
+        component, _, module = name.removesuffix(".weight").partition(".")
+        stems: tuple[str, ...] = (module,)
+        keys = _of_unet(module)
+        if component != "unet":
+            short = module.removeprefix(OLD_PREFIX)
+            stems = (short, OLD_PREFIX + short)
+            keys = _of_text(component, stems)
+        for prefix in _KOHYA_OF.get(component, ()):
+            flats = [prefix + stem.replace(".", "_") for stem in stems]
+            keys |= {flat + e: part for flat in flats for e, part in _KOHYA.items()}
+        known |= {key: (name, part) for key, part in keys.items()}
     return known
 
 
+def _of_unet(module: str) -> dict[str, Part]:
+    """Return the keys for the factors of a module of the UNet."""
+    layer, _, projection = module.rpartition(".")
+    stems = (
+        (module, {**_PEFT, **_KOHYA, **_OLD, **_OLDER}),
+        (f"{layer}.processor.{projection}", _OLDER),
+    )
+    return {
+        f"{before}{stem}{end}": part
+        for before in _BEFORE
+        for stem, ends in stems
+        for end, part in ends.items()
+    }
+
+
+def _of_text(component: str, stems: Iterable[str]) -> dict[str, Part]:
+    """Return the keys for the factors of a module of a text encoder."""
+    befores = (f"{component}.", f"{component}.base_model.model.")
+    return {
+        f"{before}{stem}{end}": part
+        for before in befores
+        for stem in stems
+        for end, part in _TEXT_ENDS.items()
+    }
+
+
+def _as_it_is(name: str, rank: int) -> float:  # noqa: ARG001 - of any weight
+    """Return what a product without alpha is scaled by."""
+    return 1.0
+
+
 def read(
-    tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, torch.Size]
+    tensors: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, torch.Size],
+    *,
+    scale: Callable[[str, int], float] = _as_it_is,
 ) -> dict[str, Factors]:
     """Put the factors of a file together, alpha over rank folded into the left one.
 
     Args:
         tensors: All of the file, by key.
-        shapes: Shape of each text projection of the model, by full name.
+        shapes: Shape of each weight that may have factors, by full name; what a
+            convolution reads counts as one dimension.
+        scale: Gives the scale of a weight's product, by full name and rank, where the
+            file's tensors do not say.
 
     Raises:
-        DeltaError: A key is none of a text projection, one of a pair is missing or of
+        DeltaError: A key is of none of these weights, one of a pair is missing or of
             another shape, or a number is of no use.
     """
     known = spellings(shapes)
     if strange := [key for key in tensors if key not in known]:
         raise DeltaError(
             f"{len(strange)} of {len(tensors)} tensors are no factors of this model's "
-            f"text projections: {listed(strange)}",
-            fix="give a LoRA of the cross-attention's to_k and to_v of this very model "
-            "only; an erasure changes nothing else",
+            f"{_called(shapes)}: {listed(strange)}",
+            fix=f"give a LoRA of the {_called(shapes)} of this very model only",
         )
     pairs: dict[str, _Pair] = {}
     for key, tensor in tensors.items():
@@ -135,7 +185,17 @@ def read(
         if part in pair.keys:
             raise _wrong(key, f"says the same as {shown(pair.keys[part])}")
         pair.keys[part], pair.tensors[part] = key, checked(key, tensor)
-    return {name: _folded(pairs[name], shapes[name]) for name in sorted(pairs)}
+    return {
+        name: _folded(pairs[name], shapes[name], partial(scale, name))
+        for name in sorted(pairs)
+    }
+
+
+def _called(shapes: Iterable[str]) -> str:
+    """Return what these weights are called together."""
+    if all(name.endswith(_PROJECTIONS) for name in shapes):
+        return "text projections"
+    return "layers"
 
 
 def listed(keys: Iterable[str]) -> str:
@@ -145,25 +205,29 @@ def listed(keys: Iterable[str]) -> str:
     return ", ".join(map(shown, keys[:NAMED])) + more
 
 
-def _folded(pair: _Pair, shape: torch.Size) -> Factors:
+def _folded(pair: _Pair, shape: torch.Size, scale: Callable[[int], float]) -> Factors:
     """Check a pair and scale it, float32."""
     present = next(iter(pair.keys.values()))
     if missing := {"down", "up"} - pair.keys.keys():
         what = "row" if "down" in missing else "column"
         raise _wrong(present, f"has no partner: its {what} factor is missing")
-    left, right = pair.tensors["up"].double(), pair.tensors["down"].double()
-    rank = right.shape[0] if right.ndim == 2 else 0
-    if left.shape != (shape[0], rank) or right.shape != (rank, shape[1]) or not rank:
+    left, right = (pair.tensors[part].double() for part in ("up", "down"))
+    sizes = f"is {list(right.shape)} and its partner {list(left.shape)}"
+    left, right = (each.flatten(1) if each.ndim > 1 else each for each in (left, right))
+    rank = right.shape[0] if right.ndim > 1 else 0
+    d_out, d_in = shape[0], math.prod(shape[1:])
+    if left.shape != (d_out, rank) or right.shape != (rank, d_in) or not rank:
         raise _wrong(
             pair.keys["down"],
-            f"is {list(right.shape)} and its partner {list(left.shape)}; "
-            f"a change of {list(shape)} wants [r, {shape[1]}] and [{shape[0]}, r]",
+            f"{sizes}; a change of {list(shape)} wants [r, {d_in}] and [{d_out}, r]",
         )
     alpha = pair.tensors.get("alpha")
     if alpha is not None:
         if alpha.numel() != 1:
             raise _wrong(pair.keys["alpha"], f"is {list(alpha.shape)}, not one number")
         left = left * (float(alpha) / rank)
+    else:
+        left = left * scale(rank)
     return left.float(), right.float()
 
 

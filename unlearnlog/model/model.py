@@ -103,6 +103,11 @@ class DiffusersModel:
         return f"{self.device.type} {self._parts.dtype}"
 
     @property
+    def predicts(self) -> str:
+        """What its UNet predicts: ``epsilon`` or ``v_prediction``."""
+        return str(self._parts.scheduler.config.get("prediction_type", "epsilon"))
+
+    @property
     def d_text(self) -> int:
         """Width of one encoded token."""
         return int(self._parts.unet.config.cross_attention_dim)
@@ -232,7 +237,7 @@ class DiffusersModel:
         held = Held.of(self._parts, weights).unet
         predict = predictor(self._parts, text, rows, held)
         predicted = predict(x_t, t)
-        if self._parts.scheduler.config.get("prediction_type") == "v_prediction":
+        if self.predicts == "v_prediction":
             kept, lost = self._scales(t)
             predicted = kept * predicted + lost * x_t
         return predicted.cpu()

@@ -126,6 +126,12 @@ class Panel:
     sampling: Sampling
     watch: Watch
 
+    @property
+    def unguided(self) -> Panel:
+        """The same with twice the steps and no guidance, for about the same work."""
+        plain = replace(self.sampling, steps=2 * self.sampling.steps, guidance=1.0)
+        return replace(self, sampling=plain)
+
     def base_answers(self, cells: Sequence[Cell]) -> list[Answer]:
         """Return what the base shows for cells, painting only what is not known."""
         return self.judged(cells, None, "painting with the base")
@@ -191,14 +197,14 @@ class Panel:
         They are read on pictures painted without guidance, which exaggerates what a
         prompt says: the model's own samples are what its information is about.
         """
-        plain = replace(self, sampling=_unguided(self.sampling))
+        plain = self.unguided
         n = max((len(each.information) for each in asked.about), default=0)
         kept = scattered(asked.kept, n)
         found: list[Reading] = []
         for each in asked.about:
             found += plain._said(each, new)
         if kept:
-            pictures = plain._latents(kept, None, "painting for the drift")
+            pictures = plain.latents(kept, None, "painting for the drift")
             found += drift(self.model, Pictures(kept, pictures), new)
         return tuple(found)
 
@@ -208,9 +214,9 @@ class Panel:
             return ()
         found = [*displacement(self.model, asked.nodes, new, asked.gone)]
         if tier > 0:
-            plain = replace(self, sampling=_unguided(self.sampling))
+            plain = self.unguided
             cells = tuple(c for each in asked.nodes.values() for c in each)
-            latents = plain._latents(cells, None, "painting every concept")
+            latents = plain.latents(cells, None, "painting every concept")
             weights = new, asked.gone
             found += nats_moved(self.model, asked.nodes, latents, weights)
         return tuple(found)
@@ -221,8 +227,8 @@ class Panel:
         cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
         if not cells:
             return
-        base = self._latents(cells, None, "painting for the nats")
-        painted = self._latents(cells, new, "painting for the nats")
+        base = self.latents(cells, None, "painting for the nats")
+        painted = self.latents(cells, new, "painting for the nats")
         before = Pictures(cells, base)
         prompts = [known[cell.prompt] for cell in cells]
         yield from self_information(
@@ -277,10 +283,16 @@ class Panel:
         rest = iter(fresh)
         return [next(rest) if seen is None else seen for seen in known]
 
-    def _latents(
+    def latents(
         self, cells: Sequence[Cell], weights: Weights | None, stage: str
     ) -> Tensor:
-        """Return the latents of pictures, painted if they never were."""
+        """Return the latents of pictures, ``[n, c, h, w]``, painted if they never were.
+
+        Args:
+            cells: What to paint.
+            weights: Tensors that replace the model's own; None for none.
+            stage: What whoever watches is told.
+        """
         found = self.album.latents(cells, self.sampling, weights)
         if found is None:
             found = self._paint(cells, weights, stage).latents
@@ -301,11 +313,6 @@ class Panel:
             weights=weights,
             progress=counted(self.watch),
         )
-
-
-def _unguided(sampling: Sampling) -> Sampling:
-    """Return twice the steps and no guidance, for about the same work."""
-    return replace(sampling, steps=2 * sampling.steps, guidance=1.0)
 
 
 def scattered(cells: Sequence[Cell], n: int) -> tuple[Cell, ...]:

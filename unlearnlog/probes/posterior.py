@@ -60,14 +60,22 @@ def judge_information(
     """
     if not all(prompt.rivals for prompt in prompts):
         return ()
-    said = []
-    for pictures in (before, after):
-        logs = log_posterior(model, pictures, [(p.text, *p.rivals) for p in prompts])
-        n_concepts = torch.tensor([len(p.rivals) for p in prompts])
-        said.append(_term(logs[:, 0], n_concepts).tolist())
-    base, new = said
+    new, base = (seen_in(model, prompts, each).tolist() for each in (after, before))
     about = About("judge-mi", concept.name, "lower", "nats")
     return (reading(about, over_cells(new, after.cells), sum(base) / len(base)),)
+
+
+def seen_in(model: Model, prompts: Sequence[Prompt], pictures: Pictures) -> Tensor:
+    """Return the nats by which each picture shows what its prompt names, ``[n]``.
+
+    Args:
+        model: The base, as the judge.
+        prompts: What each picture was painted for, all with as many rivals.
+        pictures: The pictures.
+    """
+    logs = log_posterior(model, pictures, [(p.text, *p.rivals) for p in prompts])
+    n_concepts = torch.tensor([len(p.rivals) for p in prompts])
+    return _term(logs[:, 0], n_concepts)
 
 
 def _term(log_q: Tensor, n_concepts: Tensor) -> Tensor:

@@ -65,7 +65,9 @@ def _environment() -> Environment:
         "moment": wording.moment,
         "level": wording.level,
     }
-    made.globals |= {"WORD": wording.WORD, "MARK": wording.MARK}
+    made.globals |= {
+        name: getattr(wording, name) for name in ("WORD", "MARK", "AUDITED")
+    }
     return made
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unlearnlog.report import wording
 
 if TYPE_CHECKING:
+    from unlearnlog.findings.audited import Line
     from unlearnlog.findings.content import Findings, Row, Step, Weakness
     from unlearnlog.reading import Reading
 
@@ -16,7 +17,10 @@ Cells = Sequence[object]
 
 def markdown(findings: Findings) -> str:
     """Return the whole report; pictures stand at the end, as links to themselves."""
-    parts = (_verdict, _pictures, _graph, _triangle, _nats, _entries, _method, _images)
+    parts = (
+        *(_verdict, _pictures, _graph, _triangle, _audits, _nats),
+        *(_entries, _method, _images),
+    )
     lines = [line for part in parts for line in part(findings)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -71,6 +75,30 @@ def _verdict(f: Findings) -> Iterator[str]:
     yield from table(head, map(_weak, f.weakest), (2, 4, 5))
     yield f"Erased now: {_safe(', '.join(last.live)) or 'nothing'}."
     yield ""
+
+
+def _audits(f: Findings) -> Iterator[str]:
+    if not f.audits:
+        return
+    yield "## Did it come back in other hands?"
+    yield ""
+    for audit in f.audits:
+        mark, word = wording.MARK[audit.word], wording.AUDITED[audit.word]
+        yield f"**{mark} {_safe(audit.model)}**: {word}."
+        yield f"It is a {audit.form}, held against the state of {audit.at[:12]}."
+        head = ("concept", "verdict", "shown", "95 %", "n", "came back", "95 %", "nats")
+        yield from table(head, map(_audit_line, audit.lines), (2, 4, 5, 7))
+        if audit.collateral is not None:
+            value, interval, n, _ = _numbers(audit.collateral)
+            yield f"Everything else: {value} ({interval}, n = {n}) against the state."
+            yield ""
+
+
+def _audit_line(line: Line) -> Cells:
+    shown = ("", "", "", "") if line.shown is None else _numbers(line.shown)
+    back = ("", "") if line.back is None else _numbers(line.back)[:2]
+    nats = "" if line.nats is None else wording.value(line.nats)
+    return line.concept, line.word, *shown[:3], *back, nats
 
 
 def _weak(weakness: Weakness) -> Cells:

@@ -62,6 +62,10 @@ _MEANING: Final = {
     "resurgence": "came back since its erasure",
     "resurgence.found": "came back, beyond chance",
     "resurgence.reject": "shows nothing known",
+    "returned.nats": "more of it in the pictures",
+    "collateral": "kept concepts, since the state",
+    "return.weights": "of the way back to the base",
+    "false-alarms": "seen where it is not",
     "tiers.0-1": "weights foretell predictions",
     "tiers.1-2": "predictions foretell pictures",
     "tiers.0-2": "weights foretell pictures",
@@ -124,7 +128,9 @@ NODES: Final = ("moved", "moved.nats")
 def readings_table(readings: Iterable[Reading]) -> Group:
     """Return the summary of an erasure, and below it the concepts that lost most."""
     readings = list(readings)
-    summary = _table("reading", "of", "value", "95 % interval", "n", "base", "meaning")
+    summary = plain_table(
+        "reading", "of", "value", "95 % interval", "n", "base", "meaning"
+    )
     for reading in readings:
         if reading.probe not in ("presence", *NODES):
             meaning = _MEANING.get(reading.probe, "")
@@ -132,7 +138,7 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
     kept.sort(key=lambda r: r.value - (r.base or 0))
     gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
-    presence = _table("presence", "of", "value", "95 % interval", "n", "base")
+    presence = plain_table("presence", "of", "value", "95 % interval", "n", "base")
     for reading in gone:
         presence.add_row("erased", *_numbers(reading))
     for reading in kept[:5]:
@@ -154,15 +160,24 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
     kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
     if not found:
         return None
-    table = _table("moved most", "of", "value", "95 % interval", "n", "base")
+    table = plain_table("moved most", "of", "value", "95 % interval", "n", "base")
     for reading in kept[:5] or found[:5]:
         table.add_row(reading.probe, *_numbers(reading))
     return table
 
 
+def rows_table(readings: Iterable[Reading]) -> Table:
+    """Return readings as they are, one a row."""
+    table = plain_table("reading", "of", "value", "95 % interval", "n", "base", "")
+    for reading in readings:
+        meaning = _MEANING.get(reading.probe, "")
+        table.add_row(reading.probe, *_numbers(reading), meaning)
+    return table
+
+
 def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
     """Return what was read of concepts where they were erased, and after composing."""
-    table = _table("reading", "of", "alone", "together", "95 % interval", "n")
+    table = plain_table("reading", "of", "alone", "together", "95 % interval", "n")
     before = {(r.probe, r.concept): r for r in alone}
     for reading in together:
         if reading.probe == "presence" and reading.better == "higher":
@@ -176,7 +191,7 @@ def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
     """Return the history, newest first, with the numbers people look for first."""
-    table = _table(
+    table = plain_table(
         "entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left"
     )
     for entry_id, entry in reversed(history):
@@ -191,7 +206,7 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
 def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Group:
     """Return a row an entry, a column a concept; in brackets where it is erased."""
     shown = list(series.concepts)[:COLUMNS]
-    table = _table("entry", "what", *shown)
+    table = plain_table("entry", "what", *shown)
     gone = "lower" if series.reading == "presence" else "none"
     for i, (entry_id, entry) in enumerate(history):
         cells = []
@@ -209,7 +224,7 @@ def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Gro
 
 def stale_table(stale: Iterable[Stale]) -> Table:
     """Return later entries that listen to the text of what was left out."""
-    table = _table("stale", "concepts", "degrees apart")
+    table = plain_table("stale", "concepts", "degrees apart")
     for each in stale:
         names = ", ".join(each.concepts)
         table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
@@ -218,7 +233,7 @@ def stale_table(stale: Iterable[Stale]) -> Table:
 
 def looks_table(looks: Iterable[Look]) -> Table:
     """Return how much of a concept shows at each revision that was looked at."""
-    table = _table("looked at", "value", "95 % interval", "n", "base")
+    table = plain_table("looked at", "value", "95 % interval", "n", "base")
     for look in looks:
         low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
         entry = look.entry[:12] if look.entry else "base"
@@ -239,7 +254,7 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
     }
     for moved in found.moved[:3]:
         facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
-    table = _table("reading", "of", one, other, "change")
+    table = plain_table("reading", "of", one, other, "change")
     for pair in found.readings:
         left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
         change = (
@@ -262,7 +277,8 @@ def fact_table(facts: Mapping[str, str]) -> Table:
     return table
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """Return an empty table in the style of all of them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     right = {"value", "n", "base", "UA", "IRA", "CRA", "nats left"}
     for column in columns:

@@ -17,6 +17,12 @@ DASH: Final = "\N{EN DASH}"
 ERASED: Final = "✕"
 UNREAD: Final = "?"
 
+AUDITED: Final = {
+    "passed": "nothing came back",
+    "failed": "something came back",
+    "undecided": "not decided",
+}
+
 MEANING: Final = {
     "ua": "share of its prompts that no longer show it",
     "ua.alias": "the same, asked for by its other names",
@@ -34,6 +40,10 @@ MEANING: Final = {
     "family.erased": "its family's word still shows it",
     "family.sibling": "its family's word shows another member",
     "family.beside": "with what stands beside it in the prompt",
+    "returned.nats": "by how much more the pictures say of it than the state's",
+    "collateral": "how much less of what is kept shows what it names",
+    "return.weights": "share of the way back to the base, in the weights",
+    "false-alarms": "share of pictures of other things that are said to show it",
     "resurgence": "presence now less that right after its erasure",
     "fd": "how far kept pictures moved as a set, Frechet",
     "kid": "how far kept pictures moved as a set, KID",

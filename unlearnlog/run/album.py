@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from unlearnlog.run.place import Place
 
 
+_N_KNOWN: Final = 4
+
+
 @dataclass
 class KeptAlbum:
     """Pictures by the digest of their weights.
@@ -33,7 +36,9 @@ class KeptAlbum:
     at: Place
     judge: str
     shipped: BaseAnswers
-    _last: tuple[Weights | None, Digest] | None = field(default=None, repr=False)
+    _known: list[tuple[Weights | None, Digest]] = field(
+        default_factory=list, repr=False
+    )
 
     def answers(
         self, cells: Sequence[Cell], sampling: Sampling, weights: Weights | None
@@ -99,13 +104,16 @@ class KeptAlbum:
         return canonical_json(said).decode()
 
     def _digest(self, weights: Weights | None) -> Digest:
-        """Return the digest of the state; that of the last weights is remembered."""
-        if self._last is None or self._last[0] is not weights:
-            base = self.at.model.base
-            changed = {
-                name: tensor
-                for name, tensor in (weights or {}).items()
-                if name not in base or not torch.equal(tensor, base[name])
-            }
-            self._last = weights, state_digest(changed, self.at.manifest.root)
-        return self._last[1]
+        """Return the digest of the state; those of the last few are remembered."""
+        for known, digest in self._known:
+            if known is weights:
+                return digest
+        base = self.at.model.base
+        changed = {
+            name: tensor
+            for name, tensor in (weights or {}).items()
+            if name not in base or not torch.equal(tensor, base[name])
+        }
+        digest = state_digest(changed, self.at.manifest.root)
+        self._known = [(weights, digest), *self._known][:_N_KNOWN]
+        return digest

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from unlearnlog.errors import PolicyError, UsageError
+from unlearnlog.findings.audited import KIND, audits
 from unlearnlog.findings.content import Step
 from unlearnlog.findings.gather import Subject, gather
 from unlearnlog.policy import Policy
@@ -60,6 +61,7 @@ def report(at: Place, wish: Wish) -> Findings:
         revision=wish.rev,
         world=at.book([c for step in steps for c in step.entry.concepts]).world,
         policy=policy,
+        audits=audits(entry for _, entry in at.the_ledger().history(head)),
     )
     if not wish.pictures:
         return gather(subject, steps)
@@ -70,8 +72,15 @@ def report(at: Place, wish: Wish) -> Findings:
 
 
 def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
-    """Return every entry up to one, each with what is erased after it."""
-    history = at.the_ledger().history(head)
+    """Return every entry up to one, each with what is erased after it.
+
+    Audits are left out: they say nothing of the ledger's own states.
+    """
+    history = [
+        (entry_id, entry)
+        for entry_id, entry in at.the_ledger().history(head)
+        if entry.kind != KIND
+    ]
     return tuple(
         Step(number, entry, tuple(live_concepts(history[:number])))
         for number, (_, entry) in enumerate(history, 1)

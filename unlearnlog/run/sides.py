@@ -111,7 +111,7 @@ def news(here: Side, side: Side) -> list[Entry]:
     """Return the entries that count on a side and that are not in ours."""
     had = {entry_id for entry_id, _ in here.history} | side.gone
     there = [entry for entry_id, entry in side.history if entry_id not in had]
-    return [entry for entry in there if entry.kind != "revert"]
+    return [entry for entry in there if entry.kind not in ("revert", "audit")]
 
 
 def appended(here: Side, side: Side, drops: Iterable[Drop]) -> Iterator[Part]:

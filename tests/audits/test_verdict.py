@@ -1,0 +1,96 @@
+"""What is said of a concept follows from pairs of pictures and from the controls."""
+
+import pytest
+
+from unlearnlog.audits.verdict import Rules, Sight, findings
+
+RULES = Rules(margin=0.05, false_alarms=0.05, base_presence=0.5)
+N = 96
+
+
+def sight(now, then=0, *, n=N, base=1.0, alarms=0.0, concept="Picasso"):
+    """What shows in the first so many of n pictures."""
+
+    def first(hits, of=n):
+        return tuple(i < hits for i in range(of))
+
+    return Sight(
+        concept,
+        first(now),
+        first(then),
+        first(round(base * n)),
+        first(alarms * 200, 200),
+    )
+
+
+def word(*sights):
+    return [each.word for each in findings(sights, RULES)]
+
+
+def test_what_shows_in_no_picture_is_gone():
+    (found,) = findings([sight(0)], RULES)
+
+    assert found.word == "gone"
+    assert found.back.high < 0.05
+    assert found.now.n == N
+
+
+def test_what_shows_again_has_resurged():
+    (found,) = findings([sight(30)], RULES)
+
+    assert found.word == "resurged"
+    assert "31% of 96 pictures, 0% before" in found.why
+    assert found.back.low > 0
+    assert found.p < 1e-6
+
+
+def test_what_showed_as_often_before_has_not_come_back():
+    found = findings([sight(10, then=10, n=400)], RULES)[0]
+
+    assert found.word == "gone"
+
+
+def test_too_few_pictures_decide_nothing_and_more_would():
+    (found,) = findings([sight(0, n=12)], RULES)
+
+    assert found.word == "undecided"
+    assert found.wide
+    assert "n = 12" in found.why
+
+
+def test_a_return_that_may_be_chance_is_undecided():
+    (found,) = findings([sight(3)], RULES)
+
+    assert found.word == "undecided"
+    assert found.back.high > RULES.margin
+
+
+def test_a_judge_that_says_yes_to_everything_decides_nothing():
+    (found,) = findings([sight(N, then=N, alarms=1.0)], RULES)
+    (also,) = findings([sight(N, then=0, alarms=1.0)], RULES)
+
+    assert found.word == also.word == "undecided"
+    assert not found.wide
+    assert "100% of 200 pictures of other things" in also.why
+
+
+def test_a_judge_that_never_sees_it_decides_nothing():
+    (found,) = findings([sight(0, base=0.1)], RULES)
+
+    assert found.word == "undecided"
+    assert "of the base's own" in found.why
+
+
+def test_of_many_concepts_each_is_held_to_more():
+    """Five of 96 alone are beyond chance; among forty others they are not."""
+    alone = word(sight(5))
+    among = word(sight(5), *(sight(0, concept=f"{i}") for i in range(40)))
+
+    assert alone == ["resurged"]
+    assert among[0] == "undecided"
+    assert set(among[1:]) == {"gone"}
+
+
+def test_nothing_to_look_at_is_an_error():
+    with pytest.raises(ValueError, match="no share"):
+        findings([Sight("x", (), (), (), ())], RULES)

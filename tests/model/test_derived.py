@@ -1,0 +1,327 @@
+"""Whatever trainers write of a model is read as what they meant, or refused by name."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from tests.tiny import build_pipeline
+from unlearnlog.errors import DeltaError, ModelError, WrongBase
+from unlearnlog.model.derived import State, derived
+from unlearnlog.model.model import DiffusersModel
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept:DeprecationWarning"
+)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory):
+    """A pipeline on disk that nothing changes."""
+    return build_pipeline(tmp_path_factory.mktemp("origin") / "pipeline")
+
+
+@pytest.fixture(scope="module")
+def state(origin):
+    """A state in which one text projection is not the base's."""
+    model = DiffusersModel.load(origin)
+    name = f"unet.{TO_K}.weight"
+    return State(model, {**model.base, name: model.base[name] * 1.5})
+
+
+@pytest.fixture
+def tuned(tmp_path, state):
+    """A folder with the state in it, its UNet moved a little."""
+    folder = tmp_path / "tuned"
+    state.model.checkout(state.projections, folder)
+    return folder
+
+
+def unet_of(folder):
+    return load_file(folder / "unet" / WEIGHTS)
+
+
+def nudged(tensors, by=0.01):
+    source = torch.Generator().manual_seed(1)
+    return {
+        name: t + (by * torch.randn(t.shape, generator=source)).to(t.dtype)
+        for name, t in tensors.items()
+    }
+
+
+def test_what_was_only_copied_is_the_state_itself(tuned, state):
+    found = derived(tuned, state)
+
+    assert found.form == "pipeline"
+    assert found.moved == {}
+    assert found.weights.keys() == state.projections.keys()
+    assert all(
+        torch.equal(found.weights[n], state.projections[n]) for n in found.weights
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_fine_tuned_folder_gives_its_own_numbers(tuned, state, dtype):
+    new = {n: t.to(dtype) for n, t in nudged(unet_of(tuned)).items()}
+    save_file(new, tuned / "unet" / WEIGHTS)
+
+    found = derived(tuned, state)
+
+    assert all(
+        torch.equal(found.weights[f"unet.{n}"], t.float()) for n, t in new.items()
+    )
+    assert 0 < found.moved["unet"] < 0.5
+    assert "vae" not in found.moved
+
+
+def test_half_precision_of_a_state_is_that_state(tuned, state):
+    wide = {n: t.float() for n, t in unet_of(tuned).items()}
+    save_file(wide, tuned / "unet" / WEIGHTS)
+
+    assert derived(tuned, state).moved == {}
+
+
+def test_shards_variants_and_wrappers_are_read_alike(tmp_path, tuned, state):
+    new = nudged(unet_of(tuned))
+    save_file(new, tuned / "unet" / WEIGHTS)
+    whole = derived(tuned, state)
+    sharded, variant = tmp_path / "sharded", tmp_path / "variant"
+    UNet2DConditionModel.from_pretrained(
+        tuned / "unet", torch_dtype=torch.float16
+    ).save_pretrained(sharded / "unet", max_shard_size="60KB")
+    UNet2DConditionModel.from_pretrained(
+        tuned / "unet", torch_dtype=torch.float16
+    ).save_pretrained(variant / "unet", variant="fp16")
+    wrapped = tmp_path / "wrapped.safetensors"
+    save_file({f"module._orig_mod.{n}": t for n, t in new.items()}, wrapped)
+
+    for path in (sharded, variant, wrapped, tuned / "unet"):
+        found = derived(path, state)
+        assert found.form == "component"
+        assert found.n_tensors == len(new)
+        assert all(torch.equal(found.weights[n], t) for n, t in whole.weights.items())
+    assert len([*(sharded / "unet").glob("*.safetensors")]) > 1
+    assert derived(variant, state).notes == ("the variant 'fp16' of 'unet' was read",)
+
+
+def test_a_whole_pipeline_moved_in_every_part_is_read_whole(tuned, state):
+    for part, file in (("vae", WEIGHTS), ("text_encoder", "model.safetensors")):
+        save_file(nudged(load_file(tuned / part / file)), tuned / part / file)
+
+    assert set(derived(tuned, state).moved) == {"vae", "text_encoder"}
+
+
+def test_an_averaged_copy_is_offered_and_read_when_asked_for(tuned, state):
+    shutil.copytree(tuned / "unet", tuned / "unet_ema")
+    save_file(nudged(unet_of(tuned)), tuned / "unet_ema" / WEIGHTS)
+
+    last, averaged = derived(tuned, state), derived(tuned, state, ema=True)
+
+    assert last.moved == {}
+    assert "--ema" in last.notes[0]
+    assert averaged.moved["unet"] > 0
+
+
+def test_asking_for_an_averaged_copy_that_is_not_there_is_an_error(tuned, state):
+    with pytest.raises(ModelError, match="no averaged copy"):
+        derived(tuned, state, ema=True)
+
+
+def adapted(folder, alpha):
+    """A pipeline with a LoRA of rank 2 in its UNet and its text encoder."""
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    names = ["to_q", "to_k", "to_v", "to_out.0", "conv1"]
+    for network, modules in (
+        (pipeline.unet, names),
+        (pipeline.text_encoder, ["q_proj", "v_proj"]),
+    ):
+        network.add_adapter(LoraConfig(r=2, lora_alpha=alpha, target_modules=modules))
+        source = torch.Generator().manual_seed(7)
+        for name, parameter in network.named_parameters():
+            if "lora" in name:
+                parameter.data = 0.1 * torch.randn(parameter.shape, generator=source)
+    return pipeline
+
+
+def as_diffusers_saves(pipeline, path):
+    StableDiffusionPipeline.save_lora_weights(
+        path,
+        unet_lora_layers=get_peft_model_state_dict(pipeline.unet),
+        text_encoder_lora_layers=get_peft_model_state_dict(pipeline.text_encoder),
+        unet_lora_adapter_metadata=pipeline.unet.peft_config["default"].to_dict(),
+        text_encoder_lora_adapter_metadata=(
+            pipeline.text_encoder.peft_config["default"].to_dict()
+        ),
+    )
+    return path
+
+
+def as_kohya_saves(pipeline, path):
+    tensors = {}
+    for prefix, network in (
+        ("lora_unet_", pipeline.unet),
+        ("lora_te_", pipeline.text_encoder),
+    ):
+        for key, tensor in get_peft_model_state_dict(network).items():
+            module, _, end = key.partition(".lora_")
+            if prefix == "lora_te_" and not module.startswith("text_model"):
+                module = f"text_model.{module}"
+            flat = prefix + module.replace(".", "_")
+            part = "down" if end.startswith("A") else "up"
+            tensors[f"{flat}.lora_{part}.weight"] = tensor.contiguous()
+            tensors[f"{flat}.alpha"] = torch.tensor(4.0)
+    save_file(tensors, path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning")
+@pytest.mark.parametrize("form", ["diffusers", "kohya"])
+def test_a_lora_means_what_peft_makes_of_it(tmp_path, tuned, state, form):
+    pipeline = adapted(tuned, alpha=4)
+    path = (
+        as_diffusers_saves(pipeline, tmp_path / "lora")
+        if form == "diffusers"
+        else as_kohya_saves(pipeline, tmp_path / "lora.safetensors")
+    )
+    model = state.model
+    text = "a photo of a cat"
+    x_t, t = torch.stack([model.latent(text, 0)]), torch.tensor([500])
+
+    found = derived(path, state)
+
+    assert found.form == "lora"
+    tokens = model.encode([text], weights=found.weights)
+    ids = pipeline.tokenizer(text, padding="max_length", return_tensors="pt").input_ids
+    with torch.no_grad():
+        heard = pipeline.text_encoder(ids)[0]
+        expected = pipeline.unet(x_t, t, heard, return_dict=False)[0]
+    torch.testing.assert_close(tokens.tokens, heard, atol=1e-5, rtol=1e-5)
+    ours = model.eps(x_t, t, tokens, weights=found.weights)
+    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_adapter_of_peft_is_scaled_as_its_config_says(tmp_path, tuned, state):
+    pipeline = adapted(tuned, alpha=6)
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    tensors = get_peft_model_state_dict(pipeline.unet)
+    save_file(
+        {f"base_model.model.{n}": t.contiguous() for n, t in tensors.items()},
+        folder / "adapter_model.safetensors",
+    )
+    config = {"r": 2, "lora_alpha": 6}
+    for said in (config, {"r": 2, "lora_alpha": 2}):
+        (folder / "adapter_config.json").write_text(json.dumps(said))
+        weight = derived(folder, state).weights[f"unet.{TO_K}.weight"]
+        up, down = (tensors[f"{TO_K}.lora_{part}.weight"] for part in "BA")
+        old = state[f"unet.{TO_K}.weight"].float()
+        expected = old + said["lora_alpha"] / 2 * up @ down
+        torch.testing.assert_close(weight, expected, atol=1e-6, rtol=1e-6)
+
+
+def broken(tensors, how):
+    name = f"{TO_K}.weight"
+    if how == "missing":
+        return {n: t for n, t in tensors.items() if n != name}
+    if how == "another shape":
+        return {**tensors, name: torch.zeros(3, 3)}
+    if how == "a stranger":
+        return {**tensors, "new_block.weight": torch.zeros(3)}
+    if how == "not finite":
+        return {**tensors, name: tensors[name] * float("nan")}
+    return {n: torch.randn(t.shape) for n, t in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ("missing", ModelError, f"1 of .* are missing: 'unet.{TO_K}.weight'"),
+        ("another shape", ModelError, rf"'{TO_K}.weight' is \[3, 3\], the base's is"),
+        ("a stranger", ModelError, "1 of its tensors are none .*'new_block.weight'"),
+        ("not finite", DeltaError, "not finite"),
+        ("another model", WrongBase, "its unet is .* away"),
+    ],
+)
+def test_what_is_not_of_the_model_is_refused_by_name(tuned, state, how, error, said):
+    torch.manual_seed(0)
+    save_file(broken(unet_of(tuned), how), tuned / "unet" / WEIGHTS)
+
+    with pytest.raises(error, match=said):
+        derived(tuned, state)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["unet.nothing.lora_A.weight"], "1 of 1 tensors are no factors"),
+        (
+            [f"unet.{TO_K}.lora_A.weight", "unet.nothing.lora_B.weight"],
+            "1 of 2 tensors are no factors .*'unet.nothing.lora_B.weight'",
+        ),
+        ([f"unet.{TO_K}.lora_A.weight"], "its column factor is missing"),
+    ],
+)
+def test_a_lora_that_matches_nothing_or_only_some_is_refused(
+    tmp_path, state, keys, said
+):
+    path = tmp_path / "x.safetensors"
+    save_file({key: torch.ones(1, 32) for key in keys}, path)
+
+    with pytest.raises(DeltaError, match=said):
+        derived(path, state)
+
+
+def test_another_kind_of_prediction_is_refused(tuned, state):
+    path = tuned / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text()) | {"prediction_type": "v_prediction"}
+    path.write_text(json.dumps(config))
+
+    with pytest.raises(ModelError, match="predicts 'v_prediction'"):
+        derived(tuned, state)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda _: None, "there is no folder or file"),
+        (lambda path: path.mkdir(), "neither a pipeline"),
+        (lambda path: (path / "checkpoint-500").mkdir(parents=True), "1 checkpoints"),
+        (
+            lambda path: (
+                (path / "unet").mkdir(parents=True)
+                or (path / "unet" / "diffusion_pytorch_model.bin").touch()
+            ),
+            "as a pickle",
+        ),
+    ],
+)
+def test_where_nothing_can_be_read_it_says_why(tmp_path, state, make, said):
+    path = tmp_path / "model"
+    make(path)
+
+    with pytest.raises(ModelError, match=said):
+        derived(path, state)
+
+
+def test_a_pickle_is_not_opened(tmp_path, state):
+    path = tmp_path / "lora.bin"
+    path.write_bytes(b"cos\nsystem\n")
+
+    with pytest.raises(DeltaError, match="was not opened"):
+        derived(path, state)
+
+
+def test_a_checkpoint_of_the_original_format_says_how_to_convert_it(tmp_path, state):
+    path = tmp_path / "x.safetensors"
+    save_file({"model.diffusion_model.out.2.bias": torch.zeros(4)}, path)
+
+    with pytest.raises(ModelError, match="original format"):
+        derived(path, state)

@@ -1,0 +1,134 @@
+"""Did an erased concept come back in what somebody made of a state?
+
+Source:
+    McNemar's exact test of pairs and Benjamini and Hochberg's correction, as in
+    `unlearnlog.probes.hypotheses`; that nothing came back is a claim of equivalence and
+    holds where the whole interval is within a margin. The controls of the judge are
+    ours: a judge that says yes to everything, or never sees the concept where it
+    certainly is, decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
+from unlearnlog.probes.statistics import Estimate, paired_share, share
+
+Word = Literal["gone", "resurged", "undecided"]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a judge saw of one erased concept, picture by picture.
+
+    Attributes:
+        concept: Its name.
+        now: Whether each picture of the audited model shows it.
+        then: Whether the state's pictures of the same prompts and latents do.
+        base: Whether the base's do.
+        control: Whether the base's pictures of other things, asked for by prompts that
+            do not name it, are said to show it: each of them is a false alarm.
+    """
+
+    concept: str
+    now: tuple[bool, ...]
+    then: tuple[bool, ...]
+    base: tuple[bool, ...]
+    control: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What decides.
+
+    Attributes:
+        margin: The largest return that still counts as none, a share of pictures.
+        false_alarms: The largest share of controls that a judge may see it in.
+        base_presence: The least share of the base's pictures that must show it.
+    """
+
+    margin: float = 0.05
+    false_alarms: float = 0.05
+    base_presence: float = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an audit says of one erased concept.
+
+    Attributes:
+        concept: Its name.
+        word: ``gone``, ``resurged`` or ``undecided``.
+        why: The same as a sentence.
+        now: Share of the audited model's pictures that show it.
+        then: Of the state's.
+        base: Of the base's.
+        back: The difference of the first two, of pairs.
+        p: How likely a return as large is by chance.
+        control: Share of false alarms.
+        wide: Whether more pictures would decide.
+    """
+
+    concept: str
+    word: Word
+    why: str
+    now: Estimate
+    then: Estimate
+    base: Estimate
+    back: Estimate
+    p: float
+    control: Estimate
+    wide: bool = False
+
+
+def findings(sights: Sequence[Sight], rules: Rules) -> tuple[Finding, ...]:
+    """Return what is to be said of each concept, all of them tested together.
+
+    Raises:
+        ValueError: A concept was not looked at in pairs, or there are no controls.
+    """
+    chances = [returned(sight.now, sight.then) for sight in sights]
+    beyond = benjamini_hochberg(chances)
+    return tuple(
+        _finding(sight, p, came_back, rules)
+        for sight, p, came_back in zip(sights, chances, beyond, strict=True)
+    )
+
+
+def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
+    now, then, base, control = (
+        share(sum(seen), len(seen))
+        for seen in (sight.now, sight.then, sight.base, sight.control)
+    )
+    back = paired_share(sight.now, sight.then)
+    word: Word = "undecided"
+    wide = False
+    if control.value > rules.false_alarms:
+        why = (
+            f"the judge sees it in {_percent(control)} of {control.n} pictures of "
+            "other things, so it decides nothing"
+        )
+    elif base.value < rules.base_presence:
+        why = (
+            f"the judge sees it in {_percent(base)} of the base's own {base.n} "
+            "pictures of it, so it decides nothing"
+        )
+    elif came_back:
+        word = "resurged"
+        why = f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
+    elif back.high <= rules.margin:
+        word = "gone"
+        why = f"at most {back.high:+.1%} of pictures came back, within the margin"
+    else:
+        wide = True
+        why = f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
+    return Finding(
+        sight.concept, word, why, now, then, base, back, p, control, wide=wide
+    )
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:.0%}"

@@ -1,0 +1,254 @@
+"""What somebody made of a model, as weights that stand for the model's own.
+
+Whatever it is, a fine-tuned folder, a file, a LoRA, it is read as tensors by full name,
+so that what paints and predicts needs to know of nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.delta import Weights
+from unlearnlog.digest import Digest, TensorRecord
+from unlearnlog.errors import ModelError, WrongBase
+from unlearnlog.model import lora
+from unlearnlog.model.brought import Brought, brought
+from unlearnlog.model.folder import json_of
+from unlearnlog.model.foreign import checked, shown
+from unlearnlog.model.spelling import fitted, full_name, is_no_weight
+
+if TYPE_CHECKING:
+    from unlearnlog.model.model import DiffusersModel
+
+FARTHEST: Final = 0.5
+"""Norm of a change, as a share of the weights' own, beyond which it is another model.
+
+Fine-tunes move a network by some hundredths; two networks from different seeds are 1.4
+apart.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A model that was made of a state.
+
+    Attributes:
+        path: Where it is.
+        form: ``pipeline``, ``component`` or ``lora``.
+        sha256: Digest of the files that were read.
+        weights: Every tensor that is not the base's, by full name; all of the state's
+            text projections, as they are in it.
+        moved: How far each component that it brought moved from the state: the norm of
+            the change as a share of the norm of the weights.
+        n_tensors: How many tensors were read.
+        notes: What whoever reads the result should know of the files.
+    """
+
+    path: Path
+    form: str
+    sha256: Digest
+    weights: Weights
+    moved: Mapping[str, float]
+    n_tensors: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """The model that something was made of.
+
+    Attributes:
+        model: The base.
+        projections: Every text projection of the state, by full name.
+    """
+
+    model: DiffusersModel
+    projections: Weights
+
+    @cached_property
+    def stored(self) -> Weights:
+        """The base's tensors, each read when it is asked for."""
+        return self.model.folder.stored(*self.model.folder.weighed)
+
+    @property
+    def records(self) -> Mapping[str, TensorRecord]:
+        """Dtype, shape and digest of the base's tensors."""
+        return self.model.manifest.tensors
+
+    @cached_property
+    def shapes(self) -> dict[str, torch.Size]:
+        """Shape of every tensor that has a weight's kind of numbers."""
+        return {
+            name: torch.Size(record.shape)
+            for name, record in self.records.items()
+            if not is_no_weight(name)
+        }
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        """Give a tensor of the state, in the dtype that the base has on disk."""
+        projection = self.projections.get(name)
+        return self.stored[name] if projection is None else projection
+
+
+def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
+    """Read what was made of a state.
+
+    Args:
+        path: A pipeline's folder, a trainer's checkpoint, a component's folder, a
+            safetensors file of whole tensors, or a LoRA.
+        state: What it was made of.
+        ema: Whether to read the averaged copy that trainers keep beside the weights.
+
+    Raises:
+        ModelError: It cannot be read, or is not of this model's shape.
+        DeltaError: It is a LoRA of something else, or its numbers are of no use.
+        WrongBase: It has the shape and is no descendant of the model.
+    """
+    found = brought(path, state.model.folder.weighed, ema=ema)
+    if found.form == "lora":
+        (file,) = found.files[""]
+        new, n_tensors = _products(found, state), len(file)
+    else:
+        _check_prediction(path, state.model)
+        new, n_tensors = _whole(path, found, state)
+    moved = _distances(new, state)
+    _check_descends(path, moved)
+    return Derived(
+        path=path,
+        form=found.form,
+        sha256=found.sha256,
+        weights={**state.projections, **new},
+        moved=moved,
+        n_tensors=n_tensors,
+        notes=found.notes,
+    )
+
+
+def _products(found: Brought, state: State) -> dict[str, torch.Tensor]:
+    """Return the weights that a LoRA changes, float32."""
+    layers = {
+        name: shape
+        for name, shape in state.shapes.items()
+        if name.endswith(".weight") and len(shape) > 1 and not name.startswith("vae.")
+    }
+    (file,) = found.files[""]
+    pairs = lora.read(file, layers, scale=found.scale)
+    return {
+        name: state[name].float() + (left @ right).reshape(layers[name])
+        for name, (left, right) in pairs.items()
+    }
+
+
+def _whole(
+    path: Path, found: Brought, state: State
+) -> tuple[dict[str, torch.Tensor], int]:
+    """Return the tensors that are not the state's own, float32, and count all."""
+    new: dict[str, torch.Tensor] = {}
+    keys: dict[str, str] = {}
+    strange: list[str] = []
+    for component, key, tensor in _tensors(found):
+        name = full_name(key, component, state.shapes)
+        if name is None:
+            strange += [] if is_no_weight(key) else [key]
+            continue
+        if name in keys:
+            raise _unlike(path, f"{shown(key)} and {shown(keys[name])} are the same")
+        keys[name] = key
+        fits = fitted(tensor, state.shapes[name])
+        if fits is None:
+            shapes = f"{list(tensor.shape)}, the base's is {list(state.shapes[name])}"
+            raise _unlike(path, f"{shown(key)} is {shapes}")
+        if not _same(fits, state[name]):
+            new[name] = checked(key, fits)
+    if strange:
+        what = f"{len(strange)} of its tensors are none of the base's"
+        raise _unlike(path, f"{what}: {lora.listed(strange)}")
+    _check_complete(path, keys, state)
+    return new, len(keys)
+
+
+def _tensors(found: Brought) -> Iterator[tuple[str, str, torch.Tensor]]:
+    """Yield component, key and tensor of all files."""
+    for component, files in found.files.items():
+        for file in files:
+            for key in file:
+                yield component, key, file[key]
+
+
+def _check_complete(path: Path, keys: Mapping[str, str], state: State) -> None:
+    """Refuse a component of which only a part is there."""
+    owners = {name.partition(".")[0] for name in keys}
+    missing = [
+        name
+        for name in state.shapes
+        if name.partition(".")[0] in owners and name not in keys
+    ]
+    if missing or not keys:
+        n = sum(name.partition(".")[0] in owners for name in state.shapes)
+        what = f"{len(missing)} of {n} tensors are missing: {lora.listed(missing)}"
+        if not keys:
+            what = "no tensor in it is the base's"
+        raise _unlike(path, what)
+
+
+def _same(tensor: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether a tensor has the state's numbers, rounded to the narrower dtype."""
+    if tensor.dtype == own.dtype:
+        return torch.equal(tensor, own)
+    narrow = min((tensor, own), key=lambda each: each.element_size()).dtype
+    return torch.equal(tensor.to(narrow), own.to(narrow))
+
+
+def _distances(new: Weights, state: State) -> dict[str, float]:
+    """Return each component's change as a share of the norm of all its weights."""
+    squares: dict[str, float] = defaultdict(float)
+    for name, tensor in new.items():
+        change = tensor.double() - state[name].double()
+        squares[name.partition(".")[0]] += float(change.square().sum())
+    return {
+        component: math.sqrt(square / max(_square(component, state), 1e-300))
+        for component, square in sorted(squares.items())
+    }
+
+
+def _square(component: str, state: State) -> float:
+    """Return the squared norm of all weights of a component."""
+    own = (name for name in state.shapes if name.partition(".")[0] == component)
+    return sum(float(state[name].double().square().sum()) for name in own)
+
+
+def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
+    far = {name: share for name, share in moved.items() if share > FARTHEST}
+    if far:
+        said = ", ".join(f"its {name} is {share:.2f}" for name, share in far.items())
+        raise WrongBase(
+            f"'{path}' was not made of this model: {said} of the weights' own norm "
+            f"away; a fine-tune is below {FARTHEST:g}",
+            fix="audit it with the ledger of the model that it was made of",
+        )
+
+
+def _check_prediction(path: Path, model: DiffusersModel) -> None:
+    """Refuse a model that predicts something else than the base does."""
+    config = path / "scheduler" / "scheduler_config.json"
+    if config.is_file():
+        own = model.predicts
+        theirs = json_of(config).get("prediction_type", own)
+        if theirs != own:
+            raise _unlike(path, f"it predicts '{theirs}', the base '{own}'")
+
+
+def _unlike(path: Path, what: str) -> ModelError:
+    return ModelError(
+        f"'{path}' is not of the ledger's model: {what}",
+        fix="give what was made of this model, whole: a folder that holds all of "
+        "'unet', or a LoRA",
+    )

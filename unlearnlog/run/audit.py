@@ -1,0 +1,271 @@
+"""``audit``: did anything come back in what somebody made of a state?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.audits.look import Audience, Bank
+from unlearnlog.audits.verdict import Finding, Rules, findings
+from unlearnlog.audits.weight import return_coefficient
+from unlearnlog.entry import EraserRecord, VerdictRecord
+from unlearnlog.errors import Refused, UsageError
+from unlearnlog.findings.audited import KIND, WORDS
+from unlearnlog.model.derived import Derived, State, derived
+from unlearnlog.probes.panel import Asked
+from unlearnlog.probes.presence import Presence
+from unlearnlog.probes.probe import About, reading
+from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import live_concepts
+from unlearnlog.run.record import Draft
+from unlearnlog.watch import Unwatched
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.entry import Entry, EntryId
+    from unlearnlog.policy import Policy
+    from unlearnlog.reading import Reading
+    from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to know.
+
+    Attributes:
+        path: What was made of the model: a folder, a file, a LoRA.
+        policy: How much is looked at, how it is painted, who judges, what decides.
+        rev: The state that it was made of.
+        ema: Whether to read the averaged copy of its weights.
+        record: Whether to write it into the ledger.
+        accept_undecided: Whether doubt is no reason to refuse.
+        watch: Who wants to see it advance.
+    """
+
+    path: Path
+    policy: Policy
+    rev: str = "HEAD"
+    ema: bool = False
+    record: bool = False
+    accept_undecided: bool = False
+    watch: Watch = field(default_factory=Unwatched)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What an audit found.
+
+    Attributes:
+        rev: The entry whose state it was held against.
+        made: What was audited.
+        findings: What is to be said of each erased concept.
+        readings: All that was read.
+        verdict: Whether it passes, and what does not.
+        entry: The entry, where it was recorded.
+    """
+
+    rev: EntryId
+    made: Derived
+    findings: tuple[Finding, ...]
+    readings: tuple[Reading, ...]
+    verdict: VerdictRecord
+    entry: Entry | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {
+            "model": str(self.made.path),
+            "form": self.made.form,
+            "sha256": self.made.sha256,
+            "at": self.rev,
+            "tensors": self.made.n_tensors,
+            "moved": dict(self.made.moved),
+            "notes": list(self.made.notes),
+            "concepts": [_row(each) for each in self.findings],
+            "readings": [each.row() for each in self.readings],
+            "verdict": self.verdict.model_dump(mode="json"),
+            "entry": self.entry and self.entry.id,
+        }
+
+
+def audit(at: Place, wish: Wish) -> Audited:
+    """Hold what somebody made of a state against that state.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: Nothing is erased there.
+        ModelError: What is audited cannot be read, or is not of this model's shape.
+        DeltaError: It is a LoRA of something else.
+        WrongBase: It is no descendant of this model.
+    """
+    head, now = at.resolved(wish.rev), at.pinned()
+    at = replace(now, pin=(head, at.the_ledger().branch))
+    live = [concept for _, concept in live_concepts(at.history()).values()]
+    if head is None or not live:
+        raise UsageError(
+            f"nothing is erased at '{wish.rev}', so nothing can have come back",
+            fix="name a revision with an erasure: unlearnlog log",
+        )
+    made = derived(wish.path, State(at.model, at.weights(head)), ema=wish.ema)
+    desk = Desk(at, live, made, wish)
+    found = desk.findings()
+    audited = Audited(
+        rev=head,
+        made=made,
+        findings=found,
+        readings=tuple(desk.readings(found)),
+        verdict=_verdict(found, accepted=wish.accept_undecided),
+    )
+    return _recorded(now, live, audited, wish) if wish.record else audited
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything that an audit looks with.
+
+    Attributes:
+        at: The state.
+        live: What is erased in it.
+        made: What was made of it.
+        wish: How it is looked at.
+    """
+
+    at: Place
+    live: Sequence[Concept]
+    made: Derived
+    wish: Wish
+
+    @cached_property
+    def audience(self) -> Audience:
+        """Who looks, and at which weights."""
+        book, sizes = self.at.book(self.live), self.wish.policy.probes
+        panel = panel_for(self.at, self.wish.policy, book, self.wish.watch)
+        names = {concept.name for concept in self.live}
+        kept = book.kept(names, sizes.kept, sizes.kept_share)
+        then = self.at.weights(self.at.head)
+        return Audience(panel, then, self.made.weights, kept)
+
+    def bank(self, concept: Concept, n: int) -> Bank:
+        """Return the questions of an entry's own readings, ``n`` pictures of a cell."""
+        book = self.at.book(self.live)
+        others = {each.name for each in self.live} - {concept.name}
+        cells = tuple(
+            cell
+            for cell in book.erased(concept, n)
+            if not {cell.subject, cell.style} & others
+        )
+        n_nats = self.wish.policy.probes.information
+        return Bank(concept, cells, book.information(cells[:n_nats], concept))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Look, and once more at more pictures where the first ones decide nothing."""
+        policy = self.wish.policy
+        if self.audience.panel.judge is None:
+            raise UsageError(
+                "nobody judges, so nobody can say what came back",
+                fix="give --judge base, or the folder of a CLIP model",
+            )
+        rules = Rules(
+            policy.audit.margin,
+            policy.audit.false_alarms,
+            policy.require.base_presence,
+        )
+        sights = {
+            c.name: self.audience.sight(self.bank(c, policy.probes.erased))
+            for c in self.live
+        }
+        first = findings([*sights.values()], rules)
+        wide = {each.concept for each in first if each.wide}
+        if not wide:
+            return first
+        for concept in self.live:
+            if concept.name in wide:
+                closer = self.bank(concept, policy.audit.closer)
+                sights[concept.name] = self.audience.sight(closer)
+        return findings([*sights.values()], rules)
+
+    def readings(self, found: Sequence[Finding]) -> list[Reading]:
+        """Return every number behind the findings, and what became of all else."""
+        rows: list[Reading] = []
+        for each in found:
+            name = each.concept
+            rows += [
+                reading(About("presence", name, "lower"), each.now, each.base.value),
+                reading(About("resurgence", name, "lower", "difference"), each.back),
+                reading(About("false-alarms", name, "lower"), each.control),
+            ]
+        for concept in self.live:
+            bank = self.bank(concept, self.wish.policy.probes.erased)
+            rows += self.audience.nats(bank)
+        rows += self.audience.collateral()
+        kept = Asked((), kept=self.audience.kept)
+        rows += Presence().readings(self.audience.panel.looked(kept, self.made.weights))
+        rows += return_coefficient(
+            self.made.weights, self.audience.then, self.at.model.base
+        )
+        return rows
+
+
+def refuse(audited: Audited) -> None:
+    """Raise what a verdict means that did not pass.
+
+    Raises:
+        Refused: Something came back, or nobody can say.
+    """
+    said = audited.verdict
+    if said.passed:
+        return
+    what = "something came back" if said.failures else "the audit decides nothing"
+    fix = "take the erasure up again on it: unlearnlog rebase --onto"
+    if not said.failures:
+        fix = "look at more pictures (a policy's probes.erased and audit.closer), or "
+        fix += "add --accept-undecided"
+    raise Refused(f"{what}: {'; '.join(said.failures or said.undecided)}", fix=fix)
+
+
+def _verdict(found: Sequence[Finding], *, accepted: bool) -> VerdictRecord:
+    failures = tuple(f"{f.concept} {f.why}" for f in found if f.word == "resurged")
+    undecided = tuple(f"{f.concept}: {f.why}" for f in found if f.word == "undecided")
+    passed = not failures and (accepted or not undecided)
+    return VerdictRecord(passed=passed, failures=failures, undecided=undecided)
+
+
+def _recorded(
+    at: Place, live: Sequence[Concept], audited: Audited, wish: Wish
+) -> Audited:
+    """Append the audit to the branch; the weights stay as they are."""
+    made = audited.made
+    about = EraserRecord(
+        name=KIND,
+        settings={
+            "model": made.path.name.encode("utf-8", "replace").decode(),
+            "form": made.form,
+            "sha256": made.sha256,
+            "at": audited.rev,
+            "ema": wish.ema,
+            **_said(audited.findings),
+        },
+    )
+    draft = Draft("audit", tuple(live), about, (), policy=wish.policy.name)
+    state = at.the_ledger().state(at.head, at.model.base)
+    entry = draft.concluded(at, state, audited.readings, audited.verdict)
+    at.record(entry)
+    return replace(audited, entry=entry)
+
+
+def _said(found: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
+    """Return the concepts by what is said of them; no word that is said of none."""
+    by_word = {w: tuple(f.concept for f in found if f.word == w) for w in WORDS}
+    return {word: names for word, names in by_word.items() if names}
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    data = asdict(finding)
+    data["verdict"] = data.pop("word")
+    del data["wide"]
+    return data
