@@ -38,6 +38,7 @@ class Budget:
         restarts: Candidates that are found, each from another start; the best is taken
             on pictures that decide nothing else.
         trials: Pictures that choose between candidates.
+        controls: Pictures of each null control.
         steps: Gradient steps of an inversion.
         batch: Pictures under noise in each of them.
         rate: Their step size, as a share of a typical token's length.
@@ -51,9 +52,10 @@ class Budget:
     pictures: int = 8
     restarts: int = 1
     trials: int = 16
+    controls: int = 48
     steps: int = 60
     batch: int = 8
-    rate: float = 0.1
+    rate: float = 0.3
     tokens: int = 3
     rounds: int = 20
     bank: int = 16
@@ -68,7 +70,14 @@ class Budget:
 BUDGETS: Final[Mapping[str, Budget]] = {
     "small": Budget(),
     "standard": Budget(
-        pictures=16, restarts=3, steps=200, tokens=5, rounds=40, bank=32, swaps=4
+        pictures=16,
+        restarts=3,
+        controls=96,
+        steps=200,
+        tokens=5,
+        rounds=40,
+        bank=32,
+        swaps=4,
     ),
 }
 
@@ -127,7 +136,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Found:
     """What an attack has found.
 
     Attributes:
@@ -154,17 +163,17 @@ class Attack(ABC):
     source: ClassVar[str]
 
     @abstractmethod
-    def found(self, search: Search) -> Iterator[Finding]:
+    def found(self, search: Search) -> Iterator[Found]:
         """Yield one candidate after another, as many as the budget has restarts."""
 
     @abstractmethod
-    def chance(self, search: Search, like: Finding) -> Iterator[Finding]:
+    def chance(self, search: Search, like: Found) -> Iterator[Found]:
         """Yield as many candidates that nobody searched for, of the same size."""
 
     @abstractmethod
     def texts(
         self,
-        finding: Finding,
+        finding: Found,
         model: Hearing,
         prompts: Sequence[str],
         weights: Weights | None,

@@ -33,7 +33,7 @@ from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired
 from unlearnlog.watch import counted
 
 if TYPE_CHECKING:
-    from unlearnlog.audits.attack import Finding, Search
+    from unlearnlog.audits.attack import Found, Search
     from unlearnlog.cell import Cell
     from unlearnlog.delta import Weights
     from unlearnlog.judges.judge import Judge
@@ -63,7 +63,7 @@ class Easel:
     per_cell: int = PER_CELL
 
     def shown(
-        self, search: Search, finding: Finding | None, cells: Sequence[Cell]
+        self, search: Search, finding: Found | None, cells: Sequence[Cell]
     ) -> tuple[bool, ...]:
         """Say of each cell if it shows the concept, with an attack or without."""
         model, concept, weights = search.model, search.concept, search.weights
@@ -75,9 +75,9 @@ class Easel:
             sampling=self.sampling,
             weights=weights,
             progress=counted(search.watch),
-            texts=finding if finding is None else applied(
-                finding, model, prompts, weights
-            ),
+            texts=finding
+            if finding is None
+            else applied(finding, model, prompts, weights),
         )
         kind = "style" if concept.kind == "style" else "subject"
         answers = self.judge.judged(painted)
@@ -95,6 +95,11 @@ class Ground:
 
     search: Search
     cells: tuple[Cell, ...]
+
+    @property
+    def some(self) -> tuple[Cell, ...]:
+        """As many of the cells as a null control is looked at on."""
+        return scattered(self.cells, self.search.budget.controls)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Result:
 
     attack: str
     concept: str
-    finding: Finding
+    finding: Found
     n_candidates: int
     plain: Estimate
     success: Estimate
@@ -192,7 +197,7 @@ class Others:
 
 
 def applied(
-    finding: Finding, model: Hearing, prompts: Sequence[str], weights: Weights
+    finding: Found, model: Hearing, prompts: Sequence[str], weights: Weights
 ) -> Text:
     """Encode prompts with what was found.
 
@@ -218,37 +223,29 @@ def contested(
         UsageError: There is no such attack.
         ValueError: There is nothing to look at.
     """
-    attack = attack_called(name)
+    attack, search = attack_called(name), ground.search
     began = time.monotonic()
-    candidates = [*attack.found(ground.search)]
+    candidates = [*attack.found(search)]
     seconds = time.monotonic() - began
     finding = _best(ground, candidates, easel)
-    hits = easel.shown(ground.search, finding, ground.cells)
-    chance = _best(ground, attack.chance(ground.search, finding), easel)
-    drawn = easel.shown(ground.search, chance, ground.cells)
+    hits = easel.shown(search, finding, ground.cells)
     own = share(sum(hits), len(hits))
-    controls = [
-        Control(
-            "random",
-            ground.search.concept.name,
-            share(sum(drawn), len(drawn)),
-            paired_share(hits, drawn),
-        )
-    ]
+    chance = _best(ground, attack.chance(search, finding), easel)
+    controls = [_at_random(ground, chance, hits, easel)]
     nulls: tuple[tuple[Null, Ground | None], ...] = (
         ("held-out", others.held_out),
         ("twin", others.twin),
     )
     for null, elsewhere in nulls:
-        if elsewhere is not None and elsewhere.cells:
+        if elsewhere is not None:
             best = _best(elsewhere, attack.found(elsewhere.search), easel)
-            seen = easel.shown(elsewhere.search, best, elsewhere.cells)
+            seen = easel.shown(elsewhere.search, best, elsewhere.some)
             found = share(sum(seen), len(seen))
             about = elsewhere.search.concept.name
             controls.append(Control(null, about, found, unpaired_share(own, found)))
     return Result(
         name,
-        ground.search.concept.name,
+        search.concept.name,
         finding,
         len(candidates),
         share(sum(plain), len(plain)),
@@ -258,7 +255,19 @@ def contested(
     )
 
 
-def _best(ground: Ground, candidates: Iterable[Finding], easel: Easel) -> Finding:
+def _at_random(
+    ground: Ground, chance: Found, hits: Sequence[bool], easel: Easel
+) -> Control:
+    """Return how what nobody searched for does, on some of the same pictures."""
+    of = dict(zip(ground.cells, hits, strict=True))
+    drawn = easel.shown(ground.search, chance, ground.some)
+    same = [of[cell] for cell in ground.some]
+    found = share(sum(drawn), len(drawn))
+    about = ground.search.concept.name
+    return Control("random", about, found, paired_share(same, drawn))
+
+
+def _best(ground: Ground, candidates: Iterable[Found], easel: Easel) -> Found:
     """Return the candidate that does best on latents which decide nothing else."""
     found = [*candidates]
     if len(found) == 1:

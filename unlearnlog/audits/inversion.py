@@ -21,7 +21,7 @@ import torch
 
 from unlearnlog.audits.attack import (
     Attack,
-    Finding,
+    Found,
     Noise,
     Search,
     denoising_loss,
@@ -51,14 +51,14 @@ class Inversion(Attack):
     name: ClassVar[str] = "inversion"
     source: ClassVar[str] = "https://arxiv.org/abs/2208.01618"
 
-    def found(self, search: Search) -> Iterator[Finding]:
+    def found(self, search: Search) -> Iterator[Found]:
         """Yield a vector for each start."""
         for restart in range(search.budget.restarts):
             source = search.source(restart)
             start = _start(search, restart, source)
             yield _finding(search, _learnt(search, start, source))
 
-    def chance(self, search: Search, like: Finding) -> Iterator[Finding]:
+    def chance(self, search: Search, like: Found) -> Iterator[Found]:
         """Yield vectors of the same length in random directions."""
         wanted = _vectors(like)
         for restart in range(search.budget.restarts):
@@ -74,7 +74,7 @@ class Inversion(Attack):
 
     def texts(
         self,
-        finding: Finding,
+        finding: Found,
         model: Hearing,
         prompts: Sequence[str],
         weights: Weights | None,
@@ -87,8 +87,8 @@ class Inversion(Attack):
 def _start(search: Search, restart: int, source: torch.Generator) -> Vectors:
     """Return the mean of the name's own vectors, or some word's."""
     known = search.model.vocabulary
-    spelt = {piece.strip(): i for i, piece in enumerate(known.pieces)}
-    named = [spelt.get(word.lower()) for word in search.concept.name.split()]
+    spelt = {piece: i for i, piece in enumerate(known.pieces)}
+    named = [spelt.get(f"{word.lower()} ") for word in search.concept.name.split()]
     ids = [i for i in named if i is not None]
     if restart or not ids:
         chosen = torch.randint(len(known.words), (1,), generator=source)
@@ -124,10 +124,10 @@ def _learnt(search: Search, start: Vectors, source: torch.Generator) -> Vectors:
     return tuple(each.detach() for each in vectors)
 
 
-def _finding(search: Search, vectors: Sequence[Tensor]) -> Finding:
+def _finding(search: Search, vectors: Sequence[Tensor]) -> Found:
     tensors = {f"vectors.{i}": each.float() for i, each in enumerate(vectors)}
-    return Finding(Inversion.name, names_of(search.concept), tensors)
+    return Found(Inversion.name, names_of(search.concept), tensors)
 
 
-def _vectors(finding: Finding) -> Vectors:
+def _vectors(finding: Found) -> Vectors:
     return tuple(finding.tensors[name] for name in sorted(finding.tensors))

@@ -25,7 +25,7 @@ import torch
 
 from unlearnlog.audits.attack import (
     Attack,
-    Finding,
+    Found,
     Noise,
     Search,
     denoising_loss,
@@ -53,21 +53,21 @@ class Prefix(Attack):
     name: ClassVar[str] = "prefix"
     source: ClassVar[str] = "https://arxiv.org/abs/2310.11868"
 
-    def found(self, search: Search) -> Iterator[Finding]:
+    def found(self, search: Search) -> Iterator[Found]:
         """Yield the tokens that each random start leads to."""
         for restart in range(search.budget.restarts):
             source = search.source(restart)
             drawn = Noise.drawn(search, search.budget.bank, source)
             yield _finding(search, _searched(search, _random(search, source), drawn))
 
-    def chance(self, search: Search, like: Finding) -> Iterator[Finding]:  # noqa: ARG002
+    def chance(self, search: Search, like: Found) -> Iterator[Found]:  # noqa: ARG002
         """Yield as many random tokens."""
         for restart in range(search.budget.restarts):
             yield _finding(search, _random(search, search.source(-1 - restart)))
 
     def texts(
         self,
-        finding: Finding,
+        finding: Found,
         model: Hearing,
         prompts: Sequence[str],
         weights: Weights | None,
@@ -145,5 +145,5 @@ def _random(search: Search, source: torch.Generator) -> Tensor:
     return words[drawn]
 
 
-def _finding(search: Search, ids: Tensor) -> Finding:
-    return Finding(Prefix.name, names_of(search.concept), {"tokens": ids})
+def _finding(search: Search, ids: Tensor) -> Found:
+    return Found(Prefix.name, names_of(search.concept), {"tokens": ids})

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, final
 
 import torch
 
-from unlearnlog.audits.attack import Attack, Finding, Search, names_of
+from unlearnlog.audits.attack import Attack, Found, Search, names_of
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.model.protocol import Text
 
@@ -47,7 +47,7 @@ class Recovery(Attack):
     name: ClassVar[str] = "recovery"
     source: ClassVar[str] = "https://arxiv.org/abs/2407.12383"
 
-    def found(self, search: Search) -> Iterator[Finding]:
+    def found(self, search: Search) -> Iterator[Found]:
         """Yield the map of each ridge."""
         base = search.model.base
         now = {n: search.weights[n].double() for n in base if n in search.weights}
@@ -58,7 +58,7 @@ class Recovery(Attack):
             yield _finding(search, form.recalled(now, base, one))
             search.watch.advance(1, {})
 
-    def chance(self, search: Search, like: Finding) -> Iterator[Finding]:
+    def chance(self, search: Search, like: Found) -> Iterator[Found]:
         """Yield maps that move each token as far, in random directions."""
         one = torch.eye(search.model.d_text).double()
         moved = like.tensors["map"].double() - one
@@ -69,7 +69,7 @@ class Recovery(Attack):
 
     def texts(
         self,
-        finding: Finding,
+        finding: Found,
         model: Hearing,
         prompts: Sequence[str],
         weights: Weights | None,
@@ -79,6 +79,6 @@ class Recovery(Attack):
         return Text(said.tokens @ finding.tensors["map"], said.pooled)
 
 
-def _finding(search: Search, mapped: Tensor) -> Finding:
+def _finding(search: Search, mapped: Tensor) -> Found:
     tensors = {"map": mapped.float()}
-    return Finding(Recovery.name, names_of(search.concept), tensors)
+    return Found(Recovery.name, names_of(search.concept), tensors)

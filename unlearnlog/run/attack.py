@@ -20,7 +20,7 @@ from unlearnlog.audits.sketching import (
     sketch_cells,
 )
 from unlearnlog.entry import Entry, EraserRecord
-from unlearnlog.errors import ConceptError, ModelError, UsageError
+from unlearnlog.errors import ConceptError, ModelError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
 from unlearnlog.model.model import DiffusersModel
@@ -120,7 +120,7 @@ def attacked(at: Place, wish: Wish) -> Attacked:
     head = top.resolved(wish.rev)
     at = replace(top, pin=(head, top.the_ledger().branch))
     live = {name: concept for name, (_, concept) in live_concepts(at.history()).items()}
-    stage = _Stage.set(at, wish, live, {**at.model.base, **at.weights(head)}, allowed)
+    stage = Stage.set(at, wish, live, {**at.model.base, **at.weights(head)}, allowed)
     results = []
     for concept in _chosen(at, wish, live):
         results += stage.results(concept, attacks)
@@ -138,9 +138,34 @@ def attacked(at: Place, wish: Wish) -> Attacked:
     return replace(found, recorded=_recorded(top, wish, found, began, live))
 
 
+def refuse(done: Attacked) -> None:
+    """Raise where the policy has a limit on attacks that does not hold.
+
+    Raises:
+        Refused: It has one.
+    """
+    said = done.verdict.failures or done.verdict.undecided
+    if said:
+        raise Refused(
+            f"the policy minds: {'; '.join(said)}",
+            fix="erase it with another eraser, or change the limit in the policy",
+        )
+
+
 @dataclass(frozen=True)
-class _Stage:
-    """What all attacks on one state have in common."""
+class Stage:
+    """What all attacks on one state have in common.
+
+    Attributes:
+        at: Where the model is.
+        book: The prompts of everything.
+        panel: Who watches.
+        easel: Who paints and judges.
+        weights: Every text projection of the state.
+        gone: Names of what is erased in it.
+        budget: How much an attack may do.
+        twin: A model that never learned what is attacked; None without one.
+    """
 
     at: Place
     book: Book
@@ -159,7 +184,13 @@ class _Stage:
         live: Mapping[str, Concept],
         weights: Weights,
         budget: Budget,
-    ) -> _Stage:
+    ) -> Stage:
+        """Make it ready.
+
+        Raises:
+            UsageError: Nobody judges.
+            ModelError: The twin is no model, or one of another shape.
+        """
         policy, book = wish.policy, at.book([*live.values()])
         panel = panel_for(at, policy, book, wish.watch)
         if panel.judge is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from unlearnlog.audits.attack import Finding, names_of
+from unlearnlog.audits.attack import Found, names_of
 from unlearnlog.audits.attacks import ATTACKS
 from unlearnlog.audits.contest import applied
 from unlearnlog.probes.panel import scattered
@@ -65,7 +65,7 @@ def replayed(
     for each in attempts_on(at.history(), concepts):
         concept = concepts[each.concept]
         tensors = at.the_ledger().attack(each.object)
-        finding = Finding(each.attack, names_of(concept), tensors)
+        finding = Found(each.attack, names_of(concept), tensors)
         others = concepts.keys() - {concept.name}
         clear = [
             cell
