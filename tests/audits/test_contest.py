@@ -1,6 +1,6 @@
 """An attack counts only as far as it does better than its null controls."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -92,26 +92,26 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(model):
 
 
 def test_the_best_of_several_is_chosen_on_other_pictures_than_it_is_judged_on(model):
-    easel = Watching(model)
+    seeds: list[list[int]] = []
+    easel = Watching(Recogniser(model), SAMPLING, seeds=seeds)
     allowed = Budget(restarts=2, trials=3, controls=4)
 
     found = contested(
         "recovery", ground(model, budget=allowed), Others(), easel, [False] * 6
     )
 
-    chosen, judged = easel.seeds[:2], easel.seeds[2]
+    chosen, judged = seeds[:2], seeds[2]
     assert found.n_candidates == 2
-    assert all(seed >= 100_000 for seeds in chosen for seed in seeds)
+    assert all(seed >= 100_000 for each in chosen for seed in each)
     assert judged == [cell.seed for cell in CELLS]
-    assert [len(seeds) for seeds in easel.seeds] == [3, 3, 6, 3, 3, 4]
+    assert [len(each) for each in seeds] == [3, 3, 6, 3, 3, 4]
 
 
+@dataclass(frozen=True)
 class Watching(Easel):
     """Writes down from which latents anything is painted."""
 
-    def __init__(self, model):
-        super().__init__(Recogniser(model), SAMPLING)
-        object.__setattr__(self, "seeds", [])
+    seeds: list[list[int]] = field(default_factory=list)
 
     def shown(self, search, finding, cells):
         self.seeds.append([cell.seed for cell in cells])

@@ -52,6 +52,7 @@ def test_the_gradient_of_a_vector_is_its_finite_difference(tiny, tiny_folder):
     with torch.no_grad():
         slope = (seen(vector + step) - seen(vector - step)) / 2e-4
 
+    assert vector.grad is not None
     found = (vector.grad * direction).sum()
     assert float(found) == pytest.approx(float(slope), rel=1e-5)
 

@@ -14,7 +14,7 @@ from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
-from unlearnlog.run.replay import replayed
+from unlearnlog.run.replay import Replay
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell
@@ -43,7 +43,7 @@ class Look:
     panel: Panel
     asked: Asked
     book: Book
-    again: Callable[[Weights], tuple[Reading, ...]] = lambda _: ()
+    again: Callable[[Weights], tuple[Reading, ...]]
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
         """Look at a state, and once more at what too few pictures speak against.
@@ -123,8 +123,10 @@ def look_at(
     book = at.book(concepts)
     panel = panel_for(at, policy, book, watch)
     asked = _asked(book, policy, concepts, gone=gone, target=target)
-    again = partial(replayed, at, panel, book, gone, policy.probes.attacks)
-    return Look(policy, panel, replace(asked, then=_then(at, gone)), book, again)
+    beside = frozenset(c.name for c in (*gone, *concepts))
+    again = Replay(at, panel, book, tuple(gone), beside, policy.probes.attacks)
+    asked = replace(asked, then=_then(at, gone))
+    return Look(policy, panel, asked, book, again.readings)
 
 
 def state_readings(

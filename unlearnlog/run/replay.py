@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unlearnlog.audits.attack import Found, names_of
+import torch
+
+from unlearnlog.audits.attack import Budget, Found, Search, Sketches, names_of
 from unlearnlog.audits.attacks import ATTACKS
-from unlearnlog.audits.contest import applied
+from unlearnlog.audits.contest import Easel
 from unlearnlog.probes.panel import scattered
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.probes.statistics import share
@@ -38,53 +41,56 @@ def attempts_on(
     return tuple(found.values())
 
 
-def replayed(
-    at: Place, panel: Panel, book: Book, gone: Sequence[Concept], n: int, new: Weights
-) -> tuple[Reading, ...]:
-    """Try what attacks found earlier on a new state.
+@dataclass(frozen=True)
+class Replay:
+    """What attacks found earlier, to be tried on a new state.
 
-    Args:
+    Attributes:
         at: Where the ledger is.
         panel: Who paints and judges.
         book: The prompts of everything.
         gone: What was erased earlier.
+        beside: Names of what is erased with the new state; no picture shows it.
         n: Pictures for each attack, 0 for none.
-        new: Every text projection as the state has it.
-
-    Returns:
-        The share of pictures that show the concept, as ``attack.NAME``.
-
-    Raises:
-        IntegrityError: What an attack found is missing or damaged.
     """
-    judge = panel.judge
-    if judge is None or not n:
-        return ()
-    concepts = {concept.name: concept for concept in gone}
-    found = []
-    for each in attempts_on(at.history(), concepts):
-        concept = concepts[each.concept]
-        tensors = at.the_ledger().attack(each.object)
-        finding = Found(each.attack, names_of(concept), tensors)
-        others = concepts.keys() - {concept.name}
-        clear = [
-            cell
-            for cell in book.erased(concept)
-            if not {cell.subject, cell.style} & others
-        ]
-        cells = scattered(clear, n)
-        panel.watch.stage("trying earlier attacks", len(cells))
-        prompts = [cell.prompt for cell in cells]
-        painted = at.model.paint(
-            prompts,
-            [cell.seed for cell in cells],
-            sampling=panel.sampling,
-            weights=new,
-            texts=applied(finding, at.model, prompts, new),
-        )
-        panel.watch.advance(len(cells), {})
-        kind = "style" if concept.kind == "style" else "subject"
-        hits = [answer.of(kind) == concept.name for answer in judge.judged(painted)]
-        about = About(f"attack.{each.attack}", concept.name, "lower")
-        found.append(reading(about, share(sum(hits), len(hits))))
-    return tuple(found)
+
+    at: Place
+    panel: Panel
+    book: Book
+    gone: tuple[Concept, ...]
+    beside: frozenset[str]
+    n: int
+
+    def readings(self, new: Weights) -> tuple[Reading, ...]:
+        """Try them.
+
+        Args:
+            new: Every text projection as the state has it.
+
+        Returns:
+            The share of pictures that show the concept, as ``attack.NAME``.
+
+        Raises:
+            IntegrityError: What an attack found is missing or damaged.
+        """
+        if self.panel.judge is None or not self.n:
+            return ()
+        concepts = {concept.name: concept for concept in self.gone}
+        tried = attempts_on(self.at.history(), concepts)
+        return tuple(self._tried(t, concepts[t.concept], new) for t in tried)
+
+    def _tried(self, attempt: Attempt, concept: Concept, new: Weights) -> Reading:
+        assert self.panel.judge is not None
+        model, watch = self.at.model, self.panel.watch
+        tensors = self.at.the_ledger().attack(attempt.object)
+        finding = Found(attempt.attack, names_of(concept), tensors)
+        found = self.book.erased(concept)
+        others = self.beside - {concept.name}
+        clear = [cell for cell in found if not {cell.subject, cell.style} & others]
+        cells = scattered(clear, self.n)
+        easel = Easel(self.panel.judge, self.panel.sampling)
+        nothing = Sketches((), torch.zeros(0))
+        state = Search(model, new, concept, nothing, Budget(), watch=watch)
+        hits = easel.shown(state, finding, cells)
+        about = About(f"attack.{attempt.attack}", concept.name, "lower")
+        return reading(about, share(sum(hits), len(hits)))
