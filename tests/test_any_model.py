@@ -85,4 +85,7 @@ def test_a_model_the_bundled_judge_does_not_know_is_not_judged_by_it(typed, tmp_
     done = typed("add", "Picasso", "--judge", "atelier")
 
     assert done.code == 2
-    assert "the judge 'atelier' knows the bundled model only" in done.err
+    assert (
+        "the judge 'atelier' knows pictures of the bundled model's size only"
+        in done.err
+    )

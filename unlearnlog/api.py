@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from unlearnlog.entry import Entry
     from unlearnlog.findings.content import Findings
     from unlearnlog.policy import Policy
+    from unlearnlog.run.audit import Audited
     from unlearnlog.run.compose import Composed
     from unlearnlog.run.erase import Outcome
     from unlearnlog.run.place import Place
+    from unlearnlog.run.rebase import Rebased
     from unlearnlog.run.undo import Reverted
     from unlearnlog.watch import Watch
 
@@ -246,6 +248,69 @@ class Ledger:
         if not done.entry.verdict.passed:
             compose.refuse(done)
         return done
+
+    def audit(
+        self,
+        model: Folder,
+        rev: str = "HEAD",
+        *,
+        policy: str | Policy = "default",
+        ema: bool = False,
+        record: bool = False,
+        watch: Watch | None = None,
+    ) -> Audited:
+        """Ask whether anything came back in a model that was made of this one.
+
+        Args:
+            model: A fine-tuned folder, a trainer's checkpoint, a LoRA.
+            rev: The revision that it was made of.
+            policy: How it is looked at, and what decides.
+            ema: Whether to read the averaged copy of its weights.
+            record: Whether to write the audit into the ledger.
+            watch: Who wants to see it advance.
+
+        Returns:
+            What is to be said of each erased concept; ``verdict.passed`` is False where
+            one came back or nobody can say.
+
+        Raises:
+            ModelError: It cannot be read, or is not of this model's shape.
+            DeltaError: It is a LoRA of something else.
+            WrongBase: It is no descendant of this model.
+            UsageError: Nothing is erased at the revision, or nobody judges.
+        """
+        from unlearnlog.run import audit
+
+        wish = audit.Wish(Path(model), _policy(policy), rev, ema=ema, record=record)
+        return audit.audit(self.place, _watched(wish, watch))
+
+    def rebase(
+        self,
+        onto: Folder,
+        folder: Folder,
+        rev: str = "HEAD",
+        *,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Rebased:
+        """Begin a ledger on what was made of this model, with every erasure anew.
+
+        Args:
+            onto: A fine-tuned folder, a trainer's checkpoint, a LoRA.
+            folder: A new folder, for the new ledger.
+            rev: Whose erasures, and what it was made of.
+            policy: How it is measured, and what must hold.
+            watch: Who wants to see it advance.
+
+        Raises:
+            Refused: The policy refuses one of the erasures; nothing is left behind.
+            WrongBase: It is no descendant of this model.
+            UsageError: Nothing is erased, or the folder is there already.
+        """
+        from unlearnlog.run import rebase
+
+        wish = rebase.Wish(Path(onto), Path(folder), _policy(policy), rev)
+        return rebase.rebase(self.place, _watched(wish, watch))
 
     def report(
         self,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.report.terminal import plain_table, rows_table
 
 if TYPE_CHECKING:
+    from unlearnlog.audits.verdict import Finding
     from unlearnlog.probes.statistics import Estimate
     from unlearnlog.run.audit import Audited
+    from unlearnlog.run.rebase import Rebased
 
 _STYLE: Final = {"gone": "green", "resurged": "bold red", "undecided": "yellow"}
 _ELSE: Final = ("returned.nats", "collateral", "return.weights", "false-alarms")
@@ -29,19 +33,7 @@ def audit_tables(audited: Audited) -> Group:
         )
     ]
     parts += [Text(f"note: {note}") for note in made.notes]
-    table = plain_table(
-        "concept", "verdict", "shown", "n", "in the state", "base", "came back"
-    )
-    for each in audited.findings:
-        table.add_row(
-            each.concept,
-            Text(each.word, style=_STYLE[each.word]),
-            _share(each.now),
-            str(each.now.n),
-            f"{each.then.value:.3f}",
-            f"{each.base.value:.3f}",
-            f"{each.back.value:+.3f} ({each.back.low:+.3f} to {each.back.high:+.3f})",
-        )
+    table = findings_table(audited.findings)
     parts.append(table)
     parts.append(rows_table([r for r in audited.readings if r.probe in _ELSE]))
     kept = [
@@ -54,6 +46,40 @@ def audit_tables(audited: Audited) -> Group:
         parts.append(Text("kept concepts that lost most:"))
         parts.append(rows_table(lost))
     return Group(*parts)
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """Return what is said of each erased concept."""
+    table = plain_table(
+        "concept", "verdict", "shown", "n", "in the state", "base", "came back"
+    )
+    for each in findings:
+        table.add_row(
+            each.concept,
+            Text(each.word, style=_STYLE[each.word]),
+            _share(each.now),
+            str(each.now.n),
+            f"{each.then.value:.3f}",
+            f"{each.base.value:.3f}",
+            f"{each.back.value:+.3f} ({each.back.low:+.3f} to {each.back.high:+.3f})",
+        )
+    return table
+
+
+def rebased_tables(done: Rebased) -> Group:
+    """Return what is said of each concept before and after, and where all of it is."""
+    names = ", ".join(c.name for entry in done.entries for c in entry.concepts)
+    return Group(
+        Text("before, as it was given:"),
+        findings_table(done.before),
+        Text("after, erased anew:"),
+        findings_table(done.after),
+        Text(
+            f"erased anew: {names}; the ledger is in {done.folder}, on {done.base}; "
+            f"take the model away: unlearnlog checkout HEAD -o DIR "
+            f"--ledger {done.folder}"
+        ),
+    )
 
 
 def _share(estimate: Estimate) -> str:

@@ -85,7 +85,7 @@ class Audited:
             "tensors": self.made.n_tensors,
             "moved": dict(self.made.moved),
             "notes": list(self.made.notes),
-            "concepts": [_row(each) for each in self.findings],
+            "concepts": [row_of(each) for each in self.findings],
             "readings": [each.row() for each in self.readings],
             "verdict": self.verdict.model_dump(mode="json"),
             "entry": self.entry and self.entry.id,
@@ -264,7 +264,8 @@ def _said(found: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
     return {word: names for word, names in by_word.items() if names}
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def row_of(finding: Finding) -> dict[str, Any]:
+    """Give what is said of a concept as JSON."""
     data = asdict(finding)
     data["verdict"] = data.pop("word")
     del data["wide"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.studio import BaseAnswers, bundled_judge
 from unlearnlog.atelier.studio import base_answers as bundled_answers
 from unlearnlog.errors import ModelError
@@ -29,19 +30,24 @@ def judge_for(at: Place, name: str, world: World, watch: Watch) -> Judge | None:
     """
     if name == "none":
         return None
-    if at.is_bundled and name in ("auto", "atelier"):
+    if (at.is_bundled and name == "auto") or (name == "atelier" and _fits(at)):
         return bundled_judge()
     if name in ("auto", "base"):
         return BaseJudge(at.model, world, watch)
     if name == "atelier":
         raise ModelError(
-            f"the judge 'atelier' knows the bundled model only, not "
-            f"{at.manifest.source}",
+            f"the judge 'atelier' knows pictures of the bundled model's size only, not "
+            f"those of {at.manifest.source}",
             fix="leave --judge out, or give the folder of a CLIP model",
         )
     from unlearnlog.judges.clip import ClipJudge
 
     return ClipJudge.load(Path(name), world)
+
+
+def _fits(at: Place) -> bool:
+    """Whether the judge of the bundled world can see what a model paints."""
+    return at.model.picture_shape == (SIZE, SIZE, 3)
 
 
 def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:

@@ -1,0 +1,223 @@
+"""``audit`` on a small ledger, of what was only copied, of the base, of a fine-tune."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from unlearnlog.api import Ledger
+from unlearnlog.atelier.studio import BaseAnswers
+from unlearnlog.audits.verdict import Rules, findings
+from unlearnlog.cell import Answer
+from unlearnlog.model.derived import State, derived
+from unlearnlog.policy import Policy
+from unlearnlog.run import audit as story
+from unlearnlog.run import erase, report
+from unlearnlog.run.album import KeptAlbum
+from unlearnlog.run.place import place
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "tune_elsewhere.py"
+# Sixteen pictures of a concept decide only with a margin as wide as this.
+SMALL = """
+name = "small"
+[eraser]
+name = "ridge"
+[probes]
+erased = 1
+renamed = 0
+family = 0
+alike = 0
+kept = 1
+kept_share = 0.06
+earlier = 1
+information = 1
+[audit]
+margin = 0.25
+closer = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder whose ledger erased Picasso, with the model before and after."""
+    folder = tmp_path_factory.mktemp("audited")
+    (folder / "small.toml").write_text(SMALL)
+    here = place(folder, may_create=True)
+    policy = Policy.load(str(folder / "small.toml"))
+    erase.add(here, erase.Order((here.world.concept("Picasso"),), policy))
+    ledger = Ledger.open(folder)
+    ledger.checkout("HEAD", folder / "exported")
+    ledger.checkout("base", folder / "base")
+    return folder
+
+
+@pytest.fixture
+def audited(made, typed):
+    """Audit a folder below the ledger's."""
+
+    def run(name, *words):
+        return typed(
+            *("audit", str(made / name), "--ledger", str(made), *words),
+            *("--policy", str(made / "small.toml")),
+        )
+
+    return run
+
+
+def test_what_was_only_exported_passes(audited):
+    done = audited("exported", "--json")
+
+    (found,) = done.json()["concepts"]
+    assert done.code == 0
+    assert found["verdict"] == "gone"
+    assert found["now"]["n"] >= 15
+    assert found["now"]["value"] == found["then"]["value"] == 0
+    assert done.json()["moved"] == {}
+    assert done.json()["verdict"]["passed"]
+
+
+def test_the_base_fails_and_what_failed_is_recorded_when_asked_for(audited, made):
+    before = Ledger.open(made).entries()
+
+    done = audited("base", "--json", "--record")
+
+    (found,) = done.json()["concepts"]
+    rows = {(r["probe"], r["concept"]): r for r in done.json()["readings"]}
+    entries = Ledger.open(made).entries()
+    assert done.code == 3
+    assert found["verdict"] == "resurged"
+    assert found["back"]["low"] > 0.5
+    assert rows["return.weights", "(all erased)"]["value"] == pytest.approx(1, abs=1e-3)
+    assert rows["returned.nats", "Picasso"]["value"] > 1
+    assert rows["false-alarms", "Picasso"]["value"] == 0
+    assert rows["collateral", "(kept)"]["value"] == 0
+    assert "Picasso shows in" in done.err
+    assert len(entries) == len(before) + 1
+    assert entries[-1].kind == "audit"
+    assert entries[-1].state.before == entries[-1].state.after
+    assert entries[-1].eraser.settings["resurged"] == ("Picasso",)
+
+
+def test_an_audit_is_in_the_report_and_in_no_history_of_states(audited, made):
+    audited("base", "--record")
+
+    found = report.report(place(made), report.Wish(pictures=0))
+
+    assert found.audits[-1].word == "failed"
+    assert found.audits[-1].lines[0].concept == "Picasso"
+    assert all(step.entry.kind != "audit" for step in found.steps)
+    assert found.judgement.word != "failed"
+
+
+class Agreeable:
+    """A judge that sees a cat by Picasso in everything."""
+
+    name = identity = "agreeable"
+
+    def judged(self, painted):
+        return [Answer("cat", "Picasso")] * len(painted.pictures)
+
+    def features(self, painted):
+        del painted  # it has none
+
+
+def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
+    at = place(made)
+    policy = Policy.load(str(made / "small.toml"))
+    wish = story.Wish(made / "base", policy)
+    picasso = at.world.concept("Picasso")
+    state = State(at.model, at.weights(at.head))
+    desk = story.Desk(at, [picasso], derived(wish.path, state), wish)
+    album = KeptAlbum(at, "agreeable", BaseAnswers())
+    panel = replace(desk.audience.panel, judge=Agreeable(), album=album)
+    audience = replace(desk.audience, panel=panel)
+
+    (found,) = findings([audience.sight(desk.bank(picasso, 1))], Rules())
+
+    assert found.word == "undecided"
+    assert "decides nothing" in found.why
+
+
+def test_where_nothing_is_erased_there_is_nothing_to_ask(audited):
+    done = audited("exported", "--at", "base")
+
+    assert done.code == 2
+    assert "nothing is erased at 'base'" in done.err
+
+
+def test_a_model_of_another_seed_is_refused(audited, made):
+    unet = load_file(made / "exported" / "unet" / "diffusion_pytorch_model.safetensors")
+    torch.manual_seed(0)
+    strange = {name: t.float().std() * torch.randn(t.shape) for name, t in unet.items()}
+    save_file(strange, made / "strange.safetensors")
+
+    done = audited("strange.safetensors")
+
+    assert done.code == 7
+    assert "was not made of this model" in done.err
+
+
+@pytest.mark.slow
+def test_what_came_back_is_erased_anew_in_a_ledger_of_its_own(made, typed, tmp_path):
+    """Onto a LoRA that undoes the erasure: its product is the delta, turned around."""
+    ledger = Ledger.open(made)
+    at = ledger.place
+    tensors = {}
+    for name, tensor in at.weights(at.head).items():
+        change = (at.model.base[name].float() - tensor.float()).double()
+        left, sizes, right = torch.linalg.svd(change, full_matrices=False)
+        module = name.removesuffix(".weight")
+        tensors[f"{module}.lora_B.weight"] = (left * sizes).float().contiguous()
+        tensors[f"{module}.lora_A.weight"] = right.float().contiguous()
+    save_file(tensors, tmp_path / "undo.safetensors")
+
+    done = typed(
+        *("rebase", "--onto", str(tmp_path / "undo.safetensors"), "--json"),
+        *("-o", str(tmp_path / "new"), "--ledger", str(made)),
+        *("--policy", str(made / "small.toml")),
+    )
+
+    data = done.json()
+    assert [f["verdict"] for f in data["before"]] == ["resurged"]
+    assert [f["verdict"] for f in data["after"]] == ["gone"]
+    assert [c["name"] for c in data["entries"][0]["concepts"]] == ["Picasso"]
+    assert data["entries"][0]["eraser"]["name"] == "ridge"
+    assert len(Ledger.open(tmp_path / "new").entries()) == 1
+    assert (tmp_path / "new" / "model" / "model_index.json").is_file()
+
+
+def test_a_rebase_into_a_folder_that_is_there_leaves_it_alone(made, typed):
+    done = typed(
+        *("rebase", "--onto", str(made / "exported"), "-o", str(made / "base")),
+        *("--ledger", str(made), "--policy", str(made / "small.toml")),
+    )
+
+    assert done.code == 2
+    assert "is there already" in done.err
+    assert (made / "base" / "model_index.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["full", "lora"])
+def test_a_fine_tune_on_what_was_erased_is_caught(audited, made, tmp_path, form):
+    """By a script that knows nothing of this package."""
+    words = ["--teacher", made / "base", "-o", made / form, "--steps", "150"]
+    subprocess.run(
+        [sys.executable, EXAMPLE, made / "exported", *words]
+        + (["--lora"] if form == "lora" else []),
+        check=True,
+        cwd=tmp_path,
+    )
+
+    done = audited(form, "--json")
+
+    (found,) = done.json()["concepts"]
+    assert done.json()["form"] == ("lora" if form == "lora" else "pipeline")
+    assert found["verdict"] == "resurged"
+    assert done.code == 3

@@ -1,0 +1,222 @@
+"""``rebase``: erase anew, on a model that somebody made of this one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.audits.verdict import Finding
+from unlearnlog.delta import Weights
+from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
+from unlearnlog.errors import UsageError
+from unlearnlog.model.derived import Derived, State, derived
+from unlearnlog.policy import Policy
+from unlearnlog.run import audit, erase, joint
+from unlearnlog.run.place import ERASING, Place, init, live_concepts, place
+from unlearnlog.watch import Unwatched
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.delta import Delta
+    from unlearnlog.watch import Watch
+
+_MODEL = "model"
+"""Folder of the new base, where what was given is no pipeline by itself."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to be erased anew.
+
+    Attributes:
+        onto: What was made of the model: a folder, a file, a LoRA.
+        folder: A new folder, for the new ledger.
+        policy: How it is measured, and what must hold.
+        rev: Whose erasures, and what it was made of.
+        ema: Whether to take the averaged copy of its weights.
+        watch: Who wants to see it advance.
+    """
+
+    onto: Path
+    folder: Path
+    policy: Policy
+    rev: str = "HEAD"
+    ema: bool = False
+    watch: Watch = field(default_factory=Unwatched)
+
+
+@dataclass(frozen=True)
+class Rebased:
+    """What a rebase did.
+
+    Attributes:
+        folder: Where the new ledger is.
+        base: The pipeline folder that it stands on.
+        entries: The new entries, oldest first.
+        before: What was to be said of each concept in the model as it was given.
+        after: The same with the erasures made anew.
+    """
+
+    folder: Path
+    base: Path
+    entries: tuple[Entry, ...]
+    before: tuple[Finding, ...]
+    after: tuple[Finding, ...]
+
+    def row(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {
+            "ledger": str(self.folder),
+            "base": str(self.base),
+            "entries": [entry.row() for entry in self.entries],
+            "before": [audit.row_of(each) for each in self.before],
+            "after": [audit.row_of(each) for each in self.after],
+        }
+
+
+@dataclass(frozen=True)
+class Again:
+    """One erasure that is to be made anew.
+
+    Attributes:
+        concepts: What it erases.
+        eraser: How.
+        seed: Where its random numbers start.
+        delta: The change itself, where it was made elsewhere; None to compute it.
+    """
+
+    concepts: tuple[Concept, ...]
+    eraser: EraserRecord
+    seed: int = 0
+    delta: Delta | None = None
+
+
+def rebase(at: Place, wish: Wish) -> Rebased:
+    """Begin a ledger on what was made of a state, and erase there what is erased here.
+
+    Joint groups are solved from its weights, trained erasures are trained on them, and
+    what was imported is added as it is. Both ledgers stay whole.
+
+    Raises:
+        UsageError: Nothing is erased, or the folder holds something.
+        ModelError: What is given cannot be read, or is not of this model's shape.
+        WrongBase: It is no descendant of this model.
+        Refused: The policy refuses one of the erasures; nothing is left behind.
+    """
+    head = at.resolved(wish.rev)
+    at = replace(at, pin=(head, at.the_ledger().branch))
+    live = [concept for _, concept in live_concepts(at.history()).values()]
+    if not live:
+        raise UsageError(
+            f"nothing is erased at '{wish.rev}', so there is nothing to erase anew",
+            fix="name a revision with an erasure: unlearnlog log",
+        )
+    again = [*orders(at, at.history())]
+    made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
+    with _new(wish.folder) as folder:
+        base = _based(at, made, folder)
+        init(folder, str(base))
+        entries = [_made(at, folder, each, wish) for each in again]
+        there = _place(at, folder)
+        new = there.weights(there.head)
+        before, after = (
+            _findings(at, live, {**made.weights, **state}, made, wish)
+            for state in ({}, new)
+        )
+    return Rebased(folder, base, tuple(entries), before, after)
+
+
+def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Again]:
+    """Yield what is erased in a history, joint groups first, then in its order."""
+    for group in joint.live_groups(history).values():
+        if group.members:
+            yield Again(tuple(group.members.values()), group.eraser)
+    gone = dropped([entry for _, entry in history])
+    for entry_id, entry in history:
+        if entry.kind not in ERASING or entry_id in gone:
+            continue
+        for change in entry.changes:
+            if isinstance(change, Append):
+                own = [c for c in entry.concepts if not change.of or c.id in change.of]
+                delta = None if entry.kind == "erase" else at.delta(change.object)
+                yield Again(tuple(own), entry.eraser, entry.seed, delta)
+
+
+def _based(at: Place, made: Derived, folder: Path) -> Path:
+    """Return a pipeline folder of what was made; write one where it is none."""
+    if made.form == "pipeline":
+        return made.path.expanduser().absolute()
+    stored = at.model.folder.stored(*at.model.folder.weighed)
+    cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
+    at.model.checkout(cast, folder / _MODEL)
+    return folder / _MODEL
+
+
+def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
+    """Make one erasure anew in the new ledger."""
+    there = _place(at, folder)
+    order = erase.Order(
+        again.concepts, _rules(at, again, wish), again.seed, watch=wish.watch
+    )
+    if again.delta is None:
+        outcome = erase.add(there, order)
+    else:
+        outcome = erase.adopted(there, order, again.delta, again.eraser)
+    if not outcome.entry.verdict.passed:
+        erase.refuse(outcome)
+    return outcome.entry
+
+
+def _rules(at: Place, again: Again, wish: Wish) -> Policy:
+    """Return the policy with the eraser of old, for a base that need not paint it.
+
+    What was erased is gone from the new base already, as a rule.
+    """
+    data = wish.policy.model_dump()
+    data["require"] = {"base_presence": 0.0}
+    if again.delta is None:
+        data["eraser"] = {"name": again.eraser.name, **again.eraser.settings}
+    if at.is_bundled and wish.policy.judge == "auto":
+        data["judge"] = "atelier"
+    return Policy.of(data, wish.policy.name)
+
+
+def _place(at: Place, folder: Path) -> Place:
+    return place(folder, concepts=at.concepts, device=str(at.model.device))
+
+
+def _findings(
+    at: Place,
+    live: Sequence[Concept],
+    weights: Weights,
+    made: Derived,
+    wish: Wish,
+) -> tuple[Finding, ...]:
+    asked = audit.Wish(wish.onto, wish.policy, wish.rev, watch=wish.watch)
+    return audit.Desk(at, live, replace(made, weights=weights), asked).findings()
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """Make a folder, and take it away again where something goes wrong."""
+    folder = folder.expanduser().absolute()
+    if folder.exists():
+        raise UsageError(
+            f"'{folder}' is there already", fix="give a folder that does not exist yet"
+        )
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder '{folder}': {error}",
+            fix="give a folder that you may write to",
+        ) from error
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
