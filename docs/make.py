@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
+from attacks import attacks_table  # noqa: E402
 from duels import duels_table, sequences_table  # noqa: E402
 from edges import chains_table, edges_table  # noqa: E402
 
@@ -34,6 +35,7 @@ DOCUMENTS: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "RESULTS.md",
     ROOT / "docs" / "ERASERS.md",
+    ROOT / "docs" / "AUDIT.md",
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
@@ -468,6 +470,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
     "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,
+    "attacks": lambda _: attacks_table(RESULTS / "attacks") or NOT_YET,
 }
 
 if __name__ == "__main__":
