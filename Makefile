@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test slow bench cost scale report lint fix browse
+.PHONY: demo test slow bench cost painting scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -33,6 +33,9 @@ bench: $(READY)
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost
+
+painting: $(READY)
+	"$(BIN)/python" -m benchmarks.painting
 
 scale: $(READY)
 	"$(BIN)/python" -m benchmarks.scale

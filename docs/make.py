@@ -383,6 +383,31 @@ def _cost(_: str) -> str:
     return "\n".join(rows)
 
 
+def _painting(_: str) -> str:
+    """Return how fast pictures are painted, beside the plain pipeline."""
+    if not _is_measured("painting"):
+        return "Not measured yet: `make painting` does it."
+    data = json.loads((RESULTS / "painting.json").read_text(encoding="utf-8"))
+    rows = [
+        "| threads | batch | pictures per second | plain | ratio | of processor time "
+        "| furthest, of 255 |",
+        "|--:|--:|--:|--:|---|---|--:|",
+    ]
+    for row in data["rows"]:
+        ratios = (row["ratio"], row["ratio_of_processor_time"])
+        said = " | ".join(
+            f"{r['median']:.2f} ({r['low']:.2f} to {r['high']:.2f}, n = {r['n']})"
+            for r in ratios
+        )
+        mine = row["batch"] / row["seconds"]["median"]
+        plain = row["batch"] / row["plain_seconds"]["median"]
+        rows.append(
+            f"| {row['threads']} | {row['batch']} | {mine:.1f} | {plain:.1f} | {said} "
+            f"| {row['furthest_of_255']} |"
+        )
+    return "\n".join(rows)
+
+
 def _scale(_: str) -> str:
     """Return what erasing many concepts at once takes, beside the same the slow way."""
     if not _is_measured("scale"):
@@ -465,6 +490,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
     "batch": _batch,
     "cost": _cost,
+    "painting": _painting,
     "scale": _scale,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
