@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
+from attacks import attacks_table  # noqa: E402
 from duels import duels_table, sequences_table  # noqa: E402
 from edges import (  # noqa: E402
     chains_table,
@@ -507,6 +508,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
     "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,
+    "attacks": lambda _: attacks_table(RESULTS / "attacks") or NOT_YET,
 }
 
 if __name__ == "__main__":

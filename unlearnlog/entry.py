@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from unlearnlog.attempt import Attempt
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
 from unlearnlog.errors import ConceptError
@@ -190,6 +191,7 @@ class Entry(Record):
         delta: The delta it brought; None when it only rearranged.
         state: Digests before and after.
         readings: What the probes saw afterwards.
+        attacks: What attacks found that were tried on what was erased before.
         verdict: What the policy said.
         seconds: Wall-clock time it took, in s.
         made_with: Time, versions, machine.
@@ -207,6 +209,7 @@ class Entry(Record):
     delta: DeltaRecord | None
     state: StateRecord
     readings: tuple[Reading, ...] = ()
+    attacks: tuple[Attempt, ...] = ()
     verdict: VerdictRecord
     seconds: Annotated[float, Field(ge=0)]
     made_with: dict[str, str]
@@ -223,13 +226,15 @@ class Entry(Record):
         return written
 
     @model_serializer(mode="wrap")
-    def _leaves_out_rules_nobody_wrote_down(
+    def _leaves_out_what_nobody_wrote_down(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Write an entry without rules as it was before entries held any."""
+        """Write an entry without rules or attacks as it was before there were any."""
         written: dict[str, Any] = write(self)
         if self.rules is None:
             written.pop("rules", None)  # it is not there if a part was asked for
+        if not self.attacks:
+            written.pop("attacks", None)
         return written
 
     @property
@@ -314,6 +319,7 @@ class Entry(Record):
             "digest": self.delta.digest,
         }
         concepts = self.model_dump(mode="json", include={"concepts"})["concepts"]
+        tried = [each.model_dump(mode="json") for each in self.attacks]
         return {
             "id": self.id,
             "parent": self.parent,
@@ -326,6 +332,7 @@ class Entry(Record):
             "delta": delta,
             "state": self.state.model_dump(),
             "readings": [reading.row() for reading in self.readings],
+            **({"attacks": tried} if tried else {}),
             "verdict": self.verdict.model_dump(mode="json"),
             "seconds": self.seconds,
         }

@@ -58,6 +58,8 @@ class ProbeSettings(Record):
         information: On which nats are read, in all.
         nodes: Of every concept of the graph, to see how far each has moved; 0 for none.
         distance: Kept pictures whose distance to the base's is taken; 0 for none.
+        attacks: For each attack on an earlier concept that the ledger keeps: so many
+            pictures with it on the new state; 0 for none.
     """
 
     erased: _Count = 6
@@ -70,6 +72,7 @@ class ProbeSettings(Record):
     information: _Count = 16
     nodes: _Perhaps = 0
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
+    attacks: _Perhaps = 0
 
 
 class Requirements(Record):
