@@ -304,7 +304,7 @@ def _recorded(
         tuple(live[name] for name in names),
         EraserRecord(name="attack", settings={"budget": wish.budget}),
         (),
-        policy=wish.policy.name,
+        policy=wish.policy,
         started=began,
     )
     attempts = tuple(
