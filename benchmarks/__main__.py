@@ -1,8 +1,8 @@
 """``make bench``: erase, look with every probe at full size, write what was read.
 
 Each cell is a short history: one concept alone, several in one entry, or one after
-another. A cell whose file is there is left alone as long as the weights and the code
-that made it are the same, so a run that was stopped goes on where it was.
+another. A cell whose file is there is left alone as long as the weights, the eraser and
+what is looked at are the same, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.files import CellFile, make_missing
+from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.atelier.world import world
 from unlearnlog.concept import concept_id
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.policy import Policy
 from unlearnlog.report.terminal import Bars
-from unlearnlog.resources import PACKAGE, policy_folder
 from unlearnlog.run import erase
 from unlearnlog.run.place import place
 from unlearnlog.watch import Watch
 
 RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
+ERASER: Final = "mim"
 TARGETS: Final = ("anchor", "context", "unconditional")
 N_ORDERS: Final = 2
 BATCH: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Klimt")
@@ -40,9 +40,6 @@ COARSE: Final = {"erased": 6, "kept": 1, "earlier": 2, "information": 16}
 FULL: Final = {**COARSE, "kept": 6, "distance": 256}
 LEAN: Final = {**COARSE, "renamed": 0, "family": 0, "alike": 0, "information": 8}
 """For long histories: what they are made for, and no more."""
-
-_DECIDES: Final = ("erasers", "graph", "judges", "model", "probes", "atelier")
-"""Packages that decide what an erasure does and what is read of it."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +93,10 @@ def in_sequence(order: int) -> Cell:
 
 
 def full_policy(target: str, probes: dict[str, int]) -> Policy:
-    """Return the default policy with `mim`, this target, these probes and no limits."""
+    """Return the default policy with `mim`, a target, these probes and no limits."""
     data = Policy.load("default").model_dump()
     data["name"] = "bench"
-    data["eraser"] = {"name": "mim", "target": target}
+    data["eraser"] = {"name": ERASER, "target": target}
     data["probes"] = {**data["probes"], **probes}
     data["limits"] = ()
     return Policy.of(data, "bench")
@@ -125,21 +122,18 @@ def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
     return rows
 
 
-def code_digest(history: object) -> str:
-    """Return a digest of a history and of all code that decides what is read of it."""
-    files = [p for part in _DECIDES for p in (PACKAGE / part).rglob("*.py")]
-    files = [p for p in files if "recipe" not in p.parts]
-    files += [PACKAGE / f"{name}.py" for name in ("nats", "patch", "delta")]
-    files += [PACKAGE / "run" / f"{name}.py" for name in ("erase", "measure", "record")]
-    code = {str(p.relative_to(PACKAGE)): digest_of(p.read_bytes()) for p in files}
-    code["default.toml"] = digest_of((policy_folder() / "default.toml").read_bytes())
-    return digest_of(canonical_json([code, json.loads(json.dumps(history))]))
-
-
 def made_of(cell: Cell) -> dict[str, str]:
-    """Return digests of the weights and of everything that decides a cell's results."""
-    history = [cell.steps, cell.target, cell.sizes]
-    return {"weights": base_answers().root, "code": code_digest(history)}
+    """Return digests of all that decides a cell's results.
+
+    They are the base's weights, the eraser's code, and what is erased and looked at.
+    """
+    history = json.loads(json.dumps([cell.steps, cell.target, cell.sizes]))
+    settings = Policy.load("default").model_dump(mode="json")
+    return {
+        "weights": base_answers().root,
+        "eraser": digest_of(canonical_json(eraser_code(ERASER))),
+        "history": digest_of(canonical_json([history, settings["sampling"]])),
+    }
 
 
 def rows_of(cell: Cell) -> list[dict[str, Any]]:
@@ -155,6 +149,7 @@ def file_of(cell: Cell) -> CellFile:
         cell.path,
         lambda: made_of(cell),
         lambda console: {"rows": measured(cell, console)},
+        reading_code,
     )
 
 

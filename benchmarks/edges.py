@@ -15,8 +15,8 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, code_digest
-from benchmarks.files import CellFile, make_missing
+from benchmarks.__main__ import RESULTS
+from benchmarks.files import CellFile, code_digest, make_missing
 from unlearnlog.atelier.studio import FOLDER, base_answers
 from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Cell

@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, code_digest, full_policy
+from benchmarks.__main__ import RESULTS, full_policy
+from benchmarks.files import code_digest
 from unlearnlog.atelier.studio import base_answers, bundled_judge
 from unlearnlog.atelier.world import book, world
 from unlearnlog.delta import Weights, state_after

@@ -18,10 +18,11 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, code_digest
+from benchmarks.__main__ import RESULTS
+from benchmarks.duel import Duel, Ring
 from benchmarks.edges import PER_CELL, losses_of, painted
-from benchmarks.erasers import Duel, Entrant, Ring
-from benchmarks.files import CellFile, make_missing
+from benchmarks.files import CellFile, code_digest, make_missing
+from benchmarks.looks import Entrant
 from unlearnlog.atelier.studio import FOLDER, base_answers
 from unlearnlog.cell import Answer
 from unlearnlog.model.model import DiffusersModel

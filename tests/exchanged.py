@@ -42,7 +42,7 @@ BLIND = Policy.of(
             "family": 0,
             "kept": 1,
             "kept_share": 0.1,
-            "information": 1,
+            "information": 0,
         },
     },
     "blind",

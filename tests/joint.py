@@ -65,8 +65,8 @@ def policy(judge: str = "none", **eraser: Any) -> dict[str, Any]:
         "eraser": {"name": "together", **eraser},
         "sampling": {"steps": 1, "guidance": 1.0},
         "probes": {
-            **dict.fromkeys(("erased", "kept", "earlier", "information"), 1),
-            **dict.fromkeys(("renamed", "family", "alike"), 0),
+            **dict.fromkeys(("erased", "kept", "earlier"), 1),
+            **dict.fromkeys(("renamed", "family", "alike", "information"), 0),
         },
         "require": {"base_presence": 0.0},
     }

@@ -43,7 +43,9 @@ def entry(request) -> dict[str, Any]:
     """
     cell = alone(request.param)
     (row,) = (
-        rows_of(cell) if file_of(cell).is_made else measured(cell, Console(stderr=True))
+        rows_of(cell)
+        if file_of(cell).is_made()
+        else measured(cell, Console(stderr=True))
     )
     return row
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.run.place import bundled_model
 
 SMALL = """
 name = "small"
-judge = "{judge}"
+judge = "auto"
 [eraser]
 name = "ridge"
-[sampling]
-steps = 10
-guidance = 3.0
+{painting}
 [probes]
 erased = 1
 renamed = 1
@@ -21,8 +20,19 @@ family = 1
 alike = 1
 kept = 1
 kept_share = 0.1
-information = 1
+information = {nats}
 """
+
+IN_ONE_STEP = """[sampling]
+steps = 1
+guidance = 1.0
+[require]
+base_presence = 0.0"""
+"""Pictures that show little: enough where nothing is asked of what they show."""
+
+REALLY = """[sampling]
+steps = 10
+guidance = 3.0"""
 
 TRAINED = """name = "mim"
 n_pictures = 18
@@ -35,9 +45,10 @@ check_every = 4"""
 def small(tmp_path):
     """Write a policy and give its path."""
 
-    def write(*limits, judge="auto", eraser='name = "ridge"'):
+    def write(*limits, eraser='name = "ridge"', painting=IN_ONE_STEP, nats=0):
         path = tmp_path / "small.toml"
-        text = SMALL.replace("{judge}", judge).replace('name = "ridge"', eraser)
+        text = SMALL.replace("{painting}", painting)
+        text = text.replace('name = "ridge"', eraser).replace("{nats}", str(nats))
         path.write_text(text + "".join(f"[[limits]]\n{limit}\n" for limit in limits))
         return str(path)
 
@@ -54,7 +65,7 @@ def test_several_names_are_a_batch_only_when_somebody_says_so(typed, tmp_path):
 
 def test_a_batch_is_one_entry_with_readings_of_each_concept(typed, small):
     done = typed(
-        "add", "Picasso", "cat", "--batch", "--policy", small(), "--json"
+        "add", "Picasso", "cat", "--batch", "--policy", small(nats=1), "--json"
     ).json()
 
     assert [c["name"] for c in done["concepts"]] == ["Picasso", "cat"]
@@ -78,18 +89,37 @@ def test_a_concept_cannot_be_named_twice(typed, small):
 
 
 def test_a_strange_name_is_tried_and_found_not_to_be_painted(typed, small):
-    done = typed("add", "Banksy", "--kind", "style", "--policy", small())
+    policy = small(painting=REALLY)
+
+    done = typed("add", "Banksy", "--kind", "style", "--policy", policy)
 
     assert done.code == 2
     assert "the base paints 'Banksy' in 0 %" in done.err
 
 
-def test_without_a_judge_only_nats_are_read(typed, small):
-    policy = small('reading = "bound-mi"\nat_most = 0.9\nof_base = true', judge="none")
+def test_without_a_judge_what_asks_for_pictures_is_recorded_only_when_accepted(
+    typed, small, tmp_path
+):
+    """Nats are read all the same, and a limit on them is decided."""
+    limits = (
+        'reading = "ua"\nat_least = 0.5',
+        'reading = "bound-mi"\nat_most = 0.9\nof_base = true',
+    )
+    words = ("add", "Picasso", "--policy", small(*limits, nats=1), "--judge", "none")
 
-    done = typed("add", "Picasso", "--policy", policy, "--json").json()
+    done = typed(*words)
 
-    assert {r["probe"] for r in done["readings"]} == {
+    assert done.code == 3
+    assert "cannot decide it: there is no reading of ua" in done.err
+    assert "--accept-undecided" in done.err
+    assert not (tmp_path / ".unlearnlog").exists()
+    row = typed(*words, "--accept-undecided", "--json").json()
+    assert row["verdict"] == {
+        "passed": True,
+        "failures": [],
+        "undecided": ["there is no reading of ua"],
+    }
+    assert {r["probe"] for r in row["readings"]} == {
         "self-mi",
         "self-mi.two-loss",
         "self-mi.gap",
@@ -99,37 +129,15 @@ def test_without_a_judge_only_nats_are_read(typed, small):
         "bound-mi",
         "drift",
     }
-    assert done["verdict"]["passed"]
-
-
-def test_what_cannot_be_decided_is_recorded_only_when_accepted(
-    typed,
-    small,
-    tmp_path,
-):
-    policy = small('reading = "ua"\nat_least = 0.5', judge="none")
-
-    done = typed("add", "Picasso", "--policy", policy)
-
-    assert done.code == 3
-    assert "cannot decide it: there is no reading of ua" in done.err
-    assert "--accept-undecided" in done.err
-    assert not (tmp_path / ".unlearnlog").exists()
-    row = typed(
-        "add", "Picasso", "--policy", policy, "--accept-undecided", "--json"
-    ).json()
-    assert row["verdict"] == {
-        "passed": True,
-        "failures": [],
-        "undecided": ["there is no reading of ua"],
-    }
 
 
 @pytest.mark.slow
 def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
     limit = 'reading = "alike"\nat_least = 1.5\n'
 
-    done = typed("add", "cat", "--policy", small(limit), "--json")
+    policy = small(limit, painting=REALLY)
+
+    done = typed("add", "cat", "--policy", policy, "--json")
 
     readings = {r["probe"]: r["n"] for r in done.json()["readings"]}
     assert done.code == 3
@@ -138,17 +146,11 @@ def test_a_screen_that_fails_is_looked_at_again_before_it_decides(typed, small):
     assert "must be at least 1.5" in done.err
 
 
-@pytest.mark.parametrize(
-    ("judge", "said"),
-    [("nobody-here", "no folder with a CLIP model"), ("none", "no reading of ua")],
-)
-def test_a_judge_is_named_on_the_command_line(typed, small, judge, said):
-    policy = small('reading = "ua"\nat_least = 0.5')
+def test_a_judge_is_named_on_the_command_line(typed, small):
+    done = typed("add", "Picasso", "--policy", small(), "--judge", "nobody-here")
 
-    done = typed("add", "Picasso", "--policy", policy, "--judge", judge)
-
-    assert done.code in (2, 3)
-    assert said in done.err
+    assert done.code == 2
+    assert "no folder with a CLIP model" in done.err
 
 
 def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_path):
@@ -184,6 +186,15 @@ def test_a_wrong_word_is_refused_before_any_work(typed, tmp_path, words, said):
     assert not (tmp_path / ".unlearnlog").exists()
 
 
+@pytest.fixture
+def own_model():
+    """Let the bundled model be loaded anew, and nobody else get it."""
+    bundled_model.cache_clear()
+    yield
+    bundled_model.cache_clear()
+
+
+@pytest.mark.usefixtures("own_model")
 def test_memory_that_runs_short_is_saved_before_anybody_is_told(
     typed, small, monkeypatch
 ):
@@ -203,12 +214,15 @@ def test_memory_that_runs_short_is_saved_before_anybody_is_told(
 
 
 def test_a_free_prompt_is_erased_and_recorded_with_its_context(typed, small):
+    """The policy asks for no nats here, and none are read."""
     prompt = "a  bull in grey => a grey picture"
 
     done = typed(
         "add", "Picasso", "--policy", small(), "--prompt", prompt, "--json"
     ).json()
 
+    assert "ua" in {reading["probe"] for reading in done["readings"]}
+    assert not {"drift", "self-mi"} & {reading["probe"] for reading in done["readings"]}
     (concept,) = done["concepts"]
     assert concept["prompts"] == [["a bull in grey", "a grey picture"]]
 

@@ -40,6 +40,7 @@ def ledger(model, tmp_path):
 
 def quick(**limits):
     data = {**joint.policy(), "eraser": {"name": "mim"}}
+    data["probes"] = {**data["probes"], "information": len(limits)}
     data["limits"] = [{"reading": name, **bound} for name, bound in limits.items()]
     return Policy.of(data, "quick")
 

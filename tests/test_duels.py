@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from benchmarks.erasers import (
-    CLOSE,
-    TRIES,
-    Duel,
-    cells,
-    imported,
-    made_of,
-    off_target,
-    searched,
-)
+from benchmarks.duel import CLOSE, TRIES, Duel, off_target, searched
+from benchmarks.erasers import FOLDER, cells, made_of, path_of
+from benchmarks.files import CellFile, imported
+from benchmarks.sequence import Sequence
 from unlearnlog.delta import Delta
 from unlearnlog.erasers import ERASERS
 
@@ -81,5 +77,39 @@ def test_a_cell_is_of_the_code_of_its_own_eraser_and_of_no_other():
 
     assert {"hybrid.py", "ridge.py", "uce.py", "mim.py", "training.py"} <= files
     assert "esd.py" not in files
-    codes = {made_of(cell)["code"] for cell in cells()}
+    codes = {made_of(cell)["eraser"] for cell in cells()}
     assert len(codes) == len(list(cells()))
+
+
+def test_the_code_that_reads_is_written_down_and_only_asked_about_when_told(tmp_path):
+    def cell(reads: str, eraser: str = "e") -> CellFile:
+        return CellFile(
+            tmp_path / "cell.json",
+            lambda: {"eraser": eraser},
+            lambda _: {"value": 1},
+            lambda: reads,
+        )
+
+    cell("old").make(Console(quiet=True))
+
+    assert cell("new").is_made()
+    assert not cell("new").is_made(fresh=True)
+    assert cell("old").is_made(fresh=True)
+    assert not cell("old", "another").is_made()
+
+
+def test_a_joint_eraser_ends_every_order_in_the_same_weights():
+    ends: dict[str, set[str]] = {}
+    for cell in cells():
+        if isinstance(cell, Sequence) and path_of(cell).exists():
+            data = json.loads(path_of(cell).read_text())
+            if data.get("joint"):
+                ends.setdefault(cell.entrant.label, set()).add(data["end"])
+
+    assert all(len(digests) == 1 for digests in ends.values()), ends
+
+
+def test_every_measured_cell_is_one_that_the_bench_knows():
+    known = {path_of(cell) for cell in cells()}
+
+    assert {*FOLDER.glob("*.json")} <= known

@@ -91,7 +91,10 @@ def test_an_export_imported_elsewhere_gives_the_same_weights(tmp_path, dtype, sp
 def test_the_entry_says_which_file_it_was(at, file):
     path = file(a_lora(at))
 
-    outcome, _ = take(at, path, erase.Order((PICASSO,), BLIND))
+    probes = BLIND.probes.model_copy(update={"information": 1})
+    policy = BLIND.model_copy(update={"probes": probes})
+
+    outcome, _ = take(at, path, erase.Order((PICASSO,), policy))
 
     settings = outcome.entry.eraser.settings
     assert outcome.entry.eraser.name == "import"

@@ -22,6 +22,11 @@ SMALL = """
 name = "small"
 [eraser]
 name = "ridge"
+[sampling]
+steps = 2
+guidance = 1.0
+[require]
+base_presence = 0.0
 [probes]
 erased = 1
 renamed = 0
@@ -30,9 +35,14 @@ alike = 0
 kept = 1
 kept_share = 0.1
 earlier = 1
-information = 1
+information = 0
 nodes = 1
 """
+"""Pictures that show little, for what does not depend on it."""
+
+PLAIN = SMALL.replace("nodes = 1", "nodes = 0")
+REAL = SMALL.replace("steps = 2\nguidance = 1.0", "steps = 10\nguidance = 3.0")
+REAL = REAL.replace("information = 0", "information = 1")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +60,13 @@ def made(tmp_path_factory):
 @pytest.fixture
 def at(made):
     return ("--ledger", str(made), "--policy", str(made / "small.toml"), "--json")
+
+
+@pytest.fixture
+def plainly(made, tmp_path):
+    """Look at pictures alone."""
+    (tmp_path / "plain.toml").write_text(PLAIN)
+    return ("--ledger", str(made), "--policy", "plain.toml", "--json")
 
 
 def of(data, probe):
@@ -83,18 +100,20 @@ def test_the_second_tier_reads_what_the_entry_read(typed, at, made):
     assert of(data, "tiers.0-1")["(kept)"]["n"] == 30
 
 
-def test_nothing_is_painted_twice(typed, at):
-    typed("probe", *at)
-    again = typed("probe", *at)
+def test_nothing_is_painted_twice(typed, plainly):
+    typed("probe", *plainly)
+    again = typed("probe", *plainly)
 
     assert "looking" not in again.err
     assert "painting" not in again.err
     assert {"Picasso", "Monet", "Klimt"} <= of(again.json(), "presence").keys()
 
 
-def test_a_damaged_cache_is_said_to_be_and_looked_at_again(typed, at, made, tmp_path):
+def test_a_damaged_cache_is_said_to_be_and_looked_at_again(
+    typed, plainly, made, tmp_path
+):
     shutil.copytree(made, tmp_path / "copy")
-    here = ("--ledger", str(tmp_path / "copy"), *at[2:])
+    here = ("--ledger", str(tmp_path / "copy"), *plainly[2:])
     first = typed("probe", *here).json()
     for page in (tmp_path / "copy" / ".unlearnlog" / "cache" / "seen").iterdir():
         page.write_bytes(page.read_bytes()[:-5])
@@ -107,7 +126,10 @@ def test_a_damaged_cache_is_said_to_be_and_looked_at_again(typed, at, made, tmp_
     assert typed("fsck", "--ledger", str(tmp_path / "copy")).code == 0
 
 
-def test_one_concept_can_be_looked_at_closely(typed, at):
+def test_one_concept_can_be_looked_at_closely(typed, made, tmp_path):
+    (tmp_path / "real.toml").write_text(REAL)
+    at = ("--ledger", str(made), "--policy", "real.toml", "--json")
+
     data = typed("probe", "--concept", "Picasso", "--concept", "Klimt", *at).json()
 
     assert of(data, "ua")["Picasso"]["value"] > 0.9

@@ -55,7 +55,7 @@ class ProbeSettings(Record):
         kept_share: Share of these cells that are looked at, the same ones each time:
             there are as many as styles times subjects.
         earlier: Of each cell of a concept that was erased before.
-        information: On which nats are read, in all.
+        information: On which nats are read, in all; 0 for none.
         nodes: Of every concept of the graph, to see how far each has moved; 0 for none.
         distance: Kept pictures whose distance to the base's is taken; 0 for none.
         attacks: For each attack on an earlier concept that the ledger keeps: so many
@@ -69,7 +69,7 @@ class ProbeSettings(Record):
     kept: _Count = 1
     kept_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     earlier: _Count = 2
-    information: _Count = 16
+    information: _Perhaps = 16
     nodes: _Perhaps = 0
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
     attacks: _Perhaps = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -251,9 +251,25 @@ def _loaded(
         raise UsageError(
             f"'{dtype}' is no dtype to compute in", fix=f"known: {', '.join(DTYPES)}"
         )
-    bundled = source == SOURCE
-    folder = FOLDER if bundled else located(source, may_download=may_download)
+    if source == SOURCE:
+        model = bundled_model(device, dtype)
+        return model, model.manifest.model_copy(update={"source": source})
+    folder = located(source, may_download=may_download)
     model = DiffusersModel.load(folder, device=device, dtype=DTYPES[dtype])
-    if bundled or not Path(source).exists():
+    if not Path(source).exists():
         return model, model.manifest.model_copy(update={"source": source})
     return model, model.manifest
+
+
+@cache
+def bundled_model(device: str = _ON_CPU, dtype: str = "float32") -> DiffusersModel:
+    """Return the model that ships, loaded once a process: nothing changes a model.
+
+    It remembers the prompts that it encoded, so what opens several ledgers encodes
+    the kept ones once.
+
+    Args:
+        device: Where it computes.
+        dtype: What its UNet computes in, one of `DTYPES`.
+    """
+    return DiffusersModel.load(FOLDER, device=device, dtype=DTYPES[dtype])

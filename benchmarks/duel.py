@@ -1,0 +1,236 @@
+"""One eraser, one concept: as its defaults have it, and at equal erasure."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
+from unlearnlog.cell import Cell
+from unlearnlog.concept import concept_id
+from unlearnlog.delta import Delta, state_after
+from unlearnlog.probes.statistics import share
+from unlearnlog.report.terminal import Bars
+from unlearnlog.run import erase, joint
+from unlearnlog.run.place import Place, place
+
+LOOK: Final = {
+    "erased": 6,
+    "renamed": 0,
+    "family": 0,
+    "alike": 6,
+    "kept": 1,
+    "information": N_DRIFT,
+    "nodes": 0,
+}
+"""Pictures of each cell: 96 of the concept and of its look-alike, 16 of the others."""
+
+RESIDUAL: Final = 0.05
+CLOSE: Final = (0.02, 0.10)
+TRIES: Final = 3
+SCREENS: Final = (32, 96)
+"""Pictures of a try: the second number, if the first do not say "too weak" already."""
+
+
+@dataclass(frozen=True)
+class Duel:
+    """One eraser, one concept."""
+
+    entrant: Entrant
+    concept: str
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"{self.entrant.label}-{concept_id(self.concept)}"
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """How much is looked at, how often: what a file is bound to."""
+        return {"look": LOOK, "tries": TRIES, "screen": SCREENS[-1], "close": CLOSE}
+
+    def measured(self, console: Console) -> dict[str, Any]:
+        """Erase as the defaults have it and at equal erasure, and read both."""
+        with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
+            ring = Ring(place(Path(folder), may_create=True), self, bars)
+            tries = searched(ring)
+            best = min(tries, key=off_target)
+            first = tries[0]
+            return {
+                "eraser": self.entrant.eraser,
+                "settings": ring.plan.eraser.settings,
+                "concept": self.concept,
+                "knob": ring.knob,
+                "threads": torch.get_num_threads(),
+                "tries": tries,
+                "default": {**first, "readings": ring.read(first["strength"])},
+                "equal": {
+                    **best,
+                    "reached": CLOSE[0] <= best["residual"]["value"] <= CLOSE[1],
+                    "readings": ring.read(best["strength"]),
+                },
+            }
+
+
+class Ring:
+    """Where an eraser meets a concept: deltas by strength, and what they show."""
+
+    def __init__(self, at: Place, duel: Duel, bars: Bars) -> None:
+        """Say what there is to erase; nothing is painted yet."""
+        self.at, self.duel = at, duel
+        self.concept = at.world.concept(duel.concept)
+        policy = duel.entrant.policy(LOOK)
+        self.plan = erase.plan_of(at, erase.Order((self.concept,), policy, watch=bars))
+        self.panel = panel_of(policy, self.plan.look.book, bars)
+        self.knob = self.plan.eraser.knob
+        self._deltas: dict[float, tuple[Delta, float]] = {}
+        self._read: dict[float, list[dict[str, Any]]] = {}
+
+    @property
+    def usual(self) -> float:
+        """The default strength."""
+        return float(self.plan.eraser.settings[self.knob])
+
+    def delta(self, strength: float) -> tuple[Delta, float]:
+        """Return the change at a strength, and the seconds that it took.
+
+        What was trained is not trained again: its strength is a factor of its change.
+        """
+        if strength not in self._deltas:
+            if self.knob == "strength" and strength != self.usual:
+                delta, seconds = self.delta(self.usual)
+                self._deltas[strength] = delta.times(strength / self.usual), seconds
+            else:
+                self._deltas[strength] = self._made(strength)
+        return self._deltas[strength]
+
+    def _made(self, strength: float) -> tuple[Delta, float]:
+        policy = self.duel.entrant.policy(LOOK, **{self.knob: strength})
+        eraser = policy.chosen_eraser()
+        started = time.monotonic()
+        if eraser.joint:
+            group = joint.group_of(self.at, eraser).holding([self.concept])
+            _, delta = joint.set_to(self.at, group)
+            assert delta is not None
+        else:
+            delta = eraser.erase(self.plan.request)
+        return delta, time.monotonic() - started
+
+    @cached_property
+    def screen(self) -> list[Cell]:
+        """Prompts of the forget set, from latents that it never began with."""
+        prompts, kind = self.plan.request.forget[0], self.concept.kind
+        style = kind == "style"
+        return [
+            Cell(
+                prompts[i % len(prompts)].text,
+                1000 + i // len(prompts),
+                "" if style else self.concept.name,
+                self.concept.name if style else "",
+            )
+            for i in range(SCREENS[-1])
+        ]
+
+    def residual(self, strength: float) -> dict[str, Any]:
+        """Return how often the concept still shows, with its interval.
+
+        A strength of which a few pictures say that it is too weak is not looked at in
+        all of them: nothing but the next strength depends on it.
+        """
+        few, all_of_them = SCREENS
+        found = self._shown(strength, few)
+        if found["low"] > CLOSE[1]:
+            return found
+        return self._shown(strength, all_of_them)
+
+    def _shown(self, strength: float, n: int) -> dict[str, Any]:
+        answers = self.panel.judged(
+            self.screen[:n], self.weights(strength), "looking at the residual"
+        )
+        kind, name = self.concept.kind, self.concept.name
+        found = share(sum(each.of(kind) == name for each in answers), len(answers))
+        return {
+            "value": found.value,
+            "n": found.n,
+            "low": found.low,
+            "high": found.high,
+        }
+
+    def weights(self, strength: float) -> dict[str, torch.Tensor]:
+        """Return every text projection after the erasure."""
+        base = self.at.model.base
+        return {**base, **state_after(base, [self.delta(strength)[0]])}
+
+    def read(self, strength: float) -> list[dict[str, Any]]:
+        """Return what every probe reads."""
+        if strength not in self._read:
+            asked, new = self.plan.look.asked, self.weights(strength)
+            self._read[strength] = readings_of(self.panel, asked, new)
+        return self._read[strength]
+
+
+def searched(ring: Ring) -> list[dict[str, Any]]:
+    """Return the strengths that were tried, with what each left, the default first."""
+    step = 4.0 if ring.knob == "strength" else 32.0
+    strength, tries = ring.usual, list[dict[str, Any]]()
+    while True:
+        left = ring.residual(strength)
+        delta, seconds = ring.delta(strength)
+        tries.append(
+            {
+                "strength": strength,
+                "residual": left,
+                "seconds": round(seconds, 2),
+                "bytes": delta.n_bytes,
+            }
+        )
+        if CLOSE[0] <= left["value"] <= CLOSE[1] or len(tries) == TRIES:
+            return tries
+        strength = next_strength(tries, step)
+
+
+def next_strength(tries: list[dict[str, Any]], step: float) -> float:
+    """Return where to look next.
+
+    Between a strength that is too weak and one that is too strong it is where a line
+    through their log-odds over the logarithm of the strength meets the wanted residual;
+    otherwise it is a step beyond the last one.
+    """
+    weak = [t for t in tries if too_much(t) > 0]
+    strong = [t for t in tries if too_much(t) <= 0]
+    if not weak:
+        return min(float(t["strength"]) for t in strong) / step
+    if not strong:
+        return max(float(t["strength"]) for t in weak) * step
+    one = max(weak, key=lambda t: t["strength"])
+    other = min(strong, key=lambda t: t["strength"])
+    part = too_much(one) / (too_much(one) - too_much(other))
+    part = min(max(part, 0.1), 0.9)
+    low, high = math.log(one["strength"]), math.log(other["strength"])
+    return math.exp(low + part * (high - low))
+
+
+def too_much(found: dict[str, Any]) -> float:
+    """Return how far a try's residual is above the wanted one, in log-odds."""
+    residual = found["residual"]
+    least = 1 / (2 * residual["n"])
+    p = min(max(residual["value"], least), 1 - least)
+    return math.log(p / (1 - p)) - math.log(RESIDUAL / (1 - RESIDUAL))
+
+
+def off_target(found: dict[str, Any]) -> tuple[float, float]:
+    """Return how far a try is from the wanted residual, in log-odds.
+
+    Of two that are as far, the one nearer in strength comes first: the weaker one where
+    too little is left, the stronger one where too much is.
+    """
+    off, strength = too_much(found), float(found["strength"])
+    return abs(off), strength if off < 0 else -strength

@@ -1,0 +1,90 @@
+"""What the benches of erasers look at: what their tables need, and no more.
+
+Everything is painted into one album under ``build/``, by the digest of the weights, so
+what was painted once is never painted again: by a cell that was stopped, by a strength
+that is asked for twice, by orders that end in the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from torch import Tensor
+
+from benchmarks.files import BUILD
+from unlearnlog.graph.book import Book
+from unlearnlog.policy import Policy
+from unlearnlog.probes import PROBES
+from unlearnlog.probes.information import Pictures, drift
+from unlearnlog.probes.panel import Asked, Panel, scattered
+from unlearnlog.reading import Reading
+from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import Place, init, place
+from unlearnlog.watch import Watch
+
+N_DRIFT: Final = 16
+"""Kept pictures on which drift is read."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An eraser with settings, under a label."""
+
+    label: str
+    eraser: str
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def policy(self, probes: Mapping[str, float], **settings: float) -> Policy:
+        """Return the default policy with this eraser, these probes and no limits."""
+        return self._policy("auto", probes, settings)
+
+    def blind(self) -> Policy:
+        """Return a policy that records an erasure and looks at next to nothing."""
+        return self._policy("none", {"information": 1, "nodes": 0}, {})
+
+    def _policy(
+        self, judge: str, probes: Mapping[str, float], settings: Mapping[str, float]
+    ) -> Policy:
+        data = Policy.load("default").model_dump()
+        changed = {
+            "name": "bench",
+            "judge": judge,
+            "eraser": {"name": self.eraser, **dict(self.settings), **settings},
+            "probes": {**data["probes"], **probes},
+            "limits": (),
+        }
+        return Policy.of({**data, **changed}, "bench")
+
+
+def shared() -> Place:
+    """Return the place whose album every cell paints into, made if it is not there."""
+    bare = place(BUILD, may_create=True)
+    folder = BUILD / f"album-{bare.manifest.root[:12]}"
+    if not folder.exists():
+        init(folder, bare.manifest.source)
+    return place(folder)
+
+
+def panel_of(policy: Policy, book: Book, watch: Watch) -> Panel:
+    """Return who looks at the bundled model, with the album that all cells share."""
+    return panel_for(shared(), policy, book, watch)
+
+
+def readings_of(
+    panel: Panel, asked: Asked, new: Mapping[str, Tensor], *, n_drift: int = N_DRIFT
+) -> list[dict[str, Any]]:
+    """Return what the judge's probes read, and drift on ``n_drift`` kept pictures."""
+    evidence = panel.looked(asked, new)
+    found: list[Reading] = [r for each in PROBES for r in each.readings(evidence)]
+    kept = scattered(asked.kept, n_drift)
+    if kept:
+        latents = panel.unguided.latents(kept, None, "painting for the drift")
+        found += drift(panel.model, Pictures(kept, latents), new)
+    return dumped(found)
+
+
+def dumped(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """Return readings as a file holds them."""
+    return [reading.model_dump(mode="json") for reading in readings]

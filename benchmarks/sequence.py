@@ -1,0 +1,137 @@
+"""Styles erased one after another by one eraser: what is gone stays gone?
+
+Each history lives in a ledger under ``build/``, so a sequence that was stopped goes on.
+The erasures come first and are looked at afterwards, each at its own revision.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence as Several
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+
+from benchmarks.files import BUILD
+from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
+from unlearnlog.atelier.world import world
+from unlearnlog.concept import Concept
+from unlearnlog.erasers import ERASERS
+from unlearnlog.probes.panel import Asked, Questions, scattered
+from unlearnlog.report.terminal import Bars
+from unlearnlog.run import erase
+from unlearnlog.run.place import Place, place
+
+CLOSE_ORDER: Final = 1
+"""The order whose steps are looked at closely."""
+
+STEP: Final = {"own": 6, "earlier": 4, "kept": 32}
+PASSING: Final = {"own": 2, "earlier": 0, "kept": 0}
+END: Final = {"own": 6, "earlier": 6, "kept": 96, "drift": N_DRIFT}
+"""Pictures of each cell of the newest style; of each earlier one, in all, at the end of
+each cell; of everything that is kept, in all, at the end at least."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Styles erased one after another by one eraser, in one of the orders."""
+
+    entrant: Entrant
+    order: int
+    n: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"{self.entrant.label}-sequence-{self.order}"
+
+    @property
+    def step(self) -> dict[str, int]:
+        """How many pictures are looked at after a step."""
+        return STEP if self.order == CLOSE_ORDER else PASSING
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """How much is looked at: what a file is bound to."""
+        return {"steps": self.n, "step": self.step, "end": END}
+
+    @property
+    def styles(self) -> list[str]:
+        """What is erased, in this order."""
+        styles = list(world().styles)
+        random.Random(self.order).shuffle(styles)
+        return styles[: self.n]
+
+    def measured(self, console: Console, of: str) -> dict[str, Any]:
+        """Live the history, or the rest of it, and look at each of its steps.
+
+        Args:
+            console: Where it is shown.
+            of: Digest of what decides the results, for the ledger's name.
+        """
+        folder = BUILD / f"{self.name}-{of[:12]}"
+        with Bars(console) as bars:
+            at = lived(folder, self, bars)
+            rows = [row_of(at, self, i, bars) for i in range(self.n)]
+        return {
+            "eraser": self.entrant.eraser,
+            "joint": ERASERS[self.entrant.eraser].joint,
+            "threads": torch.get_num_threads(),
+            "end": rows[-1]["state"]["after"],
+            "rows": rows,
+        }
+
+
+def lived(folder: Path, sequence: Sequence, bars: Bars) -> Place:
+    """Erase what is not erased yet, and return where the history is."""
+    rules = sequence.entrant.blind()
+    while True:
+        at = place(folder, may_create=True)
+        done = len(at.history())
+        if done == sequence.n:
+            return at
+        concept = at.world.concept(sequence.styles[done])
+        erase.add(at, erase.Order((concept,), rules, watch=bars))
+
+
+def row_of(at: Place, sequence: Sequence, i: int, bars: Bars) -> dict[str, Any]:
+    """Return a step's entry with what is seen of it."""
+    entry_id, entry = at.history()[i]
+    (concept,) = entry.concepts
+    before = [each for _, e in at.history()[:i] for each in e.concepts]
+    last = i == sequence.n - 1
+    asked = asked_at(at, concept, before, END if last else sequence.step)
+    panel = panel_of(sequence.entrant.policy({}), at.book(), bars)
+    n_drift = N_DRIFT if last else 0
+    readings = readings_of(panel, asked, at.weights(entry_id), n_drift=n_drift)
+    return {**entry.row(), "readings": readings}
+
+
+def asked_at(
+    at: Place, concept: Concept, before: Several[Concept], sizes: dict[str, int]
+) -> Asked:
+    """Return what is looked at after a step.
+
+    Args:
+        at: Where the history is.
+        concept: What the step erased.
+        before: What was erased before it.
+        sizes: ``STEP``, ``PASSING`` or ``END``.
+    """
+    book = at.book()
+    own = Questions(concept, erased=book.erased(concept, sizes["own"]), information=())
+    gone = {concept.name, *(each.name for each in before)}
+    kept = book.kept(gone, 1)
+    if sizes is END:
+        more = book.kept(gone) if len(kept) < sizes["kept"] else kept
+        earlier = {e.name: book.erased(e, sizes["earlier"]) for e in before}
+        return Asked((own,), kept=more, earlier=earlier)
+    earlier = {
+        e.name: scattered(book.erased(e, 1), sizes["earlier"])
+        for e in before
+        if sizes["earlier"]
+    }
+    return Asked((own,), kept=scattered(kept, sizes["kept"]), earlier=earlier)
