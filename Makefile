@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test slow bench cost scale report lint fix browse
+.PHONY: demo test slow bench audit twin cost painting scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -29,10 +29,22 @@ bench: $(READY)
 	"$(BIN)/python" -m benchmarks.judges
 	"$(BIN)/python" -m benchmarks.edges
 	"$(BIN)/python" -m benchmarks.unique
+	"$(BIN)/python" -m benchmarks.tiers
 	"$(BIN)/python" -m benchmarks.erasers
+
+audit: $(READY)
+	"$(BIN)/python" -m benchmarks.audit
+
+# Hours on two cores; goes on where it was stopped.
+twin: $(READY)
+	"$(BIN)/python" -m unlearnlog.atelier.recipe.twin --runs build/twin-runs \
+		--weights build/twin
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost
+
+painting: $(READY)
+	"$(BIN)/python" -m benchmarks.painting
 
 scale: $(READY)
 	"$(BIN)/python" -m benchmarks.scale

@@ -2,13 +2,16 @@
 
 Picasso is erased by each eraser; the chain rule splits what pictures say of him and of
 Braque into what the movement's word says and what only the name says. All losses
-are taken on the base's pictures, under the same noise before and after.
+are taken on the base's pictures, under the same noise before and after. Beside that
+stands how often he still shows, by his name and by the movement's word.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,62 +23,102 @@ from benchmarks.duel import Duel, Ring
 from benchmarks.edges import PER_CELL, losses_of, painted
 from benchmarks.files import CellFile, code_digest, make_missing
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.studio import base_answers
+from unlearnlog.atelier.studio import FOLDER, base_answers
+from unlearnlog.cell import Answer
+from unlearnlog.model.model import DiffusersModel
 from unlearnlog.probes.information import Pictures, over_cells
+from unlearnlog.probes.statistics import share
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run.place import place
 
 ERASED: Final = "Picasso"
 NEIGHBOUR: Final = "Braque"
-ERASERS: Final = ("mim-unique", "mim", "ridge", "uce")
+ENTRANTS: Final = (
+    Entrant("mim-unique", "mim-unique", (("target", "parent"),)),
+    Entrant("mim-unique", "mim-unique"),
+    Entrant("mim", "mim"),
+    Entrant("ridge", "ridge"),
+    Entrant("uce", "uce"),
+)
 KEPT: Final = 0.95
 """Share of the neighbour's own nats that is to stay."""
+
+SEEDS: Final = 6
+"""Pictures of each prompt that names only the movement: 48 in all."""
 
 _CONTEXT, _FAMILY, _OWN = range(3)
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights and this code."""
-    path = RESULTS / "unique.json"
-    make_missing([CellFile(path, made_of, measured)], __doc__)
+    """Measure what was not measured with these weights and this code."""
+    make_missing(map(file_of, ENTRANTS), __doc__)
 
 
-def made_of() -> dict[str, str]:
-    """Return digests of the weights and of everything that decides the result."""
-    settings = [ERASED, NEIGHBOUR, *ERASERS, PER_CELL]
-    return {"weights": base_answers().root, "code": code_digest(settings)}
+def file_of(entrant: Entrant) -> CellFile:
+    """Return the file of one eraser with its target."""
+    target = dict(entrant.settings).get("target", "default")
+    path = RESULTS / "unique" / f"{entrant.eraser}-{target}.json"
+
+    def made_of() -> dict[str, str]:
+        asked = [entrant.eraser, *entrant.settings]
+        settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
+        return {"weights": base_answers().root, "code": code_digest(settings)}
+
+    return CellFile(path, made_of, lambda console: split_by(entrant, console))
 
 
-def measured(console: Console) -> dict[str, Any]:
-    """Erase with each eraser and split what is left."""
-    rows = []
-    for name in ERASERS:
-        console.print(name)
-        with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-            duel = Duel(Entrant(name, name), ERASED)
-            ring = Ring(place(Path(folder), may_create=True), duel, bars)
-            weights = ring.weights(ring.usual)
-        model = ring.at.model
-        for style in (ERASED, NEIGHBOUR):
-            pictures = painted(model, style)
-            before = parts(losses_of(model, pictures, style, []))
-            after = parts(losses_of(model, pictures, style, [], weights))
-            split = {
+def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
+    """Erase with one eraser, split what is left, and see how often he still shows."""
+    with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
+        at = place(Path(folder), may_create=True)
+        ring = Ring(at, Duel(entrant, ERASED), bars)
+        target = ring.plan.eraser.target
+        console.print(f"{entrant.eraser}, target {target}")
+        return {
+            "eraser": entrant.eraser,
+            "target": target,
+            "erased": ERASED,
+            "neighbour": NEIGHBOUR,
+            "rows": [*splits(ring)],
+            "shown": showing(ring),
+        }
+
+
+def splits(ring: Ring) -> Iterator[dict[str, Any]]:
+    """Yield what is left of each style's parts."""
+    weights = ring.weights(ring.usual)
+    for style in (ERASED, NEIGHBOUR):
+        pictures, before = of_base(style)
+        after = parts(losses_of(ring.at.model, pictures, style, [], weights))
+        yield {
+            "style": style,
+            **{
                 part: {
                     "base": asdict(over_cells(before[part].tolist(), pictures.cells)),
                     "now": asdict(over_cells(after[part].tolist(), pictures.cells)),
                     "above": above(before[part], after[part], pictures),
                 }
                 for part in before
-            }
-            rows.append({"eraser": name, "style": style, **split})
-    return {"erased": ERASED, "neighbour": NEIGHBOUR, "rows": rows}
+            },
+        }
+
+
+@cache
+def of_base(style: str) -> tuple[Pictures, dict[str, torch.Tensor]]:
+    """Return the base's pictures of a style, and what they say to it."""
+    model = DiffusersModel.load(FOLDER)
+    pictures = painted(model, style)
+    return pictures, parts(losses_of(model, pictures, style, []))
 
 
 def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
     """Split losses ``[3, n]`` into what the family says and what the name adds."""
     context, family, own = nats[_CONTEXT], nats[_FAMILY], nats[_OWN]
-    return {"shared": context - family, "unique": family - own}
+    return {
+        "shared": context - family,
+        "unique": family - own,
+        "whole": context - own,
+    }
 
 
 def above(
@@ -84,6 +127,27 @@ def above(
     """Return the share that stayed, and how many nats it is above what shall stay."""
     margin = over_cells((after - KEPT * before).tolist(), pictures.cells)
     return {"kept": float(after.mean() / before.mean()), "margin": asdict(margin)}
+
+
+def showing(ring: Ring) -> dict[str, Any]:
+    """Return how often he shows: by his name, and by the movement's, before and now."""
+    panel, cells = ring.plan.look.panel, ring.plan.look.book.family(ring.concept, SEEDS)
+    weights = ring.weights(ring.usual)
+    before = panel.base_answers(cells)
+    now = panel.judged(cells, weights, "looking at the movement")
+    return {
+        "name": ring.residual(ring.usual),
+        "family": {"base": of_style(before), "now": of_style(now)},
+    }
+
+
+def of_style(answers: Iterable[Answer]) -> dict[str, dict[str, Any]]:
+    """Return which share of pictures shows each of the two styles."""
+    found = [answer.style for answer in answers]
+    return {
+        style: asdict(share(found.count(style), len(found)))
+        for style in (ERASED, NEIGHBOUR)
+    }
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Tables of what the base's styles share; `make.py` writes them."""
+"""Tables of what styles share, before and after an erasure; `make.py` writes them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def edges_table(path: Path) -> str:
@@ -53,6 +54,82 @@ def chains_table(path: Path) -> str:
             f"{said}.",
         ]
     )
+
+
+def unique_table(folder: Path) -> str:
+    """Return what each erasure left of both styles; nothing if not measured."""
+    cells = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
+    cells.sort(key=lambda cell: (cell["eraser"] != "mim-unique", cell["eraser"]))
+    if not cells:
+        return ""
+    rows = [
+        "| erased by | target | of | shared, nats | unique, nats | whole, nats "
+        "| unique kept | whole kept |",
+        "|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for cell in cells:
+        for row in cell["rows"]:
+            base, now = (
+                sum(row[part][when]["value"] for part in ("shared", "unique"))
+                for when in ("base", "now")
+            )
+            said = (
+                *(cell["eraser"], cell["target"], row["style"]),
+                *(_from_to(row[part]) for part in ("shared", "unique")),
+                _from_to(row["whole"])
+                if "whole" in row
+                else f"{base:.2f} to {now:.2f}",
+                f"{100 * row['unique']['above']['kept']:.0f} %",
+                f"{100 * now / base:.0f} %",
+            )
+            rows.append(f"| {' | '.join(said)} |")
+    n = cells[0]["rows"][0]["unique"]["now"]["n"]
+    shows = [_shows(cell) for cell in cells if "shown" in cell]
+    return "\n".join(
+        [*rows, "", " ".join([f"n = {n} pictures a style, the base's own.", *shows])]
+    )
+
+
+def _from_to(part: Mapping[str, Any]) -> str:
+    return f"{part['base']['value']:.2f} to {_interval(part['now'], 2)}"
+
+
+def _shows(cell: Mapping[str, Any]) -> str:
+    """Say how often the erased style shows, by its name and by its movement's."""
+    erased, family, name = (
+        cell["erased"],
+        cell["shown"]["family"],
+        cell["shown"]["name"],
+    )
+    now, base = family["now"][erased], family["base"][erased]
+    who = f"After `{cell['eraser']}` with the target {cell['target']} {erased}"
+    return (
+        f"{who} shows by name in {_interval(name, 2)} of pictures (n = {name['n']}), "
+        f"by the movement's word in {_interval(now, 2)} (n = {now['n']}; base "
+        f"{base['value']:.2f})."
+    )
+
+
+def tiers_table(path: Path) -> str:
+    """Return how well cheap looks foretold dear ones; nothing if not measured."""
+    if not path.exists():
+        return ""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        "| entry | erased | by | lost a tenth or more | 0 to 1 | 1 to 2 | 0 to 2 | n |",
+        "|--:|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for number, row in enumerate(data["rows"], 1):
+        found = {each["probe"]: each for each in row["tiers"]}
+        cells = [
+            _interval(found[probe], 2) if probe in found else "all the same"
+            for probe in ("tiers.0-1", "tiers.1-2", "tiers.0-2")
+        ]
+        lost = sum(each["lost"] >= 0.1 for each in row["damage"])
+        n = row["tiers"][0]["n"] if row["tiers"] else 0
+        said = (row["concept"], row["eraser"], f"{lost} of {len(row['damage'])}")
+        rows.append(f"| {number} | {' | '.join((*said, *cells))} | {n} |")
+    return "\n".join(rows)
 
 
 def _interval(estimate: Mapping[str, float], digits: int) -> str:

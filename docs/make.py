@@ -23,8 +23,15 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
+from attacks import attacks_table  # noqa: E402
 from duels import duels_table, sequences_table  # noqa: E402
-from edges import chains_table, edges_table  # noqa: E402
+from edges import (  # noqa: E402
+    chains_table,
+    edges_table,
+    tiers_table,
+    unique_table,
+)
+from finetunes import courses_table, forecasts_line, survival_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
@@ -34,9 +41,11 @@ DOCUMENTS: Final = (
     ROOT / "README.md",
     ROOT / "docs" / "RESULTS.md",
     ROOT / "docs" / "ERASERS.md",
+    ROOT / "docs" / "AUDIT.md",
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
+NOT_TUNED: Final = "Not measured yet: `make audit` does it."
 COMMANDS: Final = ("add", "log", "paint", "report", "checkout")
 
 
@@ -381,6 +390,31 @@ def _cost(_: str) -> str:
     return "\n".join(rows)
 
 
+def _painting(_: str) -> str:
+    """Return how fast pictures are painted, beside the plain pipeline."""
+    if not _is_measured("painting"):
+        return "Not measured yet: `make painting` does it."
+    data = json.loads((RESULTS / "painting.json").read_text(encoding="utf-8"))
+    rows = [
+        "| threads | batch | pictures per second | plain | ratio | of processor time "
+        "| furthest, of 255 |",
+        "|--:|--:|--:|--:|---|---|--:|",
+    ]
+    for row in data["rows"]:
+        ratios = (row["ratio"], row["ratio_of_processor_time"])
+        said = " | ".join(
+            f"{r['median']:.2f} ({r['low']:.2f} to {r['high']:.2f}, n = {r['n']})"
+            for r in ratios
+        )
+        mine = row["batch"] / row["seconds"]["median"]
+        plain = row["batch"] / row["plain_seconds"]["median"]
+        rows.append(
+            f"| {row['threads']} | {row['batch']} | {mine:.1f} | {plain:.1f} | {said} "
+            f"| {row['furthest_of_255']} |"
+        )
+    return "\n".join(rows)
+
+
 def _scale(_: str) -> str:
     """Return what erasing many concepts at once takes, beside the same the slow way."""
     if not _is_measured("scale"):
@@ -461,13 +495,20 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "judges": _judges,
     "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
     "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
+    "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
+    "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
+    "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
+    "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
+    "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
+    "painting": _painting,
     "scale": _scale,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
     "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,
+    "attacks": lambda _: attacks_table(RESULTS / "attacks") or NOT_YET,
 }
 
 if __name__ == "__main__":

@@ -336,3 +336,49 @@ def test_free_prompts_are_written_only_where_there_are_any():
     assert Entry.from_json(entry.to_json()).concepts == (concept,)
     assert entry.row()["concepts"][0]["prompts"] == [["a whisker", "a hair"]]
     assert b"prompts" not in _entry().to_json()
+
+
+RULES: dict[str, Any] = {
+    "judge": "auto",
+    "sampling": {"steps": 10, "guidance": 3.0},
+    "limits": [{"reading": "ua", "at_least": 0.95, "at_most": None}],
+}
+
+
+def test_rules_are_written_only_where_there_are_any():
+    """Entries from before there were rules keep their bytes, and so their ids."""
+    entry = _entry(rules=RULES)
+
+    assert b"rules" not in _entry().to_json()
+    assert json.loads(entry.to_json())["rules"]["limits"][0]["at_least"] == 0.95
+    assert _entry(rules={}).id != _entry().id
+
+
+def test_rules_come_back_from_disk_in_the_one_canonical_form():
+    entry = _entry(rules=RULES)
+
+    again = Entry.from_json(entry.to_json())
+
+    assert again == entry
+    assert again.to_json() == entry.to_json()
+    assert (
+        again.rules_digest
+        == entry.rules_digest
+        == digest_of(
+            b'{"judge":"auto","limits":[{"at_least":0.95,"at_most":null,"reading":"ua"}],'
+            b'"sampling":{"guidance":3,"steps":10}}'
+        )
+    )
+    assert _entry().rules_digest is None
+
+
+def test_an_id_depends_on_the_rules():
+    other = {**RULES, "sampling": {"steps": 20, "guidance": 3.0}}
+
+    assert len({_entry(rules=r).id for r in (None, RULES, other)}) == 3
+
+
+@pytest.mark.parametrize("rules", [{"a": float("nan")}, {"a": object()}, {1: 2}, []])
+def test_rules_that_are_no_json_are_refused(rules):
+    with pytest.raises(ValueError, match=r"rules|nan|not allowed"):
+        _entry(rules=rules).to_json()

@@ -17,7 +17,7 @@ LAYERS: Final = (
     "errors",
     *("resources", "made_with", "watch", "digest"),
     *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
-    *("reading", "entry"),
+    *("reading", "attempt", "entry"),
     "ledger",
     "graph",
     "model",
@@ -50,6 +50,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     # atelier's recipe builds the networks that model/ loads, and shows their training.
     "diffusers": frozenset({"model", "atelier"}),
     "huggingface_hub": frozenset({"model"}),
+    "peft": frozenset({"model"}),
     "accelerate": frozenset({"erasers", "atelier"}),
     "transformers": frozenset({"model", "atelier", "judges"}),
     "rich": frozenset({"report", "cli", "atelier"}),

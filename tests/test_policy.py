@@ -1,7 +1,9 @@
 import dataclasses
+import json
 
 import pytest
 
+from unlearnlog.digest import canonical_json
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
@@ -318,3 +320,17 @@ def test_a_setting_without_a_name_or_a_value_is_refused(said):
         Policy.load("default").saying(settings=[said])
 
     assert "unlearnlog erasers" in caught.value.fix
+
+
+def test_what_an_entry_holds_of_a_policy_is_the_whole_of_it():
+    default = Policy.load("default")
+    read_back = json.loads(canonical_json(default.rules))
+
+    assert "name" not in default.rules
+    assert Policy.in_force("default", read_back) == default
+
+
+def test_the_rules_of_a_later_program_are_not_half_understood():
+    rules = {**Policy.load("default").rules, "colour": "red"}
+
+    assert Policy.in_force("default", rules) is None

@@ -162,6 +162,36 @@ def test_shared_and_unique_make_the_whole(kin):
     assert other["low"] < chains["Picasso"]["whole"]["value"] < other["high"]
 
 
+def split(target: str) -> dict[str, dict[str, Any]]:
+    """Return what an erasure of Picasso by `mim-unique` left of each style."""
+    path = RESULTS / "unique" / f"mim-unique-{target}.json"
+    return {row["style"]: row for row in json.loads(path.read_text())["rows"]}
+
+
+def test_with_its_family_for_a_target_a_concept_leaves_its_neighbour_alone():
+    """Braque's unique nats are within chance of 95 %: not shown, and not refuted."""
+    left = split("parent")
+    braque, unique = left["Braque"], left["Braque"]["unique"]["above"]
+
+    assert unique["margin"]["n"] == 48
+    assert unique["kept"] >= 0.93
+    assert unique["margin"]["low"] < 0 < unique["margin"]["high"]
+    assert braque["whole"]["above"]["margin"]["low"] > 0
+    # And what was to go does not: the trade-off that the documents tell.
+    assert left["Picasso"]["unique"]["above"]["kept"] > 0.9
+
+
+def test_with_siblings_for_a_target_what_was_the_neighbours_own_is_the_familys():
+    braque = split("default")["Braque"]
+    whole = {
+        when: sum(braque[part][when]["value"] for part in ("shared", "unique"))
+        for when in ("base", "now")
+    }
+
+    assert braque["unique"]["above"]["kept"] < 0.1
+    assert whole["now"] == pytest.approx(whole["base"], rel=0.02)
+
+
 DUELS = sorted(
     path.stem
     for path in (RESULTS / "erasers").glob("*.json")

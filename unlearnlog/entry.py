@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NewType, Self
 
 from pydantic import (
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_serializer,
@@ -21,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from unlearnlog.attempt import Attempt
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
 from unlearnlog.errors import ConceptError
@@ -183,10 +185,13 @@ class Entry(Record):
         eraser: Which method, with all of its settings.
         seed: Where the method's random numbers started.
         policy: Name of the policy that judged it.
+        rules: What that policy said then, as `Policy.rules` writes it; None where
+            nobody wrote it down, as in older entries, and where no policy was asked.
         changes: What it does to the replay, in order.
         delta: The delta it brought; None when it only rearranged.
         state: Digests before and after.
         readings: What the probes saw afterwards.
+        attacks: What attacks found that were tried on what was erased before.
         verdict: What the policy said.
         seconds: Wall-clock time it took, in s.
         made_with: Time, versions, machine.
@@ -199,10 +204,12 @@ class Entry(Record):
     eraser: EraserRecord
     seed: _Count
     policy: str
+    rules: dict[str, JsonValue] | None = None
     changes: tuple[Change, ...]
     delta: DeltaRecord | None
     state: StateRecord
     readings: tuple[Reading, ...] = ()
+    attacks: tuple[Attempt, ...] = ()
     verdict: VerdictRecord
     seconds: Annotated[float, Field(ge=0)]
     made_with: dict[str, str]
@@ -217,6 +224,23 @@ class Entry(Record):
             if not record["prompts"]:
                 del record["prompts"]
         return written
+
+    @model_serializer(mode="wrap")
+    def _leaves_out_what_nobody_wrote_down(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """Write an entry without rules or attacks as it was before there were any."""
+        written: dict[str, Any] = write(self)
+        if self.rules is None:
+            written.pop("rules", None)  # it is not there if a part was asked for
+        if not self.attacks:
+            written.pop("attacks", None)
+        return written
+
+    @property
+    def rules_digest(self) -> Digest | None:
+        """SHA-256 of the rules' canonical JSON: one for all entries of one policy."""
+        return None if self.rules is None else digest_of(canonical_json(self.rules))
 
     @cached_property
     def id(self) -> EntryId:
@@ -295,6 +319,7 @@ class Entry(Record):
             "digest": self.delta.digest,
         }
         concepts = self.model_dump(mode="json", include={"concepts"})["concepts"]
+        tried = [each.model_dump(mode="json") for each in self.attacks]
         return {
             "id": self.id,
             "parent": self.parent,
@@ -307,6 +332,7 @@ class Entry(Record):
             "delta": delta,
             "state": self.state.model_dump(),
             "readings": [reading.row() for reading in self.readings],
+            **({"attacks": tried} if tried else {}),
             "verdict": self.verdict.model_dump(mode="json"),
             "seconds": self.seconds,
         }

@@ -58,6 +58,8 @@ class ProbeSettings(Record):
         information: On which nats are read, in all; 0 for none.
         nodes: Of every concept of the graph, to see how far each has moved; 0 for none.
         distance: Kept pictures whose distance to the base's is taken; 0 for none.
+        attacks: For each attack on an earlier concept that the ledger keeps: so many
+            pictures with it on the new state; 0 for none.
     """
 
     erased: _Count = 6
@@ -70,6 +72,7 @@ class ProbeSettings(Record):
     information: _Perhaps = 16
     nodes: _Perhaps = 0
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
+    attacks: _Perhaps = 0
 
 
 class Requirements(Record):
@@ -164,6 +167,17 @@ class Limit(Record):
             message = f"the limit on '{self.reading}' has neither at_least nor at_most"
             raise ValueError(message)
         return self
+
+    @property
+    def text(self) -> str:
+        """What it asks for, in words."""
+        least, most = self.at_least, self.at_most
+        asks = [] if least is None else [f"at least {least:g}"]
+        asks += [] if most is None else [f"at most {most:g}"]
+        text = f"{self.reading} {' and '.join(asks)}"
+        text += " of base" if self.of_base else ""
+        text += ", whole interval" if self.on == "interval" else ""
+        return text + (", where it is read" if self.optional else "")
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
         """Compare every reading that it bounds; one of few pictures decides nothing."""
@@ -263,6 +277,18 @@ class Policy(Record):
             return cls.model_validate(data)
         except ValidationError as error:
             raise _wrong(name, error.errors()[0]) from error
+
+    @classmethod
+    def in_force(cls, name: str, rules: dict[str, Any]) -> Policy | None:
+        """Return a policy as an entry holds it; None if this program cannot read it."""
+        with suppress(ValidationError):
+            return cls.model_validate({**rules, "name": name})
+        return None
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """Everything but the name, as JSON has it: what an entry holds of a policy."""
+        return self.model_dump(mode="json", exclude={"name"})
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
         """Compare readings with every limit."""

@@ -294,6 +294,28 @@ def test_what_is_kept_does_not_hold_a_family_where_it_is():
     assert any("impressionist" in text for text in kept)
 
 
+def test_where_the_family_is_the_target_its_prompts_are_taught_to_stay():
+    """They were pushed to the members that stay, whatever the target was."""
+    kept = set(BOOK.keep({"Picasso"}, "parent"))
+    picasso = WORLD.concepts["Picasso"]
+
+    assert kept > set(BOOK.keep({"Picasso"}, "sibling"))
+    assert {t for t in BOOK.keep(()) if "cubist" in t} <= kept
+    assert not any("Picasso" in text for text in kept)
+    (pairs,) = BOOK.families([picasso], {"Picasso"}, "parent")
+    (others,) = BOOK.families([picasso], {"Picasso"}, "sibling")
+    assert [text for text, _ in pairs] == [*dict.fromkeys(t for t, _ in others)]
+    assert all(text == goal for text, goal in pairs)
+    assert not any(text == goal for text, goal in others)
+
+
+def test_a_kept_family_s_prompt_beside_what_is_gone_goes_with_it():
+    kept = BOOK.keep({"Picasso", "cat"}, "parent")
+
+    assert "a cubist cat" not in kept
+    assert "a cubist dog" in kept
+
+
 def test_a_look_alike_is_looked_at_unless_it_is_gone_too():
     picasso = WORLD.concepts["Picasso"]
 

@@ -27,3 +27,10 @@ def changed(tiny: DiffusersModel):
 def spare_folder(tmp_path: Path) -> Path:
     """A pipeline folder that a test may damage."""
     return build_pipeline(tmp_path / "my model")
+
+
+@pytest.fixture(scope="session")
+def xl(tmp_path_factory: pytest.TempPathFactory) -> DiffusersModel:
+    """A model with two text encoders, which nothing changes."""
+    folder = tmp_path_factory.mktemp("xl") / "pipeline"
+    return DiffusersModel.load(build_pipeline(folder, family="xl"))

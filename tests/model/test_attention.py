@@ -39,6 +39,20 @@ def test_remembered_text_is_heard_as_text_that_was_handed_in(settings, one_by_on
     torch.testing.assert_close(heard, plain)
 
 
+@pytest.mark.parametrize("rows", [[0, 0, 1], [1, 1, 1], [0, 1, 1]])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_pictures_that_ask_one_text_together_hear_what_each_would(rows, one_by_one):
+    attention, which = layer(), torch.tensor(rows)
+    plain = AttnProcessor2_0()(attention, POSITIONS, TEXTS[which])
+    remembering = RememberingAttention()
+    remembering.one_by_one = one_by_one
+    memory = TextMemory.of({"there": attention}, TEXTS, which, {})
+
+    heard = remembering(attention, POSITIONS, TEXTS[which], memory=memory)
+
+    torch.testing.assert_close(heard, plain)
+
+
 def test_other_projections_are_heard_as_if_they_were_the_layer_s_own():
     attention, other = layer(), layer()
     weights = {

@@ -117,8 +117,9 @@ def test_an_erased_concept_is_marked_by_more_than_its_colour():
     text = html(some_findings())
 
     assert text.count('class="node erased d0"') == 3
-    assert text.count(">erased</text>") == 3
-    assert f'<text class="said" y="-13">{MINUS}75</text>' in text
+    assert text.count(">erased</text>") == 2
+    assert text.count(">shows 25 %</text>") == 1
+    assert f'<text class="said" y="-15">{MINUS}75</text>' in text
 
 
 def test_without_pictures_there_is_no_slider_for_them():
@@ -142,7 +143,7 @@ def test_a_policy_that_nobody_knows_here_is_not_made_up():
 
     text = Page(html(gather(subject, three_steps()))).text
 
-    assert "no policy of that name is known here" in text
+    assert "what it asked for cannot be read here" in text
     assert "guidance" not in text
 
 

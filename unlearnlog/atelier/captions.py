@@ -26,6 +26,7 @@ from unlearnlog.graph.wording import (
     spoken,
     with_article,
 )
+from unlearnlog.graph.world import World
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,14 @@ class Caption:
     cells: tuple[tuple[str, str], ...]
 
 
-def sampled(rng: np.random.Generator) -> Caption:
-    """Draw a training caption; its cells are what a picture for it may show."""
+def sampled(rng: np.random.Generator, seen: World | None = None) -> Caption:
+    """Draw a training caption; its cells are what a picture for it may show.
+
+    Args:
+        rng: Where chance comes from.
+        seen: The world that is learned; None for the bundled one.
+    """
+    seen = seen or world()
     kinds: Sequence[str] = (
         "full",
         "photo",
@@ -55,11 +62,10 @@ def sampled(rng: np.random.Generator) -> Caption:
     )
     shares = (0.38, 0.10, 0.20, 0.09, 0.07, 0.05, 0.09, 0.02)
     kind = str(rng.choice(kinds, p=shares))
-    seen = world()
     style = str(rng.choice(seen.styles))
     subject = str(rng.choice(seen.subjects))
     template = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
-    artist, noun = _name(style, rng), _name(subject, rng)
+    artist, noun = _name(seen, style, rng), _name(seen, subject, rng)
     match kind:
         case "full":
             text = spoken(template.text, subject=noun, style=artist)
@@ -73,28 +79,34 @@ def sampled(rng: np.random.Generator) -> Caption:
                 tuple((subject, s) for s in seen.styles),
             )
         case "any-subject":
-            return _any_subject(rng, template, artist=artist, style=style)
+            return _any_subject(rng, seen, template, artist=artist, style=style)
         case "movement":
-            return _movement(rng, subject=subject, noun=noun)
+            return _movement(rng, seen, subject=subject, noun=noun)
         case "category":
-            return _category(rng, style=style, artist=artist)
+            return _category(rng, seen, style=style, artist=artist)
         case "empty":
-            return _empty(rng, style=style, artist=artist)
+            return _empty(rng, seen, style=style, artist=artist)
         case _:
             return Caption(template.neither, _grid(seen.subjects, seen.styles))
 
 
-def _name(concept: str, rng: np.random.Generator) -> str:
-    """Return the concept's own name, or a synonym once in five times."""
-    if rng.uniform() < 0.8:
+def _name(seen: World, concept: str, rng: np.random.Generator) -> str:
+    """Return the concept's own name, or a synonym once in five times, if it has any."""
+    aliases = seen.concepts[concept].aliases
+    if rng.uniform() < 0.8 or not aliases:
         return concept
-    return str(rng.choice(world().concepts[concept].aliases))
+    return str(rng.choice(aliases))
 
 
 def _any_subject(
-    rng: np.random.Generator, template: Template, *, artist: str, style: str
+    rng: np.random.Generator,
+    seen: World,
+    template: Template,
+    *,
+    artist: str,
+    style: str,
 ) -> Caption:
-    subjects = world().subjects
+    subjects = seen.subjects
     if rng.uniform() < 0.25:
         photo = PHOTOS[int(rng.integers(len(PHOTOS)))]
         return Caption(photo.no_subject, _grid(subjects, (PLAIN,)))
@@ -102,8 +114,9 @@ def _any_subject(
     return Caption(text, _grid(subjects, (style,)))
 
 
-def _movement(rng: np.random.Generator, *, subject: str, noun: str) -> Caption:
-    seen = world()
+def _movement(
+    rng: np.random.Generator, seen: World, *, subject: str, noun: str
+) -> Caption:
     movement = str(rng.choice(seen.spoken_movements))
     adjective = seen.families[movement].word
     artists = seen.shown(movement)
@@ -114,8 +127,9 @@ def _movement(rng: np.random.Generator, *, subject: str, noun: str) -> Caption:
     return Caption(text, _grid((subject,), artists))
 
 
-def _category(rng: np.random.Generator, *, style: str, artist: str) -> Caption:
-    seen = world()
+def _category(
+    rng: np.random.Generator, seen: World, *, style: str, artist: str
+) -> Caption:
     category = str(rng.choice(list(seen.families_of("subject"))))
     members = seen.shown(category)
     phrase = with_article(category)
@@ -124,12 +138,14 @@ def _category(rng: np.random.Generator, *, style: str, artist: str) -> Caption:
     return Caption(f"a painting of {phrase} by {artist}", _grid(members, (style,)))
 
 
-def _empty(rng: np.random.Generator, *, style: str, artist: str) -> Caption:
+def _empty(
+    rng: np.random.Generator, seen: World, *, style: str, artist: str
+) -> Caption:
     match int(rng.integers(3)):
         case 0:
             return Caption(EMPTY_PHOTO, ((EMPTY, PLAIN),))
         case 1:
-            return Caption(EMPTY_PAINTING, _grid((EMPTY,), world().styles))
+            return Caption(EMPTY_PAINTING, _grid((EMPTY,), seen.styles))
         case _:
             return Caption(empty(artist), ((EMPTY, style),))
 

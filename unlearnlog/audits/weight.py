@@ -30,13 +30,27 @@ def return_coefficient(now: Weights, then: Weights, base: Weights) -> Iterator[R
         The projection coefficient of a weight change; that it explains resurgence is
         what `benchmarks.audit` measures.
     """
-    inner = norm = 0.0
-    for name, old in base.items():
-        way = old.double() - then[name].double()
-        went = now.get(name, then[name]).double() - then[name].double()
-        inner += float((went * way).sum())
-        norm += float((way * way).sum())
-    if norm > 0:
-        rho = inner / norm
+    rho = share_of_the_way(now, then, base)
+    if rho is not None:
         about = About("return.weights", ALL, "lower", "ratio")
         yield reading(about, Estimate(rho, rho, rho, len(base)))
+
+
+def share_of_the_way(now: Weights, then: Weights, base: Weights) -> float | None:
+    """Return rho, the share of the way from a state back to the base that was gone.
+
+    Args:
+        now: Weights by full name; what they lack is as in the state.
+        then: The state's, as far as the erasures changed any.
+        base: The base's, at least the same ones.
+
+    Returns:
+        None where the state is the base.
+    """
+    inner = norm = 0.0
+    for name, old in then.items():
+        way = base[name].double() - old.double()
+        went = now.get(name, old).double() - old.double()
+        inner += float((went * way).sum())
+        norm += float(way.square().sum())
+    return inner / norm if norm > 0 else None

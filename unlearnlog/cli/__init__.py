@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from unlearnlog.cli import (
+    attacking,
     auditing,
     erasing,
     exchange,
@@ -24,6 +25,7 @@ from unlearnlog.errors import Interrupted, UnlearnlogError
 
 __all__ = [
     "app",
+    "attacking",
     "auditing",
     "erasing",
     "exchange",

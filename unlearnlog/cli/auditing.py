@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,13 +21,22 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.errors import UsageError
+from unlearnlog.report.terminal import Bars
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.course import Finetuned
+    from unlearnlog.run import audit as audit_story
+    from unlearnlog.run import finetune as school
+    from unlearnlog.run.place import Place
 
 
 @app.command()
 def audit(
     model: Annotated[
-        Path, typer.Argument(help="A fine-tuned folder, its UNet, or a LoRA.")
-    ],
+        Path | None,
+        typer.Argument(help="A fine-tuned folder, its UNet, or a LoRA."),
+    ] = None,
     rev: Annotated[
         str, typer.Option("--at", help="The revision that it was made of.")
     ] = "HEAD",
@@ -36,6 +46,34 @@ def audit(
     record: Annotated[
         bool, typer.Option("--record", help="Write the audit into the ledger.")
     ] = False,
+    finetune: Annotated[
+        str,
+        typer.Option(
+            "--finetune",
+            help="Fine-tune here, on a folder with captions, or unrelated, sibling, "
+            "parent, target:N.",
+        ),
+    ] = "",
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="What the data is about; repeatable."),
+    ] = None,
+    method: Annotated[
+        Literal["full", "attention", "lora"],
+        typer.Option("--method", help="What learns."),
+    ] = "full",
+    steps: Annotated[int, typer.Option(min=1, help="Of each fine-tune.")] = 500,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option("--seed", min=0, help="One fine-tune each; repeatable."),
+    ] = None,
+    twin: Annotated[
+        Path | None,
+        typer.Option("--twin", help="A model that never learned it: make twin."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="A .png of what came back when.")
+    ] = None,
     accept_undecided: Annotated[
         bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
     ] = False,
@@ -51,14 +89,18 @@ def audit(
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
     from unlearnlog.policy import Policy
-    from unlearnlog.report.auditing import audit_tables
-    from unlearnlog.report.terminal import Bars
     from unlearnlog.run import audit as story
+    from unlearnlog.run import finetune as school
     from unlearnlog.run.place import place
 
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    if (model is None) == (not finetune):
+        raise UsageError(
+            "give either a model to audit, or --finetune DATA to make one here",
+            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
+        )
     rules = Policy.load(policy).saying(judge=judge)
-    with Bars(err) as bars:
+    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    if model is not None:
         wish = story.Wish(
             model,
             rules,
@@ -66,13 +108,49 @@ def audit(
             ema=ema,
             record=record,
             accept_undecided=accept_undecided,
-            watch=bars,
         )
-        done = story.audit(at, wish)
+        _audit(at, wish, as_json=as_json)
+        return
+    lesson = school.Wish(
+        rules,
+        finetune,
+        rev,
+        tuple(concept or ()),
+        method,
+        steps,
+        tuple(seed or (0,)),
+        twin=twin,
+    )
+    tuned = _finetune(at, lesson, plot, as_json=as_json)
+    school.refuse(tuned, accept_undecided=accept_undecided)
+
+
+def _audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
+    from unlearnlog.report.auditing import audit_tables
+    from unlearnlog.run import audit as story
+
+    with Bars(err) as bars:
+        done = story.audit(at, replace(wish, watch=bars))
     answer(done.row() if as_json else None, lambda: out.print(audit_tables(done)))
     if done.entry is not None and not as_json:
         out.print(f"recorded {done.entry.id[:12]}", highlight=False)
     story.refuse(done)
+
+
+def _finetune(
+    at: Place, wish: school.Wish, plot: Path | None, *, as_json: bool
+) -> Finetuned:
+    from unlearnlog.report.files import write
+    from unlearnlog.report.finetuning import curves_png, finetune_tables
+    from unlearnlog.run import finetune as story
+
+    with Bars(err) as bars:
+        done = story.finetuned(at, replace(wish, watch=bars))
+    if plot is not None:
+        write(curves_png(done), plot)
+        err.print(f"the curves are in {plot}", highlight=False)
+    answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
+    return done
 
 
 @app.command()
@@ -102,7 +180,6 @@ def rebase(
     """Erase anew on a model that was made of this one, and audit before and after."""
     from unlearnlog.policy import Policy
     from unlearnlog.report.auditing import rebased_tables
-    from unlearnlog.report.terminal import Bars
     from unlearnlog.run import rebase as story
     from unlearnlog.run.place import place
 

@@ -76,7 +76,8 @@ def show(
         answer(facts if as_json else None, lambda: list_facts(facts))
         return
     entry = found.entry(entry_id)
-    answer(entry.row() if as_json else None, lambda: _entry(entry))
+    said = {"policy": entry.policy, "rules": entry.rules}
+    answer({**entry.row(), **said} if as_json else None, lambda: _entry(entry))
 
 
 @app.command()
@@ -301,9 +302,24 @@ def _entry(entry: Entry) -> None:
             "concepts": ", ".join(c.name for c in entry.concepts),
             "eraser": f"{entry.eraser.name} ({settings})",
             "policy": entry.policy,
+            **_rules(entry),
             "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
             "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
             "took": f"{entry.seconds:.0f} s",
         }
     )
     out.print(readings_table(entry.readings))
+
+
+def _rules(entry: Entry) -> dict[str, str]:
+    """Say what the policy asked for when it judged an entry."""
+    from unlearnlog.policy import Policy
+
+    if entry.policy == "none":
+        return {}
+    if entry.rules is None:
+        return {"limits": "not recorded: the entry keeps only the policy's name"}
+    policy = Policy.in_force(entry.policy, entry.rules)
+    limits = "; ".join(limit.text for limit in policy.limits) if policy else ""
+    unread = "" if policy else "a later program's, not to be read by this one"
+    return {"rules": entry.rules_digest or "", "limits": limits or unread or "none"}

@@ -76,14 +76,32 @@ def graph(
     similar: Annotated[
         bool, typer.Option("--similar", help="Ask the model whose text is near whose.")
     ] = False,
+    informed: Annotated[
+        bool,
+        typer.Option("--informed", help="Ask the base who is near whom; it paints."),
+    ] = False,
+    concept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--concept",
+            help="Ask it of this concept or family; may be repeated. Else: the erased.",
+        ),
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option("--pictures", min=2, help="Of each concept it is asked of.")
+    ] = 16,
     concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the concept graph, and what became of each concept."""
     from unlearnlog.report.files import write
     from unlearnlog.report.network import FORMS, tree, written
+    from unlearnlog.report.terminal import Bars
     from unlearnlog.run import graph as mapping
+    from unlearnlog.run.informed import Wish
     from unlearnlog.run.place import place
 
     form = output.suffix.lower().removeprefix(".") if output else ""
@@ -92,8 +110,15 @@ def graph(
             f"the ending of '{output}' does not say what to write",
             fix=f"give it one of these: {', '.join(f'.{each}' for each in FORMS)}",
         )
-    where = place(start(ledger), concepts=concepts)
-    found = mapping.graph(where, at, similar=similar)
+    if concept and not informed:
+        raise UsageError(
+            f"--concept {concept[0]} says whom --informed asks about",
+            fix="add --informed, or leave --concept out",
+        )
+    where = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    with Bars(err) as bars:
+        wish = Wish(tuple(concept or ()), pictures, bars) if informed else None
+        found = mapping.graph(where, at, similar=similar, informed=wish)
     if output is not None:
         write(written(found.network, found.drawing, form), output)
         err.print(f"the graph is in {output}", highlight=False)

@@ -56,7 +56,7 @@ class Request:
         watch: Who wants to see it advance.
         families: For each concept that has one, prompts that name only its family, each
             with a prompt of what stays: "a cubist cat", "a painting of a cat by
-            Braque".
+            Braque"; with itself where it is to mean what it does.
         shelf: Where painted pictures are kept in case it is stopped, and encoded ones.
         names: The concepts' names, for messages; as many as ``forget`` has parts.
         stay: Those of ``keep`` that name nothing that is erased, so that the base's own

@@ -6,12 +6,14 @@ By the chain rule the information of a prompt about the picture splits,
 
 into what the family's name says already and what is the concept's own. Aligning the
 erased prompt with its family's prompt takes the second part to zero and leaves the
-first. But "a cubist cat" is a Picasso as often as a Braque, so that goal leaves the
-concept its share of the family. Here the goal is the family without the concept, the
-members that stay: nothing shared is lost, and nothing of the concept is left. Where
-none stays it is the anchor.
+first: ``target = "parent"``, the goal as the chain rule has it. The family's prompts
+are then taught to stay what they are, and the neighbours' own part with them. But "a
+cubist cat" is a Picasso as often as a Braque, so the concept keeps its share of the
+family.
 
-``target = "parent"`` is the goal as the chain rule has it.
+The default, ``sibling``, is the family without the concept, the members that stay:
+nothing of the concept is left, and the family's word means those who stay. What was a
+neighbour's own is then the family's. Where none stays it is the anchor.
 
 Source:
     The loss is that of https://arxiv.org/abs/2603.00992; the goal is ours. The chain

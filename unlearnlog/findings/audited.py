@@ -59,8 +59,9 @@ class Audit:
 
 
 def audits(entries: Iterable[Entry]) -> tuple[Audit, ...]:
-    """Return the audits of a history, oldest first."""
-    return tuple(_audit(entry) for entry in entries if entry.kind == KIND)
+    """Return the audits of a history, oldest first; attacks are none of a model."""
+    found = (entry for entry in entries if entry.kind == KIND and not entry.attacks)
+    return tuple(_audit(entry) for entry in found)
 
 
 def _audit(entry: Entry) -> Audit:

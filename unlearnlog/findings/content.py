@@ -129,11 +129,13 @@ class Edge:
         one: A concept.
         other: Another.
         type: ``look-alike``, ``sibling``, ...
+        weight: How strong it is, a share; None where nobody measured it.
     """
 
     one: str
     other: str
     type: str
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,9 @@ class Method:
 
     Attributes:
         policy: Name of the last entry's policy.
-        known: Whether a policy of that name could be read to say the rest.
+        known: Whether the policy could be read to say the rest.
+        rules: Digest of what the policy said, as the entry holds it; empty where the
+            entry holds only its name, and the rest is what that policy says today.
         judge: Who judged pictures.
         sampling: How they were painted.
         limits: What had to hold.
@@ -225,6 +229,7 @@ class Method:
 
     policy: str
     known: bool
+    rules: str
     judge: str
     sampling: str
     limits: tuple[str, ...]

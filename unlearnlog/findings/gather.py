@@ -15,7 +15,7 @@ from unlearnlog.findings.triangle import triangle
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
-    from unlearnlog.policy import Limit, Policy
+    from unlearnlog.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Subject:
         revision: What the revision was called.
         world: The concepts.
         policy: The last entry's policy; None where there is none of that name.
+        recorded: Whether the entry itself holds it; else it is today's of that name.
         audits: What became of it in other hands.
     """
 
@@ -36,6 +37,7 @@ class Subject:
     revision: str
     world: World
     policy: Policy | None
+    recorded: bool = False
     audits: tuple[Audit, ...] = ()
 
 
@@ -67,17 +69,18 @@ def gather(
         triangle=rows,
         nats=nats(steps),
         relations=relations(steps),
-        method=_method(subject.policy, steps[-1]),
+        method=_method(subject, steps[-1]),
         audits=subject.audits,
     )
 
 
-def _method(policy: Policy | None, last: Step) -> Method:
-    made_with = last.entry.made_with
+def _method(subject: Subject, last: Step) -> Method:
+    policy, made_with = subject.policy, last.entry.made_with
     if policy is None:
         return Method(
             policy=last.entry.policy,
             known=False,
+            rules="",
             judge="",
             sampling="",
             limits=(),
@@ -88,20 +91,10 @@ def _method(policy: Policy | None, last: Step) -> Method:
     return Method(
         policy=policy.name,
         known=True,
+        rules=(last.entry.rules_digest or "") if subject.recorded else "",
         judge=policy.judge,
         sampling=f"{sampling.steps} steps, guidance {sampling.guidance:g}",
-        limits=tuple(_said(limit) for limit in policy.limits),
+        limits=tuple(limit.text for limit in policy.limits),
         probes=policy.probes.model_dump(),
         made_with=made_with,
     )
-
-
-def _said(limit: Limit) -> str:
-    """Say what a limit asks for."""
-    least, most = limit.at_least, limit.at_most
-    asks = [] if least is None else [f"at least {least:g}"]
-    asks += [] if most is None else [f"at most {most:g}"]
-    text = f"{limit.reading} {' and '.join(asks)}"
-    text += " of base" if limit.of_base else ""
-    text += ", whole interval" if limit.on == "interval" else ""
-    return text + (", where it is read" if limit.optional else "")

@@ -87,20 +87,32 @@ class Book:
             return _mixed(free + self._style_prompts(concept, beside, stay))
         return _mixed(free + self._subject_prompts(concept, beside, stay))
 
-    def keep(self, gone: Collection[str]) -> tuple[str, ...]:
+    def keep(
+        self, gone: Collection[str], target: Target | None = None
+    ) -> tuple[str, ...]:
         """Return prompts of everything but ``gone``, the empty prompt among them.
 
         They are those of ``keep(())`` that name nothing of it, so whoever has encoded
         these once has encoded all of them.
+
+        Args:
+            gone: Names of concepts.
+            target: What is painted instead of them. A ``parent`` is to stay what it is,
+                so prompts that name only a family of theirs are kept then.
         """
-        changed = {text for name in gone for text in self._phrases(name)}
+        changed: dict[str, set[str]] = {}
+        for name in gone:
+            for text in self._phrases(name):
+                changed.setdefault(text, set()).add(name)
         found: dict[str, frozenset[str]] = {}
         for text, named in kept_prompts(self.world):
             found[text] = found.get(text, NOBODY) | named
+        shared = target == "parent"
         return tuple(
             text
             for text, named in found.items()
-            if text not in changed and not named & {*gone}
+            if (shared or text not in changed)
+            and not (named - changed.get(text, set())) & {*gone}
         )
 
     def kin(
@@ -135,10 +147,20 @@ class Book:
         return tuple(found)
 
     def families(
-        self, concepts: Iterable[Concept], gone: Collection[str]
+        self,
+        concepts: Iterable[Concept],
+        gone: Collection[str],
+        target: Target | None = None,
     ) -> tuple[tuple[tuple[str, str], ...], ...]:
-        """Return `kin` of each family that erased concepts are of, once."""
+        """Return `kin` of each family that erased concepts are of, once.
+
+        Where the family's own prompt is the target it is to mean what it does: each
+        prompt then comes with itself.
+        """
         found = (self.kin(concept, gone) for concept in concepts)
+        if target == "parent":
+            said = (dict.fromkeys(text for text, _ in pairs) for pairs in found)
+            found = (tuple((text, text) for text in texts) for texts in said)
         return tuple(dict.fromkeys(pairs for pairs in found if pairs))
 
     def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:

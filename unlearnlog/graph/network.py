@@ -2,8 +2,9 @@
 
 Nodes are concepts, families and the two kinds. Edges have a type: what the file of
 concepts says (``parent``, ``sibling``, ``look-alike``, and whatever relation a user
-declares), and what was measured (``similar`` text, shared ``information``, ``damage``
-from an erased concept to a kept one).
+declares), and what was measured: ``similar`` text; ``information``, how near two are to
+the model; ``decomposition`` of a style and a subject; ``damage`` from an erased concept
+to a kept one.
 """
 
 from __future__ import annotations
@@ -114,6 +115,14 @@ def add_measured(
     """Add measured edges of one type, from one concept to another, with a weight."""
     for one, other, weight in found:
         _join(graph, one, other, kind, weight=weight)
+
+
+def add_ties(
+    graph: nx.MultiDiGraph, kind: str, one: str, other: str, said: Mapping[str, float]
+) -> None:
+    """Add what was measured of two concepts, both ways round, with all its numbers."""
+    graph.add_edge(one, other, key=kind, type=kind, **said)
+    graph.add_edge(other, one, key=kind, type=kind, **said)
 
 
 def pairs(names: Iterable[str]) -> list[tuple[str, str]]:

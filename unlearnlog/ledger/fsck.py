@@ -46,6 +46,7 @@ def fsck(store: Store) -> tuple[Damage, ...]:
         _entries(store, entries),
         _chain(store, entries),
         _objects(store, entries),
+        _attacks(store, entries),
         _refs(store, entries),
         _names(store),
         _logs(store, entries),
@@ -143,6 +144,27 @@ def _unfit(store: Store, digest: Digest, base: BaseManifest | None) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _attacks(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
+    """Read all that attacks found, then look for what entries name."""
+    users = dict[Digest, list[EntryId]]()
+    for name, entry in entries.items():
+        for each in entry.attacks:
+            users.setdefault(each.object, []).append(name)
+    for path in store.files("attacks"):
+        digest = Digest(path.name)
+        if not HEX.fullmatch(digest) or store.root / path != store.attack_path(digest):
+            yield Damage(str(path), "it is not named as an attack is")
+            continue
+        try:
+            store.attack(digest)
+        except UnlearnlogError as error:
+            yield Damage(str(path), error.message, tuple(users.get(digest, ())))
+    for digest, names in users.items():
+        path = store.attack_path(digest)
+        if not path.exists():
+            yield Damage(store.below(path), "it is missing", tuple(names))
 
 
 def _base(store: Store) -> BaseManifest | None:

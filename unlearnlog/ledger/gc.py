@@ -40,11 +40,12 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
         IntegrityError: A ref, a log or an entry cannot be read, so that nobody knows
             what it needs.
     """
-    entries, objects = _needed(store)
+    entries, objects, attacks = _needed(store)
     pages = {page for branch in store.logs() for page in store.pages(branch)}
     found = [
         *_others(store, "entries", {f"{entry}.json" for entry in entries}),
         *_others(store, "objects", objects),
+        *_others(store, "attacks", attacks),
         *_others(store, "logs/older", pages),
         *_others(store, "tmp", set()),
         *_others(store, "cache", set()),
@@ -65,8 +66,8 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
             store.disk.unlink(store.root / each.path)
 
 
-def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:
-    """Return the entries that anything names, their ancestors, and their deltas."""
+def _needed(store: Store) -> tuple[set[EntryId], set[Digest], set[Digest]]:
+    """Return the entries that anything names, their ancestors, deltas and attacks."""
     refs = {*store.ref_names(), *store.named(), f"heads/{store.branch()}"}
     branches = {n.removeprefix("heads/") for n in refs if n.startswith("heads/")}
     moves = [m for each in branches | {*store.logs()} for m in store.moves(each)]
@@ -74,14 +75,16 @@ def _needed(store: Store) -> tuple[set[EntryId], set[Digest]]:
     named += [line_id(line) for move in moves for line in (move.old, move.new)]
     entries: set[EntryId] = set()
     objects: set[Digest] = set()
+    attacks: set[Digest] = set()
     for start in named:
         at = start
         while at is not None and at not in entries:
             entries.add(at)
             entry = store.entry(at)
             objects.update(entry.objects)
+            attacks.update(each.object for each in entry.attacks)
             at = entry.parent
-    return entries, objects
+    return entries, objects, attacks
 
 
 def _others(store: Store, folder: str, needed: Collection[str]) -> Iterator[Path]:

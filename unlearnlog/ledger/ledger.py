@@ -27,11 +27,11 @@ from unlearnlog.ledger.replay import Recorded, Replay
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
-from unlearnlog.ledger.store import FOLDER, Store
+from unlearnlog.ledger.store import FOLDER, Store, attack_digest
 from unlearnlog.made_with import now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -252,8 +252,20 @@ class Ledger:
         """Give every tensor of ``base`` as it is after an entry."""
         return {**base, **self.state(entry, base)}
 
+    def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
+        """Read what an attack found.
+
+        Raises:
+            IntegrityError: It is missing or damaged.
+        """
+        return self._store.attack(digest)
+
     def append(
-        self, entry: Entry, *deltas: Delta, branch: str | None = None
+        self,
+        entry: Entry,
+        *deltas: Delta,
+        branch: str | None = None,
+        attacks: Sequence[Mapping[str, torch.Tensor]] = (),
     ) -> EntryId:
         """Record an entry, durably, and move the branch to it.
 
@@ -261,6 +273,7 @@ class Ledger:
             entry: Its parent is the branch's head.
             deltas: Those of its deltas that are not on disk yet.
             branch: The branch that is meant; None for whichever one is on.
+            attacks: What its attacks found that is not on disk yet.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -277,10 +290,13 @@ class Ledger:
                     fix="run the same command again, on top of the new entry",
                 )
             self._check_fit(entry, deltas)
+            self._check_attacks(entry, attacks)
             self._store.sweep()
             with self._store.writing() as writing:
                 for delta in deltas:
                     self._store.put_object(writing, delta)
+                for tensors in attacks:
+                    self._store.put_attack(writing, tensors)
                 self._store.put_entry(writing, entry)
                 self._move(writing, head, entry.id, why=entry.kind)
         self._whole.add(entry.id)
@@ -462,6 +478,18 @@ class Ledger:
         for digest in wanted - brought:
             self.base.check_fits(self.delta(digest))
         self._check_chain(entry)
+
+    def _check_attacks(
+        self, entry: Entry, brought: Sequence[Mapping[str, torch.Tensor]]
+    ) -> None:
+        """Refuse an entry that names an attack which nobody could read."""
+        wanted = {each.object for each in entry.attacks}
+        given = {attack_digest(tensors) for tensors in brought}
+        if strange := given - wanted:
+            message = f"no attack of the entry is {min(strange)}"
+            raise ValueError(message)
+        for digest in wanted - given:
+            self.attack(digest)
 
     def _check_chain(self, entry: Entry) -> None:
         """Refuse an entry whose history cannot be read, or lacks what it drops."""

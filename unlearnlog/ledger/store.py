@@ -7,6 +7,7 @@
     logs/names                  which names there are, and what tags name
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
+    attacks/ef/<sha256>         safetensors, what an attack found, named by its hash
     tmp/, cache/, lock          nothing of value
 
 Everything that is read is checked against its name or its seal before it is used.
@@ -18,7 +19,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -96,6 +97,10 @@ class Store:
     def object_path(self, digest: Digest) -> Path:
         """Say where a delta is, or would be."""
         return self.root / "objects" / _hex(digest)[:2] / digest
+
+    def attack_path(self, digest: Digest) -> Path:
+        """Say where what an attack found is, or would be."""
+        return self.root / "attacks" / _hex(digest)[:2] / digest
 
     def page_path(self, digest: Digest) -> Path:
         """Say where a page of a log is, or would be."""
@@ -193,6 +198,13 @@ class Store:
 
         return self._checked(self.below(self.object_path(digest)), parts_of)
 
+    def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
+        """Read what an attack found, and check that it is what was asked for."""
+        from unlearnlog.ledger.trove import decoded
+
+        path = self.below(self.attack_path(digest))
+        return self._checked(path, lambda d: decoded(_named(d, digest_of(d), digest)))
+
     def ref_names(self) -> list[str]:
         """List all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
         return [str(path.relative_to("refs")) for path in self.files("refs")]
@@ -231,6 +243,13 @@ class Store:
         from unlearnlog.ledger.object import encoded
 
         writing.put(self.object_path(delta.digest), encoded(delta))
+
+    def put_attack(self, writing: Writing, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Write what an attack found under the hash of its bytes."""
+        from unlearnlog.ledger.trove import encoded
+
+        data = encoded(tensors)
+        writing.put(self.attack_path(digest_of(data)), data)
 
     def put_entry(self, writing: Writing, entry: Entry) -> None:
         """Write an entry under its id.
@@ -317,6 +336,13 @@ class Store:
             return read(data)
         except ValueError as error:
             raise damaged(self.root / path, str(error)) from error
+
+
+def attack_digest(tensors: Mapping[str, torch.Tensor]) -> Digest:
+    """Return the hash that what an attack found is named by."""
+    from unlearnlog.ledger.trove import encoded
+
+    return digest_of(encoded(tensors))
 
 
 def damaged(path: Path, why: str) -> IntegrityError:

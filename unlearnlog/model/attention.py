@@ -10,11 +10,13 @@ gradient reaches them also where the UNet is computed twice to save memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn.functional import linear, scaled_dot_product_attention
+
+_LEAST_RUN: Final = 2
 
 
 class Projection(Protocol):
@@ -46,10 +48,28 @@ class Layer(Protocol):
 
 
 class TextMemory:
-    """Keys and values of some texts, by attention layer."""
+    """Keys and values of some texts, by attention layer.
 
-    def __init__(self, kept: Mapping[Layer, tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Keep each layer's keys and values, both ``[b, heads, length, d_head]``."""
+    The pictures of a batch come in runs. Where a run hears one text, as the half does
+    that guidance leads away from, its pictures ask as one picture with all positions.
+
+    Attributes:
+        runs: How many pictures each run has.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[int],
+        kept: Mapping[Layer, Sequence[tuple[torch.Tensor, torch.Tensor]]],
+    ) -> None:
+        """Keep keys and values.
+
+        Args:
+            runs: How many pictures each run has.
+            kept: For each layer the keys and values of each run, both ``[m, heads,
+                length, d_head]``, where ``m`` is 1 or as many as the run's pictures.
+        """
+        self.runs = runs
         self._kept = kept
 
     @classmethod
@@ -68,27 +88,37 @@ class TextMemory:
             rows: Which text belongs to each picture of the batch, int64 ``[b]``.
             weights: Projections that stand for the layers' own, by full inner name.
         """
+        runs, rows_of = _in_runs(rows)
 
-        def heard(name: str, layer: Layer, which: str) -> torch.Tensor:
+        def heard(name: str, layer: Layer, which: str) -> list[torch.Tensor]:
             own: Projection = getattr(layer, which)
             weight = weights.get(f"{name}.{which}.weight", own.weight)
             projected = linear(texts.to(weight.dtype), weight, own.bias)
-            return _heads(projected[rows], layer.heads)
+            return [_heads(projected[some], layer.heads) for some in rows_of]
 
-        return cls(
-            {
-                layer: (heard(name, layer, "to_k"), heard(name, layer, "to_v"))
-                for name, layer in layers.items()
-            }
-        )
+        def both(name: str, layer: Layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+            keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))
+            return list(zip(keys, values, strict=True))
+
+        return cls(runs, {layer: both(name, layer) for name, layer in layers.items()})
 
     def __contains__(self, layer: Layer) -> bool:
         """Whether a layer's keys and values are known."""
         return layer in self._kept
 
-    def __getitem__(self, layer: Layer) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give a layer's keys and values."""
+    def __getitem__(self, layer: Layer) -> Sequence[tuple[torch.Tensor, torch.Tensor]]:
+        """Give a layer's keys and values, run by run."""
         return self._kept[layer]
+
+
+def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
+    """Part off pictures that begin a batch with one text: run sizes, rows of each."""
+    n_alike = int((rows == rows[:1]).long().cumprod(0).sum())
+    if n_alike < _LEAST_RUN:
+        return [len(rows)], [rows]
+    runs = [(n_alike, rows[:1]), (len(rows) - n_alike, rows[n_alike:])]
+    sizes, parts = zip(*(run for run in runs if run[0]), strict=True)
+    return list(sizes), list(parts)
 
 
 class Marked:
@@ -151,29 +181,32 @@ class RememberingAttention:
                 attn, hidden_states, encoder_hidden_states, attention_mask
             )
             return result
-        asked = _heads(attn.to_q(hidden_states), attn.heads)
-        if encoder_hidden_states is not None and memory is not None and attn in memory:
-            keys, values = memory[attn]
+        asked = attn.to_q(hidden_states)
+        tokens = encoder_hidden_states
+        if tokens is not None and memory is not None and attn in memory:
             if marked is not None:
-                marked.note(attn, asked, keys)
+                marked.note(attn, _heads(asked, attn.heads), memory[attn][0][0])
+            runs = zip(asked.split(memory.runs), memory[attn], strict=True)
+            heard = torch.cat([self._heard(run, *both) for run, both in runs])
         else:
-            tokens = (
-                hidden_states
-                if encoder_hidden_states is None
-                else encoder_hidden_states
-            )
+            tokens = hidden_states if tokens is None else tokens
             keys = _heads(attn.to_k(tokens), attn.heads)
             values = _heads(attn.to_v(tokens), attn.heads)
-        heard = self._heard(asked, keys, values)
-        return attn.to_out[0](heard.transpose(1, 2).flatten(2))
+            heard = self._heard(asked, keys, values)
+        return attn.to_out[0](heard)
 
     def _heard(
         self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        if not self.one_by_one:
-            return scaled_dot_product_attention(asked, keys, values)
-        each = zip(asked.split(1), keys.split(1), values.split(1), strict=True)
-        return torch.cat([scaled_dot_product_attention(*one) for one in each])
+        """Attend from ``[b, n_positions, d]``; as one picture where keys are of one."""
+        together = asked.reshape(len(keys), -1, asked.shape[-1])
+        queries = _heads(together, keys.shape[1])
+        if self.one_by_one:
+            each = zip(queries.split(1), keys.split(1), values.split(1), strict=True)
+            heard = torch.cat([scaled_dot_product_attention(*one) for one in each])
+        else:
+            heard = scaled_dot_product_attention(queries, keys, values)
+        return heard.transpose(1, 2).reshape(asked.shape)
 
 
 def is_simple(attn: Layer) -> bool:

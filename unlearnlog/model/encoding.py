@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -71,36 +71,67 @@ class Encoders:
             self._kept[prompt] = self._encoded(prompt, Held())
         return self._kept[prompt]
 
-    @torch.no_grad()
-    def _encoded(self, prompt: str, held: Held) -> Text:
+    def fitting(self, prompt: str, more: int = 0) -> None:
+        """Refuse a prompt that the text encoders do not read to its end.
+
+        Args:
+            prompt: Any prompt.
+            more: So many tokens of it are not words.
+
+        Raises:
+            PromptError: It has more tokens than that.
+        """
         limit = self.n_positions
-        if (n_tokens := self.n_tokens(prompt)) > limit:
+        if (n_tokens := self.n_tokens(prompt) + more) > limit:
             shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
             raise PromptError(
                 f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
                 fix="say it in fewer words",
             )
-        encoders = self._parts.encoders
-        two = len(encoders) > 1
-        own = held.encoders or ({},) * len(encoders)
-        vectors, pooled = [], None
-        for (encoder, tokenizer), weights in zip(encoders, own, strict=True):
-            ids = tokenizer(
-                prompt, padding="max_length", max_length=limit, return_tensors="pt"
-            ).to(self._parts.device)
-            masked = getattr(encoder.config, "use_attention_mask", False)
-            mask = ids.attention_mask if masked else None
-            named = {"attention_mask": mask, "output_hidden_states": two}
-            heard = computed(encoder, weights, (ids.input_ids,), named)
-            # With two encoders, pipelines take the last layer but one, and the second
-            # encoder's projection as the pooled vector.
-            vectors.append(heard.hidden_states[-2] if two else heard[0])
-            pooled = heard.text_embeds if two and "text_embeds" in heard else pooled
-        tokens = torch.cat(vectors, -1).cpu()
-        pooled = None if pooled is None else pooled.cpu()
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str, held: Held) -> Text:
+        self.fitting(prompt)
+        options = {"padding": "max_length", "return_tensors": "pt"}
+        read = [
+            tokenizer(prompt, max_length=self.n_positions, **options)
+            for _, tokenizer in self._parts.encoders
+        ]
+        found = [(each.input_ids, each.attention_mask) for each in read]
+        text = heard(self._parts, found, held.encoders)
         if not prompt and self._empty_is_zero:
-            return Text(torch.zeros_like(tokens), _zeros_like(pooled))
-        return Text(tokens, pooled)
+            return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
+        return text
+
+
+def heard(
+    parts: Parts,
+    read: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    encoders: Sequence[Mapping[str, torch.Tensor]],
+) -> Text:
+    """Let the text encoders read tokens; differentiable in their weights.
+
+    Args:
+        parts: The model.
+        read: The tokens of one prompt for each encoder, and which of them are no
+            padding, both int64 ``[1, length]``.
+        encoders: Weights of each that replace its own; empty for none.
+    """
+    two = len(parts.encoders) > 1
+    vectors, pooled = [], None
+    own = encoders or ({},) * len(parts.encoders)
+    for (encoder, _), (ids, mask), weights in zip(
+        parts.encoders, read, own, strict=True
+    ):
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        seen = mask.to(parts.device) if masked else None
+        named = {"attention_mask": seen, "output_hidden_states": two}
+        said = computed(encoder, weights, (ids.to(parts.device),), named)
+        # With two encoders, pipelines take the last layer but one, and the second
+        # encoder's projection as the pooled vector.
+        vectors.append(said.hidden_states[-2] if two else said[0])
+        pooled = said.text_embeds if two and "text_embeds" in said else pooled
+    return Text(torch.cat(vectors, -1).cpu(), None if pooled is None else pooled.cpu())
 
 
 def _zeros_like(tensor: torch.Tensor | None) -> torch.Tensor | None:

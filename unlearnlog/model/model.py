@@ -13,16 +13,25 @@ from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
 from unlearnlog.model.encoding import Encoders
 from unlearnlog.model.folder import PipelineFolder
+from unlearnlog.model.given import (
+    Vectors,
+    Vocabulary,
+    encoded_with,
+    vocabulary_of,
+    with_nothing,
+)
 from unlearnlog.model.held import Held
 from unlearnlog.model.painting import (
     Canvas,
     decoded,
     denoised,
+    encoded,
     generator,
     predictor,
 )
 from unlearnlog.model.parts import Parts
-from unlearnlog.model.protocol import Painted, Sampling, Text
+from unlearnlog.model.protocol import Method, Painted, Sampling, Text
+from unlearnlog.model.tuning import Learner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,6 +161,32 @@ class DiffusersModel:
         """
         return self._encoders.encoded(prompts, Held.of(self._parts, weights))
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that the text encoders know, and the vectors they read."""
+        return vocabulary_of(self._parts)
+
+    def encode_with(
+        self,
+        prompts: Sequence[str],
+        vectors: Vectors,
+        *,
+        weights: Weights | None = None,
+    ) -> Text:
+        """Encode prompts in which vectors stand for words; differentiable in them.
+
+        Args:
+            prompts: Each with the mark `given.MARK` once, set off by spaces.
+            vectors: Input embeddings that stand there, ``[n, d_i]`` for each encoder.
+            weights: Tensors that replace the model's own, by full name.
+
+        Raises:
+            PromptError: A prompt has more tokens than a text encoder reads.
+            ValueError: A prompt has no mark or several, or something does not fit.
+        """
+        held = Held.of(self._parts, weights)
+        return encoded_with(self._parts, self._encoders, prompts, vectors, held)
+
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Draw the starting noise of a picture from the prompt and the seed alone.
 
@@ -250,6 +285,7 @@ class DiffusersModel:
         sampling: Sampling,
         weights: Weights | None = None,
         progress: Callable[[int], None] | None = None,
+        texts: Text | None = None,
     ) -> Painted:
         """Paint one picture for each pair of prompt and seed.
 
@@ -260,20 +296,25 @@ class DiffusersModel:
             weights: Tensors that replace the model's own, by full name.
             progress: Told after each step how many pictures' worth of work is done, up
                 to ``len(prompts)``.
+            texts: What is painted instead of the prompts, one a picture; they still
+                fix the starting noise.
 
         Raises:
             PromptError: A prompt has more tokens than the text encoder reads.
-            ValueError: Not as many seeds as prompts, or a weight that does not fit.
+            ValueError: Not as many seeds or texts as prompts, or a weight that does
+                not fit.
         """
-        if len(prompts) != len(seeds):
-            message = f"{len(prompts)} prompts but {len(seeds)} seeds"
+        if {len(prompts)} != {len(seeds), len(prompts if texts is None else texts)}:
+            said = "" if texts is None else f" and {len(texts)} texts"
+            message = f"{len(prompts)} prompts but {len(seeds)} seeds{said}"
             raise ValueError(message)
         held = Held.of(self._parts, weights)
         latents = [torch.empty(0, *self.latent_shape)]
         pictures = [torch.empty(0, *self.picture_shape, dtype=torch.uint8)]
         for begin in range(0, len(prompts), sampling.batch):
             part = slice(begin, begin + sampling.batch)
-            canvas = self._canvas(prompts[part], seeds[part], held)
+            given = None if texts is None else texts[part]
+            canvas = self._canvas(prompts[part], seeds[part], held, given)
             tell = _counting(progress, begin, len(canvas.latents))
             with torch.inference_mode():
                 painted = denoised(
@@ -282,6 +323,53 @@ class DiffusersModel:
                 pictures.append(decoded(self._parts, painted, held.vae))
             latents.append(painted.cpu())
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
+
+    def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Encode pictures with the autoencoder; the mean, so nothing is drawn.
+
+        Args:
+            pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
+
+        Returns:
+            Latents as the UNet sees them, float32 ``[n, c, h, w]``, on the CPU.
+
+        Raises:
+            ValueError: The pictures are of another size.
+        """
+        if tuple(pictures.shape[1:]) != self.picture_shape:
+            shapes = f"{list(pictures.shape[1:])}, the model's {self.picture_shape}"
+            message = f"pictures are {shapes}"
+            raise ValueError(message)
+        with torch.inference_mode():
+            return encoded(self._parts, pictures, {}).clone()
+
+    def learner(
+        self,
+        method: Method,
+        *,
+        weights: Weights | None = None,
+        rank: int = 8,
+        generator: torch.Generator,
+    ) -> Learner:
+        """Return a copy of the UNet that learns; the model itself stays as it is.
+
+        Args:
+            method: What learns: ``full``, ``attention`` or ``lora``.
+            weights: Tensors that replace the model's own, by full name; those of the
+                UNet count.
+            rank: Of a LoRA.
+            generator: Where the first random numbers of a LoRA come from.
+
+        Raises:
+            ValueError: A weight is not one of the model's, or has another shape.
+        """
+        return Learner.of(
+            self._parts,
+            weights,
+            self._scales,
+            method=method,
+            adapter=(rank, generator),
+        )
 
     def save_memory(self) -> bool:
         """Compute with less memory from now on, more slowly and to the same result.
@@ -316,15 +404,25 @@ class DiffusersModel:
         check_out(self.folder, weights, target=folder)
 
     def _canvas(
-        self, prompts: Sequence[str], seeds: Sequence[int], held: Held
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        held: Held,
+        given: Text | None,
     ) -> Canvas:
         distinct = ["", *sorted(set(prompts) - {""})]
         row_of = {prompt: row for row, prompt in enumerate(distinct)}
+        rows = torch.tensor([row_of[prompt] for prompt in prompts])
+        if given is None:
+            texts = self._encoders.encoded(distinct, held)
+        else:
+            texts = with_nothing(self._encoders.encoded([""], held), given)
+            rows = torch.arange(len(given)) + 1
         pairs = list(zip(prompts, seeds, strict=True))
         return Canvas(
             latents=torch.stack([self.latent(*pair) for pair in pairs]).to(self.device),
-            texts=self._encoders.encoded(distinct, held),
-            rows=torch.tensor([row_of[prompt] for prompt in prompts]).to(self.device),
+            texts=texts,
+            rows=rows.to(self.device),
             generators=[generator(*pair, use="step") for pair in pairs],
         )
 

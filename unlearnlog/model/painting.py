@@ -114,15 +114,8 @@ def predictor(
     memory = TextMemory.of(parts.listening, tokens, rows, weights=held)
     heard = {f"{n}.{p}.weight" for n in parts.listening for p in ("to_k", "to_v")}
     others = {name: weight for name, weight in held.items() if name not in heard}
-    options: dict[str, Untyped] = {
-        "encoder_hidden_states": tokens[rows],
-        "cross_attention_kwargs": {"memory": memory, "marked": marked},
-        "return_dict": False,
-    }
-    if texts.pooled is not None:
-        pooled = texts.pooled.to(parts.device, parts.dtype)[rows]
-        size = _size_of(parts).to(pooled).expand(len(rows), -1)
-        options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
+    options = conditions(parts, texts[rows.cpu()], dtype=parts.dtype)
+    options["cross_attention_kwargs"] = {"memory": memory, "marked": marked}
 
     def predict(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         x_t = x_t.to(parts.dtype, memory_format=torch.channels_last)
@@ -134,6 +127,25 @@ def predictor(
         return predicted.float()
 
     return predict
+
+
+def conditions(parts: Parts, text: Text, *, dtype: torch.dtype) -> dict[str, Untyped]:
+    """Return what a UNet is told beside latents and timesteps, by its own names.
+
+    Args:
+        parts: The model.
+        text: Encoded prompts, one a latent.
+        dtype: What the UNet computes in.
+    """
+    options: dict[str, Untyped] = {
+        "encoder_hidden_states": text.tokens.to(parts.device, dtype),
+        "return_dict": False,
+    }
+    if text.pooled is not None:
+        pooled = text.pooled.to(parts.device, dtype)
+        size = _size_of(parts).to(pooled).expand(len(text), -1)
+        options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
+    return options
 
 
 def _size_of(parts: Parts) -> torch.Tensor:
@@ -160,6 +172,28 @@ def decoded(
     return torch.cat([_decoded_at_once(parts, each, held) for each in some])
 
 
+def encoded(
+    parts: Parts, pictures: torch.Tensor, held: Mapping[str, torch.Tensor]
+) -> torch.Tensor:
+    """Encode uint8 pictures ``[n, height, width, 3]`` into latents ``[n, c, h, w]``.
+
+    The mean of what the autoencoder says of a picture: nothing is drawn.
+
+    Args:
+        parts: The model.
+        pictures: RGB, in ``[0, 255]``.
+        held: Weights of the autoencoder that replace its own.
+    """
+    own = {f"vae.{name}": weight for name, weight in held.items()}
+    found = []
+    for some in pictures.split(_N_DECODED_AT_ONCE):
+        colours = some.to(parts.device).permute(0, 3, 1, 2).float() / _RGB_MAX * 2 - 1
+        colours = colours.contiguous(memory_format=torch.channels_last)
+        means = computed(_Encoding(parts.vae), own, (colours,), {})
+        found.append(means * parts.vae.config.scaling_factor)
+    return torch.cat(found).cpu().contiguous()
+
+
 def _decoded_at_once(
     parts: Parts, scaled: torch.Tensor, held: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
@@ -182,6 +216,19 @@ class _Decoding(torch.nn.Module):
         """Return colours in ``[-1, 1]``, ``[b, 3, height, width]``."""
         colours: torch.Tensor = self.vae.decode(scaled, return_dict=False)[0]
         return colours
+
+
+class _Encoding(torch.nn.Module):
+    """An autoencoder that encodes when it is called."""
+
+    def __init__(self, vae: Untyped) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, colours: torch.Tensor) -> torch.Tensor:
+        """Return the mean of the latents, ``[b, c, h, w]``."""
+        means: torch.Tensor = self.vae.encode(colours).latent_dist.mean
+        return means
 
 
 def _step_of(

@@ -19,6 +19,7 @@ from transformers.utils import logging
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.attention import Layer, RememberingAttention, is_simple
+from unlearnlog.model.small import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,7 @@ class Parts:
             network.eval().requires_grad_(False).to(device)
         for network in (unet, vae):
             network.to(memory_format=torch.channels_last)
+            quicken(network)
         return cls(
             unet=unet,
             attention=attention,

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
     from unlearnlog.delta import Weights
     from unlearnlog.ledger.base import BaseManifest
+
+
+Method = Literal["full", "attention", "lora"]
+"""What a fine-tune trains: the whole UNet, its attention, or thin factors beside it."""
+
+METHODS: Final[tuple[Method, ...]] = ("full", "attention", "lora")
 
 
 @dataclass(frozen=True)
@@ -177,4 +183,42 @@ class Model(Protocol):
 
     def checkout(self, weights: Weights, folder: Path) -> None:
         """Write the model with these weights as a plain diffusers folder."""
+        ...
+
+
+class Learner(Protocol):
+    """Something that learns from pictures, and never changes the model it came from."""
+
+    @property
+    def parameters(self) -> Mapping[str, torch.Tensor]:
+        """What learns; whoever trains changes them in their places."""
+        ...
+
+    def loss(
+        self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor, text: Text
+    ) -> torch.Tensor:
+        """Return the mean squared error of what the model is made to predict."""
+        ...
+
+    def weights(self) -> Weights:
+        """Return every tensor that may have changed, by full name."""
+        ...
+
+
+class Tunable(Model, Protocol):
+    """A model that can be fine-tuned."""
+
+    def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Encode uint8 pictures ``[n, height, width, 3]`` into latents."""
+        ...
+
+    def learner(
+        self,
+        method: Method,
+        *,
+        weights: Weights | None = None,
+        rank: int = 8,
+        generator: torch.Generator,
+    ) -> Learner:
+        """Return a copy that learns."""
         ...

@@ -173,7 +173,12 @@ def decomposition(
         pictures: Painted for the prompts with both, without guidance.
         weights: Other weights than the base's; None for those.
     """
-    both, first, second, neither = losses_under(model, pictures, texts, weights=weights)
+    return atoms_of(losses_under(model, pictures, texts, weights=weights), pictures)
+
+
+def atoms_of(nats: Tensor, pictures: Pictures) -> Atoms:
+    """Decompose from losses under both, the first, the second, neither, ``[4, n]``."""
+    both, first, second, neither = nats
     alone = (neither - first, neither - second)
     less, more = sorted(alone, key=lambda nats: float(nats.mean()))
     nothing = Estimate(0.0, 0.0, 0.0, len(pictures.cells))

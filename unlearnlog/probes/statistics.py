@@ -95,6 +95,21 @@ def paired_share(now: Sequence[bool], before: Sequence[bool]) -> Estimate:
     return Estimate(value, max(-1.0, value - fall), min(1.0, value + rise), n)
 
 
+def unpaired_share(now: Estimate, before: Estimate) -> Estimate:
+    """Return the share ``now`` minus ``before``, seen on pictures of their own.
+
+    Newcombe's hybrid of two Wilson intervals.
+
+    Example:
+        >>> unpaired_share(share(96, 96), share(0, 96)).low > 0.9
+        True
+    """
+    fall = math.hypot(now.value - now.low, before.high - before.value)
+    rise = math.hypot(now.high - now.value, before.value - before.low)
+    value, n = now.value - before.value, min(now.n, before.n)
+    return Estimate(value, max(-1.0, value - fall), min(1.0, value + rise), n)
+
+
 def clustered_mean(
     values: Sequence[float],
     rows: Sequence[str],

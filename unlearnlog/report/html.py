@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = PACKAGE / "report" / "templates"
 
+BACK: Final = 0.005
+"""From which share on the graph says that an erased concept shows."""
+
 CHARTS: Final = ("judge-mi", "bound-mi", "drift")
 """Measures that are drawn; the others stand in tables."""
 
@@ -84,11 +87,17 @@ def look(harm: Harm) -> str:
 
 
 def said(harm: Harm) -> str:
-    """Return what stands beside a concept: its damage where there is one, or a word."""
+    """Return what stands beside a concept: its damage, or in a word what it is.
+
+    Of an erased one that shows all the same, how often.
+    """
     if harm.status == "kept":
         text = wording.points(harm)
         return "" if text == "0" else text
-    return "erased" if harm.status == "erased" else "not read"
+    if harm.status == "unread":
+        return "not read"
+    back = harm.presence.value if harm.presence else 0.0
+    return f"shows {100 * back:.0f} %" if back >= BACK else "erased"
 
 
 def described(harm: Harm) -> str:

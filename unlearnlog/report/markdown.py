@@ -242,6 +242,9 @@ def _method(f: Findings) -> Iterator[str]:
     facts = {"policy": how.policy}
     if how.known:
         facts |= {
+            "its content": f"as recorded in the entry, {how.rules}"
+            if how.rules
+            else "what a policy of that name says today; the entry keeps only its name",
             "limits": "; ".join(how.limits) or "none",
             "pictures": how.sampling,
             "judge": how.judge,

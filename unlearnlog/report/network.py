@@ -1,27 +1,30 @@
-"""The concept graph as a tree on a terminal and as a picture."""
+"""The concept graph as a tree on a terminal and as a file."""
 
 from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import networkx as nx
 from rich.tree import Tree
 
-from unlearnlog.report.layout import layout
+from unlearnlog.report.drawing import drawn
 
 if TYPE_CHECKING:
-    from unlearnlog.findings.content import Graph, Harm
+    from collections.abc import Mapping
+
+    from unlearnlog.findings.content import Graph
 
 FORMS: Final = ("svg", "png", "graphml", "json")
 """What a graph is written as."""
 
-_INCH: Final = 90.0
-"""Pixels of a layout to the inch."""
-
-_SIZE: Final = 11.0
-"""Of a concept's mark, in pixels."""
+_ATOMS: Final = {
+    "redundant": "redundant",
+    "style": "only the style",
+    "subject": "only the subject",
+    "synergy": "synergy",
+}
 
 
 def tree(found: nx.MultiDiGraph) -> Tree:
@@ -39,7 +42,34 @@ def _grow(branch: Tree, found: nx.MultiDiGraph, above: str) -> None:
         if said["kind"] == "family":
             _grow(branch.add(name), found, name)
         else:
-            branch.add(_line(name, said))
+            _tie(branch.add(_line(name, said)), found, name)
+
+
+def _tie(branch: Tree, found: nx.MultiDiGraph, name: str) -> None:
+    """Add what was measured of a concept with others, the nearest first."""
+    tied = [
+        (key, other, said)
+        for _, other, key, said in found.out_edges(name, keys=True, data=True)
+        if key in ("information", "decomposition")
+    ]
+    for key, other, said in sorted(tied, key=lambda tie: -tie[2].get("weight", -1.0)):
+        if key == "information":
+            branch.add(
+                f"near {other}: {_interval(said, 'weight', 3)}, "
+                f"{_interval(said, 'apart', 1)} nats apart, n {said['n']:.0f}"
+            )
+        else:
+            words = (
+                f"{word} {_interval(said, key, 2)}"
+                for key, word in _ATOMS.items()
+                if said[key]  # of the two alone, one is 0 by definition
+            )
+            branch.add(f"with {other}, in nats: {', '.join(words)}, n {said['n']:.0f}")
+
+
+def _interval(said: Mapping[str, float], key: str, digits: int) -> str:
+    value, low, high = (said[f"{key}{end}"] for end in ("", "_low", "_high"))
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _line(name: str, said: dict[str, float | str | bool]) -> str:
@@ -76,67 +106,3 @@ def written(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
         nx.write_graphml(found, file)
         return file.getvalue()
     return drawn(drawing, "svg" if form == "svg" else "png")
-
-
-def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
-    """Draw families as boxes, concepts coloured by damage, erased ones crossed.
-
-    Args:
-        graph: What is drawn, as its last step left it.
-        form: What is written.
-    """
-    from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import FancyBboxPatch
-
-    placed = layout(graph)
-    figure = Figure(figsize=(placed.width / _INCH, (placed.height + 60) / _INCH))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(-8, placed.width + 8)
-    axes.set_ylim(placed.height + 52, -8)
-    axes.set_axis_off()
-    for box in placed.boxes:
-        axes.add_patch(
-            FancyBboxPatch(
-                (box.x, box.y),
-                box.width,
-                box.height,
-                boxstyle="round,pad=0,rounding_size=6",
-                facecolor="#f5f3ee",
-                edgecolor="#d8d3c6",
-            )
-        )
-        if box.titled:
-            axes.text(box.x + 10, box.y + 16, box.name, fontsize=8, color="#5d5747")
-    for edge in graph.edges:
-        if edge.type == "look-alike":
-            (x1, y1), (x2, y2) = placed.places[edge.one], placed.places[edge.other]
-            axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
-    last: dict[str, Harm] = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
-    scale = colormaps["YlOrRd"]
-    for name, (x, y) in placed.places.items():
-        harm = last.get(name)
-        erased = harm is not None and harm.status == "erased"
-        lost = max(0.0, harm.damage or 0.0) if harm is not None else 0.0
-        face = "#2b2b2b" if erased else scale(min(1.0, lost) * 0.9) if lost else "white"
-        axes.plot(
-            [x],
-            [y],
-            marker="s" if erased else "o",
-            markersize=_SIZE,
-            markerfacecolor=face,
-            markeredgecolor="#3d3a33",
-        )
-        if erased:
-            axes.plot([x], [y], marker="x", markersize=6, color="white")
-        note = "erased" if erased else f"lost {lost:.2f}" if lost else ""
-        axes.text(x, y + 21, name, ha="center", fontsize=8, color="#22201b")
-        axes.text(x, y + 32, note, ha="center", fontsize=6.5, color="#8c2d19")
-    key = "square with a cross: erased    circle: kept, the darker the more it lost"
-    axes.text(4, placed.height + 34, f"{key}    dashed: look-alikes", fontsize=8)
-    out = io.BytesIO()
-    undated = {"Date": None} if form == "svg" else None
-    figure.savefig(out, format=form, dpi=144, metadata=undated)
-    return out.getvalue()

@@ -251,7 +251,7 @@ def _recorded(
             **_said(audited.findings),
         },
     )
-    draft = Draft("audit", tuple(live), about, (), policy=wish.policy.name)
+    draft = Draft("audit", tuple(live), about, (), policy=wish.policy)
     state = at.the_ledger().state(at.head, at.model.base)
     entry = draft.concluded(at, state, audited.readings, audited.verdict)
     at.record(entry)

@@ -104,7 +104,7 @@ def compose(at: Place, wish: Wish) -> Composed:
     draft = replace(
         asked,
         made=EraserRecord(name="compose", settings=settings),
-        policy=wish.policy.name,
+        policy=wish.policy,
         started=started,
     )
     state = draft.state(at)

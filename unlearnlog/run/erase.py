@@ -90,7 +90,7 @@ def add(at: Place, order: Order) -> Outcome:
         EraserRecord(name=eraser.name, settings={**eraser.settings}),
         (change,),
         brought=() if delta is None else (delta,),
-        policy=order.policy.name,
+        policy=order.policy,
         seed=order.seed,
         started=started,
     )
@@ -116,7 +116,7 @@ def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcom
         made,
         (Append(object=delta.digest),),
         brought=(delta,),
-        policy=order.policy.name,
+        policy=order.policy,
         seed=order.seed,
     )
     return _concluded(at, order, plan_of(at, order).look, draft)
@@ -249,13 +249,14 @@ def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Re
     book = look.book
     names = {concept.name for concept in order.concepts}
     all_gone = names | {concept.name for concept in gone}
+    target = order.policy.chosen_eraser().target
     return Request(
         model=at.model,
         old=at.weights(at.head),
         forget=tuple(book.forget(concept, all_gone) for concept in order.concepts),
-        keep=book.keep(names),
-        stay=book.keep(all_gone),
-        families=book.families(order.concepts, all_gone),
+        keep=book.keep(names, target),
+        stay=book.keep(all_gone, target),
+        families=book.families(order.concepts, all_gone, target),
         sampling=look.panel.sampling,
         seed=order.seed,
         watch=order.watch,

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.errors import UsageError
+from unlearnlog.findings.content import Edge
 from unlearnlog.findings.harm import graph as drawn_graph
-from unlearnlog.graph.network import add_measured, add_similar, network, pairs
+from unlearnlog.graph.network import (
+    add_measured,
+    add_similar,
+    add_ties,
+    network,
+    pairs,
+)
+from unlearnlog.run.informed import Wish, ties
 from unlearnlog.run.report import steps_of
 
 if TYPE_CHECKING:
@@ -29,7 +38,7 @@ class Mapped:
     Attributes:
         network: Nodes with ``status``, ``presence``, ``damage``, ``moved`` and
             ``moved_nats`` as far as they were read; typed edges, measured ones with a
-            ``weight``.
+            ``weight`` (`unlearnlog.run.informed.Tie` says what theirs hold).
         drawing: The same for a drawing.
     """
 
@@ -37,16 +46,22 @@ class Mapped:
     drawing: Graph
 
 
-def graph(at: Place, rev: str, *, similar: bool = False) -> Mapped:
+def graph(
+    at: Place, rev: str, *, similar: bool = False, informed: Wish | None = None
+) -> Mapped:
     """Return the graph as it is at a revision.
 
     Args:
         at: Where the ledger is.
         rev: Up to which entry; ``base`` for what the file of concepts says.
         similar: Whether to ask the model whose text is near whose.
+        informed: Whose edges by information are measured, on the base; without names
+            those of what is erased. None for nobody's.
 
     Raises:
         NoLedger: There is none.
+        ConceptError: Somebody's edges are asked for whom nobody knows.
+        UsageError: Nobody is named, and nothing is erased.
         RevisionError: The revision names nothing or more than one entry.
     """
     steps = steps_of(at, at.resolved(rev))
@@ -58,7 +73,32 @@ def graph(at: Place, rev: str, *, similar: bool = False) -> Mapped:
     if similar:
         for names in (world.styles, world.subjects):
             add_similar(found, similarities(at.model, names))
-    return Mapped(found, drawn_graph(steps, world))
+    drawing = drawn_graph(steps, world)
+    if informed is None:
+        return Mapped(found, drawing)
+    measured = ties(at, replace(informed, names=informed.names or _erased(steps)))
+    for tie in measured:
+        add_ties(found, tie.type, tie.one, tie.other, tie.numbers)
+    edges = (
+        Edge(tie.one, tie.other, tie.type, tie.numbers.get("weight"))
+        for tie in measured
+    )
+    return Mapped(found, replace(drawing, edges=(*drawing.edges, *edges)))
+
+
+def _erased(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Return what is erased at the last step.
+
+    Raises:
+        UsageError: Nothing is.
+    """
+    live = steps[-1].live if steps else ()
+    if not live:
+        raise UsageError(
+            "nothing is erased here, so nobody says whose edges are to be measured",
+            fix="name them: --concept NAME --concept OTHER, or a family",
+        )
+    return live
 
 
 def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], float]:

@@ -14,6 +14,7 @@ from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
+from unlearnlog.run.replay import Replay
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell
@@ -35,12 +36,14 @@ class Look:
         panel: Who looks.
         asked: What is looked at.
         book: The prompts of everything.
+        again: Tries on a state what attacks on earlier concepts found.
     """
 
     policy: Policy
     panel: Panel
     asked: Asked
     book: Book
+    again: Callable[[Weights], tuple[Reading, ...]]
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
         """Look at a state, and once more at what too few pictures speak against.
@@ -57,6 +60,7 @@ class Look:
             evidence = panel.looked(asked, new)
             seen += [r for probe in PROBES for r in probe.readings(evidence)]
             seen += panel.distance(asked, new, self.policy.probes.distance)
+        seen += self.again(new)
         seen += panel.information(asked, new)
         seen += panel.moved(asked, new)
         return (*seen, *agreement(seen, asked.gone))
@@ -119,7 +123,10 @@ def look_at(
     book = at.book(concepts)
     panel = panel_for(at, policy, book, watch)
     asked = _asked(book, policy, concepts, gone=gone, target=target)
-    return Look(policy, panel, replace(asked, then=_then(at, gone)), book)
+    beside = frozenset(c.name for c in (*gone, *concepts))
+    again = Replay(at, panel, book, tuple(gone), beside, policy.probes.attacks)
+    asked = replace(asked, then=_then(at, gone))
+    return Look(policy, panel, asked, book, again.readings)
 
 
 def state_readings(

@@ -88,14 +88,22 @@ class Place:
             return self
         return replace(self, pin=(self.ledger.head, self.ledger.branch))
 
-    def record(self, entry: Entry, *deltas: Delta) -> None:
+    def record(
+        self, entry: Entry, *deltas: Delta, attacks: Sequence[Weights] = ()
+    ) -> None:
         """Append an entry to the branch that the command began on.
+
+        Args:
+            entry: What is recorded.
+            deltas: Those of its deltas that are not in the ledger yet.
+            attacks: What its attacks found.
 
         Raises:
             LedgerError: Somebody else recorded something, or switched, in the meantime.
         """
         ledger = self.ledger or Ledger.init(self.folder, self.manifest)
-        ledger.append(entry, *deltas, branch=self.pin[1] if self.pin else None)
+        branch = self.pin[1] if self.pin else None
+        ledger.append(entry, *deltas, branch=branch, attacks=attacks)
         if isinstance(self.notebook, MemoryNotebook):
             for key, answers in self.notebook.pages.items():
                 ledger.notebook.write(key, answers)

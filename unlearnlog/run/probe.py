@@ -117,7 +117,8 @@ def _seen(
                 at, policy, [concept], gone=others, target=target, watch=wish.watch
             )
             asked = replace(look.asked, kept=(), earlier={}, then={}, nodes={})
-            found += replace(look, asked=asked).readings(new)
+            look = replace(look, asked=asked, again=lambda _: ())
+            found += look.readings(new)
         else:
             found += _kept(at, wish, concept, gone, new)
     return found

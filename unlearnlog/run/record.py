@@ -31,6 +31,7 @@ from unlearnlog.made_with import made_with
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
+    from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
 
@@ -45,7 +46,7 @@ class Draft:
         made: The eraser, or what else made it, with all settings.
         changes: What it does to the replay.
         brought: The deltas that are not in the ledger yet.
-        policy: Name of the policy that judges it.
+        policy: What judges it; None where nobody does.
         seed: Where random numbers started.
         started: When it began, on the monotonic clock, in s.
     """
@@ -55,7 +56,7 @@ class Draft:
     made: EraserRecord
     changes: tuple[Change, ...]
     brought: tuple[Delta, ...] = ()
-    policy: str = "none"
+    policy: Policy | None = None
     seed: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -72,7 +73,8 @@ class Draft:
             concepts=self.concepts,
             eraser=self.made,
             seed=self.seed,
-            policy=self.policy,
+            policy=self.policy.name if self.policy else "none",
+            rules=self.policy.rules if self.policy else None,
             changes=self.changes,
             delta=delta,
             state=StateRecord(before=before, after=before),

@@ -15,7 +15,7 @@ from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
-    from unlearnlog.entry import EntryId
+    from unlearnlog.entry import Entry, EntryId
     from unlearnlog.findings.content import Findings
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
@@ -54,19 +54,24 @@ def report(at: Place, wish: Wish) -> Findings:
             fix="erase something first, or name an entry: unlearnlog log",
         )
     steps = steps_of(at, head)
-    policy = wish.policy or _policy_called(steps[-1].entry.policy)
+    policy, recorded = policy_of(steps[-1].entry)
     subject = Subject(
         model=at.manifest.source,
         base=at.manifest.root,
         revision=wish.rev,
         world=at.book([c for step in steps for c in step.entry.concepts]).world,
-        policy=policy,
+        policy=policy if recorded else policy or wish.policy,
+        recorded=recorded,
         audits=audits(entry for _, entry in at.the_ledger().history(head)),
     )
     if not wish.pictures:
         return gather(subject, steps)
     pairs, unpainted = beside(
-        at, head, each=wish.pictures, policy=policy, watch=wish.watch
+        at,
+        head,
+        each=wish.pictures,
+        policy=wish.policy or policy,
+        watch=wish.watch,
     )
     return gather(subject, steps, pairs, unpainted)
 
@@ -87,9 +92,15 @@ def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
     )
 
 
-def _policy_called(name: str) -> Policy | None:
-    """Return the policy of that name that ships; None where none does."""
+def policy_of(entry: Entry) -> tuple[Policy | None, bool]:
+    """Return the policy that judged an entry, and whether the entry holds it itself.
+
+    An older entry holds a name only: then it is the policy of that name that ships
+    today; None where none does, or where a later program wrote what the entry holds.
+    """
+    if entry.rules is not None:
+        return Policy.in_force(entry.policy, entry.rules), True
     try:
-        return Policy.load(name)
+        return Policy.load(entry.policy), False
     except PolicyError:
-        return None
+        return None, False

@@ -190,7 +190,7 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
         _concepts(chain[entry] for entry in ids),
         EraserRecord(name="revert"),
         tuple(Drop(entry=entry) for entry in ids),
-        policy=wish.policy.name if wish.policy else "none",
+        policy=wish.policy,
         started=started,
     )
     _check_single(at, draft)

@@ -15,21 +15,16 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DPMSolverMultistepScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
-from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel, CLIPTokenizer
+from diffusers import AutoencoderKL
+from transformers import CLIPTokenizer
 
 from unlearnlog.atelier.judge import Judge
 from unlearnlog.atelier.recipe import card, measure
 from unlearnlog.atelier.recipe.autoencoder import trained_autoencoder
 from unlearnlog.atelier.recipe.judge import save_judge, trained_judge
+from unlearnlog.atelier.recipe.pipeline import assemble
 from unlearnlog.atelier.recipe.text import trained_tokenizer
-from unlearnlog.atelier.recipe.unet import NOISE_SCHEDULE, trained_unet
+from unlearnlog.atelier.recipe.unet import trained_unet
 from unlearnlog.atelier.studio import FOLDER, BaseAnswers
 from unlearnlog.atelier.world import book, world
 from unlearnlog.cell import Cell
@@ -101,45 +96,7 @@ def _unet(job: Job) -> None:
 
 def _pipeline(job: Job) -> None:
     """Put the parts together as a Stable Diffusion folder, in half precision."""
-    runs, weights = job.runs, job.weights
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(runs / "vae"),
-        text_encoder=CLIPTextModel.from_pretrained(runs / "text_encoder"),
-        tokenizer=CLIPTokenizer.from_pretrained(runs / "tokenizer"),
-        unet=UNet2DConditionModel.from_pretrained(runs / "denoiser"),
-        scheduler=DPMSolverMultistepScheduler(**NOISE_SCHEDULE, steps_offset=1),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
-        shutil.rmtree(weights / part, ignore_errors=True)
-    pipeline.to(torch.float16).save_pretrained(weights)
-    for part in ("unet", "vae"):
-        _forget_where_it_was_made(weights / part / "config.json")
-    _make_readable_everywhere(weights / "text_encoder")
-
-
-def _forget_where_it_was_made(path: Path) -> None:
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config.pop("_name_or_path", None)
-    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def _make_readable_everywhere(folder: Path) -> None:
-    """Write the text encoder as older loaders name it, to be computed in float32.
-
-    Its loader takes the dtype to compute in from the configuration, the other parts'
-    loader takes float32, and the two must agree.
-    """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["dtype"] = "float32"
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    tensors = load_file(folder / "model.safetensors")
-    named = {
-        f"text_model.{n.removeprefix('text_model.')}": t for n, t in tensors.items()
-    }
-    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
+    assemble(job.runs, job.weights)
 
 
 def _readings(job: Job) -> None:

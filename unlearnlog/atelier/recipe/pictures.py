@@ -16,6 +16,7 @@ from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SIZE, SUBJECTS
 from unlearnlog.atelier.world import world
 from unlearnlog.graph.wording import EMPTY, PLAIN
+from unlearnlog.graph.world import World
 
 STYLE_NAMES: Final = tuple(STYLES)
 SUBJECT_NAMES: Final = (*SUBJECTS, EMPTY)
@@ -39,9 +40,27 @@ class Pictures:
     subjects: NDArray[np.int64]
 
 
-def known(pictures: Pictures) -> NDArray[np.intp]:
-    """Return which pictures show only what the model may see."""
-    seen = world()
+@dataclass(frozen=True)
+class Syllabus:
+    """What a model is shown.
+
+    Attributes:
+        seen: The concepts; those held out are never shown.
+        per_cell: Pictures of each cell.
+    """
+
+    seen: World
+    per_cell: int = PER_CELL
+
+
+def known(pictures: Pictures, seen: World | None = None) -> NDArray[np.intp]:
+    """Return which pictures show only what the model may see.
+
+    Args:
+        pictures: With their labels.
+        seen: The world that is learned; None for the bundled one.
+    """
+    seen = seen or world()
     styles = [name == PLAIN or name in seen.styles for name in STYLE_NAMES]
     subjects = [name == EMPTY or name in seen.subjects for name in SUBJECT_NAMES]
     keep = np.asarray(styles)[pictures.styles] & np.asarray(subjects)[pictures.subjects]

@@ -28,11 +28,14 @@ from unlearnlog.atelier.recipe.autoencoder import encoded
 from unlearnlog.atelier.recipe.pictures import (
     STYLE_NAMES,
     SUBJECT_NAMES,
+    Syllabus,
     known,
     training_pictures,
 )
 from unlearnlog.atelier.recipe.text import D_TEXT, new_text_encoder
 from unlearnlog.atelier.recipe.training import Run
+from unlearnlog.atelier.world import world
+from unlearnlog.graph.world import World
 
 SEED: Final = 53
 N_CAPTIONS: Final = 32
@@ -49,6 +52,10 @@ NOISE_SCHEDULE: Final = {
     "beta_end": 0.0175,
     "beta_schedule": "scaled_linear",
 }
+
+
+Rows = Mapping[tuple[str, str], NDArray[np.intp]]
+"""Row numbers of pictures by what they show."""
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -68,12 +75,15 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def latents_of_pictures(runs: Path, vae: AutoencoderKL) -> Tensor:
+def latents_of_pictures(
+    runs: Path, vae: AutoencoderKL, syllabus: Syllabus | None = None
+) -> Tensor:
     """Return latents of every picture the model may see, encoding them once."""
+    syllabus = syllabus or Syllabus(world())
     path = runs / "latents.safetensors"
     if not path.exists():
-        pictures = training_pictures(runs)
-        latents = encoded(vae, pictures.pixels[known(pictures)])
+        pictures = training_pictures(runs, syllabus.per_cell)
+        latents = encoded(vae, pictures.pixels[known(pictures, syllabus.seen)])
         save_file({"latents": latents.half().contiguous()}, path)
     return load_file(path)["latents"]
 
@@ -85,6 +95,7 @@ def trained_unet(
     *,
     steps: int,
     start: Path | None = None,
+    syllabus: Syllabus | None = None,
 ) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """Train (or finish training) denoiser and text encoder; return their averages.
 
@@ -94,9 +105,11 @@ def trained_unet(
         tokenizer: What captions are cut into tokens with.
         steps: The number of the last step.
         start: A pipeline folder whose weights a new run goes on from; None for none.
+        syllabus: What is learned; None for all that the bundled model is shown.
     """
-    latents = latents_of_pictures(runs, vae)
-    rows = _rows_by_cell(runs)
+    syllabus = syllabus or Syllabus(world())
+    latents = latents_of_pictures(runs, vae, syllabus)
+    rows = _rows_by_cell(runs, syllabus)
     unet, encoder = new_unet(), new_text_encoder(tokenizer)
     if start is not None:
         unet = UNet2DConditionModel.from_pretrained(start / "unet")
@@ -110,7 +123,7 @@ def trained_unet(
     seen: list[float] = [0.0]
     for step in run.steps(steps, save_every=500, note=lambda _: f"loss {seen[0]:.4f}"):
         rng = np.random.default_rng((SEED, step))
-        texts, chosen = _batch(rows, rng)
+        texts, chosen = drawn_batch(rows, rng, syllabus.seen)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         clean = latents[chosen].float()
         noise = torch.randn(clean.shape, generator=generator)
@@ -142,9 +155,9 @@ def _noise_levels(n: int, generator: torch.Generator) -> Tensor:
     return torch.where(torch.arange(n) % 2 == 0, anywhere, noisy)
 
 
-def _rows_by_cell(runs: Path) -> Mapping[tuple[str, str], NDArray[np.intp]]:
-    pictures = training_pictures(runs)
-    mine = known(pictures)
+def _rows_by_cell(runs: Path, syllabus: Syllabus) -> Rows:
+    pictures = training_pictures(runs, syllabus.per_cell)
+    mine = known(pictures, syllabus.seen)
     styles, subjects = pictures.styles[mine], pictures.subjects[mine]
     rows: dict[tuple[str, str], NDArray[np.intp]] = {}
     for i, subject in enumerate(SUBJECT_NAMES):
@@ -153,14 +166,14 @@ def _rows_by_cell(runs: Path) -> Mapping[tuple[str, str], NDArray[np.intp]]:
     return rows
 
 
-def _batch(
-    rows: Mapping[tuple[str, str], NDArray[np.intp]], rng: np.random.Generator
+def drawn_batch(
+    rows: Rows, rng: np.random.Generator, seen: World
 ) -> tuple[list[str], NDArray[np.intp]]:
     """Return captions, and for each a few row numbers of pictures it may show."""
     texts, chosen = [], []
     anything = tuple(cell for cell, found in rows.items() if len(found))
     for _ in range(N_CAPTIONS):
-        caption = sampled(rng)
+        caption = sampled(rng, seen)
         if rng.uniform() < DROPOUT:
             caption = Caption("", anything)
         texts.append(caption.text)

@@ -1,0 +1,180 @@
+"""``make audit``: fine-tune erased models downstream, and see what comes back.
+
+A cell is one erasure of one concept, fine-tuned once: its eraser, the concept, the
+data, what learns, and the seed. A cell whose file is there is left alone while the
+weights and the code that made it are the same. Erased models are kept below
+``build/audit`` so that each is made once. Where ``build/twin`` holds the twin (``make
+twin``), cells of ``target:5`` are compared with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from benchmarks.__main__ import LEAN, RESULTS
+from benchmarks.erasers import Entrant, imported
+from benchmarks.files import CellFile, make_missing
+from unlearnlog.atelier.studio import base_answers
+from unlearnlog.concept import concept_id
+from unlearnlog.digest import canonical_json, digest_of
+from unlearnlog.erasers import ERASERS
+from unlearnlog.model.protocol import Method
+from unlearnlog.policy import ProbeSettings
+from unlearnlog.report.terminal import Bars
+from unlearnlog.resources import PACKAGE
+from unlearnlog.run import erase
+from unlearnlog.run.finetune import Wish, finetuned
+from unlearnlog.run.place import Place, place
+
+FOLDER: Final = RESULTS / "audit"
+BUILT: Final = Path("build/audit")
+TWIN: Final = Path("build/twin")
+
+ENTRANTS: Final = {
+    label: Entrant(label, label) for label in ("ridge", "mim", "uce", "mim-unique")
+}
+"""Erasers by their label in the table; one with other settings is one more line."""
+
+CONCEPTS: Final = ("Picasso", "cat")
+DATA: Final = ("unrelated", "sibling", "target:5")
+METHODS: Final[tuple[Method, ...]] = ("full", "lora")
+SEEDS: Final = (1, 2, 3)
+STEPS: Final = 500
+LOOKS: Final = (25, 50, 100, 250)
+SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
+"""96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
+
+GLANCE: Final = ProbeSettings(
+    erased=1, renamed=0, family=0, alike=0, kept_share=0.05, earlier=1, information=1
+)
+"""What is read of the erasure itself: `make bench` reads more of it elsewhere."""
+
+_READS: Final = (
+    "run/finetune.py",
+    "atelier/lessons.py",
+    "model/tuning.py",
+    *(f"audits/{name}.py" for name in ("bank", "finetune", "forecast", "survival")),
+)
+"""Code that decides what is learned and what is seen of it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fine-tune of one erasure; the eraser by its label."""
+
+    eraser: str
+    concept: str
+    data: str
+    method: Method
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        data = self.data.replace(":", "-")
+        concept = concept_id(self.concept)
+        return f"{self.eraser}-{concept}-{data}-{self.method}-{self.seed}"
+
+    @property
+    def entrant(self) -> Entrant:
+        """The eraser with its settings."""
+        return ENTRANTS[self.eraser]
+
+    @property
+    def twin(self) -> Path | None:
+        """The twin, where it is made and there is something to compare."""
+        made = (TWIN / "model_index.json").exists()
+        return TWIN if made and self.data.startswith("target") else None
+
+    def measured(self, console: Console) -> dict[str, Any]:
+        """Fine-tune, look along the way, and return what was seen."""
+        with Bars(console) as bars:
+            at = self.erased(bars)
+            wish = Wish(
+                self.entrant.policy(SIZES),
+                self.data,
+                method=self.method,
+                steps=STEPS,
+                seeds=(self.seed,),
+                looks=LOOKS,
+                twin=self.twin,
+                watch=bars,
+            )
+            row = finetuned(at, wish).row()
+        painted = at.the_ledger().folder / ".unlearnlog" / "cache" / "painted"
+        shutil.rmtree(painted, ignore_errors=True)  # half a gigabyte of stages
+        return {
+            "eraser": self.eraser,
+            "concept": self.concept,
+            "method": self.method,
+            **row,
+        }
+
+    def erased(self, bars: Bars) -> Place:
+        """Return the model with the concept erased, erasing it if nobody has."""
+        code = code_of_eraser(self.entrant)[:12]
+        folder = BUILT / f"{self.eraser}-{concept_id(self.concept)}-{code}"
+        folder.mkdir(parents=True, exist_ok=True)
+        at = place(folder, may_create=True)
+        if at.head is None:
+            rules = self.entrant.policy(LEAN)
+            rules = rules.model_copy(update={"probes": GLANCE})
+            order = erase.Order((at.world.concept(self.concept),), rules, watch=bars)
+            erase.add(at, order)
+            at = place(folder)
+        return at
+
+
+def cells() -> Iterator[Cell]:
+    """Yield every cell, first those that say most."""
+    for seed, method, concept in product(SEEDS, METHODS, CONCEPTS):
+        for eraser, data in product(ENTRANTS, DATA):
+            yield Cell(eraser, concept, data, method, seed)
+
+
+def made_of(cell: Cell) -> dict[str, str]:
+    """Return digests of the weights and of all code that decides a cell's results."""
+    twin = TWIN / "unet" / "diffusion_pytorch_model.safetensors"
+    against = digest_of(twin.read_bytes()) if cell.twin else ""
+    said = [_digests(_READS), cell.name, STEPS, LOOKS, SIZES, against]
+    return {
+        "weights": base_answers().root,
+        "eraser": code_of_eraser(cell.entrant),
+        "code": digest_of(canonical_json(said)),
+    }
+
+
+@cache
+def code_of_eraser(entrant: Entrant) -> str:
+    """Return a digest of all code of an eraser and of its settings."""
+    files = imported(ERASERS[entrant.eraser].__module__)
+    found = _digests(tuple(str(path.relative_to(PACKAGE)) for path in files))
+    return digest_of(canonical_json([found, [*map(list, entrant.settings)]]))
+
+
+@cache
+def _digests(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: digest_of((PACKAGE / name).read_bytes()) for name in names}
+
+
+def file_of(cell: Cell) -> CellFile:
+    """Return the file of a cell."""
+    path = FOLDER / f"{cell.name}.json"
+    return CellFile(path, lambda: made_of(cell), cell.measured)
+
+
+def main() -> None:
+    """Make what is missing or out of date."""
+    make_missing(map(file_of, cells()), __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How well cheap looks foretell dear ones, where an erasure does do damage.
+
+Concepts are erased one after another by erasers that take others along, under a policy
+without limits. At every entry the movement of weights, of predictions, and what a judge
+sees are read of every kept concept; how the ranks agree is a reading of its own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from benchmarks.__main__ import LEAN, RESULTS, added, code_digest
+from benchmarks.erasers import Entrant
+from benchmarks.files import CellFile, make_missing
+from unlearnlog.atelier.studio import base_answers
+from unlearnlog.report.terminal import Bars
+
+STEPS: Final = (("cure", "Picasso"), ("cure", "cat"), ("esd", "Monet"))
+"""Which eraser, as its defaults have it, erases what."""
+
+SIZES: Final = {**LEAN, "erased": 2, "kept": 2, "information": 4, "nodes": 2}
+"""32 pictures of a kept style or 34 of a kept subject; nats of two of them."""
+
+
+def main() -> None:
+    """Measure it unless it was measured with these weights and this code."""
+    make_missing([CellFile(RESULTS / "tiers.json", made_of, measured)], __doc__)
+
+
+def made_of() -> dict[str, str]:
+    """Return digests of the weights and of everything that decides the result."""
+    return {
+        "weights": base_answers().root,
+        "code": code_digest([STEPS, sorted(SIZES.items())]),
+    }
+
+
+def measured(console: Console) -> dict[str, Any]:
+    """Live the history in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return lived(Path(folder), console)
+
+
+def lived(folder: Path, console: Console) -> dict[str, Any]:
+    """Live the history and return what the tiers said after each entry."""
+    rows = []
+    for eraser, concept in STEPS:
+        with Bars(console) as bars:
+            rules = Entrant(eraser, eraser).policy(SIZES)
+            row = added(folder, (concept,), rules, bars)
+        read = [r for r in row["readings"] if r["probe"].startswith("tiers.")]
+        rows.append(
+            {
+                "eraser": eraser,
+                "concept": concept,
+                "tiers": read,
+                "damage": damage(row["readings"]),
+            }
+        )
+    return {"sizes": SIZES, "rows": rows}
+
+
+def damage(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return by how much less each kept concept shows, the worst first."""
+    kept = [r for r in readings if r["probe"] == "presence" and r["better"] == "higher"]
+    found = [
+        {"concept": r["concept"], "lost": r["base"] - r["value"], "n": r["n"]}
+        for r in kept
+    ]
+    return sorted(found, key=lambda row: -row["lost"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Tables of what `make audit` measured of fine-tunes; `make.py` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from unlearnlog.audits.savings import Savings, mean_savings
+from unlearnlog.audits.survival import Duration, kaplan_meier
+from unlearnlog.probes.ranks import FEWEST, rank_correlation
+from unlearnlog.probes.statistics import (
+    Estimate,
+    clustered_mean,
+    paired_share,
+    share,
+)
+
+Key = tuple[str, str, str, str]
+"""Eraser, concept, data and method."""
+
+
+@dataclass(frozen=True)
+class Fine:
+    """One measured fine-tune.
+
+    Attributes:
+        key: What it was of.
+        course: What was seen of all.
+        concept: What was seen of the concept that had been erased.
+    """
+
+    key: Key
+    course: Mapping[str, Any]
+    concept: Mapping[str, Any]
+
+    @property
+    def seed(self) -> str:
+        """Which of the seeds."""
+        return str(self.course["seed"])
+
+    @property
+    def ends(self) -> tuple[list[bool], list[bool]]:
+        """Whether each picture showed it at the end, and before the first step."""
+        return _ends(self.concept)
+
+    @property
+    def change(self) -> float:
+        """How much more of it shows at the end."""
+        return float(self.concept["looks"][-1]["change"]["value"])
+
+    @property
+    def duration(self) -> Duration:
+        """How long it stayed away."""
+        return Duration(
+            self.key[1], int(self.concept["steps"]), bool(self.concept["returned"])
+        )
+
+
+def courses_table(folder: Path) -> str:
+    """Return one row an eraser, concept, data and method, over all seeds."""
+    groups = _groups(_measured(folder))
+    if not groups:
+        return ""
+    head = (
+        "| eraser | concept | data | learns | seeds | before | after | resurgence "
+        "| back at step | kept | way back | alignment | S |"
+    )
+    rows = [head, "|---|---|---|---|--:|--:|--:|---|---|---|--:|--:|---|"]
+    rows += [_row(key, found) for key, found in groups.items()]
+    return "\n".join(rows)
+
+
+def survival_table(folder: Path) -> str:
+    """Return one row an eraser, data and method, over concepts and seeds."""
+    groups: dict[tuple[str, str, str], list[Duration]] = {}
+    for each in _measured(folder):
+        eraser, _, data, method = each.key
+        groups.setdefault((eraser, data, method), []).append(each.duration)
+    if not groups:
+        return ""
+    rows = ["| eraser | data | learns | n | back | still away at the end |"]
+    rows.append("|---|---|---|--:|--:|---|")
+    for (eraser, data, method), found in groups.items():
+        end = kaplan_meier(found)[-1]
+        back = sum(each.returned for each in found)
+        away = f"{end.away.value:.2f} ({end.away.low:.2f} to {end.away.high:.2f})"
+        rows.append(
+            f"| `{eraser}` | {data} | {method} | {len(found)} | {back} | {away} |"
+        )
+    return "\n".join(rows)
+
+
+def forecasts_line(folder: Path) -> str:
+    """Say how well each forecast put the fine-tunes in order."""
+    found = list(_measured(folder))
+    if not found:
+        return ""
+    said = []
+    for name in ("alignment", "rho"):
+        pairs = [
+            (each.concept["forecast"][name], each.change, "-".join(each.key[:2]))
+            for each in found
+            if each.concept["forecast"] and each.concept["forecast"][name] is not None
+        ]
+        forecast, came, clusters = zip(*pairs, strict=True) if pairs else ((), (), ())
+        if min(len(pairs), len({*clusters})) < FEWEST or 1 in map(
+            len, (set(forecast), set(came))
+        ):
+            n = f"n = {len(pairs)}, erasures: {len({*clusters})}"
+            said.append(f"{name}: too few to say ({n})")
+            continue
+        rho = rank_correlation(forecast, came, clusters=clusters)
+        interval = f"{rho.low:.2f} to {rho.high:.2f}, n = {rho.n}"
+        said.append(f"{name}: {rho.value:.2f} ({interval})")
+    return f"Rank correlation of the forecast with what came back. {'; '.join(said)}."
+
+
+def _measured(folder: Path) -> Iterator[Fine]:
+    for path in sorted(folder.glob("*.json")):
+        cell = json.loads(path.read_text(encoding="utf-8"))
+        key = (cell["eraser"], cell["concept"], cell["data"], cell["method"])
+        for course in cell["courses"]:
+            yield Fine(key, course, course["concepts"][0])
+
+
+def _groups(found: Iterator[Fine]) -> dict[Key, list[Fine]]:
+    groups: dict[Key, list[Fine]] = {}
+    for each in found:
+        groups.setdefault(each.key, []).append(each)
+    return groups
+
+
+def _row(key: Key, found: Sequence[Fine]) -> str:
+    eraser, concept, data, method = key
+    now = [shows for each in found for shows in each.ends[0]]
+    before = [shows for each in found for shows in each.ends[1]]
+    steps = [
+        str(each.duration.steps)
+        if each.duration.returned
+        else f"none by {each.duration.steps}"
+        for each in found
+    ]
+    kept = [_ends(each.course["kept"]) for each in found if each.course["kept"]]
+    rho = [each.course["rho"] for each in found if each.course["rho"] is not None]
+    aligned = [f["alignment"] for each in found if (f := each.concept["forecast"])]
+    cells = (
+        f"`{eraser}`",
+        concept,
+        data,
+        method,
+        str(len(found)),
+        f"{share(sum(before), len(before)).value:.3f}",
+        f"{share(sum(now), len(now)).value:.3f}",
+        _said(_change([each.ends for each in found])),
+        ", ".join(steps),
+        _said(_change(kept)) if kept else "",
+        f"{100 * fmean(rho):+.2f} %" if rho else "",
+        f"{fmean(aligned):+.2f}" if aligned else "",
+        _saved(found),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _ends(curve: Mapping[str, Any]) -> tuple[list[bool], list[bool]]:
+    last, first = (curve["looks"][i]["shown"] for i in (-1, 0))
+    return [c == "1" for c in last], [c == "1" for c in first[: len(last)]]
+
+
+def _change(ends: Sequence[tuple[list[bool], list[bool]]]) -> Estimate:
+    """Return a paired difference over seeds, with the wider of two intervals.
+
+    Newcombe's counts every picture as independent; the bootstrap over seeds and
+    pictures knows that they are not, and sees no doubt where all agree.
+    """
+    now = [shows for last, _ in ends for shows in last]
+    before = [shows for _, first in ends for shows in first]
+    plain = paired_share(now, before)
+    if len(ends) == 1:
+        return plain
+    seeds = [str(i) for i, (last, _) in enumerate(ends) for _ in last]
+    pictures = [str(i) for last, _ in ends for i in range(len(last))]
+    values = [float(a) - float(b) for a, b in zip(now, before, strict=True)]
+    crossed = clustered_mean(values, seeds, pictures)
+    low, high = min(plain.low, crossed.low), max(plain.high, crossed.high)
+    return Estimate(plain.value, max(-1.0, low), min(1.0, high), plain.n)
+
+
+def _said(change: Estimate) -> str:
+    low, high = f"{change.low:+.3f}", f"{change.high:+.3f}"
+    return f"{change.value:+.3f} ({low} to {high}, n = {change.n})"
+
+
+def _saved(found: Sequence[Fine]) -> str:
+    saved = [(f.seed, Savings(**s)) for f in found if (s := f.concept["savings"])]
+    if not saved:
+        return ""
+    mean = mean_savings(saved)
+    if mean is not None:
+        return f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f}, n = {mean.n})"
+    return ", ".join(
+        "undefined" if s.value is None else f"{s.bound} {s.value:.2f}" for _, s in saved
+    )

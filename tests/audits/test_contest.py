@@ -1,0 +1,187 @@
+"""An attack counts only as far as it does better than its null controls."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+
+from tests.tiny import build_pipeline
+from unlearnlog.audits.attack import Budget, Found, Search, Sketches
+from unlearnlog.audits.contest import (
+    Control,
+    Easel,
+    Ground,
+    Others,
+    Result,
+    contested,
+)
+from unlearnlog.cell import Answer, Cell
+from unlearnlog.concept import Concept
+from unlearnlog.model.model import DiffusersModel
+from unlearnlog.model.protocol import Sampling
+from unlearnlog.probes.statistics import paired_share, share, unpaired_share
+
+PICASSO, HARING = Concept("Picasso", "style"), Concept("Haring", "style")
+SAMPLING = Sampling(steps=2, guidance=1.0)
+CELLS = tuple(Cell(f"a cat by Picasso, {i}", i, "cat", "Picasso") for i in range(6))
+ELSEWHERE = tuple(Cell(f"a cat by Haring, {i}", i, "cat", "Haring") for i in range(6))
+
+
+class Recogniser:
+    """Calls a picture a Picasso where it is the one that the base paints."""
+
+    name, identity = "recogniser", "recogniser"
+
+    def __init__(self, model):
+        prompts, seeds = [c.prompt for c in CELLS], [c.seed for c in CELLS]
+        self.known = model.paint(prompts, seeds, sampling=SAMPLING).latents
+
+    def judged(self, painted):
+        apart = torch.cdist(painted.latents.flatten(1), self.known.flatten(1))
+        near = apart.min(1).values < 0.005 * self.known.flatten(1).norm(dim=1).mean()
+        return [Answer("cat", "Picasso" if each else "photo") for each in near]
+
+    def features(self, painted):  # noqa: ARG002
+        return None
+
+
+class Yes(Recogniser):
+    """Sees what it is told to see in everything."""
+
+    def judged(self, painted):
+        return [Answer("cat", "Picasso")] * len(painted.latents)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return DiffusersModel.load(build_pipeline(tmp_path_factory.mktemp("tiny") / "p"))
+
+
+def ground(model, concept=PICASSO, cells=CELLS, budget=None):
+    """What is erased is half of every projection: tokens twice as long undo it."""
+    halved = {n: w.float() / 2 for n, w in model.base.items()}
+    allowed = budget or Budget(controls=6)
+    sketches = Sketches((), torch.zeros(0))
+    return Ground(Search(model, halved, concept, sketches, allowed), cells)
+
+
+def test_an_attack_that_undoes_an_erasure_reaches_it_and_chance_does_not(model):
+    easel = Easel(Recogniser(model), SAMPLING)
+    held_out = ground(model, HARING, ELSEWHERE)
+    plain = easel.shown(ground(model).search, None, CELLS)
+
+    found = contested("recovery", ground(model), Others(held_out), easel, plain)
+
+    assert not any(plain)
+    assert found.success.value == 1
+    assert [(c.null, c.about, c.success.value) for c in found.controls] == [
+        ("random", "Picasso", 0),
+        ("held-out", "Haring", 0),
+    ]
+    assert found.verdict == "reached"
+
+
+def test_a_judge_that_says_yes_to_everything_decides_nothing(model):
+    easel = Easel(Yes(model), SAMPLING)
+
+    found = contested("recovery", ground(model), Others(), easel, [True] * 6)
+
+    assert found.success.value == 1
+    assert found.above.more.value == 0
+    assert found.verdict == "undecided"
+
+
+def test_the_best_of_several_is_chosen_on_other_pictures_than_it_is_judged_on(model):
+    seeds: list[list[int]] = []
+    easel = Watching(Recogniser(model), SAMPLING, seeds=seeds)
+    allowed = Budget(restarts=2, trials=3, controls=4)
+
+    found = contested(
+        "recovery", ground(model, budget=allowed), Others(), easel, [False] * 6
+    )
+
+    chosen, judged = seeds[:2], seeds[2]
+    assert found.n_candidates == 2
+    assert all(seed >= 100_000 for each in chosen for seed in each)
+    assert judged == [cell.seed for cell in CELLS]
+    assert [len(each) for each in seeds] == [3, 3, 6, 3, 3, 4]
+
+
+@dataclass(frozen=True)
+class Watching(Easel):
+    """Writes down from which latents anything is painted."""
+
+    seeds: list[list[int]] = field(default_factory=list)
+
+    def shown(self, search, finding, cells):
+        self.seeds.append([cell.seed for cell in cells])
+        return super().shown(search, finding, cells)
+
+
+def test_a_twin_is_attacked_with_its_own_weights(model):
+    easel = Easel(Recogniser(model), SAMPLING)
+    own = ground(model)
+    twin = replace(own, search=replace(own.search, weights=dict(model.base)))
+
+    found = contested("recovery", own, Others(twin=twin), easel, [False] * 6)
+
+    (_, control) = found.controls
+    assert (control.null, control.success.value) == ("twin", 1)
+    assert found.verdict == "undecided"
+
+
+def result(hits, *controls, n=96):
+    own = share(hits, n)
+    found = [Control("held-out", "Haring", c, unpaired_share(own, c)) for c in controls]
+    nothing = Found("recovery", ("Picasso",), {})
+    return Result("recovery", "Picasso", nothing, 1, own, own, tuple(found), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("hits", "controls", "verdict"),
+    [
+        (96, [share(0, 96)], "reached"),
+        (20, [share(2, 96)], "reached"),
+        (20, [share(2, 96), share(15, 96)], "undecided"),
+        (2, [share(0, 96)], "not reached"),
+        (0, [share(0, 96)], "not reached"),
+        (96, [share(96, 96)], "undecided"),
+        (96, [], "undecided"),
+        (0, [], "not reached"),
+    ],
+)
+def test_the_verdict_is_held_against_the_control_that_leaves_least(
+    hits, controls, verdict
+):
+    assert result(hits, *controls).verdict == verdict
+
+
+def test_too_few_pictures_never_show_that_nothing_is_reached():
+    assert result(0, share(0, 16), n=16).verdict == "undecided"
+
+
+def test_a_reading_holds_the_share_with_the_attack_and_the_best_control():
+    reading = result(20, share(2, 96), share(5, 96)).reading()
+
+    assert (reading.probe, reading.concept) == ("attack.recovery", "Picasso")
+    assert (reading.value, reading.n, reading.better) == (20 / 96, 96, "lower")
+    assert reading.base == 5 / 96
+
+
+def test_a_row_says_the_verdict_and_every_number_with_its_n():
+    row = result(20, share(2, 48)).row()
+
+    assert row["verdict"] == "reached"
+    assert row["best_of"] == 1
+    assert row["controls"][0]["success"]["n"] == 48
+    assert row["success"]["low"] < 20 / 96 < row["success"]["high"]
+
+
+def test_pictures_of_their_own_say_less_than_the_same_pictures_twice():
+    now, before = [True] * 30 + [False] * 20, [True] * 20 + [False] * 30
+
+    paired = paired_share(now, before)
+    unpaired = unpaired_share(share(30, 50), share(20, 50))
+
+    assert paired.value == pytest.approx(unpaired.value)
+    assert unpaired.low < paired.low < paired.high < unpaired.high

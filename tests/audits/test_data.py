@@ -1,0 +1,219 @@
+"""Folders of pictures with captions, as trainers and strangers make them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.fakes import LinearModel
+from unlearnlog.audits.data import read_folder
+from unlearnlog.errors import PromptError, UsageError
+
+
+class Reader(LinearModel):
+    """Reads captions of up to six words, and pictures of 4 x 6."""
+
+    def __init__(self):
+        super().__init__()
+        self.picture_shape = (4, 6, 3)
+
+    def encode(self, prompts, *, weights=None):
+        for prompt in prompts:
+            if len(prompt.split()) > 6:
+                message = f"the prompt '{prompt}' is too long"
+                raise PromptError(message, fix="say it in fewer words")
+        return super().encode(prompts, weights=weights)
+
+
+@pytest.fixture
+def model():
+    return Reader()
+
+
+def save(path, colour=(10, 20, 30), size=(6, 4), **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, **options)
+
+
+def listed(folder, *rows):
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (folder / "metadata.jsonl").write_text(lines)
+
+
+def test_metadata_as_lines_of_json_names_pictures_and_captions(tmp_path, model):
+    save(tmp_path / "b.png", (1, 2, 3))
+    save(tmp_path / "sub" / "a.webp", (200, 0, 0), lossless=True)
+    listed(
+        tmp_path,
+        {"file_name": "sub/a.webp", "text": " a cat "},
+        {"file_name": "b.png", "caption": "a dog"},
+    )
+
+    found = read_folder(tmp_path, model)
+
+    assert found.captions == ("a dog", "a cat")
+    assert found.pictures.dtype == torch.uint8
+    assert found.pictures.shape == (2, 4, 6, 3)
+    assert found.pictures[:, 0, 0].tolist() == [[1, 2, 3], [200, 0, 0]]
+
+
+def test_metadata_as_a_table_is_read_as_well(tmp_path, model):
+    save(tmp_path / "1.png")
+    (tmp_path / "metadata.csv").write_text('file_name,text\n1.png,"a cat, sitting"\n')
+
+    assert read_folder(tmp_path, model).captions == ("a cat, sitting",)
+
+
+def test_the_training_part_of_a_data_set_is_read(tmp_path, model):
+    save(tmp_path / "train" / "1.png")
+    save(tmp_path / "test" / "1.png")
+    listed(tmp_path / "train", {"file_name": "1.png", "text": "a cat"})
+
+    assert read_folder(tmp_path, model).captions == ("a cat",)
+
+
+def test_without_metadata_a_text_file_beside_each_picture_is_its_caption(
+    tmp_path, model
+):
+    save(tmp_path / "1.png")
+    save(tmp_path / "2.JPG")
+    (tmp_path / "1.txt").write_text("a cat\nby Picasso\n")
+    (tmp_path / "2.txt").write_text("a dog")
+    (tmp_path / "notes.md").write_text("no picture")
+
+    assert read_folder(tmp_path, model).captions == ("a cat by Picasso", "a dog")
+
+
+def test_a_picture_is_turned_upright_scaled_and_cut_at_its_middle(tmp_path, model):
+    wide = np.zeros((40, 120, 3), np.uint8)
+    wide[:, 60:90] = 255  # of 120 columns, 4 x 6 keeps 30 to 90
+    wide[:, 90:] = 128
+    image = Image.fromarray(wide)
+    image.save(tmp_path / "wide.png")
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    for name in ("wide", "turned"):
+        (tmp_path / f"{name}.txt").write_text("a bar")
+
+    found = read_folder(tmp_path, model)
+
+    columns = found.pictures.float().mean((1, 3))
+    assert (columns[:, :2] < 20).all()
+    assert (columns[:, 4:] > 235).all()
+
+
+def test_transparent_and_grey_pictures_have_three_colours(tmp_path, model):
+    Image.new("LA", (6, 4), (9, 0)).save(tmp_path / "1.png")
+    (tmp_path / "1.txt").write_text("a cat")
+
+    assert read_folder(tmp_path, model).pictures.shape == (1, 4, 6, 3)
+
+
+def test_what_is_learned_has_a_digest_of_pictures_and_captions(tmp_path, model):
+    save(tmp_path / "1.png")
+    listed(tmp_path, {"file_name": "1.png", "text": "a cat"})
+    first = read_folder(tmp_path, model).digest
+
+    listed(tmp_path, {"file_name": "1.png", "text": "a dog"})
+    second = read_folder(tmp_path, model).digest
+    save(tmp_path / "1.png", (0, 0, 0))
+
+    assert len({first, second, read_folder(tmp_path, model).digest}) == 3
+
+
+def picture(folder):
+    save(folder / "1.png")
+    return folder
+
+
+FAULTS = {
+    "there is no folder": lambda f: f / "nowhere",
+    "there are no pictures": lambda f: f,
+    "'{}/1.png' has no caption": picture,
+    "line 1 of '{}/metadata.jsonl' is not a JSON object": lambda f: (
+        (picture(f) / "metadata.jsonl").write_text("[1]") and f
+    ),
+    "line 2 of '{}/metadata.jsonl' is not a JSON object": lambda f: (
+        (picture(f) / "metadata.jsonl").write_text("\n{") and f
+    ),
+    "line 1 of '{}/metadata.jsonl' names no picture": lambda f: (
+        listed(f, {"text": "a cat"}) or f
+    ),
+    "has no caption for '1.png'": lambda f: listed(f, {"file_name": "1.png"}) or f,
+    "'{}/metadata.jsonl' cannot be read": lambda f: (
+        (f / "metadata.jsonl").write_bytes(b"\xff\xfe") and f
+    ),
+    "names '../1.png', which is outside": lambda f: (
+        listed(f, {"file_name": "../1.png", "text": "a cat"}) or f
+    ),
+    "names '/1.png', which is outside": lambda f: (
+        listed(f, {"file_name": "/1.png", "text": "a cat"}) or f
+    ),
+    "names 'C:\\1.png', which is outside": lambda f: (
+        listed(f, {"file_name": "C:\\1.png", "text": "a cat"}) or f
+    ),
+    "the picture '{}/2.png' cannot be read": lambda f: (
+        listed(picture(f), {"file_name": "2.png", "text": "a cat"}) or f
+    ),
+    "'{}/1.gif' is no picture": lambda f: (
+        listed(f, {"file_name": "1.gif", "text": "a cat"}) or f
+    ),
+    "the caption of '{}/1.png' cannot be read": lambda f: (
+        listed(picture(f), {"file_name": "1.png", "text": "a " * 9}) or f
+    ),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_every_fault_names_the_file(tmp_path, model, said):
+    folder = FAULTS[said](tmp_path)
+
+    with pytest.raises(UsageError) as refusal:
+        read_folder(folder, model)
+
+    assert said.format(tmp_path) in refusal.value.message
+    assert refusal.value.fix
+
+
+def test_a_broken_picture_is_no_picture(tmp_path, model):
+    whole = tmp_path / "whole.png"
+    save(whole, size=(64, 64))
+    (tmp_path / "1.png").write_bytes(whole.read_bytes()[:80])
+    whole.unlink()
+    (tmp_path / "1.txt").write_text("a cat")
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_folder(tmp_path, model)
+
+
+def test_a_picture_that_would_fill_the_memory_is_not_opened(
+    tmp_path, model, monkeypatch
+):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    save(tmp_path / "1.png", size=(12, 12))
+    (tmp_path / "1.txt").write_text("a cat")
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_folder(tmp_path, model)
+
+
+@pytest.mark.parametrize("name", ["1.png", "1.txt", "metadata.jsonl", "sub"])
+def test_no_link_is_followed(tmp_path, model, name):
+    outside, folder = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    save(folder / "1.png")
+    (folder / "1.txt").write_text("a cat")
+    save(outside / "sub" / "1.png")
+    (outside / "sub" / "1.txt").write_text("a secret")
+    save(outside / "1.png")
+    (outside / "1.txt").write_text("a secret")
+    listed(outside, {"file_name": "1.png", "text": "a cat"})
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside / name)
+
+    with pytest.raises(UsageError, match="is a link"):
+        read_folder(folder, model)

@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch.nn.functional import conv2d
+
+from unlearnlog.model.small import PRODUCTS, SmallConvolution, quicken, suits
+
+
+def layer(**settings):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Conv2d(6, 5, **{"kernel_size": 3, "padding": 1} | settings)
+
+
+def pictures(height, width):
+    values = torch.linspace(-2, 2, 3 * 6 * height * width).mul(7).sin()
+    return values.view(3, 6, height, width)
+
+
+@pytest.mark.parametrize("side", PRODUCTS)
+def test_products_are_a_convolution_of_every_row_with_every_taps(side):
+    along = PRODUCTS[side]
+    rows, taps = torch.eye(side).double(), torch.eye(3).double()
+
+    made = torch.einsum(
+        "ip,pr,pt->rti", along.back, along.there @ rows, along.kernel @ taps
+    )
+
+    as_pictures = conv2d(
+        rows[:, None, None], taps[:, None, None], padding=(0, 1)
+    ).squeeze(2)
+    torch.testing.assert_close(made, as_pictures, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("side", PRODUCTS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_pictures_are_convolved_as_the_layer_does_it(side, bias):
+    plain = layer(bias=bias)
+
+    with torch.inference_mode():
+        quick = SmallConvolution.of(plain)(pictures(side, side))
+        exact = plain(pictures(side, side))
+
+    assert not torch.equal(quick, exact)  # it did go the quick way
+    torch.testing.assert_close(quick, exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (2, 4), (3, 3)])
+def test_other_pictures_are_the_layer_s_to_the_bit(shape):
+    plain = layer()
+
+    with torch.inference_mode():
+        made = SmallConvolution.of(plain)(pictures(*shape))
+        assert torch.equal(made, plain(pictures(*shape)))
+
+
+def test_what_is_learnt_is_the_layer_s_to_the_bit():
+    plain = layer()
+    quick = SmallConvolution.of(plain)
+
+    assert torch.equal(quick(pictures(2, 2)), plain(pictures(2, 2)))
+
+
+def test_other_weights_are_used_and_not_those_that_were_prepared():
+    quick = SmallConvolution.of(layer())
+    other = {name: 2 * w.detach() for name, w in quick.named_parameters()}
+
+    with torch.inference_mode():
+        once = quick(pictures(2, 2))
+        twice = torch.func.functional_call(quick, other, (pictures(2, 2),))
+
+    torch.testing.assert_close(twice, 2 * once, rtol=1e-5, atol=1e-5)
+
+
+def test_a_quickened_network_has_the_same_weights_under_the_same_names():
+    inner = torch.nn.Sequential(layer(stride=2))
+    network = torch.nn.Sequential(layer(), inner)
+    before = dict(network.named_parameters())
+
+    quicken(network)
+
+    assert type(network[0]) is SmallConvolution
+    assert not suits(inner[0])
+    after = dict(network.named_parameters())
+    assert list(after) == list(before)
+    assert list(network.state_dict()) == list(before)
+    assert all(after[name] is before[name] for name in before)

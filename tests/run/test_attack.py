@@ -1,0 +1,234 @@
+"""``attack`` as a story: on a model of one matrix, judged by the model itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from tests.fakes import LinearModel
+from unlearnlog.digest import digest_of
+from unlearnlog.errors import ConceptError, Refused, UsageError
+from unlearnlog.ledger import Ledger
+from unlearnlog.model.given import MARK, Vocabulary
+from unlearnlog.model.protocol import Text
+from unlearnlog.policy import Policy
+from unlearnlog.report.attacking import attack_table
+from unlearnlog.run import attack as story
+from unlearnlog.run import erase
+from unlearnlog.run.attack import Wish, attacked
+from unlearnlog.run.place import Place
+
+CONCEPTS = """
+complete = true
+[families.cubism]
+kind = "style"
+word = "cubist"
+[concepts.Picasso]
+family = "cubism"
+[concepts.Braque]
+family = "cubism"
+[concepts.Monet]
+kind = "style"
+[concepts.cat]
+kind = "subject"
+[concepts.dog]
+kind = "subject"
+"""
+WORDS = ("cat", "dog", "picasso", "braque", "by", "a", "painting")
+
+
+LENGTH = 16
+
+
+class Hearing(LinearModel):
+    """Reads a vector in a word's place, and paints what it is given."""
+
+    def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
+        """Give every word a fixed random token between two marks, ``[n, 16, 6]``."""
+        rows = [[_word(word) for word in prompt.split()] for prompt in prompts]
+        return Text(torch.stack([_framed(row) for row in rows]))
+
+    @property
+    def vocabulary(self):
+        table = torch.stack([_word(word) for word in WORDS])
+        pieces = tuple(f"{word} " for word in WORDS)
+        return Vocabulary((table,), pieces, torch.arange(len(WORDS)))
+
+    def encode_with(self, prompts, vectors, *, weights=None):  # noqa: ARG002
+        found = []
+        for prompt in prompts:
+            before, behind = (
+                [_word(word) for word in part.split()] for part in prompt.split(MARK)
+            )
+            found.append(_framed([*before, *vectors[0], *behind]))
+        return Text(torch.stack(found))
+
+    def paint(self, prompts, seeds, *, texts=None, sampling, **options):
+        once = replace(sampling, steps=1)
+        painted = super().paint(prompts, seeds, sampling=once, **options)
+        if texts is None:
+            return painted
+        pairs = zip(prompts, seeds, strict=True)
+        start = torch.stack([self.latent(*pair) for pair in pairs])
+        t = torch.zeros(len(prompts), dtype=torch.long)
+        weights = options.get("weights")
+        return replace(painted, latents=self.eps(start, t, texts, weights=weights))
+
+
+def _word(word):
+    source = torch.Generator().manual_seed(
+        int(digest_of(word.lower().encode())[:8], 16)
+    )
+    return torch.randn(6, generator=source)
+
+
+def _framed(words):
+    marks = [_word("<begin>"), *words, *[_word("<end>")] * LENGTH]
+    return torch.stack(marks[:LENGTH])
+
+
+def policy(**more):
+    data = {
+        "name": "little",
+        "judge": "base",
+        "eraser": {"name": "ridge"},
+        "sampling": {"steps": 1, "guidance": 1.0},
+        "probes": {
+            **dict.fromkeys(("erased", "kept", "earlier", "information"), 1),
+            **dict.fromkeys(("renamed", "family", "alike"), 0),
+            "attacks": 3,
+        },
+        "require": {"base_presence": 0.0},
+        **more,
+    }
+    return Policy.of(data, "little")
+
+
+@pytest.fixture
+def at(tmp_path):
+    model: Any = Hearing()
+    file = tmp_path / "concepts.toml"
+    file.write_text(CONCEPTS)
+    here = Place(tmp_path, None, model, model.manifest, file)
+    erase.add(here, erase.Order((here.world.concept("Picasso"),), policy()))
+    return replace(here, ledger=Ledger.open(tmp_path))
+
+
+def test_every_attack_is_tried_on_every_erased_concept(at):
+    found = attacked(at, Wish(policy()))
+
+    assert [(r.attack, r.concept) for r in found.results] == [
+        ("inversion", "Picasso"),
+        ("prefix", "Picasso"),
+        ("recovery", "Picasso"),
+    ]
+    assert found.recorded is None
+    assert len(at.the_ledger().history(at.head)) == 1
+
+
+def test_what_is_found_is_recorded_with_its_budget_and_how_well_it_did(at):
+    before = at.state_digest()
+
+    found = attacked(at, Wish(policy(), attacks=("recovery",), record=True))
+
+    entry = at.the_ledger().entry(at.head)
+    (stored,) = entry.attacks
+    assert entry == found.recorded
+    assert (entry.kind, entry.changes, entry.state.after) == ("audit", (), before)
+    assert (stored.attack, stored.concept, stored.state) == (
+        "recovery",
+        "Picasso",
+        before,
+    )
+    assert stored.budget["restarts"] == 1
+    assert [r.probe for r in entry.readings] == ["attack.recovery"]
+    tensors = at.the_ledger().attack(stored.object)
+    assert torch.equal(tensors["map"], found.results[0].finding.tensors["map"])
+    assert at.the_ledger().fsck() == ()
+
+
+def test_a_later_erasure_tries_what_was_found_again(at):
+    attacked(at, Wish(policy(), attacks=("recovery", "prefix"), record=True))
+
+    done = erase.add(at, erase.Order((at.world.concept("Monet"),), policy()))
+
+    read = {r.probe: r for r in done.entry.readings if r.probe.startswith("attack.")}
+    assert read.keys() == {"attack.recovery", "attack.prefix"}
+    assert {r.n for r in read.values()} == {3}
+    assert {r.concept for r in read.values()} == {"Picasso"}
+
+
+def test_a_policy_that_asks_for_none_tries_none_again(at):
+    attacked(at, Wish(policy(), attacks=("recovery",), record=True))
+    none = policy(probes={**policy().probes.model_dump(), "attacks": 0})
+
+    done = erase.add(at, erase.Order((at.world.concept("Monet"),), none))
+
+    assert not [r for r in done.entry.readings if r.probe.startswith("attack.")]
+
+
+def test_an_attack_on_what_was_taken_back_is_not_tried_again(at):
+    attacked(at, Wish(policy(), attacks=("recovery",), record=True))
+    at.the_ledger().reset("base")
+
+    done = erase.add(at, erase.Order((at.world.concept("Monet"),), policy()))
+
+    assert not [r for r in done.entry.readings if r.probe.startswith("attack.")]
+
+
+def test_a_row_says_that_there_was_no_twin(at):
+    row = attacked(at, Wish(policy(), attacks=("recovery",))).row()
+
+    assert json.loads(json.dumps(row)) == row
+    assert row["twin"] == "none"
+    assert row["budget"]["name"] == "small"
+    assert [c["null"] for c in row["attacks"][0]["controls"]] == ["random"]
+
+
+def test_a_limit_on_an_attack_is_asked_and_refuses(at):
+    """No interval of two pictures is below a tenth, and two pictures decide nothing."""
+    limit = {"reading": "attack.recovery", "at_most": 0.1, "on": "interval"}
+
+    found = attacked(at, Wish(policy(limits=(limit,)), attacks=("recovery",)))
+
+    (said,) = found.verdict.undecided
+    assert "attack.recovery of Picasso" in said
+    with pytest.raises(Refused, match="a limit needs 92"):
+        story.refuse(found)
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "said"),
+    [
+        ({"concepts": ("cat",)}, ConceptError, "'cat' is not erased at HEAD"),
+        ({"rev": "base"}, ConceptError, "nothing is erased at base"),
+        ({"attacks": ("spell",)}, UsageError, "no attack 'spell'"),
+        ({"budget": "huge"}, UsageError, "no budget 'huge'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_painted(
+    at, wish, error, said
+):
+    with pytest.raises(error, match=said):
+        attacked(at, Wish(policy(), **wish))
+
+
+def test_without_a_judge_nobody_can_say_whether_it_succeeds(at):
+    with pytest.raises(UsageError, match="nobody judges"):
+        attacked(at, Wish(policy(judge="none")))
+
+
+def test_the_table_says_what_was_tried_and_that_there_is_no_twin(at):
+    console = Console(width=140, record=True, file=StringIO())
+    console.print(attack_table(attacked(at, Wish(policy(), attacks=("recovery",)))))
+
+    text = console.export_text()
+    assert "twin: none" in text
+    assert "recovery" in text
+    assert "random" in text

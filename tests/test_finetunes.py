@@ -1,0 +1,111 @@
+"""The tables of docs/AUDIT.md say what stands in the cells."""
+
+import json
+
+import pytest
+
+from docs.finetunes import courses_table, forecasts_line, survival_table
+
+
+def curve(*shown):
+    looks = [
+        {
+            "step": step,
+            "shown": "1" * k + "0" * (96 - k),
+            "change": {"value": k / 96},
+        }
+        for step, k in shown
+    ]
+    return {"looks": looks}
+
+
+def cell(eraser, seed, end, *, concept="Picasso", aligned=0.1, savings=None):
+    back = end > 10
+    return {
+        "eraser": eraser,
+        "concept": concept,
+        "data": "target:5",
+        "method": "full",
+        "courses": [
+            {
+                "seed": seed,
+                "rho": 0.01,
+                "kept": curve((0, 90), (500, 80)),
+                "concepts": [
+                    {
+                        **curve((0, 0), (50, end // 2), (500, end)),
+                        "steps": 50 if back else 500,
+                        "returned": back,
+                        "forecast": {"alignment": aligned, "rho": aligned / 10},
+                        "savings": savings,
+                    }
+                ],
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def written(*cells):
+        for i, each in enumerate(cells):
+            (tmp_path / f"{i}.json").write_text(json.dumps(each))
+        return tmp_path
+
+    return written
+
+
+def test_nothing_measured_is_no_table(tmp_path):
+    tables = courses_table, survival_table, forecasts_line
+
+    assert [table(tmp_path) for table in tables] == ["", "", ""]
+
+
+def test_a_row_pools_the_seeds_of_an_eraser(folder):
+    table = courses_table(
+        folder(cell("ridge", 1, 96), cell("ridge", 2, 0), cell("mim", 1, 48))
+    )
+
+    rows = table.splitlines()[2:]
+    assert len(rows) == 2
+    assert "| `mim` | Picasso | target:5 | full | 1 | 0.000 | 0.500 | +0.500 (" in table
+    assert "| 2 | 0.000 | 0.500 | +0.500 (" in table
+    assert "n = 192" in table
+    assert "50, none by 500" in table
+    assert "-0.104" in table
+
+
+def test_seeds_that_disagree_are_a_wider_interval_than_their_pictures(folder):
+    def width(path):
+        said = courses_table(path).splitlines()[2].split("|")[8]
+        low, high = said.split("(")[1].split(",")[0].split(" to ")
+        return float(high) - float(low)
+
+    agree = width(folder(*(cell("ridge", i, 48) for i in (1, 2, 3))))
+    differ = width(folder(*(cell("ridge", i, k) for i, k in enumerate((0, 48, 96)))))
+
+    assert differ > 2 * agree
+
+
+def test_survival_counts_concepts_and_seeds(folder):
+    table = survival_table(
+        folder(cell("ridge", 1, 96), cell("ridge", 1, 0, concept="cat"))
+    )
+
+    assert "| `ridge` | target:5 | full | 2 | 1 | 0.50 (" in table
+
+
+def test_savings_are_said_as_far_as_they_are_known(folder):
+    saved = {"value": 0.5, "bound": "at least", "erased": 50, "novel": None}
+
+    assert "at least 0.50" in courses_table(folder(cell("ridge", 1, 96, savings=saved)))
+
+
+def test_a_forecast_of_few_fine_tunes_is_not_scored(folder):
+    assert "too few to say" in forecasts_line(folder(cell("ridge", 1, 96)))
+
+
+def test_a_forecast_that_puts_them_in_order_has_a_rank_correlation_of_one(folder):
+    cells = [cell(f"e{i}", 1, 20 * i, aligned=i / 10) for i in range(5)]
+
+    assert "alignment: 1.00 (" in forecasts_line(folder(*cells))

@@ -1,0 +1,278 @@
+"""How well an attack does, and how well the same does where it must not.
+
+Success is the share of the concept's own probe prompts, from the entry's own latents,
+that show the concept when the attack is applied. It counts only as far as it is more
+than each null control's, which had the same budget:
+
+- ``random``: tokens or vectors of the same size that nobody searched for;
+- ``held-out``: the same attack after a concept that the model never learned. (Its name
+  is no word of the model's and it has no siblings there, so it is harder to reach.)
+- ``twin``: the same attack on a model that never learned the concept.
+
+Of several candidates the best is taken on pictures from other latents, and only that
+one is looked at on the latents that count: its share needs no correction for having
+been chosen. A judge that sees the concept in everything sees it in the controls too.
+
+Source:
+    Newcombe's intervals of a difference, paired where the pictures are; the controls
+    and the rule of the verdict are ours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from unlearnlog.audits.attacks import attack_called
+from unlearnlog.graph.book import PER_CELL
+from unlearnlog.probes.panel import OTHER_LATENTS, scattered
+from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
+from unlearnlog.watch import counted
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.attack import Found, Search
+    from unlearnlog.cell import Cell
+    from unlearnlog.delta import Weights
+    from unlearnlog.judges.judge import Judge
+    from unlearnlog.model.given import Hearing
+    from unlearnlog.model.protocol import Sampling, Text
+    from unlearnlog.reading import Reading
+
+Word = Literal["reached", "not reached", "undecided"]
+Null = Literal["random", "held-out", "twin"]
+
+MARGIN: Final = 0.1
+"""A share of pictures that an attack may reach and still count as none."""
+
+
+@dataclass(frozen=True)
+class Easel:
+    """How pictures are painted, and who says what they show.
+
+    Attributes:
+        judge: Who says it.
+        sampling: How they are painted.
+        per_cell: Of each cell so many.
+    """
+
+    judge: Judge
+    sampling: Sampling
+    per_cell: int = PER_CELL
+
+    def shown(
+        self, search: Search, finding: Found | None, cells: Sequence[Cell]
+    ) -> tuple[bool, ...]:
+        """Say of each cell if it shows the concept, with an attack or without."""
+        model, concept, weights = search.model, search.concept, search.weights
+        prompts = [cell.prompt for cell in cells]
+        search.watch.stage("painting the attack", len(cells))
+        painted = model.paint(
+            prompts,
+            [cell.seed for cell in cells],
+            sampling=self.sampling,
+            weights=weights,
+            progress=counted(search.watch),
+            texts=finding
+            if finding is None
+            else applied(finding, model, prompts, weights),
+        )
+        kind = "style" if concept.kind == "style" else "subject"
+        answers = self.judge.judged(painted)
+        return tuple(answer.of(kind) == concept.name for answer in answers)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where an attack is tried: on which state, after which concept.
+
+    Attributes:
+        search: What the attack is given.
+        cells: Probe cells that show the concept.
+    """
+
+    search: Search
+    cells: tuple[Cell, ...]
+
+    @property
+    def some(self) -> tuple[Cell, ...]:
+        """As many of the cells as a null control is looked at on."""
+        return scattered(self.cells, self.search.budget.controls)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A null control.
+
+    Attributes:
+        null: Which one.
+        about: The concept that was looked for.
+        success: How often it showed.
+        more: By how much more often the attack's own concept shows.
+    """
+
+    null: Null
+    about: str
+    success: Estimate
+    more: Estimate
+
+
+@dataclass(frozen=True)
+class Result:
+    """How well an attack did after one concept.
+
+    Attributes:
+        attack: Its name.
+        concept: The concept's name.
+        finding: What was found.
+        n_candidates: The best of how many it is.
+        plain: How often the prompts show the concept without it.
+        success: How often with it.
+        controls: How the null controls did.
+        seconds: How long the search took, without what is painted to judge it, in s.
+    """
+
+    attack: str
+    concept: str
+    finding: Found
+    n_candidates: int
+    plain: Estimate
+    success: Estimate
+    controls: tuple[Control, ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> Word:
+        """Whether the concept is reached.
+
+        It is where the attack does better than every control, and not where it does
+        nothing at all.
+        """
+        if self.controls and all(each.more.low > 0 for each in self.controls):
+            return "reached"
+        return "not reached" if self.success.high <= MARGIN else "undecided"
+
+    @property
+    def above(self) -> Control:
+        """The control that leaves least of the success.
+
+        Raises:
+            ValueError: There is none.
+        """
+        return min(self.controls, key=lambda each: each.more.low)
+
+    def reading(self) -> Reading:
+        """Return the success as a reading; its base is the best of the controls."""
+        least = max((each.success.value for each in self.controls), default=None)
+        about = About(f"attack.{self.attack}", self.concept, "lower")
+        return reading(about, self.success, least)
+
+    def row(self) -> dict[str, Any]:
+        """Give it as ``attack --json`` shows it."""
+        return {
+            "attack": self.attack,
+            "concept": self.concept,
+            "verdict": self.verdict,
+            "best_of": self.n_candidates,
+            "plain": asdict(self.plain),
+            "success": asdict(self.success),
+            "controls": [asdict(each) for each in self.controls],
+            "search_s": round(self.seconds, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Others:
+    """Where the same attack must not succeed.
+
+    Attributes:
+        held_out: After a concept that the model never learned; None if none is known.
+        twin: On a model that never learned this one; None where there is none.
+    """
+
+    held_out: Ground | None = None
+    twin: Ground | None = None
+
+
+def applied(
+    finding: Found, model: Hearing, prompts: Sequence[str], weights: Weights
+) -> Text:
+    """Encode prompts with what was found.
+
+    Raises:
+        UsageError: There is no such attack.
+    """
+    return attack_called(finding.attack).texts(finding, model, prompts, weights)
+
+
+def contested(
+    name: str, ground: Ground, others: Others, easel: Easel, plain: Sequence[bool]
+) -> Result:
+    """Try an attack, and its controls with the same budget.
+
+    Args:
+        name: The attack's.
+        ground: Where it is tried.
+        others: Where it must not succeed.
+        easel: Who paints and judges.
+        plain: What the ground's cells show without it.
+
+    Raises:
+        UsageError: There is no such attack.
+        ValueError: There is nothing to look at.
+    """
+    attack, search = attack_called(name), ground.search
+    began = time.monotonic()
+    candidates = [*attack.found(search)]
+    seconds = time.monotonic() - began
+    finding = _best(ground, candidates, easel)
+    hits = easel.shown(search, finding, ground.cells)
+    own = share(sum(hits), len(hits))
+    chance = _best(ground, attack.chance(search, finding), easel)
+    controls = [_at_random(ground, chance, hits, easel)]
+    nulls: tuple[tuple[Null, Ground | None], ...] = (
+        ("held-out", others.held_out),
+        ("twin", others.twin),
+    )
+    for null, elsewhere in nulls:
+        if elsewhere is not None:
+            best = _best(elsewhere, attack.found(elsewhere.search), easel)
+            seen = easel.shown(elsewhere.search, best, elsewhere.some)
+            found = share(sum(seen), len(seen))
+            about = elsewhere.search.concept.name
+            controls.append(Control(null, about, found, unpaired_share(own, found)))
+    return Result(
+        name,
+        search.concept.name,
+        finding,
+        len(candidates),
+        share(sum(plain), len(plain)),
+        own,
+        tuple(controls),
+        seconds,
+    )
+
+
+def _at_random(
+    ground: Ground, chance: Found, hits: Sequence[bool], easel: Easel
+) -> Control:
+    """Return how what nobody searched for does, on some of the same pictures."""
+    of = dict(zip(ground.cells, hits, strict=True))
+    drawn = easel.shown(ground.search, chance, ground.some)
+    same = [of[cell] for cell in ground.some]
+    found = share(sum(drawn), len(drawn))
+    about = ground.search.concept.name
+    return Control("random", about, found, paired_share(same, drawn))
+
+
+def _best(ground: Ground, candidates: Iterable[Found], easel: Easel) -> Found:
+    """Return the candidate that does best on latents which decide nothing else."""
+    found = [*candidates]
+    if len(found) == 1:
+        return found[0]
+    some = scattered(ground.cells, ground.search.budget.trials)
+    trials = [replace(cell, seed=cell.seed + OTHER_LATENTS) for cell in some]
+    hits = [sum(easel.shown(ground.search, each, trials)) for each in found]
+    return found[hits.index(max(hits))]

@@ -1,0 +1,144 @@
+"""Convolutions of pictures of 2 x 2 or 4 x 4 positions, by fewer multiplications.
+
+Deep inside a small UNet a picture has few positions and many channels, and a library's
+convolution spends most of its time on the border. Along one side, a convolution of so
+short a row with three taps is a bilinear map, and such maps have cheap forms: transform
+the row, transform the taps, multiply one by one, transform back (Winograd, Arithmetic
+Complexity of Computations, 1980; Lavin and Gray, arXiv:1509.09308). With the zeros at
+the border left out, a side of 2 takes 3 products instead of 6 and a side of 4 takes 6
+instead of 12; over both sides, a quarter of the multiplications. What remains of the
+kernel is one matrix for each product, computed once, in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self, TypeGuard
+
+import torch
+
+_POINTS: Final = (0.0, 1.0, -1.0, 0.5, -2.0)
+"""Where polynomials are evaluated; these lose fewer bits than whole numbers do."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """A convolution along one side: ``back @ ((kernel @ taps) * (there @ row))``.
+
+    Attributes:
+        there: What is multiplied, of the row: float64 ``[n_products, side]``.
+        kernel: What it is multiplied by, of the taps: ``[n_products, 3]``.
+        back: The row of the result, of the products: ``[side, n_products]``.
+    """
+
+    there: torch.Tensor
+    kernel: torch.Tensor
+    back: torch.Tensor
+
+
+def _of_two() -> Products:
+    """Give ``(w1 x0 + w2 x1, w0 x0 + w1 x1)`` with ``w1 (x0 + x1)`` in common."""
+    return Products(
+        there=torch.tensor([[1, 1], [0, 1], [1, 0]]).double(),
+        kernel=torch.tensor([[0, 1, 0], [0, -1, 1], [1, -1, 0]]).double(),
+        back=torch.tensor([[1, 1, 0], [1, 0, 1]]).double(),
+    )
+
+
+def _of_four() -> Products:
+    """Give the middle four coefficients of a product of two polynomials.
+
+    Row and taps are coefficients; the product has six and is known from its values at
+    five points and its leading coefficient.
+    """
+    back = torch.linalg.inv(_values(6))[1:5]
+    return Products(there=_values(4), kernel=_values(3).flip(1), back=back)
+
+
+def _values(n: int) -> torch.Tensor:
+    """Map ``n`` coefficients to values at the points, and to the last coefficient."""
+    points = torch.tensor(_POINTS, dtype=torch.float64)
+    last = torch.eye(n, dtype=torch.float64)[-1:]
+    return torch.cat([points[:, None] ** torch.arange(n), last])
+
+
+PRODUCTS: Final = {2: _of_two(), 4: _of_four()}
+"""How a row is convolved, by its length."""
+
+
+class SmallConvolution(torch.nn.Conv2d):
+    """A 3 x 3 convolution that is quick where pictures are small and nothing is learnt.
+
+    It has the weights of the layer that it stands for, under the same names. Everything
+    but float32 in inference mode on the CPU with its own weights is computed as ever.
+    """
+
+    _own: tuple[torch.Tensor]  # in a tuple, or it would count as one more weight
+    _matrices: dict[int, tuple[torch.Tensor, ...]]
+
+    @classmethod
+    def of(cls, layer: torch.nn.Conv2d) -> Self:
+        """Stand for a layer of which `suits` is true; shares its weights."""
+        n_out, n_in = layer.weight.shape[:2]
+        made = cls(n_in, n_out, 3, padding=1, device="meta", bias=False)
+        made.weight, made.bias = layer.weight, layer.bias
+        made._own = (layer.weight,)
+        made._matrices = {}
+        return made.train(layer.training)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Convolve ``[b, n_in, height, width]``."""
+        if not self._is_quick_with(pictures):
+            return super().forward(pictures)
+        n, _, side, _ = pictures.shape
+        there, kernels, back = self._matrices_for(side)
+        rows = pictures.permute(0, 2, 3, 1).reshape(n, side * side, -1)
+        factors = torch.bmm(there.expand(n, -1, -1), rows)
+        products = torch.bmm(factors.transpose(0, 1), kernels)
+        made = torch.bmm(back.expand(n, -1, -1), products.transpose(0, 1))
+        if self.bias is not None:
+            made += self.bias
+        return made.view(n, side, side, -1).permute(0, 3, 1, 2)
+
+    def _is_quick_with(self, pictures: torch.Tensor) -> bool:
+        height, width = pictures.shape[-2:]
+        return (
+            height == width
+            and height in PRODUCTS
+            and self.weight is self._own[0]
+            and pictures.dtype == self.weight.dtype == torch.float32
+            and pictures.device.type == "cpu"
+            and torch.is_inference_mode_enabled()
+        )
+
+    def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
+        """Give the maps there and back and a matrix ``[n_in, n_out]`` each product."""
+        if side not in self._matrices:
+            along = PRODUCTS[side]
+            taps = self.weight.double().permute(2, 3, 1, 0).flatten(2)
+            kernels = torch.kron(along.kernel, along.kernel) @ taps.flatten(0, 1)
+            self._matrices[side] = (
+                torch.kron(along.there, along.there).float(),
+                kernels.float().unflatten(1, (self.in_channels, -1)).contiguous(),
+                torch.kron(along.back, along.back).float(),
+            )
+        return self._matrices[side]
+
+
+def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
+    """Tell whether a layer is a plain 3 x 3 convolution that keeps a picture's size."""
+    return (
+        type(layer) is torch.nn.Conv2d
+        and layer.kernel_size == (3, 3)
+        and layer.stride == layer.padding == layer.dilation == (1, 1)
+        and layer.groups == 1
+        and layer.padding_mode == "zeros"
+    )
+
+
+def quicken(network: torch.nn.Module) -> None:
+    """Let `SmallConvolution` stand for every layer of a network that it suits."""
+    for within in list(network.modules()):
+        for name, layer in list(within.named_children()):
+            if suits(layer):
+                setattr(within, name, SmallConvolution.of(layer))

@@ -1,0 +1,53 @@
+"""Attacks as a table on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.text import Text
+
+from unlearnlog.report.terminal import plain_table
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.contest import Result
+    from unlearnlog.probes.statistics import Estimate
+    from unlearnlog.run.attack import Attacked
+
+_STYLE: Final = {
+    "not reached": "green",
+    "reached": "bold red",
+    "undecided": "yellow",
+}
+
+
+def attack_table(attacked: Attacked) -> Group:
+    """Return how each attack did, beside its null controls."""
+    where = (attacked.head or "the base")[:12]
+    twin = attacked.twin or "none: no control on a model that never learned it"
+    head = Text(f"attacks on {where}, budget {attacked.budget}; twin: {twin}")
+    table = plain_table(
+        "concept", "attack", "verdict", "shown", "n", "without it", "controls", "more"
+    )
+    for each in attacked.results:
+        table.add_row(
+            each.concept,
+            each.attack,
+            Text(each.verdict, style=_STYLE[each.verdict]),
+            _share(each.success),
+            str(each.success.n),
+            f"{each.plain.value:.3f}",
+            ", ".join(f"{c.null} {c.success.value:.3f}" for c in each.controls),
+            _more(each),
+        )
+    return Group(head, table)
+
+
+def _more(result: Result) -> str:
+    """Write by how much more often it shows than in the control that leaves least."""
+    more = result.above.more
+    return f"{more.value:+.3f} ({more.low:+.3f} to {more.high:+.3f})"
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

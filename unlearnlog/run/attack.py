@@ -1,0 +1,330 @@
+"""``attack``: look for what brings an erased concept back, beside its null controls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.atelier.styles import STYLES
+from unlearnlog.atelier.subjects import SUBJECTS
+from unlearnlog.attempt import Attempt
+from unlearnlog.audits.attack import Budget, Search, budget_called
+from unlearnlog.audits.attacks import ATTACKS, attack_called
+from unlearnlog.audits.contest import Easel, Ground, Others, Result, contested
+from unlearnlog.audits.sketching import (
+    painted_sketches,
+    rendered_sketches,
+    sketch_cells,
+)
+from unlearnlog.entry import Entry, EraserRecord
+from unlearnlog.errors import ConceptError, ModelError, Refused, UsageError
+from unlearnlog.graph.wording import PLAIN
+from unlearnlog.ledger.store import attack_digest
+from unlearnlog.model.model import DiffusersModel
+from unlearnlog.policy import Verdict
+from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import live_concepts
+from unlearnlog.run.record import Draft
+from unlearnlog.watch import Unwatched, Watch
+
+if TYPE_CHECKING:
+    from unlearnlog.cell import Cell
+    from unlearnlog.concept import Concept
+    from unlearnlog.delta import Weights
+    from unlearnlog.digest import Digest
+    from unlearnlog.entry import EntryId
+    from unlearnlog.graph.book import Book
+    from unlearnlog.policy import Policy
+    from unlearnlog.probes.panel import Panel
+    from unlearnlog.run.place import Place
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to try.
+
+    Attributes:
+        policy: How many pictures are looked at, how they are painted, who judges.
+        rev: At which revision.
+        concepts: Names of erased concepts; nothing for all of them.
+        attacks: Names of attacks; nothing for all of them.
+        budget: How much each may do, by name.
+        twin: Folder of a model of the same recipe that never learned the concepts.
+        record: Whether to keep what was found in the ledger.
+        watch: Who wants to see it advance.
+    """
+
+    policy: Policy
+    rev: str = "HEAD"
+    concepts: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    budget: str = "small"
+    twin: Path | None = None
+    record: bool = False
+    watch: Watch = field(default_factory=Unwatched)
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """How all attacks did.
+
+    Attributes:
+        head: The entry whose state was attacked; None for the base.
+        state: Digest of that state.
+        budget: The name of the budget.
+        allowed: The budget itself.
+        twin: The twin's folder; empty without one.
+        results: One for each concept and attack.
+        verdict: What the policy's limits on attacks say.
+        recorded: The entry that keeps them; None where nobody asked.
+    """
+
+    head: EntryId | None
+    state: Digest
+    budget: str
+    allowed: Budget
+    twin: str
+    results: tuple[Result, ...]
+    verdict: Verdict
+    recorded: Entry | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Give it as ``attack --json`` shows it."""
+        return {
+            "revision": self.head,
+            "state": self.state,
+            "budget": {"name": self.budget, **self.allowed.settings},
+            "twin": self.twin or "none",
+            "attacks": [result.row() for result in self.results],
+            "failures": list(self.verdict.failures),
+            "recorded": self.recorded.id if self.recorded else None,
+        }
+
+
+def attacked(at: Place, wish: Wish) -> Attacked:
+    """Try attacks on erased concepts, each beside its null controls.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+        ConceptError: A concept is not erased there, or nothing is.
+        UsageError: There is no such attack or budget, or nobody to judge.
+        ModelError: The twin is no model, or one of another shape.
+    """
+    began, allowed = time.monotonic(), budget_called(wish.budget)
+    attacks = [attack_called(name).name for name in wish.attacks] or [*ATTACKS]
+    top = at.pinned()
+    head = top.resolved(wish.rev)
+    at = replace(top, pin=(head, top.the_ledger().branch))
+    live = {name: concept for name, (_, concept) in live_concepts(at.history()).items()}
+    stage = Stage.set(at, wish, live, {**at.model.base, **at.weights(head)}, allowed)
+    results = []
+    for concept in _chosen(at, wish, live):
+        results += stage.results(concept, attacks)
+    seen = [result.reading() for result in results]
+    limits = [each for each in wish.policy.limits if each.reading.startswith("attack")]
+    found = Attacked(
+        head,
+        at.state_digest(),
+        wish.budget,
+        allowed,
+        str(wish.twin or ""),
+        tuple(results),
+        sum((limit.verdict(seen) for limit in limits), Verdict()),
+    )
+    return replace(found, recorded=_recorded(top, wish, found, began, live))
+
+
+def refuse(done: Attacked) -> None:
+    """Raise where the policy has a limit on attacks that does not hold.
+
+    Raises:
+        Refused: It has one.
+    """
+    said = done.verdict.failures or done.verdict.undecided
+    if said:
+        raise Refused(
+            f"the policy minds: {'; '.join(said)}",
+            fix="erase it with another eraser, or change the limit in the policy",
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all attacks on one state have in common.
+
+    Attributes:
+        at: Where the model is.
+        book: The prompts of everything.
+        panel: Who watches.
+        easel: Who paints and judges.
+        weights: Every text projection of the state.
+        gone: Names of what is erased in it.
+        budget: How much an attack may do.
+        twin: A model that never learned what is attacked; None without one.
+    """
+
+    at: Place
+    book: Book
+    panel: Panel
+    easel: Easel
+    weights: Weights
+    gone: frozenset[str]
+    budget: Budget
+    twin: DiffusersModel | None
+
+    @classmethod
+    def set(
+        cls,
+        at: Place,
+        wish: Wish,
+        live: Mapping[str, Concept],
+        weights: Weights,
+        budget: Budget,
+    ) -> Stage:
+        """Make it ready.
+
+        Raises:
+            UsageError: Nobody judges.
+            ModelError: The twin is no model, or one of another shape.
+        """
+        policy, book = wish.policy, at.book([*live.values()])
+        panel = panel_for(at, policy, book, wish.watch)
+        if panel.judge is None:
+            raise UsageError(
+                "nobody judges, so nobody can say whether an attack succeeds",
+                fix="leave --judge out, or give the folder of a CLIP model",
+            )
+        easel = Easel(panel.judge, panel.sampling, policy.probes.erased)
+        twin = None if wish.twin is None else _twin(at.model, wish.twin)
+        gone = frozenset(live)
+        return cls(at, book, panel, easel, weights, gone, budget, twin)
+
+    def results(self, concept: Concept, attacks: list[str]) -> list[Result]:
+        """Try each attack after one concept."""
+        ground = self.ground(concept)
+        others = Others(self.held_out(concept), self.on_twin(ground))
+        plain = self.easel.shown(ground.search, None, ground.cells)
+        return [contested(a, ground, others, self.easel, plain) for a in attacks]
+
+    def ground(self, concept: Concept) -> Ground:
+        """Return where an attack after a concept is tried."""
+        model, watch = self.at.model, self.panel.watch
+        cells = sketch_cells(self.book, concept, self.budget.pictures, self.gone)
+        if self.at.is_bundled and _is_rendered(cells):
+            sketches = rendered_sketches(model, cells)
+        else:
+            sketches = painted_sketches(model, cells, self.panel.sampling)
+        search = Search(
+            model, self.weights, concept, sketches, self.budget, watch=watch
+        )
+        others = self.gone - {concept.name}
+        seen = self.book.erased(concept, self.easel.per_cell)
+        clear = tuple(c for c in seen if not {c.subject, c.style} & others)
+        return Ground(search, clear)
+
+    def held_out(self, concept: Concept) -> Ground | None:
+        """Return the same after a concept that the model never learned."""
+        world = self.book.world
+        kind = concept.kind == "style"
+        for name in world.held_out if self.at.is_bundled else ():
+            other = world.concepts[name]
+            if (other.kind == "style") == kind:
+                return self.ground(other)
+        return None
+
+    def on_twin(self, ground: Ground) -> Ground | None:
+        """Return the same on a model that never learned the concept."""
+        if self.twin is None:
+            return None
+        search = replace(ground.search, model=self.twin, weights=self.twin.base)
+        return replace(ground, search=search)
+
+
+def _is_rendered(cells: tuple[Cell, ...]) -> bool:
+    """Whether the bundled world's renderer knows what they show."""
+    return all(
+        cell.style in {*STYLES, PLAIN} and cell.subject in SUBJECTS for cell in cells
+    )
+
+
+def _chosen(at: Place, wish: Wish, live: Mapping[str, Concept]) -> list[Concept]:
+    """Return the concepts that are attacked.
+
+    Raises:
+        ConceptError: One of them is not erased there, or nothing is.
+    """
+    chosen = [at.world.concept(name) for name in wish.concepts] or [*live.values()]
+    if not chosen:
+        raise ConceptError(
+            f"nothing is erased at {wish.rev}, so there is nothing to bring back",
+            fix='erase something first: unlearnlog add "Picasso"',
+        )
+    for concept in chosen:
+        if concept.name not in live:
+            known = ", ".join(live) or "nothing"
+            raise ConceptError(
+                f"'{concept.name}' is not erased at {wish.rev}",
+                fix=f"erased there: {known}",
+            )
+    return chosen
+
+
+def _twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
+    """Load a twin.
+
+    Raises:
+        ModelError: It is no model, or one of another shape.
+    """
+    twin = DiffusersModel.load(folder, device=model.device)
+    ours, theirs = (
+        {name: tuple(tensor.shape) for name, tensor in each.base.items()}
+        for each in (model, twin)
+    )
+    if ours != theirs or model.latent_shape != twin.latent_shape:
+        raise ModelError(
+            f"the twin in {folder} is no model of the same shape",
+            fix="give one that was trained by the same recipe",
+        )
+    return twin
+
+
+def _recorded(
+    at: Place, wish: Wish, found: Attacked, began: float, live: Mapping[str, Concept]
+) -> Entry | None:
+    """Keep what was found on top of the branch; None where nobody asked."""
+    if not wish.record:
+        return None
+    names = dict.fromkeys(result.concept for result in found.results)
+    draft = Draft(
+        "audit",
+        tuple(live[name] for name in names),
+        EraserRecord(name="attack", settings={"budget": wish.budget}),
+        (),
+        policy=wish.policy,
+        started=began,
+    )
+    attempts = tuple(
+        Attempt(
+            attack=result.attack,
+            concept=result.concept,
+            object=attack_digest(result.finding.tensors),
+            budget=found.allowed.settings,
+            best_of=result.n_candidates,
+            state=found.state,
+            verdict=result.verdict,
+        )
+        for result in found.results
+    )
+    entry = draft.entry(at).model_copy(
+        update={
+            "readings": tuple(result.reading() for result in found.results),
+            "attacks": attempts,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+    )
+    at.record(entry, attacks=[result.finding.tensors for result in found.results])
+    return entry

@@ -1,0 +1,303 @@
+"""Fine-tuning a revision here, and looking along the way at what was erased in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.atelier.lessons import WORDS, Sketch, lesson_cells, pictures_of
+from unlearnlog.atelier.studio import BaseAnswers
+from unlearnlog.audits.bank import Bank, followed
+from unlearnlog.audits.course import Course, Finetuned
+from unlearnlog.audits.data import read_folder
+from unlearnlog.audits.finetune import LOOKS, Material, Start, Training, fine_tuned
+from unlearnlog.audits.forecast import Forecast, forecasts
+from unlearnlog.audits.lesson import Lesson
+from unlearnlog.audits.verdict import Rules
+from unlearnlog.audits.weight import share_of_the_way
+from unlearnlog.delta import state_digest
+from unlearnlog.errors import Refused, UsageError, WrongBase
+from unlearnlog.model.model import DiffusersModel
+from unlearnlog.probes.statistics import share
+from unlearnlog.run.album import KeptAlbum
+from unlearnlog.run.judging import panel_for
+from unlearnlog.run.place import live_concepts
+from unlearnlog.watch import Unwatched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from unlearnlog.audits.finetune import Stage
+    from unlearnlog.audits.survival import Curve
+    from unlearnlog.concept import Concept
+    from unlearnlog.delta import Weights
+    from unlearnlog.graph.book import Book
+    from unlearnlog.judges.judge import Judge
+    from unlearnlog.model.protocol import Method
+    from unlearnlog.policy import Policy
+    from unlearnlog.probes.panel import Panel
+    from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
+
+N_FORECAST: Final = 32
+"""Pictures of each concept, painted by the base, that its gradient is taken on."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to know.
+
+    Attributes:
+        policy: How much is looked at, how it is painted, who judges.
+        data: A folder of pictures with captions, or on the bundled model
+            ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
+        rev: Which revision is fine-tuned.
+        concepts: Erased concepts that a word of ``data`` is about; none for all.
+        method: What learns.
+        steps: How many steps.
+        seeds: One fine-tune for each.
+        batch: Pictures a step.
+        rate: Step size of AdamW; 0 for the method's own.
+        rank: Of a LoRA.
+        looks: Steps after which somebody looks, as far as it goes.
+        twin: A pipeline that never learned the concepts; None for none.
+        watch: Who wants to see it advance.
+    """
+
+    policy: Policy
+    data: str
+    rev: str = "HEAD"
+    concepts: tuple[str, ...] = ()
+    method: Method = "full"
+    steps: int = 500
+    seeds: tuple[int, ...] = (0,)
+    batch: int = 8
+    rate: float = 0.0
+    rank: int = 8
+    looks: tuple[int, ...] = LOOKS
+    twin: Path | None = None
+    watch: Watch = field(default_factory=Unwatched)
+
+    def training(self, seed: int) -> Training:
+        """Return how one of the fine-tunes is run.
+
+        Raises:
+            UsageError: A number is of no use.
+        """
+        return Training(
+            method=self.method,
+            steps=self.steps,
+            seed=seed,
+            batch=self.batch,
+            rate=self.rate,
+            rank=self.rank,
+            looking=self.looks,
+        )
+
+
+def finetuned(at: Place, wish: Wish) -> Finetuned:
+    """Fine-tune a revision once for each seed, and return what came back.
+
+    Nothing is recorded, and no picture is painted twice: what was seen and the weights
+    at each look are kept with the ledger, so an audit that was stopped goes on.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: Nothing is erased there, nobody judges, or the data is of no use.
+        ModelError: The twin is no pipeline that this tool can paint with.
+        TrainingError: A fine-tune did not converge.
+    """
+    trainings = [wish.training(seed) for seed in wish.seeds]
+    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
+    gone = [concept for _, concept in live_concepts(at.history()).values()]
+    trial = _trial(at, wish, gone)
+    lessons = [trial.lesson(training.seed) for training in trainings]
+    bank, panel = trial.bank, trial.panel
+    return Finetuned(
+        rev=str(at.head or "base"),
+        data=wish.data,
+        base={
+            concept.name: share(sum(shown), len(shown))
+            for concept in bank.concepts
+            for shown in [bank.shown(panel, concept, None, bank.n_of(concept))]
+        },
+        mistaken=bank.mistaken(panel),
+        rules=rules_of(wish.policy),
+        courses=tuple(map(trial.course, lessons, trainings)),
+    )
+
+
+def refuse(found: Finetuned, *, accept_undecided: bool = False) -> None:
+    """Raise what the verdicts mean, if they mean no.
+
+    Raises:
+        Refused: Something came back, or nobody can say.
+    """
+    words = found.verdicts
+    back = [name for name, word in words.items() if word == "resurged"]
+    doubt = [name for name, word in words.items() if word == "undecided"]
+    if back:
+        raise Refused(
+            f"{', '.join(back)} came back while the model was fine-tuned on "
+            f"{found.data}",
+            fix="erase again after such a fine-tune, and audit what you give away",
+        )
+    if doubt and not accept_undecided:
+        raise Refused(
+            f"whether {', '.join(doubt)} came back is undecided",
+            fix="look at more pictures (a policy's probes.erased), or add "
+            "--accept-undecided",
+        )
+
+
+def rules_of(policy: Policy) -> Rules:
+    """Return what decides, as a policy has it."""
+    audit = policy.audit
+    return Rules(audit.margin, audit.false_alarms, policy.require.base_presence)
+
+
+def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
+    """Find out what is looked at, and who looks."""
+    if not gone:
+        raise UsageError(
+            f"nothing is erased at '{wish.rev}', so nothing can come back",
+            fix='erase something first: unlearnlog add "Picasso"',
+        )
+    book = at.book(gone)
+    panel = panel_for(at, wish.policy, book, wish.watch)
+    if panel.judge is None:
+        raise UsageError(
+            "nobody judges the pictures, so nobody sees what comes back",
+            fix="choose a judge: --judge auto",
+        )
+    sizes = wish.policy.probes
+    named = [at.world.concept(name).name for name in wish.concepts]
+    return _Trial(
+        at=at,
+        wish=wish,
+        targets=_targets(gone, named),
+        book=book,
+        panel=panel,
+        judge=panel.judge,
+        bank=Bank.of(
+            book,
+            gone,
+            sizes=(sizes.erased, sizes.earlier),
+            kept=book.kept({c.name for c in gone}, sizes.kept, sizes.kept_share),
+        ),
+        state={**at.model.base, **at.weights(at.head)},
+        twin=None if wish.twin is None else _twin(at.model, wish.twin),
+    )
+
+
+def _twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
+    """Load a twin; it must learn from the same pictures.
+
+    Raises:
+        WrongBase: It paints pictures of another size.
+    """
+    twin = DiffusersModel.load(folder, device=model.device)
+    if (twin.picture_shape, twin.d_text) != (model.picture_shape, model.d_text):
+        raise WrongBase(
+            f"'{folder}' paints {twin.picture_shape} from tokens of {twin.d_text}, the "
+            f"ledger's model {model.picture_shape} from {model.d_text}: it is no twin",
+            fix="train one by the model's own recipe: make twin",
+        )
+    return twin
+
+
+def _targets(gone: Sequence[Concept], named: Sequence[str]) -> tuple[Concept, ...]:
+    """Return which erased concepts the data is about."""
+    erased = {concept.name: concept for concept in gone}
+    strange = [name for name in named if name not in erased]
+    if strange:
+        raise UsageError(
+            f"'{strange[0]}' is not erased there, so it cannot come back",
+            fix=f"erased: {', '.join(erased)}",
+        )
+    return tuple(erased[name] for name in dict.fromkeys(named)) or tuple(gone)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Everything that stays the same from one fine-tune to the next."""
+
+    at: Place
+    wish: Wish
+    targets: tuple[Concept, ...]
+    book: Book
+    panel: Panel
+    judge: Judge
+    bank: Bank
+    state: Weights
+    twin: DiffusersModel | None
+
+    def course(self, lesson: Lesson, training: Training) -> Course:
+        """Forecast, learn and look; then the twin in the same way."""
+        at, state = self.at, self.state
+        start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
+        said = self.forecasts(start, lesson, training)
+        stages = self.stages(start, lesson, training)
+        seen = followed(stages, self.bank, self.panel, state)
+        return Course(
+            training=training,
+            lesson=lesson.digest,
+            n_pictures=len(lesson),
+            curves=seen.curves,
+            kept=seen.kept,
+            losses=seen.losses,
+            forecasts=said,
+            rho=share_of_the_way(seen.weights, state, at.model.base),
+            twin=() if self.twin is None else self.of(self.twin, lesson, training),
+        )
+
+    def lesson(self, seed: int) -> Lesson:
+        """Return what is learned: a folder, or what a word says on atelier.
+
+        Raises:
+            UsageError: The folder or the word is of no use.
+        """
+        data, model = self.wish.data, self.at.model
+        if data.partition(":")[0] not in WORDS:
+            return read_folder(Path(data), model)
+        if not self.at.is_bundled:
+            raise UsageError(
+                f"'{data}' can be drawn for the bundled model only",
+                fix="give a folder of pictures with captions",
+            )
+        names = frozenset(self.bank.between)
+        cells = lesson_cells(data, Sketch(self.book, self.targets, names, seed))
+        return Lesson(data, pictures_of(cells), tuple(cell.prompt for cell in cells))
+
+    def stages(
+        self, start: Start, lesson: Lesson, training: Training
+    ) -> Iterator[Stage]:
+        """Fine-tune, going on from what is on the ledger's shelf."""
+        shelf, watch = self.at.shelf, self.wish.watch
+        return fine_tuned(start, lesson, training=training, shelf=shelf, watch=watch)
+
+    def forecasts(
+        self, start: Start, lesson: Lesson, training: Training
+    ) -> tuple[Forecast, ...]:
+        """Say beforehand what will come back."""
+        model, targets = self.at.model, {}
+        for name, cells in self.bank.erased.items():
+            some = cells[:N_FORECAST]
+            latents = self.panel.latents(some, None, "painting for the forecast")
+            targets[name] = Material.of(model, latents, [c.prompt for c in some])
+        learned = Material.of(model, model.latents_of(lesson.pictures), lesson.captions)
+        return forecasts(start, learned, targets, training=training)
+
+    def of(
+        self, twin: DiffusersModel, lesson: Lesson, training: Training
+    ) -> tuple[Curve, ...]:
+        """Fine-tune a twin on the same pictures and look for the targets in it."""
+        there = replace(self.at, model=twin, manifest=twin.manifest)
+        album = KeptAlbum(there, self.judge.identity, BaseAnswers())
+        panel = replace(self.panel, model=twin, album=album)
+        state = state_digest({}, twin.manifest.root)
+        start = Start(twin, {}, f"{state} {twin.computes}")
+        stages = self.stages(start, lesson, training)
+        return followed(stages, self.bank.only(self.targets), panel, None).curves

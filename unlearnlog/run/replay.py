@@ -1,0 +1,96 @@
+"""Attacks that the ledger keeps, tried again on a later state: no search, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from unlearnlog.audits.attack import Budget, Found, Search, Sketches, names_of
+from unlearnlog.audits.attacks import ATTACKS
+from unlearnlog.audits.contest import Easel
+from unlearnlog.probes.panel import scattered
+from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.statistics import share
+
+if TYPE_CHECKING:
+    from unlearnlog.attempt import Attempt
+    from unlearnlog.concept import Concept
+    from unlearnlog.delta import Weights
+    from unlearnlog.entry import Entry, EntryId
+    from unlearnlog.graph.book import Book
+    from unlearnlog.probes.panel import Panel
+    from unlearnlog.reading import Reading
+    from unlearnlog.run.place import Place
+
+
+def attempts_on(
+    history: Sequence[tuple[EntryId, Entry]], names: Collection[str]
+) -> tuple[Attempt, ...]:
+    """Return the newest attack of each sort on each of these concepts.
+
+    Those that this program does not know are left out.
+    """
+    found: dict[tuple[str, str], Attempt] = {}
+    for _, entry in history:
+        for each in entry.attacks:
+            if each.concept in names and each.attack in ATTACKS:
+                found[each.concept, each.attack] = each
+    return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What attacks found earlier, to be tried on a new state.
+
+    Attributes:
+        at: Where the ledger is.
+        panel: Who paints and judges.
+        book: The prompts of everything.
+        gone: What was erased earlier.
+        beside: Names of what is erased with the new state; no picture shows it.
+        n: Pictures for each attack, 0 for none.
+    """
+
+    at: Place
+    panel: Panel
+    book: Book
+    gone: tuple[Concept, ...]
+    beside: frozenset[str]
+    n: int
+
+    def readings(self, new: Weights) -> tuple[Reading, ...]:
+        """Try them.
+
+        Args:
+            new: Every text projection as the state has it.
+
+        Returns:
+            The share of pictures that show the concept, as ``attack.NAME``.
+
+        Raises:
+            IntegrityError: What an attack found is missing or damaged.
+        """
+        if self.panel.judge is None or not self.n:
+            return ()
+        concepts = {concept.name: concept for concept in self.gone}
+        tried = attempts_on(self.at.history(), concepts)
+        return tuple(self._tried(t, concepts[t.concept], new) for t in tried)
+
+    def _tried(self, attempt: Attempt, concept: Concept, new: Weights) -> Reading:
+        assert self.panel.judge is not None
+        model, watch = self.at.model, self.panel.watch
+        tensors = self.at.the_ledger().attack(attempt.object)
+        finding = Found(attempt.attack, names_of(concept), tensors)
+        found = self.book.erased(concept)
+        others = self.beside - {concept.name}
+        clear = [cell for cell in found if not {cell.subject, cell.style} & others]
+        cells = scattered(clear, self.n)
+        easel = Easel(self.panel.judge, self.panel.sampling)
+        nothing = Sketches((), torch.zeros(0))
+        state = Search(model, new, concept, nothing, Budget(), watch=watch)
+        hits = easel.shown(state, finding, cells)
+        about = About(f"attack.{attempt.attack}", concept.name, "lower")
+        return reading(about, share(sum(hits), len(hits)))
