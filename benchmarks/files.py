@@ -83,7 +83,7 @@ def code_digest(settings: object) -> str:
 
     For benches of what is read itself, which no change of that code leaves as it was.
     """
-    code = {
+    code: dict[str, str] = {
         str(p.relative_to(PACKAGE)): digest_of(p.read_bytes())
         for p in (PACKAGE / "erasers").rglob("*.py")
     }
@@ -95,11 +95,30 @@ def code_digest(settings: object) -> str:
 
 @cache
 def eraser_code(eraser: str) -> dict[str, str]:
-    """Return digests of an eraser's own file and of those erasers' that it imports."""
+    """Return digests of an eraser's own file and of those erasers' that it imports.
+
+    Only what is computed counts: no comment and no docstring makes a cell stale.
+    """
     return {
-        str(path.relative_to(PACKAGE)): digest_of(path.read_bytes())
+        str(path.relative_to(PACKAGE)): digest_of(computed_in(path).encode())
         for path in imported(ERASERS[eraser].__module__)
     }
+
+
+def computed_in(path: Path) -> str:
+    """Return a file's syntax tree, written out, without its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Say whether a statement is a bare text: a docstring, or one of an attribute."""
+    found = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(found, ast.Constant) and isinstance(found.value, str)
 
 
 def imported(module: str) -> list[Path]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.duel import CLOSE, TRIES, Duel, off_target, searched
 from benchmarks.erasers import FOLDER, cells, made_of, path_of
-from benchmarks.files import CellFile, imported
+from benchmarks.files import CellFile, computed_in, imported
 from benchmarks.sequence import Sequence
 from unlearnlog.delta import Delta
 from unlearnlog.erasers import ERASERS
@@ -79,6 +79,15 @@ def test_a_cell_is_of_the_code_of_its_own_eraser_and_of_no_other():
     assert "esd.py" not in files
     codes = {made_of(cell)["eraser"] for cell in cells()}
     assert len(codes) == len(list(cells()))
+
+
+def test_what_a_file_computes_is_not_what_it_says_of_itself(tmp_path):
+    one, two, other = (tmp_path / f"{name}.py" for name in ("one", "two", "other"))
+    one.write_text('"""Doubles."""\n\ndef f(x):\n    """Twice."""\n    return 2 * x\n')
+    two.write_text("def f(x):\n    return 2 * x  # twice\n")
+    other.write_text("def f(x):\n    return 3 * x  # twice\n")
+
+    assert computed_in(one) == computed_in(two) != computed_in(other)
 
 
 def test_the_code_that_reads_is_written_down_and_only_asked_about_when_told(tmp_path):
