@@ -20,8 +20,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks.__main__ import LEAN, RESULTS
-from benchmarks.erasers import Entrant, imported
-from benchmarks.files import CellFile, make_missing
+from benchmarks.files import CellFile, imported, make_missing
+from benchmarks.looks import Entrant
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.concept import concept_id
 from unlearnlog.digest import canonical_json, digest_of

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.__main__ import LEAN, RESULTS, added, code_digest
-from benchmarks.erasers import Entrant
-from benchmarks.files import CellFile, make_missing
+from benchmarks.__main__ import LEAN, RESULTS, added
+from benchmarks.files import CellFile, code_digest, make_missing
+from benchmarks.looks import Entrant
 from unlearnlog.atelier.studio import base_answers
 from unlearnlog.report.terminal import Bars
 
