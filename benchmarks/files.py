@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from unlearnlog.digest import canonical_json, digest_of
+from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.erasers import ERASERS
 from unlearnlog.resources import PACKAGE, policy_folder
 
@@ -69,7 +69,7 @@ class CellFile:
 
 
 @cache
-def reading_code() -> str:
+def reading_code() -> Digest:
     """Return a digest of all code that paints, judges and reads."""
     files = [p for part in _READ for p in (PACKAGE / part).rglob("*.py")]
     files = [p for p in files if "recipe" not in p.parts]
@@ -87,7 +87,7 @@ def code_digest(settings: object) -> str:
         str(p.relative_to(PACKAGE)): digest_of(p.read_bytes())
         for p in (PACKAGE / "erasers").rglob("*.py")
     }
-    code |= {"reads": reading_code()}
+    code["reads"] = reading_code()
     code |= {"default": digest_of((policy_folder() / "default.toml").read_bytes())}
     said = json.loads(json.dumps(settings))
     return digest_of(canonical_json([code, said]))
