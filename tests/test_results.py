@@ -226,7 +226,8 @@ def test_a_duel_says_where_its_search_ended(name):
     assert 1 <= len(tried) <= 3
     assert row["default"]["strength"] == tried[0]
     assert row["equal"]["strength"] in tried
-    assert row["equal"]["residual"]["n"] == 96
+    left = row["equal"]["residual"]
+    assert left["n"] == 96 or (left["n"] == 32 and left["low"] > 0.10)
     assert row["equal"]["reached"] == (
         0.02 <= row["equal"]["residual"]["value"] <= 0.10
     )
