@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
+from unlearnlog.atelier.studio import base_answers
 from unlearnlog.model import Sampling
 from unlearnlog.model.model import DiffusersModel
 
@@ -126,7 +127,8 @@ def main() -> None:
         for batch in BATCHES:
             rows.append({"threads": threads, **row(pair, batch, asked.repeats)})
             print(json.dumps(rows[-1]), flush=True)
-    data = {"steps": STEPS, "guidance": GUIDANCE, "rows": rows}
+    made_of = {"weights": base_answers().root}
+    data = {"made_of": made_of, "steps": STEPS, "guidance": GUIDANCE, "rows": rows}
     asked.out.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
