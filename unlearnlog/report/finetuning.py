@@ -83,6 +83,9 @@ def _draw(panel: Axes, name: str, found: Finetuned) -> None:
     panel.set_xlabel("steps")
     panel.set_ylim(-0.03, 1.03)
     panel.set_xscale("symlog", linthresh=10)
+    looks = {look.step for course in found.courses for look in course.curves[0].looks}
+    panel.set_xticks(sorted(looks), [str(step) for step in sorted(looks)])
+    panel.minorticks_off()
     panel.legend(fontsize=7, loc="upper left")
 
 
