@@ -153,6 +153,22 @@ def test_where_nothing_is_erased_there_is_nothing_to_ask(audited):
     assert "nothing is erased at 'base'" in done.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "either a model to audit, or --finetune"),
+        (("x", "--finetune", "unrelated"), "either a model to audit, or --finetune"),
+        (("--finetune", "unrelated", "--record"), "--record would do nothing"),
+        (("x", "--plot", "y.png", "--seed", "1"), "--seed and --plot would do nothing"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(typed, words, said):
+    done = typed("audit", *words)
+
+    assert done.code == 2
+    assert said in done.err
+
+
 def test_a_model_of_another_seed_is_refused(audited, made):
     unet = load_file(made / "exported" / "unet" / "diffusion_pytorch_model.safetensors")
     torch.manual_seed(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -98,6 +99,11 @@ def audit(
             "give either a model to audit, or --finetune DATA to make one here",
             fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
         )
+    if model is not None:
+        idle = {"concept": concept, "seed": seed, "twin": twin, "plot": plot}
+        _refuse_idle("a model", idle)
+    else:
+        _refuse_idle("--finetune", {"ema": ema, "record": record})
     rules = Policy.load(policy).saying(judge=judge)
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     if model is not None:
@@ -123,6 +129,16 @@ def audit(
     )
     tuned = _finetune(at, lesson, plot, as_json=as_json)
     school.refuse(tuned, accept_undecided=accept_undecided)
+
+
+def _refuse_idle(mode: str, options: Mapping[str, object]) -> None:
+    """Refuse an option that would do nothing."""
+    idle = [f"--{name}" for name, value in options.items() if value]
+    if idle:
+        raise UsageError(
+            f"{' and '.join(idle)} would do nothing with {mode}",
+            fix=f"leave {' and '.join(idle)} out",
+        )
 
 
 def _audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
