@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from unlearnlog.model.small import PRODUCTS, SmallConvolution, quicken, suits
+from unlearnlog.model.small import PRODUCTS, SmallConvolution, suits
 
 
 def layer(**settings):
@@ -71,16 +71,6 @@ def test_other_weights_are_used_and_not_those_that_were_prepared():
     torch.testing.assert_close(twice, 2 * once, rtol=1e-5, atol=1e-5)
 
 
-def test_a_quickened_network_has_the_same_weights_under_the_same_names():
-    inner = torch.nn.Sequential(layer(stride=2))
-    network = torch.nn.Sequential(layer(), inner)
-    before = dict(network.named_parameters())
-
-    quicken(network)
-
-    assert type(network[0]) is SmallConvolution
-    assert not suits(inner[0])
-    after = dict(network.named_parameters())
-    assert list(after) == list(before)
-    assert list(network.state_dict()) == list(before)
-    assert all(after[name] is before[name] for name in before)
+def test_a_convolution_with_strides_does_not_suit():
+    assert suits(layer())
+    assert not suits(layer(stride=2))

@@ -16,7 +16,11 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from unlearnlog.model.small import may_be_quick
+
 _LEAST_RUN: Final = 2
+_FEW_SCORES: Final = 2**20
+"""Up to as many scores attention is quicker in plain products, on the CPU."""
 
 
 class Projection(Protocol):
@@ -98,7 +102,7 @@ class TextMemory:
 
         def both(name: str, layer: Layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
             keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))
-            return list(zip(keys, values, strict=True))
+            return list(zip(map(_by_width, keys), values, strict=True))
 
         return cls(runs, {layer: both(name, layer) for name, layer in layers.items()})
 
@@ -187,7 +191,7 @@ class RememberingAttention:
             if marked is not None:
                 marked.note(attn, _heads(asked, attn.heads), memory[attn][0][0])
             runs = zip(asked.split(memory.runs), memory[attn], strict=True)
-            heard = torch.cat([self._heard(run, *both) for run, both in runs])
+            heard = torch.cat([self._told(run, *both) for run, both in runs])
         else:
             tokens = hidden_states if tokens is None else tokens
             keys = _heads(attn.to_k(tokens), attn.heads)
@@ -195,18 +199,28 @@ class RememberingAttention:
             heard = self._heard(asked, keys, values)
         return attn.to_out[0](heard)
 
+    def _told(
+        self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> torch.Tensor:
+        """Attend to a text; as one picture where pictures hear one text."""
+        together = asked.reshape(len(keys), -1, asked.shape[-1])
+        queries = _heads(together, keys.shape[1])
+        if not self.one_by_one and _are_few(queries, keys):
+            scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+            return _joined(scores.softmax(-1) @ values).reshape(asked.shape)
+        return self._heard(together, keys, values).reshape(asked.shape)
+
     def _heard(
         self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Attend from ``[b, n_positions, d]``; as one picture where keys are of one."""
-        together = asked.reshape(len(keys), -1, asked.shape[-1])
-        queries = _heads(together, keys.shape[1])
+        """Attend from ``[b, n_positions, d]``."""
+        queries = _heads(asked, keys.shape[1])
         if self.one_by_one:
             each = zip(queries.split(1), keys.split(1), values.split(1), strict=True)
             heard = torch.cat([scaled_dot_product_attention(*one) for one in each])
         else:
             heard = scaled_dot_product_attention(queries, keys, values)
-        return heard.transpose(1, 2).reshape(asked.shape)
+        return _joined(heard)
 
 
 def is_simple(attn: Layer) -> bool:
@@ -218,6 +232,22 @@ def is_simple(attn: Layer) -> bool:
         and not attn.residual_connection
         and attn.rescale_output_factor == 1
     )
+
+
+def _by_width(keys: torch.Tensor) -> torch.Tensor:
+    """Lay out ``[b, heads, length, d_head]`` as products with queries read it."""
+    return keys.transpose(-1, -2).contiguous().transpose(-1, -2)
+
+
+def _are_few(queries: torch.Tensor, keys: torch.Tensor) -> bool:
+    """Tell whether nothing is learnt, and there are few scores: text is short."""
+    n_scores = queries.shape[:-1].numel() * keys.shape[-2]
+    return may_be_quick(queries) and n_scores <= _FEW_SCORES
+
+
+def _joined(heard: torch.Tensor) -> torch.Tensor:
+    """Put heads side by side: ``[b, length, d]`` of ``[b, heads, length, d_head]``."""
+    return heard.transpose(1, 2).flatten(2)
 
 
 def _heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:

@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.attention import Layer, RememberingAttention, is_simple
-from unlearnlog.model.small import quicken
+from unlearnlog.model.quick import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

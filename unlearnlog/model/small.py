@@ -107,8 +107,7 @@ class SmallConvolution(torch.nn.Conv2d):
             and height in PRODUCTS
             and self.weight is self._own[0]
             and pictures.dtype == self.weight.dtype == torch.float32
-            and pictures.device.type == "cpu"
-            and torch.is_inference_mode_enabled()
+            and may_be_quick(pictures)
         )
 
     def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
@@ -136,9 +135,6 @@ def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
     )
 
 
-def quicken(network: torch.nn.Module) -> None:
-    """Let `SmallConvolution` stand for every layer of a network that it suits."""
-    for within in list(network.modules()):
-        for name, layer in list(within.named_children()):
-            if suits(layer):
-                setattr(within, name, SmallConvolution.of(layer))
+def may_be_quick(given: torch.Tensor) -> bool:
+    """Tell whether something is computed on the CPU, and nothing is learnt from it."""
+    return given.device.type == "cpu" and torch.is_inference_mode_enabled()

@@ -1,0 +1,92 @@
+"""Layers that give what diffusers' layers give, sooner, where nothing is learnt.
+
+They have the weights of the layers that they stand for, under the same names, and use
+those that they hold at a call. What is not asked in inference mode on the CPU is
+computed by the layer as ever.
+"""
+
+from __future__ import annotations
+
+from typing import Self, TypeGuard
+
+import torch
+from diffusers.models.activations import GEGLU
+from torch.nn.functional import gelu, linear
+
+from unlearnlog.model.enlarging import QuickUpsample, doubles
+from unlearnlog.model.small import SmallConvolution, may_be_quick, suits
+
+
+class QuickGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
+    """A gated unit that computes its two halves apart.
+
+    One product for both leaves halves that lie apart in memory line by line, in a
+    tensor so large that the system has to find new pages for it each time.
+    """
+
+    @classmethod
+    def of(cls, layer: GEGLU) -> Self:
+        """Stand for a unit; shares its projection."""
+        with torch.device("meta"):
+            made = cls(1, 1)
+        made.proj = layer.proj
+        made.train(layer.training)
+        return made
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Gate ``[..., d_in]``; the name of what is given is fixed by diffusers."""
+        project: torch.nn.Module = self.proj
+        if not may_be_quick(hidden_states) or type(project) is not torch.nn.Linear:
+            result: torch.Tensor = super().forward(hidden_states)
+            return result
+        weights = project.weight.chunk(2)
+        bias: torch.Tensor | None = project.bias
+        biases = (None, None) if bias is None else bias.chunk(2)
+        opened, gate = (
+            linear(hidden_states, weight, bias)
+            for weight, bias in zip(weights, biases, strict=True)
+        )
+        return opened.mul_(gelu(gate))
+
+
+class QuickPointwise(torch.nn.Conv2d):
+    """A 1 x 1 convolution that is computed as what it is, one matrix product."""
+
+    @classmethod
+    def of(cls, layer: torch.nn.Conv2d) -> Self:
+        """Stand for a layer of which `is_pointwise` is true; shares its weights."""
+        n_out, n_in = layer.weight.shape[:2]
+        made = cls(n_in, n_out, 1, device="meta", bias=False)
+        made.weight, made.bias = layer.weight, layer.bias
+        return made.train(layer.training)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Mix the channels of ``[b, n_in, height, width]``."""
+        if not may_be_quick(pictures):
+            return super().forward(pictures)
+        mixed = linear(pictures.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
+        return mixed.permute(0, 3, 1, 2)
+
+
+def quicken(network: torch.nn.Module) -> None:
+    """Let quick layers stand for every layer of a network that they suit."""
+    for name, layer in list(network.named_children()):
+        quicken(layer)
+        if suits(layer):
+            setattr(network, name, SmallConvolution.of(layer))
+        elif is_pointwise(layer):
+            setattr(network, name, QuickPointwise.of(layer))
+        elif doubles(layer):
+            setattr(network, name, QuickUpsample.of(layer))
+        elif type(layer) is GEGLU:
+            setattr(network, name, QuickGEGLU.of(layer))
+
+
+def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
+    """Tell whether a layer is a plain 1 x 1 convolution."""
+    return (
+        type(layer) is torch.nn.Conv2d
+        and layer.kernel_size == layer.stride == (1, 1)
+        and layer.padding == (0, 0)
+        and layer.groups == 1
+    )
