@@ -47,26 +47,28 @@ def measured(console: Console) -> dict[str, Any]:
 
 def lived(folder: Path, console: Console) -> dict[str, Any]:
     """Live the history and return what the tiers said after each entry."""
-    rows = []
+    rows, gone = [], set[str]()
     for eraser, concept in STEPS:
         with Bars(console) as bars:
             rules = Entrant(eraser, eraser).policy(SIZES)
             row = added(folder, (concept,), rules, bars)
+        gone.add(concept)
         read = [r for r in row["readings"] if r["probe"].startswith("tiers.")]
         rows.append(
             {
                 "eraser": eraser,
                 "concept": concept,
                 "tiers": read,
-                "damage": damage(row["readings"]),
+                "damage": damage(row["readings"], gone),
             }
         )
     return {"sizes": SIZES, "rows": rows}
 
 
-def damage(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return by how much less each kept concept shows, the worst first."""
-    kept = [r for r in readings if r["probe"] == "presence" and r["better"] == "higher"]
+def damage(readings: list[dict[str, Any]], gone: set[str]) -> list[dict[str, Any]]:
+    """Return by how much less each concept that is not gone shows, the worst first."""
+    seen = [r for r in readings if r["probe"] == "presence"]
+    kept = [r for r in seen if r["concept"] not in gone]
     found = [
         {"concept": r["concept"], "lost": r["base"] - r["value"], "n": r["n"]}
         for r in kept
