@@ -32,7 +32,7 @@ ALSO: Final = {
     "esd-context": ("esd", (("target", "context"),)),
     "sdd-context": ("sdd", (("target", "context"),)),
     "ridge-context": ("ridge", (("target", "context"),)),
-    "mim-unique-parent": ("mim-unique", (("target", "parent"),)),
+    "mim-unique-sibling": ("mim-unique", (("target", "sibling"),)),
 }
 """Rows beside those of the defaults: a label, an eraser, its settings."""
 

@@ -34,8 +34,8 @@ from unlearnlog.run.place import place
 ERASED: Final = "Picasso"
 NEIGHBOUR: Final = "Braque"
 ENTRANTS: Final = (
-    Entrant("mim-unique", "mim-unique", (("target", "parent"),)),
     Entrant("mim-unique", "mim-unique"),
+    Entrant("mim-unique", "mim-unique", (("target", "sibling"),)),
     Entrant("mim", "mim"),
     Entrant("ridge", "ridge"),
     Entrant("uce", "uce"),

@@ -10,10 +10,7 @@ from tests.fakes import NAME, LinearModel
 from unlearnlog.delta import state_after
 from unlearnlog.erasers.forget_set import ForgetSet
 from unlearnlog.erasers.hybrid import Hybrid
-from unlearnlog.erasers.mim import Mim
-from unlearnlog.erasers.mim_unique import MimUnique
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Prompt
 
 SMALL = Hybrid(n_pictures=24, n_family=0, max_steps=12, rank=2)
 
@@ -60,24 +57,3 @@ def test_strength_scales_the_sum():
 def test_what_either_part_refuses_is_refused(settings, named):
     with pytest.raises(PolicyError, match=named):
         Hybrid.of(settings)
-
-
-def test_mim_unique_is_mim_aimed_at_the_members_that_stay():
-    group = tuple(
-        Prompt(
-            f"a {noun} by picasso",
-            f"a {noun}",
-            f"photo {noun}",
-            parent=f"a cubist {noun}",
-            sibling=f"a {noun} by braque",
-        )
-        for noun in ("cat", "dog", "tree")
-    )
-    request = replace(request_of(LinearModel()), forget=(group,))
-    few = {"n_pictures": 24, "n_family": 0, "max_steps": 10, "rank": 2}
-
-    unique = MimUnique.of(few).erase(request)
-
-    told = Mim.of({**few, "target": "sibling"}).erase(request)
-    assert unique.digest == told.digest
-    assert unique.digest != Mim.of({**few, "target": "parent"}).erase(request).digest
