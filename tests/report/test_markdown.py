@@ -85,6 +85,7 @@ def test_json_holds_every_part_under_stable_names():
         "relations",
         "method",
         "audits",
+        "attacks",
     ]
     assert data["judgement"]["word"] == "passed"
     assert data["triangle"][0]["shown"][2]["value"] == 0.25

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Literal, TypeAlias
 
 from unlearnlog.entry import Entry
+from unlearnlog.findings.attacked import Tried
 from unlearnlog.findings.audited import Audit
 from unlearnlog.reading import Reading
 
@@ -256,6 +257,7 @@ class Findings:
         relations: Mean damage by relation, for each step: its number, and the reading.
         method: How it was measured.
         audits: What became of it in other hands.
+        attacks: What was tried to bring concepts back.
     """
 
     model: str
@@ -272,6 +274,7 @@ class Findings:
     relations: tuple[tuple[int, Reading], ...]
     method: Method
     audits: tuple[Audit, ...] = ()
+    attacks: tuple[Tried, ...] = ()
 
     @property
     def last(self) -> Step:

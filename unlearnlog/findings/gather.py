@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unlearnlog.findings.attacked import Tried
 from unlearnlog.findings.audited import Audit
 from unlearnlog.findings.content import Findings, Method, Pair, Step
 from unlearnlog.findings.harm import graph
@@ -30,6 +31,7 @@ class Subject:
         policy: The last entry's policy; None where there is none of that name.
         recorded: Whether the entry itself holds it; else it is today's of that name.
         audits: What became of it in other hands.
+        attacks: What was tried to bring concepts back.
     """
 
     model: str
@@ -39,6 +41,7 @@ class Subject:
     policy: Policy | None
     recorded: bool = False
     audits: tuple[Audit, ...] = ()
+    attacks: tuple[Tried, ...] = ()
 
 
 def gather(
@@ -71,6 +74,7 @@ def gather(
         relations=relations(steps),
         method=_method(subject, steps[-1]),
         audits=subject.audits,
+        attacks=subject.attacks,
     )
 
 

@@ -69,7 +69,8 @@ def _environment() -> Environment:
         "level": wording.level,
     }
     made.globals |= {
-        name: getattr(wording, name) for name in ("WORD", "MARK", "AUDITED")
+        name: getattr(wording, name)
+        for name in ("WORD", "MARK", "AUDITED", "ATTACKED", "TRIED")
     }
     return made
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unlearnlog.report import wording
 
 if TYPE_CHECKING:
+    from unlearnlog.findings.attacked import Tried
     from unlearnlog.findings.audited import Line
     from unlearnlog.findings.content import Findings, Row, Step, Weakness
     from unlearnlog.reading import Reading
@@ -18,7 +19,7 @@ Cells = Sequence[object]
 def markdown(findings: Findings) -> str:
     """Return the whole report; pictures stand at the end, as links to themselves."""
     parts = (
-        *(_verdict, _pictures, _graph, _triangle, _audits, _nats),
+        *(_verdict, _pictures, _graph, _triangle, _audits, _attacks, _nats),
         *(_entries, _method, _images),
     )
     lines = [line for part in parts for line in part(findings)]
@@ -99,6 +100,24 @@ def _audit_line(line: Line) -> Cells:
     back = ("", "") if line.back is None else _numbers(line.back)[:2]
     nats = "" if line.nats is None else wording.value(line.nats)
     return line.concept, line.word, *shown[:3], *back, nats
+
+
+def _attacks(f: Findings) -> Iterator[str]:
+    if not f.attacks:
+        return
+    yield "## Can it be brought back?"
+    yield ""
+    yield wording.ATTACKED
+    yield ""
+    head = ("entry", "concept", "attack", "verdict", "shown", "95 %", "n", "control")
+    yield from table((*head, "best of"), map(_attack_line, f.attacks), (4, 6, 7, 8))
+
+
+def _attack_line(tried: Tried) -> Cells:
+    shown = ("", "", "", "") if tried.shown is None else _numbers(tried.shown)
+    where = f"{tried.at[:12]} ({tried.kind})"
+    said = f"{wording.TRIED.get(tried.verdict, '')} {tried.verdict}"
+    return where, tried.concept, tried.attack, said, *shown, str(tried.best_of)
 
 
 def _weak(weakness: Weakness) -> Cells:

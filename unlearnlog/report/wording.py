@@ -23,6 +23,15 @@ AUDITED: Final = {
     "undecided": "not decided",
 }
 
+ATTACKED: Final = (
+    "Vectors, words or a map of tokens, searched for with a stated budget and tried on "
+    "prompts and latents that the search never saw. The control is the best that the "
+    "same budget finds at random, or where nobody ever learned the concept."
+)
+
+TRIED: Final = {"reached": "✕", "not reached": "✓", "undecided": "?"}
+"""The sign beside what an attack did: what reached the concept is bad news."""
+
 MEANING: Final = {
     "ua": "share of its prompts that no longer show it",
     "ua.alias": "the same, asked for by its other names",

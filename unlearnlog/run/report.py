@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from unlearnlog.errors import PolicyError, UsageError
+from unlearnlog.findings.attacked import attacks
 from unlearnlog.findings.audited import KIND, audits
 from unlearnlog.findings.content import Step
 from unlearnlog.findings.gather import Subject, gather
@@ -54,6 +55,7 @@ def report(at: Place, wish: Wish) -> Findings:
             fix="erase something first, or name an entry: unlearnlog log",
         )
     steps = steps_of(at, head)
+    entries = [entry for _, entry in at.the_ledger().history(head)]
     policy, recorded = policy_of(steps[-1].entry)
     subject = Subject(
         model=at.manifest.source,
@@ -62,7 +64,8 @@ def report(at: Place, wish: Wish) -> Findings:
         world=at.book([c for step in steps for c in step.entry.concepts]).world,
         policy=policy if recorded else policy or wish.policy,
         recorded=recorded,
-        audits=audits(entry for _, entry in at.the_ledger().history(head)),
+        audits=audits(entries),
+        attacks=attacks(entries),
     )
     if not wish.pictures:
         return gather(subject, steps)
