@@ -78,19 +78,18 @@ def reading_code() -> Digest:
     return digest_of(canonical_json(code))
 
 
-def code_digest(settings: object) -> str:
-    """Return a digest of settings and of all code that erases, paints and reads.
+def code_digest(settings: object, *erasers: str) -> str:
+    """Return a digest of settings and of all code that reads, with these erasers'.
 
     For benches of what is read itself, which no change of that code leaves as it was.
     """
-    code: dict[str, str] = {
-        str(p.relative_to(PACKAGE)): digest_of(p.read_bytes())
-        for p in (PACKAGE / "erasers").rglob("*.py")
-    }
-    code["reads"] = reading_code()
-    code |= {"default": digest_of((policy_folder() / "default.toml").read_bytes())}
     said = json.loads(json.dumps(settings))
-    return digest_of(canonical_json([code, said]))
+    made = {
+        "reads": reading_code(),
+        "erasers": [eraser_code(name) for name in erasers],
+        "default": digest_of((policy_folder() / "default.toml").read_bytes()),
+    }
+    return digest_of(canonical_json([made, said]))
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS, full_policy
+from benchmarks.__main__ import ERASER, RESULTS, full_policy
 from benchmarks.files import code_digest
 from unlearnlog.atelier.studio import base_answers, bundled_judge
 from unlearnlog.atelier.world import book, world
@@ -47,7 +47,7 @@ def main() -> None:
     """Measure it unless it was measured with these weights and this code."""
     made_of = {
         "weights": base_answers().root,
-        "code": code_digest([ERASED, SHARES, N_EACH]),
+        "code": code_digest([ERASED, SHARES, N_EACH], ERASER),
     }
     if PATH.exists():
         there = json.loads(PATH.read_text(encoding="utf-8"))

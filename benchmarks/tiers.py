@@ -35,7 +35,9 @@ def made_of() -> dict[str, str]:
     """Return digests of the weights and of everything that decides the result."""
     return {
         "weights": base_answers().root,
-        "code": code_digest([STEPS, sorted(SIZES.items())]),
+        "code": code_digest(
+            [STEPS, sorted(SIZES.items())], *(eraser for eraser, _ in STEPS)
+        ),
     }
 
 

@@ -62,7 +62,8 @@ def file_of(entrant: Entrant) -> CellFile:
     def made_of() -> dict[str, str]:
         asked = [entrant.eraser, *entrant.settings]
         settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
-        return {"weights": base_answers().root, "code": code_digest(settings)}
+        code = code_digest(settings, entrant.eraser)
+        return {"weights": base_answers().root, "code": code}
 
     return CellFile(path, made_of, lambda console: split_by(entrant, console))
 
