@@ -45,12 +45,12 @@ def test_it_is_the_closed_form_and_mim_with_those_that_stay_in_sight(request_wit
 
     made = eraser.erase(request).patches[NAME].dense()
 
-    first = Ridge(target="parent", erase_scale=300.0, family_scale=3.0).erase(request)
-    old = state_after(request.old, [first])
     braque = tuple((f"a {noun} by braque",) * 2 for noun in ("cat", "dog"))
-    seen = replace(request, old=old, families=(*request.families, braque))
-    wide = {"target": "parent", "rank": 64, "leak": 100.0, "keep": 0.1}
-    then = Mim.of({**SMALL, **wide}).erase(seen)
+    seen = replace(request, families=(*request.families, braque))
+    first = Ridge(target="parent", erase_scale=300.0, family_scale=3.0).erase(seen)
+    old = state_after(request.old, [first])
+    wide = {"target": "parent", "rank": 64, "leak": 100.0, "keep": 0.1, "slower": 3}
+    then = Mim.of({**SMALL, **wide}).erase(replace(seen, old=old))
     parts = [each.patches[NAME].dense() for each in (first, then)]
     assert torch.equal(made, (parts[0] + parts[1]).float().double())
     assert all(part.norm() > 0 for part in parts)
@@ -85,7 +85,10 @@ def test_members_that_stay_come_once_and_only_where_there_are_some(request_with_
 
 
 def test_pictures_of_those_that_stay_are_counted():
-    assert MimUnique().work(2).pictures == Mim().work(2).pictures + 2 * 64
+    settings = {"n_pictures": 24, "n_family": 8}
+
+    assert Mim.of(settings).work(2).pictures == 2 * (24 + 8)
+    assert MimUnique.of(settings).work(2).pictures == 2 * (24 + 8 + 8)
 
 
 @pytest.mark.parametrize("settings", [{"erase_scale": 0.0}, {"family_scale": -1.0}])

@@ -10,11 +10,11 @@ first: ``target = "parent"``. But "a cubist cat" is a Picasso as often as a Braq
 the concept keeps its share of the family.
 
 In text space the family's name lies between its members, so a change that takes one of
-them to it moves the name towards the others. Three things hold it: the family's prompts
-are equations of the closed form that comes first, with more weight than the concept;
-training then has many directions, not the few that kept prompts hardly use; and it sees
-pictures of the family and of the members that stay, whose prompts are to mean what
-they do.
+them to it moves the name towards the others. Three things hold it: prompts of the family
+and of the members that stay are equations of the closed form that comes first, with more
+weight than the concept's; training then has many directions, not the few that kept
+prompts hardly use; and it sees pictures of those that stay, too, whose prompts are to
+mean what they do.
 
 With ``target = "sibling"`` nothing of the concept is left, and the family's word means
 those who stay: what was a neighbour's own is then the family's.
@@ -53,6 +53,9 @@ class MimUnique(Mim):
     rank: int = 64
     leak: float = 100.0
     keep: float = 0.1
+    n_family: int = 128
+    slower: int = 3
+    max_steps: int = 400
     erase_scale: float = 300.0
     family_scale: float = 3.0
 
@@ -67,12 +70,14 @@ class MimUnique(Mim):
 
     def erase(self, request: Request) -> Delta:
         """Solve, train from the solution with what stays in sight, and add both up."""
+        request = replace(request, families=(*request.families, *stays(request)))
         first = self.closed.erase(request)
         weaker = "lower the eraser's erase_scale or strength in the policy"
         with fits(self.name, weaker):
             old = {**request.old, **state_after(request.old, [first])}
-        seen = replace(request, old=old, families=(*request.families, *stays(request)))
-        then = super(MimUnique, replace(self, strength=1.0)).erase(seen)
+        then = super(MimUnique, replace(self, strength=1.0)).erase(
+            replace(request, old=old)
+        )
         with fits(self.name, weaker):
             return merged([first, then]).times(self.strength)
 
