@@ -10,11 +10,11 @@ first: ``target = "parent"``. But "a cubist cat" is a Picasso as often as a Braq
 the concept keeps its share of the family.
 
 In text space the family's name lies between its members, so a change that takes one of
-them to it moves the name towards the others. Three things hold it: prompts of the family
-and of the members that stay are equations of the closed form that comes first, with more
-weight than the concept's; training then has many directions, not the few that kept
-prompts hardly use; and it sees pictures of those that stay, too, whose prompts are to
-mean what they do.
+them to it moves the name towards the others. Three things hold it: prompts of the
+family and of the members that stay are equations of the closed form that comes first,
+with more weight than the concept's; training then has many directions, not the few that
+kept prompts hardly use; and it sees pictures of those that stay, too, whose prompts are
+to mean what they do.
 
 With ``target = "sibling"`` nothing of the concept is left, and the family's word means
 those who stay: what was a neighbour's own is then the family's.
