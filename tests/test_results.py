@@ -168,28 +168,35 @@ def split(target: str) -> dict[str, dict[str, Any]]:
     return {row["style"]: row for row in json.loads(path.read_text())["rows"]}
 
 
-def test_with_its_family_for_a_target_a_concept_leaves_its_neighbour_alone():
-    """Braque's unique nats are within chance of 95 %: not shown, and not refuted."""
-    left = split("parent")
-    braque, unique = left["Braque"], left["Braque"]["unique"]["above"]
+def test_mim_unique_takes_what_is_a_concept_s_own_and_leaves_its_neighbour_his():
+    left = split("default")
+    own, his = (left[name]["unique"]["above"] for name in ("Picasso", "Braque"))
 
-    assert unique["margin"]["n"] == 48
-    assert unique["kept"] >= 0.93
-    assert unique["margin"]["low"] < 0 < unique["margin"]["high"]
-    assert braque["whole"]["above"]["margin"]["low"] > 0
-    # And what was to go does not: the trade-off that the documents tell.
-    assert left["Picasso"]["unique"]["above"]["kept"] > 0.9
+    assert own["margin"]["n"] == his["margin"]["n"] == 48
+    assert own["margin"]["high"] < 0  # less than 95 % of it stays
+    assert own["kept"] < 0.5
+    assert his["margin"]["low"] > 0  # more than 95 % of his does
+    # The price that the documents tell of: his name as a whole says a little less.
+    assert 0.9 < left["Braque"]["whole"]["above"]["kept"] < 1
+
+
+def test_a_concept_keeps_its_share_of_the_family_s_word():
+    path = RESULTS / "unique" / "mim-unique-default.json"
+    family = json.loads(path.read_text())["shown"]["family"]
+
+    now, base = (family[when]["Picasso"] for when in ("now", "base"))
+    assert now["low"] < base["value"] < now["high"]
 
 
 def test_with_siblings_for_a_target_what_was_the_neighbours_own_is_the_familys():
-    braque = split("default")["Braque"]
+    braque = split("sibling")["Braque"]
     whole = {
         when: sum(braque[part][when]["value"] for part in ("shared", "unique"))
         for when in ("base", "now")
     }
 
     assert braque["unique"]["above"]["kept"] < 0.1
-    assert whole["now"] == pytest.approx(whole["base"], rel=0.02)
+    assert whole["now"] > 0.9 * whole["base"]
 
 
 DUELS = sorted(
