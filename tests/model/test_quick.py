@@ -4,7 +4,13 @@ from diffusers.models.activations import GEGLU
 from diffusers.models.upsampling import Upsample2D
 
 from unlearnlog.model.enlarging import QuickUpsample
-from unlearnlog.model.quick import QuickGEGLU, QuickPointwise, is_pointwise, quicken
+from unlearnlog.model.quick import (
+    QuickGEGLU,
+    QuickPointwise,
+    QuickSiLU,
+    is_pointwise,
+    quicken,
+)
 from unlearnlog.model.small import SmallConvolution
 
 
@@ -87,6 +93,37 @@ def test_what_is_learnt_is_the_layer_s_to_the_bit(plain, kind, given):
 )
 def test_other_convolutions_are_not_pointwise(settings):
     assert not is_pointwise(torch.nn.Conv2d(6, 4, **{"kernel_size": 1} | settings))
+
+
+def test_an_activation_of_pictures_is_the_same_to_the_bit_in_their_own_memory():
+    with torch.inference_mode():
+        given = of_channels()
+        wanted = torch.nn.functional.silu(given)
+        made = QuickSiLU()(given)
+
+        assert torch.equal(made, wanted)
+        assert made.data_ptr() == given.data_ptr()
+
+
+def test_an_activation_leaves_alone_what_others_read_or_learn_from():
+    learnt, times = of_channels(), of_tokens()[0]
+
+    QuickSiLU()(learnt)
+    with torch.inference_mode():
+        QuickSiLU()(times)
+
+    assert torch.equal(learnt, of_channels())
+    assert torch.equal(times, of_tokens()[0])
+
+
+def test_only_activations_behind_a_norm_write_over_what_they_are_given():
+    network = torch.nn.Module()
+    network.nonlinearity, network.act = torch.nn.SiLU(), torch.nn.SiLU()
+
+    quicken(network)
+
+    assert type(network.nonlinearity) is QuickSiLU
+    assert type(network.act) is torch.nn.SiLU
 
 
 def test_a_quickened_network_has_the_same_weights_under_the_same_names():

@@ -7,14 +7,20 @@ computed by the layer as ever.
 
 from __future__ import annotations
 
-from typing import Self, TypeGuard
+from typing import Final, Self, TypeGuard
 
 import torch
 from diffusers.models.activations import GEGLU
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import gelu, linear, silu
 
 from unlearnlog.model.enlarging import QuickUpsample, doubles
 from unlearnlog.model.small import SmallConvolution, may_be_quick, suits
+
+AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
+"""Names of the activations that diffusers' blocks of convolutions put behind a norm."""
+
+_OF_PICTURES: Final = 4
+"""Dimensions of a tensor of pictures."""
 
 
 class QuickGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
@@ -68,6 +74,19 @@ class QuickPointwise(torch.nn.Conv2d):
         return mixed.permute(0, 3, 1, 2)
 
 
+class QuickSiLU(torch.nn.SiLU):
+    """An activation that writes over what it is given.
+
+    What follows a norm is read by nobody else, and memory that is new costs as much as
+    the activation itself. A time's embedding, ``[b, d]``, is read by others.
+    """
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        """Activate ``[b, c, height, width]``; anything else as ever."""
+        is_picture = given.dim() == _OF_PICTURES
+        return silu(given, inplace=is_picture and may_be_quick(given))
+
+
 def quicken(network: torch.nn.Module) -> None:
     """Let quick layers stand for every layer of a network that they suit."""
     for name, layer in list(network.named_children()):
@@ -78,6 +97,8 @@ def quicken(network: torch.nn.Module) -> None:
             setattr(network, name, QuickPointwise.of(layer))
         elif doubles(layer):
             setattr(network, name, QuickUpsample.of(layer))
+        elif type(layer) is torch.nn.SiLU and name in AFTER_A_NORM:
+            setattr(network, name, QuickSiLU())
         elif type(layer) is GEGLU:
             setattr(network, name, QuickGEGLU.of(layer))
 
