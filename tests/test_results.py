@@ -199,6 +199,17 @@ def test_with_siblings_for_a_target_what_was_the_neighbours_own_is_the_familys()
     assert whole["now"] > 0.9 * whole["base"]
 
 
+def test_cheap_looks_say_nothing_sure_of_what_a_judge_sees_lost():
+    rows = json.loads((RESULTS / "tiers.json").read_text())["rows"]
+    last = rows[-1]
+    lost = [row["lost"] >= 0.1 for row in last["damage"]]
+
+    assert sum(lost) > len(lost) / 2  # there is something to foretell
+    seen = [t for t in last["tiers"] if t["probe"] in ("tiers.0-2", "tiers.1-2")]
+    assert len(seen) == 2
+    assert all(tier["low"] < 0 < tier["high"] for tier in seen)
+
+
 DUELS = sorted(
     path.stem
     for path in (RESULTS / "erasers").glob("*.json")
