@@ -92,3 +92,21 @@ def test_without_a_memory_attention_is_the_plain_one():
     heard = RememberingAttention()(attention, POSITIONS, TEXTS[ROWS])
 
     torch.testing.assert_close(heard, plain)
+
+
+@pytest.mark.parametrize(("alike", "n_rows"), [(True, 2), (False, 4)])
+def test_pictures_that_guidance_asks_twice_attend_to_themselves_once(alike, n_rows):
+    attention = layer()
+    attention.to_k = torch.nn.Linear(8, 8)
+    attention.to_v = torch.nn.Linear(8, 8)
+    rows = []
+    attention.to_q.register_forward_hook(lambda *call: rows.append(len(call[2])))
+    given = POSITIONS[:2].repeat(2, 1, 1)
+    if not alike:
+        given[-1] += 1
+
+    with torch.inference_mode():
+        made = RememberingAttention()(attention, given)
+    assert rows == [n_rows]
+
+    torch.testing.assert_close(made, AttnProcessor2_0()(attention, given))

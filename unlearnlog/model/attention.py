@@ -17,6 +17,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from unlearnlog.model.small import may_be_quick
+from unlearnlog.model.twins import are_twins, doubled, half_of
 
 _LEAST_RUN: Final = 2
 _FEW_SCORES: Final = 2**20
@@ -102,7 +103,8 @@ class TextMemory:
 
         def both(name: str, layer: Layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
             keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))
-            return list(zip(map(_by_width, keys), values, strict=True))
+            laid_out = (value.contiguous() for value in values)
+            return list(zip(map(_by_width, keys), laid_out, strict=True))
 
         return cls(runs, {layer: both(name, layer) for name, layer in layers.items()})
 
@@ -185,18 +187,24 @@ class RememberingAttention:
                 attn, hidden_states, encoder_hidden_states, attention_mask
             )
             return result
-        asked = attn.to_q(hidden_states)
         tokens = encoder_hidden_states
-        if tokens is not None and memory is not None and attn in memory:
+        if tokens is None:
+            return self._within(attn, hidden_states)
+        asked = attn.to_q(hidden_states)
+        if memory is not None and attn in memory:
             if marked is not None:
                 marked.note(attn, _heads(asked, attn.heads), memory[attn][0][0])
             runs = zip(asked.split(memory.runs), memory[attn], strict=True)
             heard = torch.cat([self._told(run, *both) for run, both in runs])
         else:
-            tokens = hidden_states if tokens is None else tokens
-            keys = _heads(attn.to_k(tokens), attn.heads)
-            values = _heads(attn.to_v(tokens), attn.heads)
-            heard = self._heard(asked, keys, values)
+            heard = self._heard(asked, *_both_of(attn, tokens))
+        return attn.to_out[0](heard)
+
+    def _within(self, attn: Layer, pictures: torch.Tensor) -> torch.Tensor:
+        """Attend from the positions of each picture to its positions."""
+        if may_be_quick(pictures) and are_twins(pictures):
+            return doubled(self._within(attn, half_of(pictures)))
+        heard = self._heard(attn.to_q(pictures), *_both_of(attn, pictures))
         return attn.to_out[0](heard)
 
     def _told(
@@ -232,6 +240,12 @@ def is_simple(attn: Layer) -> bool:
         and not attn.residual_connection
         and attn.rescale_output_factor == 1
     )
+
+
+def _both_of(attn: Layer, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Project tokens ``[b, length, d]`` to keys and values."""
+    keys, values = attn.to_k(tokens), attn.to_v(tokens)
+    return _heads(keys, attn.heads), _heads(values, attn.heads)
 
 
 def _by_width(keys: torch.Tensor) -> torch.Tensor:

@@ -66,14 +66,14 @@ class QuickUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
             return result
         n, _, side, _ = hidden_states.shape
         there, kernels, back = self._matrices_for(side)
-        rows = hidden_states.permute(0, 2, 3, 1).reshape(n, side * side, -1)
-        factors = (there @ rows).view(n, 9, side * side, -1).transpose(0, 1)
-        products = torch.bmm(factors.reshape(9, n * side * side, -1), kernels)
-        products = products.view(9, n, side * side, -1).transpose(0, 1)
-        made = back @ products.reshape(n, 9 * side * side, -1)
+        rows = hidden_states.permute(2, 3, 0, 1).reshape(side * side, -1)
+        factors = (there @ rows).view(9, side * side * n, -1)
+        products = torch.bmm(factors, kernels).view(9 * side * side, -1)
+        made = (back @ products).view(2 * side, 2 * side, n, -1)
         if self.conv.bias is not None:
             made += self.conv.bias
-        return made.view(n, 2 * side, 2 * side, -1).permute(0, 3, 1, 2)
+        pictures = made.permute(2, 3, 0, 1)
+        return pictures.contiguous(memory_format=torch.channels_last)
 
     def _is_quick_with(self, pictures: torch.Tensor) -> bool:
         height, width = pictures.shape[-2:]

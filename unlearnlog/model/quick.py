@@ -7,13 +7,22 @@ computed by the layer as ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Self, TypeGuard
 
 import torch
 from diffusers.models.activations import GEGLU
-from torch.nn.functional import gelu, linear, silu
+from diffusers.models.embeddings import TimestepEmbedding
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch.nn.functional import linear, silu
 
 from unlearnlog.model.enlarging import QuickUpsample, doubles
+from unlearnlog.model.residual import (
+    QuickResnet,
+    QuickTime,
+    QuickTransformer,
+    is_plain,
+)
 from unlearnlog.model.small import SmallConvolution, may_be_quick, suits
 
 AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
@@ -52,7 +61,7 @@ class QuickGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
             linear(hidden_states, weight, bias)
             for weight, bias in zip(weights, biases, strict=True)
         )
-        return opened.mul_(gelu(gate))
+        return opened.mul_(torch.ops.aten.gelu_(gate))
 
 
 class QuickPointwise(torch.nn.Conv2d):
@@ -70,7 +79,8 @@ class QuickPointwise(torch.nn.Conv2d):
         """Mix the channels of ``[b, n_in, height, width]``."""
         if not may_be_quick(pictures):
             return super().forward(pictures)
-        mixed = linear(pictures.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
+        colours = pictures.permute(0, 2, 3, 1).contiguous()  # or it is many products
+        mixed = linear(colours, self.weight[:, :, 0, 0], self.bias)
         return mixed.permute(0, 3, 1, 2)
 
 
@@ -91,16 +101,12 @@ def quicken(network: torch.nn.Module) -> None:
     """Let quick layers stand for every layer of a network that they suit."""
     for name, layer in list(network.named_children()):
         quicken(layer)
-        if suits(layer):
-            setattr(network, name, SmallConvolution.of(layer))
-        elif is_pointwise(layer):
-            setattr(network, name, QuickPointwise.of(layer))
-        elif doubles(layer):
-            setattr(network, name, QuickUpsample.of(layer))
-        elif type(layer) is torch.nn.SiLU and name in AFTER_A_NORM:
+        if type(layer) is torch.nn.SiLU and name in AFTER_A_NORM:
             setattr(network, name, QuickSiLU())
-        elif type(layer) is GEGLU:
-            setattr(network, name, QuickGEGLU.of(layer))
+        for fits, stands_for in _KINDS:
+            if fits(layer):
+                setattr(network, name, stands_for(layer))
+                break
 
 
 def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
@@ -111,3 +117,21 @@ def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
         and layer.padding == (0, 0)
         and layer.groups == 1
     )
+
+
+def _is(kind: type) -> Callable[[torch.nn.Module], bool]:
+    """Tell layers of a kind from all others, its own subclasses too."""
+    return lambda layer: type(layer) is kind
+
+
+_Kind = tuple[Callable[..., bool], Callable[..., torch.nn.Module]]
+_KINDS: Final[tuple[_Kind, ...]] = (
+    (suits, SmallConvolution.of),
+    (is_pointwise, QuickPointwise.of),
+    (doubles, QuickUpsample.of),
+    (_is(GEGLU), QuickGEGLU.of),
+    (_is(TimestepEmbedding), QuickTime.of),
+    (is_plain, QuickResnet.of),
+    (_is(Transformer2DModel), QuickTransformer.of),
+)
+"""What suits which layers, and what stands for them."""
