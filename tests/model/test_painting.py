@@ -1,6 +1,11 @@
+import pytest
 import torch
 
 from unlearnlog.model.painting import generator
+from unlearnlog.model.protocol import Sampling
+from unlearnlog.model.shares import by_threads
+
+PROMPTS = ("a cat", "a dog", "a cat", "")
 
 
 def drawn(prompt, seed, use):
@@ -32,3 +37,58 @@ def test_the_noise_does_not_depend_on_what_was_drawn_before():
     torch.rand(100)
 
     assert torch.equal(drawn("a cat", 1, "latent"), first)
+
+
+@pytest.fixture
+def shares_asked(monkeypatch):
+    """Let a share be one picture, and note how many shares each batch is cut into."""
+    asked: list[int] = []
+
+    def noted(act, shares):
+        asked.append(len(shares))
+        return by_threads(act, shares)
+
+    monkeypatch.setattr("unlearnlog.model.shares.LEAST", 1)
+    monkeypatch.setattr("unlearnlog.model.painting.by_threads", noted)
+    before = torch.get_num_threads()
+    yield asked
+    torch.set_num_threads(before)
+
+
+def in_threads(model, n_threads, weights=None):
+    told: list[int] = []
+    torch.set_num_threads(n_threads)
+    made = model.paint(
+        PROMPTS,
+        range(len(PROMPTS)),
+        sampling=Sampling(2, 3.0, batch=3),
+        weights=weights,
+        progress=told.append,
+    )
+    assert told == sorted(told)
+    assert told[-1] == len(PROMPTS)
+    return made
+
+
+def test_a_batch_in_shares_is_painted_as_a_whole_one_is(tiny, shares_asked):
+    whole, shared = (in_threads(tiny, n) for n in (1, 2))
+
+    assert shares_asked == [1, 1, 2, 1]  # the second batch is one picture
+    torch.testing.assert_close(shared.latents, whole.latents, rtol=1e-4, atol=1e-4)
+    assert (shared.pictures.int() - whole.pictures.int()).abs().max() <= 1
+
+
+def test_weights_that_are_put_into_a_network_are_computed_with_by_one_thread(
+    tiny, shares_asked
+):
+    heard = {name: 2 * weight.float() for name, weight in tiny.base.items()}
+    inner = {"unet.conv_in.bias": torch.ones(tiny_channels(tiny))}
+
+    for weights in (heard, inner, heard | inner):
+        in_threads(tiny, 2, weights)
+
+    assert shares_asked == [2, 1, *[1, 1], *[1, 1]]
+
+
+def tiny_channels(model):
+    return model._parts.unet.conv_in.bias.shape[0]

@@ -23,10 +23,9 @@ from unlearnlog.model.given import (
 from unlearnlog.model.held import Held
 from unlearnlog.model.painting import (
     Canvas,
-    decoded,
-    denoised,
     encoded,
     generator,
+    painted,
     predictor,
 )
 from unlearnlog.model.parts import Parts
@@ -316,12 +315,9 @@ class DiffusersModel:
             given = None if texts is None else texts[part]
             canvas = self._canvas(prompts[part], seeds[part], held, given)
             tell = _counting(progress, begin, len(canvas.latents))
-            with torch.inference_mode():
-                painted = denoised(
-                    self._parts, canvas, sampling=sampling, held=held.unet, tell=tell
-                )
-                pictures.append(decoded(self._parts, painted, held.vae))
-            latents.append(painted.cpu())
+            made = painted(self._parts, canvas, sampling=sampling, held=held, tell=tell)
+            latents.append(made.latents)
+            pictures.append(made.pictures)
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
 
     def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:

@@ -17,9 +17,10 @@ import torch
 from torch.func import functional_call
 
 from unlearnlog.model.attention import Marked, TextMemory
-from unlearnlog.model.held import computed
+from unlearnlog.model.held import Held, computed
 from unlearnlog.model.parts import Parts, Untyped
-from unlearnlog.model.protocol import Sampling, Text
+from unlearnlog.model.protocol import Painted, Sampling, Text
+from unlearnlog.model.shares import Counter, by_threads, shares_of
 
 _RGB_MAX: Final = 255
 _N_DECODED_AT_ONCE: Final = 16  # a quarter faster than 64: it stays in the cache
@@ -41,6 +42,15 @@ class Canvas:
     rows: torch.Tensor
     generators: list[torch.Generator]
 
+    def __getitem__(self, share: slice) -> Canvas:
+        """Return some of the pictures."""
+        return Canvas(
+            self.latents[share],
+            self.texts,
+            self.rows[share],
+            self.generators[share],
+        )
+
 
 def generator(prompt: str, seed: int, *, use: str) -> torch.Generator:
     """Make a source of noise that depends on the prompt, the seed and nothing else.
@@ -52,6 +62,50 @@ def generator(prompt: str, seed: int, *, use: str) -> torch.Generator:
     """
     key = hashlib.sha256(f"{use}:{seed}:{prompt}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
+
+
+def painted(
+    parts: Parts,
+    canvas: Canvas,
+    *,
+    sampling: Sampling,
+    held: Held,
+    tell: Callable[[float], None],
+) -> Painted:
+    """Denoise and decode a batch, in several threads where that is sooner.
+
+    Weights that have to be put into a network hold for whoever computes with it, so
+    then there is one thread.
+
+    Args:
+        parts: The model.
+        canvas: What to paint.
+        sampling: Steps and guidance.
+        held: Weights that replace the model's own.
+        tell: Told after each step which share of the work is done, in ``(0, 1]``.
+    """
+    whole = slice(0, len(canvas.latents))
+    put_in = held.vae or held.unet.keys() - heard_by(parts)
+    shares = [whole] if put_in else shares_of(whole.stop, parts.device)
+    counter = Counter(shares, tell)
+
+    @torch.inference_mode()
+    def act(share: slice) -> Painted:
+        latents = denoised(
+            parts,
+            canvas[share],
+            sampling=sampling,
+            held=held.unet,
+            tell=counter.of(share),
+        )
+        return Painted(latents.cpu(), decoded(parts, latents, held.vae))
+
+    made = by_threads(act, shares)
+    with torch.inference_mode():
+        return Painted(
+            torch.cat([each.latents for each in made]),
+            torch.cat([each.pictures for each in made]),
+        )
 
 
 def denoised(
@@ -112,7 +166,7 @@ def predictor(
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
     tokens = texts.tokens.to(parts.device, parts.dtype)
     memory = TextMemory.of(parts.listening, tokens, rows, weights=held)
-    heard = {f"{n}.{p}.weight" for n in parts.listening for p in ("to_k", "to_v")}
+    heard = heard_by(parts)
     others = {name: weight for name, weight in held.items() if name not in heard}
     options = conditions(parts, texts[rows.cpu()], dtype=parts.dtype)
     options["cross_attention_kwargs"] = {"memory": memory, "marked": marked}
@@ -127,6 +181,15 @@ def predictor(
         return predicted.float()
 
     return predict
+
+
+def heard_by(parts: Parts) -> frozenset[str]:
+    """Return the UNet's weights that only decide how text is heard, by inner name."""
+    return frozenset(
+        f"{name}.{projection}.weight"
+        for name in parts.listening
+        for projection in ("to_k", "to_v")
+    )
 
 
 def conditions(parts: Parts, text: Text, *, dtype: torch.dtype) -> dict[str, Untyped]:
