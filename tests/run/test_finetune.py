@@ -15,6 +15,7 @@ from tests.tiny import build_pipeline
 from unlearnlog import erasers
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.errors import Refused, UsageError, WrongBase
+from unlearnlog.graph.world import GENERAL
 from unlearnlog.policy import Policy
 from unlearnlog.run import erase
 from unlearnlog.run.finetune import Wish, finetuned, refuse
@@ -185,8 +186,21 @@ def test_a_twin_of_another_shape_is_none(at, tmp_path):
         finetuned(at, wish(twin=twin))
 
 
-def test_words_are_drawn_for_the_bundled_model_only(at):
-    foreign = replace(at, manifest=at.manifest.model_copy(update={"source": "x"}))
+def test_words_are_drawn_for_the_bundled_world_only(at):
+    foreign = replace(at, concepts=GENERAL)
 
-    with pytest.raises(UsageError, match="bundled model only"):
-        finetuned(foreign, replace(wish(), policy=QUICK.saying(judge="base")))
+    with pytest.raises(UsageError, match="'target:2' can be drawn for the bundled"):
+        finetuned(foreign, wish())
+
+
+def test_words_are_drawn_for_a_fine_tune_of_the_bundled_model_too(at):
+    rebased = replace(at, manifest=at.manifest.model_copy(update={"source": "x"}))
+    policy = QUICK.saying(judge="atelier")
+
+    (there,), (here,) = (
+        finetuned(each, wish(policy, steps=1)).courses for each in (rebased, at)
+    )
+
+    assert not rebased.is_bundled
+    assert there.lesson == here.lesson
+    assert there.curves == here.curves

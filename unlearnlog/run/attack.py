@@ -214,7 +214,7 @@ class Stage:
         """Return where an attack after a concept is tried."""
         model, watch = self.at.model, self.panel.watch
         cells = sketch_cells(self.book, concept, self.budget.pictures, self.gone)
-        if self.at.is_bundled and _is_rendered(cells):
+        if self.at.is_of_atelier and _is_rendered(cells):
             sketches = rendered_sketches(model, cells)
         else:
             sketches = painted_sketches(model, cells, self.panel.sampling)
@@ -230,7 +230,7 @@ class Stage:
         """Return the same after a concept that the model never learned."""
         world = self.book.world
         kind = concept.kind == "style"
-        for name in world.held_out if self.at.is_bundled else ():
+        for name in world.held_out if self.at.is_of_atelier else ():
             other = world.concepts[name]
             if (other.kind == "style") == kind:
                 return self.ground(other)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.atelier.lessons import WORDS, Sketch, lesson_cells, pictures_of
 from unlearnlog.atelier.studio import BaseAnswers
+from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.audits.bank import Bank, followed
 from unlearnlog.audits.course import Course, Finetuned
 from unlearnlog.audits.data import read_folder
@@ -262,10 +263,11 @@ class _Trial:
         data, model = self.wish.data, self.at.model
         if data.partition(":")[0] not in WORDS:
             return read_folder(Path(data), model)
-        if not self.at.is_bundled:
+        if not self.at.is_of_atelier:
             raise UsageError(
-                f"'{data}' can be drawn for the bundled model only",
-                fix="give a folder of pictures with captions",
+                f"'{data}' can be drawn for the bundled world only",
+                fix="give a folder of pictures with captions; for a fine-tune of the "
+                f"bundled model, add --concepts {CONCEPTS}",
             )
         names = frozenset(self.bank.between)
         cells = lesson_cells(data, Sketch(self.book, self.targets, names, seed))

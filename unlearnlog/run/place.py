@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
@@ -64,6 +65,12 @@ class Place:
     def is_bundled(self) -> bool:
         """Whether the model is the one that ships."""
         return self.manifest.source == SOURCE
+
+    @property
+    def is_of_atelier(self) -> bool:
+        """Whether it paints the bundled world, as a fine-tune of what ships does."""
+        knows = self.concepts.resolve() == CONCEPTS.resolve()
+        return knows and self.model.picture_shape == (SIZE, SIZE, 3)
 
     @property
     def head(self) -> EntryId | None:
