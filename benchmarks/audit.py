@@ -39,7 +39,8 @@ BUILT: Final = Path("build/audit")
 TWIN: Final = Path("build/twin")
 
 ENTRANTS: Final = {
-    label: Entrant(label, label) for label in ("ridge", "mim", "uce", "mim-unique")
+    label: Entrant(label, label)
+    for label in ("hardened", "ridge", "mim", "uce", "mim-unique")
 }
 """Erasers by their label in the table; one with other settings is one more line."""
 

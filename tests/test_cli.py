@@ -406,6 +406,13 @@ def test_erasers_are_listed_with_what_they_need_and_where_they_come_from(typed):
     assert "double-projection" in typed("erasers").out
 
 
+def test_what_cannot_be_hardened_is_refused_before_any_work(typed):
+    done = typed("add", "Picasso", "--eraser", "uce", "--harden")
+
+    assert done.code == 2
+    assert "'uce' cannot be hardened" in done.err
+
+
 def test_a_setting_that_the_eraser_does_not_have_is_refused_by_its_name(typed):
     done = typed("add", "Picasso", "--eraser", "uce", "--set", "speed=3")
 

@@ -322,6 +322,23 @@ def test_a_setting_without_a_name_or_a_value_is_refused(said):
     assert "unlearnlog erasers" in caught.value.fix
 
 
+@pytest.mark.parametrize("eraser", ["", "ridge", "hardened"])
+def test_hardening_goes_on_from_the_closed_form_with_its_settings(eraser):
+    said = ["target=context", "steps=7"]
+    rules = Policy.load("default").saying(eraser=eraser, settings=said, harden=True)
+
+    eraser = rules.chosen_eraser()
+    assert (eraser.name, eraser.target, eraser.steps) == ("hardened", "context", 7)
+    assert eraser.closed.name == "ridge"
+
+
+def test_what_cannot_be_hardened_is_refused_by_its_name():
+    with pytest.raises(PolicyError, match="'uce' cannot be hardened") as caught:
+        Policy.load("default").saying(eraser="uce", harden=True)
+
+    assert "--eraser ridge" in caught.value.fix
+
+
 def test_what_an_entry_holds_of_a_policy_is_the_whole_of_it():
     default = Policy.load("default")
     read_back = json.loads(canonical_json(default.rules))

@@ -214,6 +214,10 @@ class Limit(Record):
         return None
 
 
+HARDENED: Final = {"ridge": "hardened", "hardened": "hardened"}
+"""Erasers that another one goes on from, to make what they do last."""
+
+
 class Policy(Record):
     """What is used and what must hold.
 
@@ -302,6 +306,7 @@ class Policy(Record):
         eraser: str = "",
         target: str = "",
         settings: Sequence[str] = (),
+        harden: bool = False,
     ) -> Policy:
         """Return the policy with what somebody said on the command line instead.
 
@@ -312,13 +317,17 @@ class Policy(Record):
             eraser: Which eraser.
             target: What is painted instead.
             settings: More settings of the eraser, each ``name=value``.
+            harden: Whether what was solved is trained to last through fine-tunes.
 
         Raises:
-            PolicyError: A setting has no name or no value.
+            PolicyError: A setting has no name or no value, or what the eraser does
+                cannot be hardened.
         """
         chosen = dict(self.eraser)
         if eraser and eraser != chosen.get("name"):
             chosen = {"name": eraser}
+        if harden:
+            chosen["name"] = _hardened(str(chosen.get("name", "")))
         if target:
             chosen["target"] = target
         chosen |= dict(_setting(said) for said in settings)
@@ -393,3 +402,13 @@ def _wrong(name: str, error: ErrorDetails) -> PolicyError:
 
 def _given(error: ErrorDetails) -> str:
     return f"not {reprlib.repr(error['input'])}"
+
+
+def _hardened(eraser: str) -> str:
+    """Return the eraser that trains on from where another one ends."""
+    if eraser not in HARDENED:
+        raise PolicyError(
+            f"the eraser '{eraser}' cannot be hardened",
+            fix="say --eraser ridge: hardening goes on from where that one ends",
+        )
+    return HARDENED[eraser]

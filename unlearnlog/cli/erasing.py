@@ -91,6 +91,9 @@ def add(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE of the eraser; repeatable."),
     ] = None,
+    harden: Annotated[
+        bool, typer.Option("--harden", help="Make it last through fine-tunes: minutes.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
     ] = False,
@@ -114,7 +117,11 @@ def add(
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
     rules = Policy.load(policy).saying(
-        judge=judge, eraser=eraser, target=target, settings=settings or ()
+        judge=judge,
+        eraser=eraser,
+        target=target,
+        settings=settings or (),
+        harden=harden,
     )
     where = Ledger.open(
         start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype

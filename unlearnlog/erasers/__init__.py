@@ -17,6 +17,7 @@ from unlearnlog.erasers.dynamic_mask import DynamicMask
 from unlearnlog.erasers.eraser import Eraser, Request
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.forget_me_not import ForgetMeNot
+from unlearnlog.erasers.hardened import Hardened
 from unlearnlog.erasers.hybrid import Hybrid
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.mim import Mim
@@ -41,6 +42,7 @@ ERASERS: Final[Mapping[str, type[Eraser]]] = {
         Mim,
         MimUnique,
         Hybrid,
+        Hardened,
         Uce,
         Ridge,
         Rece,
