@@ -10,7 +10,7 @@ def test_every_eraser_meets_every_fine_tune_once():
 
     n = len(ENTRANTS) * len(CONCEPTS) * len(DATA) * len(METHODS) * len(SEEDS)
     assert len(found) == len({cell.name for cell in found}) == n
-    assert found[0].name == "ridge-picasso-unrelated-full-1"
+    assert found[0].name == "hardened-picasso-unrelated-full-1"
 
 
 def test_a_cell_is_made_of_its_weights_its_eraser_and_what_is_done_to_it():
