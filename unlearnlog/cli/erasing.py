@@ -92,7 +92,7 @@ def add(
         typer.Option("--set", help="NAME=VALUE of the eraser; repeatable."),
     ] = None,
     harden: Annotated[
-        bool, typer.Option("--harden", help="Make it last through fine-tunes: minutes.")
+        bool, typer.Option("--harden", help="Slow its return in fine-tunes; minutes.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
