@@ -9,7 +9,7 @@ text was heard, guidance asks twice for the same.
 from __future__ import annotations
 
 import copy
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import torch
 from diffusers.models.embeddings import TimestepEmbedding
@@ -19,6 +19,8 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from unlearnlog.model.small import may_be_quick
 from unlearnlog.model.twins import are_twins, doubled, half_of
 
+_Quick = TypeVar("_Quick", bound=torch.nn.Module)
+
 
 class QuickResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
     """A plain block of two convolutions; its layers are those it stands for."""
@@ -26,9 +28,7 @@ class QuickResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
     @classmethod
     def of(cls, block: ResnetBlock2D) -> Self:
         """Stand for a block of which `is_plain` is true; shares its layers."""
-        made: Self = copy.copy(block)
-        made.__class__ = cls
-        return made
+        return _standing_for(block, cls)
 
     def forward(
         self, input_tensor: torch.Tensor, temb: torch.Tensor | None
@@ -61,9 +61,7 @@ class QuickTime(TimestepEmbedding):  # type: ignore[misc]  # diffusers is untype
     @classmethod
     def of(cls, layer: TimestepEmbedding) -> Self:
         """Stand for a layer; shares its projections."""
-        made: Self = copy.copy(layer)
-        made.__class__ = cls
-        return made
+        return _standing_for(layer, cls)
 
     def forward(
         self, sample: torch.Tensor, condition: torch.Tensor | None = None
@@ -82,9 +80,7 @@ class QuickTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
     @classmethod
     def of(cls, layer: Transformer2DModel) -> Self:
         """Stand for a layer; shares its blocks."""
-        made: Self = copy.copy(layer)
-        made.__class__ = cls
-        return made
+        return _standing_for(layer, cls)
 
     def _get_output_for_continuous_inputs(
         self,
@@ -109,6 +105,13 @@ class QuickTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
             made = self.proj_out(made)
         made += residual
         return made
+
+
+def _standing_for(layer: torch.nn.Module, kind: type[_Quick]) -> _Quick:
+    """Return a layer of another kind that shares everything with this one."""
+    made = copy.copy(layer)
+    made.__class__ = kind
+    return cast("_Quick", made)
 
 
 def is_one_time(time: torch.Tensor | None) -> bool:
