@@ -50,6 +50,9 @@ METHODS: Final[tuple[Method, ...]] = ("full", "lora")
 SEEDS: Final = (1, 2, 3)
 STEPS: Final = 500
 LOOKS: Final = (25, 50, 100, 250)
+"""Steps between the ends after which somebody looks while a target is learned; nothing
+comes back between the ends of other data."""
+
 SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
 
@@ -90,10 +93,20 @@ class Cell:
         return ENTRANTS[self.eraser]
 
     @property
+    def about_target(self) -> bool:
+        """Whether pictures of the erased concept itself are learned."""
+        return self.data.startswith("target")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Steps between the ends after which somebody looks."""
+        return LOOKS if self.about_target else ()
+
+    @property
     def twin(self) -> Path | None:
         """The twin, where it is made and there is something to compare."""
         made = (TWIN / "model_index.json").exists()
-        return TWIN if made and self.data.startswith("target") else None
+        return TWIN if made and self.about_target else None
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Fine-tune, look along the way, and return what was seen."""
@@ -105,7 +118,7 @@ class Cell:
                 method=self.method,
                 steps=STEPS,
                 seeds=(self.seed,),
-                looks=LOOKS,
+                looks=self.looks,
                 twin=self.twin,
                 watch=bars,
             )
@@ -145,7 +158,7 @@ def made_of(cell: Cell) -> dict[str, str]:
     """Return digests of the weights and of all code that decides a cell's results."""
     twin = TWIN / "unet" / "diffusion_pytorch_model.safetensors"
     against = digest_of(twin.read_bytes()) if cell.twin else ""
-    said = [_digests(_READS), cell.name, STEPS, LOOKS, SIZES, against]
+    said = [_digests(_READS), cell.name, STEPS, cell.looks, SIZES, against]
     return {
         "weights": base_answers().root,
         "eraser": code_of_eraser(cell.entrant),

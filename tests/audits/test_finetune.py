@@ -6,6 +6,7 @@ import torch
 
 from tests.audits.learning import Drawer, Teachable, lesson
 from tests.fakes import NAME
+from tests.tiny import build_pipeline
 from unlearnlog.audits.finetune import (
     Material,
     Start,
@@ -13,7 +14,9 @@ from unlearnlog.audits.finetune import (
     fine_tuned,
     source_of,
 )
+from unlearnlog.audits.lesson import Lesson
 from unlearnlog.errors import TrainingError, UsageError
+from unlearnlog.model.model import DiffusersModel
 from unlearnlog.shelf import NoShelf
 from unlearnlog.watch import Unwatched
 
@@ -90,6 +93,24 @@ def test_a_fine_tune_that_was_stopped_goes_on_to_the_same_bits(model):
     assert torch.equal(stages[-1].weights[NAME], whole.weights[NAME])
     assert [stage.loss is None for stage in stages] == [True, True, True, False]
     assert model.n_encoded == encoded + 6
+
+
+def test_convolutions_that_were_stopped_go_on_to_the_same_bits(tmp_path):
+    painter = DiffusersModel.load(build_pipeline(tmp_path / "pipeline"))
+    size = (4, *painter.picture_shape)
+    pictures = torch.arange(math.prod(size), dtype=torch.uint8).reshape(size)
+    drawn = Lesson("drawn", pictures, ("a cat", "a dog", "a tree", "a boat"))
+    training = Training(steps=4, rate=0.01, batch=2, looking=(2,))
+    shelf = Drawer()
+    *_, whole = run(painter, training, learned=drawn)
+    assert len(list(islice(run(painter, training, shelf, drawn), 2))) == 2  # stopped
+
+    *_, last = run(painter, training, shelf, drawn)
+
+    assert last.weights.keys() == whole.weights.keys()
+    for name, tensor in last.weights.items():
+        assert torch.equal(tensor, whole.weights[name]), name
+        assert tensor.is_contiguous(), name
 
 
 def test_what_would_fill_a_disk_is_not_kept(model, monkeypatch):

@@ -215,7 +215,10 @@ def fine_tuned(
     kept = _Kept(shelf, [start.digest, lesson.digest], training)
     parameters = learner.parameters
     adam = torch.optim.AdamW(
-        parameters.values(), lr=training.step_size, weight_decay=training.decay
+        parameters.values(),
+        lr=training.step_size,
+        weight_decay=training.decay,
+        fused=True,  # one pass over the numbers, where the plain one takes a dozen
     )
     yield Stage(0, {}, None, is_end=True)
     looks = [step for step in training.looks if step]
@@ -296,7 +299,7 @@ class _Kept:
         split = {name: _split(row, learner.parameters) for name, row in rows}
         for name, parameter in learner.parameters.items():
             adam.state[parameter] = {
-                "step": torch.tensor(float(step)),
+                "step": torch.tensor(float(step), device=parameter.device),
                 **{moment: split[moment][name] for moment in _MOMENTS},
             }
         return step
@@ -334,9 +337,12 @@ def _flat(tensors: Iterable[Tensor]) -> Tensor:
 
 
 def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Cut one long row into tensors of these shapes."""
+    """Cut one long row into tensors of these shapes, laid out in memory as these are.
+
+    A fused optimizer reads a parameter and what it knows of it in the order of memory.
+    """
     pieces = flat.split([tensor.numel() for tensor in like.values()])
     return {
-        name: piece.reshape(tensor.shape).to(tensor.device, copy=True)
+        name: torch.empty_like(tensor).copy_(piece.reshape(tensor.shape))
         for piece, (name, tensor) in zip(pieces, like.items(), strict=True)
     }

@@ -49,6 +49,7 @@ class Learner:
         """Use `of`: nothing learns yet."""
         self._parts, self._scales = parts, scales
         self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
+        self._net.to(memory_format=torch.channels_last)  # convolutions learn faster so
         with torch.no_grad():
             own = dict(self._net.named_parameters())
             for name, tensor in Held.of(parts, weights).unet.items():
@@ -121,7 +122,7 @@ class Learner:
         """
         with torch.no_grad():
             found = self._adapted() if self._has_adapters else self.parameters.items()
-            return {f"unet.{name}": p.detach().cpu().clone() for name, p in found}
+            return {f"unet.{name}": _copied(p) for name, p in found}
 
     @property
     def _has_adapters(self) -> bool:
@@ -133,6 +134,12 @@ class Learner:
             if hasattr(module, "lora_A") and hasattr(module, "base_layer"):
                 change = module.get_delta_weight(_ADAPTER)
                 yield f"{name}.weight", module.base_layer.weight + change
+
+
+def _copied(parameter: Tensor) -> Tensor:
+    """Copy a tensor to the CPU, laid out in the order of its dimensions."""
+    copied = parameter.detach().cpu()
+    return copied.clone(memory_format=torch.contiguous_format)
 
 
 def _adapt(net: Untyped, rank: int, generator: torch.Generator) -> None:
