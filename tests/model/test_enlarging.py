@@ -53,14 +53,31 @@ def test_other_pictures_sizes_and_weights_are_the_layer_s_to_the_bit():
     other = {name: 2 * w for name, w in plain.named_parameters()}
     call = torch.func.functional_call
 
-    assert torch.equal(
-        quick(pictures(2)), plain(pictures(2))
-    )  # something may be learnt
     with torch.inference_mode():
         assert torch.equal(quick(pictures(8)), plain(pictures(8)))
         assert torch.equal(quick(pictures(4), (7, 7)), plain(pictures(4), (7, 7)))
         wanted = call(plain, other, (pictures(4),))
         assert torch.equal(call(quick, other, (pictures(4),)), wanted)
+
+
+def test_what_is_learnt_is_the_layer_s_to_the_bit():
+    plain = layer().requires_grad_()
+
+    assert torch.equal(QuickUpsample.of(plain)(pictures(2)), plain(pictures(2)))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_comes_before_learns_through_fixed_weights_as_through_the_layer_s(side):
+    given = [pictures(side).requires_grad_() for _ in range(2)]
+    quick = QuickUpsample.of(layer())
+    plain = Upsample2D(6, use_conv=True, out_channels=5).requires_grad_(False)
+    plain.load_state_dict(quick.state_dict())
+
+    for each, pictures_given in zip((quick, plain), given, strict=True):
+        each(pictures_given).square().sum().backward()
+
+    assert not torch.equal(given[0].grad, given[1].grad)  # it did go the quick way
+    torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-4)
 
 
 def test_layers_that_do_more_than_double_are_left_alone():

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.nn.functional import conv2d
@@ -9,6 +11,13 @@ def layer(**settings):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return torch.nn.Conv2d(6, 5, **{"kernel_size": 3, "padding": 1} | settings)
+
+
+def layer_of(quick):
+    """The plain layer with a quick one's weights."""
+    plain = layer()
+    plain.load_state_dict(quick.state_dict())
+    return plain
 
 
 def pictures(height, width):
@@ -58,6 +67,46 @@ def test_what_is_learnt_is_the_layer_s_to_the_bit():
     quick = SmallConvolution.of(plain)
 
     assert torch.equal(quick(pictures(2, 2)), plain(pictures(2, 2)))
+
+
+@pytest.mark.parametrize("side", PRODUCTS)
+def test_what_comes_before_learns_through_fixed_weights_as_through_the_layer_s(side):
+    plain = layer().requires_grad_(requires_grad=False)
+    quick = SmallConvolution.of(plain)
+    with torch.inference_mode():
+        quick(pictures(side, side))  # what is prepared here serves to learn, too
+    given = [pictures(side, side).requires_grad_() for _ in range(2)]
+
+    made = [each(p) for each, p in zip((quick, plain), given, strict=True)]
+    for each in made:
+        each.square().sum().backward()
+
+    assert not torch.equal(*made)  # it did go the quick way
+    torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_that_changed_in_their_place_are_used():
+    quick = SmallConvolution.of(layer().requires_grad_(requires_grad=False))
+    once = quick(pictures(2, 2))
+
+    quick.weight.mul_(2)
+    quick.bias.mul_(2)
+
+    torch.testing.assert_close(quick(pictures(2, 2)), 2 * once, rtol=1e-5, atol=1e-5)
+
+
+def test_a_copy_has_weights_of_its_own():
+    quick = SmallConvolution.of(layer().requires_grad_(requires_grad=False))
+    quick.weight.mul_(0.5)  # one change to each, so that a count of them is no help
+    once = quick(pictures(2, 2))
+
+    copied = copy.deepcopy(quick)
+    copied.weight.mul_(2)
+    copied.bias.mul_(2)
+
+    assert torch.equal(quick(pictures(2, 2)), once)
+    torch.testing.assert_close(copied(pictures(2, 2)), 2 * once, rtol=1e-5, atol=1e-5)
+    assert not torch.equal(copied(pictures(2, 2)), layer_of(copied)(pictures(2, 2)))
 
 
 def test_other_weights_are_used_and_not_those_that_were_prepared():

@@ -94,12 +94,14 @@ class TextMemory:
             weights: Projections that stand for the layers' own, by full inner name.
         """
         runs, rows_of = _in_runs(rows)
+        every = torch.arange(len(texts), device=rows.device)
+        taken = [slice(None) if torch.equal(r, every) else r for r in rows_of]
 
         def heard(name: str, layer: Layer, which: str) -> list[torch.Tensor]:
             own: Projection = getattr(layer, which)
             weight = weights.get(f"{name}.{which}.weight", own.weight)
             projected = linear(texts.to(weight.dtype), weight, own.bias)
-            return [_heads(projected[some], layer.heads) for some in rows_of]
+            return [_heads(projected[some], layer.heads) for some in taken]
 
         def both(name: str, layer: Layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
             keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))

@@ -14,7 +14,7 @@ from typing import Final, Self
 import torch
 from diffusers.models.upsampling import Upsample2D
 
-from unlearnlog.model.small import SmallConvolution, may_be_quick
+from unlearnlog.model.small import OwnMatrices, SmallConvolution
 
 SIDES: Final = (2, 4)
 """Of pictures where this is quicker; the maps grow with the fourth power of a side."""
@@ -43,8 +43,7 @@ def along(side: int) -> tuple[torch.Tensor, torch.Tensor]:
 class QuickUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
     """The layer of diffusers that doubles a picture's sides and convolves it."""
 
-    _own: tuple[torch.Tensor]  # in a tuple, or it would count as one more weight
-    _matrices: dict[int, tuple[torch.Tensor, ...]]
+    _own: OwnMatrices
 
     @classmethod
     def of(cls, layer: Upsample2D) -> Self:
@@ -52,8 +51,7 @@ class QuickUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
         with torch.device("meta"):
             made = cls(layer.channels, use_conv=True, out_channels=layer.out_channels)
         made.conv = layer.conv
-        made._own = (layer.conv.weight,)
-        made._matrices = {}
+        made._own = OwnMatrices(layer.conv.weight)
         made.train(layer.training)
         return made
 
@@ -61,11 +59,16 @@ class QuickUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
         self, hidden_states: torch.Tensor, output_size: int | None = None
     ) -> torch.Tensor:
         """Double ``[b, n_in, side, side]``; the names are fixed by diffusers."""
-        if output_size is not None or not self._is_quick_with(hidden_states):
+        n, _, height, side = hidden_states.shape
+        is_quick = (
+            output_size is None
+            and height in SIDES
+            and self._own.serve(hidden_states, self.conv.weight)
+        )
+        if not is_quick:
             result: torch.Tensor = super().forward(hidden_states, output_size)
             return result
-        n, _, side, _ = hidden_states.shape
-        there, kernels, back = self._matrices_for(side)
+        there, kernels, back = self._own.of(side, self._matrices_for)
         rows = hidden_states.permute(2, 3, 0, 1).reshape(side * side, -1)
         factors = (there @ rows).view(9, side * side * n, -1)
         products = torch.bmm(factors, kernels).view(9 * side * side, -1)
@@ -75,31 +78,18 @@ class QuickUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
         pictures = made.permute(2, 3, 0, 1)
         return pictures.contiguous(memory_format=torch.channels_last)
 
-    def _is_quick_with(self, pictures: torch.Tensor) -> bool:
-        height, width = pictures.shape[-2:]
-        weight: torch.Tensor = self.conv.weight
-        return (
-            height == width
-            and height in SIDES
-            and weight is self._own[0]
-            and pictures.dtype == weight.dtype == torch.float32
-            and may_be_quick(pictures)
-        )
-
     def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
         """Give the maps there and back and a matrix ``[n_in, n_out]`` each product."""
-        if side not in self._matrices:
-            there, back = along(side)
-            both = torch.einsum("kip,ljq->klijpq", there, there)
-            again = torch.einsum("yki,zlj->yzklij", back, back)
-            taps = self.conv.weight.double()
-            kernels = torch.einsum("ks,lt,oist->klio", _TAPS, _TAPS, taps)
-            self._matrices[side] = (
-                both.reshape(-1, side * side).float(),
-                kernels.flatten(0, 1).float().contiguous(),
-                again.reshape(4 * side * side, -1).float(),
-            )
-        return self._matrices[side]
+        there, back = along(side)
+        both = torch.einsum("kip,ljq->klijpq", there, there)
+        again = torch.einsum("yki,zlj->yzklij", back, back)
+        taps = self.conv.weight.double()
+        kernels = torch.einsum("ks,lt,oist->klio", _TAPS, _TAPS, taps)
+        return (
+            both.reshape(-1, side * side).float(),
+            kernels.flatten(0, 1).float().contiguous(),
+            again.reshape(4 * side * side, -1).float(),
+        )
 
 
 def doubles(layer: torch.nn.Module) -> bool:

@@ -30,6 +30,7 @@ from unlearnlog.model.painting import (
 )
 from unlearnlog.model.parts import Parts
 from unlearnlog.model.protocol import Method, Painted, Sampling, Text
+from unlearnlog.model.sparing import spared, told_apart
 from unlearnlog.model.tuning import Learner
 
 if TYPE_CHECKING:
@@ -232,9 +233,14 @@ class DiffusersModel:
             ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
-        rows = torch.arange(len(text), device=self.device)
+        return spared(lambda: self._eps(x_t, t, text, weights))
+
+    def _eps(
+        self, x_t: torch.Tensor, t: torch.Tensor, text: Text, weights: Weights | None
+    ) -> torch.Tensor:
+        distinct, rows = told_apart(text)
         held = Held.of(self._parts, weights).unet
-        predict = predictor(self._parts, text, rows, held)
+        predict = predictor(self._parts, distinct, rows.to(self.device), held)
         predicted = predict(x_t, t)
         if self.predicts == "v_prediction":
             kept, lost = self._scales(t)

@@ -12,8 +12,10 @@ kernel is one matrix for each product, computed once, in float64.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self, TypeGuard
+from typing import Any, Final, Self, TypeGuard
 
 import torch
 
@@ -66,15 +68,60 @@ PRODUCTS: Final = {2: _of_two(), 4: _of_four()}
 """How a row is convolved, by its length."""
 
 
-class SmallConvolution(torch.nn.Conv2d):
-    """A 3 x 3 convolution that is quick where pictures are small and nothing is learnt.
+class OwnMatrices:
+    """What is computed once of a layer's own weights, for each side of a picture.
 
-    It has the weights of the layer that it stands for, under the same names. Everything
-    but float32 in inference mode on the CPU with its own weights is computed as ever.
+    It is computed anew when the weights have changed, and never where they learn.
+
+    Attributes:
+        weight: The weights, float ``[n_out, n_in, 3, 3]``.
     """
 
-    _own: tuple[torch.Tensor]  # in a tuple, or it would count as one more weight
-    _matrices: dict[int, tuple[torch.Tensor, ...]]
+    def __init__(self, weight: torch.Tensor) -> None:
+        self.weight = weight
+        self._made: dict[int, tuple[tuple[int, int], tuple[torch.Tensor, ...]]] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the weights alone: the copy's may change without the other's."""
+        return type(self)(copy.deepcopy(self.weight, memo))
+
+    def serve(self, pictures: torch.Tensor, weight: torch.Tensor) -> bool:
+        """Whether pictures ``[b, n_in, side, side]`` may be convolved with them.
+
+        Args:
+            pictures: What is convolved.
+            weight: What it is to be convolved with: the own weights, or others.
+        """
+        height, width = pictures.shape[-2:]
+        learns = weight.requires_grad and torch.is_grad_enabled()
+        return (
+            height == width
+            and weight is self.weight
+            and pictures.dtype == weight.dtype == torch.float32
+            and pictures.device.type == "cpu"
+            and not learns
+            and not weight.is_inference()  # nobody could tell when it changed
+        )
+
+    def of(
+        self, side: int, make: Callable[[int], tuple[torch.Tensor, ...]]
+    ) -> tuple[torch.Tensor, ...]:
+        """Return what ``make`` gives for a side with the weights as they are."""
+        state = (self.weight.data_ptr(), self.weight._version)
+        if side not in self._made or self._made[side][0] != state:
+            with torch.inference_mode(mode=False), torch.no_grad():
+                self._made[side] = state, make(side)
+        return self._made[side][1]
+
+
+class SmallConvolution(torch.nn.Conv2d):
+    """A 3 x 3 convolution that is quick where pictures are small and it does not learn.
+
+    It has the weights of the layer that it stands for, under the same names. Everything
+    but float32 on the CPU with its own weights is computed as ever.
+    """
+
+    _own: OwnMatrices
 
     @classmethod
     def of(cls, layer: torch.nn.Conv2d) -> Self:
@@ -82,16 +129,15 @@ class SmallConvolution(torch.nn.Conv2d):
         n_out, n_in = layer.weight.shape[:2]
         made = cls(n_in, n_out, 3, padding=1, device="meta", bias=False)
         made.weight, made.bias = layer.weight, layer.bias
-        made._own = (layer.weight,)
-        made._matrices = {}
+        made._own = OwnMatrices(layer.weight)
         return made.train(layer.training)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Convolve ``[b, n_in, height, width]``."""
-        if not self._is_quick_with(pictures):
+        n, _, height, side = pictures.shape
+        if height not in PRODUCTS or not self._own.serve(pictures, self.weight):
             return super().forward(pictures)
-        n, _, side, _ = pictures.shape
-        there, kernels, back = self._matrices_for(side)
+        there, kernels, back = self._own.of(side, self._matrices_for)
         rows = pictures.permute(0, 2, 3, 1).reshape(n, side * side, -1)
         factors = torch.bmm(there.expand(n, -1, -1), rows)
         products = torch.bmm(factors.transpose(0, 1), kernels)
@@ -100,28 +146,16 @@ class SmallConvolution(torch.nn.Conv2d):
             made += self.bias
         return made.view(n, side, side, -1).permute(0, 3, 1, 2)
 
-    def _is_quick_with(self, pictures: torch.Tensor) -> bool:
-        height, width = pictures.shape[-2:]
-        return (
-            height == width
-            and height in PRODUCTS
-            and self.weight is self._own[0]
-            and pictures.dtype == self.weight.dtype == torch.float32
-            and may_be_quick(pictures)
-        )
-
     def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
         """Give the maps there and back and a matrix ``[n_in, n_out]`` each product."""
-        if side not in self._matrices:
-            along = PRODUCTS[side]
-            taps = self.weight.double().permute(2, 3, 1, 0).flatten(2)
-            kernels = torch.kron(along.kernel, along.kernel) @ taps.flatten(0, 1)
-            self._matrices[side] = (
-                torch.kron(along.there, along.there).float(),
-                kernels.float().unflatten(1, (self.in_channels, -1)).contiguous(),
-                torch.kron(along.back, along.back).float(),
-            )
-        return self._matrices[side]
+        along = PRODUCTS[side]
+        taps = self.weight.double().permute(2, 3, 1, 0).flatten(2)
+        kernels = torch.kron(along.kernel, along.kernel) @ taps.flatten(0, 1)
+        return (
+            torch.kron(along.there, along.there).float(),
+            kernels.float().unflatten(1, (self.in_channels, -1)).contiguous(),
+            torch.kron(along.back, along.back).float(),
+        )
 
 
 def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
