@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from unlearnlog.audits.bank import KEPT, kind_of
 from unlearnlog.audits.verdict import Sight
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
@@ -17,12 +17,9 @@ from unlearnlog.probes.probe import About, reading
 from unlearnlog.prompt import Prompt
 from unlearnlog.reading import Reading
 
-KEPT: Final = "(kept)"
-"""What a reading of everything else together is about."""
-
 
 @dataclass(frozen=True)
-class Bank:
+class Question:
     """What is asked about one erased concept.
 
     Attributes:
@@ -36,14 +33,10 @@ class Bank:
     cells: tuple[Cell, ...]
     prompts: tuple[Prompt, ...] = ()
 
-    @property
-    def kind(self) -> str:
-        """Which answer of a judge is about it."""
-        return "style" if self.concept.kind == "style" else "subject"
-
     def shows(self, answers: Sequence[Answer]) -> tuple[bool, ...]:
         """Whether each picture shows it."""
-        return tuple(answer.of(self.kind) == self.concept.name for answer in answers)
+        kind = kind_of(self.concept)
+        return tuple(answer.of(kind) == self.concept.name for answer in answers)
 
 
 @dataclass(frozen=True)
@@ -62,32 +55,32 @@ class Audience:
     now: Weights
     kept: tuple[Cell, ...]
 
-    def sight(self, bank: Bank) -> Sight:
+    def sight(self, asked: Question) -> Sight:
         """Return what the judge sees of one erased concept, in three sets of weights.
 
         The base's pictures of kept cells are the control of the judge.
         """
-        name, panel = bank.concept.name, self.panel
+        name, panel = asked.concept.name, self.panel
         about = f"looking for {name}"
         return Sight(
             concept=name,
-            now=bank.shows(panel.judged(bank.cells, self.now, about)),
-            then=bank.shows(panel.judged(bank.cells, self.then, f"{about}, before")),
-            base=bank.shows(panel.base_answers(bank.cells)),
-            control=bank.shows(panel.base_answers(self.kept)),
+            now=asked.shows(panel.judged(asked.cells, self.now, about)),
+            then=asked.shows(panel.judged(asked.cells, self.then, f"{about}, before")),
+            base=asked.shows(panel.base_answers(asked.cells)),
+            control=asked.shows(panel.base_answers(self.kept)),
         )
 
-    def nats(self, bank: Bank) -> tuple[Reading, ...]:
+    def nats(self, asked: Question) -> tuple[Reading, ...]:
         """Return ``returned.nats``: by how much more the pictures say of the concept.
 
         The base is the judge, `judge-mi` of the audited model's own pictures less that
         of the state's, per picture from the same latents; its base is what the state's
         say. Nothing where a prompt has no rivals.
         """
-        if not bank.prompts or not all(p.rivals for p in bank.prompts):
+        if not asked.prompts or not all(p.rivals for p in asked.prompts):
             return ()
-        known = {prompt.text: prompt for prompt in bank.prompts}
-        cells = tuple(c for c in bank.cells if c.prompt in known)[: len(bank.prompts)]
+        known = {prompt.text: prompt for prompt in asked.prompts}
+        cells = tuple(c for c in asked.cells if c.prompt in known)[: len(asked.prompts)]
         prompts = [known[cell.prompt] for cell in cells]
         plain = self.panel.unguided
         before, after = (
@@ -98,7 +91,7 @@ class Audience:
             )
             for weights in (self.then, self.now)
         )
-        about = About("returned.nats", bank.concept.name, "lower", "nats")
+        about = About("returned.nats", asked.concept.name, "lower", "nats")
         back = over_cells((after - before).tolist(), cells)
         return (reading(about, back, float(before.mean())),)
 

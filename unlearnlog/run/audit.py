@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.audits.look import Audience, Bank
+from unlearnlog.audits.look import Audience, Question
 from unlearnlog.audits.verdict import Finding, Rules, findings
 from unlearnlog.audits.weight import return_coefficient
 from unlearnlog.entry import EraserRecord, VerdictRecord
@@ -150,7 +150,7 @@ class Desk:
         then = self.at.weights(self.at.head)
         return Audience(panel, then, self.made.weights, kept)
 
-    def bank(self, concept: Concept, n: int) -> Bank:
+    def question(self, concept: Concept, n: int) -> Question:
         """Return the questions of an entry's own readings, ``n`` pictures of a cell."""
         book = self.at.book(self.live)
         others = {each.name for each in self.live} - {concept.name}
@@ -160,7 +160,7 @@ class Desk:
             if not {cell.subject, cell.style} & others
         )
         n_nats = self.wish.policy.probes.information
-        return Bank(concept, cells, book.information(cells[:n_nats], concept))
+        return Question(concept, cells, book.information(cells[:n_nats], concept))
 
     def findings(self) -> tuple[Finding, ...]:
         """Look, and once more at more pictures where the first ones decide nothing."""
@@ -176,7 +176,7 @@ class Desk:
             policy.require.base_presence,
         )
         sights = {
-            c.name: self.audience.sight(self.bank(c, policy.probes.erased))
+            c.name: self.audience.sight(self.question(c, policy.probes.erased))
             for c in self.live
         }
         first = findings([*sights.values()], rules)
@@ -185,7 +185,7 @@ class Desk:
             return first
         for concept in self.live:
             if concept.name in wide:
-                closer = self.bank(concept, policy.audit.closer)
+                closer = self.question(concept, policy.audit.closer)
                 sights[concept.name] = self.audience.sight(closer)
         return findings([*sights.values()], rules)
 
@@ -200,8 +200,8 @@ class Desk:
                 reading(About("false-alarms", name, "lower"), each.control),
             ]
         for concept in self.live:
-            bank = self.bank(concept, self.wish.policy.probes.erased)
-            rows += self.audience.nats(bank)
+            asked = self.question(concept, self.wish.policy.probes.erased)
+            rows += self.audience.nats(asked)
         rows += self.audience.collateral()
         kept = Asked((), kept=self.audience.kept)
         rows += Presence().readings(self.audience.panel.looked(kept, self.made.weights))
