@@ -138,7 +138,7 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
     panel = replace(desk.audience.panel, judge=Agreeable(), album=album)
     audience = replace(desk.audience, panel=panel)
 
-    bank = desk.bank(picasso, 1)
+    bank = desk.question(picasso, 1)
     few = replace(bank, cells=bank.cells[:2])
     (found,) = findings([audience.sight(few)], Rules())
 

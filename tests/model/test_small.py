@@ -89,8 +89,8 @@ def test_weights_that_changed_in_their_place_are_used():
     quick = SmallConvolution.of(layer().requires_grad_(requires_grad=False))
     once = quick(pictures(2, 2))
 
-    quick.weight.mul_(2)
-    quick.bias.mul_(2)
+    for each in quick.parameters():
+        each.mul_(2)
 
     torch.testing.assert_close(quick(pictures(2, 2)), 2 * once, rtol=1e-5, atol=1e-5)
 
@@ -101,8 +101,8 @@ def test_a_copy_has_weights_of_its_own():
     once = quick(pictures(2, 2))
 
     copied = copy.deepcopy(quick)
-    copied.weight.mul_(2)
-    copied.bias.mul_(2)
+    for each in copied.parameters():
+        each.mul_(2)
 
     assert torch.equal(quick(pictures(2, 2)), once)
     torch.testing.assert_close(copied(pictures(2, 2)), 2 * once, rtol=1e-5, atol=1e-5)

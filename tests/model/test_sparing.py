@@ -36,6 +36,7 @@ def test_texts_that_differ_in_what_is_pooled_are_two():
 
     distinct, found = told_apart(text)
 
+    assert distinct.pooled is not None
     assert distinct.pooled.tolist() == [[0.0], [1.0]]
     assert found.tolist() == [0, 1, 0]
 
@@ -62,6 +63,7 @@ def test_what_is_predicted_without_a_gradient_can_be_learnt_from():
         goal = spared(predict)
     (weight * goal).sum().backward()
 
+    assert weight.grad is not None
     assert weight.grad.tolist() == [3, 3]
     assert modes == [True]
 
@@ -71,4 +73,5 @@ def test_where_a_gradient_is_asked_for_it_is_kept():
 
     spared(lambda: weight.square()).sum().backward()
 
+    assert weight.grad is not None
     assert weight.grad.tolist() == [2, 2]

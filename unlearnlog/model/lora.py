@@ -17,6 +17,7 @@ import torch
 from unlearnlog.errors import DeltaError
 from unlearnlog.model.foreign import checked, shown
 from unlearnlog.model.held import OLD_PREFIX
+from unlearnlog.model.original import layers_a_level, original_names
 
 if TYPE_CHECKING:
     from unlearnlog.factors import Factors
@@ -59,6 +60,10 @@ _OF_TEXT: Final[Mapping[str, Part]] = {
     ".lora_linear_layer.down.weight": "down",
     ".lora_linear_layer.up.weight": "up",
 }
+_ENDS: Final = {**_PEFT, **_KOHYA}
+_BEFORE_OLD: Final = "diffusion_model."
+"""Stands before the original names of modules where they have dots in them."""
+
 _KOHYA_OF: Final = {
     "unet": ("lora_unet_",),
     "text_encoder": ("lora_te_", "lora_te1_"),
@@ -106,10 +111,14 @@ def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
         The name and the part, by key.
     """
     known: dict[str, tuple[str, Part]] = {}
+    names = list(names)
+    n_layers = layers_a_level(n.removeprefix("unet.") for n in names)
     for name in names:
         component, _, module = name.removesuffix(".weight").partition(".")
-        stems: tuple[str, ...] = (module,)
+        olds = original_names(module, n_layers)
+        stems: tuple[str, ...] = (module, *olds)
         keys = _of_unet(module)
+        keys |= {f"{_BEFORE_OLD}{o}{e}": p for o in olds for e, p in _ENDS.items()}
         if component != "unet":
             short = module.removeprefix(OLD_PREFIX)
             stems = (short, OLD_PREFIX + short)
