@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Final, NewType
+from typing import Final, Literal, NewType
 
 from unlearnlog.errors import ConceptError
 
 ConceptId = NewType("ConceptId", str)
 """A concept's lower-case slug, such as ``van-gogh``."""
+
+Slot = Literal["style", "subject"]
+"""A place in prompts; whatever is no style fills that of the subject."""
 
 MAX_NAME: Final = 80
 """Longest name, in characters: a longer one is a prompt, not a name."""
@@ -65,6 +68,16 @@ class Concept:
     def id(self) -> ConceptId:
         """The slug of the name: ``Van Gogh`` is ``van-gogh``."""
         return concept_id(self.name)
+
+    @property
+    def slot(self) -> Slot:
+        """Which place of a prompt it fills, and which answer of a judge is about it."""
+        return slot_of(self.kind)
+
+
+def slot_of(kind: str) -> Slot:
+    """Return which place of a prompt concepts of a kind fill."""
+    return "style" if kind == "style" else "subject"
 
 
 def concept_id(name: str) -> ConceptId:

@@ -27,11 +27,6 @@ N_BETWEEN: Final = 24
 """Of these, between the two."""
 
 
-def kind_of(concept: Concept) -> str:
-    """Return which answer of a judge is about a concept."""
-    return "style" if concept.kind == "style" else "subject"
-
-
 @dataclass(frozen=True)
 class Bank:
     """Pictures of erased concepts and of everything else, at every look the same.
@@ -97,7 +92,7 @@ class Bank:
         """Whether each of a concept's first ``n`` pictures shows it."""
         cells = self.erased[concept.name][:n]
         answers = panel.judged(cells, weights, f"looking for {concept.name}")
-        return tuple(each.of(kind_of(concept)) == concept.name for each in answers)
+        return tuple(each.of(concept.slot) == concept.name for each in answers)
 
     def still(self, panel: Panel, weights: Weights | None, n: int) -> tuple[bool, ...]:
         """Whether each of the first ``n`` kept pictures shows what it is to show."""
@@ -115,7 +110,7 @@ class Bank:
         """
         seen = panel.base_answers(self.kept)
         return {
-            concept.name: sum(a.of(kind_of(concept)) == concept.name for a in seen)
+            concept.name: sum(a.of(concept.slot) == concept.name for a in seen)
             / max(1, len(seen))
             for concept in self.concepts
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unlearnlog.audits.bank import KEPT, kind_of
+from unlearnlog.audits.bank import KEPT
 from unlearnlog.audits.verdict import Sight
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
@@ -35,8 +35,8 @@ class Question:
 
     def shows(self, answers: Sequence[Answer]) -> tuple[bool, ...]:
         """Whether each picture shows it."""
-        kind = kind_of(self.concept)
-        return tuple(answer.of(kind) == self.concept.name for answer in answers)
+        slot, name = self.concept.slot, self.concept.name
+        return tuple(answer.of(slot) == name for answer in answers)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Book:
             for text, context in concept.prompts
         ]
         stay = self._stay(concept, gone)
-        if _slot(concept) == "style":
+        if concept.slot == "style":
             return _mixed(free + self._style_prompts(concept, beside, stay))
         return _mixed(free + self._subject_prompts(concept, beside, stay))
 
@@ -124,7 +124,7 @@ class Book:
         concept's anchor. Of a family that the model knows one member of, no prompt
         speaks. `family` looks at other prompts than these.
         """
-        seen, style = self.world, _slot(concept) == "style"
+        seen, style = self.world, concept.slot == "style"
         family = seen.families.get(concept.parent)
         if family is None or len(seen.shown(family.name)) < 2:
             return ()
@@ -166,7 +166,7 @@ class Book:
     def erased(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
         """Return the probe's cells that show ``concept``."""
         seen = self.world
-        if _slot(concept) == "style":
+        if concept.slot == "style":
             pairs = [(subject, concept.name) for subject in seen.subjects]
         else:
             pairs = [(concept.name, style) for style in (*seen.styles, PLAIN)]
@@ -176,7 +176,7 @@ class Book:
         """Return the same cells by those other names that share no word with it."""
         own = _words(concept.name)
         strange = [name for name in concept.aliases if not own & _words(name)]
-        style = _slot(concept) == "style"
+        style = concept.slot == "style"
         found = []
         for cell in self.erased(concept, per_cell) if strange else ():
             name = strange[cell.seed % len(strange)]
@@ -196,7 +196,7 @@ class Book:
         family = seen.families.get(concept.parent)
         if family is None or len(seen.shown(family.name)) < 2:
             return ()
-        style = _slot(concept) == "style"
+        style = concept.slot == "style"
         return tuple(
             Cell(
                 self.parent_phrase(concept.name, other=other),
@@ -211,7 +211,7 @@ class Book:
     def _beside(self, concept: Concept) -> tuple[str, ...]:
         """Return everything that can stand beside a concept in a prompt."""
         seen = self.world
-        return seen.subjects if _slot(concept) == "style" else (*seen.styles, PLAIN)
+        return seen.subjects if concept.slot == "style" else (*seen.styles, PLAIN)
 
     def _phrases(self, name: str) -> list[str]:
         """Return every prompt that names only a concept's family."""
@@ -246,7 +246,7 @@ class Book:
         """Return the kept cells that show a look-alike of ``concept``."""
         pairs = (pair for pair in self.world.look_alikes if concept.name in pair)
         others = {name for pair in pairs for name in pair} - {concept.name}
-        slot = _slot(concept)
+        slot = concept.slot
         cells = self.kept(gone, per_cell) if others else ()
         return tuple(cell for cell in cells if cell.shows(slot) in others)
 
@@ -258,7 +258,7 @@ class Book:
         Their ``subject`` and ``style`` say what they must show beside it; the other is
         empty, since anything the target stands for may appear.
         """
-        style = _slot(concept) == "style"
+        style = concept.slot == "style"
         found = []
         for i, other in enumerate(self._beside(concept)):
             if target == "parent" and i % 2 and self._parent_of(concept, other):
@@ -278,7 +278,7 @@ class Book:
         """Return each cell's prompt with its context and its anchor."""
         found = []
         for cell in cells:
-            other = cell.subject if _slot(concept) == "style" else cell.style
+            other = cell.subject if concept.slot == "style" else cell.style
             template = PROBING[cell.seed % len(PROBING)]
             context = self._target_text(concept, "context", other, template)
             anchor = self._target_text(concept, "anchor", other, template)
@@ -292,7 +292,7 @@ class Book:
         They are the nearest ones and then the world's first; the plain hand and the
         empty scene are nobody.
         """
-        seen, style = self.world, _slot(concept) == "style"
+        seen, style = self.world, concept.slot == "style"
         names, near = seen.styles if style else seen.subjects, seen.near(concept.name)
         others = sorted(
             (n for n in names if n != concept.name), key=lambda n: n not in near
@@ -320,7 +320,7 @@ class Book:
     def _target_text(
         self, concept: Concept, target: Target, other: str, template: Template
     ) -> str:
-        style = _slot(concept) == "style"
+        style = concept.slot == "style"
         if target == "unconditional":
             return ""
         if target == "parent" and (phrase := self._parent_of(concept, other)):
@@ -340,7 +340,7 @@ class Book:
     def _anchored(
         self, concept: Concept, other: str, template: Template, photo: Template
     ) -> str:
-        form = _in_place_of_style if _slot(concept) == "style" else _in_place_of_subject
+        form = _in_place_of_style if concept.slot == "style" else _in_place_of_subject
         return form(concept, other, template, photo)
 
     def _style_prompts(
@@ -434,11 +434,6 @@ def _name_in(text: str, concept: Concept) -> str:
     """Return the name of a concept that a free prompt spells, the longest first."""
     names = sorted((concept.name, *concept.aliases), key=len, reverse=True)
     return next((name for name in names if spells(text, (name,))), "")
-
-
-def _slot(concept: Concept) -> str:
-    """Return which slot of a template a concept fills."""
-    return "style" if concept.kind == "style" else "subject"
 
 
 def _in_place_of_style(

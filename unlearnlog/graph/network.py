@@ -133,15 +133,14 @@ def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
 def _add_concept(
     graph: nx.MultiDiGraph, world: World, name: str, concept: Concept
 ) -> None:
-    slot = "style" if concept.kind == "style" else "subject"
-    graph.add_node(f"{slot}s", kind="root")
+    graph.add_node(f"{concept.slot}s", kind="root")
     graph.add_node(
         name,
         kind=concept.kind,
         family=concept.parent,
         held_out=name in world.held_out,
     )
-    up = concept.parent if concept.parent in world.families else f"{slot}s"
+    up = concept.parent if concept.parent in world.families else f"{concept.slot}s"
     _join(graph, name, up, "parent")
 
 

@@ -30,7 +30,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field
 
-from unlearnlog.concept import Concept, concept_id
+from unlearnlog.concept import Concept, concept_id, slot_of
 from unlearnlog.digest import Record
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
@@ -173,7 +173,7 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
             else f"'{source}' calls '{name}' a {row.kind}, but its family a {kind}",
             fix='give it kind = "style" or kind = "subject", or a family',
         )
-    slot: Literal["style", "subject"] = "style" if kind == "style" else "subject"
+    slot = slot_of(kind)
     usual = PLAIN if slot == "style" else EMPTY_SCENE
     anchor = row.anchor or file.anchors.get(slot, usual)
     prompts = tuple((each.text, each.context) for each in row.prompts)

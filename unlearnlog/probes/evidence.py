@@ -55,7 +55,7 @@ class Looked:
     @property
     def kind(self) -> str:
         """``style`` or ``subject``: which answer of a judge is about the concept."""
-        return "style" if self.concept.kind == "style" else "subject"
+        return self.concept.slot
 
     @property
     def other(self) -> str:

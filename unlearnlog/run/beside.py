@@ -108,7 +108,7 @@ def choices(
     not every concept is shown beside the same subject.
     """
     concept, others = gone[name], gone.keys() - {name}
-    slot = "style" if concept.kind == "style" else "subject"
+    slot = concept.slot
     start = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
     own = [c for c in book.erased(concept, 1) if not {c.subject, c.style} & others]
     for rank in range(min(each, len(own))):

@@ -123,7 +123,7 @@ def _looking(
             f"the policy '{policy.name}' has no judge, so nobody sees '{concept.name}'",
             fix="give a policy with a judge, such as --policy default",
         )
-    kind = "style" if concept.kind == "style" else "subject"
+    kind = concept.slot
     cells = tuple(
         cell
         for cell in book.erased(concept, policy.probes.earlier)
