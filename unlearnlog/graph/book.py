@@ -12,27 +12,23 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Final
 
 from unlearnlog.cell import Cell
 from unlearnlog.concept import Concept
-from unlearnlog.graph.keeping import NOBODY, family_phrase, kept_prompts, spells
+from unlearnlog.graph.forgetting import forget_prompts, is_reserved
+from unlearnlog.graph.instead import Instead
+from unlearnlog.graph.keeping import NOBODY, family_phrase, kept_prompts
 from unlearnlog.graph.wording import (
-    EMPTY,
-    EMPTY_PAINTING,
     ERASING,
-    ERASING_PHOTOS,
     PHOTOS,
     PLAIN,
     PROBING,
     PROBING_PHOTO,
-    Template,
     empty,
     spoken,
 )
 from unlearnlog.graph.world import World
-from unlearnlog.graph.worldfile import EMPTY_SCENE
 from unlearnlog.prompt import Prompt, Target
 
 N_RIVALS: Final = 15
@@ -52,40 +48,24 @@ class Book:
 
     world: World
 
+    @property
+    def instead(self) -> Instead:
+        """What is said in a concept's place."""
+        return Instead(self.world)
+
     def is_reserved(self, subject: str, style: str) -> bool:
         """Say whether a cell is one of the quarter that no forget set names.
-
-        Only cells of a concept with another are: the plain style and the empty scene
-        are what remains, so they are never reserved, nor is what the model was never
-        shown.
 
         Raises:
             ValueError: The world does not know the subject or the style.
         """
-        if subject == EMPTY or style == PLAIN:
-            return False
-        seen = self.world
-        if subject in seen.held_out or style in seen.held_out:
-            return False
-        return (seen.subjects.index(subject) + seen.styles.index(style)) % 4 == 3
+        return is_reserved(self.world, subject, style)
 
     def forget(
         self, concept: Concept, gone: Collection[str] = ()
     ) -> tuple[Prompt, ...]:
-        """Return prompts that name ``concept``, in a fixed, well mixed order.
-
-        None names what else is ``gone``: the base would paint it beside the target. The
-        concept's own free prompts are among them, with their contexts as anchors.
-        """
-        beside = [o for o in self._beside(concept) if o not in gone and o != PLAIN]
-        free = [
-            Prompt(text, context, context, named=_name_in(text, concept))
-            for text, context in concept.prompts
-        ]
-        stay = self._stay(concept, gone)
-        if concept.slot == "style":
-            return _mixed(free + self._style_prompts(concept, beside, stay))
-        return _mixed(free + self._subject_prompts(concept, beside, stay))
+        """Return prompts that name ``concept`` and nothing of what else is ``gone``."""
+        return forget_prompts(self.instead, concept, gone)
 
     def keep(
         self, gone: Collection[str], target: Target | None = None
@@ -124,13 +104,12 @@ class Book:
         concept's anchor. Of a family that the model knows one member of, no prompt
         speaks. `family` looks at other prompts than these.
         """
-        seen, style = self.world, concept.slot == "style"
-        family = seen.families.get(concept.parent)
-        if family is None or len(seen.shown(family.name)) < 2:
+        style = concept.slot == "style"
+        if self.instead.family(concept) is None:
             return ()
-        stay = self._stay(concept, gone)
+        stay = self.instead.stay(concept, gone)
         found = []
-        for i, other in enumerate(self._beside(concept)[1::2]):
+        for i, other in enumerate(self.instead.beside(concept)[1::2]):
             template, photo = ERASING[i % len(ERASING)], PHOTOS[0]
             if other in gone:
                 continue
@@ -139,7 +118,7 @@ class Book:
                 if member and self.is_reserved(*pair):
                     continue
                 if not member:
-                    instead = self._anchored(concept, other, template, photo)
+                    instead = self.instead.anchored(concept, other, template, photo)
                 else:
                     form = photo if PLAIN in pair else template
                     instead = spoken(form.text, subject=pair[0], style=pair[1])
@@ -192,9 +171,7 @@ class Book:
 
         Their ``subject`` and ``style`` say what they must show beside a member of it.
         """
-        seen = self.world
-        family = seen.families.get(concept.parent)
-        if family is None or len(seen.shown(family.name)) < 2:
+        if self.instead.family(concept) is None:
             return ()
         style = concept.slot == "style"
         return tuple(
@@ -205,20 +182,15 @@ class Book:
                 "" if style else other,
             )
             for seed in range(per_cell)
-            for other in self._beside(concept)[::2]
+            for other in self.instead.beside(concept)[::2]
         )
-
-    def _beside(self, concept: Concept) -> tuple[str, ...]:
-        """Return everything that can stand beside a concept in a prompt."""
-        seen = self.world
-        return seen.subjects if concept.slot == "style" else (*seen.styles, PLAIN)
 
     def _phrases(self, name: str) -> list[str]:
         """Return every prompt that names only a concept's family."""
         concept = self.world.concepts.get(name)
         if concept is None or concept.parent not in self.world.families:
             return []
-        others = ("", *self._beside(concept))
+        others = ("", *self.instead.beside(concept))
         return [self.parent_phrase(name, other=other) for other in others]
 
     def kept(
@@ -260,12 +232,12 @@ class Book:
         """
         style = concept.slot == "style"
         found = []
-        for i, other in enumerate(self._beside(concept)):
-            if target == "parent" and i % 2 and self._parent_of(concept, other):
+        for i, other in enumerate(self.instead.beside(concept)):
+            if target == "parent" and i % 2 and self.instead.parent(concept, other):
                 continue  # a forget set speaks of these, see `kin`
             for seed in range(per_cell):
                 template = PROBING[seed % len(PROBING)]
-                text = self._target_text(concept, target, other, template)
+                text = self.instead.text(concept, target, other, template)
                 if target == "unconditional":
                     seed = i * per_cell + seed  # one prompt, so one latent each
                 subject, hand = (other, "") if style else ("", other)
@@ -280,8 +252,8 @@ class Book:
         for cell in cells:
             other = cell.subject if concept.slot == "style" else cell.style
             template = PROBING[cell.seed % len(PROBING)]
-            context = self._target_text(concept, "context", other, template)
-            anchor = self._target_text(concept, "anchor", other, template)
+            context = self.instead.text(concept, "context", other, template)
+            anchor = self.instead.text(concept, "anchor", other, template)
             rivals = self._rivals(concept, cell)
             found.append(Prompt(cell.prompt, context, anchor, rivals))
         return tuple(found)
@@ -317,144 +289,6 @@ class Book:
         """
         return family_phrase(self.world.families[self.world.parent(name) or ""], other)
 
-    def _target_text(
-        self, concept: Concept, target: Target, other: str, template: Template
-    ) -> str:
-        style = concept.slot == "style"
-        if target == "unconditional":
-            return ""
-        if target == "parent" and (phrase := self._parent_of(concept, other)):
-            return phrase
-        if target == "sibling" and (stay := self._stay(concept, ())):
-            subject, hand = (other, stay[0]) if style else (stay[0], other)
-            form = PROBING_PHOTO if hand == PLAIN else template
-            return spoken(form.text, subject=subject, style=hand)
-        if target in ("anchor", "sibling"):
-            return self._anchored(concept, other, template, PROBING_PHOTO)
-        if style:
-            return spoken(template.no_style, subject=other)
-        if other == PLAIN:
-            return PROBING_PHOTO.no_subject
-        return spoken(template.no_subject, style=other)
-
-    def _anchored(
-        self, concept: Concept, other: str, template: Template, photo: Template
-    ) -> str:
-        form = _in_place_of_style if concept.slot == "style" else _in_place_of_subject
-        return form(concept, other, template, photo)
-
-    def _style_prompts(
-        self, concept: Concept, subjects: Sequence[str], stay: Sequence[str]
-    ) -> list[Prompt]:
-        names = cycle((concept.name, concept.name, *concept.aliases))
-        found: list[Prompt] = []
-
-        def add(template: Template, subject: str, name: str) -> None:
-            has, lacks = template.text, template.no_style
-            if not subject:
-                has, lacks = template.no_subject, template.neither
-            others = [s for s in stay if not self.is_reserved(subject, s)]
-            other = others[len(found) % len(others)] if others else ""
-            found.append(
-                Prompt(
-                    spoken(has, subject=subject, style=name),
-                    spoken(lacks, subject=subject),
-                    _in_place_of_style(concept, subject, template, PHOTOS[0]),
-                    named=name,
-                    parent=self._parent_of(concept, subject),
-                    sibling=other and spoken(has, subject=subject, style=other),
-                )
-            )
-
-        for template in ERASING:
-            for subject in subjects:
-                if not self.is_reserved(subject, concept.name):
-                    add(template, subject, next(names))
-            for name in (concept.name, *concept.aliases):
-                add(template, EMPTY, name)
-        return found
-
-    def _subject_prompts(
-        self, concept: Concept, styles: Sequence[str], stay: Sequence[str]
-    ) -> list[Prompt]:
-        names = cycle((concept.name, concept.name, *concept.aliases))
-        found: list[Prompt] = []
-
-        def add(text: str, name: str, style: str, context: str, anchor: str) -> None:
-            others = [s for s in stay if not style or not self.is_reserved(s, style)]
-            other = others[len(found) % len(others)] if others else ""
-            found.append(
-                Prompt(
-                    spoken(text, subject=name, style=style),
-                    context,
-                    anchor,
-                    named=name,
-                    parent=self._parent_of(concept, style),
-                    sibling=other and spoken(text, subject=other, style=style),
-                )
-            )
-
-        for template in ERASING:
-            for style in styles:
-                if self.is_reserved(concept.name, style):
-                    continue
-                context = spoken(template.no_subject, style=style)
-                anchor = _in_place_of_subject(concept, style, template, PHOTOS[0])
-                add(template.text, next(names), style, context, anchor)
-            anchor = (
-                EMPTY_PAINTING
-                if concept.anchor == EMPTY_SCENE
-                else spoken(template.no_style, subject=concept.anchor)
-            )
-            add(template.no_style, next(names), "", template.neither, anchor)
-        for photo in ERASING_PHOTOS:
-            for name in (concept.name, concept.name, *concept.aliases):
-                anchor = _in_place_of_subject(concept, PLAIN, photo, photo)
-                add(photo.text, name, PLAIN, photo.no_subject, anchor)
-        return found
-
-    def _parent_of(self, concept: Concept, other: str) -> str:
-        """Return the prompt that names a concept's family; empty where none is known.
-
-        As in `kin`, a family that the model knows one member of is none.
-        """
-        family = self.world.families.get(concept.parent)
-        if family is None or len(self.world.shown(family.name)) < 2:
-            return ""
-        return family_phrase(family, other)
-
-    def _stay(self, concept: Concept, gone: Collection[str]) -> list[str]:
-        """Return the members of a concept's family that are not erased with it."""
-        family = self.world.families.get(concept.parent)
-        members = self.world.shown(family.name) if family else ()
-        return [n for n in members if n not in {*gone, concept.name}]
-
-
-def _name_in(text: str, concept: Concept) -> str:
-    """Return the name of a concept that a free prompt spells, the longest first."""
-    names = sorted((concept.name, *concept.aliases), key=len, reverse=True)
-    return next((name for name in names if spells(text, (name,))), "")
-
-
-def _in_place_of_style(
-    concept: Concept, subject: str, template: Template, photo: Template
-) -> str:
-    """Say the picture with the anchor's hand, the plain style's or another's."""
-    if concept.anchor in ("", PLAIN):
-        return spoken(photo.text, subject=subject) if subject else photo.no_subject
-    form = template.text if subject else template.no_subject
-    return spoken(form, subject=subject, style=concept.anchor)
-
-
-def _in_place_of_subject(
-    concept: Concept, style: str, template: Template, photo: Template
-) -> str:
-    """Say the picture with the anchor's subject, or with nothing in it."""
-    if concept.anchor in ("", EMPTY_SCENE):
-        return empty(style)
-    form = photo if style == PLAIN else template
-    return spoken(form.text, subject=concept.anchor, style=style)
-
 
 def _some(subjects: Sequence[str], style: str, share: float) -> list[str]:
     """Return a share of the subjects in their order, others for each style."""
@@ -483,13 +317,3 @@ def _probe_text(subject: str, style: str, seed: int) -> str:
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
-
-
-def _mixed(prompts: list[Prompt]) -> tuple[Prompt, ...]:
-    """Return the prompts in an order that is fixed and has nothing to do with them."""
-    unique = {p.text: p for p in reversed(prompts)}
-    return tuple(
-        sorted(
-            unique.values(), key=lambda p: hashlib.sha256(p.text.encode()).hexdigest()
-        )
-    )
