@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -32,52 +32,73 @@ if TYPE_CHECKING:
     from unlearnlog.run.place import Place
 
 
+AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
+EmaOption = Annotated[
+    bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
+]
+FinetuneOption = Annotated[
+    str,
+    typer.Option(
+        "--finetune",
+        help="Fine-tune here, on a folder with captions, or unrelated, sibling, "
+        "parent, target:N.",
+    ),
+]
+AboutOption = Annotated[
+    list[str] | None,
+    typer.Option("--concept", help="What the data is about; repeatable."),
+]
+MethodOption = Annotated[
+    Literal["full", "attention", "lora"],
+    typer.Option("--method", help="What learns."),
+]
+StepsOption = Annotated[int, typer.Option(min=1, help="Of each fine-tune.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Pictures a step.")]
+RateOption = Annotated[
+    float, typer.Option(min=0, help="Step size of AdamW; 0 for the method's own.")
+]
+RankOption = Annotated[int, typer.Option(min=1, help="Of a LoRA.")]
+SeedOption = Annotated[
+    list[int] | None,
+    typer.Option("--seed", min=0, help="One fine-tune each; repeatable."),
+]
+TwinOption = Annotated[
+    Path | None,
+    typer.Option("--twin", help="A model that never learned it: make twin."),
+]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="A .png of what came back when.")
+]
+DoubtOption = Annotated[
+    bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
+]
+
+_TUNED: Final = ("full", 500, 8, 0.0, 8)
+"""What learns, steps, batch, rate and rank, where nobody says."""
+
+
 @app.command()
 def audit(
     model: Annotated[
         Path | None,
         typer.Argument(help="A fine-tuned folder, its UNet, or a LoRA."),
     ] = None,
-    rev: Annotated[
-        str, typer.Option("--at", help="The revision that it was made of.")
-    ] = "HEAD",
-    ema: Annotated[
-        bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
-    ] = False,
+    rev: AtOption = "HEAD",
+    ema: EmaOption = False,
     record: Annotated[
         bool, typer.Option("--record", help="Write the audit into the ledger.")
     ] = False,
-    finetune: Annotated[
-        str,
-        typer.Option(
-            "--finetune",
-            help="Fine-tune here, on a folder with captions, or unrelated, sibling, "
-            "parent, target:N.",
-        ),
-    ] = "",
-    concept: Annotated[
-        list[str] | None,
-        typer.Option("--concept", help="What the data is about; repeatable."),
-    ] = None,
-    method: Annotated[
-        Literal["full", "attention", "lora"],
-        typer.Option("--method", help="What learns."),
-    ] = "full",
-    steps: Annotated[int, typer.Option(min=1, help="Of each fine-tune.")] = 500,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option("--seed", min=0, help="One fine-tune each; repeatable."),
-    ] = None,
-    twin: Annotated[
-        Path | None,
-        typer.Option("--twin", help="A model that never learned it: make twin."),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="A .png of what came back when.")
-    ] = None,
-    accept_undecided: Annotated[
-        bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
-    ] = False,
+    finetune: FinetuneOption = "",
+    concept: AboutOption = None,
+    method: MethodOption = "full",
+    steps: StepsOption = 500,
+    batch: BatchOption = 8,
+    rate: RateOption = 0.0,
+    rank: RankOption = 8,
+    seed: SeedOption = None,
+    twin: TwinOption = None,
+    plot: PlotOption = None,
+    accept_undecided: DoubtOption = False,
     policy: PolicyOption = "default",
     judge: Annotated[
         str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
@@ -99,22 +120,19 @@ def audit(
             "give either a model to audit, or --finetune DATA to make one here",
             fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
         )
+    tuning: dict[str, object] = {}
+    tuning |= {"concept": concept, "seed": seed, "twin": twin, "plot": plot}
+    names = ("method", "steps", "batch", "rate", "rank")
+    said = (method, steps, batch, rate, rank)
+    tuning |= {n: a != b for n, a, b in zip(names, said, _TUNED, strict=True)}
     if model is not None:
-        idle = {"concept": concept, "seed": seed, "twin": twin, "plot": plot}
-        _refuse_idle("a model", idle)
+        _refuse_idle("a model", tuning)
     else:
         _refuse_idle("--finetune", {"ema": ema, "record": record})
     rules = Policy.load(policy).saying(judge=judge)
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     if model is not None:
-        wish = story.Wish(
-            model,
-            rules,
-            rev,
-            ema=ema,
-            record=record,
-            accept_undecided=accept_undecided,
-        )
+        wish = story.Wish(model, rules, rev, ema, record, accept_undecided)
         _audit(at, wish, as_json=as_json)
         return
     lesson = school.Wish(
@@ -122,9 +140,12 @@ def audit(
         finetune,
         rev,
         tuple(concept or ()),
-        method,
-        steps,
-        tuple(seed or (0,)),
+        method=method,
+        steps=steps,
+        seeds=tuple(seed or (0,)),
+        batch=batch,
+        rate=rate,
+        rank=rank,
         twin=twin,
     )
     tuned = _finetune(at, lesson, plot, as_json=as_json)
@@ -180,9 +201,7 @@ def rebase(
     rev: Annotated[
         str, typer.Option("--at", help="Whose erasures; what it was made of.")
     ] = "HEAD",
-    ema: Annotated[
-        bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
-    ] = False,
+    ema: EmaOption = False,
     policy: PolicyOption = "default",
     judge: Annotated[
         str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
