@@ -79,8 +79,9 @@ class Easel:
             if finding is None
             else applied(finding, model, prompts, weights),
         )
+        kind = "style" if concept.kind == "style" else "subject"
         answers = self.judge.judged(painted)
-        return tuple(answer.of(concept.slot) == concept.name for answer in answers)
+        return tuple(answer.of(kind) == concept.name for answer in answers)
 
 
 @dataclass(frozen=True)
