@@ -179,7 +179,7 @@ class Ring:
 
 def searched(ring: Ring) -> list[dict[str, Any]]:
     """Return the strengths that were tried, with what each left, the default first."""
-    step = 4.0 if ring.knob == "strength" else 32.0
+    step = 2.0 if ring.knob == "strength" else 32.0
     strength, tries = ring.usual, list[dict[str, Any]]()
     while True:
         left = ring.residual(strength)
