@@ -367,12 +367,29 @@ def test_without_a_ledger_every_verb_but_add_says_what_to_type(typed, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [("lgo",), ("add",), ("log", "--jsn")])
-def test_words_that_are_no_command_are_refused_without_a_traceback(typed, words):
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("lgo",), "unlearnlog --help"),
+        (("--jsn",), "unlearnlog --help"),
+        (("add",), "unlearnlog add --help"),
+        (("checkout", "HEAD"), "unlearnlog checkout --help"),
+        (("log", "--jsn"), "unlearnlog log --help"),
+    ],
+)
+def test_words_that_are_no_command_are_refused_without_a_traceback(typed, words, fix):
     done = typed(*words)
 
     assert done.code == 2
-    assert "fix: unlearnlog --help" in done.err
+    assert f"fix: {fix}\n" in done.err
+
+
+def test_without_a_word_the_commands_are_listed(typed):
+    done = typed()
+
+    assert (done.code, done.err) == (0, "")
+    assert "Usage: unlearnlog" in done.out
+    assert "Erase a concept" in done.out
 
 
 def test_an_unknown_revision_is_refused_by_its_name(forgot_picasso, typed):

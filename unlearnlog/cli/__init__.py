@@ -42,7 +42,8 @@ def main() -> None:
     """Run the command line; every error of ours ends here, with its exit code."""
     warnings.showwarning = _warn
     try:
-        code = app(standalone_mode=False)
+        words = sys.argv[1:] or ["--help"]
+        code = app(words, prog_name="unlearnlog", standalone_mode=False)
     except UnlearnlogError as error:
         _fail(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -51,12 +52,20 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         err.print(error.format_message(), style="red", highlight=False)
-        err.print("  fix: unlearnlog --help", highlight=False)
+        err.print(f"  fix: {_asked_of(error)} --help", highlight=False)
         sys.exit(2)
     # Typer turns Ctrl-C in a command into this code, and returns it.
     if code == Interrupted.exit_code:
         _fail(Interrupted("interrupted: nothing was recorded", fix="run it again"))
     sys.exit(code or 0)
+
+
+def _asked_of(error: Exception) -> str:
+    """Return the command that a mistake in what was typed belongs to."""
+    context = getattr(error, "ctx", None)
+    if context is None or context.parent is None:
+        return "unlearnlog"
+    return f"unlearnlog {context.info_name}"
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:

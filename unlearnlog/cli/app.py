@@ -12,7 +12,6 @@ from rich.console import Console
 
 app = typer.Typer(
     help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group
 from rich.text import Text
 
-from unlearnlog.report.terminal import plain_table
+from unlearnlog.report.explained import plain_table
 
 if TYPE_CHECKING:
     from unlearnlog.audits.contest import Result
@@ -40,6 +40,7 @@ def attack_table(attacked: Attacked) -> Group:
             ", ".join(f"{c.null} {c.success.value:.3f}" for c in each.controls),
             _more(each),
         )
+    table.padding = (0, 1, 0, 0)  # one row wants a line of a hundred characters
     return Group(head, table)
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unlearnlog.report.terminal import plain_table, rows_table
+from unlearnlog.report.explained import Explained, plain_table
 
 if TYPE_CHECKING:
     from unlearnlog.audits.verdict import Finding
@@ -35,7 +35,7 @@ def audit_tables(audited: Audited) -> Group:
     parts += [Text(f"note: {note}") for note in made.notes]
     table = findings_table(audited.findings)
     parts.append(table)
-    parts.append(rows_table([r for r in audited.readings if r.probe in _ELSE]))
+    parts.append(Explained([r for r in audited.readings if r.probe in _ELSE]))
     kept = [
         r
         for r in audited.readings
@@ -44,7 +44,7 @@ def audit_tables(audited: Audited) -> Group:
     lost = sorted(kept, key=lambda r: r.value - (r.base or 0.0))[:5]
     if lost:
         parts.append(Text("kept concepts that lost most:"))
-        parts.append(rows_table(lost))
+        parts.append(Explained(lost))
     return Group(*parts)
 
 

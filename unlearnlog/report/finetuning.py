@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unlearnlog.audits.survival import median_return
-from unlearnlog.report.terminal import plain_table
+from unlearnlog.report.explained import plain_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.progress import (
     BarColumn,
@@ -20,56 +19,13 @@ from rich.text import Text
 
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.reading import Reading
+from unlearnlog.report.explained import Explained, numbers_of, plain_table
 
 if TYPE_CHECKING:
     from unlearnlog.run.bisect import Look
     from unlearnlog.run.compare import Difference
     from unlearnlog.run.drift import Series
     from unlearnlog.run.undo import Stale
-
-_MEANING: Final = {
-    "ua": "no longer shown",
-    "ua.alias": "nor by its other names",
-    "ira": "its own kind still is",
-    "cra": "the other kind still is",
-    "nra": "its neighbours still are",
-    "ora": "the rest of its kind is",
-    "alike": "its look-alike still is",
-    "lands.subject": "the subject beside it is",
-    "lands.style": "the style beside it is",
-    "lands.anchor": "shows what the target shows",
-    "lands.reject": "shows nothing known",
-    "floor": "target shows it, on the base",
-    "family.erased": "its family's word shows it",
-    "family.sibling": "shows another of the family",
-    "family.beside": "with what stands beside it",
-    "fd": "kept pictures moved, Frechet",
-    "kid": "kept pictures moved, KID",
-    "judge-mi": "the base still sees in it",
-    "bound-mi": "prompt to target",
-    "self-mi": "prompt beyond its context",
-    "self-mi.two-loss": "likelihood that it adds",
-    "self-mi.gap": "two-loss estimate less that",
-    "gain": "prompt still helps on base's",
-    "shift": "harder without a prompt",
-    "drift": "other prompts moved",
-    "damage.look-alike": "lost by its look-alike",
-    "damage.sibling": "lost by its family",
-    "damage.unrelated": "lost by the rest of its kind",
-    "damage.composition": "lost beside its name",
-    "damage.parent": "lost beside its family's name",
-    "damage.by-distance": "below 0: the near ones pay",
-    "resurgence": "came back since its erasure",
-    "resurgence.found": "came back, beyond chance",
-    "resurgence.reject": "shows nothing known",
-    "returned.nats": "more of it in the pictures",
-    "collateral": "kept concepts, since the state",
-    "return.weights": "of the way back to the base",
-    "false-alarms": "seen where it is not",
-    "tiers.0-1": "weights foretell predictions",
-    "tiers.1-2": "predictions foretell pictures",
-    "tiers.0-2": "weights foretell pictures",
-}
 
 
 class Bars:
@@ -115,9 +71,6 @@ class Bars:
             self._progress.update(self._task, total=done)
 
 
-_PLAIN: Final = ("share", "difference", "correlation", "ratio")
-"""Units of numbers that need none to be read."""
-
 COLUMNS: Final = 4
 """Concepts that fit beside each other."""
 
@@ -128,21 +81,15 @@ NODES: Final = ("moved", "moved.nats")
 def readings_table(readings: Iterable[Reading]) -> Group:
     """Return the summary of an erasure, and below it the concepts that lost most."""
     readings = list(readings)
-    summary = plain_table(
-        "reading", "of", "value", "95 % interval", "n", "base", "meaning"
-    )
-    for reading in readings:
-        if reading.probe not in ("presence", *NODES):
-            meaning = _MEANING.get(reading.probe, "")
-            summary.add_row(reading.probe, *_numbers(reading), meaning)
+    summary = Explained([r for r in readings if r.probe not in ("presence", *NODES)])
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
     kept.sort(key=lambda r: r.value - (r.base or 0))
     gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
     presence = plain_table("presence", "of", "value", "95 % interval", "n", "base")
     for reading in gone:
-        presence.add_row("erased", *_numbers(reading))
+        presence.add_row("erased", *numbers_of(reading))
     for reading in kept[:5]:
-        presence.add_row("kept", *_numbers(reading))
+        presence.add_row("kept", *numbers_of(reading))
     rest = len(kept) - 5
     note = Text(f"and {rest} more kept concepts, each less changed" if rest > 0 else "")
     parts: list[RenderableType] = [summary]
@@ -162,16 +109,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
         return None
     table = plain_table("moved most", "of", "value", "95 % interval", "n", "base")
     for reading in kept[:5] or found[:5]:
-        table.add_row(reading.probe, *_numbers(reading))
-    return table
-
-
-def rows_table(readings: Iterable[Reading]) -> Table:
-    """Return readings as they are, one a row."""
-    table = plain_table("reading", "of", "value", "95 % interval", "n", "base", "")
-    for reading in readings:
-        meaning = _MEANING.get(reading.probe, "")
-        table.add_row(reading.probe, *_numbers(reading), meaning)
+        table.add_row(reading.probe, *numbers_of(reading))
     return table
 
 
@@ -183,7 +121,7 @@ def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table
         if reading.probe == "presence" and reading.better == "higher":
             continue
         old = before.get((reading.probe, reading.concept))
-        of, value, *rest = _numbers(reading)
+        of, value, *rest = numbers_of(reading)
         shown = "" if old is None else f"{old.value:.3f}"
         table.add_row(reading.probe, of, shown, value, *rest[:2])
     return table
@@ -275,22 +213,3 @@ def fact_table(facts: Mapping[str, str]) -> Table:
     for name, value in facts.items():
         table.add_row(name, value)
     return table
-
-
-def plain_table(*columns: str) -> Table:
-    """Return an empty table in the style of all of them."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    right = {"value", "n", "base", "UA", "IRA", "CRA", "nats left"}
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
-    return table
-
-
-def _numbers(reading: Reading) -> tuple[str, str, str, str, str]:
-    plain = reading.unit in _PLAIN
-    digits = 3 if plain else 2
-    unit = "" if plain else f" {reading.unit}"
-    base = "" if reading.base is None else f"{reading.base:.{digits}f}"
-    value = f"{reading.value:.{digits}f}{unit}"
-    interval = f"{reading.low:.{digits}f} to {reading.high:.{digits}f}"
-    return reading.concept, value, interval, str(reading.n), base

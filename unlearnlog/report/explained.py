@@ -1,0 +1,116 @@
+"""Readings as rows, each with what it means: beside it, or below where it is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from unlearnlog.reading import Reading
+
+_MEANING: Final = {
+    "ua": "no longer shown",
+    "ua.alias": "nor by its other names",
+    "ira": "its own kind still is",
+    "cra": "the other kind still is",
+    "nra": "its neighbours still are",
+    "ora": "the rest of its kind is",
+    "alike": "its look-alike still is",
+    "lands.subject": "the subject beside it is",
+    "lands.style": "the style beside it is",
+    "lands.anchor": "shows what the target shows",
+    "lands.reject": "shows nothing known",
+    "floor": "target shows it, on the base",
+    "family.erased": "its family's word shows it",
+    "family.sibling": "shows another of the family",
+    "family.beside": "with what stands beside it",
+    "fd": "kept pictures moved, Frechet",
+    "kid": "kept pictures moved, KID",
+    "judge-mi": "the base still sees in it",
+    "bound-mi": "prompt to target",
+    "self-mi": "prompt beyond its context",
+    "self-mi.two-loss": "likelihood that it adds",
+    "self-mi.gap": "two-loss estimate less that",
+    "gain": "prompt still helps on base's",
+    "shift": "harder without a prompt",
+    "drift": "other prompts moved",
+    "damage.look-alike": "lost by its look-alike",
+    "damage.sibling": "lost by its family",
+    "damage.unrelated": "lost by the rest of its kind",
+    "damage.composition": "lost beside its name",
+    "damage.parent": "lost beside its family's name",
+    "damage.by-distance": "below 0: the near ones pay",
+    "resurgence": "came back since its erasure",
+    "resurgence.found": "came back, beyond chance",
+    "resurgence.reject": "shows nothing known",
+    "returned.nats": "more of it in the pictures",
+    "collateral": "kept concepts, since the state",
+    "return.weights": "of the way back to the base",
+    "false-alarms": "seen where it is not",
+    "tiers.0-1": "weights foretell predictions",
+    "tiers.1-2": "predictions foretell pictures",
+    "tiers.0-2": "weights foretell pictures",
+}
+"""What a reading says, in a few words."""
+
+_PLAIN: Final = ("share", "difference", "correlation", "ratio")
+"""Units of numbers that need none to be read."""
+
+_WIDEST: Final = 1000
+"""Characters a line; no table wants as many."""
+
+
+class Explained:
+    """Readings as they are, one a row."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self._readings = readings
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        """Yield one table, or a narrower one and a line of meanings."""
+        wide = self._table(explained=True)
+        wanted = console.measure(wide, options=options.update(max_width=_WIDEST))
+        if wanted.maximum <= options.max_width:
+            yield wide
+            return
+        yield self._table(explained=False)
+        probes = dict.fromkeys(reading.probe for reading in self._readings)
+        said = [f"{p}: {_MEANING[p]}" for p in probes if p in _MEANING]
+        if said:
+            yield Text("; ".join(said), style="dim")
+
+    def _table(self, *, explained: bool) -> Table:
+        titles = ("reading", "of", "value", "95 % interval", "n", "base")
+        table = plain_table(*titles, *(["meaning"] if explained else []))
+        if not explained:
+            table.padding = (0, 1, 0, 0)
+        for reading in self._readings:
+            meaning = [_MEANING.get(reading.probe, "")] if explained else []
+            table.add_row(reading.probe, *numbers_of(reading), *meaning)
+        return table
+
+
+def plain_table(*columns: str) -> Table:
+    """Return an empty table in the style of all of them."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    right = {"value", "n", "base", "UA", "IRA", "CRA", "nats left"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    return table
+
+
+def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:
+    """Return whose it is, its value with its unit, its interval, its n and its base."""
+    plain = reading.unit in _PLAIN
+    digits = 3 if plain else 2
+    unit = "" if plain else f" {reading.unit}"
+    base = "" if reading.base is None else f"{reading.base:.{digits}f}"
+    value = f"{reading.value:.{digits}f}{unit}"
+    interval = f"{reading.low:.{digits}f} to {reading.high:.{digits}f}"
+    return reading.concept, value, interval, str(reading.n), base
