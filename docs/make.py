@@ -79,7 +79,7 @@ def _record() -> None:
 
 def _typed(words: list[str], folder: str) -> str:
     """Run one command in a folder and return what it says on standard output."""
-    env = {**os.environ, "COLUMNS": "108", "PYTHONPATH": str(ROOT), "PWD": folder}
+    env = {**os.environ, "COLUMNS": "88", "PYTHONPATH": str(ROOT), "PWD": folder}
     done = subprocess.run(
         [sys.executable, "-m", "unlearnlog", *words],
         stdout=subprocess.PIPE,
