@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from torch import Tensor
@@ -22,6 +23,7 @@ from unlearnlog.probes.panel import Asked, Panel, scattered
 from unlearnlog.reading import Reading
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import Place, init, place
+from unlearnlog.shelf import Shelf
 from unlearnlog.watch import Watch
 
 N_DRIFT: Final = 16
@@ -58,6 +60,7 @@ class Entrant:
         return Policy.of({**data, **changed}, "bench")
 
 
+@cache
 def shared() -> Place:
     """Return the place whose album every cell paints into, made if it is not there."""
     bare = place(BUILD, may_create=True)
@@ -65,6 +68,18 @@ def shared() -> Place:
     if not folder.exists():
         init(folder, bare.manifest.source)
     return place(folder)
+
+
+class Sharing(Place):
+    """A place that paints for its erasures where all do.
+
+    What the base painted to erase a style in one order serves the next order.
+    """
+
+    @property
+    def shelf(self) -> Shelf:
+        """The shelf of the album that all cells share."""
+        return shared().shelf
 
 
 def panel_of(policy: Policy, book: Book, watch: Watch) -> Panel:

@@ -16,7 +16,13 @@ import torch
 from rich.console import Console
 
 from benchmarks.files import BUILD
-from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
+from benchmarks.looks import (
+    N_DRIFT,
+    Entrant,
+    Sharing,
+    panel_of,
+    readings_of,
+)
 from unlearnlog.atelier.world import world
 from unlearnlog.concept import Concept
 from unlearnlog.erasers import ERASERS
@@ -89,7 +95,7 @@ def lived(folder: Path, sequence: Sequence, bars: Bars) -> Place:
     """Erase what is not erased yet, and return where the history is."""
     rules = sequence.entrant.blind()
     while True:
-        at = place(folder, may_create=True)
+        at = Sharing(**vars(place(folder, may_create=True)))
         done = len(at.history())
         if done == sequence.n:
             return at
