@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ def duels_table(folder: Path, which: str) -> str:
         folder: Where the measured cells are.
         which: ``default`` or ``equal``.
     """
-    found = [_duel_row(label, cell, which) for label, cell in _cells(folder, "default")]
+    cells = sorted(_cells(folder, "default"), key=lambda pair: _entrant(*pair))
+    found = [_duel_row(_entrant(*pair)[0], pair[1], which) for pair in cells]
     if not found:
         return ""
     shown = "residual" if which == "default" else "strength, residual"
@@ -56,7 +57,7 @@ def sequences_table(folder: Path) -> str:
             f"`{label}`",
             str(len(histories)),
             str(len(histories[0])),
-            f"{worst['concept']} {1 - worst['value']:.3f} (n = {worst['n']})",
+            _lowest(worst),
             _range([_of_base(_one(row, "ira")) for row in last]),
             _range([_of_base(_one(row, "cra")) for row in last]),
             _range([float(_one(row, "drift")["value"]) for row in last]),
@@ -117,13 +118,40 @@ def _cells(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield path.stem, cell
 
 
-def _duel_row(stem: str, cell: dict[str, Any], which: str) -> str:
+def _entrant(stem: str, cell: dict[str, Any]) -> tuple[str, str]:
+    """Return the label of a duel's eraser, and the concept."""
+    concept = cell["concept"]
+    return stem.removesuffix(f"-{concept.casefold().replace(' ', '-')}"), concept
+
+
+def worst_of(kept: Sequence[Row], ratio: Callable[[Row], float]) -> str:
+    """Return which kept concept lost most, where any did.
+
+    Args:
+        kept: A reading of each.
+        ratio: What is left of it, as a share of the base's.
+    """
+    worst = min(kept, key=ratio)
+    return f"{worst['concept']} {ratio(worst):.3f}" if ratio(worst) < 1 else "none"
+
+
+def _lowest(worst: Row) -> str:
+    """Return the UA of the erased concept that shows most; 1.000 where none shows."""
+    name = f"{worst['concept']} " if worst["value"] else ""
+    return f"{name}{1 - worst['value']:.3f} (n = {worst['n']})"
+
+
+def _strength(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _duel_row(label: str, cell: dict[str, Any], which: str) -> str:
     found = cell[which]
     residual = found["residual"]
     left = f"{residual['value']:.3f}"
     if which == "equal":
         mark = "" if cell["equal"]["reached"] else " (not reached)"
-        left = f"{found['strength']:.3g}, {left}{mark}"
+        left = f"{_strength(found['strength'])}, {left}{mark}"
     ua, drift = _one(found, "ua"), _one(found, "drift")
     alike = _one(found, "alike")
     kept = [
@@ -131,17 +159,15 @@ def _duel_row(stem: str, cell: dict[str, Any], which: str) -> str:
         for r in found["readings"]
         if r["probe"] == "presence" and r["concept"] != ua["concept"] and r["base"]
     ]
-    worst = min(kept, key=_of_base)
-    name = stem.removesuffix(f"-{cell['concept'].casefold().replace(' ', '-')}")
     cells = (
-        f"`{name}`",
+        f"`{label}`",
         cell["concept"],
         left,
         f"{ua['value']:.3f} ({ua['low']:.3f} to {ua['high']:.3f}, n = {ua['n']})",
         _share_of_base(_one(found, "ira")),
         _share_of_base(_one(found, "cra")),
         _share_of_base(alike) if alike else "none known",
-        f"{worst['concept']} {_of_base(worst):.3f}",
+        worst_of(kept, _of_base),
         f"{drift['value']:.2f}" if drift else "",
         f"{found['seconds']:.1f}",
         f"{found['bytes'] / 1e3:.0f}",

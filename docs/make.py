@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
 from attacks import attacks_table  # noqa: E402
-from duels import duels_table, sequences_table  # noqa: E402
+from duels import duels_table, sequences_table, worst_of  # noqa: E402
 from edges import (  # noqa: E402
     chains_table,
     edges_table,
@@ -46,7 +46,6 @@ DOCUMENTS: Final = (
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 NOT_TUNED: Final = "Not measured yet: `make audit` does it."
-COMMANDS: Final = ("add", "log", "paint", "report", "checkout")
 
 
 def main() -> None:
@@ -162,7 +161,7 @@ def _row(entry: dict[str, Any]) -> str:
     name = entry["concepts"][0]["name"]
     mate = world().look_alike(name)
     presence = [r for r in entry["readings"] if r["probe"] == "presence"]
-    worst = min((r for r in presence if r["concept"] not in (name, mate)), key=_of_base)
+    kept = [r for r in presence if r["concept"] not in (name, mate)]
     beside = found.get("lands.subject") or found["lands.style"]
     alike = found.get("alike")
     cells = [
@@ -176,7 +175,7 @@ def _row(entry: dict[str, Any]) -> str:
         f"{found['lands.anchor']['value']:.3f}",
         f"{found['lands.reject']['value']:.3f}",
         f"{mate} {_of_base(alike):.3f}" if alike else "none known",
-        f"{worst['concept']} {_of_base(worst):.3f}",
+        worst_of(kept, _of_base),
         _change(found.get("family.erased")),
         _change(found["judge-mi"]),
         _change(found["bound-mi"]),

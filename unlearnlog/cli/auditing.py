@@ -101,7 +101,7 @@ def audit(
     accept_undecided: DoubtOption = False,
     policy: PolicyOption = "default",
     judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
+        str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
     ] = "",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
