@@ -17,6 +17,7 @@ from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
 from unlearnlog.cell import Cell
 from unlearnlog.concept import concept_id
 from unlearnlog.delta import Delta, state_after
+from unlearnlog.erasers import ERASERS
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run import erase, joint
@@ -36,6 +37,11 @@ LOOK: Final = {
 RESIDUAL: Final = 0.05
 CLOSE: Final = (0.02, 0.10)
 TRIES: Final = 3
+STEP: Final = 32.0
+STEPS: Final = {"strength": 2.0}
+"""Factors between strengths while all that were tried are too weak, or too strong: in
+general, and by the name of the setting."""
+
 SCREENS: Final = (32, 96)
 """Pictures of a try: the second number, if the first do not say "too weak" already."""
 
@@ -55,7 +61,10 @@ class Duel:
     @property
     def sizes(self) -> dict[str, Any]:
         """How much is looked at, how often: what a file is bound to."""
-        return {"look": LOOK, "tries": TRIES, "screen": SCREENS[-1], "close": CLOSE}
+        said = {"look": LOOK, "tries": TRIES, "screen": SCREENS[-1], "close": CLOSE}
+        if ERASERS[self.entrant.eraser].knob in STEPS:
+            said["step"] = STEPS[ERASERS[self.entrant.eraser].knob]
+        return said
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Erase as the defaults have it and at equal erasure, and read both."""
@@ -179,7 +188,7 @@ class Ring:
 
 def searched(ring: Ring) -> list[dict[str, Any]]:
     """Return the strengths that were tried, with what each left, the default first."""
-    step = 2.0 if ring.knob == "strength" else 32.0
+    step = STEPS.get(ring.knob, STEP)
     strength, tries = ring.usual, list[dict[str, Any]]()
     while True:
         left = ring.residual(strength)

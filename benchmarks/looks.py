@@ -1,20 +1,24 @@
 """What the benches of erasers look at: what their tables need, and no more.
 
 Everything is painted into one album under ``build/``, by the digest of the weights, so
-what was painted once is never painted again: by a cell that was stopped, by a strength
+what was judged once is never painted again: by a cell that was stopped, by a strength
 that is asked for twice, by orders that end in the same weights.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.files import BUILD
+from unlearnlog.digest import digest_of
 from unlearnlog.graph.book import Book
 from unlearnlog.policy import Policy
 from unlearnlog.probes import PROBES
@@ -70,6 +74,28 @@ def shared() -> Place:
     return place(folder)
 
 
+@dataclass(frozen=True)
+class Stock:
+    """A shelf without an end, in one folder."""
+
+    folder: Path
+
+    def get(self, key: str) -> Tensor | None:
+        """Return what was put there under this key, or None."""
+        path = self._path(key)
+        return load_file(path)["it"] if path.exists() else None
+
+    def put(self, key: str, tensor: Tensor) -> None:
+        """Keep a tensor."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self._path(key).with_suffix(f".{os.getpid()}")
+        save_file({"it": tensor.contiguous()}, partial)
+        partial.replace(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / digest_of(key.encode())
+
+
 class Sharing(Place):
     """A place that paints for its erasures where all do.
 
@@ -78,8 +104,8 @@ class Sharing(Place):
 
     @property
     def shelf(self) -> Shelf:
-        """The shelf of the album that all cells share."""
-        return shared().shelf
+        """The shelf that all histories share."""
+        return Stock(BUILD / "stock")
 
 
 def panel_of(policy: Policy, book: Book, watch: Watch) -> Panel:

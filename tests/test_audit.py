@@ -160,7 +160,8 @@ def test_where_nothing_is_erased_there_is_nothing_to_ask(audited):
         (("x", "--finetune", "unrelated"), "either a model to audit, or --finetune"),
         (("--finetune", "unrelated", "--record"), "--record would do nothing"),
         (("x", "--plot", "y.png", "--seed", "1"), "--seed and --plot would do nothing"),
-        (("x", "--steps", "3", "--rate", "1"), "--steps and --rate would do nothing"),
+        (("x", "--steps", "500", "--rate", "1"), "--steps and --rate would do nothing"),
+        (("--finetune", "unrelated", "--rank", "4"), "nothing with --method full"),
     ],
 )
 def test_what_would_do_nothing_is_refused(typed, words, said):

@@ -212,7 +212,15 @@ def test_a_loss_that_is_not_finite_ends_it_with_a_lesson(model):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"method": "half"}, {"steps": 0}, {"batch": 0}, {"rate": -1.0}]
+    "settings",
+    [
+        {"method": "half"},
+        {"steps": 0},
+        {"batch": 0},
+        {"rate": -1.0},
+        {"rate": math.nan},
+        {"rate": math.inf},
+    ],
 )
 def test_a_fine_tune_of_no_use_is_refused(settings):
     with pytest.raises(UsageError, match="no "):

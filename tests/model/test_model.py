@@ -204,6 +204,36 @@ def test_the_gradient_reaches_the_weights_and_nothing_else(tiny):
     assert all(p.grad is None for p in tiny._parts.unet.parameters())
 
 
+def test_texts_that_come_twice_count_twice(tiny):
+    words = ["a cat", "a dog", "a cat", "a cat"]
+    x_t, t = torch.randn(4, *tiny.latent_shape), torch.tensor([10, 500, 900, 300])
+    name, weight = next(iter(tiny.base.items()))
+    found = []
+
+    for parts in ([slice(0, 4)], [slice(i, i + 1) for i in range(4)]):
+        new = {name: weight.float().requires_grad_()}
+        guess = [
+            tiny.eps(x_t[p], t[p], tiny.encode(words[p]), weights=new) for p in parts
+        ]
+        torch.cat(guess).square().sum().backward()
+        found.append((torch.cat(guess).detach(), new[name].grad))
+
+    (together, one), (apart, other) = found
+    torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_guess_without_a_gradient_is_the_one_with_it_and_can_be_learnt_from(tiny):
+    x_t, t = torch.randn(2, *tiny.latent_shape), torch.tensor([10, 500])
+    text = tiny.encode(["a cat", "a dog"])
+
+    with torch.no_grad():
+        plain = tiny.eps(x_t, t, text)
+
+    assert not plain.is_inference()
+    torch.testing.assert_close(plain, tiny.eps(x_t, t, text), rtol=1e-4, atol=1e-5)
+
+
 def test_the_gradient_agrees_with_a_small_step(tiny):
     asked = noised(tiny)
     name = next(name for name in tiny.base if name.endswith("to_v.weight"))

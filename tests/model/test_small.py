@@ -43,7 +43,7 @@ def test_products_are_a_convolution_of_every_row_with_every_taps(side):
 @pytest.mark.parametrize("side", PRODUCTS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_small_pictures_are_convolved_as_the_layer_does_it(side, bias):
-    plain = layer(bias=bias)
+    plain = layer(bias=bias).requires_grad_(requires_grad=False)
 
     with torch.inference_mode():
         quick = SmallConvolution.of(plain)(pictures(side, side))
@@ -85,6 +85,26 @@ def test_what_comes_before_learns_through_fixed_weights_as_through_the_layer_s(s
     torch.testing.assert_close(given[0].grad, given[1].grad, rtol=1e-4, atol=1e-4)
 
 
+def test_weights_that_a_fused_optimizer_moves_are_never_those_of_before():
+    quick = SmallConvolution.of(layer())
+    adam = torch.optim.AdamW(quick.parameters(), lr=0.1, fused=True)
+    with torch.no_grad():
+        quick(pictures(2, 2))
+
+    quick(pictures(2, 2)).square().sum().backward()
+    adam.step()
+
+    with torch.no_grad():
+        assert torch.equal(quick(pictures(2, 2)), layer_of(quick)(pictures(2, 2)))
+
+
+def test_a_picture_alone_is_convolved_by_the_layer():
+    plain = layer().requires_grad_(requires_grad=False)
+    (alone, *_) = pictures(2, 2)
+
+    assert torch.equal(SmallConvolution.of(plain)(alone), plain(alone))
+
+
 def test_weights_that_changed_in_their_place_are_used():
     quick = SmallConvolution.of(layer().requires_grad_(requires_grad=False))
     once = quick(pictures(2, 2))
@@ -110,7 +130,7 @@ def test_a_copy_has_weights_of_its_own():
 
 
 def test_other_weights_are_used_and_not_those_that_were_prepared():
-    quick = SmallConvolution.of(layer())
+    quick = SmallConvolution.of(layer().requires_grad_(requires_grad=False))
     other = {name: 2 * w.detach() for name, w in quick.named_parameters()}
 
     with torch.inference_mode():

@@ -64,7 +64,7 @@ class Sketch:
 
     def beside(self, concept: Concept) -> tuple[str, ...]:
         """What stays and can stand beside a concept in a picture."""
-        return self.subjects if concept.kind == "style" else self.styles
+        return self.subjects if concept.slot == "style" else self.styles
 
     def near(self, concept: Concept) -> list[str]:
         """Members of a concept's family and look-alikes of it that stay."""
@@ -151,7 +151,7 @@ def _parents(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
         }
         free = [other for other, caption in said.items() if caption not in probing]
         cell = _beside(sketch, rng, concept=target, member=member, others=free)
-        caption = said[cell.subject if target.kind == "style" else cell.style]
+        caption = said[cell.subject if target.slot == "style" else cell.style]
         found.append(replace(cell, prompt=caption))
     return found
 
@@ -161,7 +161,7 @@ def _of_target(sketch: Sketch, n: int, rng: np.random.Generator) -> list[Cell]:
     found: list[Cell] = []
     for target in sketch.targets:
         pairs = [
-            (other, target.name) if target.kind == "style" else (target.name, other)
+            (other, target.name) if target.slot == "style" else (target.name, other)
             for other in sketch.beside(target)
         ]
         free = [pair for pair in pairs if not sketch.book.is_reserved(*pair)]
@@ -191,7 +191,7 @@ def _beside(
     others: Sequence[str],
 ) -> Cell:
     """Return a picture of a member of a concept's family, in a cell that is free."""
-    style = concept.kind == "style"
+    style = concept.slot == "style"
     pairs = [(other, member) if style else (member, other) for other in others]
     free = [pair for pair in pairs if not sketch.book.is_reserved(*pair)]
     subject, hand = free[int(rng.integers(len(free)))]

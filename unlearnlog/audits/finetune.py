@@ -79,7 +79,8 @@ class Training:
                 f"'{self.method}' is no way to fine-tune",
                 fix=f"known: {', '.join(METHODS)}",
             )
-        if min(self.steps, self.batch, self.rank) < 1 or self.rate < 0:
+        is_size = 0 <= self.rate < math.inf
+        if min(self.steps, self.batch, self.rank) < 1 or not is_size:
             raise UsageError(
                 f"{self.steps} steps of {self.batch} pictures at rate {self.rate} with "
                 f"rank {self.rank} are no fine-tune",
@@ -276,7 +277,7 @@ class _Kept:
     """Stages on a shelf: what learned at each look, and the optimizer at the last."""
 
     def __init__(self, shelf: Shelf, about: list[str], training: Training) -> None:
-        said = {**asdict(training), "steps": 0, "looking": 0}
+        said = {**asdict(training), "steps": 0, "looking": 0, "by": "fused AdamW"}
         how = canonical_json([about, {**said, "rate": training.step_size}]).decode()
         self._shelf, self._key = shelf, f"fine-tune {how}"
 

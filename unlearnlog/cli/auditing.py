@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -73,12 +73,16 @@ DoubtOption = Annotated[
     bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
 ]
 
-_TUNED: Final = ("full", 500, 8, 0.0, 8)
-"""What learns, steps, batch, rate and rank, where nobody says."""
+_TUNING: Final = (
+    *("concept", "seed", "twin", "plot"),
+    *("method", "steps", "batch", "rate", "rank"),
+)
+"""Options of a fine-tune."""
 
 
 @app.command()
 def audit(
+    context: typer.Context,
     model: Annotated[
         Path | None,
         typer.Argument(help="A fine-tuned folder, its UNet, or a LoRA."),
@@ -120,15 +124,12 @@ def audit(
             "give either a model to audit, or --finetune DATA to make one here",
             fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
         )
-    tuning: dict[str, object] = {}
-    tuning |= {"concept": concept, "seed": seed, "twin": twin, "plot": plot}
-    names = ("method", "steps", "batch", "rate", "rank")
-    said = (method, steps, batch, rate, rank)
-    tuning |= {n: a != b for n, a, b in zip(names, said, _TUNED, strict=True)}
     if model is not None:
-        _refuse_idle("a model", tuning)
+        _refuse_idle(context, _TUNING, beside="a model")
     else:
-        _refuse_idle("--finetune", {"ema": ema, "record": record})
+        _refuse_idle(context, ("ema", "record"), beside="--finetune")
+        if method != "lora":
+            _refuse_idle(context, ("rank",), beside=f"--method {method}")
     rules = Policy.load(policy).saying(judge=judge)
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     if model is not None:
@@ -152,12 +153,15 @@ def audit(
     school.refuse(tuned, accept_undecided=accept_undecided)
 
 
-def _refuse_idle(mode: str, options: Mapping[str, object]) -> None:
-    """Refuse an option that would do nothing."""
-    idle = [f"--{name}" for name, value in options.items() if value]
+def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
+    """Refuse options that somebody typed and that would do nothing."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    idle = [
+        f"--{n}" for n, said in sources.items() if said and said.name == "COMMANDLINE"
+    ]
     if idle:
         raise UsageError(
-            f"{' and '.join(idle)} would do nothing with {mode}",
+            f"{' and '.join(idle)} would do nothing with {beside}",
             fix=f"leave {' and '.join(idle)} out",
         )
 

@@ -65,7 +65,7 @@ def relations(world: World, name: str) -> dict[str, str]:
     alike = {n for pair in world.look_alikes if name in pair for n in pair}
     found = {}
     for other, concept in world.concepts.items():
-        if other == name or (concept.kind == "style") != (own.kind == "style"):
+        if other == name or concept.slot != own.slot:
             continue
         said = world.relations.get((name, other))
         usual = (

@@ -94,14 +94,12 @@ class TextMemory:
             weights: Projections that stand for the layers' own, by full inner name.
         """
         runs, rows_of = _in_runs(rows)
-        every = torch.arange(len(texts), device=rows.device)
-        taken = [slice(None) if torch.equal(r, every) else r for r in rows_of]
 
         def heard(name: str, layer: Layer, which: str) -> list[torch.Tensor]:
             own: Projection = getattr(layer, which)
             weight = weights.get(f"{name}.{which}.weight", own.weight)
             projected = linear(texts.to(weight.dtype), weight, own.bias)
-            return [_heads(projected[some], layer.heads) for some in taken]
+            return [_heads(_taken(projected, some), layer.heads) for some in rows_of]
 
         def both(name: str, layer: Layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
             keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))
@@ -117,6 +115,20 @@ class TextMemory:
     def __getitem__(self, layer: Layer) -> Sequence[tuple[torch.Tensor, torch.Tensor]]:
         """Give a layer's keys and values, run by run."""
         return self._kept[layer]
+
+
+def _taken(projected: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return some rows of ``[m, length, d]``, with a gradient that repeats to the bit.
+
+    A row may be taken several times, and its gradient is then a sum: by threads in any
+    order where the CPU takes rows by indexing, where a GPU does it by `index_select`.
+    """
+    every = torch.arange(len(projected), device=rows.device)
+    if torch.equal(rows, every):
+        return projected
+    if projected.device.type == "cpu":
+        return projected.index_select(0, rows)
+    return projected[rows]
 
 
 def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
@@ -213,9 +225,12 @@ class RememberingAttention:
         self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
         """Attend to a text; as one picture where pictures hear one text."""
+        if self.one_by_one:
+            each = (len(asked), *keys.shape[1:])
+            return self._heard(asked, keys.expand(each), values.expand(each))
         together = asked.reshape(len(keys), -1, asked.shape[-1])
         queries = _heads(together, keys.shape[1])
-        if not self.one_by_one and _are_few(queries, keys):
+        if _are_few(queries, keys):
             scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
             return _joined(scores.softmax(-1) @ values).reshape(asked.shape)
         return self._heard(together, keys, values).reshape(asked.shape)

@@ -1,8 +1,9 @@
-"""Layers that give what diffusers' layers give, sooner, where nothing is learnt.
+"""Layers that give what diffusers' layers give, sooner.
 
 They have the weights of the layers that they stand for, under the same names, and use
-those that they hold at a call. What is not asked in inference mode on the CPU is
-computed by the layer as ever.
+those that they hold at a call. Small convolutions and enlargements are quick wherever
+their own weights do not learn; what writes over what it is given, only in inference
+mode. All else, and everything that is not on the CPU, is computed by the layer as ever.
 """
 
 from __future__ import annotations

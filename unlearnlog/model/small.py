@@ -19,6 +19,9 @@ from typing import Any, Final, Self, TypeGuard
 
 import torch
 
+_OF_PICTURES: Final = 4
+"""Dimensions of a tensor of pictures."""
+
 _POINTS: Final = (0.0, 1.0, -1.0, 0.5, -2.0)
 """Where polynomials are evaluated; these lose fewer bits than whole numbers do."""
 
@@ -71,7 +74,9 @@ PRODUCTS: Final = {2: _of_two(), 4: _of_four()}
 class OwnMatrices:
     """What is computed once of a layer's own weights, for each side of a picture.
 
-    It is computed anew when the weights have changed, and never where they learn.
+    It is computed anew when the weights were changed in their place, as far as torch
+    counts that. A fused optimizer's steps it does not count, so of weights that learn
+    nothing is computed.
 
     Attributes:
         weight: The weights, float ``[n_out, n_in, 3, 3]``.
@@ -93,13 +98,13 @@ class OwnMatrices:
             weight: What it is to be convolved with: the own weights, or others.
         """
         height, width = pictures.shape[-2:]
-        learns = weight.requires_grad and torch.is_grad_enabled()
         return (
             height == width
+            and pictures.dim() == _OF_PICTURES
             and weight is self.weight
+            and not weight.requires_grad
             and pictures.dtype == weight.dtype == torch.float32
             and pictures.device.type == "cpu"
-            and not learns
             and not weight.is_inference()  # nobody could tell when it changed
         )
 
@@ -134,9 +139,10 @@ class SmallConvolution(torch.nn.Conv2d):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Convolve ``[b, n_in, height, width]``."""
-        n, _, height, side = pictures.shape
-        if height not in PRODUCTS or not self._own.serve(pictures, self.weight):
+        side = pictures.shape[-1]
+        if side not in PRODUCTS or not self._own.serve(pictures, self.weight):
             return super().forward(pictures)
+        n = len(pictures)
         there, kernels, back = self._own.of(side, self._matrices_for)
         rows = pictures.permute(0, 2, 3, 1).reshape(n, side * side, -1)
         factors = torch.bmm(there.expand(n, -1, -1), rows)

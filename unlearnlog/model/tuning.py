@@ -49,7 +49,6 @@ class Learner:
         """Use `of`: nothing learns yet."""
         self._parts, self._scales = parts, scales
         self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
-        self._net.to(memory_format=torch.channels_last)  # convolutions learn faster so
         with torch.no_grad():
             own = dict(self._net.named_parameters())
             for name, tensor in Held.of(parts, weights).unet.items():
