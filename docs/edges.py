@@ -84,10 +84,17 @@ def unique_table(folder: Path) -> str:
             )
             rows.append(f"| {' | '.join(said)} |")
     n = cells[0]["rows"][0]["unique"]["now"]["n"]
-    shows = [_shows(cell) for cell in cells if "shown" in cell]
-    return "\n".join(
-        [*rows, "", " ".join([f"n = {n} pictures a style, the base's own.", *shows])]
-    )
+    shown = [cell for cell in cells if "shown" in cell]
+    rows += ["", f"n = {n} pictures a style, the base's own."]
+    if shown:
+        name = shown[0]["erased"]
+        rows += [
+            *("", f"Pictures that still show {name} afterwards:", ""),
+            "| erased by | target | asked for by name | by the movement's word |",
+            "|---|---|--:|--:|",
+            *map(_shows, shown),
+        ]
+    return "\n".join(rows)
 
 
 def _from_to(part: Mapping[str, Any]) -> str:
@@ -95,19 +102,16 @@ def _from_to(part: Mapping[str, Any]) -> str:
 
 
 def _shows(cell: Mapping[str, Any]) -> str:
-    """Say how often the erased style shows, by its name and by its movement's."""
-    erased, family, name = (
-        cell["erased"],
-        cell["shown"]["family"],
-        cell["shown"]["name"],
-    )
+    """Return a row: how often the erased style shows, by name and by movement."""
+    erased = cell["erased"]
+    family, name = (cell["shown"][by] for by in ("family", "name"))
     now, base = family["now"][erased], family["base"][erased]
-    who = f"After `{cell['eraser']}` with the target {cell['target']} {erased}"
-    return (
-        f"{who} shows by name in {_interval(name, 2)} of pictures (n = {name['n']}), "
-        f"by the movement's word in {_interval(now, 2)} (n = {now['n']}; base "
-        f"{base['value']:.2f})."
+    said = (
+        *(cell["eraser"], cell["target"]),
+        f"{_interval(name, 2)} (n = {name['n']})",
+        f"{base['value']:.2f} to {_interval(now, 2)} (n = {now['n']})",
     )
+    return f"| {' | '.join(said)} |"
 
 
 def tiers_table(path: Path) -> str:
