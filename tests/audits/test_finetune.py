@@ -95,12 +95,13 @@ def test_a_fine_tune_that_was_stopped_goes_on_to_the_same_bits(model):
     assert model.n_encoded == encoded + 6
 
 
-def test_convolutions_that_were_stopped_go_on_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_unet_that_was_stopped_goes_on_to_the_same_bits(tmp_path, method):
     painter = DiffusersModel.load(build_pipeline(tmp_path / "pipeline"))
     size = (4, *painter.picture_shape)
     pictures = torch.arange(math.prod(size), dtype=torch.uint8).reshape(size)
     drawn = Lesson("drawn", pictures, ("a cat", "a dog", "a tree", "a boat"))
-    training = Training(steps=4, rate=0.01, batch=2, looking=(2,))
+    training = Training(method, steps=4, rate=0.01, batch=2, looking=(2,))
     shelf = Drawer()
     *_, whole = run(painter, training, learned=drawn)
     assert len(list(islice(run(painter, training, shelf, drawn), 2))) == 2  # stopped
