@@ -23,8 +23,8 @@ def duels_table(folder: Path, which: str) -> str:
         folder: Where the measured cells are.
         which: ``default`` or ``equal``.
     """
-    cells = sorted(_cells(folder, "default"), key=lambda pair: _entrant(*pair))
-    found = [_duel_row(_entrant(*pair)[0], pair[1], which) for pair in cells]
+    cells = sorted(measured_in(folder, "default"), key=lambda pair: entrant_of(*pair))
+    found = [_duel_row(entrant_of(*pair)[0], pair[1], which) for pair in cells]
     if not found:
         return ""
     shown = "residual" if which == "default" else "strength, residual"
@@ -38,7 +38,7 @@ def duels_table(folder: Path, which: str) -> str:
 def sequences_table(folder: Path) -> str:
     """Return one row an eraser: where it stands at the end, over all orders."""
     runs: dict[str, list[list[Row]]] = {}
-    for label, cell in _cells(folder, "rows"):
+    for label, cell in measured_in(folder, "rows"):
         runs.setdefault(label.rpartition("-sequence-")[0], []).append(cell["rows"])
     if not runs:
         return ""
@@ -58,9 +58,9 @@ def sequences_table(folder: Path) -> str:
             str(len(histories)),
             str(len(histories[0])),
             _lowest(worst),
-            _range([_of_base(_one(row, "ira")) for row in last]),
-            _range([_of_base(_one(row, "cra")) for row in last]),
-            _range([float(_one(row, "drift")["value"]) for row in last]),
+            _range([of_base(one(row, "ira")) for row in last]),
+            _range([of_base(one(row, "cra")) for row in last]),
+            _range([float(one(row, "drift")["value"]) for row in last]),
             f"{sum(_returned(pairs))} of {len(pairs)}",
             _pooled(pairs),
         )
@@ -110,7 +110,7 @@ def _pooled(pairs: Sequence[tuple[Counts, Counts]]) -> str:
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f}, n = {now.n} and {then.n})"
 
 
-def _cells(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def measured_in(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the label and the content of each cell that has this key."""
     for path in sorted(folder.glob("*.json")):
         cell = json.loads(path.read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def _cells(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield path.stem, cell
 
 
-def _entrant(stem: str, cell: dict[str, Any]) -> tuple[str, str]:
+def entrant_of(stem: str, cell: dict[str, Any]) -> tuple[str, str]:
     """Return the label of a duel's eraser, and the concept."""
     concept = cell["concept"]
     return stem.removesuffix(f"-{concept.casefold().replace(' ', '-')}"), concept
@@ -152,8 +152,8 @@ def _duel_row(label: str, cell: dict[str, Any], which: str) -> str:
     if which == "equal":
         mark = "" if cell["equal"]["reached"] else " (not reached)"
         left = f"{_strength(found['strength'])}, {left}{mark}"
-    ua, drift = _one(found, "ua"), _one(found, "drift")
-    alike = _one(found, "alike")
+    ua, drift = one(found, "ua"), one(found, "drift")
+    alike = one(found, "alike")
     kept = [
         r
         for r in found["readings"]
@@ -164,10 +164,10 @@ def _duel_row(label: str, cell: dict[str, Any], which: str) -> str:
         cell["concept"],
         left,
         f"{ua['value']:.3f} ({ua['low']:.3f} to {ua['high']:.3f}, n = {ua['n']})",
-        _share_of_base(_one(found, "ira")),
-        _share_of_base(_one(found, "cra")),
+        _share_of_base(one(found, "ira")),
+        _share_of_base(one(found, "cra")),
         _share_of_base(alike) if alike else "none known",
-        worst_of(kept, _of_base),
+        worst_of(kept, of_base),
         f"{drift['value']:.2f}" if drift else "",
         f"{found['seconds']:.1f}",
         f"{found['bytes'] / 1e3:.0f}",
@@ -185,17 +185,19 @@ def _gone(rows: Sequence[Row], at: int) -> dict[str, Row]:
     }
 
 
-def _one(row: Row, probe: str) -> Row:
+def one(row: Row, probe: str) -> Row:
+    """Return the reading of a probe, empty where there is none."""
     return next((r for r in row["readings"] if r["probe"] == probe), {})
 
 
-def _of_base(reading: Row) -> float:
+def of_base(reading: Row) -> float:
+    """Return a reading as a share of the base's own."""
     return float(reading["value"]) / float(reading["base"])
 
 
 def _share_of_base(reading: Row) -> str:
     low, high = (reading[end] / reading["base"] for end in ("low", "high"))
-    return f"{_of_base(reading):.3f} ({low:.2f} to {high:.2f})"
+    return f"{of_base(reading):.3f} ({low:.2f} to {high:.2f})"
 
 
 def _range(values: list[float]) -> str:

@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Both are found beside this folder, so they come after the path is set.
+from aims import aims_table  # noqa: E402
 from attacks import attacks_table  # noqa: E402
 from duels import duels_table, sequences_table, worst_of  # noqa: E402
 from edges import (  # noqa: E402
@@ -505,6 +506,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "scale": _scale,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
+    "aims": lambda _: aims_table(RESULTS / "erasers") or NOT_YET,
     "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,
     "attacks": lambda _: attacks_table(RESULTS / "attacks") or NOT_YET,
