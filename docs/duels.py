@@ -38,8 +38,11 @@ def duels_table(folder: Path, which: str) -> str:
 def sequences_table(folder: Path) -> str:
     """Return one row an eraser: where it stands at the end, over all orders."""
     runs: dict[str, list[list[Row]]] = {}
-    for label, cell in measured_in(folder, "rows"):
-        runs.setdefault(label.rpartition("-sequence-")[0], []).append(cell["rows"])
+    joint: dict[str, bool] = {}
+    for stem, cell in measured_in(folder, "rows"):
+        label = stem.rpartition("-sequence-")[0]
+        runs.setdefault(label, []).append(cell["rows"])
+        joint[label] = cell["joint"]
     if not runs:
         return ""
     rows = [
@@ -53,6 +56,9 @@ def sequences_table(folder: Path) -> str:
         gone = [r for end in ends for r in end.values()]
         worst = max(gone, key=lambda r: float(r["value"]))
         pairs = [pair for rows_of in histories for pair in _then_and_now(rows_of)]
+        thens, nows = zip(*pairs, strict=True)
+        if joint[label]:  # every order ends in the same pictures, so they count once
+            nows = nows[: len(histories[0]) - 1]
         cells = (
             f"`{label}`",
             str(len(histories)),
@@ -62,7 +68,7 @@ def sequences_table(folder: Path) -> str:
             _range([of_base(one(row, "cra")) for row in last]),
             _range([float(one(row, "drift")["value"]) for row in last]),
             f"{sum(_returned(pairs))} of {len(pairs)}",
-            _pooled(pairs),
+            _pooled(thens, nows),
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -97,9 +103,8 @@ def _returned(pairs: Sequence[tuple[Counts, Counts]]) -> list[bool]:
     return benjamini_hochberg(p_values)
 
 
-def _pooled(pairs: Sequence[tuple[Counts, Counts]]) -> str:
+def _pooled(thens: Sequence[Counts], nows: Sequence[Counts]) -> str:
     """Return how much more all of them show, with Newcombe's interval."""
-    thens, nows = zip(*pairs, strict=True)
     then, now = (
         share(sum(hits for hits, _ in each), sum(n for _, n in each))
         for each in (thens, nows)
