@@ -24,13 +24,10 @@ from unlearnlog.model.residual import (
     QuickTransformer,
     is_plain,
 )
-from unlearnlog.model.small import SmallConvolution, may_be_quick, suits
+from unlearnlog.model.small import OF_PICTURES, SmallConvolution, may_be_quick, suits
 
 AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
 """Names of the activations that diffusers' blocks of convolutions put behind a norm."""
-
-_OF_PICTURES: Final = 4
-"""Dimensions of a tensor of pictures."""
 
 
 class QuickGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
@@ -94,7 +91,7 @@ class QuickSiLU(torch.nn.SiLU):
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """Activate ``[b, c, height, width]``; anything else as ever."""
-        is_picture = given.dim() == _OF_PICTURES
+        is_picture = given.dim() == OF_PICTURES
         return silu(given, inplace=is_picture and may_be_quick(given))
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeGuard
 
 import torch
 
-_OF_PICTURES: Final = 4
+OF_PICTURES: Final = 4
 """Dimensions of a tensor of pictures."""
 
 _POINTS: Final = (0.0, 1.0, -1.0, 0.5, -2.0)
@@ -100,7 +100,7 @@ class OwnMatrices:
         height, width = pictures.shape[-2:]
         return (
             height == width
-            and pictures.dim() == _OF_PICTURES
+            and pictures.dim() == OF_PICTURES
             and weight is self.weight
             and not weight.requires_grad
             and pictures.dtype == weight.dtype == torch.float32
