@@ -51,8 +51,15 @@ class Copied:
         guess = self.model.eps(x_t, t, text, weights=self._named())
         return (guess - noise).square().mean()
 
-    def weights(self):
-        return {name: p.detach().clone() for name, p in self._named().items()}
+    def begin_with(self, weights):
+        own = {NAME: self.model.base[NAME].float(), BIAS: self.model.bias}
+        with torch.no_grad():
+            for name, parameter in self._named().items():
+                parameter.copy_({**own, **weights}[name])
+
+    def weights(self, *, copied=True):
+        assert not copied
+        return {name: p.detach() for name, p in self._named().items()}
 
 
 def request(**more):

@@ -34,6 +34,11 @@ def stepped(model, method, rate=1e-2):
     return pupil
 
 
+def assert_same(found, wanted):
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
 def loss_of(model, weights=None):
     x0, noise, t, text = batch(model)
     predicted = model.eps(model.noised(x0, noise, t), t, text, weights=weights)
@@ -106,6 +111,33 @@ def test_each_method_changes_what_its_name_says_and_nothing_else(tiny):
     assert moved["lora"] == {n for n in attending if n.endswith(".weight")}
     assert moved["attention"] <= attending
     assert moved["full"] - attending
+
+
+@pytest.mark.parametrize("method", ["full", "attention"])
+def test_a_learner_that_begins_anew_is_the_model_again_but_for_what_it_is_given(
+    tiny, changed, method
+):
+    pupil = stepped(tiny, method)
+
+    pupil.begin_with(changed)
+
+    assert_same(pupil.weights(), learner(tiny, method, changed).weights())
+    pupil.begin_with(None)
+    assert_same(pupil.weights(), learner(tiny, method).weights())
+
+
+def test_weights_that_are_not_copied_follow_what_is_learned(tiny):
+    pupil = learner(tiny, "full")
+    name = "unet.conv_out.bias"
+    copied, same = pupil.weights()[name], pupil.weights(copied=False)[name]
+    before = copied.clone()
+
+    with torch.no_grad():
+        pupil.parameters["conv_out.bias"].add_(1)
+
+    assert not same.requires_grad
+    assert torch.equal(copied, before)
+    assert torch.equal(same, pupil.weights()[name])
 
 
 def test_a_lora_has_no_more_than_its_rank(tiny):

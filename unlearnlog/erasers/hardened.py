@@ -20,7 +20,6 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self, cast, final
 
@@ -122,7 +121,9 @@ class Hardened(Eraser):
             new: The text projections as they are now, with a gradient.
         """
         played = lesson.played({name: w.detach() for name, w in new.items()})
-        moved = played | {n: w + (played[n] - w.detach()) for n, w in new.items()}
+        moved = dict(played)
+        for name, w in new.items():
+            moved[name] = w + (played[name].to(w.device) - w.detach())
         return (
             lesson.unlike_target(moved)
             + lesson.unlike_target(new)
@@ -162,7 +163,7 @@ class Lesson:
         forget: Pictures of the concepts.
         kept: Pictures of what stays.
         earlier: Prompts of what was erased before; none where nothing was.
-        copy: The UNet on which a fine-tune is played.
+        learner: A copy of the UNet, on which a fine-tune is played.
         rng: Where every random number comes from.
     """
 
@@ -171,7 +172,7 @@ class Lesson:
     forget: ForgetSet
     kept: KeptSet
     earlier: Text | None
-    copy: Copy
+    learner: Learner
     rng: torch.Generator
 
     @classmethod
@@ -180,6 +181,7 @@ class Lesson:
         stay = {*request.stay} or {*request.keep}
         earlier = [text for text in request.keep if text not in stay]
         rng = torch.Generator().manual_seed(request.seed)
+        model = cast("Tunable", request.model)
         return cls(
             eraser,
             request,
@@ -188,24 +190,35 @@ class Lesson:
             ),
             KeptSet.of(request, eraser.n_kept),
             request.model.encode(earlier) if earlier else None,
-            Copy.of(cast("Tunable", request.model), rng),
+            model.learner("full", generator=rng),
             rng,
         )
 
-    def played(self, projections: Weights) -> dict[str, Tensor]:
-        """Return the UNet's weights after some steps of a fine-tune, all values.
+    def played(self, projections: Weights) -> Weights:
+        """Return the UNet's weights after some steps of a fine-tune.
+
+        They are values, and gone when the next one is played: whatever is computed from
+        them is used before.
 
         Args:
             projections: The text projections it begins with, float32.
         """
-        self.copy.begin_with(projections)
+        self.learner.begin_with(projections)
         most, batch = self.eraser.foresight, max(1, self.eraser.batch // 2)
         for _ in range(int(torch.randint(most, (1,), generator=self.rng)) + 1):
             some = Noised.drawn(self.request, self.forget.learnt, batch, self.rng)
             pictures, text = self.forget.learnt[some.rows], self.forget.text[some.rows]
-            loss = self.copy.learner.loss(pictures, some.noise, some.t, text)
-            self.copy.step(loss, self.eraser.played_rate)
-        return dict(self.copy.learner.weights())
+            loss = self.learner.loss(pictures, some.noise, some.t, text)
+            self._step(loss)
+        return self.learner.weights(copied=False)
+
+    def _step(self, loss: Tensor) -> None:
+        """Move every number that learns down its gradient's sign."""
+        numbers = [*self.learner.parameters.values()]
+        gradients = torch.autograd.grad(loss, numbers)
+        with torch.no_grad():
+            for number, gradient in zip(numbers, gradients, strict=True):
+                number.sub_(gradient.sign_(), alpha=self.eraser.played_rate)
 
     def unlike_target(self, weights: Weights) -> Tensor:
         """Return how far the erased prompts' noise is from that of the targets."""
@@ -239,40 +252,3 @@ class Lesson:
             with torch.no_grad():
                 then.append(model.eps(*asked_of, weights=self.request.old))
         return mean_square(torch.cat(now) - torch.cat(then))
-
-
-@dataclass(frozen=True, eq=False)
-class Copy:
-    """A UNet that learns, and can be set back.
-
-    Attributes:
-        learner: The copy.
-        numbers: What learns, by full name; the learner's own tensors.
-        base: Their values in the base.
-    """
-
-    learner: Learner
-    numbers: Mapping[str, Tensor]
-    base: Mapping[str, Tensor]
-
-    @classmethod
-    def of(cls, model: Tunable, rng: torch.Generator) -> Self:
-        """Copy a model's UNet, of which everything learns."""
-        learner = model.learner("full", generator=rng)
-        base = dict(learner.weights())
-        numbers = dict(zip(base, learner.parameters.values(), strict=True))
-        return cls(learner, numbers, base)
-
-    @torch.no_grad()
-    def begin_with(self, projections: Weights) -> None:
-        """Be the base again, but for the text projections."""
-        for name, number in self.numbers.items():
-            number.copy_(projections.get(name, self.base[name]))
-
-    def step(self, loss: Tensor, size: float) -> None:
-        """Move every number by ``size`` down its gradient's sign."""
-        numbers = list(self.numbers.values())
-        gradients = torch.autograd.grad(loss, numbers)
-        with torch.no_grad():
-            for number, gradient in zip(numbers, gradients, strict=True):
-                number.sub_(size * gradient.sign())

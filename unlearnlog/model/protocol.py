@@ -200,8 +200,16 @@ class Learner(Protocol):
         """Return the mean squared error of what the model is made to predict."""
         ...
 
-    def weights(self) -> Weights:
-        """Return every tensor that may have changed, by full name."""
+    def begin_with(self, weights: Weights | None) -> None:
+        """Be the model again, as it is with these weights."""
+        ...
+
+    def weights(self, *, copied: bool = True) -> Weights:
+        """Return every tensor that may have changed, by full name.
+
+        Args:
+            copied: Whether they are copies, or values that the next change changes.
+        """
         ...
 
 

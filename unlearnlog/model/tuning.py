@@ -49,10 +49,8 @@ class Learner:
         """Use `of`: nothing learns yet."""
         self._parts, self._scales = parts, scales
         self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
-        with torch.no_grad():
-            own = dict(self._net.named_parameters())
-            for name, tensor in Held.of(parts, weights).unet.items():
-                own[name].copy_(tensor)
+        self._own = dict(self._net.named_parameters())
+        self.begin_with(weights)
         self._learn_velocity = (
             parts.scheduler.config.get("prediction_type") == "v_prediction"
         )
@@ -97,6 +95,22 @@ class Learner:
         learner.parameters = chosen
         return learner
 
+    @torch.no_grad()
+    def begin_with(self, weights: Weights | None) -> None:
+        """Be the model's UNet again, as it is with these weights.
+
+        A LoRA that was learned stays.
+
+        Args:
+            weights: Tensors by full name that replace the model's own.
+
+        Raises:
+            ValueError: A weight is not one of the model's, or has another shape.
+        """
+        held = Held.of(self._parts, weights).unet
+        for name, tensor in self._parts.unet.named_parameters():
+            self._own[name].copy_(held.get(name, tensor))
+
     def loss(self, x0: Tensor, noise: Tensor, t: Tensor, text: Text) -> Tensor:
         """Return the mean squared error of what the model is made to predict.
 
@@ -114,14 +128,19 @@ class Learner:
         wanted = kept * noise - lost * x0 if self._learn_velocity else noise
         return mse_loss(predicted, wanted)
 
-    def weights(self) -> dict[str, Tensor]:
-        """Return every tensor that may have changed, by full name, on the CPU.
+    def weights(self, *, copied: bool = True) -> dict[str, Tensor]:
+        """Return every tensor that may have changed, by full name.
 
         A LoRA is added to what it adapts.
+
+        Args:
+            copied: Whether they are copies on the CPU, or what learns itself: values
+                that the next change changes.
         """
         with torch.no_grad():
             found = self._adapted() if self._has_adapters else self.parameters.items()
-            return {f"unet.{name}": _copied(p) for name, p in found}
+            made = _copied if copied else Tensor.detach
+            return {f"unet.{name}": made(p) for name, p in found}
 
     @property
     def _has_adapters(self) -> bool:
