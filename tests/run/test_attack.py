@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from tests.fakes import LinearModel
+from unlearnlog.audits.attack import budget_called
 from unlearnlog.digest import digest_of
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.ledger import Ledger
@@ -21,8 +22,8 @@ from unlearnlog.policy import Policy
 from unlearnlog.report.attacking import attack_table
 from unlearnlog.run import attack as story
 from unlearnlog.run import erase
-from unlearnlog.run.attack import Wish, attacked
-from unlearnlog.run.place import Place
+from unlearnlog.run.attack import Stage, Wish, attacked
+from unlearnlog.run.place import Place, place
 
 CONCEPTS = """
 complete = true
@@ -232,3 +233,15 @@ def test_the_table_says_what_was_tried_and_that_there_is_no_twin(at):
     assert "twin: none" in text
     assert "recovery" in text
     assert "random" in text
+
+
+def test_a_concept_that_was_held_out_is_no_control_of_itself(tmp_path):
+    at = place(tmp_path, may_create=True)
+    cactus = at.world.concepts["cactus"]
+    wish, budget = Wish(Policy.load("fast")), budget_called("small")
+    stage = Stage.set(at, wish, {"cactus": cactus}, at.model.base, budget)
+
+    control = stage.held_out(cactus)
+
+    assert control is not None
+    assert control.search.concept.name == "rocket"

@@ -14,7 +14,7 @@ from tests.joint import policy as joint_policy
 from tests.tiny import build_pipeline
 from unlearnlog import erasers
 from unlearnlog.atelier.studio import FOLDER
-from unlearnlog.errors import Refused, UsageError, WrongBase
+from unlearnlog.errors import ModelError, Refused, UsageError
 from unlearnlog.graph.world import GENERAL
 from unlearnlog.policy import Policy
 from unlearnlog.run import erase
@@ -182,7 +182,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_learned(at, said, me
 def test_a_twin_of_another_shape_is_none(at, tmp_path):
     twin = build_pipeline(tmp_path / "tiny")
 
-    with pytest.raises(WrongBase, match="is no twin"):
+    with pytest.raises(ModelError, match="is no twin: its pictures' sizes"):
         finetuned(at, wish(twin=twin))
 
 

@@ -20,14 +20,14 @@ from unlearnlog.audits.sketching import (
     sketch_cells,
 )
 from unlearnlog.entry import Entry, EraserRecord
-from unlearnlog.errors import ConceptError, ModelError, Refused, UsageError
+from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
-from unlearnlog.model.model import DiffusersModel
 from unlearnlog.policy import Verdict
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
+from unlearnlog.run.twin import load_twin
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from unlearnlog.digest import Digest
     from unlearnlog.entry import EntryId
     from unlearnlog.graph.book import Book
+    from unlearnlog.model.model import DiffusersModel
     from unlearnlog.policy import Policy
     from unlearnlog.probes.panel import Panel
     from unlearnlog.run.place import Place
@@ -199,7 +200,7 @@ class Stage:
                 fix="leave --judge out, or give the folder of a CLIP model",
             )
         easel = Easel(panel.judge, panel.sampling, policy.probes.erased)
-        twin = None if wish.twin is None else _twin(at.model, wish.twin)
+        twin = None if wish.twin is None else load_twin(at.model, wish.twin)
         gone = frozenset(live)
         return cls(at, book, panel, easel, weights, gone, budget, twin)
 
@@ -232,7 +233,7 @@ class Stage:
         kind = concept.kind == "style"
         for name in world.held_out if self.at.is_of_atelier else ():
             other = world.concepts[name]
-            if (other.kind == "style") == kind:
+            if (other.kind == "style") == kind and name not in self.gone:
                 return self.ground(other)
         return None
 
@@ -271,25 +272,6 @@ def _chosen(at: Place, wish: Wish, live: Mapping[str, Concept]) -> list[Concept]
                 fix=f"erased there: {known}",
             )
     return chosen
-
-
-def _twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
-    """Load a twin.
-
-    Raises:
-        ModelError: It is no model, or one of another shape.
-    """
-    twin = DiffusersModel.load(folder, device=model.device)
-    ours, theirs = (
-        {name: tuple(tensor.shape) for name, tensor in each.base.items()}
-        for each in (model, twin)
-    )
-    if ours != theirs or model.latent_shape != twin.latent_shape:
-        raise ModelError(
-            f"the twin in {folder} is no model of the same shape",
-            fix="give one that was trained by the same recipe",
-        )
-    return twin
 
 
 def _recorded(

@@ -18,12 +18,12 @@ from unlearnlog.audits.lesson import Lesson
 from unlearnlog.audits.verdict import Rules
 from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.delta import state_digest
-from unlearnlog.errors import Refused, UsageError, WrongBase
-from unlearnlog.model.model import DiffusersModel
+from unlearnlog.errors import Refused, UsageError
 from unlearnlog.probes.statistics import share
 from unlearnlog.run.album import KeptAlbum
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.place import live_concepts
+from unlearnlog.run.twin import load_twin
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Weights
     from unlearnlog.graph.book import Book
     from unlearnlog.judges.judge import Judge
+    from unlearnlog.model.model import DiffusersModel
     from unlearnlog.model.protocol import Method
     from unlearnlog.policy import Policy
     from unlearnlog.probes.panel import Panel
@@ -107,7 +108,7 @@ def finetuned(at: Place, wish: Wish) -> Finetuned:
         NoLedger: There is none.
         RevisionError: The revision names nothing or more than one entry.
         UsageError: Nothing is erased there, nobody judges, or the data is of no use.
-        ModelError: The twin is no pipeline that this tool can paint with.
+        ModelError: The twin is no model, or one of another shape.
         TrainingError: A fine-tune did not converge.
     """
     trainings = [wish.training(seed) for seed in wish.seeds]
@@ -189,24 +190,8 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
             kept=book.kept({c.name for c in gone}, sizes.kept, sizes.kept_share),
         ),
         state={**at.model.base, **at.weights(at.head)},
-        twin=None if wish.twin is None else _twin(at.model, wish.twin),
+        twin=None if wish.twin is None else load_twin(at.model, wish.twin),
     )
-
-
-def _twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
-    """Load a twin; it must learn from the same pictures.
-
-    Raises:
-        WrongBase: It paints pictures of another size.
-    """
-    twin = DiffusersModel.load(folder, device=model.device)
-    if (twin.picture_shape, twin.d_text) != (model.picture_shape, model.d_text):
-        raise WrongBase(
-            f"'{folder}' paints {twin.picture_shape} from tokens of {twin.d_text}, the "
-            f"ledger's model {model.picture_shape} from {model.d_text}: it is no twin",
-            fix="train one by the model's own recipe: make twin",
-        )
-    return twin
 
 
 def _targets(gone: Sequence[Concept], named: Sequence[str]) -> tuple[Concept, ...]:

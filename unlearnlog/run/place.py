@@ -12,6 +12,8 @@ import torch
 
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.studio import FOLDER, SOURCE
+from unlearnlog.atelier.styles import STYLES
+from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
@@ -69,8 +71,9 @@ class Place:
     @property
     def is_of_atelier(self) -> bool:
         """Whether it paints the bundled world, as a fine-tune of what ships does."""
-        knows = self.concepts.resolve() == CONCEPTS.resolve()
-        return knows and self.model.picture_shape == (SIZE, SIZE, 3)
+        known = World.read(self.concepts).concepts
+        drawn = all(name in STYLES or name in SUBJECTS for name in known)
+        return drawn and self.model.picture_shape == (SIZE, SIZE, 3)
 
     @property
     def head(self) -> EntryId | None:

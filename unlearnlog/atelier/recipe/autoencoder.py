@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unlearnlog.atelier.judge import JudgeNet, as_tensor
 from unlearnlog.atelier.recipe.pictures import Pictures, known, training_pictures
-from unlearnlog.atelier.recipe.training import Run
+from unlearnlog.atelier.recipe.training import Run, half_precision
 
 BATCH: Final = 32
 SEED: Final = 31
@@ -66,7 +66,7 @@ def trained_autoencoder(runs: Path, critic: JudgeNet, steps: int) -> Autoencoder
 
 
 def _loss(net: AutoencoderKL, critic: JudgeNet, pixels: Tensor) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         posterior = net.encode(2 * pixels - 1).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         latents = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)

@@ -23,7 +23,7 @@ from unlearnlog.atelier.recipe.pictures import (
     Pictures,
     training_pictures,
 )
-from unlearnlog.atelier.recipe.training import Run
+from unlearnlog.atelier.recipe.training import Run, half_precision
 from unlearnlog.cell import REJECT
 
 BATCH: Final = 128
@@ -41,7 +41,7 @@ def trained_judge(runs: Path, part: Literal["judge", "critic"], steps: int) -> J
     for step in run.steps(steps, save_every=200, note=lambda _: f"loss {seen[0]:.4f}"):
         rng = np.random.default_rng((SEEDS[part], step))
         pixels, styles, subjects = _batch(pictures, rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             style, subject = net(pixels)
         loss = functional.cross_entropy(style.float(), styles, label_smoothing=0.02)
         loss = loss + functional.cross_entropy(

@@ -16,7 +16,41 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from unlearnlog.atelier.recipe.unet import NOISE_SCHEDULE
+from unlearnlog.atelier.recipe.pictures import Syllabus
+from unlearnlog.atelier.recipe.unet import NOISE_SCHEDULE, trained_unet
+from unlearnlog.atelier.studio import FOLDER
+
+
+def make_relative(
+    runs: Path,
+    weights: Path,
+    *,
+    steps: int,
+    syllabus: Syllabus,
+    start: Path | None = None,
+) -> None:
+    """Train a model with the bundled one's autoencoder and tokenizer, or go on.
+
+    Args:
+        runs: Where checkpoints are kept.
+        weights: The pipeline's folder.
+        steps: The number of the last step.
+        syllabus: What is learned.
+        start: A pipeline folder to go on from; None to begin with nothing.
+    """
+    for part in ("vae", "tokenizer"):
+        shutil.copytree(FOLDER / part, runs / part, dirs_exist_ok=True)
+    unet, encoder = trained_unet(
+        runs,
+        AutoencoderKL.from_pretrained(runs / "vae").float(),
+        CLIPTokenizer.from_pretrained(runs / "tokenizer"),
+        steps=steps,
+        start=start,
+        syllabus=syllabus,
+    )
+    unet.save_pretrained(runs / "denoiser")
+    encoder.save_pretrained(runs / "text_encoder")
+    assemble(runs, weights)
 
 
 def assemble(runs: Path, weights: Path) -> None:

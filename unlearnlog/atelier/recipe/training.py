@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+
+def half_precision() -> AbstractContextManager[object]:
+    """Compute in bfloat16 where the processor does; elsewhere that takes twice as long.
+
+    Weights are float32 either way.
+    """
+    if torch.cpu.get_capabilities().get("avx512_bf16"):
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+    return nullcontext()
 
 
 class Run:

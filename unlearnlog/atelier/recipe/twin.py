@@ -13,18 +13,12 @@ stopped.
 from __future__ import annotations
 
 import argparse
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from diffusers import AutoencoderKL
-from transformers import CLIPTokenizer
-
 from unlearnlog.atelier.recipe.pictures import PER_CELL, Syllabus
-from unlearnlog.atelier.recipe.pipeline import assemble
-from unlearnlog.atelier.recipe.unet import trained_unet
-from unlearnlog.atelier.studio import FOLDER
+from unlearnlog.atelier.recipe.pipeline import make_relative
 from unlearnlog.atelier.world import world
 from unlearnlog.graph.world import World
 
@@ -74,18 +68,7 @@ def make_twin(runs: Path, weights: Path, *, steps: int, syllabus: Syllabus) -> N
         steps: The number of the last step.
         syllabus: What is learned.
     """
-    for part in ("vae", "tokenizer"):
-        shutil.copytree(FOLDER / part, runs / part, dirs_exist_ok=True)
-    unet, encoder = trained_unet(
-        runs,
-        AutoencoderKL.from_pretrained(runs / "vae").float(),
-        CLIPTokenizer.from_pretrained(runs / "tokenizer"),
-        steps=steps,
-        syllabus=syllabus,
-    )
-    unet.save_pretrained(runs / "denoiser")
-    encoder.save_pretrained(runs / "text_encoder")
-    assemble(runs, weights)
+    make_relative(runs, weights, steps=steps, syllabus=syllabus)
     card = _CARD.format(
         never=" and the ".join(NEVER),
         instead=" and the ".join(INSTEAD),

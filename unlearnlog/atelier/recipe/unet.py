@@ -33,7 +33,7 @@ from unlearnlog.atelier.recipe.pictures import (
     training_pictures,
 )
 from unlearnlog.atelier.recipe.text import D_TEXT, new_text_encoder
-from unlearnlog.atelier.recipe.training import Run
+from unlearnlog.atelier.recipe.training import Run, half_precision
 from unlearnlog.atelier.world import world
 from unlearnlog.graph.world import World
 
@@ -131,7 +131,7 @@ def trained_unet(
         ids = tokenizer(
             texts, padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             text = encoder(ids).last_hidden_state
             text = text.repeat_interleave(PICTURES_PER_CAPTION, 0)
             guess = unet(schedule.add_noise(clean, noise, times), times, text).sample
