@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test slow bench audit twin cost painting scale report lint fix browse
+.PHONY: demo test slow bench audit twin late cost painting scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -39,6 +39,11 @@ audit: $(READY)
 twin: $(READY)
 	"$(BIN)/python" -m unlearnlog.atelier.recipe.twin --runs build/twin-runs \
 		--weights build/twin
+
+# Half an hour and more on two cores; goes on where it was stopped.
+late: $(READY)
+	"$(BIN)/python" -m unlearnlog.atelier.recipe.late --runs build/late-runs \
+		--weights build/late
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost

@@ -10,7 +10,7 @@ twin``), cells of ``target:5`` are compared with it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -26,7 +26,7 @@ from unlearnlog.atelier.studio import base_answers
 from unlearnlog.concept import concept_id
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.model.protocol import Method
-from unlearnlog.policy import ProbeSettings
+from unlearnlog.policy import Policy, ProbeSettings
 from unlearnlog.report.terminal import Bars
 from unlearnlog.resources import PACKAGE
 from unlearnlog.run import erase
@@ -100,6 +100,11 @@ class Cell:
         return self.data.startswith("target")
 
     @property
+    def built(self) -> Path:
+        """Where erased models are kept."""
+        return BUILT
+
+    @property
     def looks(self) -> tuple[int, ...]:
         """Steps between the ends after which somebody looks."""
         return LOOKS if self.about_target else ()
@@ -115,7 +120,7 @@ class Cell:
         with Bars(console) as bars:
             at = self.erased(bars)
             wish = Wish(
-                self.entrant.policy(SIZES),
+                self.policy(SIZES),
                 self.data,
                 method=self.method,
                 steps=STEPS,
@@ -125,8 +130,7 @@ class Cell:
                 watch=bars,
             )
             row = finetuned(at, wish).row()
-        painted = at.the_ledger().folder / ".unlearnlog" / "cache" / "painted"
-        shutil.rmtree(painted, ignore_errors=True)  # half a gigabyte of stages
+        self.tidy(at)
         return {
             "eraser": self.eraser,
             "concept": self.concept,
@@ -134,19 +138,31 @@ class Cell:
             **row,
         }
 
+    def policy(self, sizes: Mapping[str, float]) -> Policy:
+        """Return a policy of the eraser that looks at so many pictures."""
+        return self.entrant.policy(sizes)
+
     def erased(self, bars: Bars) -> Place:
         """Return the model with the concept erased, erasing it if nobody has."""
         code = code_of_eraser(self.entrant)[:12]
-        folder = BUILT / f"{self.eraser}-{concept_id(self.concept)}-{code}"
+        folder = self.built / f"{self.eraser}-{concept_id(self.concept)}-{code}"
         folder.mkdir(parents=True, exist_ok=True)
-        at = place(folder, may_create=True)
+        at = self.place(folder)
         if at.head is None:
-            rules = self.entrant.policy(LEAN)
-            rules = rules.model_copy(update={"probes": GLANCE})
+            rules = self.policy(LEAN).model_copy(update={"probes": GLANCE})
             order = erase.Order((at.world.concept(self.concept),), rules, watch=bars)
             erase.add(at, order)
-            at = place(folder)
+            at = self.place(folder)
         return at
+
+    def place(self, folder: Path) -> Place:
+        """Return where its erasure is, or will be."""
+        return place(folder, may_create=True)
+
+    def tidy(self, at: Place) -> None:
+        """Throw half a gigabyte of stages away."""
+        painted = at.the_ledger().folder / ".unlearnlog" / "cache" / "painted"
+        shutil.rmtree(painted, ignore_errors=True)
 
 
 def cells() -> Iterator[Cell]:
@@ -158,14 +174,20 @@ def cells() -> Iterator[Cell]:
 
 def made_of(cell: Cell) -> dict[str, str]:
     """Return digests of the weights and of all code that decides a cell's results."""
-    twin = TWIN / "unet" / "diffusion_pytorch_model.safetensors"
-    against = digest_of(twin.read_bytes()) if cell.twin else ""
+    against = weights_of(cell.twin) if cell.twin else ""
     said = [_digests(_READS), cell.name, STEPS, cell.looks, SIZES, against]
     return {
         "weights": base_answers().root,
         "eraser": code_of_eraser(cell.entrant),
         "code": digest_of(canonical_json(said)),
     }
+
+
+@cache
+def weights_of(pipeline: Path) -> str:
+    """Return a digest of a pipeline's denoiser."""
+    path = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
+    return digest_of(path.read_bytes())
 
 
 @cache

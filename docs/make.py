@@ -46,6 +46,7 @@ DOCUMENTS: Final = (
 )
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
+NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
 NOT_TUNED: Final = "Not measured yet: `make audit` does it."
 
 
@@ -498,6 +499,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
+    "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
     "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
     "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
