@@ -13,12 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.studio import BaseAnswers
+from unlearnlog.audits.finetune import Training
 from unlearnlog.audits.verdict import Rules, findings
 from unlearnlog.cell import Answer
+from unlearnlog.errors import UsageError
 from unlearnlog.model.derived import State, derived
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit as story
 from unlearnlog.run import erase, report
+from unlearnlog.run import finetune as school
 from unlearnlog.run.album import KeptAlbum
 from unlearnlog.run.place import place
 
@@ -169,6 +172,26 @@ def test_what_would_do_nothing_is_refused(typed, words, said):
 
     assert done.code == 2
     assert said in done.err
+
+
+def test_what_somebody_types_of_a_fine_tune_is_what_it_does(typed, made, monkeypatch):
+    asked = []
+
+    def unfit(at, wish):  # noqa: ARG001
+        asked.append(wish)
+        raise UsageError("enough", fix="nothing")
+
+    monkeypatch.setattr(school, "finetuned", unfit)
+    words = "--method lora --steps 30 --batch 4 --rate 2e-4 --rank 2 --seed 1 --seed 2"
+
+    typed("audit", "--finetune", "target:5", *words.split(), "--ledger", str(made))
+
+    (wish,) = asked
+    assert [wish.training(seed) for seed in wish.seeds] == [
+        Training(method="lora", steps=30, seed=seed, batch=4, rate=2e-4, rank=2)
+        for seed in (1, 2)
+    ]
+    assert wish.data == "target:5"
 
 
 def test_a_model_of_another_seed_is_refused(audited, made):
