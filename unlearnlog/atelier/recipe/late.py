@@ -26,7 +26,7 @@ from unlearnlog.graph.world import World
 
 STEPS: Final = 600
 PER_CELL: Final = 24
-"""Pictures of each cell: a tenth of the bundled model's, as the steps are fewer."""
+"""Pictures of each cell: fewer than the bundled model's 160, as the steps are fewer."""
 
 LATE: Final = ("Hiroshige", "cactus")
 
