@@ -1,43 +1,54 @@
 """Attacks on erasures: what each brings back, beside its null controls.
 
-Each cell is one attack after one concept on one state: erased on the base by one
-eraser, or the base itself. A cell is a file; one that is there is left alone while the
-weights, the eraser's own code and the attacks' are the same. The bundled model has no
-twin here: the row says so.
+Each cell is one attack after one concept on one state: erased by one eraser, or the
+model as it was. Picasso and the cat are attacked in the bundled model, whose twin takes
+hours to train (``make twin``); where there is none the row says so. Hiroshige and the
+cactus are attacked in the late learner, which has one, once both are trained (``make
+late``). A cell is a file; one that is there is left alone while the weights, the
+eraser's own code and the attacks' are the same.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
 from benchmarks.__main__ import RESULTS
+from benchmarks.erasures import (
+    CONCEPTS,
+    ENTRANTS,
+    Erasure,
+    erasure_of,
+    has_late,
+    weights_of,
+)
 from benchmarks.files import CellFile, make_missing
-from unlearnlog.atelier.studio import base_answers
+from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.audits.attack import BUDGETS
-from unlearnlog.audits.attacks import ATTACKS
 from unlearnlog.audits.contest import Others, contested
 from unlearnlog.concept import concept_id
-from unlearnlog.delta import Weights, state_after
-from unlearnlog.digest import canonical_json, digest_of
+from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.policy import Policy
 from unlearnlog.report.terminal import Bars
 from unlearnlog.resources import PACKAGE
-from unlearnlog.run import erase
 from unlearnlog.run.attack import Stage, Wish
-from unlearnlog.run.place import Place, place
+from unlearnlog.run.place import Place
+from unlearnlog.watch import Watch
 
 FOLDER: Final = RESULTS / "attacks"
-CONCEPTS: Final = ("Picasso", "cat")
-ERASERS: Final = ("ridge", "uce", "mim", "base")
-"""Who erased it; ``base`` for nobody, the upper bound."""
+NOBODY: Final = "base"
+"""Who erased it where nobody did: the upper bound."""
 
 BUDGET: Final = "small"
+ORDER: Final = ("recovery", "inversion", "prefix")
+"""What is cheap and what decides comes first."""
 
 _PLAIN: Final[dict[tuple[str, str], tuple[bool, ...]]] = {}
 """What each state shows without an attack, so that no two attacks paint it."""
@@ -45,7 +56,7 @@ _PLAIN: Final[dict[tuple[str, str], tuple[bool, ...]]] = {}
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attack after one concept that one eraser erased."""
+    """One attack after one concept; who erased it, by label."""
 
     concept: str
     eraser: str
@@ -56,79 +67,77 @@ class Attempt:
         """Name of its file."""
         return f"{concept_id(self.concept)}-{self.eraser}-{self.attack}"
 
+    @property
+    def erasure(self) -> Erasure:
+        """What is attacked, unless nobody erased it."""
+        return erasure_of(self.eraser, self.concept)
+
     def file(self) -> CellFile:
         """Return its file."""
         return CellFile(FOLDER / f"{self.name}.json", self.made_of, self.measured)
 
     def made_of(self) -> dict[str, str]:
         """Return digests of the weights and of everything that decides its results."""
+        made: dict[str, str] = {"weights": self.erasure.weights, "code": self.code}
+        twin = self.erasure.twin
+        return made | ({"twin": weights_of(twin)} if twin else {})
+
+    @property
+    def code(self) -> Digest:
+        """Digest of the code and the settings that decide its results."""
         files = [
             *(f"audits/{name}" for name in (self.attack, "attack", "contest")),
             "audits/sketching",
-            *([] if self.eraser == "base" else [f"erasers/{self.eraser}"]),
         ]
+        if self.eraser != NOBODY:
+            files.append(f"erasers/{ENTRANTS[self.eraser].eraser.replace('-', '_')}")
         code = [digest_of((PACKAGE / f"{name}.py").read_bytes()) for name in files]
         said = [self.concept, self.eraser, self.attack, BUDGETS[BUDGET].settings]
-        return {
-            "weights": base_answers().root,
-            "code": digest_of(canonical_json([code, said])),
-        }
+        return digest_of(canonical_json([code, said]))
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Erase, attack, and try the null controls."""
-        at = studio()
-        concept, policy = at.world.concept(self.concept), Policy.load("default")
-        weights = erased(self.concept, self.eraser)
         with Bars(console) as bars:
-            wish = Wish(policy, watch=bars)
+            at = self.at(bars)
+            concept = at.world.concept(self.concept)
+            policy = Policy.load("default").saying(judge="atelier")
+            wish = Wish(policy, twin=self.erasure.twin, watch=bars)
+            weights = {**at.model.base, **at.weights(at.head)}
             live = {concept.name: concept}
             stage = Stage.set(at, wish, live, weights, BUDGETS[BUDGET])
             ground = stage.ground(concept)
-            others = Others(stage.held_out(concept))
+            others = Others(stage.held_out(concept), stage.on_twin(ground))
             key = self.concept, self.eraser
             if key not in _PLAIN:
                 shown = stage.easel.shown(ground.search, None, ground.cells)
                 _PLAIN[key] = shown
-            plain = _PLAIN[key]
-            result = contested(self.attack, ground, others, stage.easel, plain)
-        row = result.row()
-        return {"eraser": self.eraser, "budget": BUDGET, "twin": "none", **row}
+            result = contested(self.attack, ground, others, stage.easel, _PLAIN[key])
+        return {"eraser": self.eraser, "budget": BUDGET, **result.row()}
+
+    def at(self, watch: Watch) -> Place:
+        """Return the state that is attacked."""
+        if self.eraser == NOBODY:
+            return _never_erased(self.erasure)
+        return self.erasure.at(watch)
 
 
 @cache
-def studio() -> Place:
-    """Return the bundled model, in a folder without a ledger."""
-    return place(Path(tempfile.mkdtemp()), may_create=True)
+def _never_erased(erasure: Erasure) -> Place:
+    """Return the model in a folder without an entry."""
+    return erasure.place(Path(tempfile.mkdtemp()))
 
 
-@cache
-def erased(concept: str, eraser: str) -> Weights:
-    """Return every text projection after an erasure with the eraser's own defaults."""
-    at = studio()
-    if eraser == "base":
-        return dict(at.model.base)
-    policy = Policy.load("default").saying(eraser=eraser)
-    order = erase.Order((at.world.concept(concept),), policy)
-    plan = erase.plan_of(at, order)
-    delta = plan.eraser.erase(plan.request)
-    return {**at.model.base, **state_after(at.model.base, [delta])}
-
-
-def cells() -> list[Attempt]:
-    """Return every cell; what is cheap and what decides comes first."""
-    order = ("recovery", "inversion", "prefix")
-    assert {*order} == {*ATTACKS}
-    return [
-        Attempt(concept, eraser, attack)
-        for attack in order
-        for eraser in ERASERS
-        for concept in CONCEPTS
-    ]
+def cells(*concepts: str) -> Iterator[Attempt]:
+    """Yield every cell of some concepts."""
+    for attack, eraser, concept in product(ORDER, (*ENTRANTS, NOBODY), concepts):
+        yield Attempt(concept, eraser, attack)
 
 
 def main() -> None:
-    """Make what is missing or out of date."""
-    make_missing((each.file() for each in cells()), __doc__)
+    """Make what is missing or out of date, in the late learner only if it is made."""
+    late = LATE if has_late() else ()
+    found = (*cells(*CONCEPTS), *cells(*late))
+    make_missing((each.file() for each in found), __doc__)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 A cell is one erasure of one concept, fine-tuned once: its eraser, the concept, the
 data, what learns, and the seed. A cell whose file is there is left alone while the
-weights and the code that made it are the same. Erased models are kept below
-``build/audit`` so that each is made once. Where ``build/twin`` holds the twin (``make
-twin``), cells of ``target:5`` are compared with it.
+weights and the code that made it are the same. Where ``build/twin`` holds the twin
+(``make twin``), cells of ``target:5`` are compared with it.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -20,33 +19,23 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks.__main__ import LEAN, RESULTS
-from benchmarks.files import CellFile, computed_in, eraser_code, make_missing
-from benchmarks.looks import Entrant
-from unlearnlog.atelier.studio import base_answers
+from benchmarks.erasures import (
+    CONCEPTS,
+    ENTRANTS,
+    Erasure,
+    code_of_eraser,
+    weights_of,
+)
+from benchmarks.files import CellFile, computed_in, make_missing
 from unlearnlog.concept import concept_id
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.model.protocol import Method
-from unlearnlog.policy import Policy, ProbeSettings
 from unlearnlog.report.terminal import Bars
 from unlearnlog.resources import PACKAGE
-from unlearnlog.run import erase
 from unlearnlog.run.finetune import Wish, finetuned
-from unlearnlog.run.place import Place, place
+from unlearnlog.run.place import Place
 
 FOLDER: Final = RESULTS / "audit"
-BUILT: Final = Path("build/audit")
-TWIN: Final = Path("build/twin")
-
-ENTRANTS: Final = {
-    label: Entrant(label, label) for label in ("hardened", "mim", "mim-unique", "ridge")
-} | {"uce-1024": Entrant("uce-1024", "uce", (("erase_scale", 1024.0),))}
-"""Erasers by their label in the table.
-
-`uce` as its defaults have it leaves all cats and two in five Picassos, so nothing could
-come back; this is the strength at which its duel with the cat ended.
-"""
-
-CONCEPTS: Final = ("Picasso", "cat")
 DATA: Final = ("unrelated", "sibling", "target:5")
 METHODS: Final[tuple[Method, ...]] = ("full", "lora")
 SEEDS: Final = (1, 2, 3)
@@ -57,11 +46,6 @@ comes back between the ends of other data."""
 
 SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
-
-GLANCE: Final = ProbeSettings(
-    erased=1, renamed=0, family=0, alike=0, kept_share=0.05, earlier=1, information=1
-)
-"""What is read of the erasure itself: `make bench` reads more of it elsewhere."""
 
 _READS: Final = (
     "run/finetune.py",
@@ -90,19 +74,14 @@ class Cell:
         return f"{self.eraser}-{concept}-{data}-{self.method}-{self.seed}"
 
     @property
-    def entrant(self) -> Entrant:
-        """The eraser with its settings."""
-        return ENTRANTS[self.eraser]
+    def erasure(self) -> Erasure:
+        """What is fine-tuned."""
+        return Erasure(self.eraser, self.concept)
 
     @property
     def about_target(self) -> bool:
         """Whether pictures of the erased concept itself are learned."""
         return self.data.startswith("target")
-
-    @property
-    def built(self) -> Path:
-        """Where erased models are kept."""
-        return BUILT
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -112,15 +91,14 @@ class Cell:
     @property
     def twin(self) -> Path | None:
         """The twin, where it is made and there is something to compare."""
-        made = (TWIN / "model_index.json").exists()
-        return TWIN if made and self.about_target else None
+        return self.erasure.twin if self.about_target else None
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Fine-tune, look along the way, and return what was seen."""
         with Bars(console) as bars:
-            at = self.erased(bars)
+            at = self.shelved(self.erasure.at(bars))
             wish = Wish(
-                self.policy(SIZES),
+                self.erasure.policy(SIZES),
                 self.data,
                 method=self.method,
                 steps=STEPS,
@@ -138,26 +116,9 @@ class Cell:
             **row,
         }
 
-    def policy(self, sizes: Mapping[str, float]) -> Policy:
-        """Return a policy of the eraser that looks at so many pictures."""
-        return self.entrant.policy(sizes)
-
-    def erased(self, bars: Bars) -> Place:
-        """Return the model with the concept erased, erasing it if nobody has."""
-        code = code_of_eraser(self.entrant)[:12]
-        folder = self.built / f"{self.eraser}-{concept_id(self.concept)}-{code}"
-        folder.mkdir(parents=True, exist_ok=True)
-        at = self.place(folder)
-        if at.head is None:
-            rules = self.policy(LEAN).model_copy(update={"probes": GLANCE})
-            order = erase.Order((at.world.concept(self.concept),), rules, watch=bars)
-            erase.add(at, order)
-            at = self.place(folder)
+    def shelved(self, at: Place) -> Place:
+        """Return the place with the shelf that its stages are kept on."""
         return at
-
-    def place(self, folder: Path) -> Place:
-        """Return where its erasure is, or will be."""
-        return place(folder, may_create=True)
 
     def tidy(self, at: Place) -> None:
         """Throw half a gigabyte of stages away."""
@@ -177,24 +138,10 @@ def made_of(cell: Cell) -> dict[str, str]:
     against = weights_of(cell.twin) if cell.twin else ""
     said = [_digests(_READS), cell.name, STEPS, cell.looks, SIZES, against]
     return {
-        "weights": base_answers().root,
-        "eraser": code_of_eraser(cell.entrant),
+        "weights": cell.erasure.weights,
+        "eraser": code_of_eraser(cell.erasure.entrant),
         "code": digest_of(canonical_json(said)),
     }
-
-
-@cache
-def weights_of(pipeline: Path) -> str:
-    """Return a digest of a pipeline's denoiser."""
-    path = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
-    return digest_of(path.read_bytes())
-
-
-@cache
-def code_of_eraser(entrant: Entrant) -> str:
-    """Return a digest of all code of an eraser and of its settings."""
-    found = eraser_code(entrant.eraser)
-    return digest_of(canonical_json([found, [*map(list, entrant.settings)]]))
 
 
 @cache

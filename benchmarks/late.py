@@ -11,26 +11,24 @@ other, and it is done once.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Final
 
 from benchmarks.__main__ import RESULTS
-from benchmarks.audit import ENTRANTS, METHODS, SEEDS, Cell, made_of, weights_of
+from benchmarks.audit import METHODS, SEEDS, Cell, made_of
+from benchmarks.erasures import ENTRANTS, LATE_MODELS, LateErasure, has_late
 from benchmarks.files import CellFile, make_missing
 from benchmarks.looks import Stock
 from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.concept import concept_id
-from unlearnlog.errors import UsageError
-from unlearnlog.policy import Policy
-from unlearnlog.run.place import Place, init, place
+from unlearnlog.run.place import Place
 from unlearnlog.shelf import Shelf
 
 FOLDER: Final = RESULTS / "late"
-MODELS: Final = Path("build/late")
-BUILT: Final = Path("build/late-audit")
+STAGES: Final = Path("build/late-stages")
 DATA: Final = "target:5"
 LOOKS: Final = (10, 25, 50, 75, 100, 150, 200, 300)
 """Steps between the ends after which somebody looks: what is compared is when."""
@@ -44,7 +42,7 @@ class Shelved(Place):
         stages: The shelf.
     """
 
-    stages: Stock = field(default_factory=lambda: Stock(BUILT / "stages"))
+    stages: Stock = field(default_factory=lambda: Stock(STAGES))
 
     @property
     def shelf(self) -> Shelf:
@@ -57,37 +55,25 @@ class Relearned(Cell):
     """One erasure of what was learned late, learned once more."""
 
     @property
-    def built(self) -> Path:
-        """Where erased learners are kept."""
-        return BUILT / weights_of(MODELS / "learner")[:12]
+    def erasure(self) -> LateErasure:
+        """What is fine-tuned."""
+        return LateErasure(self.eraser, self.concept)
 
     @property
     def looks(self) -> tuple[int, ...]:
         """Steps between the ends after which somebody looks."""
         return LOOKS
 
-    @property
-    def twin(self) -> Path:
-        """The learner's twin."""
-        return MODELS / "twin"
-
-    def policy(self, sizes: Mapping[str, float]) -> Policy:
-        """Return a policy with the judge of the bundled world, who knows both."""
-        return super().policy(sizes).saying(judge="atelier")
-
-    def place(self, folder: Path) -> Place:
-        """Return the learner in a ledger of its own."""
-        learner = MODELS / "learner"
-        if not (folder / ".unlearnlog").exists():
-            init(folder, str(learner))
-        there = place(folder, concepts=learner / "concepts.toml")
-        return Shelved(**vars(there), stages=Stock(self.stages))
+    def shelved(self, at: Place) -> Place:
+        """Return the place with the shelf that its twin's stages lie on, too."""
+        known = {each.name: getattr(at, each.name) for each in fields(at)}
+        return Shelved(**known, stages=Stock(self.stages))
 
     @property
     def stages(self) -> Path:
         """Where stages of fine-tunes on the same pictures are kept."""
         same = f"{concept_id(self.concept)}-{self.method}-{self.seed}"
-        return BUILT / "stages" / same
+        return STAGES / same
 
     def tidy(self, at: Place) -> None:  # noqa: ARG002 - its shelf is elsewhere
         """Throw away the stages of fine-tunes on other pictures."""
@@ -105,18 +91,14 @@ def cells() -> Iterator[Relearned]:
 
 def file_of(cell: Relearned) -> CellFile:
     """Return the file of a cell."""
-
-    def made() -> dict[str, str]:
-        return {**made_of(cell), "weights": weights_of(MODELS / "learner")}
-
-    return CellFile(FOLDER / f"{cell.name}.json", made, cell.measured)
+    path = FOLDER / f"{cell.name}.json"
+    return CellFile(path, lambda: made_of(cell), cell.measured)
 
 
 def main() -> None:
     """Make what is missing or out of date."""
-    for name in ("learner", "twin"):
-        if not (MODELS / name / "model_index.json").exists():
-            raise UsageError(f"there is no {MODELS / name}", fix="train it: make late")
+    if not has_late():
+        raise SystemExit(f"{LATE_MODELS} holds no learner with its twin: make late")
     make_missing(map(file_of, cells()), __doc__)
 
 

@@ -4,16 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.audit import (
-    CONCEPTS,
-    DATA,
-    ENTRANTS,
-    FOLDER,
-    METHODS,
-    SEEDS,
-    cells,
-    made_of,
-)
+from benchmarks.audit import DATA, FOLDER, METHODS, SEEDS, cells, made_of
+from benchmarks.erasures import CONCEPTS, ENTRANTS
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "AUDIT.md"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from benchmarks import late
-from benchmarks.audit import ENTRANTS, METHODS, SEEDS
+from benchmarks import erasures, late
+from benchmarks.audit import METHODS, SEEDS
+from benchmarks.erasures import ENTRANTS
 from benchmarks.looks import Stock
 from unlearnlog.atelier.recipe.late import LATE
-from unlearnlog.errors import UsageError
 from unlearnlog.run.place import place
 
 
@@ -21,13 +21,13 @@ def test_every_eraser_meets_every_pupil_once_and_those_with_one_twin_in_a_row():
 
 
 def test_they_are_judged_by_who_knows_what_was_learned_late():
-    assert next(late.cells()).policy({}).judge == "atelier"
+    assert next(late.cells()).erasure.policy({}).judge == "atelier"
 
 
 def test_stages_of_other_pictures_are_thrown_away_and_those_of_the_same_stay(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(late, "BUILT", tmp_path)
+    monkeypatch.setattr(late, "STAGES", tmp_path)
     found = list(late.cells())
     first, other = found[0], found[len(ENTRANTS)]
     for cell in (first, other):
@@ -43,9 +43,7 @@ def test_stages_of_other_pictures_are_thrown_away_and_those_of_the_same_stay(
 
 
 def test_without_the_models_it_says_how_to_make_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(late, "MODELS", tmp_path)
+    monkeypatch.setattr(erasures, "LATE_MODELS", tmp_path)
 
-    with pytest.raises(UsageError, match="there is no") as refused:
+    with pytest.raises(SystemExit, match="no learner with its twin: make late"):
         late.main()
-
-    assert "make late" in refused.value.fix

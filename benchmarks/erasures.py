@@ -1,0 +1,158 @@
+"""One concept erased once by one eraser, for what is done to erased models afterwards.
+
+Each erasure lives in a ledger of its own below ``build/``, so that no fine-tune and no
+attack has to erase anew. It is made on the bundled model, or on the late learner
+(``make late``), which has a twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from benchmarks.__main__ import LEAN
+from benchmarks.files import eraser_code
+from benchmarks.looks import Entrant
+from unlearnlog.atelier.recipe.late import LATE
+from unlearnlog.atelier.studio import base_answers
+from unlearnlog.concept import concept_id
+from unlearnlog.digest import Digest, canonical_json, digest_of
+from unlearnlog.policy import Policy, ProbeSettings
+from unlearnlog.run import erase
+from unlearnlog.run.place import Place, init, place
+from unlearnlog.watch import Watch
+
+ENTRANTS: Final = {
+    label: Entrant(label, label) for label in ("hardened", "mim", "mim-unique", "ridge")
+} | {"uce-1024": Entrant("uce-1024", "uce", (("erase_scale", 1024.0),))}
+"""Erasers by their label in the tables.
+
+`uce` as its defaults have it leaves all cats and two in five Picassos, so nothing could
+come back; this is the strength at which its duel with the cat ended.
+"""
+
+CONCEPTS: Final = ("Picasso", "cat")
+BUILT: Final = Path("build/audit")
+TWIN: Final = Path("build/twin")
+LATE_MODELS: Final = Path("build/late")
+
+GLANCE: Final = ProbeSettings(
+    erased=1, renamed=0, family=0, alike=0, kept_share=0.05, earlier=1, information=1
+)
+"""What is read of the erasure itself: `make bench` reads more of it elsewhere."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One concept, erased from the bundled model.
+
+    Attributes:
+        eraser: By its label.
+        concept: By its name.
+    """
+
+    eraser: str
+    concept: str
+
+    @property
+    def entrant(self) -> Entrant:
+        """The eraser with its settings."""
+        return ENTRANTS[self.eraser]
+
+    @property
+    def weights(self) -> str:
+        """Digest of the model's weights."""
+        return base_answers().root
+
+    @property
+    def twin(self) -> Path | None:
+        """A model that never learned the concept, where one has been trained."""
+        return TWIN if is_model(TWIN) else None
+
+    def policy(self, probes: Mapping[str, float]) -> Policy:
+        """Return a policy of the eraser that looks at so many pictures."""
+        return self.entrant.policy(probes)
+
+    def at(self, watch: Watch) -> Place:
+        """Return the model with the concept erased, erasing it if nobody has."""
+        code = code_of_eraser(self.entrant)[:12]
+        folder = self._built / f"{self.eraser}-{concept_id(self.concept)}-{code}"
+        folder.mkdir(parents=True, exist_ok=True)
+        found = self.place(folder)
+        if found.head is not None:
+            return found
+        rules = self.policy(LEAN).model_copy(update={"probes": GLANCE})
+        concept = found.world.concept(self.concept)
+        erase.add(found, erase.Order((concept,), rules, watch=watch))
+        return self.place(folder)
+
+    def place(self, folder: Path) -> Place:
+        """Return the place of the model in a folder."""
+        return place(folder, may_create=True)
+
+    @property
+    def _built(self) -> Path:
+        return BUILT
+
+
+@dataclass(frozen=True)
+class LateErasure(Erasure):
+    """One concept, erased from the late learner."""
+
+    @property
+    def weights(self) -> str:
+        """Digest of the learner's denoiser."""
+        return weights_of(LATE_MODELS / "learner")
+
+    @property
+    def twin(self) -> Path:
+        """The learner's twin."""
+        return LATE_MODELS / "twin"
+
+    def policy(self, probes: Mapping[str, float]) -> Policy:
+        """Return a policy with the judge of the bundled world, who knows both."""
+        return super().policy(probes).saying(judge="atelier")
+
+    def place(self, folder: Path) -> Place:
+        """Return the place of the learner in a ledger of its own."""
+        learner = LATE_MODELS / "learner"
+        if not (folder / ".unlearnlog").exists():
+            init(folder, str(learner))
+        return place(folder, concepts=learner / "concepts.toml")
+
+    @property
+    def _built(self) -> Path:
+        return BUILT / f"late-{self.weights[:12]}"
+
+
+def erasure_of(eraser: str, concept: str) -> Erasure:
+    """Return the erasure of a concept from whichever model knows it."""
+    kind = LateErasure if concept in LATE else Erasure
+    return kind(eraser, concept)
+
+
+def is_model(folder: Path) -> bool:
+    """Say whether a pipeline lies in a folder."""
+    return (folder / "model_index.json").exists()
+
+
+def has_late() -> bool:
+    """Say whether the late learner and its twin have been trained."""
+    return all(is_model(LATE_MODELS / name) for name in ("learner", "twin"))
+
+
+@cache
+def weights_of(pipeline: Path) -> Digest:
+    """Return a digest of a pipeline's denoiser."""
+    path = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
+    return digest_of(path.read_bytes())
+
+
+@cache
+def code_of_eraser(entrant: Entrant) -> Digest:
+    """Return a digest of all code of an eraser and of its settings."""
+    found = eraser_code(entrant.eraser)
+    return digest_of(canonical_json([found, [*map(list, entrant.settings)]]))
