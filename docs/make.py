@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 # Both are found beside this folder, so they come after the path is set.
 from aims import aims_table  # noqa: E402
 from attacks import attacks_table  # noqa: E402
-from duels import duels_table, sequences_table, worst_of  # noqa: E402
+from duels import duels_table, worst_of  # noqa: E402
 from edges import (  # noqa: E402
     chains_table,
     edges_table,
@@ -33,6 +33,7 @@ from edges import (  # noqa: E402
     unique_table,
 )
 from finetunes import courses_table, forecasts_line, survival_table  # noqa: E402
+from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
 
