@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from unlearnlog.atelier.judge import Judge
+from unlearnlog.cell import REJECT, Answer
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.run.place import bundled_model
 
@@ -164,6 +168,21 @@ def test_a_dry_run_says_what_it_would_cost_and_does_nothing(typed, small, tmp_pa
     assert found["seconds"] > 0
     assert found["peak_bytes"] > 50_000_000
     assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_dry_run_counts_the_time_of_whoever_judges(typed, small, monkeypatch):
+    words = "add", "Picasso", "--dry-run", "--policy", small(), "--json"
+    soon = typed(*words).json()
+
+    def slowly(_, painted):
+        time.sleep(0.5 * len(painted.latents))
+        return [Answer(REJECT, REJECT)] * len(painted.latents)
+
+    monkeypatch.setattr(Judge, "judged", slowly)
+    late = typed(*words).json()
+
+    assert late["looked"] == soon["looked"]
+    assert late["seconds"] - soon["seconds"] > 0.4 * late["looked"]
 
 
 @pytest.mark.parametrize(

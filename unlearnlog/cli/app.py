@@ -30,6 +30,9 @@ PolicyOption = Annotated[
 ConceptsOption = Annotated[
     Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
 ]
+JudgeOption = Annotated[
+    str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
 ]

@@ -13,6 +13,7 @@ from unlearnlog.cli.app import (
     ConceptsOption,
     DeviceOption,
     DtypeOption,
+    JudgeOption,
     JsonOption,
     LedgerOption,
     PolicyOption,
@@ -74,9 +75,7 @@ def add(
     ] = None,
     concepts: ConceptsOption = None,
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
-    ] = "",
+    judge: JudgeOption = "",
     seed: Annotated[int, typer.Option(min=0, help="Where randomness starts.")] = 0,
     accept_undecided: Annotated[
         bool, typer.Option("--accept-undecided", help="Record it all the same.")

@@ -12,6 +12,7 @@ from unlearnlog.cli.app import (
     ConceptsOption,
     DeviceOption,
     DtypeOption,
+    JudgeOption,
     JsonOption,
     LedgerOption,
     PolicyOption,
@@ -22,10 +23,6 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
-
-JudgeOption = Annotated[
-    str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
-]
 
 
 @app.command()

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlearnlog.cli.app import (
+    ConceptsOption,
+    DeviceOption,
+    DtypeOption,
     JsonOption,
     LedgerOption,
     PolicyOption,
@@ -166,6 +169,8 @@ def diff(
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", help="What --images paints.")] = "",
     policy: PolicyOption = "default",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -179,7 +184,7 @@ def diff(
             f"nobody said what to paint into '{images}'",
             fix='add --prompt "a painting of a cat by Picasso"',
         )
-    at = place(start(ledger))
+    at = place(start(ledger), device=device, dtype=dtype)
     found = compare.diff(at, one, other)
     if images is not None:
         from unlearnlog.policy import Policy
@@ -201,6 +206,12 @@ def bisect(
         str, typer.Option("--concept", help="What came back, or what broke.")
     ],
     policy: PolicyOption = "default",
+    judge: Annotated[
+        str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
+    ] = "",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -210,7 +221,8 @@ def bisect(
     from unlearnlog.run import bisect as search
     from unlearnlog.run.place import place
 
-    at, rules = place(start(ledger)), Policy.load(policy)
+    rules = Policy.load(policy).saying(judge=judge)
+    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with Bars(err) as bars:
         found = search.bisect(at, concept, rules, bars)
     if as_json:

@@ -11,6 +11,7 @@ from unlearnlog.cli.app import (
     ConceptsOption,
     DeviceOption,
     DtypeOption,
+    JudgeOption,
     JsonOption,
     LedgerOption,
     PolicyOption,
@@ -39,9 +40,7 @@ def probe(
         ),
     ] = 2,
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
-    ] = "",
+    judge: JudgeOption = "",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from unlearnlog.cli.app import (
+    DeviceOption,
+    DtypeOption,
     JsonOption,
     LedgerOption,
     PolicyOption,
@@ -43,6 +45,8 @@ def paint(
     n: Annotated[int, typer.Option("-n", min=1, max=64, help="Pictures a row.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
     policy: PolicyOption = "default",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +58,7 @@ def paint(
 
     revs, seeds = at or ["HEAD"], range(seed, seed + n)
     rules = Policy.load(policy)
-    where = place(start(ledger))
+    where = place(start(ledger), device=device, dtype=dtype)
     rows = look.paint(where, prompt, revs, seeds=seeds, policy=rules)
     save(montage([row.pictures for row in rows], revs, prompt), output)
     facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}

@@ -121,7 +121,7 @@ def _looking(
     if panel.judge is None:
         raise UsageError(
             f"the policy '{policy.name}' has no judge, so nobody sees '{concept.name}'",
-            fix="give a policy with a judge, such as --policy default",
+            fix="name one: --judge auto",
         )
     kind = concept.slot
     cells = tuple(

@@ -9,16 +9,24 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
+from unlearnlog.model.protocol import Painted
 from unlearnlog.run.erase import plan_of
 
 if TYPE_CHECKING:
     from unlearnlog.run.erase import Order
     from unlearnlog.run.place import Place
+
+T = TypeVar("T")
+
+_ASKED: Final = 4
+"""So many pictures a judge is timed on: the base as judge takes minutes for a batch of
+a large model's."""
 
 _PER_NAT_PICTURE: Final = 3
 """A picture whose nats are read costs about so many that are only looked at."""
@@ -55,21 +63,32 @@ def estimate(at: Place, order: Order) -> Estimate:
     work = eraser.work(len(order.concepts))
     sampling = request.sampling
     named = [prompt.text for prompt in request.forget[0]][: sampling.batch]
-    started = time.monotonic()
-    at.model.paint(named, range(len(named)), sampling=sampling)
-    per_picture = (time.monotonic() - started) / len(named)
+    painted, took = _timed(
+        lambda: at.model.paint(named, range(len(named)), sampling=sampling)
+    )
+    per_picture, per_answer = took / len(named), 0.0
+    if judge := look.panel.judge:
+        few = Painted(painted.latents[:_ASKED], painted.pictures[:_ASKED])
+        per_answer = _timed(lambda: judge.judged(few))[1] / len(few.latents)
     small, least = eraser.rehearsal()
-    started = time.monotonic()
-    small.erase(replace(request, forget=request.forget[:1]))
-    trained = time.monotonic() - started - per_picture * least.pictures
+    one = replace(request, forget=request.forget[:1])
+    trained = _timed(lambda: small.erase(one))[1] - per_picture * least.pictures
     per_step = max(trained, 0.0) / least.steps
     nats = look.policy.probes.information * 2 * _PER_NAT_PICTURE
-    judged = look.asked.concepts + look.asked.others if look.panel.judge else ()
+    judged = look.asked.concepts + look.asked.others if judge else ()
     known = look.panel.album.answers(judged, look.panel.sampling, None)
     unknown = sum(answer is None for answer in known)
-    looked = len(judged) + unknown + nats + 3 * look.policy.probes.distance
+    answers = len(judged) + unknown
+    looked = answers + nats + 3 * look.policy.probes.distance
     seconds = per_picture * (work.pictures + looked) + per_step * work.steps
+    seconds += per_answer * answers
     return Estimate(work.pictures, looked, work.steps, round(seconds, 1), _peak(at))
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """Do some work; return what it gives, and how long it took in s."""
+    started = time.monotonic()
+    return work(), time.monotonic() - started
 
 
 def _peak(at: Place) -> int:
