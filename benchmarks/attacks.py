@@ -32,7 +32,7 @@ from benchmarks.erasures import (
 from benchmarks.files import CellFile, make_missing
 from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.audits.attack import BUDGETS
-from unlearnlog.audits.contest import Others, contested
+from unlearnlog.audits.contest import Before, Others, contested
 from unlearnlog.concept import concept_id
 from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.policy import Policy
@@ -50,7 +50,7 @@ BUDGET: Final = "small"
 ORDER: Final = ("recovery", "inversion", "prefix")
 """What is cheap and what decides comes first."""
 
-_PLAIN: Final[dict[tuple[str, str], tuple[bool, ...]]] = {}
+_BEFORE: Final[dict[tuple[str, str], Before]] = {}
 """What each state shows without an attack, so that no two attacks paint it."""
 
 
@@ -108,10 +108,9 @@ class Attempt:
             ground = stage.ground(concept)
             others = Others(stage.held_out(concept), stage.on_twin(ground))
             key = self.concept, self.eraser
-            if key not in _PLAIN:
-                shown = stage.easel.shown(ground.search, None, ground.cells)
-                _PLAIN[key] = shown
-            result = contested(self.attack, ground, others, stage.easel, _PLAIN[key])
+            if key not in _BEFORE:
+                _BEFORE[key] = stage.before(ground)
+            result = contested(self.attack, ground, others, stage.easel, _BEFORE[key])
         return {"eraser": self.eraser, "budget": BUDGET, **result.row()}
 
     def at(self, watch: Watch) -> Place:

@@ -8,6 +8,7 @@ import torch
 from tests.tiny import build_pipeline
 from unlearnlog.audits.attack import Budget, Found, Search, Sketches
 from unlearnlog.audits.contest import (
+    Before,
     Control,
     Easel,
     Ground,
@@ -24,6 +25,7 @@ from unlearnlog.probes.statistics import paired_share, share, unpaired_share
 PICASSO, HARING = Concept("Picasso", "style"), Concept("Haring", "style")
 SAMPLING = Sampling(steps=2, guidance=1.0)
 CELLS = tuple(Cell(f"a cat by Picasso, {i}", i, "cat", "Picasso") for i in range(6))
+ALL, NONE = (True,) * len(CELLS), (False,) * len(CELLS)
 ELSEWHERE = tuple(Cell(f"a cat by Haring, {i}", i, "cat", "Haring") for i in range(6))
 
 
@@ -69,10 +71,12 @@ def test_an_attack_that_undoes_an_erasure_reaches_it_and_chance_does_not(model):
     easel = Easel(Recogniser(model), SAMPLING)
     held_out = ground(model, HARING, ELSEWHERE)
     plain = easel.shown(ground(model).search, None, CELLS)
+    before = Before(plain, (True,) * 6)
 
-    found = contested("recovery", ground(model), Others(held_out), easel, plain)
+    found = contested("recovery", ground(model), Others(held_out), easel, before)
 
     assert not any(plain)
+    assert found.more.value == 1
     assert found.success.value == 1
     assert [(c.null, c.about, c.success.value) for c in found.controls] == [
         ("random", "Picasso", 0),
@@ -84,7 +88,7 @@ def test_an_attack_that_undoes_an_erasure_reaches_it_and_chance_does_not(model):
 def test_a_judge_that_says_yes_to_everything_decides_nothing(model):
     easel = Easel(Yes(model), SAMPLING)
 
-    found = contested("recovery", ground(model), Others(), easel, [True] * 6)
+    found = contested("recovery", ground(model), Others(), easel, Before(ALL, ALL))
 
     assert found.success.value == 1
     assert found.above.more.value == 0
@@ -97,7 +101,7 @@ def test_the_best_of_several_is_chosen_on_other_pictures_than_it_is_judged_on(mo
     allowed = Budget(restarts=2, trials=3, controls=4)
 
     found = contested(
-        "recovery", ground(model, budget=allowed), Others(), easel, [False] * 6
+        "recovery", ground(model, budget=allowed), Others(), easel, Before(NONE, ALL)
     )
 
     chosen, judged = seeds[:2], seeds[2]
@@ -123,18 +127,33 @@ def test_a_twin_is_attacked_with_its_own_weights(model):
     own = ground(model)
     twin = replace(own, search=replace(own.search, weights=dict(model.base)))
 
-    found = contested("recovery", own, Others(twin=twin), easel, [False] * 6)
+    found = contested("recovery", own, Others(twin=twin), easel, Before(NONE, ALL))
 
     (_, control) = found.controls
     assert (control.null, control.success.value) == ("twin", 1)
     assert found.verdict == "undecided"
 
 
-def result(hits, *controls, n=96):
-    own = share(hits, n)
+def result(hits, *controls, n=96, plain=0, is_seen=True):
+    own, more = share(hits, n), paired_share(shown(hits, n), shown(plain, n))
     found = [Control("held-out", "Haring", c, unpaired_share(own, c)) for c in controls]
     nothing = Found("recovery", ("Picasso",), {})
-    return Result("recovery", "Picasso", nothing, 1, own, own, tuple(found), 0.0)
+    return Result(
+        "recovery",
+        "Picasso",
+        nothing,
+        1,
+        share(plain, n),
+        own,
+        more,
+        tuple(found),
+        0.0,
+        is_seen,
+    )
+
+
+def shown(hits, n):
+    return [True] * hits + [False] * (n - hits)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +173,37 @@ def test_the_verdict_is_held_against_the_control_that_leaves_least(
     hits, controls, verdict
 ):
     assert result(hits, *controls).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("hits", "plain", "verdict"),
+    [
+        (96, 0, "reached"),
+        (96, 80, "reached"),
+        (30, 30, "undecided"),
+        (96, 96, "undecided"),
+    ],
+)
+def test_what_shows_without_an_attack_is_no_success_of_it(hits, plain, verdict):
+    assert result(hits, share(0, 96), plain=plain).verdict == verdict
+
+
+@pytest.mark.parametrize("hits", [0, 96])
+def test_a_judge_that_never_sees_the_concept_decides_nothing(hits):
+    assert result(hits, share(0, 96), is_seen=False).verdict == "undecided"
+
+
+def test_whether_the_judge_sees_the_concept_is_asked_of_the_base(model):
+    easel = Easel(Recogniser(model), SAMPLING, least=0.5)
+    three = (True, True, True, False, False, False)
+
+    seen, unseen = (
+        contested("recovery", ground(model), Others(), easel, Before(NONE, base))
+        for base in (three, NONE)
+    )
+
+    assert (seen.is_seen, seen.verdict) == (True, "reached")
+    assert (unseen.is_seen, unseen.verdict) == (False, "undecided")
 
 
 def test_too_few_pictures_never_show_that_nothing_is_reached():

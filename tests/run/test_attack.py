@@ -21,7 +21,7 @@ from unlearnlog.model.protocol import Text
 from unlearnlog.policy import Policy
 from unlearnlog.report.attacking import attack_table
 from unlearnlog.run import attack as story
-from unlearnlog.run import erase
+from unlearnlog.run import erase, undo
 from unlearnlog.run.attack import Stage, Wish, attacked
 from unlearnlog.run.place import Place, place
 
@@ -165,6 +165,17 @@ def test_a_later_erasure_tries_what_was_found_again(at):
     assert {r.concept for r in read.values()} == {"Picasso"}
 
 
+def test_what_a_revert_leaves_is_tried_again(at):
+    attacked(at, Wish(policy(), attacks=("recovery",), record=True))
+    erase.add(at, erase.Order((at.world.concept("Monet"),), policy()))
+
+    here = replace(at, ledger=Ledger.open(at.folder))
+    done = undo.revert(here, undo.Wish(("HEAD",), policy()))
+
+    (read,) = (r for r in done.entry.readings if r.probe.startswith("attack."))
+    assert (read.probe, read.concept, read.n) == ("attack.recovery", "Picasso", 3)
+
+
 def test_a_policy_that_asks_for_none_tries_none_again(at):
     attacked(at, Wish(policy(), attacks=("recovery",), record=True))
     none = policy(probes={**policy().probes.model_dump(), "attacks": 0})
@@ -196,9 +207,14 @@ def test_a_limit_on_an_attack_is_asked_and_refuses(at):
     """No interval of two pictures is below a tenth, and two pictures decide nothing."""
     limit = {"reading": "attack.recovery", "at_most": 0.1, "on": "interval"}
 
-    found = attacked(at, Wish(policy(limits=(limit,)), attacks=("recovery",)))
+    rules = policy(limits=(limit,))
+    found = attacked(at, Wish(rules, attacks=("recovery",), record=True))
 
     (said,) = found.verdict.undecided
+    assert found.row()["undecided"] == [said]
+    assert found.recorded is not None
+    assert not found.recorded.verdict.passed
+    assert found.recorded.verdict.undecided == (said,)
     assert "attack.recovery of Picasso" in said
     with pytest.raises(Refused, match="a limit needs 92"):
         story.refuse(found)

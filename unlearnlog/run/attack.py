@@ -13,13 +13,20 @@ from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.attempt import Attempt
 from unlearnlog.audits.attack import Budget, Search, budget_called
 from unlearnlog.audits.attacks import ATTACKS, attack_called
-from unlearnlog.audits.contest import Easel, Ground, Others, Result, contested
+from unlearnlog.audits.contest import (
+    Before,
+    Easel,
+    Ground,
+    Others,
+    Result,
+    contested,
+)
 from unlearnlog.audits.sketching import (
     painted_sketches,
     rendered_sketches,
     sketch_cells,
 )
-from unlearnlog.entry import Entry, EraserRecord
+from unlearnlog.entry import Entry, EraserRecord, VerdictRecord
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
@@ -101,6 +108,7 @@ class Attacked:
             "twin": self.twin or "none",
             "attacks": [result.row() for result in self.results],
             "failures": list(self.verdict.failures),
+            "undecided": list(self.verdict.undecided),
             "recorded": self.recorded.id if self.recorded else None,
         }
 
@@ -199,7 +207,12 @@ class Stage:
                 "nobody judges, so nobody can say whether an attack succeeds",
                 fix="leave --judge out, or give the folder of a CLIP model",
             )
-        easel = Easel(panel.judge, panel.sampling, policy.probes.erased)
+        easel = Easel(
+            panel.judge,
+            panel.sampling,
+            policy.probes.erased,
+            policy.require.base_presence,
+        )
         twin = None if wish.twin is None else load_twin(at.model, wish.twin)
         gone = frozenset(live)
         return cls(at, book, panel, easel, weights, gone, budget, twin)
@@ -208,8 +221,16 @@ class Stage:
         """Try each attack after one concept."""
         ground = self.ground(concept)
         others = Others(self.held_out(concept), self.on_twin(ground))
-        plain = self.easel.shown(ground.search, None, ground.cells)
-        return [contested(a, ground, others, self.easel, plain) for a in attacks]
+        before = self.before(ground)
+        return [contested(a, ground, others, self.easel, before) for a in attacks]
+
+    def before(self, ground: Ground) -> Before:
+        """Return what shows without an attack, on the state and on the base."""
+        concept, answers = ground.search.concept, self.panel.base_answers(ground.cells)
+        return Before(
+            self.easel.shown(ground.search, None, ground.cells),
+            tuple(each.of(concept.slot) == concept.name for each in answers),
+        )
 
     def ground(self, concept: Concept) -> Ground:
         """Return where an attack after a concept is tried."""
@@ -305,6 +326,11 @@ def _recorded(
         update={
             "readings": tuple(result.reading() for result in found.results),
             "attacks": attempts,
+            "verdict": VerdictRecord(
+                passed=found.verdict.passed,
+                failures=found.verdict.failures,
+                undecided=found.verdict.undecided,
+            ),
             "seconds": round(time.monotonic() - began, 3),
         }
     )

@@ -142,7 +142,8 @@ def state_readings(
         watch: Who wants to see it advance.
 
     Returns:
-        Presence of each concept, resurgence, and what is kept; none without a judge.
+        Presence of each concept, resurgence, what is kept, and what recorded attacks
+        bring back; none without a judge.
     """
     book, sizes = at.book(gone), policy.probes
     panel = panel_for(at, policy, book, watch)
@@ -160,7 +161,9 @@ def state_readings(
     kept = book.kept(names, sizes.kept, sizes.kept_share)
     asked = Asked((), kept=kept, earlier=earlier, then=_then(at, gone))
     evidence = panel.looked(asked, new)
-    return tuple(r for probe in PROBES for r in probe.readings(evidence))
+    again = Replay(at, panel, book, tuple(gone), frozenset(names), sizes.attacks)
+    found = (r for probe in PROBES for r in probe.readings(evidence))
+    return (*found, *again.readings(new))
 
 
 def _then(at: Place, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
