@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,14 +15,16 @@ from safetensors.torch import load_file, save_file
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.studio import BaseAnswers
 from unlearnlog.audits.finetune import Training
-from unlearnlog.audits.verdict import Rules, findings
+from unlearnlog.audits.verdict import Finding, Rules, Word, findings
 from unlearnlog.cell import Answer
 from unlearnlog.errors import UsageError
 from unlearnlog.model.derived import State, derived
 from unlearnlog.policy import Policy
+from unlearnlog.probes.statistics import paired_share, share
 from unlearnlog.run import audit as story
 from unlearnlog.run import erase, report
 from unlearnlog.run import finetune as school
+from unlearnlog.run import rebase as rebasing
 from unlearnlog.run.album import KeptAlbum
 from unlearnlog.run.place import place
 
@@ -233,6 +236,54 @@ def test_what_came_back_is_erased_anew_in_a_ledger_of_its_own(made, typed, tmp_p
     assert data["entries"][0]["eraser"]["name"] == "ridge"
     assert len(Ledger.open(tmp_path / "new").entries()) == 1
     assert (tmp_path / "new" / "model" / "model_index.json").is_file()
+
+
+def test_a_rebase_after_which_it_is_still_there_ends_with_exit_code_3(
+    made, typed, tmp_path, monkeypatch
+):
+    none, alike = share(0, 96), paired_share([False] * 96, [False] * 96)
+    gone = Finding("Picasso", "gone", "is gone", none, none, none, alike, 1.0, none)
+
+    def rebased(_, wish):
+        after = replace(gone, word=word, why="because")
+        return rebasing.Rebased(wish.folder, made, (), (gone,), (after,))
+
+    monkeypatch.setattr(rebasing, "rebase", rebased)
+    words = (
+        *("rebase", "--onto", str(made / "exported"), "-o", str(tmp_path / "new")),
+        *("--ledger", str(made), "--json"),
+    )
+    ends: tuple[tuple[Word, bool, int], ...] = (
+        ("gone", False, 0),
+        ("resurged", True, 3),
+        ("undecided", False, 3),
+    )
+    for word, accepted, code in ends:
+        done = typed(*words, *(["--accept-undecided"] if accepted else []))
+
+        assert (done.code, done.json()["after"][0]["verdict"]) == (code, word)
+
+
+def test_a_rebase_onto_an_averaged_copy_stands_on_that_copy(made, tmp_path):
+    folder = tmp_path / "tuned"
+    shutil.copytree(made / "exported", folder)
+    shutil.copytree(folder / "unet", folder / "unet_ema")
+    file = folder / "unet_ema" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    name = next(iter(tensors))
+    save_file({**tensors, name: tensors[name] * 1.01}, file)
+    at = Ledger.open(made).place
+    state = State(at.model, at.weights(at.head))
+
+    plain, averaged = (
+        rebasing.based(at, derived(folder, state, ema=ema), tmp_path)
+        for ema in (False, True)
+    )
+
+    assert plain == folder
+    assert averaged == tmp_path / "model"
+    there = load_file(averaged / "unet" / file.name)
+    assert torch.equal(there[name], tensors[name] * 1.01)
 
 
 def test_a_rebase_into_a_folder_that_is_there_leaves_it_alone(made, typed):

@@ -129,6 +129,39 @@ def test_an_averaged_copy_is_offered_and_read_when_asked_for(tuned, state):
     assert averaged.moved["unet"] > 0
 
 
+def test_where_only_an_averaged_copy_is_there_it_is_read(tuned, state):
+    (tuned / "unet").rename(tuned / "unet_ema")
+    file = tuned / "unet_ema" / WEIGHTS
+    save_file(nudged(load_file(file)), file)
+
+    found = derived(tuned, state)
+
+    assert set(found.moved) == {"unet"}
+    assert found.notes == ("the averaged UNet in 'unet_ema' was read",)
+    assert not found.is_plain
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder", "vae"])
+def test_a_pipeline_without_a_component_that_it_names_is_refused(tuned, state, part):
+    shutil.rmtree(tuned / part)
+
+    with pytest.raises(ModelError, match=f"names '{part}' in its model_index.json"):
+        derived(tuned, state)
+
+
+def test_what_diffusers_would_load_from_there_is_plain(tuned, state):
+    assert derived(tuned, state).is_plain
+
+    wrapped = {f"module.{n}": t for n, t in unet_of(tuned).items()}
+    save_file(wrapped, tuned / "unet" / WEIGHTS)
+    assert not derived(tuned, state).is_plain
+
+    (tuned / "unet" / WEIGHTS).rename(
+        tuned / "unet" / "diffusion_pytorch_model.fp16.safetensors"
+    )
+    assert not derived(tuned, state).is_plain
+
+
 def test_asking_for_an_averaged_copy_that_is_not_there_is_an_error(tuned, state):
     with pytest.raises(ModelError, match="no averaged copy"):
         derived(tuned, state, ema=True)
@@ -225,6 +258,112 @@ def test_an_adapter_of_peft_is_scaled_as_its_config_says(tmp_path, tuned, state)
         old = state[f"unet.{TO_K}.weight"].float()
         expected = old + said["lora_alpha"] / 2 * up @ down
         torch.testing.assert_close(weight, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_a_pattern_of_alphas_is_matched_as_peft_does(tmp_path, tuned, state):
+    folder = as_peft_saves(adapted(tuned, alpha=2).unet, tmp_path / "adapter")
+    plain = derived(folder, state).weights[f"unet.{TO_K}.weight"]
+    old = state[f"unet.{TO_K}.weight"].float()
+    for pattern in (f"^{TO_K}", "to_k", r"attn2\.to_[kv]"):
+        said = {"r": 2, "lora_alpha": 2, "alpha_pattern": {pattern: 6}}
+        (folder / "adapter_config.json").write_text(json.dumps(said))
+        weight = derived(folder, state).weights[f"unet.{TO_K}.weight"]
+        torch.testing.assert_close(
+            weight - old, 3 * (plain - old), atol=1e-6, rtol=1e-5
+        )
+
+
+def as_peft_saves(network, folder, name="", **said):
+    folder.mkdir(parents=True)
+    tensors = get_peft_model_state_dict(network)
+    save_file(
+        {
+            f"base_model.model.{n.removesuffix('.weight')}{name}.weight": t.contiguous()
+            for n, t in tensors.items()
+        },
+        folder / "adapter_model.safetensors",
+    )
+    config = {"r": 2, "lora_alpha": 2, **said}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning")
+def test_adapters_of_two_components_are_one_lora(tmp_path, tuned, state):
+    """Each with an alpha of its own, under whatever name it was trained."""
+    pipeline = adapted(tuned, alpha=4)
+    whole = derived(as_diffusers_saves(pipeline, tmp_path / "lora"), state)
+    out = tmp_path / "out"
+    as_peft_saves(pipeline.unet, out / "unet", name=".mine", lora_alpha=4)
+    as_peft_saves(pipeline.text_encoder, out / "text_encoder", lora_alpha=2)
+
+    both, text = derived(out, state), derived(out / "text_encoder", state)
+
+    for name, weight in whole.weights.items():
+        old = state[name].float()
+        half = 0.5 if name.startswith("text_encoder.") else 1
+        expected = old + half * (weight - old)
+        torch.testing.assert_close(both.weights[name], expected, atol=1e-6, rtol=1e-5)
+        if half != 1:
+            assert torch.equal(text.weights[name], both.weights[name])
+    assert set(text.moved) == {"text_encoder"}
+
+
+def test_the_attention_processors_of_older_diffusers_are_read(tmp_path, state):
+    layer = TO_K.removesuffix(".to_k")
+    source = torch.Generator().manual_seed(3)
+    shapes = {p: state.shapes[f"unet.{layer}.{p}.weight"] for p in ("to_k", "to_out.0")}
+    for before in (f"{layer}.processor.", f"unet.{layer}.processor.", f"{layer}."):
+        tensors, wanted = {}, {}
+        for projection, (n_out, n_in) in shapes.items():
+            up = torch.randn(n_out, 2, generator=source)
+            down = torch.randn(2, n_in, generator=source)
+            stem = before + projection.removesuffix(".0")
+            tensors[f"{stem}_lora.up.weight"] = up
+            tensors[f"{stem}_lora.down.weight"] = down
+            wanted[f"unet.{layer}.{projection}.weight"] = 0.01 * up @ down
+        for key in tensors:
+            tensors[key] = tensors[key] * 0.1
+        path = tmp_path / "old.safetensors"
+        save_file(tensors, path)
+
+        found = derived(path, state)
+
+        for name, change in wanted.items():
+            moved = found.weights[name] - state[name].float()
+            torch.testing.assert_close(moved, change, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "method"),
+    [
+        ("lora_unet_mid.hada_w1_a", {}, "a LoHa"),
+        ("lora_unet_mid.lokr_w1", {}, "a LoKr"),
+        ("lora_unet_mid.dora_scale", {}, "a DoRA"),
+        ("unet.mid.lora_magnitude_vector.weight", {}, "a DoRA"),
+        ("unet.mid.lora_magnitude_vector.default.weight", {}, "a DoRA"),
+        ("lora_unet_mid.lora_mid.weight", {}, "a LoCon"),
+        ("lora_unet_mid.diff", {}, "a LyCORIS"),
+        (f"{TO_K}.lora_A.weight", {"unet.use_dora": True}, "a DoRA"),
+        (f"{TO_K}.lora_A.weight", {"peft_type": "LOHA"}, "the kind LOHA"),
+        (
+            f"{TO_K}.lora_A.weight",
+            {"init_lora_weights": "pissa_niter_4"},
+            "begun as pissa_niter_4",
+        ),
+    ],
+)
+def test_an_adapter_of_another_method_is_refused_by_its_name(
+    tmp_path, state, key, said, method
+):
+    path = tmp_path / "x.safetensors"
+    noted = {"lora_adapter_metadata": json.dumps(said)} if said else None
+    save_file({key: torch.ones(1, 32)}, path, metadata=noted)
+
+    with pytest.raises(ModelError, match=method) as refused:
+        derived(path, state)
+
+    assert "merge it" in refused.value.fix
 
 
 def broken(tensors, how):

@@ -175,7 +175,10 @@ def _audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
     answer(done.row() if as_json else None, lambda: out.print(audit_tables(done)))
     if done.entry is not None and not as_json:
         out.print(f"recorded {done.entry.id[:12]}", highlight=False)
-    story.refuse(done)
+    story.refuse(
+        done.verdict,
+        fix="take the erasure up again on it: unlearnlog rebase --onto",
+    )
 
 
 def _finetune(
@@ -210,6 +213,7 @@ def rebase(
     judge: Annotated[
         str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
     ] = "",
+    accept_undecided: DoubtOption = False,
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
@@ -219,6 +223,7 @@ def rebase(
     """Erase anew on a model that was made of this one, and audit before and after."""
     from unlearnlog.policy import Policy
     from unlearnlog.report.auditing import rebased_tables
+    from unlearnlog.run import audit
     from unlearnlog.run import rebase as story
     from unlearnlog.run.place import place
 
@@ -227,3 +232,7 @@ def rebase(
     with Bars(err) as bars:
         done = story.rebase(at, story.Wish(onto, output, rules, rev, ema, bars))
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
+    audit.refuse(
+        audit.verdict_of(done.after, accepted=accept_undecided),
+        fix=f"the new ledger is in '{output}': erase there with another eraser",
+    )

@@ -6,15 +6,14 @@ one component, an adapter of peft, a single safetensors file.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.errors import ModelError
+from unlearnlog.model.adapter import Adapter, is_adapter
 from unlearnlog.model.folder import json_of, no_weights, weights_in
 from unlearnlog.model.foreign import SUFFIX, ForeignFile
 
@@ -29,7 +28,6 @@ _CLASSES: Final = {
     "CLIPTextModelWithProjection": "text_encoder_2",
 }
 _ACCELERATE: Final = "model.safetensors"
-_NOTED: Final = "lora_adapter_metadata"
 _SINGLE_FILE: Final = "model.diffusion_model."
 """How keys of a single-file checkpoint of the original authors begin."""
 
@@ -42,42 +40,22 @@ class Brought:
         form: ``pipeline``, ``component`` or ``lora``.
         files: The files of each component; the component is empty where only the keys
             tell.
-        adapter: What is known of a LoRA beside its tensors: ``r``, ``lora_alpha``, ...
+        adapter: What is known of a LoRA beside its tensors.
         notes: What whoever reads the result should know.
+        is_plain: Whether these are the very files that diffusers loads from there.
     """
 
     form: str
     files: Mapping[str, Sequence[ForeignFile]]
-    adapter: Mapping[str, Any] = field(default_factory=dict)
+    adapter: Adapter = field(default_factory=Adapter)
     notes: tuple[str, ...] = ()
+    is_plain: bool = False
 
     @property
     def sha256(self) -> Digest:
         """Digest of all files, whatever they are called."""
         digests = sorted(f.digest() for files in self.files.values() for f in files)
         return digest_of(canonical_json(digests))
-
-    def scale(self, name: str, rank: int) -> float:
-        """Return what a LoRA's product is scaled by where its tensors do not say.
-
-        Args:
-            name: Full name of the weight, ``unet.<module>.weight``.
-            rank: Of its factors.
-
-        Source:
-            peft's ``LoraConfig``: alpha over rank, with ``use_rslora`` over its root;
-            without a config diffusers takes alpha for the rank.
-        """
-        component, _, module = name.removesuffix(".weight").partition(".")
-        said = {
-            key.removeprefix(f"{component}."): value
-            for key, value in self.adapter.items()
-            if "." not in key or key.startswith(f"{component}.")
-        }
-        alpha = _for_module(said.get("alpha_pattern"), module, said.get("lora_alpha"))
-        if not isinstance(alpha, int | float):
-            return 1.0
-        return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
 
 
 def brought(path: Path, components: Sequence[str], *, ema: bool = False) -> Brought:
@@ -101,10 +79,15 @@ def brought(path: Path, components: Sequence[str], *, ema: bool = False) -> Brou
             fix="give the folder or the .safetensors file that the trainer wrote",
         )
     folders = {name: path / name for name in components if (path / name).is_dir()}
-    if folders:
+    adapters = {n: a for n, folder in folders.items() if (a := _only_lora_in(folder))}
+    if adapters and len(adapters) == len(folders):
+        return _of_adapters(adapters)
+    if folders or _averaged_in(path):
+        _check_whole(path, components)
         return _of_components(path, folders, ema=ema)
-    if lora := next((path / n for n in LORA_FILES if (path / n).is_file()), None):
-        return _of_file(lora)
+    if lora := _lora_in(path):
+        own = path.name if path.name in components else ""
+        return _of_adapters({own: lora})
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
         return Brought("component", {own: files}, notes=notes)
@@ -120,34 +103,59 @@ def _of_file(path: Path) -> Brought:
             fix="convert it with diffusers: StableDiffusionPipeline"
             f".from_single_file('{path.name}').save_pretrained('NEW_FOLDER')",
         )
-    if not any("lora" in key.lower() for key in file):
+    if not is_adapter(file):
         return Brought("component", {"": (file,)})
-    config = path.parent / "adapter_config.json"
-    beside = config.is_file() and path.name == LORA_FILES[1]
-    adapter = json_of(config) if beside else _noted(file)
-    if adapter.get("use_dora"):
-        raise ModelError(
-            f"'{path}' is a DoRA, whose magnitudes are no product of two factors",
-            fix="merge it into the model, save the folder, and audit that",
-        )
-    return Brought("lora", {"": (file,)}, adapter)
+    return Brought("lora", {"": (file,)}, Adapter.of(file))
 
 
-def _noted(file: ForeignFile) -> dict[str, Any]:
-    """Return what diffusers wrote of the adapter into the file's own notes."""
-    try:
-        noted = json.loads(file.metadata.get(_NOTED, "{}"))
-    except ValueError:
-        return {}
-    return noted if isinstance(noted, dict) else {}
+def _lora_in(folder: Path) -> Path | None:
+    """Return the file of a LoRA in a folder, as diffusers and peft call it."""
+    return next((folder / n for n in LORA_FILES if (folder / n).is_file()), None)
+
+
+def _only_lora_in(folder: Path) -> Path | None:
+    """Return the file of a LoRA in a component's folder that holds no weights."""
+    return None if weights_in(folder) else _lora_in(folder)
+
+
+def _averaged_in(path: Path) -> Path | None:
+    """Return the folder of an averaged UNet beside the last one."""
+    return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
+
+
+def _of_adapters(paths: Mapping[str, Path]) -> Brought:
+    """Open a LoRA of each of these components."""
+    files = {name: ForeignFile.open(path) for name, path in paths.items()}
+    adapter = Adapter()
+    for name, file in files.items():
+        adapter |= Adapter.of(file, component=name)
+    return Brought("lora", {name: (file,) for name, file in files.items()}, adapter)
+
+
+def _check_whole(path: Path, components: Sequence[str]) -> None:
+    """Refuse a pipeline without the folder of a component that it says it has.
+
+    Raises:
+        ModelError: One is missing.
+    """
+    index = path / "model_index.json"
+    named = json_of(index) if index.is_file() else {}
+    for name in components:
+        is_there = (path / name).is_dir() or (name == "unet" and _averaged_in(path))
+        if any(named.get(name) or ()) and not is_there:
+            raise ModelError(
+                f"'{path}' names '{name}' in its model_index.json and has no folder "
+                "of it",
+                fix="give the folder whole, as the trainer wrote it",
+            )
 
 
 def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Brought:
     """Open the weights of every component that is there."""
-    averaged = next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
-    chosen, notes = dict(folders), list[str]()
-    if ema and averaged is not None:
-        chosen["unet"] = averaged
+    averaged = _averaged_in(path)
+    chosen, notes, is_plain = dict(folders), list[str](), True
+    if averaged is not None and (ema or "unet" not in folders):
+        chosen["unet"], is_plain = averaged, False
         notes.append(f"the averaged UNet in '{averaged.name}' was read")
     elif averaged is not None:
         notes.append(f"an averaged UNet lies in '{averaged.name}': --ema audits it")
@@ -156,11 +164,14 @@ def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Bro
         wants = ema and name == "unet" and averaged is None
         files[name], more = _weights(folder, ema=wants)
         notes += more
-    lora = next((path / n for n in LORA_FILES if (path / n).is_file()), None)
-    if lora is not None:
+        is_plain = is_plain and not more
+    if lora := _lora_in(path):
         notes.append(f"'{lora.name}' beside it was not read: audit it by itself")
     pipeline = (path / "model_index.json").is_file()
-    return Brought("pipeline" if pipeline else "component", files, notes=tuple(notes))
+    form = "pipeline" if pipeline else "component"
+    return Brought(
+        form, files, notes=tuple(notes), is_plain=is_plain and form == "pipeline"
+    )
 
 
 def _weights(
@@ -206,7 +217,8 @@ def _own_component(path: Path) -> str:
 
 def _nothing(path: Path) -> ModelError:
     inside = [f.name for f in path.iterdir() if f.is_dir()]
-    steps = sorted(name for name in inside if name.startswith("checkpoint-"))
+    begun = [name for name in inside if name.startswith("checkpoint-")]
+    steps = sorted(begun, key=lambda name: (len(name), name))
     if steps:
         return ModelError(
             f"'{path}' holds no weights itself, but {len(steps)} checkpoints",
@@ -216,10 +228,3 @@ def _nothing(path: Path) -> ModelError:
         f"'{path}' holds neither a pipeline, nor a UNet, nor a LoRA",
         fix="give the folder that holds 'unet', or the trainer's .safetensors file",
     )
-
-
-def _for_module(pattern: object, module: str, otherwise: object) -> object:
-    """Return what a pattern of peft says of a module: its name, or the end of it."""
-    known = pattern if isinstance(pattern, dict) else {}
-    ends = (key for key in known if module == key or module.endswith(f".{key}"))
-    return next((known[key] for key in ends), otherwise)

@@ -50,6 +50,7 @@ class Derived:
             the change as a share of the norm of the weights.
         n_tensors: How many tensors were read.
         notes: What whoever reads the result should know of the files.
+        is_plain: Whether diffusers loads these very weights from there.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Derived:
     moved: Mapping[str, float]
     n_tensors: int
     notes: tuple[str, ...] = ()
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     """
     found = brought(path, state.model.folder.weighed, ema=ema)
     if found.form == "lora":
-        (file,) = found.files[""]
-        new, n_tensors = _products(found, state), len(file)
+        new, n_tensors = _products(found, state), len(_factors(found))
     else:
         _check_prediction(path, state.model)
         new, n_tensors = _whole(path, found, state)
@@ -129,6 +130,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
         moved=moved,
         n_tensors=n_tensors,
         notes=found.notes,
+        is_plain=found.is_plain and _named_plainly(found, state),
     )
 
 
@@ -139,11 +141,18 @@ def _products(found: Brought, state: State) -> dict[str, torch.Tensor]:
         for name, shape in state.shapes.items()
         if name.endswith(".weight") and len(shape) > 1 and not name.startswith("vae.")
     }
-    (file,) = found.files[""]
-    pairs = lora.read(file, layers, scale=found.scale)
+    pairs = lora.read(_factors(found), layers, scale=found.adapter.scale)
     return {
         name: state[name].float() + (left @ right).reshape(layers[name])
         for name, (left, right) in pairs.items()
+    }
+
+
+def _factors(found: Brought) -> dict[str, torch.Tensor]:
+    """Return a LoRA's tensors by key, with the component where its file tells it."""
+    return {
+        f"{component}.{key}" if component else key: tensor
+        for component, key, tensor in _tensors(found)
     }
 
 
@@ -173,6 +182,16 @@ def _whole(
         raise _unlike(path, f"{what}: {lora.listed(strange)}")
     _check_complete(path, keys, state)
     return new, len(keys)
+
+
+def _named_plainly(found: Brought, state: State) -> bool:
+    """Whether every tensor is called what the model itself calls it."""
+    return all(
+        f"{component}.{key}" in state.shapes or is_no_weight(key)
+        for component, files in found.files.items()
+        for file in files
+        for key in file
+    )
 
 
 def _tensors(found: Brought) -> Iterator[tuple[str, str, torch.Tensor]]:

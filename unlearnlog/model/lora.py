@@ -7,6 +7,7 @@ and alpha is the rank: the product of the factors is the change, scaled by one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,8 +43,6 @@ _BEFORE: Final = (
 _PEFT: Final[Mapping[str, Part]] = {
     ".lora_A.weight": "down",
     ".lora_B.weight": "up",
-    ".lora_A.default.weight": "down",
-    ".lora_B.default.weight": "up",
     ".alpha": "alpha",
 }
 _KOHYA: Final[Mapping[str, Part]] = {
@@ -60,6 +59,9 @@ _OF_TEXT: Final[Mapping[str, Part]] = {
     ".lora_linear_layer.down.weight": "down",
     ".lora_linear_layer.up.weight": "up",
 }
+_ADAPTER: Final = re.compile(r"\.lora_([AB])\.[^.]+\.weight$")
+"""Where peft puts the name that it was told to call an adapter."""
+
 _ENDS: Final = {**_PEFT, **_KOHYA}
 _BEFORE_OLD: Final = "diffusion_model."
 """Stands before the original names of modules where they have dots in them."""
@@ -132,9 +134,10 @@ def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
 
 def _of_unet(module: str) -> dict[str, Part]:
     """Return the keys for the factors of a module of the UNet."""
-    layer, _, projection = module.rpartition(".")
+    layer, _, projection = module.removesuffix(".0").rpartition(".")
     stems = (
         (module, {**_PEFT, **_KOHYA, **_OLD, **_OLDER}),
+        (f"{layer}.{projection}", _OLDER),
         (f"{layer}.processor.{projection}", _OLDER),
     )
     return {
@@ -180,6 +183,7 @@ def read(
         DeltaError: A key is of none of these weights, one of a pair is missing or of
             another shape, or a number is of no use.
     """
+    tensors = {_ADAPTER.sub(r".lora_\1.weight", k): t for k, t in tensors.items()}
     known = spellings(shapes)
     if strange := [key for key in tensors if key not in known]:
         raise DeltaError(

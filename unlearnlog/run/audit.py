@@ -119,7 +119,7 @@ def audit(at: Place, wish: Wish) -> Audited:
         made=made,
         findings=found,
         readings=tuple(desk.readings(found)),
-        verdict=_verdict(found, accepted=wish.accept_undecided),
+        verdict=verdict_of(found, accepted=wish.accept_undecided),
     )
     return _recorded(now, live, audited, wish) if wish.record else audited
 
@@ -211,24 +211,32 @@ class Desk:
         return rows
 
 
-def refuse(audited: Audited) -> None:
+def refuse(said: VerdictRecord, *, fix: str) -> None:
     """Raise what a verdict means that did not pass.
+
+    Args:
+        said: The verdict.
+        fix: What to do where something came back.
 
     Raises:
         Refused: Something came back, or nobody can say.
     """
-    said = audited.verdict
     if said.passed:
         return
     what = "something came back" if said.failures else "the audit decides nothing"
-    fix = "take the erasure up again on it: unlearnlog rebase --onto"
     if not said.failures:
         fix = "look at more pictures (a policy's probes.erased and audit.closer), or "
         fix += "add --accept-undecided"
     raise Refused(f"{what}: {'; '.join(said.failures or said.undecided)}", fix=fix)
 
 
-def _verdict(found: Sequence[Finding], *, accepted: bool) -> VerdictRecord:
+def verdict_of(found: Sequence[Finding], *, accepted: bool) -> VerdictRecord:
+    """Say whether an audit passes.
+
+    Args:
+        found: What is to be said of each concept.
+        accepted: Whether doubt is no reason to refuse.
+    """
     failures = tuple(f"{f.concept} {f.why}" for f in found if f.word == "resurged")
     undecided = tuple(f"{f.concept}: {f.why}" for f in found if f.word == "undecided")
     passed = not failures and (accepted or not undecided)

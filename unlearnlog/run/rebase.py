@@ -118,7 +118,7 @@ def rebase(at: Place, wish: Wish) -> Rebased:
     again = [*orders(at, at.history())]
     made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
     with _new(wish.folder) as folder:
-        base = _based(at, made, folder)
+        base = based(at, made, folder)
         init(folder, str(base))
         entries = [_made(at, folder, each, wish) for each in again]
         there = _place(at, folder)
@@ -146,9 +146,15 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
                 yield Again(tuple(own), entry.eraser, entry.seed, delta)
 
 
-def _based(at: Place, made: Derived, folder: Path) -> Path:
-    """Return a pipeline folder of what was made; write one where it is none."""
-    if made.form == "pipeline":
+def based(at: Place, made: Derived, folder: Path) -> Path:
+    """Return a pipeline folder of what was read; write one where diffusers has none.
+
+    Args:
+        at: The ledger's model.
+        made: What was made of it.
+        folder: Where one is written.
+    """
+    if made.is_plain:
         return made.path.expanduser().absolute()
     stored = at.model.folder.stored(*at.model.folder.weighed)
     cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}

@@ -21,6 +21,7 @@ from unlearnlog.delta import (
 from unlearnlog.entry import EraserRecord
 from unlearnlog.errors import DeltaError
 from unlearnlog.model import lora
+from unlearnlog.model.adapter import Adapter
 from unlearnlog.model.foreign import FLOATS, ForeignFile, checked, shown
 from unlearnlog.run import erase
 
@@ -75,6 +76,7 @@ def take(at: Place, path: Path, order: erase.Order) -> tuple[erase.Outcome, Take
 
     Raises:
         DeltaError: The file holds no change of this model, or one that is too large.
+        ModelError: It is an adapter of another method.
         ConceptError: As `erase.add` does.
     """
     ledger = at.the_ledger()
@@ -103,6 +105,7 @@ def read(at: Place, path: Path) -> Taken:
 
     Raises:
         DeltaError: The file holds no change of this model.
+        ModelError: It is an adapter of another method.
     """
     file, base, known = ForeignFile.open(path), at.model.base, at.manifest.tensors
     full = any(_names(key) & known.keys() for key in file)
@@ -123,9 +126,10 @@ def read(at: Place, path: Path) -> Taken:
 def _products(file: ForeignFile, base: Weights) -> dict[str, Patch]:
     """Return the changes of a LoRA."""
     shapes = {name: tensor.shape for name, tensor in base.items()}
+    scale = Adapter.of(file).scale
     return {
         name: _patch(name, LowRank, *pair)
-        for name, pair in lora.read(file, shapes).items()
+        for name, pair in lora.read(file, shapes, scale=scale).items()
     }
 
 

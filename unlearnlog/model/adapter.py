@@ -1,0 +1,163 @@
+"""What is known of a LoRA beside its tensors, and which adapters are none.
+
+peft keeps it in ``adapter_config.json``, diffusers in the notes of the file itself. A
+method whose change is no product of two factors is refused by its name.
+
+Source:
+    peft's ``LoraConfig`` and ``get_pattern_key``; the keys of LyCORIS.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from unlearnlog.errors import ModelError
+from unlearnlog.model.folder import json_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unlearnlog.model.foreign import ForeignFile
+
+CONFIG: Final = "adapter_config.json"
+_NOTED: Final = "lora_adapter_metadata"
+
+_OTHERS: Final[Mapping[str, str]] = {
+    "dora_scale": "a DoRA",
+    "lora_magnitude_vector": "a DoRA",
+    "hada_w": "a LoHa",
+    "lokr_w": "a LoKr",
+    "oft_": "an OFT",
+    "boft_": "a BOFT",
+    "ia3_": "an IA3",
+    "lora_mid": "a LoCon with a core tensor",
+    "diff": "a LyCORIS of full differences",
+    "diff_b": "a LyCORIS of full differences",
+}
+"""How the last words of keys begin that belong to another method."""
+
+_BASE_CHANGED: Final = ("pissa", "olora", "corda", "loftq")
+"""Ways to begin a LoRA that take its first product out of the base."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What is known of a LoRA beside its tensors.
+
+    Attributes:
+        said: ``r``, ``lora_alpha``, ...; with the component before it where it is only
+            of one, ``unet.lora_alpha``.
+    """
+
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, file: ForeignFile, *, component: str = "") -> Adapter:
+        """Read what is noted in a file, or else in the configuration beside it.
+
+        Args:
+            file: The adapter's tensors.
+            component: Whose they are; empty where only the keys tell.
+
+        Raises:
+            ModelError: It is no LoRA of this model's own weights.
+        """
+        config = file.path.parent / CONFIG
+        said = json_of(config) if _is_pefts(file) and config.is_file() else _noted(file)
+        _check_is_lora(file.path, file, said)
+        prefix = f"{component}." if component else ""
+        return cls({f"{prefix}{key}": value for key, value in said.items()})
+
+    def __or__(self, other: Adapter) -> Adapter:
+        """Put together what is known of several components."""
+        return Adapter({**self.said, **other.said})
+
+    def scale(self, name: str, rank: int) -> float:
+        """Return what a LoRA's product is scaled by where its tensors do not say.
+
+        Alpha over rank, with ``use_rslora`` over its root; without a word of alpha
+        diffusers takes it for the rank.
+
+        Args:
+            name: Full name of the weight, ``unet.<module>.weight``.
+            rank: Of its factors.
+        """
+        component, _, module = name.removesuffix(".weight").partition(".")
+        said = {
+            key.removeprefix(f"{component}."): value
+            for key, value in self.said.items()
+            if "." not in key or key.startswith(f"{component}.")
+        }
+        alpha = _for_module(said.get("alpha_pattern"), module, said.get("lora_alpha"))
+        if not isinstance(alpha, int | float):
+            return 1.0
+        return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
+
+
+def is_adapter(keys: Iterable[str]) -> bool:
+    """Whether keys are those of an adapter, of whichever method."""
+    return any("lora" in key.lower() or _other(key) for key in keys)
+
+
+def _is_pefts(file: ForeignFile) -> bool:
+    """Whether peft saved it, and so keeps what it knows of it beside it."""
+    return file.path.name == "adapter_model.safetensors"
+
+
+def _noted(file: ForeignFile) -> dict[str, Any]:
+    """Return what diffusers wrote of the adapter into the file's own notes."""
+    try:
+        noted = json.loads(file.metadata.get(_NOTED, "{}"))
+    except ValueError:
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _other(key: str) -> str:
+    """Return which method a key belongs to that makes no LoRA; empty for none."""
+    words = key.removesuffix(".weight").split(".")[-2:]
+    for begins, method in _OTHERS.items():
+        exact = begins.startswith("diff")
+        if any(w == begins if exact else w.startswith(begins) for w in words):
+            return method
+    return ""
+
+
+def _check_is_lora(path: Path, keys: Iterable[str], said: Mapping[str, Any]) -> None:
+    """Refuse by its name what is no product of two factors on this model's weights.
+
+    Raises:
+        ModelError: It is none.
+    """
+    method = next(filter(None, map(_other, keys)), "")
+    last = {key.rpartition(".")[2]: value for key, value in said.items()}
+    kind = last.get("peft_type") or "LORA"
+    if kind != "LORA":
+        method = f"an adapter of the kind {kind}"
+    if last.get("use_dora"):
+        method = "a DoRA"
+    began = str(last.get("init_lora_weights", "")).casefold()
+    if began.startswith(_BASE_CHANGED):
+        method = f"a LoRA begun as {began}, which changes the base as well"
+    if method:
+        raise ModelError(
+            f"'{path}' is {method}: no product of two factors on this model's weights",
+            fix="merge it into the model, save the folder, and audit that",
+        )
+
+
+def _for_module(pattern: object, module: str, otherwise: object) -> object:
+    """Return what a pattern says of a module, as peft matches it: at the name's end."""
+    for key, value in pattern.items() if isinstance(pattern, dict) else ():
+        try:
+            found = re.match(rf"(.*\.)?({key})$", module)
+        except re.error:
+            found = None
+        if found:
+            return value
+    return otherwise
