@@ -10,14 +10,14 @@ from statistics import fmean
 from typing import Any
 
 from unlearnlog.audits.savings import Savings, mean_savings
-from unlearnlog.audits.survival import Duration, kaplan_meier
-from unlearnlog.probes.ranks import FEWEST, rank_correlation
-from unlearnlog.probes.statistics import (
-    Estimate,
-    clustered_mean,
-    paired_share,
-    share,
+from unlearnlog.audits.survival import (
+    Duration,
+    Ends,
+    kaplan_meier,
+    pooled_change,
 )
+from unlearnlog.probes.ranks import FEWEST, rank_correlation
+from unlearnlog.probes.statistics import Estimate, share
 
 Key = tuple[str, str, str, str]
 """Eraser, concept, data and method."""
@@ -171,22 +171,8 @@ def _ends(curve: Mapping[str, Any]) -> tuple[list[bool], list[bool]]:
 
 
 def _change(ends: Sequence[tuple[list[bool], list[bool]]]) -> Estimate:
-    """Return a paired difference over seeds, with the wider of two intervals.
-
-    Newcombe's counts every picture as independent; the bootstrap over seeds and
-    pictures knows that they are not, and sees no doubt where all agree.
-    """
-    now = [shows for last, _ in ends for shows in last]
-    before = [shows for _, first in ends for shows in first]
-    plain = paired_share(now, before)
-    if len(ends) == 1:
-        return plain
-    seeds = [str(i) for i, (last, _) in enumerate(ends) for _ in last]
-    pictures = [str(i) for last, _ in ends for i in range(len(last))]
-    values = [float(a) - float(b) for a, b in zip(now, before, strict=True)]
-    crossed = clustered_mean(values, seeds, pictures)
-    low, high = min(plain.low, crossed.low), max(plain.high, crossed.high)
-    return Estimate(plain.value, max(-1.0, low), min(1.0, high), plain.n)
+    """Return a paired difference over seeds."""
+    return pooled_change([Ends(str(i), "", *each) for i, each in enumerate(ends)])
 
 
 def _said(change: Estimate) -> str:

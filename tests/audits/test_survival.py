@@ -5,6 +5,7 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from unlearnlog.audits.survival import (
     Curve,
     Duration,
+    Ends,
     Look,
     durations,
     fate,
@@ -13,6 +14,7 @@ from unlearnlog.audits.survival import (
     pooled_change,
 )
 from unlearnlog.audits.verdict import Rules
+from unlearnlog.probes.statistics import paired_share
 
 RULES = Rules(margin=0.05)
 
@@ -133,8 +135,23 @@ def test_a_curve_needs_a_first_look_at_all_of_its_pictures(looks):
 
 
 def test_all_concepts_together_are_pooled_picture_by_picture():
-    one = curve(look(0, 0), look(50, 48))
-    other = curve(look(0, 96), look(50, 96), concept="b")
+    nothing, half, all_of_it = ([True] * k + [False] * (96 - k) for k in (0, 48, 96))
+    ends = [Ends("1", "a", half, nothing), Ends("1", "b", all_of_it, all_of_it)]
 
-    assert pooled_change([one, other]).value == pytest.approx(0.25)
-    assert pooled_change([one, other]).n == 192
+    found = pooled_change(ends)
+
+    now, before = [*half, *all_of_it], [*nothing, *all_of_it]
+    assert found == paired_share(now, before)
+    assert (found.value, found.n) == (0.25, 192)
+
+
+def test_fine_tunes_that_disagree_leave_more_doubt_than_their_pictures():
+    nothing, most = [False] * 96, [True] * 80 + [False] * 16
+    apart = [Ends("1", "a", most, nothing), Ends("2", "a", nothing, nothing)]
+    alike = [Ends("1", "a", nothing, nothing), Ends("2", "a", nothing, nothing)]
+
+    found, same = pooled_change(apart), pooled_change(alike)
+
+    plain = paired_share([*most, *nothing], [False] * 192)
+    assert found.low < plain.low < plain.high < found.high
+    assert same == paired_share([False] * 192, [False] * 192)

@@ -26,7 +26,9 @@ SIZES = {
     **{"erased": 1, "renamed": 0, "family": 0, "alike": 0, "kept": 1},
     **{"kept_share": 0.05, "earlier": 1, "information": 1},
 }
-QUICK = Policy.of(joint_policy(judge="auto") | {"probes": SIZES}, "quick")
+QUICK = Policy.of(
+    joint_policy(judge="auto") | {"probes": SIZES, "audit": {"closer": 2}}, "quick"
+)
 """Paints in one step, with an eraser that erases nothing to speak of."""
 
 SOUND = Policy.of(
@@ -35,6 +37,7 @@ SOUND = Policy.of(
         "eraser": {"name": "ridge"},
         "sampling": {"steps": 4, "guidance": 3.0},
         "probes": {**SIZES, "erased": 2},
+        "audit": {"closer": 2},
     },
     "sound",
 )
@@ -95,7 +98,7 @@ def test_what_was_erased_is_followed_from_the_state_that_is_recorded(at, first):
     (curve,) = course.curves
 
     assert curve.concept == "Picasso"
-    assert [(look.step, len(look.shown)) for look in curve.looks] == [(0, 16), (2, 16)]
+    assert [(look.step, len(look.shown)) for look in curve.looks] == [(0, 32), (2, 32)]
     assert found.base["Picasso"].n == 16
     assert course.kept is not None
     assert course.n_pictures == 2

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.audits.survival import Curve, Look
+from unlearnlog.audits.survival import Curve, Look, durations, fate
 from unlearnlog.probes.panel import scattered
 
 if TYPE_CHECKING:
     from unlearnlog.audits.finetune import Stage
+    from unlearnlog.audits.verdict import Rules
     from unlearnlog.cell import Cell
     from unlearnlog.concept import Concept
     from unlearnlog.delta import Weights
@@ -34,12 +35,14 @@ class Bank:
     Attributes:
         concepts: The erased concepts.
         erased: Cells of each of them, by name.
+        closer: More cells of each, for an end that the first ones do not decide.
         between: How many of them are looked at between the first look and the last.
         kept: Cells of everything else.
     """
 
     concepts: tuple[Concept, ...]
     erased: Mapping[str, tuple[Cell, ...]]
+    closer: Mapping[str, tuple[Cell, ...]]
     between: Mapping[str, int]
     kept: tuple[Cell, ...]
 
@@ -49,7 +52,7 @@ class Bank:
         book: Book,
         gone: Sequence[Concept],
         *,
-        sizes: tuple[int, int],
+        sizes: tuple[int, int, int],
         kept: Sequence[Cell],
     ) -> Bank:
         """Choose the cells that an entry's own readings look at.
@@ -57,10 +60,11 @@ class Bank:
         Args:
             book: The prompts of everything.
             gone: What is erased; no cell shows two of them.
-            sizes: Pictures of each cell at the first and the last look, and between.
+            sizes: Pictures of each cell at the first and the last look, between, and
+                at an end that these do not decide.
             kept: Cells of everything else; a few of them will do.
         """
-        names, (most, few) = {concept.name for concept in gone}, sizes
+        names, (most, few, closer) = {concept.name for concept in gone}, sizes
 
         def clear(concept: Concept, per_cell: int) -> tuple[Cell, ...]:
             others = names - {concept.name}
@@ -71,6 +75,14 @@ class Bank:
         return cls(
             tuple(concept for concept in gone if found[concept.name]),
             {name: cells for name, cells in found.items() if cells},
+            {
+                concept.name: tuple(
+                    cell
+                    for cell in clear(concept, closer)
+                    if cell not in found[concept.name]
+                )
+                for concept in gone
+            },
             {c.name: len(clear(c, min(most, few))) for c in gone},
             scattered(kept, N_KEPT),
         )
@@ -89,8 +101,11 @@ class Bank:
     def shown(
         self, panel: Panel, concept: Concept, weights: Weights | None, n: int
     ) -> tuple[bool, ...]:
-        """Whether each of a concept's first ``n`` pictures shows it."""
-        cells = self.erased[concept.name][:n]
+        """Whether each of a concept's first ``n`` pictures shows it.
+
+        Those after the ones of a usual look are those of a closer one.
+        """
+        cells = (*self.erased[concept.name], *self.closer[concept.name])[:n]
         answers = panel.judged(cells, weights, f"looking for {concept.name}")
         return tuple(each.of(concept.slot) == concept.name for each in answers)
 
@@ -134,15 +149,24 @@ class Followed:
 
 
 def followed(
-    stages: Iterable[Stage], bank: Bank, panel: Panel, state: Weights | None
+    stages: Iterable[Stage],
+    bank: Bank,
+    panel: Panel,
+    state: Weights | None,
+    *,
+    rules: Rules | None = None,
 ) -> Followed:
     """Look at every stage of a fine-tune: closely at both ends, less so between.
+
+    An end that decides nothing of a concept is looked at in more pictures, and so is
+    the beginning.
 
     Args:
         stages: The fine-tune, from step 0 on.
         bank: What is looked at.
         panel: Who looks.
         state: The weights that it began with, by full name; None for the base.
+        rules: What decides; None where nothing is to be decided.
     """
     looks: dict[str, list[Look]] = {concept.name: [] for concept in bank.concepts}
     kept: list[Look] = []
@@ -159,9 +183,42 @@ def followed(
             n = N_KEPT if stage.is_end else N_BETWEEN
             kept.append(Look(stage.step, bank.still(panel, weights, n)))
         losses += [stage.loss] if stage.step else []
+    curves = tuple(Curve(name, tuple(found)) for name, found in looks.items())
+    if rules is not None:
+        ends = state or None, {**(state or {}), **learned} or None
+        curves = tuple(
+            _closer(curve, concept, bank, panel, ends)
+            if fate(curve, duration, rules) == "undecided"
+            else curve
+            for concept, curve, duration in zip(
+                bank.concepts, curves, durations(curves), strict=True
+            )
+        )
     return Followed(
-        tuple(Curve(name, tuple(found)) for name, found in looks.items()),
+        curves,
         Curve(KEPT, tuple(kept)) if kept else None,
         tuple(losses),
         learned,
     )
+
+
+def _closer(
+    curve: Curve,
+    concept: Concept,
+    bank: Bank,
+    panel: Panel,
+    ends: tuple[Weights | None, Weights | None],
+) -> Curve:
+    """Return a curve whose ends are looked at in every picture there is of a concept.
+
+    Args:
+        curve: What was seen.
+        concept: Of which concept.
+        bank: Its pictures.
+        panel: Who looks.
+        ends: The weights before the first step and after the last one.
+    """
+    n = len(bank.erased[concept.name]) + len(bank.closer[concept.name])
+    first, last = (bank.shown(panel, concept, weights, n) for weights in ends)
+    between = curve.looks[1:-1]
+    return replace(curve, looks=(Look(0, first), *between, Look(curve.last.step, last)))

@@ -12,6 +12,7 @@ from unlearnlog.audits.savings import Savings, mean_savings, savings
 from unlearnlog.audits.survival import (
     Curve,
     Duration,
+    Ends,
     Rung,
     durations,
     fate,
@@ -121,23 +122,38 @@ class Finetuned:
 
     @property
     def survival(self) -> tuple[Rung, ...]:
-        """Kaplan-Meier over all seeds and concepts."""
-        return kaplan_meier([d for course in self.courses for d in course.durations])
+        """Kaplan-Meier over all seeds and concepts; none where nobody is believed."""
+        found = [
+            duration
+            for course in self.courses
+            for duration in course.durations
+            if self.believed(duration.concept)
+        ]
+        return kaplan_meier(found) if found else ()
 
     @property
-    def resurgence(self) -> Estimate:
-        """How much more of all concepts together shows at the ends."""
-        return pooled_change([c for course in self.courses for c in course.curves])
+    def resurgence(self) -> Estimate | None:
+        """How much more of all concepts together shows at the ends.
+
+        None where the judge is believed of none.
+        """
+        ends = [
+            _ends(course, curve)
+            for course in self.courses
+            for curve in course.curves
+            if self.believed(curve.concept)
+        ]
+        return pooled_change(ends) if ends else None
 
     @property
     def collateral(self) -> Estimate | None:
         """How much more of what was kept shows at the ends; below 0 it was lost."""
-        kept = [course.kept for course in self.courses if course.kept is not None]
+        kept = [_ends(each, each.kept) for each in self.courses if each.kept]
         return pooled_change(kept) if kept else None
 
     @property
     def savings(self) -> Estimate | None:
-        """Mean of exact savings with a bootstrap over seeds; None without enough."""
+        """Mean of savings with a bootstrap over seeds; None without enough."""
         found = [
             (str(course.training.seed), saved)
             for course in self.courses
@@ -166,7 +182,7 @@ class Finetuned:
             "data": self.data,
             "verdicts": self.verdicts,
             "passed": self.passed,
-            "resurgence": asdict(self.resurgence),
+            "resurgence": _perhaps(self.resurgence),
             "collateral": _perhaps(self.collateral),
             "survival": [asdict(rung) for rung in self.survival],
             "median_return": median_return(self.survival),
@@ -202,6 +218,12 @@ class Finetuned:
             ],
             "twin": [_curve_row(curve) for curve in course.twin],
         }
+
+
+def _ends(course: Course, curve: Curve) -> Ends:
+    last = curve.last
+    run = str(course.training.seed)
+    return Ends(run, curve.concept, last.shown, curve.before(last))
 
 
 def _curve_row(curve: Curve) -> dict[str, Any]:

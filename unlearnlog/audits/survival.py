@@ -19,7 +19,13 @@ from typing import Final
 
 from unlearnlog.audits.verdict import Rules, Word
 from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
-from unlearnlog.probes.statistics import Estimate, Z, paired_share, share
+from unlearnlog.probes.statistics import (
+    Estimate,
+    Z,
+    clustered_mean,
+    paired_share,
+    share,
+)
 
 CHANCE: Final = 0.05
 """Share of the returns that are found which may be chance, on average."""
@@ -201,8 +207,41 @@ def median_return(rungs: Sequence[Rung]) -> int | None:
     return next((rung.step for rung in rungs if rung.away.value <= 0.5), None)
 
 
-def pooled_change(curves: Sequence[Curve]) -> Estimate:
-    """Return how much more shows at the end, over all concepts together."""
-    ends = [(curve.last.shown, curve.before(curve.last)) for curve in curves]
-    now = [shows for last, _ in ends for shows in last]
-    return paired_share(now, [shows for _, before in ends for shows in before])
+@dataclass(frozen=True)
+class Ends:
+    """What the first and the last look of one fine-tune saw in the same pictures.
+
+    Attributes:
+        run: Which fine-tune, such as its seed.
+        concept: What was looked for.
+        now: Whether each picture shows it after the last step.
+        before: Whether it did before the first one.
+    """
+
+    run: str
+    concept: str
+    now: Sequence[bool]
+    before: Sequence[bool]
+
+
+def pooled_change(ends: Sequence[Ends]) -> Estimate:
+    """Return how much more shows at the ends, all fine-tunes and concepts together.
+
+    The wider of two intervals: Newcombe's of pairs takes every picture for itself; the
+    bootstrap over fine-tunes and pictures knows that fine-tunes begin with the same
+    pictures, and sees no doubt where all agree.
+
+    Raises:
+        ValueError: There is nothing to look at.
+    """
+    now = [shows for each in ends for shows in each.now]
+    before = [shows for each in ends for shows in each.before]
+    plain = paired_share(now, before)
+    runs = [each.run for each in ends for _ in each.now]
+    if len({*runs}) == 1:
+        return plain
+    pictures = [f"{each.concept} {i}" for each in ends for i in range(len(each.now))]
+    values = [float(a) - float(b) for a, b in zip(now, before, strict=True)]
+    crossed = clustered_mean(values, runs, pictures)
+    low, high = min(plain.low, crossed.low), max(plain.high, crossed.high)
+    return Estimate(plain.value, max(-1.0, low), min(1.0, high), plain.n)

@@ -129,17 +129,18 @@ def _curve_line(curve: Curve, course: Course) -> Text:
 
 def _facts(found: Finetuned) -> Iterator[str]:
     """Yield what all fine-tunes together come to, one sentence each."""
-    yield f"all concepts at the end: {_signed(found.resurgence)}"
+    if found.resurgence is not None:
+        yield f"all concepts at the end: {_signed(found.resurgence)}"
     if found.collateral is not None:
         yield f"kept pictures at the end: {_signed(found.collateral)}"
-    rungs = found.survival
-    middle = median_return(rungs)
-    end = rungs[-1]
-    yield (
-        f"still away after step {end.step}: {end.away.value:.2f} "
-        f"({end.away.low:.2f} to {end.away.high:.2f}, n = {end.away.n}); half are back "
-        + (f"at step {middle}" if middle is not None else "later than that, if ever")
-    )
+    if found.survival:
+        middle, end = median_return(found.survival), found.survival[-1]
+        when = "later, if ever" if middle is None else f"at step {middle}"
+        yield (
+            f"still away after step {end.step}: {end.away.value:.2f} "
+            f"({end.away.low:.2f} to {end.away.high:.2f}, n = {end.away.n}); half are "
+            f"back {when}"
+        )
     if found.savings is not None:
         yield f"savings against the twin: {_plain(found.savings)}"
     yield from _savings(found.courses)
@@ -160,8 +161,11 @@ def _savings(courses: Sequence[Course]) -> Iterator[str]:
             if saved.value is None:
                 yield f"savings of {name}, seed {seed}: undefined"
             else:
-                bound = "" if saved.bound == "exact" else f"{saved.bound} "
-                yield f"savings of {name}, seed {seed}: {bound}{saved.value:.2f}"
+                said = f"{saved.bound} {saved.value:.2f}"
+                if saved.bound == "about":
+                    low = "" if saved.low is None else f"{saved.low:.2f} to "
+                    said += f" (by its looks {low}{saved.high:.2f})"
+                yield f"savings of {name}, seed {seed}: {said}"
 
 
 def _signed(estimate: Estimate) -> str:

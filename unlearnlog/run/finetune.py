@@ -186,7 +186,7 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
         bank=Bank.of(
             book,
             gone,
-            sizes=(sizes.erased, sizes.earlier),
+            sizes=(sizes.erased, sizes.earlier, wish.policy.audit.closer),
             kept=book.kept({c.name for c in gone}, sizes.kept, sizes.kept_share),
         ),
         state={**at.model.base, **at.weights(at.head)},
@@ -226,7 +226,8 @@ class _Trial:
         start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
         said = self.forecasts(start, lesson, training)
         stages = self.stages(start, lesson, training)
-        seen = followed(stages, self.bank, self.panel, state)
+        rules = rules_of(self.wish.policy)
+        seen = followed(stages, self.bank, self.panel, state, rules=rules)
         return Course(
             training=training,
             lesson=lesson.digest,
