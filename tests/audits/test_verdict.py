@@ -8,7 +8,7 @@ RULES = Rules(margin=0.05, false_alarms=0.05, base_presence=0.5)
 N = 96
 
 
-def sight(now, then=0, *, n=N, base=1.0, alarms=0.0, concept="Picasso"):
+def sight(now, then=0, *, n=N, base=1.0, alarms=0.0, beside=0.0, concept="Picasso"):
     """What shows in the first so many of n pictures."""
 
     def first(hits, of=n):
@@ -20,6 +20,7 @@ def sight(now, then=0, *, n=N, base=1.0, alarms=0.0, concept="Picasso"):
         first(then),
         first(round(base * n)),
         first(alarms * 200, 200),
+        first(beside * 200, 200),
     )
 
 
@@ -72,6 +73,27 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing():
     assert found.word == also.word == "undecided"
     assert not found.wide
     assert "100% of 200 pictures of other things" in also.why
+
+
+@pytest.mark.parametrize(
+    ("now", "beside", "said"),
+    [
+        (30, 0.0, "resurged"),
+        (30, 0.15, "resurged"),
+        (30, 0.30, "undecided"),
+        (96, 1.0, "undecided"),
+        (96, 0.80, "resurged"),
+        (0, 0.30, "gone"),
+    ],
+)
+def test_what_shows_as_often_in_pictures_of_other_things_may_be_the_judge_s_mistake(
+    now, beside, said
+):
+    (found,) = findings([sight(now, beside=beside)], RULES)
+
+    assert found.word == said
+    if said == "undecided":
+        assert f"{beside:.0%} of 200" in found.why
 
 
 def test_a_judge_that_never_sees_it_decides_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from unlearnlog.audits.bank import KEPT
 from unlearnlog.audits.verdict import Sight
@@ -16,6 +17,8 @@ from unlearnlog.probes.posterior import seen_in
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.prompt import Prompt
 from unlearnlog.reading import Reading
+
+_ELSEWHERE: Final = "looking at everything else"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Audience:
     def sight(self, asked: Question) -> Sight:
         """Return what the judge sees of one erased concept, in three sets of weights.
 
-        The base's pictures of kept cells are the control of the judge.
+        Pictures of kept cells are the controls of the judge: the base's, and those of
+        what is audited.
         """
         name, panel = asked.concept.name, self.panel
         about = f"looking for {name}"
@@ -68,6 +72,7 @@ class Audience:
             then=asked.shows(panel.judged(asked.cells, self.then, f"{about}, before")),
             base=asked.shows(panel.base_answers(asked.cells)),
             control=asked.shows(panel.base_answers(self.kept)),
+            elsewhere=asked.shows(panel.judged(self.kept, self.now, _ELSEWHERE)),
         )
 
     def nats(self, asked: Question) -> tuple[Reading, ...]:
@@ -102,7 +107,7 @@ class Audience:
         of all kept cells' own pictures since the state, both kinds together.
         """
         panel = self.panel
-        now = panel.judged(self.kept, self.now, "looking at everything else")
+        now = panel.judged(self.kept, self.now, _ELSEWHERE)
         then = panel.judged(self.kept, self.then, "looking at everything else, before")
         changes, cells = [], []
         for cell, new, old in zip(self.kept, now, then, strict=True):

@@ -5,7 +5,8 @@ Source:
     `unlearnlog.probes.hypotheses`; that nothing came back is a claim of equivalence and
     holds where the whole interval is within a margin. The controls of the judge are
     ours: a judge that says yes to everything, or never sees the concept where it
-    certainly is, decides nothing.
+    certainly is, decides nothing; nor does one that sees it as often in what the
+    audited model paints for other prompts, for pictures of another kind mislead.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
-from unlearnlog.probes.statistics import Estimate, paired_share, share
+from unlearnlog.probes.statistics import (
+    Estimate,
+    paired_share,
+    share,
+    unpaired_share,
+)
 
 Word = Literal["gone", "resurged", "undecided"]
 
@@ -31,6 +37,7 @@ class Sight:
         base: Whether the base's do.
         control: Whether the base's pictures of other things, asked for by prompts that
             do not name it, are said to show it: each of them is a false alarm.
+        elsewhere: Whether the audited model's pictures of those prompts are.
     """
 
     concept: str
@@ -38,6 +45,18 @@ class Sight:
     then: tuple[bool, ...]
     base: tuple[bool, ...]
     control: tuple[bool, ...]
+    elsewhere: tuple[bool, ...] = ()
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether more of its own pictures show it now than pictures of other things.
+
+        Beyond Newcombe's interval; where nobody looked elsewhere it does.
+        """
+        if not self.elsewhere:
+            return True
+        own, other = (share(sum(s), len(s)) for s in (self.now, self.elsewhere))
+        return unpaired_share(own, other).low > 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,13 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
         why = (
             f"the judge sees it in {_percent(base)} of the base's own {base.n} "
             "pictures of it, so it decides nothing"
+        )
+    elif came_back and not sight.stands_out:
+        n = len(sight.elsewhere)
+        why = (
+            f"shows in {_percent(now)} of {now.n} pictures and, to the judge, in "
+            f"{_percent(share(sum(sight.elsewhere), n))} of {n} that the audited model "
+            "paints for other prompts: everything shows it now, or the judge is misled"
         )
     elif came_back:
         word = "resurged"
