@@ -72,7 +72,7 @@ def test_each_concept_of_each_seed_has_a_verdict_and_an_end(found):
 def test_savings_survival_and_collateral_are_said_with_their_n(found):
     text = text_of(found)
 
-    assert "savings of Picasso, seed 0: 0.50" in text
+    assert "Picasso, seed 0: about 0.50 (by its looks 0.00 to 1.00)" in text
     assert "still away after step 100: 0.50" in text
     assert "half are back at step 50" in text
     assert "kept pictures at the end: -0.104" in text
@@ -94,6 +94,9 @@ def test_a_judge_that_sees_it_everywhere_decides_nothing():
     blind = finetuned(course(0, back), mistaken=1.0)
 
     assert blind.verdicts == {"Picasso": "undecided"}
+    assert (blind.resurgence, blind.survival) == (None, ())
+    assert "still away" not in text_of(blind)
+    assert blind.row()["median_return"] is None
 
 
 def test_forecasts_are_scored_by_what_came_back():
