@@ -33,6 +33,11 @@ ConceptsOption = Annotated[
 JudgeOption = Annotated[
     str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
 ]
+SeeingJudgeOption = Annotated[
+    str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
+]
+"""Where nothing can be done without a judge."""
+
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
 ]

@@ -14,6 +14,7 @@ from unlearnlog.cli.app import (
     JsonOption,
     LedgerOption,
     PolicyOption,
+    SeeingJudgeOption,
     answer,
     app,
     err,
@@ -46,9 +47,7 @@ def attack(
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
-    ] = "",
+    judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",

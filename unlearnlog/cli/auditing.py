@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 
 AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
+AuditorOption = Annotated[
+    str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
+]
 EmaOption = Annotated[
     bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
 ]
@@ -104,9 +107,7 @@ def audit(
     plot: PlotOption = None,
     accept_undecided: DoubtOption = False,
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
-    ] = "",
+    judge: AuditorOption = "",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
@@ -210,9 +211,7 @@ def rebase(
     ] = "HEAD",
     ema: EmaOption = False,
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
-    ] = "",
+    judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",

@@ -15,6 +15,7 @@ from unlearnlog.cli.app import (
     JsonOption,
     LedgerOption,
     PolicyOption,
+    SeeingJudgeOption,
     answer,
     app,
     err,
@@ -206,9 +207,7 @@ def bisect(
         str, typer.Option("--concept", help="What came back, or what broke.")
     ],
     policy: PolicyOption = "default",
-    judge: Annotated[
-        str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
-    ] = "",
+    judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
