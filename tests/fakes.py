@@ -41,6 +41,10 @@ class LinearModel:
         """One token a word, and the two marks."""
         return len(prompt.split()) + 2
 
+    def shortened(self, prompt: str) -> str:
+        """Six words are read."""
+        return " ".join(prompt.split()[:6])
+
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:  # noqa: ARG002 - no encoder's
         """Give every word a fixed random token between two marks, ``[n, 8, 6]``.
 

@@ -450,3 +450,29 @@ def rewrite_index(folder, scheduler):
     file = folder / "model_index.json"
     index = json.loads(file.read_text()) | {"scheduler": ["diffusers", scheduler]}
     file.write_text(json.dumps(index))
+
+
+def test_a_prompt_is_shortened_to_whole_words_that_are_read_to_the_end(tiny):
+    prompt = "a painting of a cat by Picasso " * 20
+
+    cut = tiny.shortened(prompt)
+
+    assert prompt.startswith(f"{cut} ")
+    assert len(tiny.encode([cut])) == 1
+    longer = prompt[: prompt.index(" ", len(cut) + 1)]
+    with pytest.raises(PromptError):
+        tiny.encode([longer])
+
+
+def test_a_word_that_is_too_long_is_cut_within(tiny):
+    word = "wouldn't'y'all've" * 30
+
+    cut = tiny.shortened(word)
+
+    assert cut
+    assert word.startswith(cut)
+    assert len(tiny.encode([cut])) == 1
+
+
+def test_a_prompt_that_is_read_whole_is_not_shortened(tiny):
+    assert tiny.shortened("a cat  by Picasso ") == "a cat  by Picasso "

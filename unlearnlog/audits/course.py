@@ -43,6 +43,7 @@ class Course:
         forecasts: What was said of each concept beforehand.
         rho: The return coefficient at the end; None where the state is the base.
         twin: Curves of the twin, fine-tuned in the same way; none without one.
+        n_cut: How many captions were longer than the model reads, and cut.
     """
 
     training: Training
@@ -54,6 +55,7 @@ class Course:
     forecasts: tuple[Forecast, ...] = ()
     rho: float | None = None
     twin: tuple[Curve, ...] = ()
+    n_cut: int = 0
 
     @cached_property
     def durations(self) -> tuple[Duration, ...]:
@@ -202,6 +204,7 @@ class Finetuned:
             "rate": course.training.step_size,
             "lesson": course.lesson,
             "n_pictures": course.n_pictures,
+            "n_cut": course.n_cut,
             "losses": list(course.losses),
             "rho": course.rho,
             "kept": None if course.kept is None else _curve_row(course.kept),

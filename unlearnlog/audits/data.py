@@ -21,7 +21,7 @@ import torch
 from PIL import Image, ImageOps
 
 from unlearnlog.audits.lesson import Lesson
-from unlearnlog.errors import PromptError, UsageError
+from unlearnlog.errors import UsageError
 
 if TYPE_CHECKING:
     from unlearnlog.model.protocol import Model
@@ -41,7 +41,8 @@ def read_folder(folder: Path, model: Model) -> Lesson:
     """Read a folder of pictures with captions.
 
     Pictures are turned upright, scaled so that they cover the model's size, and cut at
-    the middle.
+    the middle. A caption that is longer than the text encoders read is cut after the
+    last word that they do read, as trainers cut it.
 
     Args:
         folder: Where they are.
@@ -49,7 +50,7 @@ def read_folder(folder: Path, model: Model) -> Lesson:
 
     Raises:
         UsageError: There are no pictures; one is broken, missing, a link or outside of
-            the folder; or it has no caption, or one that is too long. Names the file.
+            the folder; or it has no caption. Names the file.
     """
     captions = dict(sorted(_captions(folder)))
     if not captions:
@@ -59,11 +60,12 @@ def read_folder(folder: Path, model: Model) -> Lesson:
         )
     height, width, _ = model.picture_shape
     pictures = []
-    for path, caption in captions.items():
-        _check_caption(path, caption, model)
+    for path in captions:
         pictures.append(_picture(path, (width, height)))
     stacked = torch.from_numpy(np.stack(pictures))
-    return Lesson(str(folder), stacked, tuple(captions.values()))
+    read = tuple(model.shortened(caption) for caption in captions.values())
+    n_cut = sum(a != b for a, b in zip(read, captions.values(), strict=True))
+    return Lesson(str(folder), stacked, read, n_cut)
 
 
 def _captions(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -196,15 +198,6 @@ def _text(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise UsageError(
             f"'{path}' cannot be read: {error}", fix="save it as text in UTF-8"
-        ) from error
-
-
-def _check_caption(path: Path, caption: str, model: Model) -> None:
-    try:
-        model.encode([caption])
-    except PromptError as error:
-        raise UsageError(
-            f"the caption of '{path}' cannot be read: {error.message}", fix=error.fix
         ) from error
 
 

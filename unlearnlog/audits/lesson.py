@@ -21,6 +21,7 @@ class Lesson:
         name: What was asked for: a folder, or a word such as ``sibling``.
         pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
         captions: One for each.
+        n_cut: How many of them were longer, and cut to what the model reads.
 
     Raises:
         ValueError: There is not one caption for each picture, or there is none at all.
@@ -29,6 +30,7 @@ class Lesson:
     name: str
     pictures: Tensor
     captions: tuple[str, ...]
+    n_cut: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < len(self.pictures) == len(self.captions):

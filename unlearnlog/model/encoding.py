@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -88,6 +89,20 @@ class Encoders:
                 f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
                 fix="say it in fewer words",
             )
+
+    def shortened(self, prompt: str) -> str:
+        """Return a prompt, or its longest beginning that is read to the end.
+
+        It ends between two words, unless the first one is longer than that.
+        """
+        if self.n_tokens(prompt) <= self.n_positions:
+            return prompt
+        ends = range(1, len(prompt))
+        n = bisect_right(
+            ends, self.n_positions, key=lambda n: self.n_tokens(prompt[:n])
+        )
+        read = prompt[:n]
+        return read if prompt[n].isspace() else read.rpartition(" ")[0] or read
 
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Held) -> Text:

@@ -127,7 +127,7 @@ def _check_suffix(path: Path) -> None:
             f"'{path}' is no {SUFFIX} file; pickles and archives can run code when "
             "they are read, so it was not opened",
             fix="if you trust it, save its tensors with safetensors.torch.save_file "
-            "and import that file",
+            "and give that file",
         )
 
 

@@ -144,6 +144,13 @@ class DiffusersModel:
         """
         return self._encoders.n_tokens(prompt)
 
+    def shortened(self, prompt: str) -> str:
+        """Return a prompt, or its longest beginning that is read to the end.
+
+        Trainers cut behind the last token that is read; here that word goes, too.
+        """
+        return self._encoders.shortened(prompt)
+
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Encode prompts, each one alone, so that no prompt changes another's bits.
 

@@ -129,6 +129,10 @@ class Model(Protocol):
         """Count the tokens of a prompt, the marks of its beginning and end included."""
         ...
 
+    def shortened(self, prompt: str) -> str:
+        """Return a prompt, or its longest beginning that is read to the end."""
+        ...
+
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Encode prompts, each one once and alone."""
         ...

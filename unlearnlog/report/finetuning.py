@@ -110,10 +110,12 @@ def _line(panel: Axes, curve: Curve, *, colour: str, style: str, label: str) -> 
 
 
 def _head(found: Finetuned) -> str:
-    training = found.courses[0].training
+    first = found.courses[0]
+    training, of = first.training, f"{first.n_pictures} pictures"
+    if first.n_cut:
+        of += f", {first.n_cut} captions cut to what the model reads"
     return (
-        f"{found.rev[:12]} fine-tuned on {found.data} "
-        f"({found.courses[0].n_pictures} pictures), {training.method}, "
+        f"{found.rev[:12]} fine-tuned on {found.data} ({of}), {training.method}, "
         f"{training.steps} steps of {training.batch}, rate {training.step_size:g}"
     )
 

@@ -232,6 +232,7 @@ class _Trial:
             training=training,
             lesson=lesson.digest,
             n_pictures=len(lesson),
+            n_cut=lesson.n_cut,
             curves=seen.curves,
             kept=seen.kept,
             losses=seen.losses,
