@@ -456,11 +456,3 @@ def test_a_pickle_is_not_opened(tmp_path, state):
 
     with pytest.raises(DeltaError, match="was not opened"):
         derived(path, state)
-
-
-def test_a_checkpoint_of_the_original_format_says_how_to_convert_it(tmp_path, state):
-    path = tmp_path / "x.safetensors"
-    save_file({"model.diffusion_model.out.2.bias": torch.zeros(4)}, path)
-
-    with pytest.raises(ModelError, match="original format"):
-        derived(path, state)

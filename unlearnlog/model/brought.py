@@ -1,21 +1,25 @@
 """The files of what somebody made of a model: where trainers put them.
 
 A pipeline's folder, a trainer's checkpoint with one folder a component, the folder of
-one component, an adapter of peft, a single safetensors file.
+one component, an adapter of peft, a single safetensors file in today's names or in
+those of the original authors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
+
+from torch import Tensor
 
 from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.errors import ModelError
 from unlearnlog.model.adapter import Adapter, is_adapter
-from unlearnlog.model.folder import json_of, no_weights, weights_in
+from unlearnlog.model.folder import PipelineFolder, json_of, no_weights, weights_in
 from unlearnlog.model.foreign import SUFFIX, ForeignFile
+from unlearnlog.model.single import has_averaged, is_single, networks_of
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What diffusers and peft call the file of a LoRA that they save."""
@@ -28,8 +32,6 @@ _CLASSES: Final = {
     "CLIPTextModelWithProjection": "text_encoder_2",
 }
 _ACCELERATE: Final = "model.safetensors"
-_SINGLE_FILE: Final = "model.diffusion_model."
-"""How keys of a single-file checkpoint of the original authors begin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,41 +40,56 @@ class Brought:
 
     Attributes:
         form: ``pipeline``, ``component`` or ``lora``.
-        files: The files of each component; the component is empty where only the keys
-            tell.
+        files: Tensors by key, of each component one mapping a file; the component is
+            empty where only the keys tell.
+        sha256: Digest of all files, whatever they are called.
         adapter: What is known of a LoRA beside its tensors.
         notes: What whoever reads the result should know.
         is_plain: Whether these are the very files that diffusers loads from there.
     """
 
     form: str
-    files: Mapping[str, Sequence[ForeignFile]]
+    files: Mapping[str, Sequence[Mapping[str, Tensor]]]
+    sha256: Digest
     adapter: Adapter = field(default_factory=Adapter)
     notes: tuple[str, ...] = ()
     is_plain: bool = False
 
-    @property
-    def sha256(self) -> Digest:
-        """Digest of all files, whatever they are called."""
-        digests = sorted(f.digest() for files in self.files.values() for f in files)
-        return digest_of(canonical_json(digests))
+    @classmethod
+    def of(
+        cls,
+        form: str,
+        files: Mapping[str, Sequence[ForeignFile]],
+        *,
+        adapter: Adapter | None = None,
+        notes: tuple[str, ...] = (),
+        is_plain: bool = False,
+    ) -> Self:
+        """Describe files that are read as they are."""
+        opened = [file for each in files.values() for file in each]
+        return cls(form, files, _digest(opened), adapter or Adapter(), notes, is_plain)
 
 
-def brought(path: Path, components: Sequence[str], *, ema: bool = False) -> Brought:
+def _digest(files: Iterable[ForeignFile]) -> Digest:
+    """Return one digest of files, whatever they are called."""
+    return digest_of(canonical_json(sorted(file.digest() for file in files)))
+
+
+def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
     """Find the files of what somebody made of a model.
 
     Args:
         path: A folder or a file.
-        components: Names of the model's components that have weights.
+        base: The model.
         ema: Whether to take the averaged copy of the UNet instead of the last one.
 
     Raises:
         ModelError: There is nothing that can be read.
         DeltaError: A file is damaged, or no safetensors.
     """
-    path = path.expanduser().absolute()
+    path, components = path.expanduser().absolute(), base.weighed
     if path.is_file():
-        return _of_file(path)
+        return _of_file(path, base, ema=ema)
     if not path.is_dir():
         raise ModelError(
             f"there is no folder or file '{path}'",
@@ -90,22 +107,44 @@ def brought(path: Path, components: Sequence[str], *, ema: bool = False) -> Brou
         return _of_adapters({own: lora})
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
-        return Brought("component", {own: files}, notes=notes)
+        return Brought.of("component", {own: files}, notes=notes)
     raise _nothing(path)
 
 
-def _of_file(path: Path) -> Brought:
-    """Tell a LoRA from whole tensors by its keys."""
+def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
+    """Tell a LoRA from whole tensors, and old names from new ones, by its keys."""
     file = ForeignFile.open(path)
-    if any(key.startswith(_SINGLE_FILE) for key in file):
-        raise ModelError(
-            f"'{path}' is a single-file checkpoint of the original format",
-            fix="convert it with diffusers: StableDiffusionPipeline"
-            f".from_single_file('{path.name}').save_pretrained('NEW_FOLDER')",
-        )
+    if is_single(file):
+        return _of_single(file, base, ema=ema)
     if not is_adapter(file):
-        return Brought("component", {"": (file,)})
-    return Brought("lora", {"": (file,)}, Adapter.of(file))
+        return Brought.of("component", {"": (file,)})
+    return Brought.of("lora", {"": (file,)}, adapter=Adapter.of(file))
+
+
+def _of_single(file: ForeignFile, base: PipelineFolder, *, ema: bool) -> Brought:
+    """Read a single file of the original authors' format."""
+    averaged = has_averaged(file)
+    if ema and not averaged:
+        raise _no_average(f"in '{file.path}'")
+    try:
+        networks = networks_of(file, base.configs, ema=ema)
+    except (KeyError, IndexError) as error:
+        raise ModelError(
+            f"'{file.path}' is not of the ledger's model: it has no {error}",
+            fix="audit it with the ledger of the model that it was made of",
+        ) from None
+    notes = ["its names, of the original format, were read as today's"]
+    missing = [name for name in base.weighed if name not in networks]
+    if missing:
+        notes.append(f"it has no {' and no '.join(missing)}: the base's is meant")
+    if averaged and not ema:
+        notes.append("an averaged UNet lies in it: --ema audits it")
+    return Brought(
+        form="component" if missing else "pipeline",
+        files={name: (tensors,) for name, tensors in networks.items()},
+        sha256=_digest([file]),
+        notes=tuple(notes),
+    )
 
 
 def _lora_in(folder: Path) -> Path | None:
@@ -129,7 +168,8 @@ def _of_adapters(paths: Mapping[str, Path]) -> Brought:
     adapter = Adapter()
     for name, file in files.items():
         adapter |= Adapter.of(file, component=name)
-    return Brought("lora", {name: (file,) for name, file in files.items()}, adapter)
+    opened = {name: (file,) for name, file in files.items()}
+    return Brought.of("lora", opened, adapter=adapter)
 
 
 def _check_whole(path: Path, components: Sequence[str]) -> None:
@@ -169,7 +209,7 @@ def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Bro
         notes.append(f"'{lora.name}' beside it was not read: audit it by itself")
     pipeline = (path / "model_index.json").is_file()
     form = "pipeline" if pipeline else "component"
-    return Brought(
+    return Brought.of(
         form, files, notes=tuple(notes), is_plain=is_plain and form == "pipeline"
     )
 
@@ -182,10 +222,7 @@ def _weights(
     variants = sorted({_variant(f) for f in folder.glob(f"*{SUFFIX}")} - {""})
     averaged = [v for v in variants if "ema" in v and "non" not in v]
     if ema and not averaged:
-        raise ModelError(
-            f"there is no averaged copy of the weights in or beside '{folder}'",
-            fix="leave --ema out",
-        )
+        raise _no_average(f"in or beside '{folder}'")
     if plain and not ema:
         return tuple(map(ForeignFile.open, plain)), ()
     if not variants:
@@ -213,6 +250,12 @@ def _own_component(path: Path) -> str:
         found = [_CLASSES[name] for name in named if name in _CLASSES]
         return found[0] if found else ""
     return "unet" if (path / _ACCELERATE).is_file() else ""
+
+
+def _no_average(where: str) -> ModelError:
+    return ModelError(
+        f"there is no averaged copy of the weights {where}", fix="leave --ema out"
+    )
 
 
 def _nothing(path: Path) -> ModelError:

@@ -105,7 +105,8 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
 
     Args:
         path: A pipeline's folder, a trainer's checkpoint, a component's folder, a
-            safetensors file of whole tensors, or a LoRA.
+            safetensors file of whole tensors, in today's names or in those of the
+            original authors, or a LoRA.
         state: What it was made of.
         ema: Whether to read the averaged copy that trainers keep beside the weights.
 
@@ -114,7 +115,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
         DeltaError: It is a LoRA of something else, or its numbers are of no use.
         WrongBase: It has the shape and is no descendant of the model.
     """
-    found = brought(path, state.model.folder.weighed, ema=ema)
+    found = brought(path, state.model.folder, ema=ema)
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
     else:

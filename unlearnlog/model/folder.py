@@ -77,6 +77,11 @@ class PipelineFolder:
         """Names of the components that have weights."""
         return tuple(name for name in WEIGHED if name in self.family.components)
 
+    @property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """What each component that has weights says of how it is built."""
+        return {n: json_of(self.path / n / "config.json") for n in self.weighed}
+
     def weight_files(self, component: str) -> tuple[Path, ...]:
         """List the safetensors files of a component: one, or its shards.
 

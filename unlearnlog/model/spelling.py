@@ -50,8 +50,10 @@ def _meant(key: str, component: str) -> Iterator[str]:
         for owner in (component,) if component else ("unet",):
             yield f"{owner}.{said}"
             yield f"{owner}.{OLD_PREFIX}{said}"
+            yield f"{owner}.{said.removeprefix(OLD_PREFIX)}"
         head, _, rest = said.partition(".")
         yield f"{head}.{OLD_PREFIX}{rest}"
+        yield f"{head}.{rest.removeprefix(OLD_PREFIX)}"
 
 
 def _newer(key: str) -> str:
