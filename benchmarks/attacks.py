@@ -2,10 +2,10 @@
 
 Each cell is one attack after one concept on one state: erased by one eraser, or the
 model as it was. Picasso and the cat are attacked in the bundled model, whose twin takes
-hours to train (``make twin``); where there is none the row says so. Hiroshige and the
-cactus are attacked in the late learner, which has one, once both are trained (``make
-late``). A cell is a file; one that is there is left alone while the weights, the
-eraser's own code and the attacks' are the same.
+hours to train (``make twin``); where there is none the row says so. Hiroshige is
+attacked in the late learner, which has one, once both are trained (``make late``). A
+cell is a file; one that is there is left alone while the weights, the eraser's own code
+and the attacks' are the same.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from benchmarks.__main__ import RESULTS
 from benchmarks.erasures import (
     CONCEPTS,
     ENTRANTS,
+    RELEARNED,
     Erasure,
     erasure_of,
     has_late,
     weights_of,
 )
 from benchmarks.files import CellFile, make_missing
-from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.audits.attack import BUDGETS
 from unlearnlog.audits.contest import Before, Others, contested
 from unlearnlog.concept import concept_id
@@ -134,7 +134,7 @@ def cells(*concepts: str) -> Iterator[Attempt]:
 
 def main() -> None:
     """Make what is missing or out of date, in the late learner only if it is made."""
-    late = LATE if has_late() else ()
+    late = RELEARNED if has_late() else ()
     found = (*cells(*CONCEPTS), *cells(*late))
     make_missing((each.file() for each in found), __doc__)
 

@@ -1,11 +1,11 @@
 """Is what was erased learned again faster than it is learned for the first time?
 
 The late learner and its twin (``make late``) go on from the bundled model in the same
-way, and only the learner is shown Hiroshige and the cactus. Each cell erases one of the
-two in the learner, then shows both models the same five pictures of it and looks which
-of them paints it first. A cell whose file is there is left alone while both models and
-all code that decides are the same. Cells that share a twin's fine-tune follow each
-other, and it is done once.
+way, and only the learner is shown Hiroshige and the cactus; Hiroshige it has learned.
+Each cell erases him in the learner, then shows both models the same five pictures of
+his and looks which of them paints him first. A cell whose file is there is left alone
+while both models and all code that decides are the same. Cells that share a twin's
+fine-tune follow each other, and it is done once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from typing import Final
 
 from benchmarks.__main__ import RESULTS
 from benchmarks.audit import METHODS, SEEDS, Cell, made_of
-from benchmarks.erasures import ENTRANTS, LATE_MODELS, LateErasure, has_late
+from benchmarks.erasures import (
+    ENTRANTS,
+    LATE_MODELS,
+    RELEARNED,
+    LateErasure,
+    has_late,
+)
 from benchmarks.files import CellFile, make_missing
 from benchmarks.looks import Stock
-from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.concept import concept_id
 from unlearnlog.run.place import Place
 from unlearnlog.shelf import Shelf
@@ -84,7 +89,7 @@ class Relearned(Cell):
 
 def cells() -> Iterator[Relearned]:
     """Yield every cell, those on the same pictures one after another."""
-    for method, seed, concept in product(METHODS, SEEDS, LATE):
+    for method, seed, concept in product(METHODS, SEEDS, RELEARNED):
         for eraser in ENTRANTS:
             yield Relearned(eraser, concept, DATA, method, seed)
 

@@ -4,25 +4,30 @@ import json
 
 from benchmarks import erasures
 from benchmarks.attacks import FOLDER, NOBODY, ORDER, Attempt, cells
-from benchmarks.erasures import CONCEPTS, ENTRANTS, Erasure, LateErasure
-from unlearnlog.atelier.recipe.late import LATE
+from benchmarks.erasures import (
+    CONCEPTS,
+    ENTRANTS,
+    RELEARNED,
+    Erasure,
+    LateErasure,
+)
 from unlearnlog.audits.attacks import ATTACKS
 from unlearnlog.watch import Unwatched
 
 
 def test_every_attack_meets_every_erasure_once():
-    found = list(cells(*CONCEPTS, *LATE))
+    found = list(cells(*CONCEPTS, *RELEARNED))
 
-    n = len(ATTACKS) * (len(ENTRANTS) + 1) * (len(CONCEPTS) + len(LATE))
+    n = len(ATTACKS) * (len(ENTRANTS) + 1) * (len(CONCEPTS) + len(RELEARNED))
     assert {*ORDER} == {*ATTACKS}
     assert len(found) == len({cell.name for cell in found}) == n
 
 
 def test_what_was_learned_late_is_attacked_in_the_model_that_learned_it():
-    kinds = {cell.concept: type(cell.erasure) for cell in cells(*CONCEPTS, *LATE)}
+    kinds = {cell.concept: type(cell.erasure) for cell in cells(*CONCEPTS, *RELEARNED)}
 
     assert {kinds[name] for name in CONCEPTS} == {Erasure}
-    assert {kinds[name] for name in LATE} == {LateErasure}
+    assert {kinds[name] for name in RELEARNED} == {LateErasure}
 
 
 def test_nobody_erased_what_is_attacked_for_the_upper_bound():
@@ -51,7 +56,7 @@ def test_a_cell_is_bound_to_its_eraser_its_attack_and_its_twin(tmp_path, monkeyp
 
 
 def test_what_is_stored_is_of_this_code():
-    known = {cell.name: cell.code for cell in cells(*CONCEPTS, *LATE)}
+    known = {cell.name: cell.code for cell in cells(*CONCEPTS, *RELEARNED)}
     stored = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))["made_of"]["code"]
         for path in FOLDER.glob("*.json")

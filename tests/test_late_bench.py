@@ -4,16 +4,15 @@ import pytest
 
 from benchmarks import erasures, late
 from benchmarks.audit import METHODS, SEEDS
-from benchmarks.erasures import ENTRANTS
+from benchmarks.erasures import ENTRANTS, RELEARNED
 from benchmarks.looks import Stock
-from unlearnlog.atelier.recipe.late import LATE
 from unlearnlog.run.place import place
 
 
 def test_every_eraser_meets_every_pupil_once_and_those_with_one_twin_in_a_row():
     found = list(late.cells())
 
-    n = len(ENTRANTS) * len(LATE) * len(METHODS) * len(SEEDS)
+    n = len(ENTRANTS) * len(RELEARNED) * len(METHODS) * len(SEEDS)
     assert len(found) == len({cell.name for cell in found}) == n
     runs = [cell.stages for cell in found[:: len(ENTRANTS)]]
     assert len({*runs}) == len(runs)
