@@ -36,8 +36,8 @@ come back; this is the strength at which its duel with the cat ended.
 
 CONCEPTS: Final = ("Picasso", "cat")
 RELEARNED: Final = ("Hiroshige",)
-"""What the late learner has learned: it shows Hiroshige in 29 of 32 pictures that ask for
-him, its twin in none. The cactus, in 9 of 34, it has not learned."""
+"""What the late learner has learned: it shows Hiroshige in 29 of 32 pictures of him and
+its twin in none. The cactus, in 9 of 34, it has not learned."""
 
 BUILT: Final = Path("build/audit")
 TWIN: Final = Path("build/twin")

@@ -121,6 +121,23 @@ def test_an_audit_is_in_the_report_and_in_no_history_of_states(audited, made):
     assert found.judgement.word != "failed"
 
 
+def test_a_model_that_paints_noise_has_nothing_proven_gone(audited, made):
+    broken = made / "broken"
+    shutil.copytree(made / "exported", broken)
+    file = broken / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights["conv_out.weight"] = torch.zeros_like(weights["conv_out.weight"])
+    save_file(weights, file)
+
+    done = audited("broken", "--json")
+
+    (found,) = done.json()["concepts"]
+    assert done.code == 3
+    assert found["verdict"] == "undecided"
+    assert found["now"]["value"] == 0
+    assert "paints little of anything" in found["why"]
+
+
 class Agreeable:
     """A judge that sees a cat by Picasso in everything."""
 

@@ -1,8 +1,10 @@
 """What is said of a concept follows from pairs of pictures and from the controls."""
 
+from dataclasses import replace
+
 import pytest
 
-from unlearnlog.audits.verdict import Rules, Sight, findings
+from unlearnlog.audits.verdict import Health, Rules, Sight, findings
 
 RULES = Rules(margin=0.05, false_alarms=0.05, base_presence=0.5)
 N = 96
@@ -101,6 +103,25 @@ def test_a_judge_that_never_sees_it_decides_nothing():
 
     assert found.word == "undecided"
     assert "of the base's own" in found.why
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "said"),
+    [
+        (0, 0.95, "gone"),
+        (0, 0.49, "gone"),
+        (0, 0.47, "undecided"),
+        (0, 0.0, "undecided"),
+        (30, 0.0, "resurged"),
+    ],
+)
+def test_nothing_is_gone_from_a_model_that_paints_little_of_anything(shown, now, said):
+    (found,) = findings([replace(sight(shown), health=Health(now, 0.96, 40))], RULES)
+
+    assert found.word == said
+    if said == "undecided":
+        assert f"shows {now:.0%} of what 40 other pictures" in found.why
+        assert not found.wide
 
 
 def test_of_many_concepts_each_is_held_to_more():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from unlearnlog.audits.bank import KEPT
-from unlearnlog.audits.verdict import Sight
+from unlearnlog.audits.verdict import Health, Sight
 from unlearnlog.cell import Answer, Cell
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Weights
@@ -73,7 +74,26 @@ class Audience:
             base=asked.shows(panel.base_answers(asked.cells)),
             control=asked.shows(panel.base_answers(self.kept)),
             elsewhere=asked.shows(panel.judged(self.kept, self.now, _ELSEWHERE)),
+            health=self.health,
         )
+
+    @cached_property
+    def health(self) -> Health | None:
+        """What is audited and the state, on everything that was kept; None for none."""
+        hits = [(new, old) for _, new, old in self._hits()]
+        if not hits:
+            return None
+        now, then = (sum(each) / len(hits) for each in zip(*hits, strict=True))
+        return Health(now, then, len(self.kept))
+
+    def _hits(self) -> Iterator[tuple[Cell, bool, bool]]:
+        """Yield kept cells, for each kind whether it shows, now and in the state."""
+        now = self.panel.judged(self.kept, self.now, _ELSEWHERE)
+        then = self.panel.judged(self.kept, self.then, f"{_ELSEWHERE}, before")
+        for cell, new, old in zip(self.kept, now, then, strict=True):
+            for kind in ("style", "subject"):
+                wanted = cell.shows(kind)
+                yield cell, new.of(kind) == wanted, old.of(kind) == wanted
 
     def nats(self, asked: Question) -> tuple[Reading, ...]:
         """Return ``returned.nats``: by how much more the pictures say of the concept.
@@ -106,15 +126,9 @@ class Audience:
         ``presence`` of each, with the base's; ``collateral``: the mean paired change
         of all kept cells' own pictures since the state, both kinds together.
         """
-        panel = self.panel
-        now = panel.judged(self.kept, self.now, _ELSEWHERE)
-        then = panel.judged(self.kept, self.then, "looking at everything else, before")
-        changes, cells = [], []
-        for cell, new, old in zip(self.kept, now, then, strict=True):
-            for kind in ("style", "subject"):
-                wanted = cell.shows(kind)
-                changes.append(float(new.of(kind) == wanted) - (old.of(kind) == wanted))
-                cells.append(cell)
+        hits = [*self._hits()]
+        changes = [float(new) - old for _, new, old in hits]
+        cells = [cell for cell, *_ in hits]
         if not changes:
             return ()
         about = About("collateral", KEPT, "higher", "difference")
