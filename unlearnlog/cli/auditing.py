@@ -88,7 +88,7 @@ def audit(
     context: typer.Context,
     model: Annotated[
         Path | None,
-        typer.Argument(help="A fine-tuned folder, its UNet, or a LoRA."),
+        typer.Argument(help="A folder or a file that a trainer wrote, or a LoRA."),
     ] = None,
     rev: AtOption = "HEAD",
     ema: EmaOption = False,
