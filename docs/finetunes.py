@@ -187,6 +187,13 @@ def _saved(found: Sequence[Fine]) -> str:
     mean = mean_savings(saved)
     if mean is not None:
         return f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f}, n = {mean.n})"
-    return ", ".join(
-        "undefined" if s.value is None else f"{s.bound} {s.value:.2f}" for _, s in saved
-    )
+    return ", ".join(_saved_once(s) for _, s in saved)
+
+
+def _saved_once(found: Savings) -> str:
+    if found.value is None or found.bound != "about" or found.high is None:
+        return (
+            found.bound if found.value is None else f"{found.bound} {found.value:.2f}"
+        )
+    low = "" if found.low is None else f"{found.low:.2f} to "
+    return f"about {found.value:.2f} (by its looks {low}{found.high:.2f})"

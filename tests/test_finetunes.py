@@ -95,6 +95,19 @@ def test_survival_counts_concepts_and_seeds(folder):
     assert "| `ridge` | target:5 | full | 2 | 1 | 0.50 (" in table
 
 
+def test_savings_of_one_seed_lie_between_what_its_looks_allow(folder):
+    saved = {"value": 0.5, "bound": "about", "erased": 25, "novel": 50}
+    known = {**saved, "low": 0.0, "high": 0.8}
+    nothing = {**saved, "value": None, "bound": "undefined"}
+
+    found = courses_table(
+        folder(cell("ridge", 1, 96, savings=known), cell("mim", 1, 96, savings=nothing))
+    )
+
+    assert "| about 0.50 (by its looks 0.00 to 0.80) |" in found
+    assert "| undefined |" in found
+
+
 def test_savings_are_said_as_far_as_they_are_known(folder):
     saved = {"value": 0.5, "bound": "at least", "erased": 50, "novel": None}
 

@@ -201,7 +201,10 @@ def _finetune(
 @app.command()
 def rebase(
     onto: Annotated[
-        Path, typer.Option("--onto", help="A folder or a file that a trainer wrote, or a LoRA.")
+        Path,
+        typer.Option(
+            "--onto", help="A folder or a file that a trainer wrote, or a LoRA."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A new folder, for the new ledger.")
