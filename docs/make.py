@@ -329,6 +329,24 @@ def _figure(_: str) -> str:
     return "![What came back and what was kept, in both orders](results/all-styles.png)"
 
 
+def _relearning(_: str) -> str:
+    """Draw how fast concepts are learned again if that changed; return the link."""
+    from benchmarks.figures import source_of
+    from benchmarks.relearning import digest_of_lines, draw_relearning, lines_in
+
+    path, lines = (
+        RESULTS / "relearning.png",
+        lines_in(RESULTS / "audit", RESULTS / "late"),
+    )
+    if not lines:
+        return NOT_TUNED
+    if source_of(path) != digest_of_lines(lines):
+        if "--check" in sys.argv:
+            return "the figure is stale"
+        draw_relearning(lines, path)
+    return "![How soon each concept shows again](results/relearning.png)"
+
+
 def _batch(_: str) -> str:
     """Return one row for each concept of a batch, with what it cost below."""
     if not _is_measured("batch-of-five", "braque-anchor"):
@@ -501,6 +519,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
     "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
+    "relearning": _relearning,
     "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
     "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
