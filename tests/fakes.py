@@ -43,7 +43,8 @@ class LinearModel:
 
     def shortened(self, prompt: str) -> str:
         """Six words are read."""
-        return " ".join(prompt.split()[:6])
+        words = prompt.split()
+        return prompt if len(words) <= 6 else " ".join(words[:6])
 
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:  # noqa: ARG002 - no encoder's
         """Give every word a fixed random token between two marks, ``[n, 8, 6]``.

@@ -169,6 +169,19 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
     assert "decides nothing" in found.why
 
 
+def test_without_anything_that_was_kept_nobody_can_say(made):
+    at = place(made)
+    policy = Policy.load(str(made / "small.toml"))
+    wish = story.Wish(made / "base", policy)
+    state = State(at.model, at.weights(at.head))
+    made_of = derived(wish.path, state)
+    everything = [at.world.concept(name) for name in at.world.subjects]
+    desk = story.Desk(at, [at.world.concept("Picasso"), *everything], made_of, wish)
+
+    with pytest.raises(UsageError, match="no picture of anything that was kept"):
+        desk.findings()
+
+
 def test_where_nothing_is_erased_there_is_nothing_to_ask(audited):
     done = audited("exported", "--at", "base")
 

@@ -9,7 +9,8 @@ from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger
 from unlearnlog.entry import EraserRecord
-from unlearnlog.run import erase
+from unlearnlog.policy import Policy
+from unlearnlog.run import compose, erase, rebase
 
 POLICY = """
 name = "quick"
@@ -135,3 +136,35 @@ def test_what_cannot_be_composed_is_refused_by_name(ledger, typed, words, code, 
     assert done.code in {code, 2}
     assert said in done.err
     assert ledger.chain.head == before
+
+
+def test_what_was_trained_on_another_branch_is_trained_anew_in_a_rebase(ledger):
+    data = quick().model_dump()
+    data["eraser"] = {"name": "mim", "n_pictures": 18, "n_family": 0, "max_steps": 2}
+    ledger.chain.create_branch("three", "base")
+    ledger.chain.switch("three")
+    dog = ledger.concept("dog")
+    erase.add(ledger.place, erase.Order((dog,), Policy.of(data, "trained"), seed=5))
+    ledger.chain.switch("main")
+    compose.compose(ledger.place, compose.Wish(("three", "one"), quick()))
+
+    at = ledger.place
+    found = {each.concepts[0].name: each for each in rebase.orders(at, at.history())}
+
+    assert found["dog"].eraser.name == "mim"
+    assert found["dog"].eraser.settings["max_steps"] == 2
+    assert found["dog"].seed == 5
+    assert found["dog"].delta is None
+    assert found["Picasso"].delta is not None
+
+
+def test_what_is_erased_twice_is_not_erased_anew(ledger, typed, tmp_path):
+    forget(ledger, "Monet", seed=99)
+    words = ("compose", "two", "--policy", "quick.toml", "--accept-conflicts")
+    assert typed(*words).code == 0
+
+    done = typed("rebase", "--onto", str(tmp_path), "-o", str(tmp_path / "new"))
+
+    assert done.code == 2
+    assert "'Monet' is erased more than once at 'HEAD'" in done.err
+    assert not (tmp_path / "new").exists()

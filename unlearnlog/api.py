@@ -291,6 +291,8 @@ class Ledger:
         rev: str = "HEAD",
         *,
         policy: str | Policy = "default",
+        ema: bool = False,
+        accept_undecided: bool = False,
         watch: Watch | None = None,
     ) -> Rebased:
         """Begin a ledger on what was made of this model, with every erasure anew.
@@ -300,6 +302,8 @@ class Ledger:
             folder: A new folder, for the new ledger.
             rev: Whose erasures, and what it was made of.
             policy: How it is measured, and what must hold.
+            ema: Whether to take the averaged copy of its weights.
+            accept_undecided: Whether doubt is no reason to refuse an erasure.
             watch: Who wants to see it advance.
 
         Raises:
@@ -309,7 +313,9 @@ class Ledger:
         """
         from unlearnlog.run import rebase
 
-        wish = rebase.Wish(Path(onto), Path(folder), _policy(policy), rev)
+        wish = rebase.Wish(
+            *(Path(onto), Path(folder), _policy(policy), rev, ema, accept_undecided)
+        )
         return rebase.rebase(self.place, _watched(wish, watch))
 
     def report(

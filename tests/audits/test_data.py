@@ -1,6 +1,7 @@
 """Folders of pictures with captions, as trainers and strangers make them."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -160,6 +161,20 @@ FAULTS = {
     "names '/1.png', which is outside": lambda f: (
         listed(f, {"file_name": "/1.png", "text": "a cat"}) or f
     ),
+    "names './', which is outside": lambda f: (
+        listed(f, {"file_name": "./", "text": "a cat"}) or f
+    ),
+    "'{}/1.png' has two captions: 'a cat' and 'a dog'": lambda f: (
+        listed(
+            picture(f),
+            {"file_name": "1.png", "text": "a dog"},
+            {"file_name": "1.png", "text": "a cat"},
+        )
+        or f
+    ),
+    "xx' cannot be read": lambda f: (
+        listed(f, {"file_name": "x" * 300, "text": "a cat"}) or f
+    ),
     "names 'C:\\1.png', which is outside": lambda f: (
         listed(f, {"file_name": "C:\\1.png", "text": "a cat"}) or f
     ),
@@ -201,8 +216,31 @@ def test_a_picture_that_would_fill_the_memory_is_not_opened(
     save(tmp_path / "1.png", size=(12, 12))
     (tmp_path / "1.txt").write_text("a cat")
 
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_folder(tmp_path, model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside of tests
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_folder(tmp_path, model)
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path, model):
+    save(tmp_path / "data" / "1.png")
+    (tmp_path / "data" / "1.txt").write_text("of the file")
+    listed(tmp_path / "data", {"file_name": "1.png", "text": "of the list"})
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+
+    found = read_folder(tmp_path / "link", model)
+
+    assert found.captions == ("of the list",)
+    assert found.name == str(tmp_path / "link")
+
+
+def test_a_caption_may_hold_what_unicode_calls_a_new_line(tmp_path, model):
+    save(tmp_path / "1.png")
+    row = {"file_name": "1.png", "text": "a cat\u2028by Picasso"}
+    line = json.dumps(row, ensure_ascii=False)
+    (tmp_path / "metadata.jsonl").write_text(f"{line}\r\n", encoding="utf-8")
+
+    assert read_folder(tmp_path, model).captions == ("a cat\u2028by Picasso",)
 
 
 @pytest.mark.parametrize("name", ["1.png", "1.txt", "metadata.jsonl", "sub"])

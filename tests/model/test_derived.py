@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.tiny import build_pipeline
 from unlearnlog.errors import DeltaError, ModelError, WrongBase
+from unlearnlog.model import Sampling
 from unlearnlog.model.derived import State, derived
 from unlearnlog.model.model import DiffusersModel
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept:DeprecationWarning"
 )
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+QUICK = Sampling(steps=1, guidance=1.0)
 TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 
 
@@ -109,6 +111,84 @@ def test_shards_variants_and_wrappers_are_read_alike(tmp_path, tuned, state):
         assert all(torch.equal(found.weights[n], t) for n, t in whole.weights.items())
     assert len([*(sharded / "unet").glob("*.safetensors")]) > 1
     assert derived(variant, state).notes == ("the variant 'fp16' of 'unet' was read",)
+
+
+def renamed(folder, names):
+    """Give an autoencoder's attention other names on disk."""
+    file = folder / "vae" / WEIGHTS
+    found = {}
+    for key, tensor in load_file(file).items():
+        for old, new in names.items():
+            key = key.replace(f".attentions.0.{old}.", f".attentions.0.{new}.")
+        found[key] = tensor
+    save_file(found, file)
+
+
+OLDER = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
+def test_an_autoencoder_with_names_of_before_2023_is_the_same_one(tmp_path):
+    """So it lies on the hub: whoever saves it again writes today's names."""
+    base = build_pipeline(tmp_path / "base")
+    renamed(base, OLDER)
+    model = DiffusersModel.load(base)
+    state = State(model, {})
+    same, other, again = (tmp_path / name for name in ("same", "other", "again"))
+    for folder in (same, other, again):
+        shutil.copytree(base, folder)
+    renamed(same, {old: new for new, old in OLDER.items()})
+    tensors = load_file(again / "vae" / WEIGHTS)
+    save_file(nudged(tensors), again / "vae" / WEIGHTS)
+    shutil.copytree(again, other, dirs_exist_ok=True)
+    renamed(other, {old: new for new, old in OLDER.items()})
+
+    saved_again, old, new = (derived(path, state) for path in (same, again, other))
+
+    assert saved_again.moved == {}
+    assert saved_again.is_plain
+    assert old.moved == new.moved != {}
+    assert any(".attentions.0.query." in name for name in old.weights)
+    painted = [
+        model.paint(["a cat"], [0], sampling=QUICK, weights=each.weights).pictures
+        for each in (old, new)
+    ]
+    assert torch.equal(*painted)
+    plain = model.paint(["a cat"], [0], sampling=QUICK).pictures
+    assert not torch.equal(plain, painted[0])
+
+
+def test_the_networks_of_a_trainer_s_state_are_told_apart(tmp_path, tuned, state):
+    """As accelerate saves them: ``model``, ``model_1``, in a trainer's order."""
+    unet = nudged(unet_of(tuned))
+    (file,) = (tuned / "text_encoder").glob("*.safetensors")
+    encoder = nudged(load_file(file))
+    save_file(encoder, tmp_path / "model.safetensors")
+    save_file(unet, tmp_path / "model_1.safetensors")
+
+    found = derived(tmp_path, state)
+
+    assert found.n_tensors == len(unet) + len(encoder)
+    assert set(found.moved) == {"unet", "text_encoder"}
+
+    save_file({"strange": torch.zeros(2)}, tmp_path / "model_2.safetensors")
+    with pytest.raises(ModelError, match=r"model_2.safetensors' is of none"):
+        derived(tmp_path, state)
+
+
+def test_a_file_of_another_network_than_the_unet_is_known_by_its_keys(tuned, state):
+    (file,) = (tuned / "text_encoder").glob("*.safetensors")
+    save_file(nudged(load_file(file)), file)
+
+    assert set(derived(file, state).moved) == {"text_encoder"}
+
+
+def test_an_adapter_beside_whole_weights_is_refused(tuned, state):
+    """transformers and diffusers add it to the weights without being asked."""
+    adapter = tuned / "text_encoder" / "adapter_model.safetensors"
+    save_file({"x.lora_A.weight": torch.zeros(2, 2)}, adapter)
+
+    with pytest.raises(ModelError, match=r"an adapter, 'adapter_model.safetensors'"):
+        derived(tuned, state)
 
 
 def test_a_whole_pipeline_moved_in_every_part_is_read_whole(tuned, state):

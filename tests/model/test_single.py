@@ -210,6 +210,29 @@ def test_a_single_file_of_a_smaller_model_is_refused(small, tmp_path):
         derived(file, xl)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "marked", "said"),
+    [
+        ({"modelspec.prediction_type": "v"}, False, "v_prediction"),
+        ({}, True, "v_prediction"),
+        ({"modelspec.prediction_type": "epsilon"}, False, ""),
+    ],
+)
+def test_what_a_single_file_says_that_it_predicts_is_heard(
+    small, tmp_path, metadata, marked, said
+):
+    state, base, _ = small
+    file = tmp_path / "said.safetensors"
+    mark = {"v_pred": torch.zeros(0)} if marked else {}
+    save_file(unet_in(base) | mark, file, metadata=metadata)
+
+    if said:
+        with pytest.raises(ModelError, match=f"predicts '{said}', the base 'epsilon'"):
+            derived(file, state)
+    else:
+        assert derived(file, state).moved == {}
+
+
 def test_asking_a_single_file_for_an_average_that_is_not_there(small, tmp_path):
     state, base, _ = small
     file = tmp_path / "plain.safetensors"

@@ -13,6 +13,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -52,7 +53,13 @@ def read_folder(folder: Path, model: Model) -> Lesson:
         UsageError: There are no pictures; one is broken, missing, a link or outside of
             the folder; or it has no caption. Names the file.
     """
-    captions = dict(sorted(_captions(folder)))
+    captions = dict[Path, str]()
+    for path, caption in sorted(_captions(folder.expanduser().resolve())):
+        if captions.setdefault(path, caption) != caption:
+            raise UsageError(
+                f"'{path}' has two captions: '{captions[path]}' and '{caption}'",
+                fix="leave one of the two lines out",
+            )
     if not captions:
         raise UsageError(
             f"there are no pictures in '{folder}'",
@@ -107,7 +114,7 @@ def _listed(
 
 def _lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
     """Yield the objects of a file with one JSON object a line, with line numbers."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -149,7 +156,7 @@ def _beside(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """List the files below a folder; a folder that is a link is no part of it."""
+    """List the files below a folder; no folder below it may be a link."""
     if not folder.is_dir():
         raise UsageError(
             f"there is no folder '{folder}'",
@@ -167,7 +174,8 @@ def _files(folder: Path) -> list[Path]:
 def _inside(folder: Path, name: str, metadata: Path) -> Path:
     """Return the path of a picture that metadata names, if it is in the folder."""
     pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+    drive = any(":" in part for part in pure.parts[:1])
+    if not pure.parts or pure.is_absolute() or drive or ".." in pure.parts:
         raise UsageError(
             f"'{metadata}' names '{name}', which is outside of '{folder}'",
             fix="name pictures relative to the folder, without '..'",
@@ -184,7 +192,13 @@ def _plain(path: Path) -> Path:
     Raises:
         UsageError: It is one.
     """
-    if path.is_symlink():
+    try:
+        is_link = path.is_symlink()
+    except OSError as error:  # such as a name that is too long
+        raise UsageError(
+            f"'{path}' cannot be read: {error}", fix="give it a shorter name"
+        ) from error
+    if is_link:
         raise UsageError(
             f"'{path}' is a link", fix="copy what it points to into the folder"
         )
@@ -201,6 +215,14 @@ def _text(path: Path) -> str:
         ) from error
 
 
+@contextmanager
+def _refusing_bombs() -> Iterator[None]:
+    """Let Pillow refuse what would fill the memory, instead of warning of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
 def _picture(path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, int, int]]:
     """Return one picture of a size, uint8 ``[height, width, 3]``."""
     if path.suffix.lower() not in ENDINGS:
@@ -208,8 +230,7 @@ def _picture(path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, int, in
             f"'{path}' is no picture that can be read", fix=f"use {', '.join(ENDINGS)}"
         )
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _refusing_bombs(), Image.open(path) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             fitted = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
             return np.array(fitted, dtype=np.uint8)

@@ -121,10 +121,9 @@ class Audience:
         return (reading(about, back, float(before.mean())),)
 
     def collateral(self) -> tuple[Reading, ...]:
-        """Return what became of kept concepts: of each, and of all against the state.
+        """Return ``collateral``: what became of kept cells' own pictures.
 
-        ``presence`` of each, with the base's; ``collateral``: the mean paired change
-        of all kept cells' own pictures since the state, both kinds together.
+        The mean paired change since the state, of style and subject together.
         """
         hits = [*self._hits()]
         changes = [float(new) - old for _, new, old in hits]

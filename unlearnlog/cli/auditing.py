@@ -232,7 +232,8 @@ def rebase(
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
-        done = story.rebase(at, story.Wish(onto, output, rules, rev, ema, bars))
+        wish = story.Wish(onto, output, rules, rev, ema, accept_undecided, bars)
+        done = story.rebase(at, wish)
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
     audit.refuse(
         audit.verdict_of(done.after, accepted=accept_undecided),

@@ -7,7 +7,7 @@ those of the original authors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -19,7 +19,13 @@ from unlearnlog.errors import ModelError
 from unlearnlog.model.adapter import Adapter, is_adapter
 from unlearnlog.model.folder import PipelineFolder, json_of, no_weights, weights_in
 from unlearnlog.model.foreign import SUFFIX, ForeignFile
-from unlearnlog.model.single import has_averaged, is_single, networks_of
+from unlearnlog.model.single import (
+    has_averaged,
+    is_single,
+    networks_of,
+    predicted_by,
+)
+from unlearnlog.model.spelling import full_name, is_no_weight
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What diffusers and peft call the file of a LoRA that they save."""
@@ -31,7 +37,8 @@ _CLASSES: Final = {
     "CLIPTextModel": "text_encoder",
     "CLIPTextModelWithProjection": "text_encoder_2",
 }
-_ACCELERATE: Final = "model.safetensors"
+_NEXT_STATES: Final = f"model_*{SUFFIX}"
+"""What accelerate calls the second network of a trainer's state, and those after it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +53,8 @@ class Brought:
         adapter: What is known of a LoRA beside its tensors.
         notes: What whoever reads the result should know.
         is_plain: Whether these are the very files that diffusers loads from there.
+        predicts: What the files themselves say that the UNet predicts, as a scheduler
+            of diffusers calls it; empty where they say nothing.
     """
 
     form: str
@@ -54,6 +63,7 @@ class Brought:
     adapter: Adapter = field(default_factory=Adapter)
     notes: tuple[str, ...] = ()
     is_plain: bool = False
+    predicts: str = ""
 
     @classmethod
     def of(
@@ -102,13 +112,57 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
     if folders or _averaged_in(path):
         _check_whole(path, components)
         return _of_components(path, folders, ema=ema)
+    return _of_one_folder(path, base, ema=ema)
+
+
+def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
+    """Open what lies in a folder itself: a LoRA, a component, a trainer's state."""
     if lora := _lora_in(path):
-        own = path.name if path.name in components else ""
+        own = path.name if path.name in base.weighed else ""
         return _of_adapters({own: lora})
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
         return Brought.of("component", {own: files}, notes=notes)
+    if first := weights_in(path):
+        if ema:
+            raise _no_average(f"in '{path}'")
+        more = sorted(path.glob(_NEXT_STATES))
+        return _of_states([first, *((each,) for each in more)], base)
     raise _nothing(path)
+
+
+def _of_states(networks: Sequence[Sequence[Path]], base: PipelineFolder) -> Brought:
+    """Open what accelerate saved of the networks that a trainer gave it, in any order.
+
+    Raises:
+        ModelError: One of several is none of the model's, or two are the same.
+    """
+    found: dict[str, tuple[ForeignFile, ...]] = {}
+    for paths in networks:
+        files = tuple(map(ForeignFile.open, paths))
+        keys = [key for file in files for key in file]
+        owner = _owner(keys, base, found) or ("unet" if len(networks) == 1 else "")
+        if not owner:
+            raise ModelError(
+                f"'{paths[0]}' is of none of the model's networks",
+                fix="give the folder or the file of the network that was trained",
+            )
+        found[owner] = files
+    return Brought.of("component", found)
+
+
+def _owner(
+    keys: Iterable[str], base: PipelineFolder, others: Container[str] = ()
+) -> str:
+    """Return the network that keys are of, the others left out; empty for none."""
+    known, keys = base.stored(*base.weighed), [k for k in keys if not is_no_weight(k)]
+    for component in base.weighed:
+        names = (full_name(key, component, known) for key in keys)
+        if component not in others and all(
+            name is not None and name.startswith(f"{component}.") for name in names
+        ):
+            return component
+    return ""
 
 
 def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
@@ -117,7 +171,7 @@ def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
     if is_single(file):
         return _of_single(file, base, ema=ema)
     if not is_adapter(file):
-        return Brought.of("component", {"": (file,)})
+        return Brought.of("component", {_owner(file, base): (file,)})
     return Brought.of("lora", {"": (file,)}, adapter=Adapter.of(file))
 
 
@@ -144,6 +198,7 @@ def _of_single(file: ForeignFile, base: PipelineFolder, *, ema: bool) -> Brought
         files={name: (tensors,) for name, tensors in networks.items()},
         sha256=_digest([file]),
         notes=tuple(notes),
+        predicts=predicted_by(file, file.metadata),
     )
 
 
@@ -201,6 +256,12 @@ def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Bro
         notes.append(f"an averaged UNet lies in '{averaged.name}': --ema audits it")
     files = {}
     for name, folder in chosen.items():
+        if adapter := _lora_in(folder):
+            raise ModelError(
+                f"'{folder}' holds an adapter, '{adapter.name}', in a folder of whole "
+                "weights, and who loads it may add it to them",
+                fix=f"take it out of there, and audit it by itself: {adapter}",
+            )
         wants = ema and name == "unet" and averaged is None
         files[name], more = _weights(folder, ema=wants)
         notes += more
@@ -249,7 +310,7 @@ def _own_component(path: Path) -> str:
         named = [config.get("_class_name"), *(config.get("architectures") or ())]
         found = [_CLASSES[name] for name in named if name in _CLASSES]
         return found[0] if found else ""
-    return "unet" if (path / _ACCELERATE).is_file() else ""
+    return ""
 
 
 def _no_average(where: str) -> ModelError:

@@ -23,6 +23,7 @@ from unlearnlog.model import lora
 from unlearnlog.model.brought import Brought, brought
 from unlearnlog.model.folder import json_of
 from unlearnlog.model.foreign import checked, shown
+from unlearnlog.model.held import older
 from unlearnlog.model.spelling import fitted, full_name, is_no_weight
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
     else:
-        _check_prediction(path, state.model)
+        _check_prediction(path, found, state.model)
         new, n_tensors = _whole(path, found, state)
     moved = _distances(new, state)
     _check_descends(path, moved)
@@ -186,9 +187,11 @@ def _whole(
 
 
 def _named_plainly(found: Brought, state: State) -> bool:
-    """Whether every tensor is called what the model itself calls it."""
+    """Whether every tensor is called what the model or diffusers calls it."""
     return all(
-        f"{component}.{key}" in state.shapes or is_no_weight(key)
+        f"{component}.{key}" in state.shapes
+        or f"{component}.{older(key)}" in state.shapes
+        or is_no_weight(key)
         for component, files in found.files.items()
         for file in files
         for key in file
@@ -256,14 +259,14 @@ def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
         )
 
 
-def _check_prediction(path: Path, model: DiffusersModel) -> None:
+def _check_prediction(path: Path, found: Brought, model: DiffusersModel) -> None:
     """Refuse a model that predicts something else than the base does."""
-    config = path / "scheduler" / "scheduler_config.json"
-    if config.is_file():
-        own = model.predicts
-        theirs = json_of(config).get("prediction_type", own)
-        if theirs != own:
-            raise _unlike(path, f"it predicts '{theirs}', the base '{own}'")
+    theirs = found.predicts
+    config = path.expanduser() / "scheduler" / "scheduler_config.json"
+    if not theirs and config.is_file():
+        theirs = json_of(config).get("prediction_type", "epsilon")
+    if theirs and theirs != model.predicts:
+        raise _unlike(path, f"it predicts '{theirs}', the base '{model.predicts}'")
 
 
 def _unlike(path: Path, what: str) -> ModelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -97,12 +98,18 @@ class Encoders:
         """
         if self.n_tokens(prompt) <= self.n_positions:
             return prompt
-        ends = range(1, len(prompt))
-        n = bisect_right(
-            ends, self.n_positions, key=lambda n: self.n_tokens(prompt[:n])
+        ends = [word.end() for word in re.finditer(r"\S+", prompt)]
+        n = self._fitting_ends(prompt, ends)
+        if not n:
+            ends = [*range(1, ends[0])]  # of what is one word, as many letters
+            n = self._fitting_ends(prompt, ends)
+        return prompt[: ends[n - 1]]
+
+    def _fitting_ends(self, prompt: str, ends: Sequence[int]) -> int:
+        """Count the ends up to which a prompt is read whole."""
+        return bisect_right(
+            ends, self.n_positions, key=lambda end: self.n_tokens(prompt[:end])
         )
-        read = prompt[:n]
-        return read if prompt[n].isspace() else read.rpartition(" ")[0] or read
 
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Held) -> Text:

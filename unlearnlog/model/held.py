@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 OLD_PREFIX: Final = "text_model."
 """Stands before the names of a CLIP text encoder's weights on disk, not in memory."""
 
+OLDER: Final[Mapping[str, str]] = {
+    "query": "to_q",
+    "key": "to_k",
+    "value": "to_v",
+    "proj_attn": "to_out.0",
+}
+"""An autoencoder's attention in files of before 2023, and in memory."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -72,9 +80,28 @@ def inner_name(
         known: Shapes by component and inner name.
     """
     component, _, inner = name.partition(".")
-    if component.startswith("text_encoder") and inner not in known.get(component, {}):
-        inner = inner.removeprefix(OLD_PREFIX)
-    return component, inner
+    if inner in known.get(component, {}):
+        return component, inner
+    if component.startswith("text_encoder"):
+        return component, inner.removeprefix(OLD_PREFIX)
+    return component, newer(inner) if component == "vae" else inner
+
+
+def newer(name: str) -> str:
+    """Return today's name of a tensor of an autoencoder's attention."""
+    *before, module, part = ["", *name.split(".")]
+    if "attentions" not in before or module not in OLDER:
+        return name
+    return ".".join([*before[1:], OLDER[module], part])
+
+
+def older(name: str) -> str:
+    """Return the name that a tensor of an autoencoder's attention had before 2023."""
+    for old, new in OLDER.items():
+        head, found, part = name.rpartition(f".{new}.")
+        if found and "attentions" in head.split("."):
+            return f"{head}.{old}.{part}"
+    return name
 
 
 def computed(

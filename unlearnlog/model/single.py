@@ -10,7 +10,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _UNET: Final = "model.diffusion_model."
+_VELOCITY: Final = "v_pred"
+"""A tensor that marks what predicts velocity."""
+
 _AUTOENCODER: Final = "first_stage_model."
 _CLIP: Final[Mapping[str, tuple[str, ...]]] = {
     "text_encoder": (
@@ -41,6 +44,20 @@ def is_single(keys: Iterable[str]) -> bool:
 def has_averaged(keys: Iterable[str]) -> bool:
     """Whether an averaged copy of the UNet is in the file, too."""
     return any(key.startswith("model_ema.diffusion_model") for key in keys)
+
+
+def predicted_by(keys: Container[str], metadata: Mapping[str, str]) -> str:
+    """Return what a file says that its UNet predicts; empty where it does not say.
+
+    Some trainers say it in the metadata of the modelspec, others by a tensor.
+
+    Source:
+        github.com/Stability-AI/ModelSpec, ``modelspec.prediction_type``.
+    """
+    said = metadata.get("modelspec.prediction_type", "").lower()
+    if said.startswith("v") or _VELOCITY in keys:
+        return "v_prediction"
+    return "epsilon" if said.startswith("eps") else ""
 
 
 def networks_of(

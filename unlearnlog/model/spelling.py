@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.model.held import OLD_PREFIX
+from unlearnlog.model.held import OLD_PREFIX, newer, older
 
 if TYPE_CHECKING:
     import torch
 
 _WRAPPERS: Final = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|model|ema_model)\.")
 """What ``DataParallel``, ``torch.compile`` and trainers put before names."""
-
-_OLDER: Final[Mapping[str, str]] = {
-    "query": "to_q",
-    "key": "to_k",
-    "value": "to_v",
-    "proj_attn": "to_out.0",
-}
-"""The autoencoder's attention in files of before 2023."""
 
 _NO_WEIGHT: Final = re.compile(r".*(?:position_ids|num_batches_tracked|logit_scale)")
 """Tensors of other people's files that are none of a network's weights."""
@@ -31,13 +23,13 @@ def is_no_weight(key: str) -> bool:
     return _NO_WEIGHT.fullmatch(key) is not None
 
 
-def full_name(key: str, component: str, known: Mapping[str, torch.Size]) -> str | None:
+def full_name(key: str, component: str, known: Container[str]) -> str | None:
     """Return the full name of the tensor that a key of a file means; None for none.
 
     Args:
         key: As it is in the file.
         component: Whose file it is; empty where the file does not say.
-        known: Shapes by full name.
+        known: Full names.
     """
     return next((name for name in _meant(key, component) if name in known), None)
 
@@ -45,7 +37,7 @@ def full_name(key: str, component: str, known: Mapping[str, torch.Size]) -> str 
 def _meant(key: str, component: str) -> Iterator[str]:
     """Yield the full names that a key may mean, the literal one first."""
     bare = _WRAPPERS.sub("", key)
-    for said in dict.fromkeys((key, bare, _newer(bare))):
+    for said in dict.fromkeys((key, bare, newer(bare), older(bare))):
         yield said
         for owner in (component,) if component else ("unet",):
             yield f"{owner}.{said}"
@@ -54,14 +46,6 @@ def _meant(key: str, component: str) -> Iterator[str]:
         head, _, rest = said.partition(".")
         yield f"{head}.{OLD_PREFIX}{rest}"
         yield f"{head}.{rest.removeprefix(OLD_PREFIX)}"
-
-
-def _newer(key: str) -> str:
-    """Return today's name of a tensor of an autoencoder's attention."""
-    parts = key.split(".")
-    if len(parts) > 1 and "attentions" in parts and parts[-2] in _OLDER:
-        parts[-2] = _OLDER[parts[-2]]
-    return ".".join(parts)
 
 
 def fitted(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:

@@ -165,11 +165,7 @@ class Desk:
     def findings(self) -> tuple[Finding, ...]:
         """Look, and once more at more pictures where the first ones decide nothing."""
         policy = self.wish.policy
-        if self.audience.panel.judge is None:
-            raise UsageError(
-                "nobody judges, so nobody can say what came back",
-                fix="give --judge base, or the folder of a CLIP model",
-            )
+        self._check()
         rules = Rules(
             policy.audit.margin,
             policy.audit.false_alarms,
@@ -188,6 +184,28 @@ class Desk:
                 closer = self.question(concept, policy.audit.closer)
                 sights[concept.name] = self.audience.sight(closer)
         return findings([*sights.values()], rules)
+
+    def _check(self) -> None:
+        """Refuse what nobody can answer, before anything is painted."""
+        if self.audience.panel.judge is None:
+            raise UsageError(
+                "nobody judges, so nobody can say what came back",
+                fix="give --judge base, or the folder of a CLIP model",
+            )
+        if not self.audience.kept:
+            raise UsageError(
+                "there is no picture of anything that was kept, so nobody can say "
+                "whether the judge sees erased concepts everywhere",
+                fix="name more concepts in the file of concepts, or set "
+                "probes.kept_share in the policy to 1",
+            )
+        n = self.wish.policy.probes.erased
+        for concept in self.live:
+            if not self.question(concept, n).cells:
+                raise UsageError(
+                    f"every picture of '{concept.name}' shows another erased concept",
+                    fix="name more concepts in the file of concepts",
+                )
 
     def readings(self, found: Sequence[Finding]) -> list[Reading]:
         """Return every number behind the findings, and what became of all else."""

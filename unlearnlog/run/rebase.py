@@ -22,6 +22,7 @@ from unlearnlog.watch import Unwatched
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.delta import Delta
+    from unlearnlog.digest import Digest
     from unlearnlog.watch import Watch
 
 _MODEL = "model"
@@ -38,6 +39,7 @@ class Wish:
         policy: How it is measured, and what must hold.
         rev: Whose erasures, and what it was made of.
         ema: Whether to take the averaged copy of its weights.
+        accept_undecided: Whether doubt is no reason to refuse an erasure.
         watch: Who wants to see it advance.
     """
 
@@ -46,6 +48,7 @@ class Wish:
     policy: Policy
     rev: str = "HEAD"
     ema: bool = False
+    accept_undecided: bool = False
     watch: Watch = field(default_factory=Unwatched)
 
 
@@ -99,10 +102,11 @@ def rebase(at: Place, wish: Wish) -> Rebased:
     """Begin a ledger on what was made of a state, and erase there what is erased here.
 
     Joint groups are solved from its weights, trained erasures are trained on them, and
-    what was imported is added as it is. Both ledgers stay whole.
+    what was imported is added as it is; so is what was composed, where no entry of this
+    ledger tells how it was trained. Both ledgers stay whole.
 
     Raises:
-        UsageError: Nothing is erased, or the folder holds something.
+        UsageError: Nothing is erased, or something twice, or the folder is there.
         ModelError: What is given cannot be read, or is not of this model's shape.
         WrongBase: It is no descendant of this model.
         Refused: The policy refuses one of the erasures; nothing is left behind.
@@ -116,6 +120,7 @@ def rebase(at: Place, wish: Wish) -> Rebased:
             fix="name a revision with an erasure: unlearnlog log",
         )
     again = [*orders(at, at.history())]
+    _check_once(again, wish.rev)
     made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
     with _new(wish.folder) as folder:
         base = based(at, made, folder)
@@ -136,14 +141,39 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
         if group.members:
             yield Again(tuple(group.members.values()), group.eraser)
     gone = dropped([entry for _, entry in history])
+    trained = _trained(at)
     for entry_id, entry in history:
         if entry.kind not in ERASING or entry_id in gone:
             continue
         for change in entry.changes:
             if isinstance(change, Append):
                 own = [c for c in entry.concepts if not change.of or c.id in change.of]
-                delta = None if entry.kind == "erase" else at.delta(change.object)
-                yield Again(tuple(own), entry.eraser, entry.seed, delta)
+                origin = entry if entry.kind == "import" else trained.get(change.object)
+                made = origin or entry
+                delta = None if made.kind == "erase" else at.delta(change.object)
+                yield Again(tuple(own), made.eraser, made.seed, delta)
+
+
+def _trained(at: Place) -> dict[Digest, Entry]:
+    """Return the entries of a ledger that computed an erasure, by its delta."""
+    return {
+        change.object: entry
+        for entry in at.the_ledger().reachable().values()
+        if entry.kind == "erase"
+        for change in entry.changes
+        if isinstance(change, Append)
+    }
+
+
+def _check_once(again: Sequence[Again], rev: str) -> None:
+    """Refuse what erases a concept twice, before anything is computed."""
+    names = [concept.name for each in again for concept in each.concepts]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"'{twice}' is erased more than once at '{rev}'; anew it can be once",
+            fix="revert one of its entries first: unlearnlog log",
+        )
 
 
 def based(at: Place, made: Derived, folder: Path) -> Path:
@@ -166,7 +196,11 @@ def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
     """Make one erasure anew in the new ledger."""
     there = _place(at, folder)
     order = erase.Order(
-        again.concepts, _rules(at, again, wish), again.seed, watch=wish.watch
+        again.concepts,
+        _rules(at, again, wish),
+        again.seed,
+        accept_undecided=wish.accept_undecided,
+        watch=wish.watch,
     )
     if again.delta is None:
         outcome = erase.add(there, order)
