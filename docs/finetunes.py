@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -94,29 +94,49 @@ def survival_table(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def forecasts_line(folder: Path) -> str:
-    """Say how well each forecast put the fine-tunes in order."""
+def forecasts_table(folder: Path) -> str:
+    """Return how well each forecast put the fine-tunes in order, of all and of some.
+
+    What came back of a concept whose own pictures are learned is everything in the
+    end, so among those it is what showed at the first look.
+    """
     found = list(_measured(folder))
     if not found:
         return ""
-    said = []
-    for name in ("alignment", "rho"):
-        pairs = [
-            (each.concept["forecast"][name], each.change, "-".join(each.key[:2]))
-            for each in found
-            if each.concept["forecast"] and each.concept["forecast"][name] is not None
-        ]
-        forecast, came, clusters = zip(*pairs, strict=True) if pairs else ((), (), ())
-        if min(len(pairs), len({*clusters})) < FEWEST or 1 in map(
-            len, (set(forecast), set(came))
-        ):
-            n = f"n = {len(pairs)}, erasures: {len({*clusters})}"
-            said.append(f"{name}: too few to say ({n})")
-            continue
-        rho = rank_correlation(forecast, came, clusters=clusters)
-        interval = f"{rho.low:.2f} to {rho.high:.2f}, n = {rho.n}"
-        said.append(f"{name}: {rho.value:.2f} ({interval})")
-    return f"Rank correlation of the forecast with what came back. {'; '.join(said)}."
+    own = [each for each in found if each.key[2].startswith("target")]
+    other = [each for each in found if each not in own]
+    rows = ["| fine-tunes | forecast of | alignment | rho |", "|---|---|---|---|"]
+    for title, what, some, came in (
+        ("all", "the change at the end", found, _at_the_end),
+        ("on pictures of it", "the change at the first look", own, _at_the_first_look),
+        ("on other pictures", "the change at the end", other, _at_the_end),
+    ):
+        said = (_ordered(some, name, came) for name in ("alignment", "rho"))
+        rows.append(f"| {title} | {what} | {' | '.join(said)} |")
+    return "\n".join(rows)
+
+
+def _at_the_end(fine: Fine) -> float:
+    return fine.change
+
+
+def _at_the_first_look(fine: Fine) -> float:
+    return float(fine.concept["looks"][1]["change"]["value"])
+
+
+def _ordered(found: Sequence[Fine], name: str, came: Callable[[Fine], float]) -> str:
+    """Return the rank correlation of a forecast with what came; erasures cluster."""
+    rows = [
+        (each.concept["forecast"][name], came(each), "-".join(each.key[:2]))
+        for each in found
+        if each.concept["forecast"] and each.concept["forecast"][name] is not None
+    ]
+    forecast, seen, clusters = zip(*rows, strict=True) if rows else ((), (), ())
+    few = min(len(rows), len({*clusters})) < FEWEST
+    if few or 1 in map(len, (set(forecast), set(seen))):
+        return f"too few to say (n = {len(rows)}, erasures: {len({*clusters})})"
+    rho = rank_correlation(forecast, seen, clusters=clusters)
+    return f"{rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f}, n = {rho.n})"
 
 
 def _measured(folder: Path) -> Iterator[Fine]:

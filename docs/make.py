@@ -32,7 +32,7 @@ from edges import (  # noqa: E402
     tiers_table,
     unique_table,
 )
-from finetunes import courses_table, forecasts_line, survival_table  # noqa: E402
+from finetunes import courses_table, forecasts_table, survival_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
@@ -521,7 +521,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
     "relearning": _relearning,
     "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
-    "forecasts": lambda _: forecasts_line(RESULTS / "audit") or NOT_TUNED,
+    "forecasts": lambda _: forecasts_table(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
     "painting": _painting,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from docs.finetunes import courses_table, forecasts_line, survival_table
+from docs.finetunes import courses_table, forecasts_table, survival_table
 
 
 def curve(*shown):
@@ -56,7 +56,7 @@ def folder(tmp_path):
 
 
 def test_nothing_measured_is_no_table(tmp_path):
-    tables = courses_table, survival_table, forecasts_line
+    tables = courses_table, survival_table, forecasts_table
 
     assert [table(tmp_path) for table in tables] == ["", "", ""]
 
@@ -115,10 +115,13 @@ def test_savings_are_said_as_far_as_they_are_known(folder):
 
 
 def test_a_forecast_of_few_fine_tunes_is_not_scored(folder):
-    assert "too few to say" in forecasts_line(folder(cell("ridge", 1, 96)))
+    assert "too few to say" in forecasts_table(folder(cell("ridge", 1, 96)))
 
 
 def test_a_forecast_that_puts_them_in_order_has_a_rank_correlation_of_one(folder):
     cells = [cell(f"e{i}", 1, 20 * i, aligned=i / 10) for i in range(5)]
 
-    assert "alignment: 1.00 (" in forecasts_line(folder(*cells))
+    whole, own, other = forecasts_table(folder(*cells)).splitlines()[2:]
+    assert whole.startswith("| all | the change at the end | 1.00 (")
+    assert own.startswith("| on pictures of it | the change at the first look | 1.00 (")
+    assert other.count("too few to say (n = 0, erasures: 0)") == 2
