@@ -53,6 +53,15 @@ def test_what_showed_as_often_before_has_not_come_back():
     assert found.word == "gone"
 
 
+def test_what_was_never_hidden_is_said_to_show_all_the_same():
+    (found,) = findings([sight(300, then=500, n=1000)], RULES)
+    (hidden,) = findings([sight(0, n=1000)], RULES)
+
+    assert found.word == hidden.word == "gone"
+    assert found.why.endswith("it shows in 30% all the same, 50% before")
+    assert "all the same" not in hidden.why
+
+
 def test_too_few_pictures_decide_nothing_and_more_would():
     (found,) = findings([sight(0, n=12)], RULES)
 

@@ -177,6 +177,10 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
     elif back.high <= rules.margin:
         word = "gone"
         why = f"at most {back.high:+.1%} of pictures came back, within the margin"
+        if now.value > rules.margin:
+            why += (
+                f"; it shows in {_percent(now)} all the same, {_percent(then)} before"
+            )
     else:
         wide = True
         why = f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
