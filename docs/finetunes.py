@@ -74,6 +74,35 @@ def courses_table(folder: Path) -> str:
     return "\n".join(rows)
 
 
+def overview_table(folder: Path) -> str:
+    """Return one row an eraser and concept: what came back, by data and method."""
+    found = _groups(_measured(folder))
+    if not found:
+        return ""
+    columns = sorted({key[2:] for key in found}, key=_own_pictures_last)
+    titles = [f"{data}, {method}" for data, method in columns]
+    rows = [f"| eraser | concept | {' | '.join(titles)} |"]
+    rows.append("|---" * (len(titles) + 2) + "|")
+    for eraser, concept in dict.fromkeys(key[:2] for key in found):
+        cells = [
+            _in_points(found.get((eraser, concept, *column), ())) for column in columns
+        ]
+        rows.append(f"| `{eraser}` | {concept} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _own_pictures_last(column: tuple[str, str]) -> tuple[bool, tuple[str, str]]:
+    return column[0].startswith("target"), column
+
+
+def _in_points(found: Sequence[Fine]) -> str:
+    if not found:
+        return ""
+    change = _change([each.ends for each in found])
+    interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+    return f"{100 * change.value:+.1f} ({interval}); {len(found)}"
+
+
 def survival_table(folder: Path) -> str:
     """Return one row an eraser, data and method, over concepts and seeds."""
     groups: dict[tuple[str, str, str], list[Duration]] = {}

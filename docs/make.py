@@ -32,7 +32,12 @@ from edges import (  # noqa: E402
     tiers_table,
     unique_table,
 )
-from finetunes import courses_table, forecasts_table, survival_table  # noqa: E402
+from finetunes import (  # noqa: E402
+    courses_table,
+    forecasts_table,
+    overview_table,
+    survival_table,
+)
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
@@ -518,6 +523,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
+    "overview": lambda _: overview_table(RESULTS / "audit") or NOT_TUNED,
     "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
     "relearning": _relearning,
     "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from docs.finetunes import courses_table, forecasts_table, survival_table
+from docs.finetunes import (
+    courses_table,
+    forecasts_table,
+    overview_table,
+    survival_table,
+)
 
 
 def curve(*shown):
@@ -56,9 +61,9 @@ def folder(tmp_path):
 
 
 def test_nothing_measured_is_no_table(tmp_path):
-    tables = courses_table, survival_table, forecasts_table
+    tables = courses_table, survival_table, forecasts_table, overview_table
 
-    assert [table(tmp_path) for table in tables] == ["", "", ""]
+    assert [table(tmp_path) for table in tables] == ["", "", "", ""]
 
 
 def test_a_row_pools_the_seeds_of_an_eraser(folder):
@@ -125,3 +130,20 @@ def test_a_forecast_that_puts_them_in_order_has_a_rank_correlation_of_one(folder
     assert whole.startswith("| all | the change at the end | 1.00 (")
     assert own.startswith("| on pictures of it | the change at the first look | 1.00 (")
     assert other.count("too few to say (n = 0, erasures: 0)") == 2
+
+
+def test_the_overview_pools_seeds_in_points(folder):
+    cells = [
+        cell("ridge", 1, 96),
+        cell("ridge", 2, 96),
+        cell("ridge", 1, 0, concept="cat"),
+        {**cell("mim", 1, 0), "data": "sibling"},
+    ]
+
+    head, _, ridge, cat, mim = overview_table(folder(*cells)).splitlines()
+
+    assert head == "| eraser | concept | sibling, full | target:5, full |"
+    assert ridge.startswith("| `ridge` | Picasso |  | +100.0 (")
+    assert ridge.endswith("; 2 |")
+    assert cat == "| `ridge` | cat |  | +0.0 (-3.8 to +3.8); 1 |"
+    assert mim == "| `mim` | Picasso | +0.0 (-3.8 to +3.8); 1 |  |"
