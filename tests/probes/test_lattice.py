@@ -143,11 +143,11 @@ def atoms(means, first, second, n=640):
 
 
 def said(atoms):
-    """Return which atoms are above 0 for sure."""
+    """Return which atoms are above 0 for sure, and beyond the rounding of float32."""
     return {
         name
         for name in ("redundant", "first", "second", "synergy")
-        if getattr(atoms, name).low > 0
+        if getattr(atoms, name).low > 1e-6
     }
 
 

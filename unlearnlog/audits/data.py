@@ -53,6 +53,12 @@ def read_folder(folder: Path, model: Model) -> Lesson:
         UsageError: There are no pictures; one is broken, missing, a link or outside of
             the folder; or it has no caption. Names the file.
     """
+    if not folder.expanduser().is_dir():
+        raise UsageError(
+            f"there is no folder '{folder}'",
+            fix="give a folder of pictures with captions, or on atelier one of "
+            "unrelated, sibling, parent, target:5",
+        )
     captions = dict[Path, str]()
     for path, caption in sorted(_captions(folder.expanduser().resolve())):
         if captions.setdefault(path, caption) != caption:
@@ -157,12 +163,6 @@ def _beside(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _files(folder: Path) -> list[Path]:
     """List the files below a folder; no folder below it may be a link."""
-    if not folder.is_dir():
-        raise UsageError(
-            f"there is no folder '{folder}'",
-            fix="give a folder of pictures with captions, or on atelier one of "
-            "unrelated, sibling, parent, target:5",
-        )
     found: list[Path] = []
     for where, folders, names in os.walk(folder):
         for name in folders:
