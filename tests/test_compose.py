@@ -9,6 +9,7 @@ from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger
 from unlearnlog.entry import EraserRecord
+from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy
 from unlearnlog.run import compose, erase, rebase
 
@@ -167,4 +168,28 @@ def test_what_is_erased_twice_is_not_erased_anew(ledger, typed, tmp_path):
 
     assert done.code == 2
     assert "'Monet' is erased more than once at 'HEAD'" in done.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_doubt_that_is_accepted_is_accepted_of_each_erasure_anew(
+    ledger, model, typed, tmp_path, monkeypatch, accepted
+):
+    ledger.chain.switch("one")
+    asked = []
+
+    def unfit(at, order, *made):  # noqa: ARG001
+        asked.append(order)
+        raise UsageError("enough", fix="nothing")
+
+    monkeypatch.setattr(erase, "adopted", unfit)
+    words = ["--accept-undecided"] if accepted else []
+
+    done = typed(
+        *("rebase", "--onto", str(model), "-o", str(tmp_path / "new"), *words),
+        *("--policy", "quick.toml"),
+    )
+
+    assert done.code == 2
+    assert [order.accept_undecided for order in asked] == [accepted]
     assert not (tmp_path / "new").exists()
