@@ -31,9 +31,11 @@ bench: $(READY)
 	"$(BIN)/python" -m benchmarks.unique
 	"$(BIN)/python" -m benchmarks.tiers
 	"$(BIN)/python" -m benchmarks.erasers
+	$(MAKE) audit
 
 audit: $(READY)
 	"$(BIN)/python" -m benchmarks.audit
+	"$(BIN)/python" -m benchmarks.attacks
 
 # Hours on two cores; goes on where it was stopped.
 twin: $(READY)

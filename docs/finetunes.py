@@ -11,11 +11,13 @@ from typing import Any
 
 from unlearnlog.audits.savings import Savings, mean_savings
 from unlearnlog.audits.survival import (
+    CHANCE,
     Duration,
     Ends,
     kaplan_meier,
     pooled_change,
 )
+from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
 from unlearnlog.probes.ranks import FEWEST, rank_correlation
 from unlearnlog.probes.statistics import Estimate, share
 
@@ -48,9 +50,15 @@ class Fine:
         return _ends(self.concept)
 
     @property
+    def looks(self) -> Sequence[Mapping[str, Any]]:
+        """What was seen, in the order of the steps."""
+        found: Sequence[Mapping[str, Any]] = self.concept["looks"]
+        return found
+
+    @property
     def change(self) -> float:
         """How much more of it shows at the end."""
-        return float(self.concept["looks"][-1]["change"]["value"])
+        return float(self.looks[-1]["change"]["value"])
 
     @property
     def duration(self) -> Duration:
@@ -103,6 +111,54 @@ def _in_points(found: Sequence[Fine]) -> str:
     return f"{100 * change.value:+.1f} ({interval}); {len(found)}"
 
 
+def early_table(folder: Path) -> str:
+    """Return how much of it shows at each look while its own pictures are learned.
+
+    All weights learn; one row an eraser and concept, one number a seed.
+    """
+    own = (each for each in _measured(folder) if each.key[2:] == ("target:5", "full"))
+    found = _groups(own)
+    if not found:
+        return ""
+    steps = [look["step"] for look in next(iter(found.values()))[0].looks]
+    rows = [f"| eraser | concept | seeds | {' | '.join(map(str, steps))} |"]
+    rows.append("|---|---|---" + "|---" * len(steps) + "|")
+    for (eraser, concept, *_), seeds in found.items():
+        columns = zip(*(each.looks for each in seeds), strict=True)
+        shares = [
+            " ".join(
+                f"{look['shown'].count('1') / len(look['shown']):.2f}" for look in c
+            )
+            for c in columns
+        ]
+        named = " ".join(each.seed for each in seeds)
+        rows.append(f"| `{eraser}` | {concept} | {named} | {' | '.join(shares)} |")
+    return "\n".join(rows)
+
+
+def beyond_chance(folder: Path) -> str:
+    """Say which fine-tunes on other pictures brought something back, tested together.
+
+    McNemar's exact test of pairs at the end of each, Benjamini-Hochberg over all.
+    """
+    found = [e for e in _measured(folder) if not e.key[2].startswith("target")]
+    if not found:
+        return ""
+    beyond = benjamini_hochberg([returned(*each.ends) for each in found], CHANCE)
+    back = [each for each, is_back in zip(found, beyond, strict=True) if is_back]
+    said = "; ".join(
+        f"`{eraser}`, {concept}, {data}, {method}, seed {each.seed} "
+        f"({100 * each.change:+.1f})"
+        for each in back
+        for eraser, concept, data, method in [each.key]
+    )
+    which = f": {said}" if said else ""
+    return (
+        f"Of {len(found)} fine-tunes on other pictures {len(back)} brought back more "
+        f"than chance would, all of them tested together{which}."
+    )
+
+
 def survival_table(folder: Path) -> str:
     """Return one row an eraser, data and method, over concepts and seeds."""
     groups: dict[tuple[str, str, str], list[Duration]] = {}
@@ -150,7 +206,7 @@ def _at_the_end(fine: Fine) -> float:
 
 
 def _at_the_first_look(fine: Fine) -> float:
-    return float(fine.concept["looks"][1]["change"]["value"])
+    return float(fine.looks[1]["change"]["value"])
 
 
 def _ordered(found: Sequence[Fine], name: str, came: Callable[[Fine], float]) -> str:

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from docs.finetunes import (
+    beyond_chance,
     courses_table,
+    early_table,
     forecasts_table,
     overview_table,
     survival_table,
@@ -61,9 +63,12 @@ def folder(tmp_path):
 
 
 def test_nothing_measured_is_no_table(tmp_path):
-    tables = courses_table, survival_table, forecasts_table, overview_table
+    tables = (
+        *(courses_table, survival_table, forecasts_table, overview_table),
+        *(early_table, beyond_chance),
+    )
 
-    assert [table(tmp_path) for table in tables] == ["", "", "", ""]
+    assert {table(tmp_path) for table in tables} == {""}
 
 
 def test_a_row_pools_the_seeds_of_an_eraser(folder):
@@ -147,3 +152,32 @@ def test_the_overview_pools_seeds_in_points(folder):
     assert ridge.endswith("; 2 |")
     assert cat == "| `ridge` | cat |  | +0.0 (-3.8 to +3.8); 1 |"
     assert mim == "| `mim` | Picasso | +0.0 (-3.8 to +3.8); 1 |  |"
+
+
+def test_the_early_table_has_one_number_a_seed(folder):
+    lora = {**cell("ridge", 3, 96), "method": "lora"}
+
+    table = early_table(folder(cell("ridge", 1, 96), cell("ridge", 2, 24), lora))
+
+    assert table.splitlines()[0].endswith("| 0 | 50 | 500 |")
+    assert table.splitlines()[2:] == [
+        "| `ridge` | Picasso | 1 2 | 0.00 0.00 | 0.50 0.12 | 1.00 0.25 |"
+    ]
+
+
+def test_returns_from_other_pictures_are_tested_together(folder):
+    def other(eraser, seed, end):
+        return {**cell(eraser, seed, end), "data": "sibling"}
+
+    alone = [other("uce", 1, 6)]
+    many = [other("mim", seed, 0) for seed in range(40)]
+
+    assert beyond_chance(folder(*alone)).endswith(
+        "1 brought back more than chance would, all of them tested together: `uce`, "
+        "Picasso, sibling, full, seed 1 (+6.2)."
+    )
+    said = beyond_chance(folder(*alone, *many, cell("ridge", 1, 96)))
+    assert said == (
+        "Of 41 fine-tunes on other pictures 0 brought back more than chance would, all "
+        "of them tested together."
+    )

@@ -1,4 +1,4 @@
-"""The ledger as a Python object: what the command line is made of.
+"""The ledger as a Python object, for scripts and notebooks.
 
 Example::
 
@@ -17,17 +17,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from unlearnlog.errors import ConceptError, NoLedger, WrongBase
+from unlearnlog.errors import ConceptError, NoLedger
 from unlearnlog.ledger import Ledger as Chain
 
 if TYPE_CHECKING:
+    from unlearnlog.audits.course import Finetuned
     from unlearnlog.concept import Concept
     from unlearnlog.entry import Entry
     from unlearnlog.findings.content import Findings
+    from unlearnlog.model.protocol import Method
     from unlearnlog.policy import Policy
+    from unlearnlog.run.attack import Attacked
     from unlearnlog.run.audit import Audited
     from unlearnlog.run.compose import Composed
-    from unlearnlog.run.erase import Outcome
+    from unlearnlog.run.erase import Order, Outcome
+    from unlearnlog.run.export import Exported
     from unlearnlog.run.place import Place
     from unlearnlog.run.rebase import Rebased
     from unlearnlog.run.undo import Reverted
@@ -181,10 +185,9 @@ class Ledger:
         """
         from unlearnlog.run import erase
 
-        if not concepts:
-            raise ConceptError("no concept is named", fix='name one: add("Picasso")')
-        known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
-        order = erase.Order(tuple(known), _policy(policy), seed, accept_undecided)
+        order = self._order(
+            concepts, policy, seed=seed, accept_undecided=accept_undecided
+        )
         done = erase.add(self.place, _watched(order, watch))
         if not done.entry.verdict.passed:
             erase.refuse(done)
@@ -284,6 +287,109 @@ class Ledger:
         wish = audit.Wish(Path(model), _policy(policy), rev, ema=ema, record=record)
         return audit.audit(self.place, _watched(wish, watch))
 
+    def finetune(
+        self,
+        data: Folder,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        method: Method = "full",
+        steps: int = 500,
+        seeds: Sequence[int] = (0,),
+        batch: int = 8,
+        rate: float = 0.0,
+        rank: int = 8,
+        twin: Folder | None = None,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Finetuned:
+        """Fine-tune a revision here, and see when what is erased in it comes back.
+
+        Args:
+            data: A folder of pictures with captions; on the bundled model also
+                ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
+            rev: Which revision.
+            concepts: Erased ones that a word of ``data`` is about; none for all.
+            method: What learns: ``full``, ``attention`` or ``lora``.
+            steps: Of each fine-tune.
+            seeds: One fine-tune for each.
+            batch: Pictures a step.
+            rate: Step size of AdamW; 0 for the method's own.
+            rank: Of a LoRA.
+            twin: A pipeline that never learned the concepts.
+            policy: How much is looked at, how it is painted, who judges.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The curve of each concept, its verdict, the forecasts; ``row()`` is JSON.
+
+        Raises:
+            UsageError: Nothing is erased there, nobody judges, or the data is no use.
+            ModelError: The twin is no model, or one of another shape.
+            TrainingError: A fine-tune did not converge.
+        """
+        from unlearnlog.run import finetune
+
+        wish = finetune.Wish(
+            _policy(policy),
+            str(data),
+            rev,
+            tuple(concepts),
+            method=method,
+            steps=steps,
+            seeds=tuple(seeds),
+            batch=batch,
+            rate=rate,
+            rank=rank,
+            twin=None if twin is None else Path(twin),
+        )
+        return finetune.finetuned(self.place, _watched(wish, watch))
+
+    def attack(
+        self,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        attacks: Sequence[str] = (),
+        budget: str = "small",
+        twin: Folder | None = None,
+        record: bool = False,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Attacked:
+        """Look for words and vectors that bring erased concepts back.
+
+        Args:
+            rev: At which revision.
+            concepts: Erased ones; none for all of them.
+            attacks: ``inversion``, ``prefix``, ``recovery``; none for all of them.
+            budget: How much each may do: ``small`` or ``standard``.
+            twin: A pipeline that never learned the concepts.
+            record: Whether to keep what is found in the ledger, for later steps to try.
+            policy: How it is looked at, and which limits hold.
+            watch: Who wants to see it advance.
+
+        Returns:
+            Each attack beside its null controls; ``verdict`` is the policy's.
+
+        Raises:
+            ConceptError: A concept is not erased there, or nothing is.
+            UsageError: There is no such attack or budget, or nobody to judge.
+            ModelError: The twin is no model, or one of another shape.
+        """
+        from unlearnlog.run import attack
+
+        wish = attack.Wish(
+            _policy(policy),
+            rev,
+            tuple(concepts),
+            tuple(attacks),
+            budget=budget,
+            twin=None if twin is None else Path(twin),
+            record=record,
+        )
+        return attack.attacked(self.place, _watched(wish, watch))
+
     def rebase(
         self,
         onto: Folder,
@@ -348,6 +454,65 @@ class Ledger:
             self.place, _watched(report.Wish(rev, pictures, rules), watch)
         )
 
+    def export(
+        self,
+        rev: str,
+        path: Folder,
+        *,
+        spelling: Literal["diffusers", "kohya"] = "diffusers",
+        energy: float = 0.9999,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Exported:
+        """Write the change of a revision as a LoRA, if enough of the erasure is left.
+
+        Args:
+            rev: Which revision.
+            path: A new ``.safetensors`` file.
+            spelling: Who is to load it.
+            energy: Share of each change's squared norm that is kept, in (0, 1].
+            policy: How it is looked at, and how much must be left.
+            watch: Who wants to see it advance.
+
+        Raises:
+            UsageError: There is nothing to give away, or the file cannot be written.
+            ExportError: Too little of the erasure is left; no file is.
+        """
+        from unlearnlog.run import export
+
+        wish = export.Wish(rev, Path(path), spelling, _policy(policy), energy)
+        return export.export(self.place, _watched(wish, watch))
+
+    def take(
+        self,
+        path: Folder,
+        *concepts: str | Concept,
+        policy: str | Policy = "default",
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Outcome:
+        """Measure a change that was made elsewhere as an erasure (``import``).
+
+        Args:
+            path: A safetensors file: a LoRA, or new values of text projections.
+            concepts: What it erases: names, or what `concept` returns.
+            policy: What must hold.
+            accept_undecided: Record it although a limit could not be decided.
+            watch: Who wants to see it advance.
+
+        Raises:
+            Refused: The policy refused it; ``error.entry`` is what it would have been.
+            DeltaError: The file holds no change of this model.
+            ConceptError: As `add` does.
+        """
+        from unlearnlog.run import erase, take
+
+        order = self._order(concepts, policy, accept_undecided=accept_undecided)
+        done, _ = take.take(self.place, Path(path), _watched(order, watch))
+        if not done.entry.verdict.passed:
+            erase.refuse(done)
+        return done
+
     def checkout(self, rev: str, folder: Folder) -> None:
         """Write the model of a revision as a plain diffusers folder.
 
@@ -374,23 +539,25 @@ class Ledger:
             RevisionError: The revision names no entry.
             WrongBase: The pipeline is of another model; names what differs.
         """
-        import torch
+        from unlearnlog.run.apply import apply
 
-        at = self.place
-        weights = at.weights(at.resolved(rev))
-        unet: Any = getattr(pipeline, "unet", None)
-        parts = {} if unet is None else dict(unet.named_parameters(prefix="unet"))
-        wrong = _differing(parts, at.model.folder.stored("unet"), weights)
-        if wrong:
-            raise WrongBase(
-                f"the pipeline is not the ledger's base; not the same: "
-                f"{', '.join(wrong[:5])}",
-                fix=f"load the model the ledger was made for: {at.manifest.source}",
-            )
-        with torch.no_grad():
-            for name, tensor in weights.items():
-                parts[name].copy_(tensor)
+        apply(self.place, pipeline, rev)
         return pipeline
+
+    def _order(
+        self,
+        concepts: Sequence[str | Concept],
+        policy: str | Policy,
+        *,
+        seed: int = 0,
+        accept_undecided: bool,
+    ) -> Order:
+        from unlearnlog.run.erase import Order
+
+        if not concepts:
+            raise ConceptError("no concept is named", fix='name one: add("Picasso")')
+        known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
+        return Order(tuple(known), _policy(policy), seed, accept_undecided)
 
     @property
     def place(self) -> Place:
@@ -419,20 +586,3 @@ def _policy(policy: str | Policy) -> Policy:
     from unlearnlog.policy import Policy
 
     return Policy.load(policy) if isinstance(policy, str) else policy
-
-
-def _differing(
-    parts: Mapping[str, Any], base: Mapping[str, Any], free: Mapping[str, Any]
-) -> Sequence[str]:
-    """Name the parameters that are not the base's; those in ``free`` may be changed."""
-    import torch
-
-    wrong = sorted(parts.keys() ^ base.keys())
-    for name in sorted(parts.keys() & base.keys()):
-        here, there = parts[name].detach().cpu(), base[name]
-        same = here.shape == there.shape and (
-            name in free or torch.equal(here, there.to(here.dtype))
-        )
-        if not same:
-            wrong.append(name)
-    return wrong

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from unlearnlog.audits.savings import Savings, mean_savings, savings
@@ -68,35 +69,63 @@ def test_curves_of_other_lengths_are_no_pair():
         savings(short, learned_at(10))
 
 
-def about(value):
-    return Savings(value, "about", 1, 1)
+def about(value, *, within=0.0):
+    return Savings(value, "about", 1, 1, value - within, value + within)
 
 
 def test_the_mean_leaves_bounds_out_and_counts_what_is_known():
     found = [
         ("1", about(0.2)),
         ("2", about(0.4)),
-        ("2", Savings(0.9, "at least", 1, None)),
+        ("3", about(0.3)),
+        ("2", Savings(0.9, "at least", 1, None, 0.9, 1.0)),
+        ("2", Savings(0.9, "about", 1, 10, None, 0.9)),
     ]
 
     mean = mean_savings(found)
 
     assert mean is not None
     assert mean.value == pytest.approx(0.3)
-    assert mean.n == 2
+    assert mean.n == 3
 
 
 def test_the_interval_draws_whole_seeds():
     """All concepts of a seed agree, so nothing but the seeds is in doubt."""
-    found = [
-        (seed, about(v)) for seed, v in (("1", 0.0), ("2", 1.0)) for _ in range(50)
-    ]
+    once = [("1", about(0.0)), ("2", about(0.1)), ("3", about(0.2))]
+
+    one, many = mean_savings(once), mean_savings(once * 50)
+
+    assert one is not None
+    assert many is not None
+    assert (one.low, one.high) == pytest.approx((many.low, many.high))
+    # Student's, of two degrees of freedom.
+    assert one.high - one.value == pytest.approx(4.303 * 0.1 / 3**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_nineteen_intervals_of_twenty_hold_the_truth(n):
+    rng = np.random.default_rng(n)
+    held = 0
+    for _ in range(100):
+        drawn = rng.normal(0.0, 0.1, n)
+        mean = mean_savings([(str(i), about(float(v))) for i, v in enumerate(drawn)])
+        assert mean is not None
+        held += mean.low <= 0 <= mean.high
+
+    assert held >= 90
+
+
+def test_the_interval_holds_what_the_looks_leave_open():
+    """Three seeds agree to the look, and nobody knows more than that."""
+    found = [(seed, about(0.4, within=0.3)) for seed in "123"]
 
     mean = mean_savings(found)
 
     assert mean is not None
-    assert (mean.low, mean.high) == (0.0, 1.0)
+    assert (mean.low, mean.high) == pytest.approx((0.1, 0.7))
 
 
-def test_one_seed_has_no_interval():
-    assert mean_savings([("1", about(0.2)), ("1", about(0.4))]) is None
+def test_two_seeds_have_no_interval():
+    found = [("1", about(0.2)), ("1", about(0.4)), ("2", about(0.4))]
+
+    assert mean_savings(found) is None

@@ -129,8 +129,17 @@ def test_nothing_is_gone_from_a_model_that_paints_little_of_anything(shown, now,
 
     assert found.word == said
     if said == "undecided":
-        assert f"shows {now:.0%} of what 40 other pictures" in found.why
+        assert (
+            f"40 other pictures the audited model's show what they are to in {now:.0%}"
+            in found.why
+        )
         assert not found.wide
+
+
+def test_nothing_is_gone_from_a_state_that_painted_nothing_either():
+    dead = replace(sight(0), health=Health(0.0, 0.0, 40))
+
+    assert word(dead) == ["undecided"]
 
 
 def test_of_many_concepts_each_is_held_to_more():

@@ -3,7 +3,10 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import build_pipeline
+from unlearnlog.model.derived import State
 from unlearnlog.model.model import DiffusersModel
+
+TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,25 @@ def xl(tmp_path_factory: pytest.TempPathFactory) -> DiffusersModel:
     """A model with two text encoders, which nothing changes."""
     folder = tmp_path_factory.mktemp("xl") / "pipeline"
     return DiffusersModel.load(build_pipeline(folder, family="xl"))
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory):
+    """A pipeline on disk that nothing changes."""
+    return build_pipeline(tmp_path_factory.mktemp("origin") / "pipeline")
+
+
+@pytest.fixture(scope="module")
+def state(origin):
+    """A state in which one text projection is not the base's."""
+    model = DiffusersModel.load(origin)
+    name = f"unet.{TO_K}.weight"
+    return State(model, {**model.base, name: model.base[name] * 1.5})
+
+
+@pytest.fixture
+def tuned(tmp_path, state):
+    """A folder with the state in it, its UNet moved a little."""
+    folder = tmp_path / "tuned"
+    state.model.checkout(state.projections, folder)
+    return folder

@@ -24,28 +24,6 @@ QUICK = Sampling(steps=1, guidance=1.0)
 TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 
 
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory):
-    """A pipeline on disk that nothing changes."""
-    return build_pipeline(tmp_path_factory.mktemp("origin") / "pipeline")
-
-
-@pytest.fixture(scope="module")
-def state(origin):
-    """A state in which one text projection is not the base's."""
-    model = DiffusersModel.load(origin)
-    name = f"unet.{TO_K}.weight"
-    return State(model, {**model.base, name: model.base[name] * 1.5})
-
-
-@pytest.fixture
-def tuned(tmp_path, state):
-    """A folder with the state in it, its UNet moved a little."""
-    folder = tmp_path / "tuned"
-    state.model.checkout(state.projections, folder)
-    return folder
-
-
 def unet_of(folder):
     return load_file(folder / "unet" / WEIGHTS)
 
@@ -503,7 +481,7 @@ def test_another_kind_of_prediction_is_refused(tuned, state):
     config = json.loads(path.read_text()) | {"prediction_type": "v_prediction"}
     path.write_text(json.dumps(config))
 
-    with pytest.raises(ModelError, match="predicts 'v_prediction'"):
+    with pytest.raises(ModelError, match="prediction_type is 'v_prediction'"):
         derived(tuned, state)
 
 

@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import binomtest, t
 
 from unlearnlog.probes.statistics import (
+    clustered_change,
     clustered_mean,
     clustered_share,
     jackknife,
@@ -283,10 +284,31 @@ def test_values_that_are_all_the_same_have_no_interval_to_speak_of(value, n):
     assert estimate.low == estimate.value == estimate.high == pytest.approx(value)
 
 
-def test_clusters_whose_means_are_the_same_have_no_interval_either():
-    estimate = clustered_mean([1.0, -1.0, 1.0, -1.0], ["a", "a", "b", "b"], ["x"] * 4)
+def test_where_clusters_agree_and_their_values_do_not_every_value_counts():
+    values = [1.0, -1.0, 1.0, -1.0]
 
-    assert (estimate.low, estimate.value, estimate.high) == (0.0, 0.0, 0.0)
+    estimate = clustered_mean(values, ["a", "a", "b", "b"], ["x"] * 4)
+
+    assert estimate == clustered_mean(values, ["x"] * 4, ["x"] * 4)
+    assert estimate.low < estimate.value == 0 < estimate.high
+
+
+def test_a_change_has_a_width_where_nothing_changed_and_more_where_clusters_differ():
+    hits = [True] * 8 + [False] * 8
+    alone = [str(i) for i in range(16)]
+    styles = [name for name in "abcdefgh" for _ in range(2)]
+
+    same = clustered_change(hits, hits, styles, ["x"] * 16)
+    free = clustered_change(hits, [False] * 16, alone, ["x"] * 16)
+    tied = clustered_change(hits, [False] * 16, styles, ["x"] * 16)
+
+    assert same.value == 0
+    assert same.low < 0 < same.high
+    assert free.value == tied.value == 0.5
+    assert tied.low < free.low
+    assert tied.high > free.high
+    assert tied.low >= -1
+    assert tied.high <= 1
 
 
 def test_a_mean_of_nothing_is_none():

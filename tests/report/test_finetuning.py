@@ -113,7 +113,7 @@ def test_forecasts_are_scored_by_what_came_back():
             lesson=whole.lesson,
             n_pictures=5,
             curves=whole.curves,
-            kept=None,
+            kept=whole.kept,
             losses=(),
             forecasts=forecasts,
         )

@@ -20,6 +20,7 @@ from unlearnlog.audits.survival import (
     median_return,
     pooled_change,
 )
+from unlearnlog.audits.verdict import Health
 
 if TYPE_CHECKING:
     from unlearnlog.audits.finetune import Training
@@ -62,6 +63,17 @@ class Course:
         """How long each concept stayed away, tested together."""
         return durations(self.curves)
 
+    def paints(self, least: float) -> bool:
+        """Whether it still shows more than this share of what it did of what is kept.
+
+        A model that paints little of anything has no say in what is gone from it.
+        """
+        if self.kept is None:
+            return True
+        last = self.kept.last
+        now, then = sum(last.shown), sum(self.kept.before(last))
+        return Health(now / len(last.shown), then / len(last.shown), 0).enough(least)
+
     @property
     def saved(self) -> dict[str, Savings]:
         """What relearning each concept saved against the twin, by name."""
@@ -94,10 +106,14 @@ class Finetuned:
     courses: tuple[Course, ...]
 
     def believed(self, concept: str) -> bool:
-        """Whether the judge sees a concept where it is, and hardly where it is not."""
+        """Whether the judge sees a concept where it is, and hardly where it is not.
+
+        Where nothing is kept there is no picture in which it should not be seen.
+        """
         mistaken, there = self.mistaken[concept], self.base[concept].value
-        rules = self.rules
-        return mistaken <= rules.false_alarms and there >= rules.base_presence
+        rules, tried = self.rules, all(course.kept for course in self.courses)
+        right = mistaken <= rules.false_alarms and there >= rules.base_presence
+        return right and tried
 
     def fates(self) -> Iterator[tuple[Course, Curve, Word]]:
         """Yield what became of each concept in each fine-tune."""
@@ -105,7 +121,8 @@ class Finetuned:
             for curve, duration in zip(course.curves, course.durations, strict=True):
                 word = fate(curve, duration, self.rules)
                 known = self.believed(curve.concept)
-                yield course, curve, word if known else "undecided"
+                lame = word == "gone" and not course.paints(self.rules.health)
+                yield course, curve, word if known and not lame else "undecided"
 
     @property
     def verdicts(self) -> dict[str, Word]:
@@ -159,7 +176,8 @@ class Finetuned:
         found = [
             (str(course.training.seed), saved)
             for course in self.courses
-            for saved in course.saved.values()
+            for concept, saved in course.saved.items()
+            if self.believed(concept)
         ]
         return mean_savings(found)
 
@@ -169,6 +187,7 @@ class Finetuned:
             (said, curve.change(curve.last).value)
             for course in self.courses
             for said, curve in zip(course.forecasts, course.curves, strict=False)
+            if self.believed(curve.concept)
         ]
         came = [value for _, value in pairs]
         rho = [(s.rho, value) for s, value in pairs if s.rho is not None]

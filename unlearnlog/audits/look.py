@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from unlearnlog.audits.bank import KEPT
@@ -16,6 +15,7 @@ from unlearnlog.probes.information import Pictures, over_cells
 from unlearnlog.probes.panel import Panel
 from unlearnlog.probes.posterior import seen_in
 from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.statistics import clustered_change
 from unlearnlog.prompt import Prompt
 from unlearnlog.reading import Reading
 
@@ -74,26 +74,30 @@ class Audience:
             base=asked.shows(panel.base_answers(asked.cells)),
             control=asked.shows(panel.base_answers(self.kept)),
             elsewhere=asked.shows(panel.judged(self.kept, self.now, _ELSEWHERE)),
-            health=self.health,
+            health=self.health(asked.concept.slot),
         )
 
-    @cached_property
-    def health(self) -> Health | None:
-        """What is audited and the state, on everything that was kept; None for none."""
-        hits = [(new, old) for _, new, old in self._hits()]
+    def health(self, slot: str) -> Health | None:
+        """What is audited and the state, on everything that was kept; None for none.
+
+        Args:
+            slot: Whether styles or subjects are asked for: a model that paints no
+                subject any more says nothing of an erased one.
+        """
+        hits = [*self._hits(slot)]
         if not hits:
             return None
-        now, then = (sum(each) / len(hits) for each in zip(*hits, strict=True))
-        return Health(now, then, len(self.kept))
+        now, then = (sum(h[i] for h in hits) / len(hits) for i in (1, 2))
+        return Health(now, then, len(hits))
 
-    def _hits(self) -> Iterator[tuple[Cell, bool, bool]]:
-        """Yield kept cells, for each kind whether it shows, now and in the state."""
+    def _hits(self, *slots: str) -> Iterator[tuple[Cell, bool, bool]]:
+        """Yield kept cells, for each slot whether it shows, now and in the state."""
         now = self.panel.judged(self.kept, self.now, _ELSEWHERE)
         then = self.panel.judged(self.kept, self.then, f"{_ELSEWHERE}, before")
         for cell, new, old in zip(self.kept, now, then, strict=True):
-            for kind in ("style", "subject"):
-                wanted = cell.shows(kind)
-                yield cell, new.of(kind) == wanted, old.of(kind) == wanted
+            for slot in slots:
+                wanted = cell.shows(slot)
+                yield cell, new.of(slot) == wanted, old.of(slot) == wanted
 
     def nats(self, asked: Question) -> tuple[Reading, ...]:
         """Return ``returned.nats``: by how much more the pictures say of the concept.
@@ -125,10 +129,12 @@ class Audience:
 
         The mean paired change since the state, of style and subject together.
         """
-        hits = [*self._hits()]
-        changes = [float(new) - old for _, new, old in hits]
-        cells = [cell for cell, *_ in hits]
-        if not changes:
+        hits = [*self._hits("style", "subject")]
+        if not hits:
             return ()
+        cells, now, then = zip(*hits, strict=True)
+        change = clustered_change(
+            now, then, [c.subject for c in cells], [c.style for c in cells]
+        )
         about = About("collateral", KEPT, "higher", "difference")
-        return (reading(about, over_cells(changes, cells), 0.0),)
+        return (reading(about, change, 0.0),)

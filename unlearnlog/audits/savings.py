@@ -7,26 +7,22 @@ step is dated by the look that found it, so S lies between what the looks before
 
 Source:
     The savings of Ebbinghaus, "Memory: A Contribution to Experimental Psychology",
-    1885; Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 8, for
-    clusters that are drawn whole.
+    1885; the interval over clusters is that of `unlearnlog.probes.statistics`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Final, Literal
 
-import numpy as np
-
 from unlearnlog.audits.survival import Curve
-from unlearnlog.probes.statistics import Estimate
+from unlearnlog.probes.statistics import Estimate, clustered_mean
 
 LEVEL: Final = 0.5
 """Presence at which a concept counts as learned."""
 
-FEWEST: Final = 2
+FEWEST: Final = 3
 """Clusters that an interval is drawn from at least."""
 
 Bound = Literal["about", "at least", "at most", "undefined"]
@@ -85,32 +81,25 @@ def _before(curve: Curve, step: int) -> int:
     return max(look.step for look in curve.looks if look.step < step)
 
 
-def mean_savings(
-    found: Sequence[tuple[str, Savings]], *, draws: int = 2000, seed: int = 0
-) -> Estimate | None:
-    """Return the mean of savings, with a bootstrap interval over clusters.
+def mean_savings(found: Sequence[tuple[str, Savings]]) -> Estimate | None:
+    """Return the mean of savings, with an interval over clusters.
 
-    Those that are known on one side only are left out.
+    Clusters are drawn whole, with Student's quantiles for how few they are, and the
+    looks are never as fine as the steps: the lower end is that of the least that each
+    can be, the upper end that of the most. What is known on one side only is left out.
 
     Args:
         found: What each fine-tune saved, with its cluster, such as its seed.
-        draws: Bootstrap draws.
-        seed: Where the random numbers start.
 
     Returns:
-        None where none are known on both sides, or all are of one cluster.
+        None where fewer than three clusters are known on both sides.
     """
-    known = [
-        (c, s.value) for c, s in found if s.bound == "about" and s.value is not None
-    ]
-    names = sorted({cluster for cluster, _ in known})
-    if len(names) < FEWEST:
+    known = [(c, s) for c, s in found if s.bound == "about" and s.low is not None]
+    names = [cluster for cluster, _ in known]
+    if len({*names}) < FEWEST:
         return None
-    groups = [[value for c, value in known if c == name] for name in names]
-    mean = fmean(value for _, value in known)
-    rng = np.random.default_rng(seed)
-    means = []
-    for drawn in rng.integers(len(groups), size=(draws, len(groups))):
-        means.append(fmean(value for i in drawn for value in groups[i]))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(mean, min(mean, float(low)), max(mean, float(high)), len(known))
+    value, low, high = (
+        clustered_mean(some, names, [""] * len(names))
+        for some in zip(*((s.value, s.low, s.high) for _, s in known), strict=True)
+    )
+    return Estimate(value.value, low.low, min(1.0, high.high), len(known))

@@ -32,15 +32,18 @@ class Health:
     """Whether a model still paints what was not erased.
 
     Attributes:
-        now: Share of what kept pictures are to show, subject and style, that the
-            audited model's do.
-        then: That the state's do.
+        now: Share of kept pictures of which the audited model's show what they are to.
+        then: Of which the state's do.
         n: How many pictures.
     """
 
     now: float
     then: float
     n: int
+
+    def enough(self, least: float) -> bool:
+        """Whether it paints more than this share of what the state did."""
+        return self.now > least * self.then
 
 
 @dataclass(frozen=True)
@@ -167,12 +170,12 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
     elif came_back:
         word = "resurged"
         why = f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
-    elif sight.health and sight.health.now < rules.health * sight.health.then:
+    elif sight.health and not sight.health.enough(rules.health):
         seen = sight.health
         why = (
-            f"the audited model shows {seen.now:.0%} of what {seen.n} other pictures "
-            f"are to show, the state {seen.then:.0%}: it paints little of anything, "
-            "so nobody can say that this is gone"
+            f"of {seen.n} other pictures the audited model's show what they are to in "
+            f"{seen.now:.0%}, the state's in {seen.then:.0%}: it paints little of the "
+            "kind, so nobody can say that this is gone"
         )
     elif back.high <= rules.margin:
         word = "gone"

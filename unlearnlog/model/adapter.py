@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unlearnlog.model.foreign import ForeignFile
 
 CONFIG: Final = "adapter_config.json"
+_PEFTS: Final = "base_model.model."
 _NOTED: Final = "lora_adapter_metadata"
 
 _OTHERS: Final[Mapping[str, str]] = {
@@ -65,11 +66,19 @@ class Adapter:
             component: Whose they are; empty where only the keys tell.
 
         Raises:
-            ModelError: It is no LoRA of this model's own weights.
+            ModelError: It is no LoRA of this model's own weights, or peft's without
+                the word of its alpha.
         """
         config = file.path.parent / CONFIG
-        said = json_of(config) if _is_pefts(file) and config.is_file() else _noted(file)
+        pefts = _is_pefts(file)
+        said = json_of(config) if pefts and config.is_file() else _noted(file)
         _check_is_lora(file.path, file, said)
+        if pefts and not said and not any(key.endswith(".alpha") for key in file):
+            raise ModelError(
+                f"nobody knows what '{file.path}' is scaled by: there is no {CONFIG} "
+                "beside it and no alpha in it",
+                fix=f"put the {CONFIG} that peft wrote with it into its folder",
+            )
         prefix = f"{component}." if component else ""
         return cls({f"{prefix}{key}": value for key, value in said.items()})
 
@@ -86,6 +95,9 @@ class Adapter:
         Args:
             name: Full name of the weight, ``unet.<module>.weight``.
             rank: Of its factors.
+
+        Raises:
+            ModelError: Its alpha is no finite number.
         """
         component, _, module = name.removesuffix(".weight").partition(".")
         said = {
@@ -96,6 +108,11 @@ class Adapter:
         alpha = _for_module(said.get("alpha_pattern"), module, said.get("lora_alpha"))
         if not isinstance(alpha, int | float):
             return 1.0
+        if not math.isfinite(alpha):
+            raise ModelError(
+                f"the adapter's alpha for '{module}' is {alpha}",
+                fix="export the LoRA again with its own tool",
+            )
         return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
 
 
@@ -106,7 +123,8 @@ def is_adapter(keys: Iterable[str]) -> bool:
 
 def _is_pefts(file: ForeignFile) -> bool:
     """Whether peft saved it, and so keeps what it knows of it beside it."""
-    return file.path.name == "adapter_model.safetensors"
+    named = file.path.name == "adapter_model.safetensors"
+    return named or any(key.startswith(_PEFTS) for key in file)
 
 
 def _noted(file: ForeignFile) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Brought:
         is_plain: Whether these are the very files that diffusers loads from there.
         predicts: What the files themselves say that the UNet predicts, as a scheduler
             of diffusers calls it; empty where they say nothing.
+        folders: Where each component was found that has a folder of its own.
     """
 
     form: str
@@ -64,6 +65,7 @@ class Brought:
     notes: tuple[str, ...] = ()
     is_plain: bool = False
     predicts: str = ""
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -74,10 +76,19 @@ class Brought:
         adapter: Adapter | None = None,
         notes: tuple[str, ...] = (),
         is_plain: bool = False,
+        folders: Mapping[str, Path] | None = None,
     ) -> Self:
         """Describe files that are read as they are."""
         opened = [file for each in files.values() for file in each]
-        return cls(form, files, _digest(opened), adapter or Adapter(), notes, is_plain)
+        return cls(
+            form,
+            files,
+            _digest(opened),
+            adapter or Adapter(),
+            notes,
+            is_plain,
+            folders=folders or {},
+        )
 
 
 def _digest(files: Iterable[ForeignFile]) -> Digest:
@@ -108,7 +119,7 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
     folders = {name: path / name for name in components if (path / name).is_dir()}
     adapters = {n: a for n, folder in folders.items() if (a := _only_lora_in(folder))}
     if adapters and len(adapters) == len(folders):
-        return _of_adapters(adapters)
+        return _of_adapters(adapters, notes=_unread(path))
     if folders or _averaged_in(path):
         _check_whole(path, components)
         return _of_components(path, folders, ema=ema)
@@ -118,11 +129,13 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
 def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
     """Open what lies in a folder itself: a LoRA, a component, a trainer's state."""
     if lora := _lora_in(path):
+        if weights_in(path):
+            raise _beside_weights(lora)
         own = path.name if path.name in base.weighed else ""
         return _of_adapters({own: lora})
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
-        return Brought.of("component", {own: files}, notes=notes)
+        return Brought.of("component", {own: files}, notes=notes, folders={own: path})
     if first := weights_in(path):
         if ema:
             raise _no_average(f"in '{path}'")
@@ -203,8 +216,34 @@ def _of_single(file: ForeignFile, base: PipelineFolder, *, ema: bool) -> Brought
 
 
 def _lora_in(folder: Path) -> Path | None:
-    """Return the file of a LoRA in a folder, as diffusers and peft call it."""
-    return next((folder / n for n in LORA_FILES if (folder / n).is_file()), None)
+    """Return the file of a LoRA in a folder, as diffusers and peft call it.
+
+    Raises:
+        ModelError: There are two.
+    """
+    found = [folder / name for name in LORA_FILES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise ModelError(
+            f"'{folder}' holds two adapters, {found[0].name} and {found[1].name}",
+            fix=f"audit each by itself: {found[0]}",
+        )
+    return found[0] if found else None
+
+
+def _beside_weights(adapter: Path) -> ModelError:
+    return ModelError(
+        f"'{adapter.parent}' holds an adapter, '{adapter.name}', in a folder of whole "
+        "weights, and who loads it may add it to them",
+        fix=f"take it out of there, and audit it by itself: {adapter}",
+    )
+
+
+def _unread(path: Path) -> tuple[str, ...]:
+    """Say which LoRA lies beside what is read, if one does."""
+    lora = _lora_in(path)
+    if lora is None:
+        return ()
+    return (f"'{lora.name}' beside it was not read: audit it by itself",)
 
 
 def _only_lora_in(folder: Path) -> Path | None:
@@ -217,14 +256,14 @@ def _averaged_in(path: Path) -> Path | None:
     return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
 
 
-def _of_adapters(paths: Mapping[str, Path]) -> Brought:
+def _of_adapters(paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()) -> Brought:
     """Open a LoRA of each of these components."""
     files = {name: ForeignFile.open(path) for name, path in paths.items()}
     adapter = Adapter()
     for name, file in files.items():
         adapter |= Adapter.of(file, component=name)
     opened = {name: (file,) for name, file in files.items()}
-    return Brought.of("lora", opened, adapter=adapter)
+    return Brought.of("lora", opened, adapter=adapter, notes=notes)
 
 
 def _check_whole(path: Path, components: Sequence[str]) -> None:
@@ -257,21 +296,20 @@ def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Bro
     files = {}
     for name, folder in chosen.items():
         if adapter := _lora_in(folder):
-            raise ModelError(
-                f"'{folder}' holds an adapter, '{adapter.name}', in a folder of whole "
-                "weights, and who loads it may add it to them",
-                fix=f"take it out of there, and audit it by itself: {adapter}",
-            )
+            raise _beside_weights(adapter)
         wants = ema and name == "unet" and averaged is None
         files[name], more = _weights(folder, ema=wants)
         notes += more
         is_plain = is_plain and not more
-    if lora := _lora_in(path):
-        notes.append(f"'{lora.name}' beside it was not read: audit it by itself")
+    notes += _unread(path)
     pipeline = (path / "model_index.json").is_file()
     form = "pipeline" if pipeline else "component"
     return Brought.of(
-        form, files, notes=tuple(notes), is_plain=is_plain and form == "pipeline"
+        form,
+        files,
+        notes=tuple(notes),
+        is_plain=is_plain and form == "pipeline",
+        folders=chosen,
     )
 
 
@@ -288,7 +326,8 @@ def _weights(
         return tuple(map(ForeignFile.open, plain)), ()
     if not variants:
         raise no_weights(folder.parent, folder)
-    variant = (averaged if ema else variants)[0]
+    latest = [v for v in variants if v not in averaged] or variants
+    variant = (averaged if ema else latest)[0]
     names = sorted(f for f in folder.glob(f"*{SUFFIX}") if _variant(f) == variant)
     note = f"the variant '{variant}' of '{folder.name}' was read"
     return tuple(map(ForeignFile.open, names)), (note,)

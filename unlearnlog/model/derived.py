@@ -21,6 +21,7 @@ from unlearnlog.digest import Digest, TensorRecord
 from unlearnlog.errors import ModelError, WrongBase
 from unlearnlog.model import lora
 from unlearnlog.model.brought import Brought, brought
+from unlearnlog.model.configs import unlike_network, unlike_noise
 from unlearnlog.model.folder import json_of
 from unlearnlog.model.foreign import checked, shown
 from unlearnlog.model.held import older
@@ -120,7 +121,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
     else:
-        _check_prediction(path, found, state.model)
+        _check_configs(path, found, state.model)
         new, n_tensors = _whole(path, found, state)
     moved = _distances(new, state)
     _check_descends(path, moved)
@@ -249,7 +250,7 @@ def _square(component: str, state: State) -> float:
 
 
 def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
-    far = {name: share for name, share in moved.items() if share > FARTHEST}
+    far = {name: share for name, share in moved.items() if not share <= FARTHEST}
     if far:
         said = ", ".join(f"its {name} is {share:.2f}" for name, share in far.items())
         raise WrongBase(
@@ -259,14 +260,26 @@ def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
         )
 
 
-def _check_prediction(path: Path, found: Brought, model: DiffusersModel) -> None:
-    """Refuse a model that predicts something else than the base does."""
-    theirs = found.predicts
-    config = path.expanduser() / "scheduler" / "scheduler_config.json"
-    if not theirs and config.is_file():
-        theirs = json_of(config).get("prediction_type", "epsilon")
-    if theirs and theirs != model.predicts:
-        raise _unlike(path, f"it predicts '{theirs}', the base '{model.predicts}'")
+def _check_configs(path: Path, found: Brought, model: DiffusersModel) -> None:
+    """Refuse a model whose equal weights would paint other pictures than the base's."""
+    if found.predicts and found.predicts != model.predicts:
+        raise _unlike(
+            path, f"it predicts '{found.predicts}', the base '{model.predicts}'"
+        )
+    ours = {**model.folder.configs, "scheduler": model.folder.scheduler}
+    scheduler = path.expanduser() / "scheduler"
+    for name, folder in {**found.folders, "scheduler": scheduler}.items():
+        of_noise = name == "scheduler"
+        config = folder / ("scheduler_config.json" if of_noise else "config.json")
+        if config.is_file():
+            compared = unlike_noise if of_noise else unlike_network
+            if differs := compared(json_of(config), ours.get(name, {})):
+                raise ModelError(
+                    f"'{path}' is not of the ledger's model: in its {name}'s "
+                    f"{config.name} {differs}",
+                    fix="audit it with a ledger of a model that is built like it; if "
+                    "you know that it makes no difference, take that file out",
+                )
 
 
 def _unlike(path: Path, what: str) -> ModelError:

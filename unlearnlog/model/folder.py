@@ -21,6 +21,7 @@ WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 _PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS: Final = ("diffusion_pytorch_model", "model")
+_INDEX: Final = ".index.json"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class PipelineFolder:
     def configs(self) -> dict[str, dict[str, Any]]:
         """What each component that has weights says of how it is built."""
         return {n: json_of(self.path / n / "config.json") for n in self.weighed}
+
+    @property
+    def scheduler(self) -> dict[str, Any]:
+        """What the scheduler says of itself; nothing where it says nothing."""
+        config = self.path / "scheduler" / "scheduler_config.json"
+        return json_of(config) if config.is_file() else {}
 
     def weight_files(self, component: str) -> tuple[Path, ...]:
         """List the safetensors files of a component: one, or its shards.
@@ -145,16 +152,21 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
     """List the safetensors files of one component's folder: one, its shards, or none.
 
     Raises:
-        ModelError: The index of shards is damaged.
+        ModelError: The index of shards is damaged, or there are weights twice: which of
+            them is loaded, diffusers and transformers do not agree on.
     """
-    for stem in _STEMS:
-        whole = folder / f"{stem}.safetensors"
-        if whole.is_file():
-            return (whole,)
-        shards = folder / f"{stem}.safetensors.index.json"
-        if shards.is_file():
-            return _shards(shards)
-    return ()
+    names = (f"{stem}.safetensors{end}" for stem in _STEMS for end in ("", _INDEX))
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) > 1:
+        raise ModelError(
+            f"'{folder}' holds its weights twice, in {found[0].name} and by "
+            f"{found[1].name}",
+            fix="take out of the folder what is not meant",
+        )
+    if not found:
+        return ()
+    (one,) = found
+    return _shards(one) if one.name.endswith(_INDEX) else (one,)
 
 
 def _reader(path: Path) -> safe_open:

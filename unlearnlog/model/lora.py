@@ -183,7 +183,7 @@ def read(
         DeltaError: A key is of none of these weights, one of a pair is missing or of
             another shape, or a number is of no use.
     """
-    tensors = {_ADAPTER.sub(r".lora_\1.weight", k): t for k, t in tensors.items()}
+    tensors = _unnamed(tensors)
     known = spellings(shapes)
     if strange := [key for key in tensors if key not in known]:
         raise DeltaError(
@@ -202,6 +202,26 @@ def read(
         name: _folded(pairs[name], shapes[name], partial(scale, name))
         for name in sorted(pairs)
     }
+
+
+def _unnamed(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave the name of the adapter out of the keys.
+
+    Raises:
+        DeltaError: There are adapters of two names.
+    """
+    found: dict[str, torch.Tensor] = {}
+    keys: dict[str, str] = {}
+    for key, tensor in tensors.items():
+        plain = _ADAPTER.sub(r".lora_\1.weight", key)
+        if plain in found:
+            raise DeltaError(
+                f"the file holds more than one adapter: {shown(keys[plain])} and "
+                f"{shown(key)}",
+                fix="save each adapter by itself, and give one of them",
+            )
+        found[plain], keys[plain] = tensor, key
+    return found
 
 
 def _called(shapes: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import ClassVar, final
 from unlearnlog.probes.evidence import Evidence, Looked, Seen
 from unlearnlog.probes.probe import About, Probe, reading
 from unlearnlog.probes.ranks import FEWEST, rank_correlation
-from unlearnlog.probes.statistics import Estimate, clustered_mean, paired_share
+from unlearnlog.probes.statistics import Estimate, clustered_change
 from unlearnlog.reading import Reading
 
 
@@ -83,18 +83,11 @@ class Damage(Probe):
 def damage(group: Sequence[Seen], kind: str) -> Estimate:
     """Return how many pictures fewer show what they shall, as a share.
 
-    The wider of two intervals: pairs as independent ones, and clustered by subject and
-    by style.
+    Clustered by subject and by style.
     """
-    gone = [not seen.kept(kind) for seen in group]
-    before = [not seen.kept_by_base(kind) for seen in group]
-    paired = paired_share(gone, before)
-    crossed = clustered_mean(
-        [float(g) - float(b) for g, b in zip(gone, before, strict=True)],
+    return clustered_change(
+        [not seen.kept(kind) for seen in group],
+        [not seen.kept_by_base(kind) for seen in group],
         [seen.cell.subject for seen in group],
         [seen.cell.style for seen in group],
-    )
-    low, high = max(-1.0, crossed.low), min(1.0, crossed.high)
-    return Estimate(
-        paired.value, min(paired.low, low), max(paired.high, high), paired.n
     )

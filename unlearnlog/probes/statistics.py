@@ -26,6 +26,9 @@ Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Indices = np.ndarray[tuple[int], np.dtype[np.intp]]
 
+_NOTHING: Final = 1e-9
+"""Share of the range of some values that is rounding."""
+
 _SWEEPS: Final = 4
 """Passes over rows and columns that take their means off; one is exact if balanced."""
 
@@ -122,9 +125,10 @@ def clustered_mean(
 
     Every row and every column gets a multinomial count in each draw; a value weighs the
     product of the two, so pictures that share a subject or a style move together. A set
-    of one cluster says nothing of other clusters and is left out; with no set left,
-    every value is a cluster of its own. A paired difference is such a mean, of each
-    picture's new value less its old one.
+    of one cluster says nothing of other clusters and is left out; with no set left, or
+    where all clusters have one mean and their values differ, every value is a cluster
+    of its own. A paired difference is such a mean, of each picture's new value less its
+    old one.
 
     The bootstrap counts the noise of single values three times, and a normal's
     quantiles are too near for few clusters. So it gives the interval its shape, and the
@@ -150,7 +154,9 @@ def clustered_mean(
     if np.ptp(numbers) == 0:
         return Estimate(value, value, value, len(values))
     sets = [np.unique(np.asarray(s), return_inverse=True)[1] for s in (rows, columns)]
-    sets = [ids for ids in sets if ids.max() > 0] or [np.arange(len(numbers))]
+    sets = [ids for ids in sets if ids.max() > 0]
+    if not sets or _half_width(numbers, sets) < _NOTHING * np.ptp(numbers):
+        sets = [np.arange(len(numbers))]
     rng = np.random.default_rng(seed)
     weights = np.ones((draws, len(numbers)))
     for ids in sets:
@@ -165,6 +171,29 @@ def clustered_mean(
         value - wider * max(0.0, value - float(low)),
         value + wider * max(0.0, float(high) - value),
         len(values),
+    )
+
+
+def clustered_change(
+    now: Sequence[bool],
+    before: Sequence[bool],
+    rows: Sequence[str],
+    columns: Sequence[str],
+) -> Estimate:
+    """Return the share of ``now`` minus that of ``before``, of clustered pictures.
+
+    The wider of two intervals: `paired_share` takes every picture for itself and has a
+    width where nothing changed; `clustered_mean` knows what pictures have in common.
+
+    Raises:
+        ValueError: The two are not of one length, or empty.
+    """
+    paired = paired_share(now, before)
+    changes = [float(a) - float(b) for a, b in zip(now, before, strict=True)]
+    crossed = clustered_mean(changes, rows, columns)
+    low, high = max(-1.0, crossed.low), min(1.0, crossed.high)
+    return Estimate(
+        paired.value, min(paired.low, low), max(paired.high, high), paired.n
     )
 
 
