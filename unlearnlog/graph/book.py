@@ -151,6 +151,17 @@ class Book:
             pairs = [(concept.name, style) for style in (*seen.styles, PLAIN)]
         return _cells(pairs, per_cell)
 
+    def alone(
+        self, concept: Concept, per_cell: int, gone: Collection[str]
+    ) -> tuple[Cell, ...]:
+        """Return those of the cells that show ``concept`` and nothing else of ``gone``.
+
+        Whoever looks for one concept in a model without others cannot ask for both.
+        """
+        others = {*gone} - {concept.name}
+        cells = self.erased(concept, per_cell)
+        return tuple(c for c in cells if not {c.subject, c.style} & others)
+
     def renamed(self, concept: Concept, per_cell: int = PER_CELL) -> tuple[Cell, ...]:
         """Return the same cells by those other names that share no word with it."""
         own = _words(concept.name)

@@ -31,7 +31,7 @@ from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
 from unlearnlog.policy import Verdict
-from unlearnlog.run.judging import panel_for
+from unlearnlog.run.judging import check_alone, panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.run.twin import load_twin
@@ -243,10 +243,7 @@ class Stage:
         search = Search(
             model, self.weights, concept, sketches, self.budget, watch=watch
         )
-        others = self.gone - {concept.name}
-        seen = self.book.erased(concept, self.easel.per_cell)
-        clear = tuple(c for c in seen if not {c.subject, c.style} & others)
-        return Ground(search, clear)
+        return Ground(search, self.book.alone(concept, self.easel.per_cell, self.gone))
 
     def held_out(self, concept: Concept) -> Ground | None:
         """Return the same after a concept that the model never learned."""
@@ -278,6 +275,7 @@ def _chosen(at: Place, wish: Wish, live: Mapping[str, Concept]) -> list[Concept]
 
     Raises:
         ConceptError: One of them is not erased there, or nothing is.
+        UsageError: One is in no picture without another erased one.
     """
     chosen = [at.world.concept(name) for name in wish.concepts] or [*live.values()]
     if not chosen:
@@ -292,6 +290,7 @@ def _chosen(at: Place, wish: Wish, live: Mapping[str, Concept]) -> list[Concept]
                 f"'{concept.name}' is not erased at {wish.rev}",
                 fix=f"erased there: {known}",
             )
+    check_alone(at.book([*live.values()]), chosen, live)
     return chosen
 
 

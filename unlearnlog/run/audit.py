@@ -18,7 +18,7 @@ from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
-from unlearnlog.run.judging import panel_for
+from unlearnlog.run.judging import check_alone, panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched
@@ -153,12 +153,7 @@ class Desk:
     def question(self, concept: Concept, n: int) -> Question:
         """Return the questions of an entry's own readings, ``n`` pictures of a cell."""
         book = self.at.book(self.live)
-        others = {each.name for each in self.live} - {concept.name}
-        cells = tuple(
-            cell
-            for cell in book.erased(concept, n)
-            if not {cell.subject, cell.style} & others
-        )
+        cells = book.alone(concept, n, {each.name for each in self.live})
         n_nats = self.wish.policy.probes.information
         return Question(concept, cells, book.information(cells[:n_nats], concept))
 
@@ -199,13 +194,8 @@ class Desk:
                 fix="name more concepts in the file of concepts, or set "
                 "probes.kept_share in the policy to 1",
             )
-        n = self.wish.policy.probes.erased
-        for concept in self.live:
-            if not self.question(concept, n).cells:
-                raise UsageError(
-                    f"every picture of '{concept.name}' shows another erased concept",
-                    fix="name more concepts in the file of concepts",
-                )
+        names = {concept.name for concept in self.live}
+        check_alone(self.at.book(self.live), self.live, names)
 
     def readings(self, found: Sequence[Finding]) -> list[Reading]:
         """Return every number behind the findings, and what became of all else."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.studio import BaseAnswers, bundled_judge
 from unlearnlog.atelier.studio import base_answers as bundled_answers
-from unlearnlog.errors import ModelError
+from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.judges.classifier import BaseJudge
 from unlearnlog.probes.panel import Panel
 from unlearnlog.run.album import KeptAlbum
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from unlearnlog.concept import Concept
     from unlearnlog.graph.book import Book
     from unlearnlog.graph.world import World
     from unlearnlog.judges.judge import Judge
@@ -55,6 +58,20 @@ def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
     if at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
     return BaseAnswers()
+
+
+def check_alone(book: Book, concepts: Iterable[Concept], gone: Collection[str]) -> None:
+    """Refuse to look for a concept in pictures that all show another one of ``gone``.
+
+    Raises:
+        UsageError: There is such a concept.
+    """
+    for concept in concepts:
+        if not book.alone(concept, 1, gone):
+            raise UsageError(
+                f"every picture of '{concept.name}' shows another erased concept",
+                fix="name more concepts in the file of concepts",
+            )
 
 
 def panel_for(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:

@@ -37,4 +37,9 @@ def _shape(model: DiffusersModel) -> dict[str, object]:
         "pictures' sizes": model.picture_shape,
         "latents' sizes": model.latent_shape,
         "text projections' shapes": {n: t.shape for n, t in model.base.items()},
+        "autoencoder's weights": {
+            name: record
+            for name, record in model.manifest.tensors.items()
+            if name.startswith("vae.")
+        },
     }
