@@ -67,6 +67,14 @@ def test_half_of_them_back_is_the_median():
     assert median_return(kaplan_meier(found)) == 10
 
 
+@pytest.mark.parametrize("n", [4, 24, 28, 30, 38])
+def test_half_of_them_back_one_by_one_is_the_median_whatever_is_rounded(n):
+    back = [Duration("x", 10 * i, returned=True) for i in range(1, n // 2 + 1)]
+    away = [Duration("x", 1000, returned=False)] * (n // 2)
+
+    assert median_return(kaplan_meier([*back, *away])) == 5 * n
+
+
 def test_no_fine_tune_has_no_survival():
     with pytest.raises(ValueError, match="no fine-tune"):
         kaplan_meier([])

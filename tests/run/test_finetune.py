@@ -15,6 +15,7 @@ from tests.tiny import build_pipeline
 from unlearnlog import erasers
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.errors import ModelError, Refused, UsageError
+from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import GENERAL
 from unlearnlog.policy import Policy
 from unlearnlog.run import erase
@@ -180,6 +181,31 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_learned(at, said, me
         finetuned(at, replace(wish(watch=counter), **said))
 
     assert "steps" not in counter.done
+
+
+def test_a_concept_that_is_in_no_picture_alone_is_refused(at, monkeypatch):
+    """It would be left out of the verdict, and nobody would know."""
+    monkeypatch.setattr(Book, "alone", lambda *_: ())
+
+    with pytest.raises(UsageError, match="every picture of 'Picasso' shows another"):
+        finetuned(at, wish())
+
+
+def test_without_anything_that_was_kept_no_judge_is_believed(at, monkeypatch):
+    """It may see Picasso everywhere."""
+    monkeypatch.setattr(Book, "kept", lambda *_: ())
+
+    with pytest.raises(UsageError, match="no picture of anything that was kept"):
+        finetuned(at, wish())
+
+
+def test_a_refusal_says_why_nobody_knows(at):
+    found = finetuned(at, wish(method="lora"))
+    doubted = replace(found, mistaken={"Picasso": 0.5})
+
+    with pytest.raises(Refused, match="undecided: Picasso: the judge sees it in 50%"):
+        refuse(doubted)
+    refuse(doubted, accept_undecided=True)
 
 
 def test_a_twin_of_another_shape_is_none(at, tmp_path):

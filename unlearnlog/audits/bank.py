@@ -65,25 +65,19 @@ class Bank:
             kept: Cells of everything else; a few of them will do.
         """
         names, (most, few, closer) = {concept.name for concept in gone}, sizes
-
-        def clear(concept: Concept, per_cell: int) -> tuple[Cell, ...]:
-            others = names - {concept.name}
-            cells = book.erased(concept, per_cell)
-            return tuple(c for c in cells if not {c.subject, c.style} & others)
-
-        found = {concept.name: clear(concept, most) for concept in gone}
+        found = {concept.name: book.alone(concept, most, names) for concept in gone}
         return cls(
             tuple(concept for concept in gone if found[concept.name]),
             {name: cells for name, cells in found.items() if cells},
             {
                 concept.name: tuple(
                     cell
-                    for cell in clear(concept, closer)
+                    for cell in book.alone(concept, closer, names)
                     if cell not in found[concept.name]
                 )
                 for concept in gone
             },
-            {c.name: len(clear(c, min(most, few))) for c in gone},
+            {c.name: len(book.alone(c, min(most, few), names)) for c in gone},
             scattered(kept, N_KEPT),
         )
 

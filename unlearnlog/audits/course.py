@@ -115,6 +115,26 @@ class Finetuned:
         right = mistaken <= rules.false_alarms and there >= rules.base_presence
         return right and tried
 
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Why it is undecided whether a concept came back, by name of those."""
+        return {
+            name: self._doubt(name)
+            for name, word in self.verdicts.items()
+            if word == "undecided"
+        }
+
+    def _doubt(self, name: str) -> str:
+        """Say what is in the way: the judge, the model, or too few pictures."""
+        mistaken, there, rules = self.mistaken[name], self.base[name], self.rules
+        if mistaken > rules.false_alarms:
+            return f"the judge sees it in {mistaken:.0%} of pictures of other things"
+        if there.value < rules.base_presence:
+            return f"the judge sees it in {there.value:.0%} of the base's own of it"
+        if not all(course.paints(rules.health) for course in self.courses):
+            return "the model paints little of anything that was kept"
+        return "too few pictures to rule it out"
+
     def fates(self) -> Iterator[tuple[Course, Curve, Word]]:
         """Yield what became of each concept in each fine-tune."""
         for course in self.courses:

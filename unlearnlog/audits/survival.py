@@ -22,11 +22,12 @@ from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import (
     Estimate,
     Z,
-    clustered_mean,
+    clustered_change,
     paired_share,
     share,
 )
 
+_ROUNDING: Final = 1e-9
 CHANCE: Final = 0.05
 """Share of the returns that are found which may be chance, on average."""
 
@@ -203,8 +204,12 @@ def _interval(alive: float, hazard: float, at_risk: int) -> tuple[float, float]:
 
 
 def median_return(rungs: Sequence[Rung]) -> int | None:
-    """Return the first step beyond which at most half stay away, or None."""
-    return next((rung.step for rung in rungs if rung.away.value <= 0.5), None)
+    """Return the first step beyond which at most half stay away, or None.
+
+    A product of ratios of whole numbers that is one half may be rounded to above it.
+    """
+    half = 0.5 + _ROUNDING
+    return next((rung.step for rung in rungs if rung.away.value <= half), None)
 
 
 @dataclass(frozen=True)
@@ -241,7 +246,4 @@ def pooled_change(ends: Sequence[Ends]) -> Estimate:
     if len({*runs}) == 1:
         return plain
     pictures = [f"{each.concept} {i}" for each in ends for i in range(len(each.now))]
-    values = [float(a) - float(b) for a, b in zip(now, before, strict=True)]
-    crossed = clustered_mean(values, runs, pictures)
-    low, high = min(plain.low, crossed.low), max(plain.high, crossed.high)
-    return Estimate(plain.value, max(-1.0, low), min(1.0, high), plain.n)
+    return clustered_change(now, before, runs, pictures)

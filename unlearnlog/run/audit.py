@@ -18,7 +18,7 @@ from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
-from unlearnlog.run.judging import check_alone, panel_for
+from unlearnlog.run.judging import check_alone, check_kept, panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched
@@ -187,13 +187,7 @@ class Desk:
                 "nobody judges, so nobody can say what came back",
                 fix="give --judge base, or the folder of a CLIP model",
             )
-        if not self.audience.kept:
-            raise UsageError(
-                "there is no picture of anything that was kept, so nobody can say "
-                "whether the judge sees erased concepts everywhere",
-                fix="name more concepts in the file of concepts, or set "
-                "probes.kept_share in the policy to 1",
-            )
+        check_kept(self.audience.kept)
         names = {concept.name for concept in self.live}
         check_alone(self.at.book(self.live), self.live, names)
 

@@ -21,7 +21,7 @@ from unlearnlog.delta import state_digest
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.probes.statistics import share
 from unlearnlog.run.album import KeptAlbum
-from unlearnlog.run.judging import panel_for
+from unlearnlog.run.judging import check_alone, check_kept, panel_for
 from unlearnlog.run.place import live_concepts
 from unlearnlog.run.twin import load_twin
 from unlearnlog.watch import Unwatched
@@ -137,18 +137,18 @@ def refuse(found: Finetuned, *, accept_undecided: bool = False) -> None:
     Raises:
         Refused: Something came back, or nobody can say.
     """
-    words = found.verdicts
-    back = [name for name, word in words.items() if word == "resurged"]
-    doubt = [name for name, word in words.items() if word == "undecided"]
+    back = [name for name, word in found.verdicts.items() if word == "resurged"]
+    doubts = found.doubts
     if back:
         raise Refused(
             f"{', '.join(back)} came back while the model was fine-tuned on "
             f"{found.data}",
             fix="erase again after such a fine-tune, and audit what you give away",
         )
-    if doubt and not accept_undecided:
+    if doubts and not accept_undecided:
+        why = "; ".join(f"{name}: {said}" for name, said in doubts.items())
         raise Refused(
-            f"whether {', '.join(doubt)} came back is undecided",
+            f"whether it came back is undecided: {why}",
             fix="look at more pictures (a policy's probes.erased), or add "
             "--accept-undecided",
         )
@@ -174,7 +174,10 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
             "nobody judges the pictures, so nobody sees what comes back",
             fix="choose a judge: --judge auto",
         )
-    sizes = wish.policy.probes
+    sizes, names = wish.policy.probes, {concept.name for concept in gone}
+    kept = book.kept(names, sizes.kept, sizes.kept_share)
+    check_kept(kept)
+    check_alone(book, gone, names)
     named = [at.world.concept(name).name for name in wish.concepts]
     return _Trial(
         at=at,
@@ -187,7 +190,7 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
             book,
             gone,
             sizes=(sizes.erased, sizes.earlier, wish.policy.audit.closer),
-            kept=book.kept({c.name for c in gone}, sizes.kept, sizes.kept_share),
+            kept=kept,
         ),
         state={**at.model.base, **at.weights(at.head)},
         twin=None if wish.twin is None else load_twin(at.model, wish.twin),

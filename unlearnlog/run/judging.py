@@ -16,6 +16,7 @@ from unlearnlog.run.album import KeptAlbum
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from unlearnlog.cell import Cell
     from unlearnlog.concept import Concept
     from unlearnlog.graph.book import Book
     from unlearnlog.graph.world import World
@@ -58,6 +59,21 @@ def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
     if at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
     return BaseAnswers()
+
+
+def check_kept(kept: Collection[Cell]) -> None:
+    """Refuse to believe a judge that nobody can catch at a mistake.
+
+    Raises:
+        UsageError: There is no picture in which it should see nothing.
+    """
+    if not kept:
+        raise UsageError(
+            "there is no picture of anything that was kept, so nobody can say "
+            "whether the judge sees erased concepts everywhere",
+            fix="name more concepts in the file of concepts, or set "
+            "probes.kept_share in the policy to 1",
+        )
 
 
 def check_alone(book: Book, concepts: Iterable[Concept], gone: Collection[str]) -> None:
