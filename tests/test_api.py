@@ -148,6 +148,28 @@ def test_what_is_no_pipeline_is_refused(ledger):
         ledger.apply(object())
 
 
+def test_a_change_is_given_away_and_taken_as_an_erasure(ledger, model, tmp_path):
+    erased(ledger, "Picasso")
+    path = tmp_path / "change.safetensors"
+    other = Ledger.init(tmp_path / "there", str(model))
+
+    given = ledger.export("HEAD", path, energy=1.0, policy=quick())
+    taken = other.take(path, other.concept("Picasso", "style"), policy=quick())
+
+    assert given.fidelity is None
+    assert given.n_tensors == len(
+        ledger.chain.delta(ledger.entries()[0].delta.digest).patches
+    )
+    (entry,) = other.entries()
+    assert entry == taken.entry
+    assert (entry.kind, entry.concepts[0].name) == ("import", "Picasso")
+    ours, theirs = (each.place.weights(each.place.head) for each in (ledger, other))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(theirs[name], tensor, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ConceptError, match="no concept is named"):
+        other.take(path)
+
+
 def test_a_refused_erasure_raises_and_shows_what_it_measured(ledger):
     limits = {"bound-mi": {"at_most": -1e9}}
 

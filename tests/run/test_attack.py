@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from tests.fakes import LinearModel
+from unlearnlog.api import Ledger as Api
 from unlearnlog.audits.attack import budget_called
 from unlearnlog.digest import digest_of
 from unlearnlog.errors import ConceptError, Refused, UsageError
@@ -239,6 +240,19 @@ def test_what_makes_no_sense_is_refused_before_anything_is_painted(
 def test_without_a_judge_nobody_can_say_whether_it_succeeds(at):
     with pytest.raises(UsageError, match="nobody judges"):
         attacked(at, Wish(policy(judge="none")))
+
+
+def test_from_python_it_is_the_same_attack(at, monkeypatch):
+    monkeypatch.setattr(Api, "place", at)
+    wanted = attacked(at, Wish(policy(), attacks=("recovery",)))
+
+    found = Api.open(at.folder).attack(policy=policy(), attacks=["recovery"])
+
+    (one,), (other,) = found.results, wanted.results
+    assert one.reading() == other.reading()
+    assert found.recorded is None
+    with pytest.raises(UsageError, match="no attack 'spell'"):
+        Api.open(at.folder).attack(policy=policy(), attacks=["spell"])
 
 
 def test_the_table_says_what_was_tried_and_that_there_is_no_twin(at):

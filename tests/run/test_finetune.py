@@ -12,7 +12,7 @@ import torch
 from tests.joint import Together
 from tests.joint import policy as joint_policy
 from tests.tiny import build_pipeline
-from unlearnlog import erasers
+from unlearnlog import Ledger, erasers
 from unlearnlog.atelier.studio import FOLDER
 from unlearnlog.errors import ModelError, Refused, UsageError
 from unlearnlog.graph.book import Book
@@ -119,6 +119,22 @@ def test_asked_again_nothing_is_painted_or_learned(made, first):
     assert done["pictures"] > 32
     assert counter.done == {"steps": 0}
     assert again.courses[0].curves == found.courses[0].curves
+
+
+def test_from_python_it_is_the_same_fine_tune(made, first):
+    found, _ = first
+
+    again = Ledger.open(made).finetune(
+        "target:2", method="lora", steps=2, batch=1, policy=QUICK
+    )
+
+    assert again.verdicts == found.verdicts
+    (one,), (other,) = again.courses, found.courses
+    assert (one.training, one.curves, one.rho) == (
+        other.training,
+        other.curves,
+        other.rho,
+    )
     assert (
         again.row()["courses"][0]["concepts"] == found.row()["courses"][0]["concepts"]
     )
