@@ -1,6 +1,6 @@
 """Erase a style, look at what that did, and take it back: the ledger from Python.
 
-Needs no download: the ledger is made for the model that ships.
+Needs no download: the ledger is made for the model that ships, in a new folder.
 """
 
 from diffusers import StableDiffusionPipeline

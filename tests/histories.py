@@ -17,6 +17,7 @@ from unlearnlog.entry import (
 from unlearnlog.findings.content import Findings, Pair, Step
 from unlearnlog.findings.gather import Subject, gather
 from unlearnlog.graph.world import World
+from unlearnlog.live import deed
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
 from unlearnlog.reading import Reading
@@ -106,7 +107,8 @@ def step(
         "made_with": {"created": CREATED, "unlearnlog": "0.1.0"},
         **changed,
     }
-    return Step(number, Entry.model_validate(fields), tuple(live))
+    entry = Entry.model_validate(fields)
+    return Step(number, entry, tuple(live), deed(entry, {}))
 
 
 def three_steps() -> tuple[Step, ...]:

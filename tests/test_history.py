@@ -21,10 +21,11 @@ from unlearnlog.entry import (
 )
 from unlearnlog.errors import LedgerError, UsageError
 from unlearnlog.ledger import Ledger
+from unlearnlog.live import live_concepts
 from unlearnlog.run import undo
 from unlearnlog.run.bisect import first_bad
 from unlearnlog.run.compare import diff
-from unlearnlog.run.place import live_concepts, place
+from unlearnlog.run.place import place
 
 SMALL = """
 name = "small"

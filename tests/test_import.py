@@ -13,9 +13,9 @@ from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta, LowRank
 from unlearnlog.errors import ConceptError, DeltaError
+from unlearnlog.live import live_concepts
 from unlearnlog.model import lora
 from unlearnlog.run import erase, export
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.take import read, take
 
 PICASSO = Concept("Picasso", "style")

@@ -26,9 +26,10 @@ from unlearnlog.errors import (
     WrongBase,
 )
 from unlearnlog.ledger import Ledger
+from unlearnlog.live import live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run import check, compose, erase, undo
-from unlearnlog.run.place import Place, live_concepts, place
+from unlearnlog.run.place import Place, place
 from unlearnlog.run.record import Draft
 
 NAMES = ("Picasso", "Monet", "cat", "Hokusai")

@@ -17,7 +17,7 @@ LAYERS: Final = (
     "errors",
     *("resources", "made_with", "watch", "digest"),
     *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
-    *("reading", "attempt", "entry"),
+    *("reading", "attempt", "entry", "live"),
     "ledger",
     "graph",
     "model",

@@ -38,9 +38,10 @@ from unlearnlog.delta import state_digest
 from unlearnlog.entry import EraserRecord
 from unlearnlog.errors import LedgerError
 from unlearnlog.ledger import Ledger
+from unlearnlog.live import live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run import compose, erase, undo
-from unlearnlog.run.place import Place, live_concepts
+from unlearnlog.run.place import Place
 
 JOINT = ("Picasso", "Monet", "Hokusai", "Klimt")
 POLICY = Policy.of(joint_tests.policy(), "joint")

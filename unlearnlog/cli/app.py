@@ -10,12 +10,35 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from unlearnlog import __version__
+
 app = typer.Typer(
-    help="Git for forgetting: erase concepts from a text-to-image model, and prove it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unlearnlog {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    help="Git for forgetting: erase concepts from a text-to-image model, and prove it."
+)
+def _whole(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which it is."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
 out = Console()
 err = Console(stderr=True)
 

@@ -232,6 +232,7 @@ def compose(
             watch=bars,
         )
     row = {**done.entry.row(), "gap": done.gap, "conflicts": list(done.conflicts)}
+    row["taken_back"] = list(done.back)
     answer(row if as_json else None, lambda: _say_composed(done))
 
 
@@ -279,11 +280,15 @@ def _say_composed(done: Composed) -> None:
     out.print(beside_table(done.alone, done.entry.readings))
     for conflict in done.conflicts:
         err.print(f"accepted: {conflict}", style="yellow", soft_wrap=True)
-    names = ", ".join(concept.name for concept in done.entry.concepts) or "nothing new"
-    gap = "no sum to compare" if done.gap is None else f"{100 * done.gap:.2g} % apart"
+    names = ", ".join(concept.name for concept in done.entry.concepts)
+    said = [f"{names} erased here, too"] if names else []
+    if done.back:
+        verb = "is" if len(done.back) == 1 else "are"
+        said.append(f"{', '.join(done.back)} {verb} no longer erased: taken back there")
+    if done.gap is not None:
+        said.append(f"solved together and added up are {100 * done.gap:.2g} % apart")
     out.print(
-        f"recorded {done.entry.id[:12]}: {names} erased here, too; replay and sum: "
-        f"{gap}",
+        f"recorded {done.entry.id[:12]}: {'; '.join(said)}",
         highlight=False,
         soft_wrap=True,
     )

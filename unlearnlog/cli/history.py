@@ -27,6 +27,7 @@ from unlearnlog.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.run.bisect import Found as Bisected
 
 
 @app.command()
@@ -34,15 +35,26 @@ def log(
     graph: Annotated[
         bool, typer.Option("--graph", help="Every branch and tag, as a tree.")
     ] = False,
+    moves: Annotated[
+        bool, typer.Option("--moves", help="Where the branch has been, resets too.")
+    ] = False,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what was erased, newest first, with its numbers."""
     from unlearnlog.ledger import Ledger
     from unlearnlog.report.lanes import lanes
-    from unlearnlog.report.terminal import log_table
+    from unlearnlog.report.terminal import log_table, moves_table
 
     found = Ledger.find(start(ledger))
+    if graph and moves:
+        raise UsageError(
+            "--graph and --moves are two lists", fix="ask for one of them at a time"
+        )
+    if moves:
+        steps = [move.model_dump() for move in found.moves] if as_json else None
+        answer(steps, lambda: out.print(moves_table(found.moves)))
+        return
     if graph:
         entries, refs = found.reachable(), found.refs
         tree = {
@@ -55,6 +67,12 @@ def log(
         return
     history = found.history(found.head)
     rows = [entry.row() for _, entry in history] if as_json else None
+    if not history and not as_json:
+        err.print(
+            f"nothing is recorded on {found.branch} yet; where it has been: "
+            "unlearnlog log --moves"
+        )
+        return
     answer(rows, lambda: out.print(log_table(history, found.head)))
 
 
@@ -88,7 +106,7 @@ def show(
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     from unlearnlog.ledger import Ledger
-    from unlearnlog.run.place import live_concepts
+    from unlearnlog.live import live_concepts
 
     found = Ledger.find(start(ledger))
     live = live_concepts(found.history(found.head))
@@ -228,13 +246,16 @@ def bisect(
         answer(asdict(found), lambda: None)
         return
     out.print(looks_table(found.looks))
+    out.print(_fault(found), highlight=False)
+
+
+def _fault(found: Bisected) -> str:
+    """Say what was found, in a sentence."""
+    if found.entry is None:
+        return f"{found.concept} has not {'come back' if found.erased else 'broken'}"
     fault = "came back" if found.erased else "broke"
-    out.print(
-        f"{found.concept} {fault} with entry {found.entry[:12]}"
-        if found.entry
-        else f"{found.concept} has not {'come back' if found.erased else 'broken'}",
-        highlight=False,
-    )
+    said = f"{found.concept} {fault} with entry {found.entry[:12]}"
+    return f"{said}, which took its erasure back" if found.taken_back else said
 
 
 @app.command()

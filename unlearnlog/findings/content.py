@@ -25,16 +25,13 @@ class Step:
         number: Its place, from 1 on.
         entry: What was recorded.
         live: Names of all concepts that are erased after it.
+        names: The concepts that it is about and those that it took back, as a text.
     """
 
     number: int
     entry: Entry
     live: tuple[str, ...]
-
-    @property
-    def names(self) -> str:
-        """The concepts that it is about, as a text."""
-        return ", ".join(concept.name for concept in self.entry.concepts)
+    names: str
 
     def presence(self, concept: str) -> Reading | None:
         """Return how often a concept showed after it; None where nobody looked."""

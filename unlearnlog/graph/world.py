@@ -229,7 +229,8 @@ class World:
         return replace(self, concepts=MappingProxyType(found))
 
     def _unknown(self, wanted: Concept) -> ConceptError:
-        known = {name.casefold(): name for name in self.concepts}
+        shown = [name for name in self.concepts if name not in self.held_out]
+        known = {name.casefold(): name for name in shown}
         near = get_close_matches(wanted.name.casefold(), known, n=1, cutoff=0.5)
         hint = f"did you mean '{known[near[0]]}'? " if near else ""
         if self.complete:

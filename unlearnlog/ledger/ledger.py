@@ -6,7 +6,7 @@ moves is the branch, one pointer, and each of its moves is logged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -131,6 +131,11 @@ class Ledger:
         return {name: self._store.ref(name) for name in self._store.ref_names()}
 
     @property
+    def entry_ids(self) -> Collection[EntryId]:
+        """Every entry that was ever recorded, those that no branch leads to, too."""
+        return self._store.entry_ids()
+
+    @property
     def moves(self) -> tuple[Move, ...]:
         """Every move of the branch, oldest first: nothing recorded is lost."""
         return tuple(self._store.moves(self.branch))
@@ -164,6 +169,10 @@ class Ledger:
             chain.append((entry, self.entry(entry)))
             entry = chain[-1][1].parent
         return chain[::-1]
+
+    def _new_branch(self, name: str) -> str:
+        """Say how a branch is begun by that name; at the tag, where it is a tag's."""
+        return f"NAME {name}" if f"tags/{name}" in self.refs else name
 
     def reachable(self) -> dict[EntryId, Entry]:
         """Return every entry that a branch or a tag leads to."""
@@ -360,7 +369,7 @@ class Ledger:
                 raise RevisionError(
                     f"there is no branch '{name}'",
                     fix=f"there are: {', '.join(self.branches)}; a new one: "
-                    f"unlearnlog branch {name}",
+                    f"unlearnlog branch {self._new_branch(name)}",
                 )
             with self._store.writing() as writing:
                 self._store.put_branch(writing, name)

@@ -87,7 +87,8 @@ class Names:
         listed = ", ".join(near or [HEAD, BASE, *refs[:3]])
         return RevisionError(
             f"{shown!r} is no entry, branch or tag of this ledger",
-            fix=f"try one of: {listed}; `unlearnlog log` lists all entries",
+            fix=f"try one of: {listed}; `unlearnlog log --graph` lists what branches "
+            "and tags lead to, and `unlearnlog log --moves` where a branch has been",
         )
 
 

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Weights
     from unlearnlog.model.folder import PipelineFolder
 
+_INDEX: Final = "model_index.json"
+_CARD: Final = "README.md"
+_BASE_CARD: Final = "README.base.md"
 _DOCUMENTS: Final = ("", ".json", ".md", ".txt")
 _LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_out(source: PipelineFolder, weights: Weights, *, target: Path) -> None:
+def check_out(
+    source: PipelineFolder, weights: Weights, *, target: Path, card: str | None = None
+) -> None:
     """Write a pipeline with other weights, all of it or nothing.
 
     What else lies in the source's folder and could hold the old weights (pickles,
@@ -40,6 +45,9 @@ def check_out(source: PipelineFolder, weights: Weights, *, target: Path) -> None
         source: The pipeline to copy.
         weights: Tensors that replace those of the same full name, same dtype and shape.
         target: A folder that does not exist yet, or is empty.
+        card: What the new folder's README says, where the model is not the source's
+            any more: then the source's is kept beside it, and what else was written of
+            the source, such as its measurements, is not.
 
     Raises:
         UsageError: The target cannot be written or holds something.
@@ -49,7 +57,11 @@ def check_out(source: PipelineFolder, weights: Weights, *, target: Path) -> None
     _check_fits(source, weights)
     with _written_at_once(target) as building:
         for name in _documents(source.path):
-            shutil.copyfile(source.path / name, building / name)
+            if card is None or Path(name).suffix != ".json" or name == _INDEX:
+                named = _BASE_CARD if card and name == _CARD else name
+                shutil.copyfile(source.path / name, building / named)
+        if card is not None:
+            (building / _CARD).write_text(card, encoding="utf-8")
         for component in sorted(source.index):
             if (source.path / component).is_dir():
                 _copy_component(source, component, building / component)

@@ -52,6 +52,10 @@ class ForeignFile(Mapping[str, torch.Tensor]):
             DeltaError: It is not there, no plain file, not safetensors, or damaged.
         """
         _check_suffix(path)
+        if not path.exists():
+            raise DeltaError(
+                f"there is no file '{path}'", fix="give the path of a safetensors file"
+            )
         try:
             size = _size(path)
             _check_header(path, size)

@@ -398,19 +398,22 @@ class DiffusersModel:
         parts.attention.one_by_one = True
         return True
 
-    def checkout(self, weights: Weights, folder: Path) -> None:
+    def checkout(
+        self, weights: Weights, folder: Path, *, card: str | None = None
+    ) -> None:
         """Write the model with these weights as a plain diffusers folder.
 
         Args:
             weights: Tensors by full name, in the dtype that they have on disk.
             folder: Where to; must not exist yet, or be empty.
+            card: What its README says; None to copy what was written of this model.
 
         Raises:
             UsageError: The folder cannot be written or holds something.
             DiskFull: No room was left; nothing is left behind.
             ValueError: A weight is not one of the model's, or does not fit.
         """
-        check_out(self.folder, weights, target=folder)
+        check_out(self.folder, weights, target=folder, card=card)
 
     def _canvas(
         self,

@@ -41,10 +41,18 @@ def audit_tables(audited: Audited) -> Group:
         for r in audited.readings
         if r.probe == "presence" and r.better == "higher" and r.base is not None
     ]
-    lost = sorted(kept, key=lambda r: r.value - (r.base or 0.0))[:5]
+    lost = [r for r in kept if r.value < (r.base or 0.0)]
     if lost:
-        parts.append(Text("kept concepts that lost most:"))
-        parts.append(Explained(lost))
+        parts.append(
+            Text(f"kept concepts that lost most, of {len(lost)} that lost any:")
+        )
+        parts.append(
+            Explained(sorted(lost, key=lambda r: r.value - (r.base or 0.0))[:5])
+        )
+    elif kept:
+        parts.append(
+            Text(f"none of {len(kept)} kept concepts shows less than on the base")
+        )
     return Group(*parts)
 
 

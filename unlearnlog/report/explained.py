@@ -73,7 +73,9 @@ class Explained:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        """Yield one table, or a narrower one and a line of meanings."""
+        """Yield a table, or a narrower one and a line of meanings; nothing of none."""
+        if not self._readings:
+            return
         wide = self._table(explained=True)
         wanted = console.measure(wide, options=options.update(max_width=_WIDEST))
         if wanted.maximum <= options.max_width:
@@ -87,6 +89,7 @@ class Explained:
 
     def _table(self, *, explained: bool) -> Table:
         titles = ("reading", "of", "value", "95 % interval", "n", "base")
+        explained = explained and any(r.probe in _MEANING for r in self._readings)
         table = plain_table(*titles, *(["meaning"] if explained else []))
         if not explained:
             table.padding = (0, 1, 0, 0)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from unlearnlog.live import deed
+
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry, EntryId
 
@@ -43,8 +45,7 @@ def lanes(
         entry = entries[entry_id] if entry_id else None
         line.append(f" {entry_id[:12] if entry_id else 'base'}", style="bold")
         if entry is not None:
-            concepts = ", ".join(concept.name for concept in entry.concepts)
-            line.append(f" {entry.kind} {concepts}")
+            line.append(f" {entry.kind} {deed(entry, entries)}")
         if entry_id in names:
             line.append(f" ({', '.join(names[entry_id])})", style="green")
         drawn.append(line)

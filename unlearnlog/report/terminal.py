@@ -18,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.entry import Entry, EntryId
+from unlearnlog.live import deed
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of, plain_table
 
 if TYPE_CHECKING:
+    from unlearnlog.ledger.moves import Move
     from unlearnlog.run.bisect import Look
     from unlearnlog.run.compare import Difference
     from unlearnlog.run.drift import Series
@@ -44,18 +46,19 @@ class Bars:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Bars:
-        """Begin to draw."""
-        self._progress.start()
+        """Wait for the first stage: what ends before it leaves no empty line."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave the bars as they are."""
         self._close()
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
         self._close()
+        self._progress.start()
         self._task = self._progress.add_task(name, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
@@ -91,10 +94,10 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     for reading in kept[:5]:
         presence.add_row("kept", *numbers_of(reading))
     rest = len(kept) - 5
-    note = Text(f"and {rest} more kept concepts, each less changed" if rest > 0 else "")
+    note = f"and {rest} more kept concepts, none of which lost more" if rest > 0 else ""
     parts: list[RenderableType] = [summary]
     if gone or kept:
-        parts += [presence, note]
+        parts += [presence, Text(note)]
     if moved := _moved(readings):
         parts.append(moved)
     return Group(*parts)
@@ -116,6 +119,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
 def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
     """Return what was read of concepts where they were erased, and after composing."""
     table = plain_table("reading", "of", "alone", "together", "95 % interval", "n")
+    table.padding = (0, 1, 0, 0)
     before = {(r.probe, r.concept): r for r in alone}
     for reading in together:
         if reading.probe == "presence" and reading.better == "higher":
@@ -132,12 +136,24 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
     table = plain_table(
         "entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left"
     )
+    table.padding = (0, 1, 0, 0)
+    table.columns[0].no_wrap = True
+    known = dict(history)
     for entry_id, entry in reversed(history):
         values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
-        names = ", ".join(concept.name for concept in entry.concepts)
+        names = deed(entry, known)
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
         shown = [values.get(key, "") for key in ("ua", "ira", "cra", "bound-mi")]
         table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
+    return table
+
+
+def moves_table(moves: Sequence[Move]) -> Table:
+    """Return where a branch has been, newest first."""
+    table = plain_table("at", "from", "to", "why")
+    for move in reversed(moves):
+        ends = (each[:12] if each else "base" for each in (move.old, move.new))
+        table.add_row(move.at, *ends, move.why)
     return table
 
 
@@ -146,6 +162,7 @@ def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Gro
     shown = list(series.concepts)[:COLUMNS]
     table = plain_table("entry", "what", *shown)
     gone = "lower" if series.reading == "presence" else "none"
+    known = dict(history)
     for i, (entry_id, entry) in enumerate(history):
         cells = []
         for name in shown:
@@ -153,10 +170,9 @@ def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Gro
             number = "" if reading is None else f"{reading.value:.3f}"
             is_gone = reading is not None and reading.better == gone
             cells.append(f"({number})" if is_gone else number)
-        names = ", ".join(concept.name for concept in entry.concepts)
-        table.add_row(entry_id[:6], f"{entry.kind} {names}", *cells)
+        table.add_row(entry_id[:6], f"{entry.kind} {deed(entry, known)}", *cells)
     rest = len(series.concepts) - len(shown)
-    note = f"and {rest} more concepts, each less changed" if rest > 0 else ""
+    note = f"and {rest} more concepts, none of which moved further" if rest > 0 else ""
     return Group(Text(f"{series.reading}, in brackets of what is erased"), table, note)
 
 
@@ -188,8 +204,9 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
         f"only in {other}": f"{', '.join(found.right.concepts) or 'nothing'} "
         f"(norm {found.right.norm:.4g})",
         "tensors": f"{len(found.moved)} of {found.n_tensors} differ",
-        "overlap": f"{found.overlap:.3f}",
     }
+    if found.left.norm and found.right.norm:
+        facts["cosine of the changes"] = f"{found.overlap:.3f}"
     for moved in found.moved[:3]:
         facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
     table = plain_table("reading", "of", one, other, "change")
@@ -202,13 +219,13 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
         )
         if left != right:
             table.add_row(pair.probe, pair.concept, left, right, change)
-    return Group(fact_table(facts), table)
+    return Group(fact_table(facts), *([table] if table.row_count else []))
 
 
 def fact_table(facts: Mapping[str, str]) -> Table:
     """Return names and values, one pair a row."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, value)

@@ -30,9 +30,9 @@ from unlearnlog.entry import Entry, EraserRecord, VerdictRecord
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
+from unlearnlog.live import live_concepts
 from unlearnlog.policy import Verdict
 from unlearnlog.run.judging import check_alone, panel_for
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.run.twin import load_twin
 from unlearnlog.watch import Unwatched, Watch

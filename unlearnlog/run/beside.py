@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image
 
 from unlearnlog.findings.content import Pair
+from unlearnlog.live import live_concepts
 from unlearnlog.policy import SamplingSettings
-from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import counted
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from unlearnlog.errors import UsageError
+from unlearnlog.live import live_concepts, taking_back
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.statistics import Estimate, share
 from unlearnlog.run.judging import panel_for
-from unlearnlog.run.place import live_concepts
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -52,19 +52,23 @@ class Found:
         erased: Whether it is erased at the head, so that showing is the fault.
         entry: The first entry with the fault; None when the head has none.
         looks: Every revision that was looked at, in that order.
+        taken_back: Whether that entry took the concept's erasure back: nobody needs to
+            look at pictures for that.
     """
 
     concept: str
     erased: bool
     entry: EntryId | None
     looks: tuple[Look, ...]
+    taken_back: bool = False
 
 
 def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
     """Find where a concept came back or broke, by looking at log2(n) revisions.
 
     A concept that is erased at the head is looked for from its erasure on, any other
-    one from the base on.
+    one from the base on. One that shows as on the base because an entry took its
+    erasure back is back with that entry.
 
     Raises:
         ConceptError: Nobody knows the concept.
@@ -87,6 +91,9 @@ def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
         return seen.shown.value > limit if erased else seen.shown.value < limit
 
     first = first_bad(chain, is_bad)
+    undone = taking_back(history, concept.name)
+    if first is None and undone is not None:
+        return Found(concept.name, True, undone[0], tuple(looks.values()), True)
     return Found(concept.name, erased, first, tuple(looks.values()))
 
 

@@ -130,7 +130,7 @@ def diff(at: Place, one: str, other: str) -> Difference:
 
 
 def _erased(at: Place, entry: EntryId | None) -> list[str]:
-    from unlearnlog.run.place import live_concepts
+    from unlearnlog.live import live_concepts
 
     return list(live_concepts(at.the_ledger().history(entry)))
 

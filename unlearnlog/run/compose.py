@@ -23,8 +23,8 @@ from unlearnlog.entry import (
     VerdictRecord,
 )
 from unlearnlog.errors import LedgerError, Refused, UsageError
+from unlearnlog.live import live_concepts
 from unlearnlog.run.measure import look_at, state_readings
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.run.sides import (
     Part,
@@ -77,12 +77,15 @@ class Composed:
             the other way cannot be gone.
         conflicts: What the sides did to each other, one sentence each.
         alone: The readings of each concept where it was erased, to compare with.
+        back: Names of concepts that were erased here and, as a side took that back, no
+            longer are.
     """
 
     entry: Entry
     gap: float | None
     conflicts: tuple[str, ...]
     alone: tuple[Reading, ...]
+    back: tuple[str, ...] = ()
 
 
 def compose(at: Place, wish: Wish) -> Composed:
@@ -122,7 +125,11 @@ def compose(at: Place, wish: Wish) -> Composed:
     entry = draft.concluded(at, state, readings, said)
     if said.passed:
         at.record(entry, *draft.brought)
-    return Composed(entry, gap, conflicts, _alone(here, sides))
+    before, after = (
+        live_concepts([*at.history(), *new]) for new in ((), [(entry.id, entry)])
+    )
+    back = tuple(name for name in before if name not in after)
+    return Composed(entry, gap, conflicts, _alone(here, sides), back)
 
 
 def refuse(done: Composed) -> None:

@@ -71,6 +71,6 @@ def followed(
 
 
 def _moved(found: Sequence[dict[str, Reading]], name: str) -> float:
-    """Return how far the last reading of a concept is from the base's."""
-    last = [each[name] for each in found if name in each][-1]
-    return abs(last.value - (last.base or 0.0))
+    """Return how far a concept was from the base at the most, in all entries."""
+    read = [each[name] for each in found if name in each]
+    return max(abs(each.value - (each.base or 0.0)) for each in read)

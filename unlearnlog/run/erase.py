@@ -15,9 +15,9 @@ from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
 from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, Refused, TrainingError
+from unlearnlog.live import live_concepts
 from unlearnlog.run import joint
 from unlearnlog.run.measure import Look, look_at
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 

@@ -19,10 +19,10 @@ from unlearnlog.audits.verdict import Rules
 from unlearnlog.audits.weight import share_of_the_way
 from unlearnlog.delta import state_digest
 from unlearnlog.errors import Refused, UsageError
+from unlearnlog.live import live_concepts
 from unlearnlog.probes.statistics import share
 from unlearnlog.run.album import KeptAlbum
 from unlearnlog.run.judging import check_alone, check_kept, panel_for
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.twin import load_twin
 from unlearnlog.watch import Unwatched
 

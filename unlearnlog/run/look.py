@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unlearnlog.live import live_concepts
+from unlearnlog.watch import Unwatched, counted
+
 if TYPE_CHECKING:
+    from unlearnlog.entry import EntryId
     from unlearnlog.model import Painted
     from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
 
 
 def paint(
@@ -19,6 +24,7 @@ def paint(
     *,
     seeds: Sequence[int],
     policy: Policy,
+    watch: Watch | None = None,
 ) -> list[Painted]:
     """Paint a prompt at several revisions from the same latents.
 
@@ -26,13 +32,21 @@ def paint(
         RevisionError: A revision names nothing or more than one entry.
     """
     ids = [at.resolved(rev) for rev in revs]
-    sampling = policy.painting()
-    return [
-        at.model.paint(
-            [prompt] * len(seeds), seeds, sampling=sampling, weights=at.weights(entry)
+    sampling, watch = policy.painting(), watch or Unwatched()
+    rows = []
+    for rev, entry in zip(revs, ids, strict=True):
+        watch.stage(f"painting {rev}", len(seeds))
+        done = counted(watch)
+        rows.append(
+            at.model.paint(
+                [prompt] * len(seeds),
+                seeds,
+                sampling=sampling,
+                weights=at.weights(entry),
+                progress=done,
+            )
         )
-        for entry in ids
-    ]
+    return rows
 
 
 def checkout(at: Place, rev: str, folder: Path) -> None:
@@ -42,4 +56,25 @@ def checkout(at: Place, rev: str, folder: Path) -> None:
         RevisionError: The revision names nothing or more than one entry.
         ModelError: The folder exists and is not empty.
     """
-    at.model.checkout(at.weights(at.resolved(rev)), folder)
+    entry = at.resolved(rev)
+    at.model.checkout(at.weights(entry), folder, card=entry and _card(at, entry))
+
+
+def _card(at: Place, entry: EntryId) -> str:
+    """Return what a folder says of itself in which something is erased."""
+    ledger = at.the_ledger()
+    erased = ", ".join(live_concepts(ledger.history(entry))) or "nothing"
+    return f"""# {at.manifest.source}, with erasures
+
+Erased: {erased}.
+
+Written by `unlearnlog checkout`. What each erasure did to everything else stands in
+the ledger (`unlearnlog show`, `unlearnlog report`). `README.base.md`, if it is there,
+is the card of the model before any erasure, and speaks of that one.
+
+| | |
+|---|---|
+| entry | {entry} |
+| state | {ledger.state_digest(entry)} |
+| base | {at.manifest.root} |
+"""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.graph.network import hops, relations
+from unlearnlog.live import live_concepts
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement
 from unlearnlog.run.judging import panel_for
-from unlearnlog.run.place import live_concepts
 from unlearnlog.run.replay import Replay
 
 if TYPE_CHECKING:

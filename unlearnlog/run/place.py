@@ -17,7 +17,7 @@ from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
-from unlearnlog.entry import Append, Entry, EntryId, dropped
+from unlearnlog.entry import Entry, EntryId
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import GENERAL, World
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from unlearnlog.concept import Concept
 
 _ON_CPU: Final = "cpu"
-ERASING: Final = ("erase", "import", "compose")
-"""Kinds of entries whose concepts are erased until somebody takes that back."""
-
 DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -218,35 +215,6 @@ def place(
     suited = CONCEPTS if manifest.source == SOURCE else GENERAL
     folder = ledger.folder if ledger else start
     return Place(folder, ledger, model, manifest, concepts or suited)
-
-
-def live_concepts(
-    history: Sequence[tuple[EntryId, Entry]],
-) -> dict[str, tuple[EntryId, Concept]]:
-    """Return the erased concepts that nothing has taken back, by name."""
-    gone = dropped([entry for _, entry in history])
-    return {
-        concept.name: (entry_id, concept)
-        for entry_id, entry in history
-        if entry.kind in ERASING and entry_id not in gone
-        for concept in entry.concepts
-    }
-
-
-def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]]:
-    """Return the entries by whose own deltas each concept is erased now, by name.
-
-    A joint group erases a concept once, whichever entries put it there.
-    """
-    gone = dropped([entry for _, entry in history])
-    found: dict[str, list[EntryId]] = {}
-    for entry_id, entry in history:
-        if entry.kind in ERASING and entry_id not in gone:
-            own = [c for c in entry.changes if isinstance(c, Append)]
-            for concept in entry.concepts:
-                if any(not c.of or concept.id in c.of for c in own):
-                    found.setdefault(concept.name, []).append(entry_id)
-    return found
 
 
 def _loaded(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.errors import UsageError
+from unlearnlog.live import live_concepts
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.tiers import agreement
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.measure import look_at, nodes_of, state_readings
-from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from unlearnlog.audits.verdict import Finding
 from unlearnlog.delta import Weights
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.errors import UsageError
-from unlearnlog.model.derived import Derived, State, derived
+from unlearnlog.live import ERASING, live_concepts
+from unlearnlog.model.derived import Derived
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit, erase, joint
-from unlearnlog.run.place import ERASING, Place, init, live_concepts, place
+from unlearnlog.run.place import Place, init, place
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def rebase(at: Place, wish: Wish) -> Rebased:
         )
     again = [*orders(at, at.history())]
     _check_once(again, wish.rev)
-    made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
+    made = audit.made_of(at, wish.onto, ema=wish.ema)
     with _new(wish.folder) as folder:
         base = based(at, made, folder)
         init(folder, str(base))

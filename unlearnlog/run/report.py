@@ -10,9 +10,9 @@ from unlearnlog.findings.attacked import attacks
 from unlearnlog.findings.audited import KIND, audits
 from unlearnlog.findings.content import Step
 from unlearnlog.findings.gather import Subject, gather
+from unlearnlog.live import deed, live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run.beside import beside
-from unlearnlog.run.place import live_concepts
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
         if entry.kind != KIND
     ]
     return tuple(
-        Step(number, entry, tuple(live_concepts(history[:number])))
+        Step(
+            number,
+            entry,
+            tuple(live_concepts(history[:number])),
+            deed(entry, dict(history)),
+        )
         for number, (_, entry) in enumerate(history, 1)
     )
 

@@ -88,7 +88,12 @@ def side_of(at: Place, rev: str) -> Side:
         return Side(rev, ledger, ledger.history(ledger.resolve(rev)))
     except RevisionError:
         if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
-            raise
+            if _AT not in rev:
+                raise
+            raise RevisionError(
+                f"there is no folder '{folder}' to take '{name}' from",
+                fix="give a branch, an id, or FOLDER@REV of another ledger",
+            ) from None
     try:
         other = Ledger.open(Path(folder))
     except NoLedger as error:
@@ -97,7 +102,11 @@ def side_of(at: Place, rev: str) -> Side:
             fix="give a branch, an id, or FOLDER@REV of another ledger",
         ) from error
     ledger.base.check(other.base.tensors)
-    return Side(rev, other, other.history(other.resolve(name)))
+    try:
+        return Side(rev, other, other.history(other.resolve(name)))
+    except RevisionError as error:
+        said = error.message.replace("this ledger", f"the ledger in '{folder}'")
+        raise RevisionError(said, fix=error.fix) from None
 
 
 def common(here: Side, side: Side) -> History:

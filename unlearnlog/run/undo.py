@@ -19,9 +19,9 @@ from unlearnlog.entry import (
     dropped,
 )
 from unlearnlog.errors import LedgerError, UsageError
+from unlearnlog.live import holders, live_concepts
 from unlearnlog.run import erase, joint
 from unlearnlog.run.measure import state_readings
-from unlearnlog.run.place import holders, live_concepts
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 

@@ -1,0 +1,77 @@
+"""What a history comes to: which concepts are erased now, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from unlearnlog.concept import Concept
+from unlearnlog.entry import Append, Drop, Entry, EntryId, dropped
+
+ERASING: Final = ("erase", "import", "compose")
+"""Kinds of entries whose concepts are erased until somebody takes that back."""
+
+
+def live_concepts(
+    history: Sequence[tuple[EntryId, Entry]],
+) -> dict[str, tuple[EntryId, Concept]]:
+    """Return the erased concepts that nothing has taken back, by name."""
+    gone = dropped([entry for _, entry in history])
+    return {
+        concept.name: (entry_id, concept)
+        for entry_id, entry in history
+        if entry.kind in ERASING and entry_id not in gone
+        for concept in entry.concepts
+    }
+
+
+def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]]:
+    """Return the entries by whose own deltas each concept is erased now, by name.
+
+    A joint group erases a concept once, whichever entries put it there.
+    """
+    gone = dropped([entry for _, entry in history])
+    found: dict[str, list[EntryId]] = {}
+    for entry_id, entry in history:
+        if entry.kind in ERASING and entry_id not in gone:
+            own = [c for c in entry.changes if isinstance(c, Append)]
+            for concept in entry.concepts:
+                if any(not c.of or concept.id in c.of for c in own):
+                    found.setdefault(concept.name, []).append(entry_id)
+    return found
+
+
+def taking_back(
+    history: Sequence[tuple[EntryId, Entry]], name: str
+) -> tuple[EntryId, Entry] | None:
+    """Return the entry that last took an erasure of a concept back, if one did.
+
+    Args:
+        history: A chain from the first entry on, oldest first.
+        name: Of the concept.
+    """
+    for n in range(len(history), 0, -1):
+        if name in live_concepts(history[: n - 1]):
+            return history[n - 1] if name not in live_concepts(history[:n]) else None
+    return None
+
+
+def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
+    """Name the concepts that an entry is about, and those that it took back.
+
+    Args:
+        entry: The entry; a revert is about what it leaves out.
+        known: The entries before it, as far as they are known.
+    """
+    said = [", ".join(concept.name for concept in entry.concepts)]
+    if entry.kind == "compose":
+        drops = [known.get(c.entry) for c in entry.changes if isinstance(c, Drop)]
+        for word, of in (("without", ERASING), ("again", ("revert",))):
+            names = [
+                c.name
+                for each in drops
+                if each and each.kind in of
+                for c in each.concepts
+            ]
+            said.append(f"{word} {', '.join(names)}" if names else "")
+    return "; ".join(filter(None, said))
