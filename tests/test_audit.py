@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from unlearnlog.api import Ledger
-from unlearnlog.atelier.studio import BaseAnswers
+from unlearnlog.atelier.studio import FOLDER, BaseAnswers
 from unlearnlog.audits.finetune import Training
 from unlearnlog.audits.verdict import Finding, Rules, Word, findings
 from unlearnlog.cell import Answer
@@ -88,6 +88,43 @@ def test_what_was_only_exported_passes(audited):
     assert done.json()["verdict"]["passed"]
 
 
+def test_the_ledger_s_own_lora_is_put_on_the_base(audited, made):
+    """A LoRA of the erasure on top of the erasure is a model that nobody uses."""
+    path = made / "own.safetensors"
+    unseen = Policy.load(str(made / "small.toml")).saying(judge="none")
+    Ledger.open(made).export("HEAD", path, policy=unseen)
+
+    row = audited("own.safetensors", "--json").json()
+
+    (found,) = row["concepts"]
+    assert found["verdict"] == "gone"
+    (note,) = row["notes"]
+    assert "it was put on the base" in note
+    back = next(r for r in row["readings"] if r["probe"] == "return.weights")
+    assert back["value"] == pytest.approx(0, abs=0.01)
+    entries = Ledger.open(made).entries()
+    refused = audited("own.safetensors", "--at", "base")
+    assert refused.code == 2
+    assert "nothing is erased" in refused.err
+    at = replace(place(made), pin=(None, "main"))
+    with pytest.raises(
+        UsageError, match=f"what was exported of entry {entries[-1].id[:9]}"
+    ):
+        story.made_of(at, path)
+
+
+def test_a_folder_says_what_is_erased_in_it_and_whose_card_is_whose(made):
+    card = (made / "exported" / "README.md").read_text()
+    own = (FOLDER / "README.md").read_text()
+
+    assert "Erased: Picasso." in card
+    assert Ledger.open(made).entries()[0].id in card
+    assert (made / "exported" / "README.base.md").read_text() == own
+    assert not (made / "exported" / "quality.json").exists()
+    assert (made / "base" / "README.md").read_text() == own
+    assert (made / "base" / "quality.json").exists()
+
+
 def test_the_base_fails_and_what_failed_is_recorded_when_asked_for(audited, made):
     before = Ledger.open(made).entries()
 
@@ -135,7 +172,7 @@ def test_a_model_that_paints_noise_has_nothing_proven_gone(audited, made):
     assert done.code == 3
     assert found["verdict"] == "undecided"
     assert found["now"]["value"] == 0
-    assert "paints little of anything" in found["why"]
+    assert "paints little of the kind" in found["why"]
 
 
 class Agreeable:

@@ -10,6 +10,7 @@ from tests.tiny import build_pipeline
 from unlearnlog import Ledger
 from unlearnlog.entry import EraserRecord
 from unlearnlog.errors import UsageError
+from unlearnlog.live import live_concepts, taking_back
 from unlearnlog.policy import Policy
 from unlearnlog.run import compose, erase, rebase
 
@@ -83,7 +84,44 @@ def test_people_see_what_each_concept_was_alone_and_is_together(typed):
     assert done.code == 0, done.err
     assert "alone" in done.out
     assert "bound-mi" in done.out
-    assert "cat erased here, too; replay and sum: 0 % apart" in done.out
+    assert (
+        "cat erased here, too; solved together and added up are 0 % apart" in done.out
+    )
+
+
+def test_what_a_branch_took_back_is_said_wherever_the_entry_is_named(ledger, typed):
+    forget(ledger, "Picasso")
+    ledger.chain.create_branch("three")
+    ledger.chain.switch("three")
+    ledger.revert("HEAD", policy=None)
+    forget(ledger, "cat")
+    ledger.chain.switch("main")
+
+    done = typed("compose", "three", "--policy", "quick.toml")
+
+    assert done.code == 0, done.err
+    assert "cat erased here, too; Picasso is no longer erased: taken back" in done.out
+    assert "compose cat; without Picasso (" in typed("log", "--graph").out
+    assert "without" in typed("log").out
+    history = ledger.place.history()
+    assert taking_back(history, "Picasso") == history[-1]
+    assert taking_back(history, "cat") is None
+    assert taking_back(history, "Monet") is None
+    assert list(live_concepts(history)) == ["cat"]
+
+
+def test_a_composition_that_only_takes_back_says_so(ledger, typed):
+    forget(ledger, "Picasso")
+    ledger.chain.create_branch("three")
+    ledger.chain.switch("three")
+    ledger.revert("HEAD", policy=None)
+    ledger.chain.switch("main")
+
+    done = typed("compose", "three", "--policy", "quick.toml", "--json")
+
+    assert done.code == 0, done.err
+    assert done.json()["taken_back"] == ["Picasso"]
+    assert done.json()["concepts"] == []
 
 
 @pytest.mark.usefixtures("ledger")
@@ -124,6 +162,12 @@ def test_a_concept_erased_twice_is_named_with_both_entries(ledger, typed):
     ("words", "code", "said"),
     [
         (("nowhere",), 1, "'nowhere'"),
+        (("nowhere@main",), 1, "there is no folder 'nowhere' to take 'main' from"),
+        (
+            (".@nowhere",),
+            1,
+            "'nowhere' is no entry, branch or tag of the ledger in '.'",
+        ),
         (("one", "--how", "guess"), 2, "'guess'"),
         (("base",), 1, "base: nothing there that main does not have"),
         (("one", "--policy", "nothing"), 1, "'nothing'"),

@@ -278,6 +278,50 @@ def test_the_first_fault_is_found_in_a_few_looks(n):
         assert len(asked) <= 1 + math.ceil(math.log2(n))
 
 
+def test_a_concept_whose_erasure_was_taken_back_is_back_with_that_entry(at, typed):
+    (at.folder / "real.toml").write_text(REAL)
+    name = at.history()[-1][1].concepts[0].name
+    assert typed("revert", "HEAD", "--no-probes").code == 0
+    newest = typed("log", "--json").json()[-1]["id"]
+
+    words = ("bisect", "--concept", name, "--policy", "real.toml")
+    found = typed(*words, "--json").json()
+
+    assert (found["entry"], found["taken_back"]) == (newest, True)
+    assert found["looks"][0]["shown"]["value"] > 0.5
+    said = f"{name} came back with entry {newest[:12]}, which took its erasure back"
+    assert said in typed(*words).out
+
+
+def test_where_a_branch_has_been_is_listed_with_what_was_left(at, typed):
+    left = at.head
+    assert typed("reset", "base").code == 0
+
+    moves = typed("log", "--moves", "--json").json()
+
+    assert (moves[-1]["old"], moves[-1]["new"], moves[-1]["why"]) == (
+        *(left, "base"),
+        "reset base",
+    )
+    assert left[:12] in typed("log", "--moves").out
+    empty = typed("log")
+    assert empty.out == ""
+    assert "unlearnlog log --moves" in empty.err
+    assert typed("log", "--moves", "--graph").code == 2
+    assert "log --moves" in typed("show", "nothing").err
+
+
+@pytest.mark.usefixtures("at")
+def test_a_tag_is_no_branch_and_the_way_out_is_one(typed):
+    assert typed("tag", "june").code == 0
+
+    done = typed("switch", "june")
+
+    assert done.code == 2
+    assert "unlearnlog branch NAME june" in done.err
+    assert typed("branch", "july", "june").code == 0
+
+
 def test_a_fault_is_found_on_the_pictures_themselves(at, typed):
     """An entry that nobody said erased the dog wipes out whatever the text says."""
     base, ledger = at.model.base, at.the_ledger()

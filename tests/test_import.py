@@ -364,7 +364,7 @@ def test_a_key_that_looks_like_markup_is_shown_as_it_is(at, file, typed):
     ("words", "said"),
     [
         (["given.pt", "--concept", "Picasso"], "it was not opened"),
-        (["none.safetensors", "--concept", "Picasso"], "cannot read"),
+        (["none.safetensors", "--concept", "Picasso"], "there is no file"),
         (["none.safetensors", "--concept", "Nobody At All"], "--kind"),
         (["none.safetensors"], "--concept"),
     ],

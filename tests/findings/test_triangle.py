@@ -1,5 +1,7 @@
 """The triangle: what was read, each concept compared with its own beginning."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.histories import shown, step, three_steps
@@ -39,7 +41,7 @@ def test_a_resurgence_that_an_entry_holds_is_not_computed_again():
     )
     first, second, _ = three_steps()
     entry = second.entry.model_copy(update={"readings": (*second.entry.readings, told)})
-    steps = (first, type(second)(2, entry, second.live))
+    steps = (first, replace(second, entry=entry))
 
     assert row_of(triangle(steps), "Picasso").back[1] == told
 

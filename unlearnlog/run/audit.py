@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unlearnlog.audits.look import Audience, Question
 from unlearnlog.audits.verdict import Finding, Rules, findings
 from unlearnlog.audits.weight import return_coefficient
-from unlearnlog.entry import EraserRecord, VerdictRecord
+from unlearnlog.entry import EntryId, EraserRecord, VerdictRecord
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.findings.audited import KIND, WORDS
 from unlearnlog.live import live_concepts
@@ -26,7 +26,7 @@ from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
-    from unlearnlog.entry import Entry, EntryId
+    from unlearnlog.entry import Entry
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
@@ -137,10 +137,10 @@ def made_of(at: Place, path: Path, *, ema: bool = False) -> Derived:
         DeltaError: It is a LoRA of something else.
         WrongBase: It is no descendant of this model.
     """
-    head, whose = at.head, exported_entry(path)
-    if not whose or whose not in at.the_ledger().entry_ids:
-        return derived(path, State(at.model, at.weights(head)), ema=ema)
-    if whose != head:
+    ledger, whose = at.the_ledger(), EntryId(exported_entry(path))
+    if whose not in ledger.entry_ids:
+        return derived(path, State(at.model, at.weights(at.head)), ema=ema)
+    if ledger.state_digest(whose) != at.state_digest():
         raise UsageError(
             f"'{path}' is what was exported of entry {whose[:12]}",
             fix=f"hold it against that: --at {whose[:12]}",
