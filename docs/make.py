@@ -525,7 +525,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
     "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
     "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
-    "beyond chance": lambda _: beyond_chance(RESULTS / "audit") or NOT_TUNED,
+    "chance": lambda _: beyond_chance(RESULTS / "audit") or NOT_TUNED,
     "early": lambda _: early_table(RESULTS / "audit") or NOT_TUNED,
     "overview": lambda _: overview_table(RESULTS / "audit") or NOT_TUNED,
     "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
