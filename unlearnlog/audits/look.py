@@ -87,8 +87,8 @@ class Audience:
         hits = [*self._hits(slot)]
         if not hits:
             return None
-        now, then = (sum(h[i] for h in hits) / len(hits) for i in (1, 2))
-        return Health(now, then, len(hits))
+        _, now, then = zip(*hits, strict=True)
+        return Health(sum(now) / len(hits), sum(then) / len(hits), len(hits))
 
     def _hits(self, *slots: str) -> Iterator[tuple[Cell, bool, bool]]:
         """Yield kept cells, for each slot whether it shows, now and in the state."""

@@ -39,7 +39,9 @@ def checkout(
 @app.command()
 def paint(
     prompt: Annotated[str, typer.Argument(help='Such as "a painting by Picasso".')],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A PNG to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A PNG; replaced if there.")
+    ],
     at: Annotated[
         list[str] | None, typer.Option("--at", help="A revision; may be repeated.")
     ] = None,

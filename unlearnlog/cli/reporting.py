@@ -34,7 +34,7 @@ def report(
         str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
     ] = "HEAD",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file to write.")
+        Path | None, typer.Option("-o", "--output", help="A file; replaced if there.")
     ] = None,
     form: Annotated[
         Format | None,

@@ -189,11 +189,10 @@ class World:
             )
         for family in self.families.values():
             if wanted.id in (concept_id(family.name), concept_id(family.word)):
-                members = ", ".join(family.members)
+                known = [n for n in family.members if n not in self.held_out]
                 raise ConceptError(
-                    f"'{wanted.name}' is a family of {len(family.members)}, "
-                    "not one concept",
-                    fix=f"erase its members: {members}",
+                    f"'{wanted.name}' is a family of {len(known)}, not one concept",
+                    fix=f"erase its members: {', '.join(known)}",
                 )
         for each in self.concepts.values():
             if wanted.id in {concept_id(n) for n in (each.name, *each.aliases)}:
