@@ -52,7 +52,7 @@ class ForeignFile(Mapping[str, torch.Tensor]):
             DeltaError: It is not there, no plain file, not safetensors, or damaged.
         """
         _check_suffix(path)
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise DeltaError(
                 f"there is no file '{path}'", fix="give the path of a safetensors file"
             )
