@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -88,29 +89,50 @@ def test_what_was_only_exported_passes(audited):
     assert done.json()["verdict"]["passed"]
 
 
-def test_the_ledger_s_own_lora_is_put_on_the_base(audited, made):
-    """A LoRA of the erasure on top of the erasure is a model that nobody uses."""
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_what_the_ledger_exported_is_put_on_the_base(audited, made, in_folder):
+    """The change on top of the state that it leads to is a model that nobody uses."""
     path = made / "own.safetensors"
+    if in_folder:
+        (made / "lora").mkdir()
+        path = made / "lora" / "pytorch_lora_weights.safetensors"
     unseen = Policy.load(str(made / "small.toml")).saying(judge="none")
     Ledger.open(made).export("HEAD", path, policy=unseen)
 
-    row = audited("own.safetensors", "--json").json()
+    row = audited("lora" if in_folder else path.name, "--json").json()
 
     (found,) = row["concepts"]
     assert found["verdict"] == "gone"
-    (note,) = row["notes"]
-    assert "it was put on the base" in note
+    assert row["notes"] == [
+        "unlearnlog exported it, of this base: it was put on the base"
+    ]
+    assert row["moved"]["unet"] < 0.01
     back = next(r for r in row["readings"] if r["probe"] == "return.weights")
     assert back["value"] == pytest.approx(0, abs=0.01)
-    entries = Ledger.open(made).entries()
-    refused = audited("own.safetensors", "--at", "base")
-    assert refused.code == 2
-    assert "nothing is erased" in refused.err
-    at = replace(place(made), pin=(None, "main"))
-    with pytest.raises(
-        UsageError, match=f"what was exported of entry {entries[-1].id[:9]}"
-    ):
-        story.made_of(at, path)
+
+
+def test_an_export_that_lacks_an_erasure_is_audited_as_it_is_used(made):
+    """On the base, where what it never erased is as it was."""
+    at = place(made)
+    path = made / "none.safetensors"
+    name = next(iter(at.model.base))
+    d_out, d_in = at.model.base[name].shape
+    key = name.removesuffix(".weight")
+    factors = {
+        f"{key}.lora_A.weight": torch.zeros(1, d_in),
+        f"{key}.lora_B.weight": torch.zeros(d_out, 1),
+    }
+    noted = {"unlearnlog": json.dumps({"base": at.manifest.root, "entry": "x"})}
+    state = State(at.model, at.weights(at.head))
+    save_file(factors, path, metadata=noted)
+
+    ours = derived(path, state).weights
+    save_file(factors, path, metadata={"unlearnlog": "[" * 100_000})
+    theirs = derived(path, state).weights
+
+    assert all(torch.equal(ours[n], w.float()) for n, w in at.model.base.items())
+    own = state.projections
+    assert all(torch.equal(theirs[n].float(), w.float()) for n, w in own.items())
 
 
 def test_a_folder_says_what_is_erased_in_it_and_whose_card_is_whose(made):

@@ -110,6 +110,22 @@ def test_what_a_branch_took_back_is_said_wherever_the_entry_is_named(ledger, typ
     assert list(live_concepts(history)) == ["cat"]
 
 
+def test_what_was_taken_back_and_erased_again_is_erased(ledger, typed):
+    forget(ledger, "Picasso")
+    ledger.chain.create_branch("three")
+    ledger.chain.switch("three")
+    ledger.revert("HEAD", policy=None)
+    forget(ledger, "Picasso", seed=5)
+    ledger.chain.switch("main")
+
+    words = ("compose", "three", "--policy", "quick.toml", "--accept-conflicts")
+    done = typed(*words, "--json")
+
+    assert done.code == 0, done.err
+    assert done.json()["taken_back"] == []
+    assert "without" not in typed("log", "--graph").out
+
+
 def test_a_composition_that_only_takes_back_says_so(ledger, typed):
     forget(ledger, "Picasso")
     ledger.chain.create_branch("three")

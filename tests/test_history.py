@@ -288,6 +288,7 @@ def test_a_concept_whose_erasure_was_taken_back_is_back_with_that_entry(at, type
     found = typed(*words, "--json").json()
 
     assert (found["entry"], found["taken_back"]) == (newest, True)
+    assert not found["erased"]
     assert found["looks"][0]["shown"]["value"] > 0.5
     said = f"{name} came back with entry {newest[:12]}, which took its erasure back"
     assert said in typed(*words).out

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from unlearnlog.concept import Concept
-from unlearnlog.entry import Append, Drop, Entry, EntryId, dropped
+from unlearnlog.entry import Append, Entry, EntryId, dropped
 
 ERASING: Final = ("erase", "import", "compose")
 """Kinds of entries whose concepts are erased until somebody takes that back."""
@@ -61,17 +61,22 @@ def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
 
     Args:
         entry: The entry; a revert is about what it leaves out.
-        known: The entries before it, as far as they are known.
+        known: The entries before it, by id.
     """
     said = [", ".join(concept.name for concept in entry.concepts)]
     if entry.kind == "compose":
-        drops = [known.get(c.entry) for c in entry.changes if isinstance(c, Drop)]
-        for word, of in (("without", ERASING), ("again", ("revert",))):
-            names = [
-                c.name
-                for each in drops
-                if each and each.kind in of
-                for c in each.concepts
-            ]
+        chain: list[tuple[EntryId, Entry]] = []
+        at = entry.parent
+        while at is not None and at in known:
+            chain.append((at, known[at]))
+            at = known[at].parent
+        chain.reverse()
+        before, after = (
+            live_concepts([*chain, *new]) for new in ((), [(entry.id, entry)])
+        )
+        named = {concept.name for concept in entry.concepts}
+        back = [name for name in before if name not in after]
+        again = [name for name in after if name not in before and name not in named]
+        for word, names in (("without", back), ("again", again)):
             said.append(f"{word} {', '.join(names)}" if names else "")
     return "; ".join(filter(None, said))

@@ -54,6 +54,33 @@ def test_an_adapter_in_a_component_s_own_folder_is_refused(tuned, state, name):
         derived(tuned / name, state)
 
 
+def test_an_adapter_beside_a_trainer_s_state_is_read(tmp_path, tuned, state):
+    """accelerate saves the state beside it, and nobody loads that as a model."""
+    save_file(load_file(tuned / "unet" / WEIGHTS), tmp_path / "model.safetensors")
+    save_file(factors(), tmp_path / "pytorch_lora_weights.safetensors")
+
+    found = derived(tmp_path, state)
+
+    assert found.form == "lora"
+    assert found.notes == (
+        "'model.safetensors' beside it was not read: audit it by itself",
+    )
+
+
+def test_a_stray_file_of_another_library_is_not_the_weights_twice(tuned, state):
+    save_file({"x": torch.zeros(1)}, tuned / "unet" / "model.safetensors")
+
+    assert derived(tuned, state).moved == {}
+
+
+def test_a_folder_that_does_not_say_how_it_is_built_is_not_plain(tuned, state):
+    assert derived(tuned, state).is_plain
+
+    (tuned / "text_encoder" / "config.json").unlink()
+
+    assert not derived(tuned, state).is_plain
+
+
 def test_two_adapters_in_one_folder_are_refused(tmp_path, state):
     for name in ("pytorch_lora_weights", "adapter_model"):
         save_file(factors(), tmp_path / f"{name}.safetensors")
@@ -74,19 +101,27 @@ def test_an_adapter_beside_those_of_the_components_is_spoken_of(tmp_path, state)
     assert found.notes == (f"'{own.name}' beside it was not read: audit it by itself",)
 
 
-def test_two_adapters_in_one_file_are_refused(tmp_path, state):
+@pytest.mark.parametrize("module", ["to_k", "to_v"])
+def test_two_adapters_in_one_file_are_refused(tmp_path, state, module):
     path = tmp_path / "two.safetensors"
-    save_file({**factors(name=".first"), **factors(0.0, ".second")}, path)
+    second = {
+        key.replace("to_k", module): tensor
+        for key, tensor in factors(0.0, ".second").items()
+    }
+    save_file({**factors(name=".first"), **second}, path)
 
     with pytest.raises(DeltaError, match=r"more than one adapter: .*first.* and .*sec"):
         derived(path, state)
 
 
+@pytest.mark.parametrize("before", ["", "unet."])
 @pytest.mark.parametrize("name", ["adapter_model", "my_lora"])
-def test_peft_s_alpha_is_read_whatever_the_file_is_called(tmp_path, state, name):
+def test_peft_s_alpha_is_read_whatever_the_file_is_called(
+    tmp_path, state, name, before
+):
     """peft writes it into a file beside the tensors, and scales by alpha over rank."""
     path = tmp_path / f"{name}.safetensors"
-    save_file(pefts(factors()), path)
+    save_file({before + key: t for key, t in pefts(factors()).items()}, path)
     with pytest.raises(ModelError, match=r"nobody knows what .* is scaled by"):
         derived(path, state)
 
@@ -98,12 +133,13 @@ def test_peft_s_alpha_is_read_whatever_the_file_is_called(tmp_path, state, name)
     assert torch.allclose(weight - old, torch.full_like(old, 8 * 2 * 0.1**2))
 
 
-def test_an_alpha_that_is_no_number_is_refused(tmp_path, state):
+@pytest.mark.parametrize("alpha", ["NaN", "Infinity", "1" + "0" * 400])
+def test_an_alpha_that_is_no_number_is_refused(tmp_path, state, alpha):
     save_file(pefts(factors()), tmp_path / "adapter_model.safetensors")
     config = tmp_path / "adapter_config.json"
-    config.write_text('{"r": 2, "lora_alpha": NaN}')
+    config.write_text(f'{{"r": 2, "lora_alpha": {alpha}}}')
 
-    with pytest.raises(ModelError, match=f"alpha for '{TO_K}' is nan"):
+    with pytest.raises(ModelError, match=f"alpha for '{TO_K}' is (nan|inf|no number)"):
         derived(tmp_path, state)
 
 

@@ -131,6 +131,8 @@ class Finetuned:
             return f"the judge sees it in {mistaken:.0%} of pictures of other things"
         if there.value < rules.base_presence:
             return f"the judge sees it in {there.value:.0%} of the base's own of it"
+        if not all(course.kept for course in self.courses):
+            return "nothing was kept in which the judge could be wrong"
         if not all(course.paints(rules.health) for course in self.courses):
             return "the model paints little of anything that was kept"
         return "too few pictures to rule it out"

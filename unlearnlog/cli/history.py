@@ -253,7 +253,7 @@ def _fault(found: Bisected) -> str:
     """Say what was found, in a sentence."""
     if found.entry is None:
         return f"{found.concept} has not {'come back' if found.erased else 'broken'}"
-    fault = "came back" if found.erased else "broke"
+    fault = "came back" if found.erased or found.taken_back else "broke"
     said = f"{found.concept} {fault} with entry {found.entry[:12]}"
     return f"{said}, which took its erasure back" if found.taken_back else said
 

@@ -6,7 +6,7 @@ moves is the branch, one pointer, and each of its moves is logged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -129,11 +129,6 @@ class Ledger:
     def refs(self) -> dict[str, EntryId | None]:
         """Entry by ref, such as ``heads/main`` and ``tags/v1``."""
         return {name: self._store.ref(name) for name in self._store.ref_names()}
-
-    @property
-    def entry_ids(self) -> Collection[EntryId]:
-        """Every entry that was ever recorded, those that no branch leads to, too."""
-        return self._store.entry_ids()
 
     @property
     def moves(self) -> tuple[Move, ...]:

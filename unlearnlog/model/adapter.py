@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from unlearnlog.model.foreign import ForeignFile
 
 CONFIG: Final = "adapter_config.json"
+EXPORTED: Final = "unlearnlog"
+"""Under which name `unlearnlog export` notes what a file is the change of."""
+
+_LARGEST: Final = 1e9
+"""No alpha is as large."""
+
 _PEFTS: Final = "base_model.model."
 _NOTED: Final = "lora_adapter_metadata"
 
@@ -53,9 +59,12 @@ class Adapter:
     Attributes:
         said: ``r``, ``lora_alpha``, ...; with the component before it where it is only
             of one, ``unet.lora_alpha``.
+        made_for: Root of the base that it is the change of, where `unlearnlog export`
+            wrote it; else empty.
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
+    made_for: str = ""
 
     @classmethod
     def of(cls, file: ForeignFile, *, component: str = "") -> Adapter:
@@ -71,7 +80,8 @@ class Adapter:
         """
         config = file.path.parent / CONFIG
         pefts = _is_pefts(file)
-        said = json_of(config) if pefts and config.is_file() else _noted(file)
+        noted = _written(file, _NOTED)
+        said = json_of(config) if pefts and config.is_file() else noted
         _check_is_lora(file.path, file, said)
         if pefts and not said and not any(key.endswith(".alpha") for key in file):
             raise ModelError(
@@ -80,11 +90,13 @@ class Adapter:
                 fix=f"put the {CONFIG} that peft wrote with it into its folder",
             )
         prefix = f"{component}." if component else ""
-        return cls({f"{prefix}{key}": value for key, value in said.items()})
+        made_for = str(_written(file, EXPORTED).get("base", ""))
+        return cls({f"{prefix}{key}": value for key, value in said.items()}, made_for)
 
     def __or__(self, other: Adapter) -> Adapter:
         """Put together what is known of several components."""
-        return Adapter({**self.said, **other.said})
+        made_for = self.made_for or other.made_for
+        return Adapter({**self.said, **other.said}, made_for)
 
     def scale(self, name: str, rank: int) -> float:
         """Return what a LoRA's product is scaled by where its tensors do not say.
@@ -108,9 +120,11 @@ class Adapter:
         alpha = _for_module(said.get("alpha_pattern"), module, said.get("lora_alpha"))
         if not isinstance(alpha, int | float):
             return 1.0
-        if not math.isfinite(alpha):
+        if not abs(alpha) < _LARGEST:
             raise ModelError(
-                f"the adapter's alpha for '{module}' is {alpha}",
+                f"the adapter's alpha for '{module}' is {alpha:g}"
+                if isinstance(alpha, float)
+                else f"the adapter's alpha for '{module}' is no number of use",
                 fix="export the LoRA again with its own tool",
             )
         return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
@@ -124,14 +138,14 @@ def is_adapter(keys: Iterable[str]) -> bool:
 def _is_pefts(file: ForeignFile) -> bool:
     """Whether peft saved it, and so keeps what it knows of it beside it."""
     named = file.path.name == "adapter_model.safetensors"
-    return named or any(key.startswith(_PEFTS) for key in file)
+    return named or any(_PEFTS in key for key in file)
 
 
-def _noted(file: ForeignFile) -> dict[str, Any]:
-    """Return what diffusers wrote of the adapter into the file's own notes."""
+def _written(file: ForeignFile, name: str) -> dict[str, Any]:
+    """Return what somebody wrote under a name into the file's own notes."""
     try:
-        noted = json.loads(file.metadata.get(_NOTED, "{}"))
-    except ValueError:
+        noted = json.loads(file.metadata.get(name, "{}"))
+    except (ValueError, RecursionError):
         return {}
     return noted if isinstance(noted, dict) else {}
 

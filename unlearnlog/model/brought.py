@@ -129,10 +129,11 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
 def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
     """Open what lies in a folder itself: a LoRA, a component, a trainer's state."""
     if lora := _lora_in(path):
-        if weights_in(path):
+        if weights_in(path) and _own_component(path):
             raise _beside_weights(lora)
         own = path.name if path.name in base.weighed else ""
-        return _of_adapters({own: lora})
+        state = weights_in(path)[:1]  # a trainer's own, which nobody else loads
+        return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
         return Brought.of("component", {own: files}, notes=notes, folders={own: path})
@@ -241,9 +242,11 @@ def _beside_weights(adapter: Path) -> ModelError:
 def _unread(path: Path) -> tuple[str, ...]:
     """Say which LoRA lies beside what is read, if one does."""
     lora = _lora_in(path)
-    if lora is None:
-        return ()
-    return (f"'{lora.name}' beside it was not read: audit it by itself",)
+    return () if lora is None else (_left_alone(lora),)
+
+
+def _left_alone(file: Path) -> str:
+    return f"'{file.name}' beside it was not read: audit it by itself"
 
 
 def _only_lora_in(folder: Path) -> Path | None:

@@ -15,6 +15,7 @@ _OF_NO_WEIGHT: Final = frozenset(
         *("dtype", "torch_dtype", "force_upcast", "upcast_attention"),
         *("dropout", "attention_dropout", "initializer_factor", "initializer_range"),
         *("bos_token_id", "eos_token_id", "pad_token_id", "vocab_size"),
+        *("projection_dim", "max_position_embeddings"),
         *("sample_size", "use_cache", "gradient_checkpointing"),
     }
 )

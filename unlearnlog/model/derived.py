@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -120,11 +120,13 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     found = brought(path, state.model.folder, ema=ema)
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
+        found = replace(found, notes=(*found.notes, *_meant_for(found, state)))
     else:
         _check_configs(path, found, state.model)
         new, n_tensors = _whole(path, found, state)
     moved = _distances(new, state)
-    _check_descends(path, moved)
+    if not _is_of_the_base(found, state):
+        _check_descends(path, moved)
     return Derived(
         path=path,
         form=found.form,
@@ -133,22 +135,46 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
         moved=moved,
         n_tensors=n_tensors,
         notes=found.notes,
-        is_plain=found.is_plain and _named_plainly(found, state),
+        is_plain=found.is_plain and _loads(found) and _named_plainly(found, state),
     )
 
 
 def _products(found: Brought, state: State) -> dict[str, torch.Tensor]:
-    """Return the weights that a LoRA changes, float32."""
+    """Return the weights that a LoRA changes, float32.
+
+    What `unlearnlog export` wrote is a change of the base and not one on top of a
+    state: it is put on the base, and what it leaves alone is the base's.
+    """
+    own = _is_of_the_base(found, state)
+    start: Weights = state.model.base if own else {}
     layers = {
         name: shape
         for name, shape in state.shapes.items()
         if name.endswith(".weight") and len(shape) > 1 and not name.startswith("vae.")
     }
     pairs = lora.read(_factors(found), layers, scale=found.adapter.scale)
-    return {
-        name: state[name].float() + (left @ right).reshape(layers[name])
+    made = {
+        name: start.get(name, state[name]).float()
+        + (left @ right).reshape(layers[name])
         for name, (left, right) in pairs.items()
     }
+    return {**{name: weight.float() for name, weight in start.items()}, **made}
+
+
+def _is_of_the_base(found: Brought, state: State) -> bool:
+    """Whether an export of ours says that it is the change of this very base."""
+    return found.adapter.made_for == state.model.manifest.root
+
+
+def _meant_for(found: Brought, state: State) -> tuple[str, ...]:
+    if not _is_of_the_base(found, state):
+        return ()
+    return ("unlearnlog exported it, of this base: it was put on the base",)
+
+
+def _loads(found: Brought) -> bool:
+    """Whether each component says how it is built, as diffusers wants to know."""
+    return all((path / "config.json").is_file() for path in found.folders.values())
 
 
 def _factors(found: Brought) -> dict[str, torch.Tensor]:

@@ -155,8 +155,10 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
         ModelError: The index of shards is damaged, or there are weights twice: which of
             them is loaded, diffusers and transformers do not agree on.
     """
-    names = (f"{stem}.safetensors{end}" for stem in _STEMS for end in ("", _INDEX))
-    found = [folder / name for name in names if (folder / name).is_file()]
+    found: list[Path] = []
+    for stem in _STEMS:
+        names = (f"{stem}.safetensors{end}" for end in ("", _INDEX))
+        found = found or [folder / n for n in names if (folder / n).is_file()]
     if len(found) > 1:
         raise ModelError(
             f"'{folder}' holds its weights twice, in {found[0].name} and by "

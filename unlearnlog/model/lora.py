@@ -210,18 +210,17 @@ def _unnamed(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Raises:
         DeltaError: There are adapters of two names.
     """
-    found: dict[str, torch.Tensor] = {}
-    keys: dict[str, str] = {}
-    for key, tensor in tensors.items():
-        plain = _ADAPTER.sub(r".lora_\1.weight", key)
-        if plain in found:
-            raise DeltaError(
-                f"the file holds more than one adapter: {shown(keys[plain])} and "
-                f"{shown(key)}",
-                fix="save each adapter by itself, and give one of them",
-            )
-        found[plain], keys[plain] = tensor, key
-    return found
+    named: dict[str, str] = {}
+    for key in tensors:
+        if match := _ADAPTER.search(key):
+            named.setdefault(match[0].split(".")[2], key)
+    if len(named) > 1:
+        first, second, *_ = named.values()
+        raise DeltaError(
+            f"the file holds more than one adapter: {shown(first)} and {shown(second)}",
+            fix="save each adapter by itself, and give one of them",
+        )
+    return {_ADAPTER.sub(r".lora_\1.weight", k): t for k, t in tensors.items()}
 
 
 def _called(shapes: Iterable[str]) -> str:

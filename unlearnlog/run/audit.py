@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unlearnlog.audits.look import Audience, Question
 from unlearnlog.audits.verdict import Finding, Rules, findings
 from unlearnlog.audits.weight import return_coefficient
-from unlearnlog.entry import EntryId, EraserRecord, VerdictRecord
+from unlearnlog.entry import EraserRecord, VerdictRecord
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.findings.audited import KIND, WORDS
 from unlearnlog.live import live_concepts
@@ -19,14 +19,13 @@ from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
-from unlearnlog.run.export import exported_entry
 from unlearnlog.run.judging import check_alone, check_kept, panel_for
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
-    from unlearnlog.entry import Entry
+    from unlearnlog.entry import Entry, EntryId
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
@@ -112,7 +111,7 @@ def audit(at: Place, wish: Wish) -> Audited:
             f"nothing is erased at '{wish.rev}', so nothing can have come back",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    made = made_of(at, wish.path, ema=wish.ema)
+    made = derived(wish.path, State(at.model, at.weights(head)), ema=wish.ema)
     desk = Desk(at, live, made, wish)
     found = desk.findings()
     audited = Audited(
@@ -123,31 +122,6 @@ def audit(at: Place, wish: Wish) -> Audited:
         verdict=verdict_of(found, accepted=wish.accept_undecided),
     )
     return _recorded(now, live, audited, wish) if wish.record else audited
-
-
-def made_of(at: Place, path: Path, *, ema: bool = False) -> Derived:
-    """Read what was made of a state.
-
-    What `export` wrote is the change of a state and not one on top of it: it is put on
-    the base, as a loader does that is given the base.
-
-    Raises:
-        UsageError: It is the export of another state of this ledger.
-        ModelError: It cannot be read, or is not of this model's shape.
-        DeltaError: It is a LoRA of something else.
-        WrongBase: It is no descendant of this model.
-    """
-    ledger, whose = at.the_ledger(), EntryId(exported_entry(path))
-    if whose not in ledger.entry_ids:
-        return derived(path, State(at.model, at.weights(at.head)), ema=ema)
-    if ledger.state_digest(whose) != at.state_digest():
-        raise UsageError(
-            f"'{path}' is what was exported of entry {whose[:12]}",
-            fix=f"hold it against that: --at {whose[:12]}",
-        )
-    made = derived(path, State(at.model, at.model.base), ema=ema)
-    note = f"it is the change of {whose[:12]} itself: it was put on the base"
-    return replace(made, notes=(*made.notes, note))
 
 
 @dataclass(frozen=True)

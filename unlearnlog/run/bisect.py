@@ -93,7 +93,8 @@ def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
     first = first_bad(chain, is_bad)
     undone = taking_back(history, concept.name)
     if first is None and undone is not None:
-        return Found(concept.name, True, undone[0], tuple(looks.values()), True)
+        seen = tuple(looks.values())
+        return Found(concept.name, erased, undone[0], seen, taken_back=True)
     return Found(concept.name, erased, first, tuple(looks.values()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from unlearnlog.errors import ExportError, UsageError
 from unlearnlog.factors import Spectrum, fused, lowest_energy, rank_for
 from unlearnlog.live import live_concepts
 from unlearnlog.model import lora
+from unlearnlog.model.adapter import EXPORTED
 from unlearnlog.model.foreign import SUFFIX, ForeignFile
 from unlearnlog.run.fidelity import Fidelity, compared
 from unlearnlog.run.newfile import check_is_free, written_if_good
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from unlearnlog.patch import Patch
     from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
-
-_NOTED: Final = "unlearnlog"
-"""Under which name a file says what it is the change of."""
 
 ENERGY: Final = 0.9999
 """Share of each change's squared norm that an export keeps unless somebody says."""
@@ -88,22 +85,6 @@ class Exported:
         }
 
 
-def exported_entry(path: Path) -> str:
-    """Return the entry whose change a file is, where `export` wrote it; else nothing.
-
-    Raises:
-        DeltaError: It is a file and cannot be read.
-    """
-    if not path.expanduser().is_file():
-        return ""
-    noted = ForeignFile.open(path.expanduser()).metadata.get(_NOTED, "{}")
-    try:
-        said = json.loads(noted)
-    except ValueError:
-        return ""
-    return str(said.get("entry", "")) if isinstance(said, dict) else ""
-
-
 def export(at: Place, wish: Wish) -> Exported:
     """Write the change of a revision as a LoRA, if enough of the erasure is left.
 
@@ -126,7 +107,7 @@ def export(at: Place, wish: Wish) -> Exported:
     about = {"base": ledger.base.root, "energy": wish.energy, "entry": entry}
     data = save(
         lora.written(pairs, wish.spelling),
-        {_NOTED: canonical_json(about).decode()},
+        {EXPORTED: canonical_json(about).decode()},
     )
     with written_if_good(wish.path, data) as unfinished:
         fidelity = _looked(at, entry, unfinished, wish)

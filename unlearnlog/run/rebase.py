@@ -14,7 +14,7 @@ from unlearnlog.delta import Weights
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.errors import UsageError
 from unlearnlog.live import ERASING, live_concepts
-from unlearnlog.model.derived import Derived
+from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit, erase, joint
 from unlearnlog.run.place import Place, init, place
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from unlearnlog.digest import Digest
     from unlearnlog.watch import Watch
 
+_CARD = """# A base for erasures
+
+What was read of `{name}`, written as a folder by `unlearnlog rebase`.
+"""
 _MODEL = "model"
 """Folder of the new base, where what was given is no pipeline by itself."""
 
@@ -122,7 +126,7 @@ def rebase(at: Place, wish: Wish) -> Rebased:
         )
     again = [*orders(at, at.history())]
     _check_once(again, wish.rev)
-    made = audit.made_of(at, wish.onto, ema=wish.ema)
+    made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
     with _new(wish.folder) as folder:
         base = based(at, made, folder)
         init(folder, str(base))
@@ -189,7 +193,7 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
         return made.path.expanduser().absolute()
     stored = at.model.folder.stored(*at.model.folder.weighed)
     cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
-    at.model.checkout(cast, folder / _MODEL)
+    at.model.checkout(cast, folder / _MODEL, card=_CARD.format(name=made.path.name))
     return folder / _MODEL
 
 
