@@ -69,6 +69,10 @@ def word_of(entry: Entry) -> Word:
     return "passed" if entry.readings else "unmeasured"
 
 
+_OF_EARLIER: Final = frozenset({"presence", "resurgence", "resurgence.found"})
+"""Readings that a limit on what was erased earlier may be on."""
+
+
 def _caveat(last: Step, policy: Policy | None) -> str:
     """Say what the policy does not ask, although there is something to ask."""
     if policy is None or word_of(last.entry) == "unmeasured":
@@ -76,7 +80,7 @@ def _caveat(last: Step, policy: Policy | None) -> str:
     asked = {limit.reading for limit in policy.limits}
     own = {concept.name for concept in last.entry.concepts}
     open_ = []
-    if {*last.live} - own and not asked & {"presence", "resurgence"}:
+    if {*last.live} - own and not asked & _OF_EARLIER:
         open_.append("what was erased before that entry")
     if "presence" not in asked:
         open_.append("any single kept concept")

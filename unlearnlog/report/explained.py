@@ -93,6 +93,7 @@ class Explained:
         table = plain_table(*titles, *(["meaning"] if explained else []))
         if not explained:
             table.padding = (0, 1, 0, 0)
+            table.columns[0].no_wrap = True
         for reading in self._readings:
             meaning = [_MEANING.get(reading.probe, "")] if explained else []
             table.add_row(reading.probe, *numbers_of(reading), *meaning)

@@ -227,8 +227,8 @@ def refuse(said: VerdictRecord, *, fix: str) -> None:
         return
     what = "something came back" if said.failures else "the audit decides nothing"
     if not said.failures:
-        fix = "look at more pictures (a policy's probes.erased and audit.closer), or "
-        fix += "add --accept-undecided"
+        fix = "where pictures are too few, a policy's probes.erased and audit.closer "
+        fix += "ask for more; to pass all the same, add --accept-undecided"
     raise Refused(f"{what}: {'; '.join(said.failures or said.undecided)}", fix=fix)
 
 
