@@ -118,7 +118,8 @@ def test_without_a_judge_what_asks_for_pictures_is_recorded_only_when_accepted(
     assert not (tmp_path / ".unlearnlog").exists()
     row = typed(*words, "--accept-undecided", "--json").json()
     assert row["verdict"] == {
-        "passed": True,
+        "passed": False,
+        "accepted": True,
         "failures": [],
         "undecided": ["there is no reading of ua"],
     }

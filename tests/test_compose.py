@@ -160,8 +160,9 @@ def test_conflicts_that_are_accepted_stand_in_the_entry(typed):
     assert done.code == 0, done.err
     assert "accepted: bound-mi of Monet" in done.err
     (entry,) = typed("log", "--json").json()
-    assert entry["verdict"]["passed"]
+    assert (entry["verdict"]["passed"], entry["verdict"]["accepted"]) == (False, True)
     assert len(entry["verdict"]["failures"]) == 2
+    assert typed("status", "--json").json()["erased"] == []
 
 
 def test_a_concept_erased_twice_is_named_with_both_entries(ledger, typed):

@@ -245,7 +245,12 @@ def test_the_row_is_what_the_log_shows():
         "delta": {"bytes": 80, "digest": A},
         "state": {"before": A, "after": B},
         "readings": [entry.readings[0].row()],
-        "verdict": {"passed": True, "failures": []},
+        "verdict": {
+            "passed": True,
+            "accepted": False,
+            "failures": [],
+            "undecided": [],
+        },
         "seconds": 61.5,
     }
     assert next(iter(row["eraser"])) == "name"

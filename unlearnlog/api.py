@@ -189,7 +189,7 @@ class Ledger:
             concepts, policy, seed=seed, accept_undecided=accept_undecided
         )
         done = erase.add(self.place, _watched(order, watch))
-        if not done.entry.verdict.passed:
+        if not done.entry.verdict.may_stand:
             erase.refuse(done)
         return done
 
@@ -198,6 +198,7 @@ class Ledger:
         *revs: str,
         policy: str | Policy | None = "default",
         rederive: bool = False,
+        accept_failures: bool = False,
         watch: Watch | None = None,
     ) -> Reverted:
         """Leave entries out of the model, in the middle too, and record that.
@@ -206,15 +207,18 @@ class Ledger:
             revs: Ids, their beginnings, ``HEAD~2``, a tag.
             policy: How the result is looked at; None for not at all.
             rederive: Make later erasures anew.
+            accept_failures: Record it although a limit does not hold any more.
             watch: Who wants to see it advance.
 
         Raises:
             RevisionError: A revision names no entry.
             LedgerError: An entry is left out already.
+            Refused: A limit would not hold any more; its ``entry`` holds the readings.
         """
         from unlearnlog.run import undo
 
-        wish = undo.Wish(revs, None if policy is None else _policy(policy))
+        rules = None if policy is None else _policy(policy)
+        wish = undo.Wish(revs, rules, accept_failures)
         work = undo.rederive if rederive else undo.revert
         return work(self.place, _watched(wish, watch))
 
@@ -248,7 +252,7 @@ class Ledger:
 
         wish = compose.Wish(revs, _policy(policy), how, accept_conflicts)
         done = compose.compose(self.place, _watched(wish, watch))
-        if not done.entry.verdict.passed:
+        if not done.entry.verdict.may_stand:
             compose.refuse(done)
         return done
 
@@ -509,7 +513,7 @@ class Ledger:
 
         order = self._order(concepts, policy, accept_undecided=accept_undecided)
         done, _ = take.take(self.place, Path(path), _watched(order, watch))
-        if not done.entry.verdict.passed:
+        if not done.entry.verdict.may_stand:
             erase.refuse(done)
         return done
 

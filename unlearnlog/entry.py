@@ -154,14 +154,62 @@ class VerdictRecord(Record):
     """Whether the policy's limits held, and which of them did not.
 
     Attributes:
-        passed: Whether the entry was recorded with the policy's consent.
+        passed: Whether every limit held. Entries from before there was ``accepted`` say
+            so, too, of what was recorded although a limit was open: ask `holds`.
+        accepted: Whether the user had it recorded all the same.
         failures: What did not hold.
-        undecided: What nobody knew; the user accepted it if ``passed``.
+        undecided: What the pictures could not tell.
     """
 
     passed: bool
+    accepted: bool = False
     failures: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        failures: tuple[str, ...],
+        undecided: tuple[str, ...],
+        *,
+        accepts_doubt: bool = False,
+        accepts_failure: bool = False,
+    ) -> Self:
+        """Return the verdict on these sentences; whoever accepts accepts all of them.
+
+        Args:
+            failures: What does not hold.
+            undecided: What cannot be told.
+            accepts_doubt: Whether the user wants it although something is open.
+            accepts_failure: Whether the user wants it although something fails.
+        """
+        passed = not failures and not undecided
+        accepted = accepts_failure or (accepts_doubt and not failures)
+        return cls(
+            passed=passed,
+            accepted=accepted and not passed,
+            failures=failures,
+            undecided=undecided,
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Whether every limit held, each on enough pictures."""
+        return self.passed and not self.failures and not self.undecided
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether it may be recorded: it holds, or the user accepted that."""
+        return self.passed or self.accepted
+
+    def row(self) -> dict[str, Any]:
+        """Give it as JSON: an old record says of itself what a new one would."""
+        return {
+            "passed": self.holds,
+            "accepted": self.may_stand and not self.holds,
+            "failures": list(self.failures),
+            "undecided": list(self.undecided),
+        }
 
     @model_serializer(mode="wrap")
     def _leaves_out_what_is_empty(
@@ -169,8 +217,9 @@ class VerdictRecord(Record):
     ) -> dict[str, Any]:
         """Write what entries from before there was doubt were written as."""
         written: dict[str, Any] = write(self)
-        if not self.undecided:
-            del written["undecided"]
+        for name in ("accepted", "undecided"):
+            if not getattr(self, name):
+                written.pop(name, None)
         return written
 
 
@@ -333,7 +382,7 @@ class Entry(Record):
             "state": self.state.model_dump(),
             "readings": [reading.row() for reading in self.readings],
             **({"attacks": tried} if tried else {}),
-            "verdict": self.verdict.model_dump(mode="json"),
+            "verdict": self.verdict.row(),
             "seconds": self.seconds,
         }
 

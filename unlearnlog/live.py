@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from unlearnlog.concept import Concept
@@ -23,6 +23,75 @@ def live_concepts(
         if entry.kind in ERASING and entry_id not in gone
         for concept in entry.concepts
     }
+
+
+SHOWS: Final = 0.25
+"""A concept is there that shows in more of its pictures, with all of the interval."""
+
+
+def doubts(
+    history: Sequence[tuple[EntryId, Entry]],
+) -> dict[str, tuple[str, ...]]:
+    """Return why the erasure of a concept is not to be claimed, by its name.
+
+    It is in doubt where its own entry was recorded although a limit failed or was open,
+    or was not measured at all; where a later entry says of it what does not hold; and
+    where the newest pictures show it, whatever a policy asked.
+
+    Args:
+        history: A chain from the first entry on, oldest first.
+
+    Returns:
+        Sentences by name, of those erased concepts alone that are in doubt.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    chain = [(i, entry) for i, entry in history if entry.kind != "audit"]
+    places = {entry_id: n for n, (entry_id, _) in enumerate(chain)}
+    for name, (entry_id, _) in live_concepts(history).items():
+        own, *later = (entry for _, entry in chain[places[entry_id] :])
+        said = [*_against(own, name)]
+        said += [
+            text
+            for entry in later
+            for text in _open(entry)
+            if f" of {name} is " in text
+        ]
+        said += _showing([own, *later], name)
+        if said:
+            found[name] = tuple(dict.fromkeys(said))
+    return found
+
+
+def _open(entry: Entry) -> tuple[str, ...]:
+    return (*entry.verdict.failures, *entry.verdict.undecided)
+
+
+def _against(entry: Entry, name: str) -> Iterator[str]:
+    """Yield what the entry that erased a concept leaves open about it."""
+    if not entry.readings:
+        yield "its erasure was not measured"
+    others = {concept.name for concept in entry.concepts} - {name}
+    for text in _open(entry):
+        if not any(f" of {other} is " in text for other in others):
+            yield text
+
+
+def _showing(entries: Sequence[Entry], name: str) -> Iterator[str]:
+    """Yield how often a concept shows in its newest pictures, if it certainly does."""
+    found = [
+        reading
+        for entry in entries
+        for reading in entry.readings
+        if reading.probe == "presence"
+        and reading.concept == name
+        and reading.better == "lower"
+    ]
+    if found and found[-1].low > SHOWS:
+        shown = found[-1]
+        yield (
+            f"{shown.value:.0%} of its pictures show it "
+            f"({shown.low:.0%} to {shown.high:.0%}, n = {shown.n})"
+        )
 
 
 def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]]:

@@ -180,38 +180,74 @@ class Limit(Record):
         return text + (", where it is read" if self.optional else "")
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
-        """Compare every reading that it bounds; one of few pictures decides nothing."""
+        """Compare every reading that it bounds.
+
+        A share of fewer than `N_LEAST` pictures that breaks the limit decides nothing,
+        unless its whole interval does: that is a failure, whatever its n. Nor does one
+        decide that a concept is gone, unless its whole interval says so.
+        """
         bounded = [reading for reading in readings if self._bounds(reading)]
         if not bounded and not self.optional:
             return Verdict(undecided=(f"there is no reading of {self.reading}",))
-        failed = [(r, text) for r in bounded if (text := self._failure(r)) is not None]
-        doubt = [(r, text) for r, text in failed if r.unit == "share" and r.n < N_LEAST]
-        sure = [text for r, text in failed if (r, text) not in doubt]
-        few = [f"{text}, but n is {r.n}: a limit needs {N_LEAST}" for r, text in doubt]
-        return Verdict(tuple(sure), tuple(few), tuple(r for r, _ in doubt))
+        return sum(map(self._of, bounded), Verdict())
+
+    def bound(self, reading: Reading) -> tuple[float | None, float | None]:
+        """Return the least and the most that a reading may be, in its own unit.
+
+        None for an end that is not asked of it, and for both where the base that the
+        bound is a share of was not read.
+        """
+        scale = reading.base if self.of_base else 1.0
+        if scale is None or not self._bounds(reading):
+            return None, None
+        least = self.at_least if reading.better != "lower" else None
+        most = self.at_most if reading.better != "higher" else None
+        return (
+            None if least is None else least * scale,
+            None if most is None else most * scale,
+        )
 
     def _bounds(self, reading: Reading) -> bool:
         low = self.at_least is not None and reading.better != "lower"
         high = self.at_most is not None and reading.better != "higher"
         return reading.probe == self.reading and (low or high)
 
-    def _failure(self, reading: Reading) -> str | None:
-        scale = reading.base if self.of_base else 1.0
-        if scale is None:
-            return f"{self.reading} has no base to be compared with"
-        of_base = " of base" if self.of_base else ""
-        low = self.at_least if reading.better != "lower" else None
-        high = self.at_most if reading.better != "higher" else None
-        least, most = reading.value, reading.value
-        what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
+    def _of(self, reading: Reading) -> Verdict:
+        if self.of_base and reading.base is None:
+            return Verdict((f"{self.reading} has no base to be compared with",))
+        low, high = reading.value, reading.value
         if self.on == "interval":
-            least, most = reading.low, reading.high
-            what += f" ({least:.3f} to {most:.3f})"
-        if low is not None and least < low * scale:
-            return f"{what}, must be at least {low:g}{of_base}"
-        if high is not None and most > high * scale:
-            return f"{what}, must be at most {high:g}{of_base}"
-        return None
+            low, high = reading.low, reading.high
+        few = reading.unit == "share" and reading.n < N_LEAST
+        if broken := self._broken(reading, low, high):
+            beyond = self._broken(reading, reading.high, reading.low)
+            if beyond or not few:
+                return Verdict((broken,))
+        elif not (few and _claims_absence(reading)):
+            return Verdict()
+        text = broken or self._broken(reading, reading.low, reading.high)
+        if not text:
+            return Verdict()
+        said = f"{text}, but n is {reading.n}: a limit needs {N_LEAST}"
+        return Verdict(undecided=(said,), screens=(reading,))
+
+    def _broken(self, reading: Reading, low: float, high: float) -> str:
+        """Say which bound two ends break; nothing where they hold both."""
+        least, most = self.bound(reading)
+        what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
+        if (low, high) != (reading.value, reading.value):
+            what += f" ({reading.low:.3f} to {reading.high:.3f})"
+        of_base = " of base" if self.of_base else ""
+        if least is not None and low < least:
+            return f"{what}, must be at least {self.at_least:g}{of_base}"
+        if most is not None and high > most:
+            return f"{what}, must be at most {self.at_most:g}{of_base}"
+        return ""
+
+
+def _claims_absence(reading: Reading) -> bool:
+    """Whether a reading that holds would say that something is gone."""
+    return reading.probe == "ua" or reading.better == "lower"
 
 
 HARDENED: Final = {"ridge": "hardened", "hardened": "hardened"}

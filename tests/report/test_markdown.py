@@ -64,7 +64,7 @@ def test_what_failed_is_listed():
     text = markdown(some_findings(steps, ()))
 
     assert "- does not hold: ua of Monet is 0.100" in text
-    assert "✕ refused" in text
+    assert "✕ does not hold" in text
 
 
 def test_json_holds_every_part_under_stable_names():

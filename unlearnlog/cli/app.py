@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from unlearnlog import __version__
+
+if TYPE_CHECKING:
+    from unlearnlog.entry import Entry
 
 app = typer.Typer(
     add_completion=False,
@@ -80,6 +83,15 @@ def answer(data: object, otherwise: Callable[[], None]) -> None:
         otherwise()
     else:
         typer.echo(json.dumps(data, ensure_ascii=False))
+
+
+def in_doubt(entry: Entry) -> str:
+    """Return what is to be said beside an erasure that was accepted in doubt."""
+    if entry.verdict.holds:
+        return ""
+    return (
+        f" IN DOUBT ({'; '.join((*entry.verdict.failures, *entry.verdict.undecided))})"
+    )
 
 
 def list_facts(rows: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.text import Text
 
 from unlearnlog.cli.app import (
     ConceptsOption,
@@ -20,6 +21,7 @@ from unlearnlog.cli.app import (
     answer,
     app,
     err,
+    in_doubt,
     list_facts,
     out,
     start,
@@ -161,6 +163,9 @@ def revert(
     no_probes: Annotated[
         bool, typer.Option("--no-probes", help="Look at no pictures.")
     ] = False,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Record it all the same.")
+    ] = False,
     policy: PolicyOption = "default",
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
@@ -173,9 +178,13 @@ def revert(
     from unlearnlog.report.terminal import readings_table, stale_table
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    with Bars(err) as bars:
+    with _shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.revert(
-            *rev, policy=None if no_probes else policy, rederive=rederive, watch=bars
+            *rev,
+            policy=None if no_probes else policy,
+            rederive=rederive,
+            accept_failures=accept_failures,
+            watch=bars,
         )
     row = {
         **done.entry.row(),
@@ -189,8 +198,8 @@ def revert(
         out.print(readings_table(done.entry.readings))
     if done.stale:
         out.print(stale_table(done.stale))
-    for failure in done.entry.verdict.failures:
-        err.print(f"the policy minds: {failure}", style="yellow", soft_wrap=True)
+    for open_ in (*done.entry.verdict.failures, *done.entry.verdict.undecided):
+        err.print(Text(f"accepted: {open_}", style="yellow"), soft_wrap=True)
     names = ", ".join(concept.name for concept in done.entry.concepts)
     out.print(
         f"recorded {done.entry.id[:12]}: {names} left out; "
@@ -267,8 +276,8 @@ def _say(entry: Entry) -> None:
     out.print(readings_table(entry.readings))
     names = ", ".join(c.name for c in entry.concepts)
     out.print(
-        f"recorded {entry.id[:12]}: {names} erased in {entry.seconds:.0f} s; "
-        "to take it back: unlearnlog reset HEAD~1",
+        f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} in "
+        f"{entry.seconds:.0f} s; to take it back: unlearnlog reset HEAD~1",
         highlight=False,
         soft_wrap=True,
     )
@@ -281,7 +290,7 @@ def _say_composed(done: Composed) -> None:
     for conflict in done.conflicts:
         err.print(f"accepted: {conflict}", style="yellow", soft_wrap=True)
     names = ", ".join(concept.name for concept in done.entry.concepts)
-    said = [f"{names} erased here, too"] if names else []
+    said = [f"{names} erased here, too{in_doubt(done.entry)}"] if names else []
     if done.back:
         verb = "is" if len(done.back) == 1 else "are"
         said.append(f"{', '.join(done.back)} {verb} no longer erased: taken back there")

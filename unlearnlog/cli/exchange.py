@@ -19,6 +19,7 @@ from unlearnlog.cli.app import (
     answer,
     app,
     err,
+    in_doubt,
     list_facts,
     out,
     start,
@@ -111,12 +112,13 @@ def import_(
     entry = outcome.entry
     row = {**entry.row(), "file": str(file), **taken.row()}
     answer(row if as_json else None, lambda: out.print(readings_table(entry.readings)))
-    if not entry.verdict.passed:
+    if not entry.verdict.may_stand:
         refuse(outcome)
     if not as_json:
         names = ", ".join(c.name for c in entry.concepts)
         out.print(
-            f"recorded {entry.id[:12]}: {names} erased by '{file}', {taken.form}, "
+            f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
+            f"{taken.form}, "
             f"{taken.n_changed} of {len(at.model.base)} text projections; "
             "to take it back: unlearnlog reset HEAD~1",
             highlight=False,

@@ -106,21 +106,28 @@ def show(
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     from unlearnlog.ledger import Ledger
-    from unlearnlog.live import live_concepts
+    from unlearnlog.live import doubts, live_concepts
 
     found = Ledger.find(start(ledger))
-    live = live_concepts(found.history(found.head))
+    history = found.history(found.head)
+    doubted = doubts(history)
+    live = [name for name in live_concepts(history) if name not in doubted]
     facts = {
         "ledger": str(found.folder),
         "model": found.base.source,
         "branch": found.branch,
         "head": found.head or "base",
         "state": found.state_digest(found.head),
-        "erased": list(live) if as_json else ", ".join(live) or "nothing",
     }
     answer(
-        facts if as_json else None,
-        lambda: list_facts({k: str(v) for k, v in facts.items()}),
+        {**facts, "erased": live, "in_doubt": doubted} if as_json else None,
+        lambda: list_facts(
+            {
+                **facts,
+                "erased": ", ".join(live) or "nothing",
+                **{f"in doubt: {n}": "; ".join(why) for n, why in doubted.items()},
+            }
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Literal, TypeAlias
 
 from unlearnlog.entry import Entry
@@ -12,7 +12,7 @@ from unlearnlog.findings.audited import Audit
 from unlearnlog.reading import Reading
 
 Word = Literal["passed", "failed", "undecided", "unmeasured"]
-Status = Literal["kept", "erased", "unread"]
+Status = Literal["kept", "erased", "doubtful", "unread"]
 Data: TypeAlias = bool | int | float | str | list["Data"] | dict[str, "Data"] | None
 """What JSON can hold."""
 
@@ -26,12 +26,25 @@ class Step:
         entry: What was recorded.
         live: Names of all concepts that are erased after it.
         names: The concepts that it is about and those that it took back, as a text.
+        doubts: Why the erasure of some of ``live`` is not to be claimed, by name.
     """
 
     number: int
     entry: Entry
     live: tuple[str, ...]
     names: str
+    doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it is called beside others: only an erasure goes without its kind."""
+        kind = self.entry.kind
+        return self.names if kind == "erase" else f"{kind} {self.names}"
+
+    @property
+    def sure(self) -> tuple[str, ...]:
+        """Those of ``live`` whose erasure is in no doubt."""
+        return tuple(name for name in self.live if name not in self.doubts)
 
     def presence(self, concept: str) -> Reading | None:
         """Return how often a concept showed after it; None where nobody looked."""
@@ -51,6 +64,7 @@ class Judgement:
 
     Attributes:
         word: One word for it.
+        headline: What is erased, as far as that may be claimed.
         sentence: The same for somebody who reads nothing else.
         failures: Limits that did not hold.
         undecided: Limits that nobody could decide.
@@ -59,6 +73,7 @@ class Judgement:
     """
 
     word: Word
+    headline: str
     sentence: str
     failures: tuple[str, ...]
     undecided: tuple[str, ...]
@@ -142,7 +157,7 @@ class Harm:
 
     Attributes:
         concept: The concept.
-        status: Whether it is erased, kept, or was not looked at.
+        status: Whether it is erased, erased in doubt, kept, or was not looked at.
         damage: Base's presence less its presence now, a difference in [-1, 1]; None
             where it is erased or was not looked at.
         sure: Whether the interval of the damage lies above zero.

@@ -63,7 +63,7 @@ def gather(
         model=subject.model,
         base=subject.base,
         revision=subject.revision,
-        judgement=judgement(steps, subject.policy),
+        judgement=judgement(steps, subject.policy, subject.model),
         weakest=weakest(steps, rows),
         steps=tuple(steps),
         pairs=tuple(pairs),

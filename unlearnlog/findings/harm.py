@@ -11,6 +11,7 @@ from unlearnlog.graph.network import network
 from unlearnlog.probes.statistics import share
 
 if TYPE_CHECKING:
+    from unlearnlog.findings.content import Status
     from unlearnlog.graph.world import World
     from unlearnlog.reading import Reading
 
@@ -50,7 +51,8 @@ def harm(step: Step, name: str) -> Harm:
     """Return what a step left of one concept."""
     found = step.presence(name)
     if name in step.live:
-        return Harm(name, "erased", None, sure=False, presence=found)
+        status: Status = "doubtful" if name in step.doubts else "erased"
+        return Harm(name, status, None, sure=False, presence=found)
     if found is None:
         return Harm(name, "unread", None, sure=False, presence=None)
     before = 1.0 if found.base is None else found.base

@@ -23,12 +23,22 @@ _SAYS: Final[dict[Word, str]] = {
 }
 
 
-def judgement(steps: Sequence[Step], policy: Policy | None = None) -> Judgement:
+_ENDS: Final[dict[Word, str]] = {
+    "failed": "does not hold",
+    "undecided": "undecided",
+    "unmeasured": "not measured",
+}
+
+
+def judgement(
+    steps: Sequence[Step], policy: Policy | None = None, model: str = "the model"
+) -> Judgement:
     """Return what the policy said of the last entry, in a word and in a sentence.
 
     Args:
         steps: The history; at least one.
         policy: The last entry's policy, where one of its name is known.
+        model: What the base is called.
     """
     last = steps[-1].entry
     said, word = last.verdict, word_of(last)
@@ -40,12 +50,32 @@ def judgement(steps: Sequence[Step], policy: Policy | None = None) -> Judgement:
     )
     return Judgement(
         word=word,
+        headline=_headline(steps[-1], word, model),
         sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do),
         failures=said.failures,
         undecided=said.undecided,
         doubted=doubted,
         caveat=_caveat(steps[-1], policy),
     )
+
+
+def _headline(last: Step, word: Word, model: str) -> str:
+    """Say what is erased, and no more than the verdict and the pictures allow."""
+    n, sure = len(last.live), len(last.sure)
+    if not n:
+        return f"Nothing is erased from {model}"
+    if word != "passed":
+        return f"Erasure of {_concepts(n)} from {model}: {_ENDS[word]}"
+    if not any(last.presence(name) for name in last.live):
+        return f"Erasure of {_concepts(n)} from {model}: no picture was looked at"
+    if not sure:
+        return f"Erasure of {_concepts(n)} from {model}: in doubt"
+    doubt = f", {n - sure} more in doubt" if sure < n else ""
+    return f"{_concepts(sure)} erased from {model}{doubt}"
+
+
+def _concepts(n: int) -> str:
+    return f"{n} concept" if n == 1 else f"{n} concepts"
 
 
 def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, ...]:
@@ -62,7 +92,7 @@ def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, .
 def word_of(entry: Entry) -> Word:
     """Return what the policy said of an entry, in a word."""
     said = entry.verdict
-    if said.failures or not said.passed:
+    if said.failures or not said.may_stand:
         return "failed"
     if said.undecided:
         return "undecided"

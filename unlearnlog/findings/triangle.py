@@ -45,20 +45,20 @@ def _row(name: str, steps: Sequence[Step]) -> Row:
     shown: list[Reading | None] = []
     back: list[Reading | None] = []
     first: Reading | None = None
-    since = 0
+    since, erased_now = 0, False
     for step in steps:
         if name not in step.live:
-            first, since = None, 0
+            first, erased_now = None, False
             shown.append(None)
             back.append(None)
             continue
         now = step.presence(name)
         shown.append(now)
         back.append(_recorded(step, name) or _since(now, first))
-        since, first = since or step.number, first or now
-    last = since or max(s.number for s in steps if name in s.live)
+        since = since if erased_now else step.number
+        first, erased_now = first or now, True
     alive = tuple(name in step.live for step in steps)
-    return Row(name, last, tuple(shown), tuple(back), alive)
+    return Row(name, since, tuple(shown), tuple(back), alive)
 
 
 def _since(now: Reading | None, first: Reading | None) -> Reading | None:

@@ -127,7 +127,7 @@ def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Char
         measure,
         tuple(lines),
         tuple(
-            Tick(across(step.number), f"{step.number} {step.names}")
+            Tick(across(step.number), f"{step.number} {step.label}")
             for step in steps[::every]
         ),
         tuple(Tick(up(value), f"{value:g}") for value in marks),

@@ -76,9 +76,10 @@ def said(harm: Harm | None) -> str:
         return ""
     if harm.status == "unread":
         return "not read"
-    if harm.status == "erased":
+    if harm.status in ("erased", "doubtful"):
         shows = harm.presence.value if harm.presence else 0.0
-        return f"erased, shows {shows:.2f}" if shows >= 0.005 else "erased"
+        word = "erased" if harm.status == "erased" else "in doubt"
+        return f"{word}, shows {shows:.2f}" if shows >= 0.005 else word
     lost = harm.damage or 0.0
     if abs(lost) < 0.005:
         return ""
@@ -165,20 +166,22 @@ def bowed(
 def _draw_mark(axes: Axes, at: tuple[float, float], harm: Harm | None) -> None:
     status = harm.status if harm else "kept"
     lost = harm.damage if harm and status == "kept" else None
-    face = {"erased": "#2b2b2b", "unread": "white"}.get(status, SHADES[level(lost)])
+    gone = status in ("erased", "doubtful")
+    faces = {"erased": "#2b2b2b", "doubtful": "#8a8371", "unread": "white"}
+    face = faces.get(status, SHADES[level(lost)])
     axes.plot(
         [at[0]],
         [at[1]],
-        marker="s" if status == "erased" else "o",
+        marker="s" if gone else "o",
         markersize=_SIZE,
         markerfacecolor=face,
         markeredgecolor=_INK if status != "unread" else _MUTED,
         markeredgewidth=2.6 if harm and harm.sure else 0.8,
         zorder=3,
     )
-    sign = {"erased": "x", "unread": "$?$"}.get(status)
+    sign = {"erased": "x", "doubtful": "$?$", "unread": "$?$"}.get(status)
     if sign:
-        colour = "white" if status == "erased" else _MUTED
+        colour = "white" if gone else _MUTED
         axes.plot(*at, marker=sign, markersize=6, color=colour, zorder=4)
 
 
@@ -187,6 +190,7 @@ def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
     x = 12.0
     marks: tuple[tuple[Status, bool, str], ...] = (
         ("erased", False, "erased"),
+        ("doubtful", False, "erased, in doubt"),
         ("unread", False, "not read"),
         ("kept", True, "bold: lost more than chance explains (95 %)"),
     )

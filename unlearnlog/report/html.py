@@ -44,7 +44,8 @@ def html(findings: Findings) -> str:
             states=[[_state(each) for each in harm] for harm in findings.graph.harm],
             ties=_ties(findings),
             groups=_groups(findings.pairs),
-            names=[f"{s.number} of {n_steps}: {s.names}" for s in findings.steps],
+            names=[f"{s.number} of {n_steps}: {s.label}" for s in findings.steps],
+            rises=_why_nats_rise(findings),
         )
     )
 
@@ -98,7 +99,10 @@ def said(harm: Harm) -> str:
     if harm.status == "unread":
         return "not read"
     back = harm.presence.value if harm.presence else 0.0
-    return f"shows {100 * back:.0f} %" if back >= BACK else "erased"
+    shows = f"shows {100 * back:.0f} %" if back >= BACK else ""
+    if harm.status == "doubtful":
+        return f"{shows}, in doubt" if shows else "in doubt"
+    return shows or "erased"
 
 
 def described(harm: Harm) -> str:
@@ -108,8 +112,13 @@ def described(harm: Harm) -> str:
         return f"{harm.concept}: {said(harm)}"
     shown = f"{wording.value(seen)} of its prompts show it"
     numbers = f"{wording.interval(seen)}, n = {seen.n}, base {wording.base(seen)}"
-    what = "erased; " if harm.status == "erased" else ""
+    what = {"erased": "erased; ", "doubtful": "erased in doubt; "}.get(harm.status, "")
     return f"{harm.concept}: {what}{shown} ({numbers})"
+
+
+def _why_nats_rise(findings: Findings) -> str:
+    points = (r for each in findings.nats for _, r in each.points)
+    return wording.why_it_rises(points)
 
 
 def _groups(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:

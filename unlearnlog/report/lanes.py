@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from unlearnlog.findings.judgement import word_of
 from unlearnlog.live import deed
+from unlearnlog.report.wording import OUTCOME
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry, EntryId
@@ -46,6 +48,8 @@ def lanes(
         line.append(f" {entry_id[:12] if entry_id else 'base'}", style="bold")
         if entry is not None:
             line.append(f" {entry.kind} {deed(entry, entries)}")
+            if (word := OUTCOME[word_of(entry)]) != "passed":
+                line.append(f" [{word}]", style="yellow")
         if entry_id in names:
             line.append(f" ({', '.join(names[entry_id])})", style="green")
         drawn.append(line)

@@ -58,7 +58,7 @@ def _numbers(reading: Reading) -> tuple[str, str, str, str]:
 
 def _verdict(f: Findings) -> Iterator[str]:
     said, last = f.judgement, f.last
-    yield f"# {len(last.live)} concepts erased from {_safe(f.model)}"
+    yield f"# {_safe(said.headline)}"
     yield ""
     yield f"**{wording.MARK[said.word]} {wording.WORD[said.word]}.** " + _safe(
         said.sentence
@@ -74,8 +74,13 @@ def _verdict(f: Findings) -> Iterator[str]:
         yield f"- recorded against a limit, in doubt or without a look: entry {numbers}"
     head = ("weakest", "of", "value", "95 %", "n", "base", "note")
     yield from table(head, map(_weak, f.weakest), (2, 4, 5))
-    yield f"Erased now: {_safe(', '.join(last.live)) or 'nothing'}."
+    nothing = "nothing that is in no doubt" if last.live else "nothing"
+    yield f"Erased now: {_safe(', '.join(last.sure)) or nothing}."
     yield ""
+    for name, reasons in last.doubts.items():
+        yield f"- in doubt: {_safe(name)}: {_safe('; '.join(reasons))}"
+    if last.doubts:
+        yield ""
 
 
 def _audits(f: Findings) -> Iterator[str]:
@@ -160,7 +165,7 @@ def _graph(f: Findings) -> Iterator[str]:
     yield "## What each erasure did to everything else"
     yield ""
     yield f"Change of presence in points, after each entry; {wording.ERASED} is erased,"
-    yield f"{wording.UNREAD} was not read."
+    yield f"{wording.DOUBTFUL} is erased in doubt, {wording.UNREAD} was not read."
     ties: dict[str, list[str]] = {}
     for edge in f.graph.edges:
         if edge.type == "look-alike":
@@ -227,6 +232,9 @@ def _nats(f: Findings) -> Iterator[str]:
         for number, reading in each.points
     )
     yield from table(head, rows, (2, 3, 5, 6))
+    if rises := wording.why_it_rises(r for each in f.nats for _, r in each.points):
+        yield _safe(rises)
+        yield ""
 
 
 def _entries(f: Findings) -> Iterator[str]:

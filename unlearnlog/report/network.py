@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FORMS: Final = ("svg", "png", "graphml", "json")
 """What a graph is written as."""
 
+_GONE: Final = {"erased": "ERASED", "doubtful": "ERASED, IN DOUBT"}
+
 _ATOMS: Final = {
     "redundant": "redundant",
     "style": "only the style",
@@ -76,15 +78,15 @@ def _line(name: str, said: dict[str, float | str | bool]) -> str:
     words = [name]
     if said.get("held_out"):
         words.append("never shown to the model")
-    elif said.get("status") == "erased":
-        words.append("ERASED")
+    elif word := _GONE.get(str(said.get("status"))):
+        words.append(word)
     for key, form in (
         ("presence", "shows {:.2f}"),
         ("damage", "lost {:+.2f}"),
         ("moved_nats", "moved {:.2f} nats"),
         ("moved", "moved {:.3f}"),
     ):
-        skipped = key == "damage" and said.get("status") == "erased"
+        skipped = key == "damage" and said.get("status") in _GONE
         if key in said and not skipped:
             words.append(form.format(said[key]))
     return ", ".join(words)

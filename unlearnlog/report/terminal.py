@@ -18,9 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.entry import Entry, EntryId
+from unlearnlog.findings.judgement import word_of
 from unlearnlog.live import deed
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of, plain_table
+from unlearnlog.report.wording import OUTCOME, why_it_rises
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.moves import Move
@@ -96,6 +98,8 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     rest = len(kept) - 5
     note = f"and {rest} more kept concepts, none of which lost more" if rest > 0 else ""
     parts: list[RenderableType] = [summary]
+    if rises := why_it_rises(readings):
+        parts.append(Text(f"{rises}\n"))
     if gone or kept:
         parts += [presence, Text(note)]
     if moved := _moved(readings):
@@ -132,20 +136,45 @@ def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table
 
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
-    """Return the history, newest first, with the numbers people look for first."""
+    """Return the history, newest first, with the numbers people look for first.
+
+    Of several concepts erased at once the worst is shown, and what is in doubt is said.
+    """
     table = plain_table(
-        "entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left"
+        "entry",
+        "kind",
+        "concepts",
+        "verdict",
+        "eraser",
+        "UA",
+        "IRA",
+        "CRA",
+        "nats left",
     )
     table.padding = (0, 1, 0, 0)
     table.columns[0].no_wrap = True
     known = dict(history)
     for entry_id, entry in reversed(history):
-        values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
         names = deed(entry, known)
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
-        shown = [values.get(key, "") for key in ("ua", "ira", "cra", "bound-mi")]
-        table.add_row(marked, entry.kind, names, entry.eraser.name, *shown)
+        worst = (_worst(entry, key) for key in ("ua", "ira", "cra", "bound-mi"))
+        table.add_row(
+            marked,
+            entry.kind,
+            names,
+            OUTCOME[word_of(entry)],
+            entry.eraser.name,
+            *worst,
+        )
     return table
+
+
+def _worst(entry: Entry, probe: str) -> str:
+    """Return the worst reading of a probe; nothing where there is none."""
+    values = [r.value for r in entry.readings if r.probe == probe]
+    if not values:
+        return ""
+    return f"{(max if probe == 'bound-mi' else min)(values):.3f}"
 
 
 def moves_table(moves: Sequence[Move]) -> Table:

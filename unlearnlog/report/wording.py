@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.findings.judgement import word_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from unlearnlog.entry import Entry
     from unlearnlog.findings.content import Harm
     from unlearnlog.reading import Reading
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 MINUS: Final = "\N{MINUS SIGN}"
 DASH: Final = "\N{EN DASH}"
 ERASED: Final = "✕"
+DOUBTFUL: Final = "✕?"
 UNREAD: Final = "?"
 
 AUDITED: Final = {
@@ -66,11 +69,19 @@ MEANING: Final = {
 
 WORD: Final = {
     "passed": "Passed",
-    "failed": "Refused",
+    "failed": "Does not hold",
     "undecided": "Undecided",
     "unmeasured": "Not measured",
 }
 """What a judgement is called."""
+
+OUTCOME: Final = {
+    "passed": "passed",
+    "failed": "failed",
+    "undecided": "in doubt",
+    "unmeasured": "not read",
+}
+"""What is written beside an entry in a list."""
 
 MARK: Final = {"passed": "✓", "failed": "✕", "undecided": "?", "unmeasured": DASH}
 """The sign beside it: colour alone says nothing."""
@@ -114,7 +125,42 @@ def meaning(probe: str) -> str:
 def outcome(entry: Entry) -> str:
     """Write what the policy said of an entry, with its sign."""
     word = word_of(entry)
-    return f"{MARK[word]} {WORD[word].lower()}"
+    said = entry.verdict
+    accepted = ", accepted" if said.may_stand and not said.holds else ""
+    return f"{MARK[word]} {WORD[word].lower()}{accepted}"
+
+
+def why_it_rises(readings: Iterable[Reading]) -> str:
+    """Say why ``self-mi`` rises of a concept that is gone; nothing where it does not.
+
+    Gone is what the base, as judge, sees less than half as much of.
+
+    Args:
+        readings: Those of one entry, or of several.
+    """
+    found = list(readings)
+    gone = {
+        r.concept
+        for r in found
+        if r.probe == "judge-mi" and r.base is not None and r.high < r.base / 2
+    }
+    rises = {
+        r: r.value - r.base
+        for r in found
+        if r.probe == "self-mi" and r.base is not None and r.low > r.base
+    }
+    rising = {r: by for r, by in rises.items() if r.concept in gone}
+    if not rising:
+        return ""
+    worst = max(rising, key=lambda r: rising[r])
+    return (
+        f"self-mi of {worst.concept} rises from {worst.base:.2f} to {worst.value:.2f} "
+        "nats and is no return of it: self-mi is what the prompt says beyond its "
+        "context, whatever that is. An anchor such as a photo is not in the context, "
+        "so the erased prompt says more than before, of the anchor. What is left of "
+        "the concept stands in judge-mi and bound-mi; self-mi.gap says how far to "
+        "trust self-mi."
+    )
 
 
 def moment(text: str) -> str:
@@ -134,7 +180,7 @@ def moment(text: str) -> str:
 def points(harm: Harm) -> str:
     """Write a damage in points; a sign where there is none to write."""
     if harm.damage is None:
-        return ERASED if harm.status == "erased" else UNREAD
+        return {"erased": ERASED, "doubtful": DOUBTFUL}.get(harm.status, UNREAD)
     return _signed(-100 * harm.damage, digits=0)
 
 

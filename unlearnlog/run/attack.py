@@ -325,10 +325,8 @@ def _recorded(
         update={
             "readings": tuple(result.reading() for result in found.results),
             "attacks": attempts,
-            "verdict": VerdictRecord(
-                passed=found.verdict.passed,
-                failures=found.verdict.failures,
-                undecided=found.verdict.undecided,
+            "verdict": VerdictRecord.of(
+                found.verdict.failures, found.verdict.undecided
             ),
             "seconds": round(time.monotonic() - began, 3),
         }

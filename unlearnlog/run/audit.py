@@ -87,7 +87,7 @@ class Audited:
             "notes": list(self.made.notes),
             "concepts": [row_of(each) for each in self.findings],
             "readings": [each.row() for each in self.readings],
-            "verdict": self.verdict.model_dump(mode="json"),
+            "verdict": self.verdict.row(),
             "entry": self.entry and self.entry.id,
         }
 
@@ -223,7 +223,7 @@ def refuse(said: VerdictRecord, *, fix: str) -> None:
     Raises:
         Refused: Something came back, or nobody can say.
     """
-    if said.passed:
+    if said.may_stand:
         return
     what = "something came back" if said.failures else "the audit decides nothing"
     if not said.failures:
@@ -241,8 +241,7 @@ def verdict_of(found: Sequence[Finding], *, accepted: bool) -> VerdictRecord:
     """
     failures = tuple(f"{f.concept} {f.why}" for f in found if f.word == "resurged")
     undecided = tuple(f"{f.concept}: {f.why}" for f in found if f.word == "undecided")
-    passed = not failures and (accepted or not undecided)
-    return VerdictRecord(passed=passed, failures=failures, undecided=undecided)
+    return VerdictRecord.of(failures, undecided, accepts_doubt=accepted)
 
 
 def _recorded(

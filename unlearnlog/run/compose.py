@@ -72,7 +72,7 @@ class Composed:
     """What ``compose`` did.
 
     Attributes:
-        entry: The entry; recorded if its verdict passed.
+        entry: The entry; recorded if its verdict lets it stand.
         gap: Frobenius norm of replay minus sum, as a share of the sum's; None where
             the other way cannot be gone.
         conflicts: What the sides did to each other, one sentence each.
@@ -117,13 +117,11 @@ def compose(at: Place, wish: Wish) -> Composed:
         verdict = replace(verdict, undecided=())
     failures = (*_twice(here, sides, wish.how), *verdict.failures)
     conflicts = (*failures, *verdict.undecided)
-    said = VerdictRecord(
-        passed=wish.accept_conflicts or not conflicts,
-        failures=failures,
-        undecided=verdict.undecided,
+    said = VerdictRecord.of(
+        failures, verdict.undecided, accepts_failure=wish.accept_conflicts
     )
     entry = draft.concluded(at, state, readings, said)
-    if said.passed:
+    if said.may_stand:
         at.record(entry, *draft.brought)
     before, after = (
         live_concepts([*at.history(), *new]) for new in ((), [(entry.id, entry)])

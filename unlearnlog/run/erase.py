@@ -51,7 +51,7 @@ class Outcome:
     """What ``add`` did.
 
     Attributes:
-        entry: The entry; recorded if its verdict passed.
+        entry: The entry; recorded if its verdict lets it stand.
         verdict: What the policy said.
         created: Whether a ledger was created for it.
         folder: Where the ledger is.
@@ -127,14 +127,11 @@ def _concluded(at: Place, order: Order, look: Look, draft: Draft) -> Outcome:
     state = draft.state(at)
     readings = look.readings({**at.model.base, **state})
     verdict = order.policy.verdict(readings)
-    accepted = order.accept_undecided and not verdict.failures
-    said = VerdictRecord(
-        passed=verdict.passed or accepted,
-        failures=verdict.failures,
-        undecided=verdict.undecided,
+    said = VerdictRecord.of(
+        verdict.failures, verdict.undecided, accepts_doubt=order.accept_undecided
     )
     entry = draft.concluded(at, state, readings, said)
-    if said.passed:
+    if said.may_stand:
         at.record(entry, *draft.brought)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
 

@@ -103,7 +103,7 @@ def compared(
         None where nobody judges.
     """
     sizes = policy.probes.model_copy(update={"earlier": policy.probes.erased})
-    rules = policy.model_copy(update={"probes": sizes})
+    rules = policy.model_copy(update={"probes": sizes, "limits": ()})
     one, other = (state_readings(at, gone, each, rules, watch) for each in states)
     return Fidelity.of(one, other) if one else None
 

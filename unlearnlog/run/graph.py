@@ -124,10 +124,12 @@ def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], fl
 def _add_readings(found: nx.MultiDiGraph, steps: Sequence[Step]) -> None:
     """Write on each concept what was last read of it."""
     live = set(steps[-1].live) if steps else set[str]()
+    doubted = steps[-1].doubts if steps else {}
     for name, said in found.nodes(data=True):
         if said["kind"] in ("root", "family"):
             continue
-        said["status"] = "erased" if name in live else "unread"
+        gone = "doubtful" if name in doubted else "erased"
+        said["status"] = gone if name in live else "unread"
     for step in steps:
         for reading in step.entry.readings:
             if reading.probe not in _NODE_READINGS or reading.concept not in found:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.live import live_concepts
+from unlearnlog.live import doubts, live_concepts
 from unlearnlog.watch import Unwatched, counted
 
 if TYPE_CHECKING:
@@ -63,10 +63,15 @@ def checkout(at: Place, rev: str, folder: Path) -> None:
 def _card(at: Place, entry: EntryId) -> str:
     """Return what a folder says of itself in which something is erased."""
     ledger = at.the_ledger()
-    erased = ", ".join(live_concepts(ledger.history(entry))) or "nothing"
+    history = ledger.history(entry)
+    doubted = doubts(history)
+    erased = ", ".join(n for n in live_concepts(history) if n not in doubted)
+    open_ = "".join(f"\n- {name}: {'; '.join(why)}" for name, why in doubted.items())
+    doubt = f"\nIn doubt, and not to be relied on:\n{open_}\n" if doubted else ""
     return f"""# {at.manifest.source}, with erasures
 
-Erased: {erased}.
+Erased: {erased or "nothing that is in no doubt" if doubted else erased or "nothing"}.
+{doubt}
 
 Written by `unlearnlog checkout`. What each erasure did to everything else stands in
 the ledger (`unlearnlog show`, `unlearnlog report`). `README.base.md`, if it is there,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from unlearnlog.graph.book import PER_CELL, Book
+from unlearnlog.graph.book import Book
 from unlearnlog.graph.network import hops, relations
 from unlearnlog.live import live_concepts
+from unlearnlog.policy import N_LEAST
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement
+from unlearnlog.run.closer import closer, enough
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.replay import Replay
 
@@ -36,17 +38,17 @@ class Look:
         panel: Who looks.
         asked: What is looked at.
         book: The prompts of everything.
-        again: Tries on a state what attacks on earlier concepts found.
+        again: Tries on a state what attacks on earlier concepts found; None for not.
     """
 
     policy: Policy
     panel: Panel
     asked: Asked
     book: Book
-    again: Callable[[Weights], tuple[Reading, ...]]
+    again: Replay | None = None
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
-        """Look at a state, and once more at what too few pictures speak against.
+        """Look at a state, and once more at what too few pictures leave open.
 
         Args:
             new: Every text projection as the state has it.
@@ -60,7 +62,8 @@ class Look:
             evidence = panel.looked(asked, new)
             seen += [r for probe in PROBES for r in probe.readings(evidence)]
             seen += panel.distance(asked, new, self.policy.probes.distance)
-        seen += self.again(new)
+        if self.again is not None:
+            seen += self.again.readings(new)
         seen += panel.information(asked, new)
         seen += panel.moved(asked, new)
         return (*seen, *agreement(seen, asked.gone))
@@ -68,46 +71,20 @@ class Look:
     def _closer(
         self, readings: tuple[Reading, ...], new: Weights
     ) -> tuple[Reading, ...]:
-        """Look again, at more pictures, where too few of them speak against it."""
-        screens = {(r.probe, r.concept) for r in self.policy.verdict(readings).screens}
+        """Look again, at more pictures, where too few of them leave a limit open."""
+        screens = self.policy.verdict(readings).screens
         if not screens or self.panel.judge is None:
             return readings
-        evidence = self.panel.looked(self._more(screens), new)
-        better = {
-            (r.probe, r.concept): r
-            for probe in PROBES
-            for r in probe.readings(evidence)
-            if (r.probe, r.concept) in screens
-        }
+        better: dict[tuple[str, str], Reading] = {}
+        for open_, asked in closer(self.asked, self.book, screens):
+            evidence = self.panel.looked(asked, new)
+            found = [r for probe in PROBES for r in probe.readings(evidence)]
+            wanted = {(r.probe, r.concept) for r in open_}
+            better |= {k: r for r in found if (k := (r.probe, r.concept)) in wanted}
+        if self.again and any(r.probe.startswith("attack.") for r in screens):
+            found = [*replace(self.again, n=N_LEAST).readings(new)]
+            better |= {(r.probe, r.concept): r for r in found}
         return tuple(better.get((r.probe, r.concept), r) for r in readings)
-
-    def _more(self, screens: set[tuple[str, str]]) -> Asked:
-        """Return the same questions with as many pictures as decide them."""
-        asked, book = self.asked, self.book
-        names = {concept for probe, concept in screens if probe == "presence"}
-        gone = {*asked.earlier, *(q.concept.name for q in asked.about)}
-        kept = book.kept(gone, PER_CELL)
-        world = book.world
-        return Asked(
-            tuple(
-                replace(
-                    q,
-                    erased=_only(book.erased(q.concept), q.erased),
-                    renamed=_only(book.renamed(q.concept), q.renamed),
-                    family=_only(book.family(q.concept), q.family),
-                    alike=_only(book.alike(q.concept, gone), q.alike),
-                )
-                for q in asked.about
-                if any(concept == q.concept.name for _, concept in screens)
-            ),
-            kept=tuple(cell for cell in kept if {cell.subject, cell.style} & names),
-            earlier={
-                name: _only(book.erased(world.concepts[name]), cells)
-                for name, cells in asked.earlier.items()
-                if name in names
-            },
-            then=asked.then,
-        )
 
 
 def look_at(
@@ -126,7 +103,7 @@ def look_at(
     beside = frozenset(c.name for c in (*gone, *concepts))
     again = Replay(at, panel, book, tuple(gone), beside, policy.probes.attacks)
     asked = replace(asked, then=_then(at, gone))
-    return Look(policy, panel, asked, book, again.readings)
+    return Look(policy, panel, asked, book, again)
 
 
 def state_readings(
@@ -149,21 +126,40 @@ def state_readings(
     panel = panel_for(at, policy, book, watch)
     if panel.judge is None:
         return ()
-    names = {concept.name for concept in gone}
-    earlier = {
-        concept.name: tuple(
-            cell
-            for cell in book.erased(concept, sizes.earlier)
-            if not {cell.subject, cell.style} & (names - {concept.name})
-        )
-        for concept in gone
-    }
-    kept = book.kept(names, sizes.kept, sizes.kept_share)
-    asked = Asked((), kept=kept, earlier=earlier, then=_then(at, gone))
-    evidence = panel.looked(asked, new)
-    again = Replay(at, panel, book, tuple(gone), frozenset(names), sizes.attacks)
-    found = (r for probe in PROBES for r in probe.readings(evidence))
-    return (*found, *again.readings(new))
+    names = frozenset(concept.name for concept in gone)
+    asked = Asked(
+        (),
+        kept=_kept(book, policy, names),
+        earlier={c.name: _alone(book, c, sizes.earlier, names) for c in gone},
+        then=_then(at, gone),
+    )
+    again = Replay(at, panel, book, tuple(gone), names, sizes.attacks)
+    blind = sizes.model_copy(update={"distance": 0})
+    rules = policy.model_copy(update={"probes": blind})
+    return Look(rules, panel, asked, book, again).readings(new)
+
+
+def _alone(
+    book: Book, concept: Concept, per_cell: int, gone: Collection[str]
+) -> tuple[Cell, ...]:
+    """Return cells that show a concept and nothing else of ``gone``.
+
+    Where they would decide but for other erasures, there are more seeds of the rest.
+    """
+    least = _deciding(len(book.erased(concept, per_cell)))
+    return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
+
+
+def _kept(book: Book, policy: Policy, gone: Collection[str]) -> tuple[Cell, ...]:
+    """Return kept cells; as many as decide, where they would but for erasures."""
+    per_cell, share = policy.probes.kept, policy.probes.kept_share
+    least = _deciding(len(book.kept((), per_cell, share)))
+    return enough(lambda n: book.kept(gone, n, share), per_cell, least)
+
+
+def _deciding(usual: int) -> int:
+    """Return the number that must stay of a panel; a screen is one all along."""
+    return N_LEAST if usual >= N_LEAST else 0
 
 
 def _then(at: Place, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
@@ -195,7 +191,7 @@ def _asked(
 
     about = []
     for concept in concepts:
-        erased = clear(book.erased(concept, sizes.erased), concept)
+        erased = _alone(book, concept, sizes.erased, names)
         about.append(
             Questions(
                 concept,
@@ -213,8 +209,8 @@ def _asked(
         )
     return Asked(
         tuple(about),
-        kept=book.kept(names, sizes.kept, sizes.kept_share),
-        earlier={e.name: clear(book.erased(e, sizes.earlier), e) for e in gone},
+        kept=_kept(book, policy, names),
+        earlier={c.name: _alone(book, c, sizes.earlier, names) for c in gone},
         nodes=nodes_of(book, sizes.nodes, names),
     )
 
@@ -230,9 +226,3 @@ def nodes_of(book: Book, n: int, gone: Collection[str]) -> dict[str, tuple[Cell,
         if some := scattered(clear, n):
             found[name] = some
     return found
-
-
-def _only(cells: Sequence[Cell], like: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Return those cells that show what some cell in ``like`` shows."""
-    shown = {(cell.subject, cell.style) for cell in like}
-    return tuple(cell for cell in cells if (cell.subject, cell.style) in shown)

@@ -117,7 +117,7 @@ def _seen(
                 at, policy, [concept], gone=others, target=target, watch=wish.watch
             )
             asked = replace(look.asked, kept=(), earlier={}, then={}, nodes={})
-            look = replace(look, asked=asked, again=lambda _: ())
+            look = replace(look, asked=asked, again=None)
             found += look.readings(new)
         else:
             found += _kept(at, wish, concept, gone, new)

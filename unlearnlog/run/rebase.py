@@ -211,7 +211,7 @@ def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
         outcome = erase.add(there, order)
     else:
         outcome = erase.adopted(there, order, again.delta, again.eraser)
-    if not outcome.entry.verdict.passed:
+    if not outcome.entry.verdict.may_stand:
         erase.refuse(outcome)
     return outcome.entry
 

@@ -11,9 +11,11 @@ import torch
 from unlearnlog.audits.attack import Budget, Found, Search, Sketches, names_of
 from unlearnlog.audits.attacks import ATTACKS
 from unlearnlog.audits.contest import Easel
+from unlearnlog.graph.book import PER_CELL
 from unlearnlog.probes.panel import scattered
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.probes.statistics import share
+from unlearnlog.run.closer import enough
 
 if TYPE_CHECKING:
     from unlearnlog.attempt import Attempt
@@ -84,10 +86,12 @@ class Replay:
         model, watch = self.at.model, self.panel.watch
         tensors = self.at.the_ledger().attack(attempt.object)
         finding = Found(attempt.attack, names_of(concept), tensors)
-        found = self.book.erased(concept)
-        others = self.beside - {concept.name}
-        clear = [cell for cell in found if not {cell.subject, cell.style} & others]
-        cells = scattered(clear, self.n)
+        cells = scattered(
+            enough(
+                lambda n: self.book.alone(concept, n, self.beside), PER_CELL, self.n
+            ),
+            self.n,
+        )
         easel = Easel(self.panel.judge, self.panel.sampling)
         nothing = Sketches((), torch.zeros(0))
         state = Search(model, new, concept, nothing, Budget(), watch=watch)

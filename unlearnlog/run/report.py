@@ -10,7 +10,7 @@ from unlearnlog.findings.attacked import attacks
 from unlearnlog.findings.audited import KIND, audits
 from unlearnlog.findings.content import Step
 from unlearnlog.findings.gather import Subject, gather
-from unlearnlog.live import deed, live_concepts
+from unlearnlog.live import deed, doubts, live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run.beside import beside
 from unlearnlog.watch import Unwatched
@@ -95,6 +95,7 @@ def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
             entry,
             tuple(live_concepts(history[:number])),
             deed(entry, dict(history)),
+            doubts(history[:number]),
         )
         for number, (_, entry) in enumerate(history, 1)
     )

@@ -18,8 +18,9 @@ from unlearnlog.entry import (
     VerdictRecord,
     dropped,
 )
-from unlearnlog.errors import LedgerError, UsageError
+from unlearnlog.errors import LedgerError, Refused, UsageError
 from unlearnlog.live import holders, live_concepts
+from unlearnlog.policy import Verdict
 from unlearnlog.run import erase, joint
 from unlearnlog.run.measure import state_readings
 from unlearnlog.run.record import Draft
@@ -74,11 +75,13 @@ class Wish:
     Attributes:
         revs: The entries, as they were typed.
         policy: How it is looked at; None for not at all.
+        accept_failures: Whether it is recorded although a limit does not hold.
         watch: Who wants to see it advance.
     """
 
     revs: tuple[str, ...]
     policy: Policy | None
+    accept_failures: bool = False
     watch: Watch = field(default_factory=Unwatched)
 
 
@@ -92,6 +95,7 @@ def revert(at: Place, wish: Wish) -> Reverted:
         RevisionError: A revision names no entry.
         UsageError: It is the base, or not in this branch's history.
         LedgerError: It is left out already, or has nothing to leave out.
+        Refused: A limit would not hold any more.
     """
     ledger, history = at.the_ledger(), at.history()
     ids = _wanted(ledger, history, wish.revs)
@@ -118,7 +122,7 @@ def rederive(at: Place, wish: Wish) -> Reverted:
     again = []
     for _, entry in later:
         outcome = erase.add(at, _order(entry, wish))
-        if not outcome.entry.verdict.passed:
+        if not outcome.entry.verdict.may_stand:
             erase.refuse(outcome)
         again.append(outcome.entry)
     return Reverted(done.entry, again=tuple(again))
@@ -137,7 +141,7 @@ def _order(entry: Entry, wish: Wish) -> erase.Order:
         entry.concepts,
         Policy.of(data, rules.name),
         entry.seed,
-        accept_undecided=bool(entry.verdict.undecided),
+        accept_undecided=not entry.verdict.holds,
         watch=wish.watch,
     )
 
@@ -197,11 +201,29 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
     draft = _with_groups(at, draft)
     state = draft.state(at)
     readings = _readings(at, draft, {**at.model.base, **state}, wish)
-    failures = _failures(wish.policy, readings)
-    verdict = VerdictRecord(passed=not failures, failures=failures)
+    said = _said(wish.policy, readings)
+    verdict = VerdictRecord.of(
+        said.failures,
+        said.undecided,
+        accepts_doubt=True,
+        accepts_failure=wish.accept_failures,
+    )
     entry = draft.concluded(at, state, readings, verdict)
+    if not verdict.may_stand:
+        raise _refused(entry)
     at.record(entry, *draft.brought)
     return Reverted(entry, _stale(ledger, history, ids))
+
+
+def _refused(entry: Entry) -> Refused:
+    """Return what is raised where a limit would not hold any more."""
+    error = Refused(
+        f"the policy refused it: {'; '.join(entry.verdict.failures)}",
+        fix="nothing was recorded; make later erasures anew with --rederive, or add "
+        "--accept-failures to record it all the same",
+    )
+    error.entry = entry
+    return error
 
 
 def _check_single(at: Place, draft: Draft) -> None:
@@ -252,11 +274,12 @@ def _readings(at: Place, draft: Draft, new: Weights, wish: Wish) -> tuple[Readin
     return state_readings(at, gone, new, wish.policy, wish.watch)
 
 
-def _failures(policy: Policy | None, readings: Sequence[Reading]) -> tuple[str, ...]:
-    """Return what the policy says of the concepts that are looked at one by one."""
+def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
+    """Return what the policy says of what is read; nothing was erased to read more."""
     if policy is None or not readings:
-        return ()
-    return policy.verdict(readings).failures
+        return Verdict()
+    limits = (each.model_copy(update={"optional": True}) for each in policy.limits)
+    return sum((limit.verdict(readings) for limit in limits), Verdict())
 
 
 def _stale(
