@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from unlearnlog import __version__
+from unlearnlog.cli.answers import held, say
+from unlearnlog.cli.grouping import Grouped
+from unlearnlog.cli.screen import Screen
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Grouped,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -39,8 +40,8 @@ def _whole(
     """Take the options that belong to no command."""
 
 
-out = Console()
-err = Console(stderr=True)
+out = Screen()
+err = Screen(stderr=True)
 
 LedgerOption = Annotated[
     Path | None,
@@ -75,11 +76,17 @@ def start(ledger: Path | None) -> Path:
 
 
 def answer(data: object, otherwise: Callable[[], None]) -> None:
-    """Write data as one line of JSON, or let ``otherwise`` speak when there is none."""
+    """Give data as one line of JSON, or let ``otherwise`` speak when there is none.
+
+    An object is written when the command ends: an error that still comes belongs into
+    it, so that standard output is one JSON document whatever happens.
+    """
     if data is None:
         otherwise()
+    elif isinstance(data, dict):
+        held.update(data)
     else:
-        typer.echo(json.dumps(data, ensure_ascii=False))
+        say(data)
 
 
 def list_facts(rows: Mapping[str, str]) -> None:
