@@ -20,6 +20,7 @@ from unlearnlog.errors import (
     NoLedger,
     Refused,
     RevisionError,
+    UsageError,
     WrongBase,
 )
 from unlearnlog.policy import Policy
@@ -154,7 +155,7 @@ def test_a_change_is_given_away_and_taken_as_an_erasure(ledger, model, tmp_path)
     other = Ledger.init(tmp_path / "there", str(model))
 
     given = ledger.export("HEAD", path, energy=1.0, policy=quick())
-    taken = other.take(path, other.concept("Picasso", "style"), policy=quick())
+    taken = other.import_(path, other.concept("Picasso", "style"), policy=quick())
 
     assert given.fidelity is None
     assert given.n_tensors == len(
@@ -167,7 +168,7 @@ def test_a_change_is_given_away_and_taken_as_an_erasure(ledger, model, tmp_path)
     for name, tensor in ours.items():
         torch.testing.assert_close(theirs[name], tensor, atol=1e-3, rtol=1e-3)
     with pytest.raises(ConceptError, match="no concept is named"):
-        other.take(path)
+        other.import_(path)
 
 
 def test_a_refused_erasure_raises_and_shows_what_it_measured(ledger):
@@ -200,3 +201,72 @@ def test_histories_are_taken_back_and_put_together(ledger):
     assert len(ledger.chain.plan(ledger.chain.head)) == 2
     with pytest.raises(RevisionError):
         ledger.compose("nowhere", policy=quick())
+
+
+def lora_of(ledger, path):
+    """Write what a ledger erased as a LoRA that diffusers loads."""
+    ledger.export("HEAD", path, energy=1.0, policy=quick())
+    return str(path)
+
+
+def test_another_ledgers_erasure_is_not_overwritten_in_silence(ledger, model, tmp_path):
+    """Both ledgers change the same tensors, so applying one wrote over the other: the
+    concept that the other had erased was painted again, and nothing was said."""
+    erased(ledger, "Picasso")
+    other = Ledger.init(tmp_path / "there", str(model))
+    erased(other, "Monet")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    other.apply(pipeline)
+    before = projections(ledger, pipeline)
+
+    with pytest.raises(WrongBase, match="not this ledger's") as caught:
+        ledger.apply(pipeline)
+
+    assert 'apply(pipeline, "base")' in caught.value.fix
+    assert same(before, projections(ledger, pipeline))
+    ledger.apply(other.apply(pipeline, "base"))
+    assert same(projections(ledger, pipeline), ledger.place.weights(ledger.chain.head))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_any_revision_may_follow_any_other(ledger, model, dtype):
+    erased(ledger, "Picasso", "Monet")
+    ledger.branch("other", "HEAD~1")
+    pipeline = StableDiffusionPipeline.from_pretrained(model, dtype=dtype)
+
+    for rev in ("HEAD", "other", "base", "HEAD~1", "HEAD"):
+        ledger.apply(pipeline, rev)
+
+    wanted = ledger.place.weights(ledger.chain.head)
+    found = projections(ledger, pipeline)
+    assert all(torch.equal(t, wanted[n].to(dtype)) for n, t in found.items())
+
+
+def test_a_loaded_lora_is_to_be_unloaded_first(ledger, model, tmp_path):
+    """Around a layer the LoRA goes on adding: what is erased comes back, or the names
+    of its tensors were all that the error said."""
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    pipeline.load_lora_weights(lora_of(ledger, tmp_path / "a.safetensors"))
+
+    with pytest.raises(UsageError, match="a loaded LoRA in its unet") as caught:
+        ledger.apply(pipeline)
+
+    assert "pipeline.unload_lora_weights()" in caught.value.fix
+    pipeline.unload_lora_weights()
+    assert ledger.apply(pipeline) is pipeline
+
+
+def test_a_fused_lora_is_told_as_well(ledger, model, tmp_path):
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    pipeline.load_lora_weights(lora_of(ledger, tmp_path / "a.safetensors"))
+    pipeline.fuse_lora()
+
+    with pytest.raises(UsageError, match=r"a fused LoRA in its unet") as caught:
+        ledger.apply(pipeline)
+    pipeline.unload_lora_weights()
+    with pytest.raises((UsageError, WrongBase), match=r"fused|not this"):
+        ledger.apply(pipeline)
+
+    assert "pipeline.unfuse_lora(), then" in caught.value.fix

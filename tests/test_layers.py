@@ -30,8 +30,8 @@ LAYERS: Final = (
     "policy",
     "findings",
     "run",
-    "api",
     "report",
+    "api",
     "cli",
     "__main__",
 )

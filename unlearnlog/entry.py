@@ -163,6 +163,15 @@ class VerdictRecord(Record):
     failures: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
 
+    @property
+    def word(self) -> str:
+        """What it comes to, in a word: doubt that was accepted is doubt."""
+        if self.failures:
+            return "failed"
+        if self.undecided:
+            return "undecided"
+        return "passed" if self.passed else "refused"
+
     @model_serializer(mode="wrap")
     def _leaves_out_what_is_empty(
         self, write: SerializerFunctionWrapHandler
@@ -236,6 +245,17 @@ class Entry(Record):
         if not self.attacks:
             written.pop("attacks", None)
         return written
+
+    def __repr__(self) -> str:
+        names = ", ".join(concept.name for concept in self.concepts) or "nothing"
+        seen = {r.probe: r.value for r in self.readings}
+        shown = (
+            f"{key} {seen[key]:.3f}" for key in ("ua", "ira", "cra") if key in seen
+        )
+        said = ", ".join([f"{self.kind} {names}", *shown])
+        return f"<Entry {self.id[:12]}: {said}, {self.verdict.word}>"
+
+    __str__ = __repr__
 
     @property
     def rules_digest(self) -> Digest | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from unlearnlog import __version__
 from unlearnlog.cli.answers import held, say
 from unlearnlog.cli.grouping import Grouped
 from unlearnlog.cli.screen import Screen
+from unlearnlog.errors import Refused
 
 app = typer.Typer(
     cls=Grouped,
@@ -87,6 +89,21 @@ def answer(data: object, otherwise: Callable[[], None]) -> None:
         held.update(data)
     else:
         say(data)
+
+
+@contextmanager
+def shown_if_refused(*, as_json: bool) -> Iterator[None]:
+    """Show what was measured before saying that it was refused."""
+    from unlearnlog.entry import Entry
+    from unlearnlog.report.terminal import readings_table
+
+    try:
+        yield
+    except Refused as error:
+        if isinstance(entry := error.entry, Entry):
+            row = {**entry.row(), "created": False} if as_json else None
+            answer(row, lambda: out.print(readings_table(entry.readings)))
+        raise
 
 
 def list_facts(rows: Mapping[str, str]) -> None:

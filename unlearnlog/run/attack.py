@@ -99,6 +99,10 @@ class Attacked:
     verdict: Verdict
     recorded: Entry | None = None
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{r.concept} {r.verdict} by {r.attack}" for r in self.results)
+        return f"<Attacked {(self.head or 'base')[:12]}: {said}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as ``attack --json`` shows it."""
         return {
