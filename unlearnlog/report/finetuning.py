@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unlearnlog.audits.survival import median_return
-from unlearnlog.report.explained import plain_table
+from unlearnlog.report.fitting import Fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 def finetune_tables(found: Finetuned) -> Group:
     """Return the verdict a concept and fine-tune, and what all of them come to."""
-    table = plain_table(
+    table = Fitted(
         "concept", "seed", "verdict", "before", "at the end", "n", "change", "back at"
     )
     for course, curve, word in found.fates():

@@ -20,7 +20,8 @@ from rich.text import Text
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.live import deed
 from unlearnlog.reading import Reading
-from unlearnlog.report.explained import Explained, numbers_of, plain_table
+from unlearnlog.report.explained import Explained, numbers_of
+from unlearnlog.report.fitting import Fitted
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.moves import Move
@@ -88,7 +89,7 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
     kept.sort(key=lambda r: r.value - (r.base or 0))
     gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
-    presence = plain_table("presence", "of", "value", "95 % interval", "n", "base")
+    presence = Fitted("presence", "of", "value", "95 % interval", "n", "base")
     for reading in gone:
         presence.add_row("erased", *numbers_of(reading))
     for reading in kept[:5]:
@@ -110,7 +111,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
     kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
     if not found:
         return None
-    table = plain_table("moved most", "of", "value", "95 % interval", "n", "base")
+    table = Fitted("moved most", "of", "value", "95 % interval", "n", "base")
     for reading in kept[:5] or found[:5]:
         table.add_row(reading.probe, *numbers_of(reading))
     return table
@@ -118,7 +119,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
 
 def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
     """Return what was read of concepts where they were erased, and after composing."""
-    table = plain_table("reading", "of", "alone", "together", "95 % interval", "n")
+    table = Fitted("reading", "of", "alone", "together", "95 % interval", "n")
     table.padding = (0, 1, 0, 0)
     before = {(r.probe, r.concept): r for r in alone}
     for reading in together:
@@ -133,11 +134,10 @@ def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
     """Return the history, newest first, with the numbers people look for first."""
-    table = plain_table(
+    table = Fitted(
         "entry", "kind", "concepts", "eraser", "UA", "IRA", "CRA", "nats left"
     )
     table.padding = (0, 1, 0, 0)
-    table.columns[0].no_wrap = True
     known = dict(history)
     for entry_id, entry in reversed(history):
         values = {r.probe: f"{r.value:.3f}" for r in entry.readings}
@@ -150,7 +150,7 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
 
 def moves_table(moves: Sequence[Move]) -> Table:
     """Return where a branch has been, newest first."""
-    table = plain_table("at", "from", "to", "why")
+    table = Fitted("at", "from", "to", "why")
     for move in reversed(moves):
         ends = (each[:12] if each else "base" for each in (move.old, move.new))
         table.add_row(move.at, *ends, move.why)
@@ -160,7 +160,7 @@ def moves_table(moves: Sequence[Move]) -> Table:
 def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Group:
     """Return a row an entry, a column a concept; in brackets where it is erased."""
     shown = list(series.concepts)[:COLUMNS]
-    table = plain_table("entry", "what", *shown)
+    table = Fitted("entry", "what", *shown, spare=shown[:0:-1])
     gone = "lower" if series.reading == "presence" else "none"
     known = dict(history)
     for i, (entry_id, entry) in enumerate(history):
@@ -178,7 +178,7 @@ def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Gro
 
 def stale_table(stale: Iterable[Stale]) -> Table:
     """Return later entries that listen to the text of what was left out."""
-    table = plain_table("stale", "concepts", "degrees apart")
+    table = Fitted("stale", "concepts", "degrees apart")
     for each in stale:
         names = ", ".join(each.concepts)
         table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
@@ -187,7 +187,7 @@ def stale_table(stale: Iterable[Stale]) -> Table:
 
 def looks_table(looks: Iterable[Look]) -> Table:
     """Return how much of a concept shows at each revision that was looked at."""
-    table = plain_table("looked at", "value", "95 % interval", "n", "base")
+    table = Fitted("looked at", "value", "95 % interval", "n", "base")
     for look in looks:
         low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
         entry = look.entry[:12] if look.entry else "base"
@@ -209,7 +209,7 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
         facts["cosine of the changes"] = f"{found.overlap:.3f}"
     for moved in found.moved[:3]:
         facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
-    table = plain_table("reading", "of", one, other, "change")
+    table = Fitted("reading", "of", one, other, "change")
     for pair in found.readings:
         left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
         change = (
