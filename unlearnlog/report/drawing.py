@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.findings.content import Harm
 from unlearnlog.report.layout import layout
+from unlearnlog.report.lettering import Lettering, lettered
 from unlearnlog.report.wording import STEPS, level
 
 if TYPE_CHECKING:
@@ -43,10 +44,17 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
         graph: What is drawn, as its last step left it.
         form: What is written.
     """
+    names = [node.name for node in graph.nodes]
+    families = [node.family or "" for node in graph.nodes]
+    with lettered((*names, *families)) as letters:
+        return _drawn(graph, form, letters)
+
+
+def _drawn(graph: Graph, form: str, letters: Lettering) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    placed = layout(graph)
+    placed = layout(graph, spelt=letters.spelt)
     size = placed.width / _INCH, (placed.height + _FOOT + 8) / _INCH
     figure = Figure(figsize=size, facecolor="white")
     FigureCanvasAgg(figure)
@@ -54,13 +62,14 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     axes.set_xlim(-8, placed.width + 8)
     axes.set_ylim(placed.height + _FOOT, -8)
     axes.set_axis_off()
-    _draw_boxes(axes, placed)
+    _draw_boxes(axes, placed, letters)
     near = nearest(graph)
     _draw_edges(axes, placed, [e for e in graph.edges if e.type == "look-alike"], near)
     last = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
     for name, at in placed.places.items():
         _draw_mark(axes, at, last.get(name))
-        axes.text(at[0], at[1] + 21, name, ha="center", fontsize=8, color=_INK)
+        label = letters.spelt(name)
+        axes.text(at[0], at[1] + 21, label, ha="center", fontsize=8, color=_INK)
         note = said(last.get(name))
         axes.text(at[0], at[1] + 32, note, ha="center", fontsize=6.5, color=_INK)
     _draw_legend(axes, placed.height + 26, with_near=bool(near))
@@ -107,7 +116,7 @@ def nearest(graph: Graph) -> list[Edge]:
     return found
 
 
-def _draw_boxes(axes: Axes, placed: Layout) -> None:
+def _draw_boxes(axes: Axes, placed: Layout, letters: Lettering) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     for box in placed.boxes:
@@ -122,7 +131,8 @@ def _draw_boxes(axes: Axes, placed: Layout) -> None:
             )
         )
         if box.titled:
-            axes.text(box.x + 10, box.y + 16, box.name, fontsize=8, color=_MUTED)
+            title = letters.spelt(box.name)
+            axes.text(box.x + 10, box.y + 16, title, fontsize=8, color=_MUTED)
 
 
 def _draw_edges(
@@ -176,10 +186,18 @@ def _draw_mark(axes: Axes, at: tuple[float, float], harm: Harm | None) -> None:
         markeredgewidth=2.6 if harm and harm.sure else 0.8,
         zorder=3,
     )
-    sign = {"erased": "x", "unread": "$?$"}.get(status)
-    if sign:
-        colour = "white" if status == "erased" else _MUTED
-        axes.plot(*at, marker=sign, markersize=6, color=colour, zorder=4)
+    if status == "erased":
+        axes.plot(*at, marker="x", markersize=6, color="white", zorder=4)
+    elif status == "unread":
+        axes.text(
+            *at,
+            "?",
+            ha="center",
+            va="center_baseline",
+            fontsize=7,
+            weight="bold",
+            color=_MUTED,
+        )
 
 
 def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
