@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.findings.content import Harm
-from unlearnlog.report.layout import layout
+from unlearnlog.report.layout import label_width, layout
 from unlearnlog.report.lettering import Lettering, lettered
 from unlearnlog.report.wording import STEPS, level
 
@@ -32,6 +34,7 @@ LEAST: Final = 0.005
 _INCH: Final = 90.0  # pixels of a layout to the inch
 _SIZE: Final = 11.0  # of a concept's mark, in pixels
 _FOOT: Final = 96.0  # room of the legend, in pixels
+_NUMBER: Final = (14.0, 7.0)  # half of an edge's number, in pixels
 _INK: Final = "#22201b"
 _MUTED: Final = "#5d5747"
 _NEAR: Final = "#22508a"
@@ -139,6 +142,7 @@ def _draw_edges(
     axes: Axes, placed: Layout, alike: list[Edge], near: list[Edge]
 ) -> None:
     places = placed.places
+    free = Free.of(placed)
     for edge in alike:
         (x1, y1), (x2, y2) = places[edge.one], places[edge.other]
         axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
@@ -147,14 +151,54 @@ def _draw_edges(
         xs, ys = bowed(places[edge.one], places[edge.other])
         axes.plot(xs, ys, color=_NEAR, linewidth=1 + 6 * weight, zorder=1)
         axes.text(
-            xs[len(xs) // 2],
-            ys[len(ys) // 2],
+            *free.taken(zip(xs, ys, strict=True)),
             f"{weight:.2f}",
             ha="center",
             va="center",
             fontsize=6.5,
             color=_NEAR,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+
+
+@dataclass(frozen=True)
+class Free:
+    """Where the numbers of edges may stand.
+
+    Attributes:
+        used: Middles of what is written there already, with half its width and height.
+    """
+
+    used: list[tuple[float, float, float, float]]
+
+    @classmethod
+    def of(cls, placed: Layout) -> Free:
+        """Keep the titles of families and the labels of concepts free."""
+        titles = [(box, label_width(box.name) / 2) for box in placed.boxes]
+        used = [
+            (b.x + 10 + half, b.y + 12, half, 8.0) for b, half in titles if b.titled
+        ]
+        for name, (x, y) in placed.places.items():
+            used += [(x, y, 9.0, 9.0), (x, y + 22, label_width(name) / 2, 14.0)]
+        return cls(used)
+
+    def taken(self, points: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        """Return the point nearest to the middle of a line that is free, and take it.
+
+        Where none is, it is the middle.
+        """
+        line = [*points]
+        middle = len(line) // 2
+        near = sorted(range(len(line)), key=lambda i: abs(i - middle))
+        found = next((line[i] for i in near if self._is_free(*line[i])), line[middle])
+        self.used.append((*found, *_NUMBER))
+        return found
+
+    def _is_free(self, x: float, y: float) -> bool:
+        wide, high = _NUMBER
+        return all(
+            abs(x - left) >= wide + half or abs(y - top) >= high + tall
+            for left, top, half, tall in self.used
         )
 
 
