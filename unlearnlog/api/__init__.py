@@ -30,5 +30,5 @@ class Ledger(Erasing, History, Looking, Auditing, Giving):
 
     Attributes:
         folder: Where the ledger is, or where `add` will create it.
-        progress: Whether long work shows bars on standard error or in the notebook.
+        progress: Whether long work shows how far it is.
     """

@@ -27,7 +27,7 @@ class Opened:
 
     Attributes:
         folder: Where the ledger is, or where `add` will create it.
-        progress: Whether long work shows bars on standard error or in the notebook.
+        progress: Whether long work shows how far it is.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Opened:
             folder: Where; made if it is not there.
             model: ``atelier``, a diffusers folder, or a hub id with a pinned commit,
                 ``owner/name@commit``.
-            progress: Whether long work shows bars.
+            progress: Whether long work shows how far it is.
 
         Raises:
             LedgerError: There is a ledger already.
@@ -87,7 +87,7 @@ class Opened:
             concepts: A TOML file of concepts; else the one that suits the model.
             device: Where the model computes: cpu, cuda, mps.
             dtype: What its UNet computes in: float32, bfloat16 or float16.
-            progress: Whether long work shows bars, on standard error or in the
+            progress: Whether long work shows how far it is, on standard error or in the
                 notebook; a ``watch=`` of one call goes before it.
 
         Raises:
@@ -177,9 +177,9 @@ class Opened:
 
             yield watch or Unwatched()
             return
-        from unlearnlog.report.progress import bars
+        from unlearnlog.report.progress import progress
 
-        with bars() as shown:
+        with progress() as shown:
             yield shown
 
 
