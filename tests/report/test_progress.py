@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from unlearnlog.report.progress import EVERY, Lines, progress
+from unlearnlog.report.progress import EVERY, Lines, can_redraw
 from unlearnlog.report.terminal import Bars
 
 
@@ -20,7 +20,7 @@ class Clock:
 
 
 def watched(console):
-    with progress(console) as watch:
+    with Bars(console) as watch:
         watch.stage("painting HEAD", 64)
         watch.advance(32, {})
         watch.advance(32, {"loss": 0.12345})
@@ -45,21 +45,21 @@ def test_a_notebook_that_cannot_redraw_shows_lines(monkeypatch):
     notebook = Console(file=StringIO(), force_jupyter=True)
 
     monkeypatch.setattr("unlearnlog.report.progress.find_spec", lambda _: None)
-    without = progress(notebook)
+    without = can_redraw(notebook)
     monkeypatch.setattr("unlearnlog.report.progress.find_spec", lambda name: name)
 
-    assert isinstance(without, Lines)
-    assert isinstance(progress(notebook), Bars)
+    assert not without
+    assert can_redraw(notebook)
 
 
 def test_a_line_is_written_now_and_then_and_at_the_end():
     clock, file = Clock(), StringIO()
 
-    with Lines(Console(file=file), clock) as watch:
-        watch.stage("training", 100)
-        for i in range(100):
-            clock.now = EVERY * i / 25
-            watch.advance(1, {})
+    watch = Lines(Console(file=file), clock)
+    watch.stage("training", 100)
+    for i in range(100):
+        clock.now = EVERY * i / 25
+        watch.advance(1, {})
 
     lines = file.getvalue().splitlines()
     assert len(lines) == 5

@@ -177,9 +177,11 @@ class Opened:
 
             yield watch or Unwatched()
             return
-        from unlearnlog.report.progress import progress
+        from rich.console import Console
 
-        with progress() as shown:
+        from unlearnlog.report.terminal import Bars
+
+        with Bars(Console(stderr=True)) as shown:
             yield shown
 
 

@@ -1,20 +1,14 @@
-"""Progress of long work, for scripts and notebooks."""
+"""Progress of long work as lines: in files, pipes and notebooks that cannot redraw."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
-
-from unlearnlog.report.terminal import Bars
-
-if TYPE_CHECKING:
-    from unlearnlog.watch import Watch
 
 EVERY: Final = 10.0
 """Seconds between two lines of one stage."""
@@ -30,13 +24,6 @@ class Lines:
         self._console, self._clock = console, clock
         self._name, self._total, self._done = "", 0, 0
         self._began = self._said = 0.0
-
-    def __enter__(self) -> Lines:
-        """Wait for the first stage."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the lines as they are."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units, and write which."""
@@ -61,16 +48,8 @@ class Lines:
         self._console.print(Text(line), soft_wrap=True)
 
 
-def progress(console: Console | None = None) -> AbstractContextManager[Watch]:
-    """Return who shows progress where this runs.
-
-    Bars in a terminal, and in a notebook with ``ipywidgets``; lines in a notebook
-    without it and in a file.
-
-    Args:
-        console: Where to; None for standard error.
-    """
-    console = console or Console(stderr=True)
+def can_redraw(console: Console) -> bool:
+    """Whether bars can move: in a terminal, and in a notebook with ``ipywidgets``."""
     if console.is_jupyter:
-        return Bars(console) if find_spec("ipywidgets") else Lines(console)
-    return Bars(console) if console.is_terminal else Lines(console)
+        return find_spec("ipywidgets") is not None
+    return console.is_terminal

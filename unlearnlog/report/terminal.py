@@ -22,6 +22,7 @@ from unlearnlog.live import deed
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of
 from unlearnlog.report.fitting import Fitted
+from unlearnlog.report.progress import Lines, can_redraw
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.moves import Move
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """Progress bars for long work, on standard error."""
+    """Progress bars for long work; lines now and then where nothing can be redrawn."""
 
     def __init__(self, console: Console) -> None:
         """Show nothing until the first stage begins."""
@@ -45,6 +46,7 @@ class Bars:
             console=console,
         )
         self._task: TaskID | None = None
+        self._lines = None if can_redraw(console) else Lines(console)
 
     def __enter__(self) -> Bars:
         """Wait for the first stage: what ends before it leaves no empty line."""
@@ -58,13 +60,18 @@ class Bars:
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
+        if self._lines:
+            self._lines.stage(name, total)
+            return
         self._close()
         self._progress.start()
         self._task = self._progress.add_task(name, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Say that ``units`` more are done, and what the numbers are now."""
-        if self._task is not None:
+        if self._lines:
+            self._lines.advance(units, numbers)
+        elif self._task is not None:
             said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             self._progress.update(self._task, advance=units, numbers=said)
 
