@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import keyword
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from PIL import Image
 
 from tests import joint
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
-from unlearnlog import Ledger
+from unlearnlog import Ledger, cli
 from unlearnlog.entry import Entry, EraserRecord
 from unlearnlog.errors import (
     ConceptError,
@@ -20,6 +25,7 @@ from unlearnlog.errors import (
     NoLedger,
     Refused,
     RevisionError,
+    UsageError,
     WrongBase,
 )
 from unlearnlog.policy import Policy
@@ -154,7 +160,7 @@ def test_a_change_is_given_away_and_taken_as_an_erasure(ledger, model, tmp_path)
     other = Ledger.init(tmp_path / "there", str(model))
 
     given = ledger.export("HEAD", path, energy=1.0, policy=quick())
-    taken = other.take(path, other.concept("Picasso", "style"), policy=quick())
+    taken = other.import_(path, other.concept("Picasso", "style"), policy=quick())
 
     assert given.fidelity is None
     assert given.n_tensors == len(
@@ -167,7 +173,7 @@ def test_a_change_is_given_away_and_taken_as_an_erasure(ledger, model, tmp_path)
     for name, tensor in ours.items():
         torch.testing.assert_close(theirs[name], tensor, atol=1e-3, rtol=1e-3)
     with pytest.raises(ConceptError, match="no concept is named"):
-        other.take(path)
+        other.import_(path)
 
 
 def test_a_refused_erasure_raises_and_shows_what_it_measured(ledger):
@@ -200,3 +206,170 @@ def test_histories_are_taken_back_and_put_together(ledger):
     assert len(ledger.chain.plan(ledger.chain.head)) == 2
     with pytest.raises(RevisionError):
         ledger.compose("nowhere", policy=quick())
+
+
+def lora_of(ledger, path):
+    """Write what a ledger erased as a LoRA that diffusers loads."""
+    ledger.export("HEAD", path, energy=1.0, policy=quick())
+    return str(path)
+
+
+def test_another_ledgers_erasure_is_not_overwritten_in_silence(ledger, model, tmp_path):
+    """Both ledgers change the same tensors, so applying one wrote over the other: the
+    concept that the other had erased was painted again, and nothing was said."""
+    erased(ledger, "Picasso")
+    other = Ledger.init(tmp_path / "there", str(model))
+    erased(other, "Monet")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    other.apply(pipeline)
+    before = projections(ledger, pipeline)
+
+    with pytest.raises(WrongBase, match="not this ledger's") as caught:
+        ledger.apply(pipeline)
+
+    assert 'apply(pipeline, "base")' in caught.value.fix
+    assert same(before, projections(ledger, pipeline))
+    ledger.apply(other.apply(pipeline, "base"))
+    assert same(projections(ledger, pipeline), ledger.place.weights(ledger.chain.head))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_any_revision_may_follow_any_other(ledger, model, dtype):
+    erased(ledger, "Picasso", "Monet")
+    ledger.branch("other", "HEAD~1")
+    pipeline = StableDiffusionPipeline.from_pretrained(model, dtype=dtype)
+
+    for rev in ("HEAD", "other", "base", "HEAD~1", "HEAD"):
+        ledger.apply(pipeline, rev)
+
+    wanted = ledger.place.weights(ledger.chain.head)
+    found = projections(ledger, pipeline)
+    assert all(torch.equal(t, wanted[n].to(dtype)) for n, t in found.items())
+
+
+def test_a_loaded_lora_is_to_be_unloaded_first(ledger, model, tmp_path):
+    """Around a layer the LoRA goes on adding: what is erased comes back, or the names
+    of its tensors were all that the error said."""
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    pipeline.load_lora_weights(lora_of(ledger, tmp_path / "a.safetensors"))
+
+    with pytest.raises(UsageError, match="a loaded LoRA in its unet") as caught:
+        ledger.apply(pipeline)
+
+    assert "pipeline.unload_lora_weights()" in caught.value.fix
+    pipeline.unload_lora_weights()
+    assert ledger.apply(pipeline) is pipeline
+
+
+def test_a_fused_lora_is_told_as_well(ledger, model, tmp_path):
+    erased(ledger, "Picasso")
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    pipeline.load_lora_weights(lora_of(ledger, tmp_path / "a.safetensors"))
+    pipeline.fuse_lora()
+
+    with pytest.raises(UsageError, match=r"a fused LoRA in its unet") as caught:
+        ledger.apply(pipeline)
+    pipeline.unload_lora_weights()
+    with pytest.raises((UsageError, WrongBase), match=r"fused|not this"):
+        ledger.apply(pipeline)
+
+    assert "pipeline.unfuse_lora(), then" in caught.value.fix
+
+
+WORDS = [
+    command.name or command.callback.__name__
+    for command in cli.app.registered_commands
+    if command.callback
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_command_is_a_method_of_the_same_word(word):
+    """`log`, `show`, `status` and nine more could not be asked for from Python."""
+    name = f"{word}_" if keyword.iskeyword(word) else word
+
+    assert callable(getattr(Ledger, name, None)), f"Ledger has no method {name}"
+
+
+def test_the_command_line_opens_no_ledger_and_no_model_but_through_the_api():
+    """What the command line does past the object cannot be done from a script."""
+    folder = Path(str(cli.__file__)).parent
+    texts = {file.name: file.read_text() for file in folder.glob("*.py")}
+
+    past = re.compile(r"run\.place import|from unlearnlog\.ledger import")
+    assert [name for name, text in texts.items() if past.search(text)] == []
+
+
+def as_json(data):
+    return json.loads(json.dumps(data))
+
+
+def test_what_the_command_line_says_of_a_history_python_says(ledger, typed):
+    erased(ledger, "Picasso", "Monet")
+    at = ("--ledger", str(ledger.folder), "--json")
+
+    assert typed("log", *at).json() == [e.row() for e in ledger.entries()]
+    assert [e.id for e in ledger.log()] == [e.id for e in ledger.entries()][::-1]
+    assert typed("status", *at).json() == ledger.status().row()
+    assert typed("show", "HEAD~1", *at).json()["id"] == ledger.show("HEAD~1").id
+    assert typed("show", "base", *at).json()["base"] == ledger.show("base").root
+    assert typed("diff", "base", *at).json() == as_json(ledger.diff("base").row())
+    assert typed("fsck", "--full", *at).json() == {"damage": []}
+    assert ledger.fsck(full=True) == ()
+    assert len(typed("log", "--moves", *at).json()) == len(ledger.moves())
+
+
+def test_branches_and_tags_are_begun_and_gone_to(ledger):
+    erased(ledger, "Picasso", "Monet")
+    first, second = (entry.id for entry in ledger.entries())
+
+    assert ledger.branch("other", "HEAD~1") == {"main": second, "other": first}
+    assert ledger.tag("good", "base") == {"good": None}
+    assert ledger.switch("other") == first
+    assert ledger.status().branch == "other"
+    assert ledger.reset("base") is None
+    assert ledger.status().erased == ()
+    assert set(ledger.tree()) == {first, second}
+    assert ledger.gc(dry_run=True) == ledger.gc()
+    assert {row["name"] for row in ledger.concepts()} >= {"cat", "dog"}
+    assert "ridge" in {row["name"] for row in ledger.erasers()}
+
+
+def test_a_sheet_is_painted_into_a_notebook_and_a_file(ledger, tmp_path, capsys):
+    erased(ledger, "Picasso")
+    shown = Ledger.open(ledger.folder, progress=True)
+
+    sheet = ledger.paint("a cat", "base", "HEAD", n=2, policy=quick())
+    quiet = capsys.readouterr().err
+    again = shown.paint(
+        *("a cat", "base", "HEAD"), n=2, policy=quick(), output=tmp_path / "a.png"
+    )
+
+    assert quiet == ""
+    assert "painting HEAD" in capsys.readouterr().err
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.tobytes() == sheet.tobytes() == again.tobytes()
+
+
+def test_what_is_shown_in_a_notebook_is_a_line(ledger, tmp_path):
+    """An entry was shown with every reading, a delta with pages of tensors."""
+    nothing = repr(Ledger.open(tmp_path, may_create=True))
+    erased(ledger, "Picasso", "Monet")
+    entry, *_ = ledger.log()
+    path = tmp_path / "a.safetensors"
+    found = [
+        *(ledger, entry, ledger.show("base"), ledger.diff("base")),
+        ledger.chain.delta(entry.delta.digest),
+        ledger.export("HEAD", path, energy=1.0, policy=quick()),
+        ledger.graph(),
+        ledger.revert("HEAD", policy=None),
+        *ledger.probe(tier=0, concepts=["cat"], policy=quick()),
+    ]
+
+    assert nothing == f"<Ledger of nothing yet, in {tmp_path}>"
+    for each in found:
+        assert len(repr(each)) < 300 + len(str(tmp_path))
+        assert "tensor(" not in repr(each)
+    assert repr(ledger).endswith(f", 3 entries on main, in {ledger.folder}>")
+    assert str(entry) == f"<Entry {entry.id[:12]}: import Monet, passed>"

@@ -262,7 +262,7 @@ def test_an_export_is_shown_beside_the_state_or_refused_with_exit_code_5(
     assert row.split()[2] == "1.000"
     assert "0.990" in row
     assert refused.code == 5
-    assert refused.out == ""
+    assert refused.json()["error"]["exit_code"] == 5
     assert "90.0 % of the erasure of Picasso" in refused.err
     assert not (tmp_path / "bad.safetensors").exists()
 

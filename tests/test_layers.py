@@ -30,8 +30,8 @@ LAYERS: Final = (
     "policy",
     "findings",
     "run",
-    "api",
     "report",
+    "api",
     "cli",
     "__main__",
 )
@@ -53,7 +53,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "peft": frozenset({"model"}),
     "accelerate": frozenset({"erasers", "atelier"}),
     "transformers": frozenset({"model", "atelier", "judges"}),
-    "rich": frozenset({"report", "cli", "atelier"}),
+    "rich": frozenset({"report", "api", "cli", "atelier"}),
     "typer": frozenset({"cli"}),
     "jinja2": frozenset({"report"}),
     "networkx": frozenset({"graph", "run", "report"}),

@@ -72,6 +72,10 @@ class Delta:
         ordered = {name: self.patches[name] for name in sorted(self.patches)}
         object.__setattr__(self, "patches", MappingProxyType(ordered))
 
+    def __repr__(self) -> str:
+        n, size = len(self.patches), self.n_bytes
+        return f"<Delta {self.digest[:12]}: {n} tensors, {size} bytes>"
+
     @property
     def digest(self) -> Digest:
         """SHA-256 over names, kinds, dtypes, shapes and raw bytes, sorted by name."""

@@ -202,6 +202,15 @@ class VerdictRecord(Record):
         """Whether it may be recorded: it holds, or the user accepted that."""
         return self.passed or self.accepted
 
+    @property
+    def word(self) -> str:
+        """What it comes to, in a word: doubt that was accepted is doubt."""
+        if self.failures:
+            return "failed"
+        if self.undecided:
+            return "undecided"
+        return "passed" if self.passed else "refused"
+
     def row(self) -> dict[str, Any]:
         """Give it as JSON: an old record says of itself what a new one would."""
         return {
@@ -285,6 +294,17 @@ class Entry(Record):
         if not self.attacks:
             written.pop("attacks", None)
         return written
+
+    def __repr__(self) -> str:
+        names = ", ".join(concept.name for concept in self.concepts) or "nothing"
+        worst: dict[str, float] = {}
+        for r in self.readings:
+            worst[r.probe] = min(r.value, worst.get(r.probe, r.value))
+        shown = (f"{k} {worst[k]:.3f}" for k in ("ua", "ira", "cra") if k in worst)
+        said = ", ".join([f"{self.kind} {names}", *shown])
+        return f"<Entry {self.id[:12]}: {said}, {self.verdict.word}>"
+
+    __str__ = __repr__
 
     @property
     def rules_digest(self) -> Digest | None:

@@ -57,6 +57,13 @@ class Reading(Record):
             raise ValueError(message)
         return self
 
+    def __repr__(self) -> str:
+        of = f" of {self.concept}" if self.concept else ""
+        said = f"{self.value:.4g} {self.unit} ({self.low:.4g} to {self.high:.4g})"
+        return f"<Reading {self.probe}{of}: {said}, n {self.n}>"
+
+    __str__ = __repr__
+
     def row(self) -> dict[str, str | float | int | None]:
         """Give the reading as ``log --json`` shows it."""
         return {

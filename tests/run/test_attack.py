@@ -14,12 +14,14 @@ from rich.console import Console
 from tests.fakes import LinearModel
 from unlearnlog.api import Ledger as Api
 from unlearnlog.audits.attack import budget_called
+from unlearnlog.audits.contest import Control
 from unlearnlog.digest import digest_of
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.ledger import Ledger
 from unlearnlog.model.given import MARK, Vocabulary
 from unlearnlog.model.protocol import Text
 from unlearnlog.policy import Policy
+from unlearnlog.probes.statistics import share, unpaired_share
 from unlearnlog.report.attacking import attack_table
 from unlearnlog.run import attack as story
 from unlearnlog.run import erase, undo
@@ -219,6 +221,29 @@ def test_a_limit_on_an_attack_is_asked_and_refuses(at):
     assert "attack.recovery of Picasso" in said
     with pytest.raises(Refused, match="a limit needs 92"):
         story.refuse(found)
+
+
+def test_an_attack_that_brings_something_back_is_refused_without_any_limit(at):
+    """The shipped policies have no limit on attacks: a script that ran `attack` and
+    asked for its exit code learned that all was well whatever came back."""
+    found = attacked(at, Wish(policy(), attacks=("recovery",)))
+    (one,) = found.results
+    yes, no = share(96, 96), share(0, 96)
+    won = replace(
+        one,
+        success=yes,
+        more=unpaired_share(yes, no),
+        controls=(Control("random", "Picasso", no, unpaired_share(yes, no)),),
+    )
+    lost = replace(won, success=no, more=unpaired_share(no, no))
+
+    with pytest.raises(
+        Refused, match=r"recovery brought Picasso back, in 100% of 96 pictures"
+    ) as caught:
+        story.refuse(replace(found, results=(lost, won)))
+
+    assert caught.value.exit_code == 3
+    story.refuse(replace(found, results=(lost,)))
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,10 @@ class Result:
     seconds: float
     is_seen: bool = True
 
+    def __repr__(self) -> str:
+        shown = f"shown in {self.success.value:.3f} of {self.success.n}"
+        return f"<Result {self.concept} {self.verdict} by {self.attack}, {shown}>"
+
     @property
     def verdict(self) -> Word:
         """Whether the concept is reached.

@@ -105,6 +105,10 @@ class Finetuned:
     rules: Rules
     courses: tuple[Course, ...]
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name} {word}" for name, word in self.verdicts.items())
+        return f"<Finetuned {self.rev[:12]} on {self.data}: {said}>"
+
     def believed(self, concept: str) -> bool:
         """Whether the judge sees a concept where it is, and hardly where it is not.
 

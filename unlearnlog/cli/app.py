@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from unlearnlog import __version__
+from unlearnlog.cli.answers import held, say
+from unlearnlog.cli.grouping import Grouped
+from unlearnlog.cli.screen import Screen
+from unlearnlog.errors import Refused
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Grouped,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,8 +45,8 @@ def _whole(
     """Take the options that belong to no command."""
 
 
-out = Console()
-err = Console(stderr=True)
+out = Screen()
+err = Screen(stderr=True)
 
 LedgerOption = Annotated[
     Path | None,
@@ -78,11 +81,32 @@ def start(ledger: Path | None) -> Path:
 
 
 def answer(data: object, otherwise: Callable[[], None]) -> None:
-    """Write data as one line of JSON, or let ``otherwise`` speak when there is none."""
+    """Give data as one line of JSON, or let ``otherwise`` speak when there is none.
+
+    An object is written when the command ends: an error that still comes belongs into
+    it, so that standard output is one JSON document whatever happens.
+    """
     if data is None:
         otherwise()
+    elif isinstance(data, dict):
+        held.update(data)
     else:
-        typer.echo(json.dumps(data, ensure_ascii=False))
+        say(data)
+
+
+@contextmanager
+def shown_if_refused(*, as_json: bool) -> Iterator[None]:
+    """Show what was measured before saying that it was refused."""
+    from unlearnlog.entry import Entry
+    from unlearnlog.report.terminal import readings_table
+
+    try:
+        yield
+    except Refused as error:
+        if isinstance(entry := error.entry, Entry):
+            row = {**entry.row(), "created": False} if as_json else None
+            answer(row, lambda: out.print(readings_table(entry.readings)))
+        raise
 
 
 def in_doubt(entry: Entry) -> str:

@@ -55,27 +55,26 @@ def attack(
     as_json: JsonOption = False,
 ) -> None:
     """Look for words that bring an erased concept back, beside null controls."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
-    from unlearnlog.run import attack as story
-    from unlearnlog.run.place import place
+    from unlearnlog.run.attack import refuse
 
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
-        wish = story.Wish(
-            rules,
+        done = where.attack(
             rev,
-            tuple(concept or ()),
-            tuple(attack or ()),
+            concepts=concept or (),
+            attacks=attack or (),
             budget=budget,
             twin=twin,
             record=record,
+            policy=rules,
             watch=bars,
         )
-        done = story.attacked(at, wish)
     answer(done.row() if as_json else None, lambda: out.print(attack_table(done)))
     if done.recorded is not None and not as_json:
         out.print(f"recorded {done.recorded.id[:12]}", highlight=False)
-    story.refuse(done)
+    refuse(done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -27,9 +26,7 @@ from unlearnlog.report.terminal import Bars
 
 if TYPE_CHECKING:
     from unlearnlog.audits.course import Finetuned
-    from unlearnlog.run import audit as audit_story
-    from unlearnlog.run import finetune as school
-    from unlearnlog.run.place import Place
+    from unlearnlog.run.audit import Audited
 
 
 AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
@@ -115,10 +112,8 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
-    from unlearnlog.run import audit as story
-    from unlearnlog.run import finetune as school
-    from unlearnlog.run.place import place
 
     if (model is None) == (not finetune):
         raise UsageError(
@@ -132,26 +127,36 @@ def audit(
         if method != "lora":
             _refuse_idle(context, ("rank",), beside=f"--method {method}")
     rules = Policy.load(policy).saying(judge=judge)
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     if model is not None:
-        wish = story.Wish(model, rules, rev, ema, record, accept_undecided)
-        _audit(at, wish, as_json=as_json)
+        with Bars(err) as bars:
+            done = where.audit(
+                model,
+                rev,
+                policy=rules,
+                ema=ema,
+                record=record,
+                accept_undecided=accept_undecided,
+                watch=bars,
+            )
+        _say_audited(done, as_json=as_json)
         return
-    lesson = school.Wish(
-        rules,
-        finetune,
-        rev,
-        tuple(concept or ()),
-        method=method,
-        steps=steps,
-        seeds=tuple(seed or (0,)),
-        batch=batch,
-        rate=rate,
-        rank=rank,
-        twin=twin,
-    )
-    tuned = _finetune(at, lesson, plot, as_json=as_json)
-    school.refuse(tuned, accept_undecided=accept_undecided)
+    with Bars(err) as bars:
+        tuned = where.finetune(
+            finetune,
+            rev,
+            concepts=concept or (),
+            method=method,
+            steps=steps,
+            seeds=seed or (0,),
+            batch=batch,
+            rate=rate,
+            rank=rank,
+            twin=twin,
+            policy=rules,
+            watch=bars,
+        )
+    _say_tuned(tuned, plot, as_json=as_json, accept_undecided=accept_undecided)
 
 
 def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
@@ -167,12 +172,10 @@ def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -
         )
 
 
-def _audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
+def _say_audited(done: Audited, *, as_json: bool) -> None:
     from unlearnlog.report.auditing import audit_tables
     from unlearnlog.run import audit as story
 
-    with Bars(err) as bars:
-        done = story.audit(at, replace(wish, watch=bars))
     answer(done.row() if as_json else None, lambda: out.print(audit_tables(done)))
     if done.entry is not None and not as_json:
         out.print(f"recorded {done.entry.id[:12]}", highlight=False)
@@ -182,20 +185,18 @@ def _audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
     )
 
 
-def _finetune(
-    at: Place, wish: school.Wish, plot: Path | None, *, as_json: bool
-) -> Finetuned:
+def _say_tuned(
+    done: Finetuned, plot: Path | None, *, as_json: bool, accept_undecided: bool
+) -> None:
     from unlearnlog.report.files import write
     from unlearnlog.report.finetuning import curves_png, finetune_tables
-    from unlearnlog.run import finetune as story
+    from unlearnlog.run.finetune import refuse
 
-    with Bars(err) as bars:
-        done = story.finetuned(at, replace(wish, watch=bars))
     if plot is not None:
         write(curves_png(done), plot)
         err.print(f"the curves are in {plot}", highlight=False)
     answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
-    return done
+    refuse(done, accept_undecided=accept_undecided)
 
 
 @app.command()
@@ -223,17 +224,23 @@ def rebase(
     as_json: JsonOption = False,
 ) -> None:
     """Erase anew on a model that was made of this one, and audit before and after."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.report.auditing import rebased_tables
     from unlearnlog.run import audit
-    from unlearnlog.run import rebase as story
-    from unlearnlog.run.place import place
 
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
-        wish = story.Wish(onto, output, rules, rev, ema, accept_undecided, bars)
-        done = story.rebase(at, wish)
+        done = where.rebase(
+            onto,
+            output,
+            rev,
+            policy=rules,
+            ema=ema,
+            accept_undecided=accept_undecided,
+            watch=bars,
+        )
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
     audit.refuse(
         audit.verdict_of(done.after, accepted=accept_undecided),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,9 +23,10 @@ from unlearnlog.cli.app import (
     in_doubt,
     list_facts,
     out,
+    shown_if_refused,
     start,
 )
-from unlearnlog.errors import Refused, UsageError
+from unlearnlog.errors import UsageError
 from unlearnlog.report.terminal import Bars
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def add(
         _dry_run(where, named, rules, as_json=as_json)
     else:
         _say_if_new(where)
-        with _shown_if_refused(as_json=as_json), Bars(err) as bars:
+        with shown_if_refused(as_json=as_json), Bars(err) as bars:
             done = where.add(
                 *named,
                 policy=rules,
@@ -178,7 +178,7 @@ def revert(
     from unlearnlog.report.terminal import readings_table, stale_table
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    with _shown_if_refused(as_json=as_json), Bars(err) as bars:
+    with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.revert(
             *rev,
             policy=None if no_probes else policy,
@@ -232,7 +232,7 @@ def compose(
     from unlearnlog.api import Ledger
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    with _shown_if_refused(as_json=as_json), Bars(err) as bars:
+    with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.compose(
             *rev,
             how=how,
@@ -243,21 +243,6 @@ def compose(
     row = {**done.entry.row(), "gap": done.gap, "conflicts": list(done.conflicts)}
     row["taken_back"] = list(done.back)
     answer(row if as_json else None, lambda: _say_composed(done))
-
-
-@contextmanager
-def _shown_if_refused(*, as_json: bool) -> Iterator[None]:
-    """Show what was measured before saying that it was refused."""
-    from unlearnlog.entry import Entry
-    from unlearnlog.report.terminal import readings_table
-
-    try:
-        yield
-    except Refused as error:
-        if isinstance(entry := error.entry, Entry):
-            row = {**entry.row(), "created": False} if as_json else None
-            answer(row, lambda: out.print(readings_table(entry.readings)))
-        raise
 
 
 def _say_if_new(where: Ledger) -> None:

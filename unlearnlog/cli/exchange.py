@@ -22,6 +22,7 @@ from unlearnlog.cli.app import (
     in_doubt,
     list_facts,
     out,
+    shown_if_refused,
     start,
 )
 
@@ -48,17 +49,17 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the change of a revision as a LoRA, and measure it in that form."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.report.exchange import fidelity_table
     from unlearnlog.report.terminal import Bars
-    from unlearnlog.run import export as story
-    from unlearnlog.run.place import place
 
     rules = Policy.load(policy).saying(judge=judge)
-    at = place(start(ledger), device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype)
     with Bars(err) as bars:
-        wish = story.Wish(rev, output, spelling, rules, energy, bars)
-        done = story.export(at, wish)
+        done = where.export(
+            rev, output, spelling=spelling, energy=energy, policy=rules, watch=bars
+        )
     row = {"file": str(output), "to": to, "format": spelling, **done.row()}
     if as_json:
         answer(row, lambda: None)
@@ -97,29 +98,26 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a change that was made elsewhere as an erasure, and record it."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import Bars, readings_table
-    from unlearnlog.run.erase import Order, refuse
-    from unlearnlog.run.place import place
-    from unlearnlog.run.take import take
 
     rules = Policy.load(policy).saying(judge=judge)
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    named = tuple(at.world.named(name, kind=kind, said={}) for name in concept)
-    with Bars(err) as bars:
-        order = Order(named, rules, accept_undecided=accept_undecided, watch=bars)
-        outcome, taken = take(at, file, order)
-    entry = outcome.entry
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    named = [where.concept(name, kind) for name in concept]
+    with shown_if_refused(as_json=as_json), Bars(err) as bars:
+        done = where.import_(
+            file, *named, policy=rules, accept_undecided=accept_undecided, watch=bars
+        )
+    entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}
     answer(row if as_json else None, lambda: out.print(readings_table(entry.readings)))
-    if not entry.verdict.may_stand:
-        refuse(outcome)
     if not as_json:
         names = ", ".join(c.name for c in entry.concepts)
         out.print(
             f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
             f"{taken.form}, "
-            f"{taken.n_changed} of {len(at.model.base)} text projections; "
+            f"{taken.n_changed} of {len(where.place.model.base)} text projections; "
             "to take it back: unlearnlog reset HEAD~1",
             highlight=False,
             soft_wrap=True,

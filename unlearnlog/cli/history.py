@@ -24,6 +24,7 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import IntegrityError, UsageError
+from unlearnlog.report.terminal import Bars
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -42,21 +43,23 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """List what was erased, newest first, with its numbers."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
     from unlearnlog.report.lanes import lanes
     from unlearnlog.report.terminal import log_table, moves_table
 
-    found = Ledger.find(start(ledger))
+    where = Ledger.open(start(ledger))
+    found = where.chain
     if graph and moves:
         raise UsageError(
             "--graph and --moves are two lists", fix="ask for one of them at a time"
         )
     if moves:
-        steps = [move.model_dump() for move in found.moves] if as_json else None
-        answer(steps, lambda: out.print(moves_table(found.moves)))
+        made = where.moves()
+        steps = [move.model_dump() for move in made] if as_json else None
+        answer(steps, lambda: out.print(moves_table(made)))
         return
     if graph:
-        entries, refs = found.reachable(), found.refs
+        entries, refs = where.tree(), found.refs
         tree = {
             "head": found.branch,
             "refs": refs,
@@ -65,7 +68,7 @@ def log(
         lines = lanes(entries, refs, f"heads/{found.branch}")
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
-    history = found.history(found.head)
+    history = [(entry.id, entry) for entry in where.entries()]
     rows = [entry.row() for _, entry in history] if as_json else None
     if not history and not as_json:
         err.print(
@@ -85,19 +88,14 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one entry with every reading."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
+    from unlearnlog.entry import Entry
 
-    found = Ledger.find(start(ledger))
-    entry_id = found.resolve(rev)
-    if entry_id is None:
-        facts = {
-            "revision": "base",
-            "model": found.base.source,
-            "base": found.base.root,
-        }
+    entry = Ledger.open(start(ledger)).show(rev)
+    if not isinstance(entry, Entry):
+        facts = {"revision": "base", "model": entry.source, "base": entry.root}
         answer(facts if as_json else None, lambda: list_facts(facts))
         return
-    entry = found.entry(entry_id)
     said = {"policy": entry.policy, "rules": entry.rules}
     answer({**entry.row(), **said} if as_json else None, lambda: _entry(entry))
 
@@ -105,30 +103,13 @@ def show(
 @app.command()
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
-    from unlearnlog.ledger import Ledger
-    from unlearnlog.live import doubts, live_concepts
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger))
-    history = found.history(found.head)
-    doubted = doubts(history)
-    live = [name for name in live_concepts(history) if name not in doubted]
-    facts = {
-        "ledger": str(found.folder),
-        "model": found.base.source,
-        "branch": found.branch,
-        "head": found.head or "base",
-        "state": found.state_digest(found.head),
-    }
-    answer(
-        {**facts, "erased": live, "in_doubt": doubted} if as_json else None,
-        lambda: list_facts(
-            {
-                **facts,
-                "erased": ", ".join(live) or "nothing",
-                **{f"in doubt: {n}": "; ".join(why) for n, why in doubted.items()},
-            }
-        ),
-    )
+    found = Ledger.open(start(ledger)).status()
+    facts = {**found.row(), "erased": ", ".join(found.erased) or "nothing"}
+    del facts["in_doubt"]
+    facts |= {f"in doubt: {n}": "; ".join(why) for n, why in found.in_doubt.items()}
+    answer(found.row() if as_json else None, lambda: list_facts(facts))
 
 
 @app.command()
@@ -139,13 +120,11 @@ def branch(
     as_json: JsonOption = False,
 ) -> None:
     """List the branches, or begin one; `switch` goes there."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger))
-    if name:
-        found.create_branch(name, rev)
-    current, refs = found.branch, found.refs
-    rows = {each: refs[f"heads/{each}"] or "base" for each in found.branches}
+    where = Ledger.open(start(ledger))
+    rows = {each: entry or "base" for each, entry in where.branch(name, rev).items()}
+    current = where.chain.branch
     shown = {
         f"{'* ' if each == current else '  '}{each}": entry
         for each, entry in rows.items()
@@ -162,13 +141,10 @@ def tag(
     as_json: JsonOption = False,
 ) -> None:
     """List the tags, or name a revision for good."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger))
-    if name:
-        found.create_tag(name, rev)
-    refs = found.refs
-    rows = {each: refs[f"tags/{each}"] or "base" for each in found.tags}
+    found = Ledger.open(start(ledger)).tag(name, rev)
+    rows = {each: entry or "base" for each, entry in found.items()}
     answer({"tags": rows} if as_json else None, lambda: list_facts(rows))
 
 
@@ -179,10 +155,9 @@ def switch(
     as_json: JsonOption = False,
 ) -> None:
     """Go to another branch: what is erased next is recorded there."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger))
-    facts = {"branch": name, "head": found.switch(name) or "base"}
+    facts = {"branch": name, "head": Ledger.open(start(ledger)).switch(name) or "base"}
     answer(facts if as_json else None, lambda: list_facts(facts))
 
 
@@ -201,25 +176,19 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Say what differs between two revisions, in weights and in readings."""
+    from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import difference_table
-    from unlearnlog.run import compare
-    from unlearnlog.run.place import place
 
     if images is not None and not prompt:
         raise UsageError(
             f"nobody said what to paint into '{images}'",
             fix='add --prompt "a painting of a cat by Picasso"',
         )
-    at = place(start(ledger), device=device, dtype=dtype)
-    found = compare.diff(at, one, other)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    found = where.diff(one, other)
     if images is not None:
-        from unlearnlog.policy import Policy
-        from unlearnlog.report.montage import montage, save
-        from unlearnlog.run import look
-
-        rules, revs = Policy.load(policy), [one, other]
-        rows = look.paint(at, prompt, revs, seeds=range(6), policy=rules)
-        save(montage([row.pictures for row in rows], revs, prompt), images)
+        with Bars(err) as bars:
+            where.paint(prompt, one, other, policy=policy, output=images, watch=bars)
     answer(
         found.row() if as_json else None,
         lambda: out.print(difference_table(found, one, other)),
@@ -240,15 +209,14 @@ def bisect(
     as_json: JsonOption = False,
 ) -> None:
     """Find the first entry that brought a concept back, or that broke one."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
-    from unlearnlog.report.terminal import Bars, looks_table
-    from unlearnlog.run import bisect as search
-    from unlearnlog.run.place import place
+    from unlearnlog.report.terminal import looks_table
 
     rules = Policy.load(policy).saying(judge=judge)
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with Bars(err) as bars:
-        found = search.bisect(at, concept, rules, bars)
+        found = where.bisect(concept, policy=rules, watch=bars)
     if as_json:
         answer(asdict(found), lambda: None)
         return
@@ -274,11 +242,9 @@ def fsck(
     as_json: JsonOption = False,
 ) -> None:
     """Check that every file of the ledger is what was recorded."""
-    from unlearnlog.ledger import Ledger
-    from unlearnlog.run import check
+    from unlearnlog.api import Ledger
 
-    folder = start(ledger)
-    damage = check.replayed(folder) if full else Ledger.find(folder).fsck()
+    damage = Ledger.open(start(ledger)).fsck(full=full)
     rows = [asdict(each) for each in damage]
     shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
     answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
@@ -300,9 +266,9 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove what crashes and caches left; nothing that was recorded."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger)).collect(dry_run=dry_run)
+    found = Ledger.open(start(ledger)).gc(dry_run=dry_run)
     n_bytes = sum(each.n_bytes for each in found)
     done = "would remove" if dry_run else "removed"
     data = {
@@ -321,11 +287,11 @@ def reset(
     as_json: JsonOption = False,
 ) -> None:
     """Move to another entry; nothing that was recorded is lost."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
 
-    found = Ledger.find(start(ledger))
-    old = found.head
-    new = found.reset(rev)
+    where = Ledger.open(start(ledger))
+    old = where.chain.head
+    new = where.reset(rev)
     facts = {"head": new or "base", "was": old or "base"}
     answer(facts if as_json else None, lambda: list_facts(facts))
 

@@ -9,19 +9,11 @@ from unlearnlog.cli.app import JsonOption, answer, app, out
 def concepts(as_json: JsonOption = False) -> None:
     """List what the bundled model paints, and what is near what."""
     from unlearnlog.atelier.world import world
+    from unlearnlog.graph.listing import concept_rows
     from unlearnlog.report.terminal import fact_table
 
     seen = world()
-    rows = [
-        {
-            "name": name,
-            "kind": "style" if name in seen.styles else "subject",
-            "parent": seen.parent(name),
-            "look_alike": seen.look_alike(name),
-            "aliases": list(seen.concepts[name].aliases),
-        }
-        for name in (*seen.styles, *seen.subjects)
-    ]
+    rows = concept_rows(seen)
     facts = {name: ", ".join(seen.shown(name)) for name in seen.families}
     answer(rows if as_json else None, lambda: out.print(fact_table(facts)))
 

@@ -48,16 +48,16 @@ def probe(
     as_json: JsonOption = False,
 ) -> None:
     """Look at a revision again; nothing is recorded, nothing is painted twice."""
+    from unlearnlog.api import Ledger
     from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import Bars, readings_table
-    from unlearnlog.run import probe as looking
-    from unlearnlog.run.place import place
 
-    at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
-        wish = looking.Wish(rules, rev, tuple(concept or ()), tier, bars)
-        found = looking.probe(at, wish)
+        found = where.probe(
+            rev, concepts=concept or (), tier=tier, policy=rules, watch=bars
+        )
     rows = [reading.row() for reading in found]
     answer(
         {"revision": rev, "readings": rows} if as_json else None,
@@ -96,12 +96,10 @@ def graph(
     as_json: JsonOption = False,
 ) -> None:
     """Show the concept graph, and what became of each concept."""
+    from unlearnlog.api import Ledger
     from unlearnlog.report.files import write
     from unlearnlog.report.network import FORMS, tree, written
     from unlearnlog.report.terminal import Bars
-    from unlearnlog.run import graph as mapping
-    from unlearnlog.run.informed import Wish
-    from unlearnlog.run.place import place
 
     form = output.suffix.lower().removeprefix(".") if output else ""
     if output is not None and form not in FORMS:
@@ -114,10 +112,16 @@ def graph(
             f"--concept {concept[0]} says whom --informed asks about",
             fix="add --informed, or leave --concept out",
         )
-    where = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with Bars(err) as bars:
-        wish = Wish(tuple(concept or ()), pictures, bars) if informed else None
-        found = mapping.graph(where, at, similar=similar, informed=wish)
+        found = where.graph(
+            at,
+            concepts=concept or (),
+            pictures=pictures,
+            similar=similar,
+            informed=informed,
+            watch=bars,
+        )
     if output is not None:
         write(written(found.network, found.drawing, form), output)
         err.print(f"the graph is in {output}", highlight=False)
@@ -143,13 +147,12 @@ def drift(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far each concept has moved, entry by entry."""
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import drift_table
-    from unlearnlog.run.drift import followed
 
-    found = Ledger.find(start(ledger))
-    history = [e for e in found.history(found.resolve(rev)) if e[1].kind != "audit"]
-    series = followed([e for _, e in history], reading, tuple(concept or ()))
+    where = Ledger.open(start(ledger))
+    series = where.drift(rev, concepts=concept or (), reading=reading)
+    history = [(e.id, e) for e in where.entries(rev) if e.kind != "audit"]
     ids = [entry_id for entry_id, _ in history]
     data = {"reading": reading, "entries": ids, "concepts": series.row()}
     answer(data if as_json else None, lambda: out.print(drift_table(series, history)))

@@ -54,17 +54,14 @@ def paint(
     as_json: JsonOption = False,
 ) -> None:
     """Paint a prompt at one or more revisions, from the same latents."""
-    from unlearnlog.policy import Policy
-    from unlearnlog.report.montage import montage, save
+    from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import Bars
-    from unlearnlog.run import look
-    from unlearnlog.run.place import place
 
     revs, seeds = at or ["HEAD"], range(seed, seed + n)
-    rules = Policy.load(policy)
-    where = place(start(ledger), device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype)
     with Bars(err) as bars:
-        rows = look.paint(where, prompt, revs, seeds=seeds, policy=rules, watch=bars)
-    save(montage([row.pictures for row in rows], revs, prompt), output)
+        where.paint(
+            prompt, *revs, n=n, seed=seed, policy=policy, output=output, watch=bars
+        )
     facts = {"picture": str(output), "prompt": prompt, "at": revs, "seeds": list(seeds)}
     answer(facts if as_json else None, lambda: list_facts({"picture": str(output)}))

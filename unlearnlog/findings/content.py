@@ -288,6 +288,10 @@ class Findings:
     audits: tuple[Audit, ...] = ()
     attacks: tuple[Tried, ...] = ()
 
+    def __repr__(self) -> str:
+        said = f"{len(self.steps)} steps, {len(self.pairs)} pairs of pictures"
+        return f"<Findings of {self.model} at {self.revision}: {said}>"
+
     @property
     def last(self) -> Step:
         """The entry that the revision names."""

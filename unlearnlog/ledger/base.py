@@ -47,6 +47,12 @@ class BaseManifest(Record):
             raise ValueError(message)
         return self
 
+    def __repr__(self) -> str:
+        n, root = len(self.tensors), self.root[:12]
+        return f"<BaseManifest of {self.source}, {self.family}, {n} tensors, {root}>"
+
+    __str__ = __repr__
+
     @classmethod
     def of(cls, source: str, family: str, weights: Weights) -> BaseManifest:
         """Describe a model's tensors, whatever their order."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group
 from rich.text import Text
 
-from unlearnlog.report.explained import plain_table
+from unlearnlog.report.fitting import Fitted
 
 if TYPE_CHECKING:
     from unlearnlog.audits.contest import Result
@@ -26,7 +26,7 @@ def attack_table(attacked: Attacked) -> Group:
     where = (attacked.head or "the base")[:12]
     twin = attacked.twin or "none: no control on a model that never learned it"
     head = Text(f"attacks on {where}, budget {attacked.budget}; twin: {twin}")
-    table = plain_table(
+    table = Fitted(
         "concept", "attack", "verdict", "shown", "n", "without it", "controls", "more"
     )
     for each in attacked.results:

@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from unlearnlog.report.explained import Explained, plain_table
+from unlearnlog.report.explained import Explained
+from unlearnlog.report.fitting import Fitted
 
 if TYPE_CHECKING:
     from unlearnlog.audits.verdict import Finding
@@ -58,7 +59,7 @@ def audit_tables(audited: Audited) -> Group:
 
 def findings_table(findings: Iterable[Finding]) -> Table:
     """Return what is said of each erased concept."""
-    table = plain_table(
+    table = Fitted(
         "concept", "verdict", "shown", "n", "in the state", "base", "came back"
     )
     for each in findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ LEFT: Final = 52.0
 RIGHT: Final = 132.0
 TOP: Final = 16.0
 BOTTOM: Final = 62.0
+LETTERS: Final = 13.0
+"""From one line of text to the next, in pixels."""
+LONGEST: Final = 18
+"""Letters of a label below the chart, which slants towards its edge."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,13 @@ class Line:
         name: What they are read of.
         marks: From left to right.
         path: They, joined, as SVG writes it.
+        end: Where the name stands beside the last one, in pixels.
     """
 
     name: str
     marks: tuple[Mark, ...]
     path: str
+    end: float
 
 
 @dataclass(frozen=True)
@@ -121,17 +127,41 @@ def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Char
             for number, r in each.points
         )
         path = "M" + " L".join(f"{mark.x} {mark.y}" for mark in found)
-        lines.append(Line(each.concept, found, path))
+        lines.append(Line(each.concept, found, path, found[-1].y))
     every = math.ceil(len(steps) / 24)
     return Chart(
         measure,
-        tuple(lines),
+        _apart(lines),
         tuple(
-            Tick(across(step.number), f"{step.number} {step.label}")
+            Tick(across(step.number), _short(f"{step.number} {step.label}"))
             for step in steps[::every]
         ),
         tuple(Tick(up(value), f"{value:g}") for value in marks),
     )
+
+
+def _apart(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Move the names at the ends of lines away from each other, as little as it takes.
+
+    From above to below no name is nearer to the one before than a line of text; what
+    would then stand too low is moved up again.
+    """
+    longer = [line for line in lines if len(line.marks) > 1]
+    order = sorted(longer, key=lambda line: line.end)
+    ends: list[float] = []
+    for line in order:
+        ends.append(max(line.end, ends[-1] + LETTERS if ends else line.end))
+    room = HEIGHT - BOTTOM
+    for i in reversed(range(len(ends))):
+        below = ends[i + 1] - LETTERS if i + 1 < len(ends) else max(room, order[-1].end)
+        ends[i] = min(ends[i], below)
+    moved = {line.name: end for line, end in zip(order, ends, strict=True)}
+    return tuple(replace(line, end=moved.get(line.name, line.end)) for line in lines)
+
+
+def _short(text: str) -> str:
+    """Return a label that ends inside of the drawing; the tables say it in full."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.findings.content import Harm
-from unlearnlog.report.layout import layout
+from unlearnlog.report.layout import label_width, layout
+from unlearnlog.report.lettering import Lettering, lettered
 from unlearnlog.report.wording import STEPS, level
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ LEAST: Final = 0.005
 _INCH: Final = 90.0  # pixels of a layout to the inch
 _SIZE: Final = 11.0  # of a concept's mark, in pixels
 _FOOT: Final = 96.0  # room of the legend, in pixels
+_NUMBER: Final = (14.0, 7.0)  # half of an edge's number, in pixels
 _INK: Final = "#22201b"
 _MUTED: Final = "#5d5747"
 _NEAR: Final = "#22508a"
@@ -43,10 +47,17 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
         graph: What is drawn, as its last step left it.
         form: What is written.
     """
+    names = [node.name for node in graph.nodes]
+    families = [node.family or "" for node in graph.nodes]
+    with lettered((*names, *families)) as letters:
+        return _drawn(graph, form, letters)
+
+
+def _drawn(graph: Graph, form: str, letters: Lettering) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    placed = layout(graph)
+    placed = layout(graph, spelt=letters.spelt)
     size = placed.width / _INCH, (placed.height + _FOOT + 8) / _INCH
     figure = Figure(figsize=size, facecolor="white")
     FigureCanvasAgg(figure)
@@ -54,13 +65,14 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     axes.set_xlim(-8, placed.width + 8)
     axes.set_ylim(placed.height + _FOOT, -8)
     axes.set_axis_off()
-    _draw_boxes(axes, placed)
+    _draw_boxes(axes, placed, letters)
     near = nearest(graph)
     _draw_edges(axes, placed, [e for e in graph.edges if e.type == "look-alike"], near)
     last = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
     for name, at in placed.places.items():
         _draw_mark(axes, at, last.get(name))
-        axes.text(at[0], at[1] + 21, name, ha="center", fontsize=8, color=_INK)
+        label = letters.spelt(name)
+        axes.text(at[0], at[1] + 21, label, ha="center", fontsize=8, color=_INK)
         note = said(last.get(name))
         axes.text(at[0], at[1] + 32, note, ha="center", fontsize=6.5, color=_INK)
     _draw_legend(axes, placed.height + 26, with_near=bool(near))
@@ -108,7 +120,7 @@ def nearest(graph: Graph) -> list[Edge]:
     return found
 
 
-def _draw_boxes(axes: Axes, placed: Layout) -> None:
+def _draw_boxes(axes: Axes, placed: Layout, letters: Lettering) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     for box in placed.boxes:
@@ -123,13 +135,15 @@ def _draw_boxes(axes: Axes, placed: Layout) -> None:
             )
         )
         if box.titled:
-            axes.text(box.x + 10, box.y + 16, box.name, fontsize=8, color=_MUTED)
+            title = letters.spelt(box.name)
+            axes.text(box.x + 10, box.y + 16, title, fontsize=8, color=_MUTED)
 
 
 def _draw_edges(
     axes: Axes, placed: Layout, alike: list[Edge], near: list[Edge]
 ) -> None:
     places = placed.places
+    free = Free.of(placed)
     for edge in alike:
         (x1, y1), (x2, y2) = places[edge.one], places[edge.other]
         axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
@@ -138,14 +152,54 @@ def _draw_edges(
         xs, ys = bowed(places[edge.one], places[edge.other])
         axes.plot(xs, ys, color=_NEAR, linewidth=1 + 6 * weight, zorder=1)
         axes.text(
-            xs[len(xs) // 2],
-            ys[len(ys) // 2],
+            *free.taken(zip(xs, ys, strict=True)),
             f"{weight:.2f}",
             ha="center",
             va="center",
             fontsize=6.5,
             color=_NEAR,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+
+
+@dataclass(frozen=True)
+class Free:
+    """Where the numbers of edges may stand.
+
+    Attributes:
+        used: Middles of what is written there already, with half its width and height.
+    """
+
+    used: list[tuple[float, float, float, float]]
+
+    @classmethod
+    def of(cls, placed: Layout) -> Free:
+        """Keep the titles of families and the labels of concepts free."""
+        titles = [(box, label_width(box.name) / 2) for box in placed.boxes]
+        used = [
+            (b.x + 10 + half, b.y + 12, half, 8.0) for b, half in titles if b.titled
+        ]
+        for name, (x, y) in placed.places.items():
+            used += [(x, y, 9.0, 9.0), (x, y + 22, label_width(name) / 2, 14.0)]
+        return cls(used)
+
+    def taken(self, points: Iterable[tuple[float, float]]) -> tuple[float, float]:
+        """Return the point nearest to the middle of a line that is free, and take it.
+
+        Where none is, it is the middle.
+        """
+        line = [*points]
+        middle = len(line) // 2
+        near = sorted(range(len(line)), key=lambda i: abs(i - middle))
+        found = next((line[i] for i in near if self._is_free(*line[i])), line[middle])
+        self.used.append((*found, *_NUMBER))
+        return found
+
+    def _is_free(self, x: float, y: float) -> bool:
+        wide, high = _NUMBER
+        return all(
+            abs(x - left) >= wide + half or abs(y - top) >= high + tall
+            for left, top, half, tall in self.used
         )
 
 
@@ -179,10 +233,18 @@ def _draw_mark(axes: Axes, at: tuple[float, float], harm: Harm | None) -> None:
         markeredgewidth=2.6 if harm and harm.sure else 0.8,
         zorder=3,
     )
-    sign = {"erased": "x", "doubtful": "$?$", "unread": "$?$"}.get(status)
-    if sign:
-        colour = "white" if gone else _MUTED
-        axes.plot(*at, marker=sign, markersize=6, color=colour, zorder=4)
+    if status == "erased":
+        axes.plot(*at, marker="x", markersize=6, color="white", zorder=4)
+    elif status in ("doubtful", "unread"):
+        axes.text(
+            *at,
+            "?",
+            ha="center",
+            va="center_baseline",
+            fontsize=7,
+            weight="bold",
+            color="white" if gone else _MUTED,
+        )
 
 
 def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
+from unlearnlog.report.fitting import Fitted
 
 if TYPE_CHECKING:
     from unlearnlog.reading import Reading
     from unlearnlog.run.fidelity import Fidelity
 
 
-def fidelity_table(fidelity: Fidelity) -> Table:
+def fidelity_table(fidelity: Fidelity) -> Fitted:
     """Return how much is erased and kept in the state and in what was exported."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("share", "of", "state", "export", "n"):
-        table.add_column(
-            column, justify="left" if column in ("share", "of") else "right"
-        )
+    table = Fitted("share", "of", "state", "export", "n")
     for state, other in fidelity.gone:
         shares = _erased(state), _erased(other)
         table.add_row("erased", state.concept, *shares, str(state.n))

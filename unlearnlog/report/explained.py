@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.reading import Reading
+from unlearnlog.report.fitting import Fitted
 
 _MEANING: Final = {
     "ua": "no longer shown",
@@ -90,23 +90,13 @@ class Explained:
     def _table(self, *, explained: bool) -> Table:
         titles = ("reading", "of", "value", "95 % interval", "n", "base")
         explained = explained and any(r.probe in _MEANING for r in self._readings)
-        table = plain_table(*titles, *(["meaning"] if explained else []))
+        table = Fitted(*titles, *(["meaning"] if explained else []))
         if not explained:
             table.padding = (0, 1, 0, 0)
-            table.columns[0].no_wrap = True
         for reading in self._readings:
             meaning = [_MEANING.get(reading.probe, "")] if explained else []
             table.add_row(reading.probe, *numbers_of(reading), *meaning)
         return table
-
-
-def plain_table(*columns: str) -> Table:
-    """Return an empty table in the style of all of them."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    right = {"value", "n", "base", "UA", "IRA", "CRA", "nats left"}
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
-    return table
 
 
 def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:

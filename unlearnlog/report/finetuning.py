@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from unlearnlog.audits.survival import median_return
-from unlearnlog.report.explained import plain_table
+from unlearnlog.report.fitting import Fitted
+from unlearnlog.report.lettering import Lettering, lettered
+from unlearnlog.report.ticks import thin_ticks
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from unlearnlog.audits.course import Course, Finetuned
     from unlearnlog.audits.survival import Curve
@@ -22,10 +27,16 @@ if TYPE_CHECKING:
 _STYLE: Final = {"gone": "green", "resurged": "bold red", "undecided": "yellow"}
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
+_ACROSS: Final = 4
+"""Panels beside each other."""
+
+_TITLE: Final = 52
+"""Letters of a line above a panel."""
+
 
 def finetune_tables(found: Finetuned) -> Group:
     """Return the verdict a concept and fine-tune, and what all of them come to."""
-    table = plain_table(
+    table = Fitted(
         "concept", "seed", "verdict", "before", "at the end", "n", "change", "back at"
     )
     for course, curve, word in found.fates():
@@ -57,19 +68,49 @@ def curves_png(found: Finetuned) -> bytes:
 
     The dashed line is what the base shows; the twin's curves are dotted.
     """
+    names = list(found.base)
+    with lettered((*names, found.data)) as letters:
+        figure = curves(found, letters)
+        out = io.BytesIO()
+        figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def curves(found: Finetuned, letters: Lettering) -> Figure:
+    """Draw the same as a figure; a panel a concept, at most four beside each other.
+
+    Args:
+        found: The fine-tunes.
+        letters: How names are written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = list(found.base)
-    figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained", dpi=110)
+    across = min(len(names), _ACROSS)
+    down = -(-len(names) // across)
+    size = 4.2 * across, 3.2 * down + 0.5
+    figure = Figure(figsize=size, layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for panel, name in zip(axes, names, strict=True):
+    axes = figure.subplots(down, across, sharey=True, squeeze=False)
+    panels = [panel for row in axes for panel in row]
+    for panel in panels[len(names) :]:
+        panel.set_axis_off()
+    for panel, name in zip(panels, names, strict=False):
         _draw(panel, name, found)
-    axes[0].set_ylabel("share of its prompts that show it")
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
+        panel.set_title(fill(letters.spelt(name), _TITLE), fontsize=9)
+    data = fill(f"after {letters.spelt(found.data)}", _TITLE * across)
+    figure.suptitle(data, fontsize=10)
+    for row in axes:
+        row[0].set_ylabel("share of its prompts that show it")
+    lines: dict[str, Artist] = {}
+    for panel in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        lines |= dict(zip(labels, handles, strict=True))
+    where: Final = "outside lower left"
+    figure.legend([*lines.values()], [*lines], loc=where, ncols=6, fontsize=7)
+    thin_ticks(figure)
+    return figure
 
 
 def _draw(panel: Axes, name: str, found: Finetuned) -> None:
@@ -79,14 +120,13 @@ def _draw(panel: Axes, name: str, found: Finetuned) -> None:
                 label = f"seed {course.training.seed}"
                 _line(panel, curve, colour=f"C{i}", style=style, label=label)
     panel.axhline(found.base[name].value, color="0.4", linestyle="--", linewidth=0.8)
-    panel.set_title(f"{name} after {found.data}", fontsize=10)
     panel.set_xlabel("steps")
     panel.set_ylim(-0.03, 1.03)
     panel.set_xscale("symlog", linthresh=10)
     looks = {look.step for course in found.courses for look in course.curves[0].looks}
     panel.set_xticks(sorted(looks), [str(step) for step in sorted(looks)])
+    panel.set_xlim(left=min(looks) - 0.5)
     panel.minorticks_off()
-    panel.legend(fontsize=7, loc="upper left")
 
 
 def _line(panel: Axes, curve: Curve, *, colour: str, style: str, label: str) -> None:

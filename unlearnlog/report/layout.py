@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ ROW: Final = 58.0
 """From one concept of a family to the one below, in pixels."""
 
 _LETTER: Final = 7.2  # the widest that a letter of a label is on average, in pixels
+_WIDE: Final = 13.0  # that of a letter as wide as high, in pixels
+_NOTE: Final = 88.0  # what "erased, shows 0.25" below a name takes, in pixels
 _GAP: Final = 14.0
 _PAD: Final = 12.0
 _TITLE: Final = 20.0
@@ -81,13 +84,17 @@ class Layout:
     places: Mapping[str, tuple[float, float]]
 
 
-def layout(graph: Graph) -> Layout:
+def layout(graph: Graph, spelt: Callable[[str], str] = str) -> Layout:
     """Place every concept; the same graph gets the same places.
+
+    Args:
+        graph: What is placed.
+        spelt: How a name is written, which may take more room than the name.
 
     Families stand in rows, like words of a text, kind after kind. Along the rows goes a
     walk through the graph of families, so those with ties are near each other.
     """
-    boxes = _ordered(_boxes(graph.nodes), graph)
+    boxes = _ordered(_boxes(graph.nodes, spelt), graph)
     placed: list[Box] = []
     y = 0.0
     for row in _rows(boxes):
@@ -100,10 +107,15 @@ def layout(graph: Graph) -> Layout:
 
 def label_width(name: str) -> float:
     """Return the room that a label needs, in pixels."""
-    return _LETTER * len(name) + 8
+    return _LETTER * len(name) + (_WIDE - _LETTER) * _n_wide(name) + 8
 
 
-def _boxes(nodes: Sequence[Node]) -> list[Box]:
+def _n_wide(name: str) -> int:
+    """Return how many letters are as wide as high, such as 北."""
+    return sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
+
+
+def _boxes(nodes: Sequence[Node], spelt: Callable[[str], str]) -> list[Box]:
     families: dict[tuple[str, str, bool], list[str]] = {}
     for node in nodes:
         name, titled = node.family or node.name, bool(node.family)
@@ -112,8 +124,9 @@ def _boxes(nodes: Sequence[Node]) -> list[Box]:
     for (kind, name, titled), members in families.items():
         n = len(members)
         columns = min(n, max(3, math.ceil(math.sqrt(n))))
-        cell = max(64.0, *(label_width(member) for member in members))
-        width = max(cell * columns, label_width(name) if titled else 0) + 2 * _PAD
+        cell = max(_NOTE, *(label_width(spelt(member)) for member in members))
+        title = label_width(spelt(name)) if titled else 0
+        width = max(cell * columns, title) + 2 * _PAD
         height = (_TITLE if titled else 0) + ROW * math.ceil(n / columns) + _PAD
         box = Box(name, kind, titled, 0, 0, width, height, tuple(members), columns)
         found.append(box)

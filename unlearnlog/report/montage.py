@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from unlearnlog.errors import UsageError
 from unlearnlog.report.files import write
+from unlearnlog.report.pen import Pen
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _GAP: Final = 8
 _LABEL: Final = 22
+_LINE: Final = 18
 _LEAST: Final = 160
 
 
@@ -32,21 +34,23 @@ def montage(rows: Sequence[Tensor], labels: Sequence[str], caption: str) -> Imag
     n, height, width = rows[0].shape[:3]
     scale = max(1, -(-_LEAST // max(height, width)))
     tall, wide = height * scale, width * scale
-    size = (
-        max(n * (wide + _GAP) + _GAP, 320),
-        _LABEL + _GAP + len(rows) * (tall + _LABEL + _GAP),
-    )
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    draw.text((_GAP, 4), caption, fill="black", font=font)
-    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        top = _LABEL + _GAP + i * (tall + _LABEL + _GAP)
-        draw.text((_GAP, top), label, fill="#555555", font=font)
+    across = max(n * (wide + _GAP) + _GAP, 320)
+    pen = Pen.of((caption, *labels))
+    above = [pen.lines(text, across - 2 * _GAP) for text in (caption, *labels)]
+    heights = [_LABEL + _LINE * (len(lines) - 1) for lines in above]
+    down = sum(heights) + _GAP + len(rows) * (tall + _GAP)
+    sheet = Image.new("RGB", (across, down), "white")
+    draw = ImageDraw.Draw(sheet)
+    pen.write(draw, (_GAP, 4), above[0], fill="black")
+    top = heights[0] + _GAP
+    for row, lines, label in zip(rows, above[1:], heights[1:], strict=True):
+        pen.write(draw, (_GAP, top), lines, fill="#555555")
         for j, picture in enumerate(row):
             tile = Image.fromarray(picture.numpy()).resize(
                 (wide, tall), Image.Resampling.NEAREST
             )
-            sheet.paste(tile, (_GAP + j * (wide + _GAP), top + _LABEL))
+            sheet.paste(tile, (_GAP + j * (wide + _GAP), top + label))
+        top += label + tall + _GAP
     return sheet
 
 

@@ -21,7 +21,9 @@ from unlearnlog.entry import Entry, EntryId
 from unlearnlog.findings.judgement import word_of
 from unlearnlog.live import deed
 from unlearnlog.reading import Reading
-from unlearnlog.report.explained import Explained, numbers_of, plain_table
+from unlearnlog.report.explained import Explained, numbers_of
+from unlearnlog.report.fitting import Fitted
+from unlearnlog.report.progress import Lines, can_redraw
 from unlearnlog.report.wording import OUTCOME, why_it_rises
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """Progress bars for long work, on standard error."""
+    """Progress bars for long work; lines now and then where nothing can be redrawn."""
 
     def __init__(self, console: Console) -> None:
         """Show nothing until the first stage begins."""
@@ -46,6 +48,7 @@ class Bars:
             console=console,
         )
         self._task: TaskID | None = None
+        self._lines = None if can_redraw(console) else Lines(console)
 
     def __enter__(self) -> Bars:
         """Wait for the first stage: what ends before it leaves no empty line."""
@@ -59,13 +62,18 @@ class Bars:
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
+        if self._lines:
+            self._lines.stage(name, total)
+            return
         self._close()
         self._progress.start()
         self._task = self._progress.add_task(name, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Say that ``units`` more are done, and what the numbers are now."""
-        if self._task is not None:
+        if self._lines:
+            self._lines.advance(units, numbers)
+        elif self._task is not None:
             said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             self._progress.update(self._task, advance=units, numbers=said)
 
@@ -90,7 +98,7 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
     kept.sort(key=lambda r: r.value - (r.base or 0))
     gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
-    presence = plain_table("presence", "of", "value", "95 % interval", "n", "base")
+    presence = Fitted("presence", "of", "value", "95 % interval", "n", "base")
     for reading in gone:
         presence.add_row("erased", *numbers_of(reading))
     for reading in kept[:5]:
@@ -114,7 +122,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
     kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
     if not found:
         return None
-    table = plain_table("moved most", "of", "value", "95 % interval", "n", "base")
+    table = Fitted("moved most", "of", "value", "95 % interval", "n", "base")
     for reading in kept[:5] or found[:5]:
         table.add_row(reading.probe, *numbers_of(reading))
     return table
@@ -122,7 +130,7 @@ def _moved(readings: Sequence[Reading]) -> Table | None:
 
 def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
     """Return what was read of concepts where they were erased, and after composing."""
-    table = plain_table("reading", "of", "alone", "together", "95 % interval", "n")
+    table = Fitted("reading", "of", "alone", "together", "95 % interval", "n")
     table.padding = (0, 1, 0, 0)
     before = {(r.probe, r.concept): r for r in alone}
     for reading in together:
@@ -140,19 +148,11 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
 
     Of several concepts erased at once the worst is shown, and what is in doubt is said.
     """
-    table = plain_table(
-        "entry",
-        "kind",
-        "concepts",
-        "verdict",
-        "eraser",
-        "UA",
-        "IRA",
-        "CRA",
-        "nats left",
+    table = Fitted(
+        *("entry", "kind", "concepts", "verdict", "eraser"),
+        *("UA", "IRA", "CRA", "nats left"),
     )
     table.padding = (0, 1, 0, 0)
-    table.columns[0].no_wrap = True
     known = dict(history)
     for entry_id, entry in reversed(history):
         names = deed(entry, known)
@@ -179,7 +179,7 @@ def _worst(entry: Entry, probe: str) -> str:
 
 def moves_table(moves: Sequence[Move]) -> Table:
     """Return where a branch has been, newest first."""
-    table = plain_table("at", "from", "to", "why")
+    table = Fitted("at", "from", "to", "why")
     for move in reversed(moves):
         ends = (each[:12] if each else "base" for each in (move.old, move.new))
         table.add_row(move.at, *ends, move.why)
@@ -189,7 +189,7 @@ def moves_table(moves: Sequence[Move]) -> Table:
 def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Group:
     """Return a row an entry, a column a concept; in brackets where it is erased."""
     shown = list(series.concepts)[:COLUMNS]
-    table = plain_table("entry", "what", *shown)
+    table = Fitted("entry", "what", *shown, spare=shown[:0:-1])
     gone = "lower" if series.reading == "presence" else "none"
     known = dict(history)
     for i, (entry_id, entry) in enumerate(history):
@@ -207,7 +207,7 @@ def drift_table(series: Series, history: Sequence[tuple[EntryId, Entry]]) -> Gro
 
 def stale_table(stale: Iterable[Stale]) -> Table:
     """Return later entries that listen to the text of what was left out."""
-    table = plain_table("stale", "concepts", "degrees apart")
+    table = Fitted("stale", "concepts", "degrees apart")
     for each in stale:
         names = ", ".join(each.concepts)
         table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
@@ -216,7 +216,7 @@ def stale_table(stale: Iterable[Stale]) -> Table:
 
 def looks_table(looks: Iterable[Look]) -> Table:
     """Return how much of a concept shows at each revision that was looked at."""
-    table = plain_table("looked at", "value", "95 % interval", "n", "base")
+    table = Fitted("looked at", "value", "95 % interval", "n", "base")
     for look in looks:
         low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
         entry = look.entry[:12] if look.entry else "base"
@@ -238,7 +238,7 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
         facts["cosine of the changes"] = f"{found.overlap:.3f}"
     for moved in found.moved[:3]:
         facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
-    table = plain_table("reading", "of", one, other, "change")
+    table = Fitted("reading", "of", one, other, "change")
     for pair in found.readings:
         left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
         change = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unlearnlog.errors import WrongBase
+from unlearnlog.run.carried import refuse_adapters, refuse_strange
 
 if TYPE_CHECKING:
     from unlearnlog.run.place import Place
@@ -24,8 +25,11 @@ def apply(at: Place, pipeline: object, rev: str) -> None:
 
     Raises:
         RevisionError: The revision names no entry.
-        WrongBase: The pipeline is of another model; names what differs.
+        WrongBase: The pipeline is of another model, or carries a change that is not
+            this ledger's; names what differs.
+        UsageError: A LoRA is loaded or fused.
     """
+    refuse_adapters(pipeline)
     weights = at.weights(at.resolved(rev))
     unet: Any = getattr(pipeline, "unet", None)
     parts = {} if unet is None else dict(unet.named_parameters(prefix="unet"))
@@ -36,6 +40,7 @@ def apply(at: Place, pipeline: object, rev: str) -> None:
             f"{', '.join(wrong[:5])}",
             fix=f"load the model the ledger was made for: {at.manifest.source}",
         )
+    refuse_strange(at, parts)
     with torch.no_grad():
         for name, tensor in weights.items():
             parts[name].copy_(tensor)

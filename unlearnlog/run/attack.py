@@ -99,6 +99,10 @@ class Attacked:
     verdict: Verdict
     recorded: Entry | None = None
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{r.concept} {r.verdict} by {r.attack}" for r in self.results)
+        return f"<Attacked {(self.head or 'base')[:12]}: {said}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as ``attack --json`` shows it."""
         return {
@@ -148,16 +152,26 @@ def attacked(at: Place, wish: Wish) -> Attacked:
 
 
 def refuse(done: Attacked) -> None:
-    """Raise where the policy has a limit on attacks that does not hold.
+    """Raise where an attack brought something back, or a limit on attacks fails.
 
     Raises:
-        Refused: It has one.
+        Refused: One did, with what shows; or the policy's limit does not hold.
     """
+    back = [
+        f"{each.attack} brought {each.concept} back, in {each.success.value:.0%} of "
+        f"{each.success.n} pictures"
+        for each in done.results
+        if each.verdict == "reached"
+    ]
     said = done.verdict.failures or done.verdict.undecided
-    if said:
+    said = said and (f"the policy minds: {'; '.join(said)}",)
+    if back or said:
         raise Refused(
-            f"the policy minds: {'; '.join(said)}",
-            fix="erase it with another eraser, or change the limit in the policy",
+            "; ".join((*back, *said)),
+            fix="erase it with another eraser, or change the limit in the policy"
+            if said
+            else "erase it with another eraser; --record keeps what was found, and "
+            "later erasures are tried with it",
         )
 
 

@@ -75,6 +75,10 @@ class Audited:
     verdict: VerdictRecord
     entry: Entry | None = None
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{each.concept} {each.word}" for each in self.findings)
+        return f"<Audited {self.made.path} against {self.rev[:12]}: {said}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as JSON."""
         return {

@@ -62,6 +62,10 @@ class Found:
     looks: tuple[Look, ...]
     taken_back: bool = False
 
+    def __repr__(self) -> str:
+        at = self.entry[:12] if self.entry else "no entry"
+        return f"<Found {at} for {self.concept}, after {len(self.looks)} looks>"
+
 
 def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
     """Find where a concept came back or broke, by looking at log2(n) revisions.

@@ -72,6 +72,14 @@ class Difference:
     overlap: float
     readings: tuple[Pair, ...]
 
+    def __repr__(self) -> str:
+        one, other = (
+            f"{(side.entry or 'base')[:12]} ({', '.join(side.concepts) or 'nothing'})"
+            for side in (self.left, self.right)
+        )
+        moved = f"{len(self.moved)} of {self.n_tensors} tensors differ"
+        return f"<Difference only in {one}, only in {other}: {moved}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as ``diff --json`` does."""
         return {

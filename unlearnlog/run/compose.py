@@ -87,6 +87,10 @@ class Composed:
     alone: tuple[Reading, ...]
     back: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        gap = "" if self.gap is None else f", gap {self.gap:.3g}"
+        return f"<Composed {self.entry!r}, {len(self.conflicts)} conflicts{gap}>"
+
 
 def compose(at: Place, wish: Wish) -> Composed:
     """Record an entry that does here what other histories did.

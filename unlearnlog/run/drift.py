@@ -29,6 +29,10 @@ class Series:
     reading: str
     concepts: dict[str, tuple[Reading | None, ...]]
 
+    def __repr__(self) -> str:
+        n = max(map(len, self.concepts.values()), default=0)
+        return f"<Series of {self.reading}: {len(self.concepts)} concepts, {n} entries>"
+
     def row(self) -> dict[str, list[dict[str, Any] | None]]:
         """Give the series as ``drift --json`` shows it."""
         return {

@@ -62,6 +62,9 @@ class Outcome:
     created: bool
     folder: Path
 
+    def __repr__(self) -> str:
+        return f"<Outcome {self.entry!r}, in {self.folder}>"
+
 
 def add(at: Place, order: Order) -> Outcome:
     """Erase concepts on top of the ledger; record it if the policy agrees.

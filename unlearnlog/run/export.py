@@ -72,6 +72,11 @@ class Exported:
     n_tensors: int
     fidelity: Fidelity | None
 
+    def __repr__(self) -> str:
+        said = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
+        looked = "measured" if self.fidelity else "not measured"
+        return f"<Exported {self.entry[:12]}: {said}, {looked}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as JSON."""
         return {

@@ -45,6 +45,10 @@ class Mapped:
     network: nx.MultiDiGraph
     drawing: Graph
 
+    def __repr__(self) -> str:
+        n, edges = len(self.network), self.network.number_of_edges()
+        return f"<Mapped {n} nodes, {edges} edges>"
+
 
 def graph(
     at: Place, rev: str, *, similar: bool = False, informed: Wish | None = None

@@ -75,6 +75,10 @@ class Rebased:
     before: tuple[Finding, ...]
     after: tuple[Finding, ...]
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{each.concept} {each.word}" for each in self.after)
+        return f"<Rebased on {self.base}, ledger in {self.folder}: {said}>"
+
     def row(self) -> dict[str, Any]:
         """Give it as JSON."""
         return {

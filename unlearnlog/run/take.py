@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unlearnlog.digest import TensorRecord
+    from unlearnlog.entry import Entry
+    from unlearnlog.policy import Verdict
     from unlearnlog.run.place import Place
 
 
@@ -64,6 +66,24 @@ class Taken:
             "changed": self.n_changed,
             "same": self.n_same,
         }
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What ``import`` did.
+
+    Attributes:
+        entry: The entry that was recorded.
+        verdict: What the policy said.
+        taken: What the file holds.
+    """
+
+    entry: Entry
+    verdict: Verdict
+    taken: Taken
+
+    def __repr__(self) -> str:
+        return f"<Imported {self.entry!r}, {self.taken.form}>"
 
 
 def take(at: Place, path: Path, order: erase.Order) -> tuple[erase.Outcome, Taken]:

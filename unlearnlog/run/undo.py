@@ -67,6 +67,10 @@ class Reverted:
     stale: tuple[Stale, ...] = ()
     again: tuple[Entry, ...] = ()
 
+    def __repr__(self) -> str:
+        stale, again = len(self.stale), len(self.again)
+        return f"<Reverted {self.entry!r}, {stale} stale, {again} made anew>"
+
 
 @dataclass(frozen=True)
 class Wish:

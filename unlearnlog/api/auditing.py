@@ -1,0 +1,204 @@
+"""Methods that ask whether erasures hold in other hands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.api.opened import Folder, Opened, rules_of
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.course import Finetuned
+    from unlearnlog.model.protocol import Method
+    from unlearnlog.policy import Policy
+    from unlearnlog.run.attack import Attacked
+    from unlearnlog.run.audit import Audited
+    from unlearnlog.run.rebase import Rebased
+    from unlearnlog.watch import Watch
+
+
+class Auditing(Opened):
+    """Audits, fine-tunes, attacks, and takes erasures up again elsewhere."""
+
+    def audit(
+        self,
+        model: Folder,
+        rev: str = "HEAD",
+        *,
+        policy: str | Policy = "default",
+        ema: bool = False,
+        record: bool = False,
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Audited:
+        """Ask whether anything came back in a model that was made of this one.
+
+        Args:
+            model: A fine-tuned folder, a trainer's checkpoint, a LoRA.
+            rev: The revision that it was made of.
+            policy: How it is looked at, and what decides.
+            ema: Whether to read the averaged copy of its weights.
+            record: Whether to write the audit into the ledger.
+            accept_undecided: Whether doubt is no reason for it not to pass.
+            watch: Who wants to see it advance.
+
+        Returns:
+            What is to be said of each erased concept; ``verdict.passed`` is False where
+            one came back or nobody can say.
+
+        Raises:
+            ModelError: It cannot be read, or is not of this model's shape.
+            DeltaError: It is a LoRA of something else.
+            WrongBase: It is no descendant of this model.
+            UsageError: Nothing is erased at the revision, or nobody judges.
+        """
+        from unlearnlog.run import audit
+
+        rules = rules_of(policy)
+        with self._watching(watch) as shown:
+            wish = audit.Wish(
+                *(Path(model), rules, rev, ema, record, accept_undecided), shown
+            )
+            return audit.audit(self.place, wish)
+
+    def finetune(
+        self,
+        data: Folder,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        method: Method = "full",
+        steps: int = 500,
+        seeds: Sequence[int] = (0,),
+        batch: int = 8,
+        rate: float = 0.0,
+        rank: int = 8,
+        twin: Folder | None = None,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Finetuned:
+        """Fine-tune a revision here, and see when what is erased in it comes back.
+
+        Args:
+            data: A folder of pictures with captions; on the bundled model also
+                ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
+            rev: Which revision.
+            concepts: Erased ones that a word of ``data`` is about; none for all.
+            method: What learns: ``full``, ``attention`` or ``lora``.
+            steps: Of each fine-tune.
+            seeds: One fine-tune for each.
+            batch: Pictures a step.
+            rate: Step size of AdamW; 0 for the method's own.
+            rank: Of a LoRA.
+            twin: A pipeline that never learned the concepts.
+            policy: How much is looked at, how it is painted, who judges.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The curve of each concept, its verdict, the forecasts; ``row()`` is JSON.
+
+        Raises:
+            UsageError: Nothing is erased there, nobody judges, or the data is no use.
+            ModelError: The twin is no model, or one of another shape.
+            TrainingError: A fine-tune did not converge.
+        """
+        from unlearnlog.run import finetune
+
+        wish = finetune.Wish(
+            rules_of(policy),
+            str(data),
+            rev,
+            tuple(concepts),
+            method=method,
+            steps=steps,
+            seeds=tuple(seeds),
+            batch=batch,
+            rate=rate,
+            rank=rank,
+            twin=None if twin is None else Path(twin),
+        )
+        with self._watching(watch) as shown:
+            return finetune.finetuned(self.place, replace(wish, watch=shown))
+
+    def attack(
+        self,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        attacks: Sequence[str] = (),
+        budget: str = "small",
+        twin: Folder | None = None,
+        record: bool = False,
+        policy: str | Policy = "default",
+        watch: Watch | None = None,
+    ) -> Attacked:
+        """Look for words and vectors that bring erased concepts back.
+
+        Args:
+            rev: At which revision.
+            concepts: Erased ones; none for all of them.
+            attacks: ``inversion``, ``prefix``, ``recovery``; none for all of them.
+            budget: How much each may do: ``small`` or ``standard``.
+            twin: A pipeline that never learned the concepts.
+            record: Whether to keep what is found in the ledger, for later steps to try.
+            policy: How it is looked at, and which limits hold.
+            watch: Who wants to see it advance.
+
+        Returns:
+            Each attack beside its null controls; ``verdict`` is the policy's.
+
+        Raises:
+            ConceptError: A concept is not erased there, or nothing is.
+            UsageError: There is no such attack or budget, or nobody to judge.
+            ModelError: The twin is no model, or one of another shape.
+        """
+        from unlearnlog.run import attack
+
+        wish = attack.Wish(
+            rules_of(policy),
+            rev,
+            tuple(concepts),
+            tuple(attacks),
+            budget=budget,
+            twin=None if twin is None else Path(twin),
+            record=record,
+        )
+        with self._watching(watch) as shown:
+            return attack.attacked(self.place, replace(wish, watch=shown))
+
+    def rebase(
+        self,
+        onto: Folder,
+        folder: Folder,
+        rev: str = "HEAD",
+        *,
+        policy: str | Policy = "default",
+        ema: bool = False,
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Rebased:
+        """Begin a ledger on what was made of this model, with every erasure anew.
+
+        Args:
+            onto: A fine-tuned folder, a trainer's checkpoint, a LoRA.
+            folder: A new folder, for the new ledger.
+            rev: Whose erasures, and what it was made of.
+            policy: How it is measured, and what must hold.
+            ema: Whether to take the averaged copy of its weights.
+            accept_undecided: Whether doubt is no reason to refuse an erasure.
+            watch: Who wants to see it advance.
+
+        Raises:
+            Refused: The policy refuses one of the erasures; nothing is left behind.
+            WrongBase: It is no descendant of this model.
+            UsageError: Nothing is erased, or the folder is there already.
+        """
+        from unlearnlog.run import rebase
+
+        wish = rebase.Wish(
+            *(Path(onto), Path(folder), rules_of(policy), rev, ema, accept_undecided)
+        )
+        with self._watching(watch) as shown:
+            return rebase.rebase(self.place, replace(wish, watch=shown))

@@ -1,0 +1,176 @@
+"""Methods that change what is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unlearnlog.api.opened import Folder, Opened, rules_of
+from unlearnlog.errors import ConceptError
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.policy import Policy
+    from unlearnlog.run.compose import Composed
+    from unlearnlog.run.erase import Order, Outcome
+    from unlearnlog.run.take import Imported
+    from unlearnlog.run.undo import Reverted
+    from unlearnlog.watch import Watch
+
+
+class Erasing(Opened):
+    """Erases, takes back, puts together."""
+
+    def add(
+        self,
+        *concepts: str | Concept,
+        policy: str | Policy = "default",
+        seed: int = 0,
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Outcome:
+        """Erase concepts, together, and record it if the policy agrees.
+
+        Args:
+            concepts: Names, or what `concept` returns.
+            policy: A policy that ships, a path to one, or a policy.
+            seed: Where random numbers start.
+            accept_undecided: Record it although a limit could not be decided.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The entry that was recorded, its verdict, and where the ledger is.
+
+        Raises:
+            Refused: The policy refused it; ``error.entry`` is what it would have been.
+            ConceptError: A concept is unknown, erased already, or not painted by the
+                base to begin with.
+            TrainingError: The eraser did not converge.
+        """
+        from unlearnlog.run import erase
+
+        order = self._order(
+            concepts, policy, seed=seed, accept_undecided=accept_undecided
+        )
+        with self._watching(watch) as shown:
+            done = erase.add(self.place, replace(order, watch=shown))
+        if not done.entry.verdict.may_stand:
+            erase.refuse(done)
+        return done
+
+    def revert(
+        self,
+        *revs: str,
+        policy: str | Policy | None = "default",
+        rederive: bool = False,
+        accept_failures: bool = False,
+        watch: Watch | None = None,
+    ) -> Reverted:
+        """Leave entries out of the model, in the middle too, and record that.
+
+        Args:
+            revs: Ids, their beginnings, ``HEAD~2``, a tag.
+            policy: How the result is looked at; None for not at all.
+            rederive: Make later erasures anew.
+            accept_failures: Record it although a limit does not hold any more.
+            watch: Who wants to see it advance.
+
+        Raises:
+            RevisionError: A revision names no entry.
+            LedgerError: An entry is left out already.
+            Refused: A limit would not hold any more; its ``entry`` holds the readings.
+        """
+        from unlearnlog.run import undo
+
+        rules = None if policy is None else rules_of(policy)
+        wish = undo.Wish(revs, rules, accept_failures)
+        work = undo.rederive if rederive else undo.revert
+        with self._watching(watch) as shown:
+            return work(self.place, replace(wish, watch=shown))
+
+    def compose(
+        self,
+        *revs: str,
+        how: Literal["replay", "sum"] = "replay",
+        policy: str | Policy = "default",
+        accept_conflicts: bool = False,
+        watch: Watch | None = None,
+    ) -> Composed:
+        """Do here what other branches or ledgers did, and record it.
+
+        Args:
+            revs: Branches, ids, or ``FOLDER@REV`` of other ledgers of the same model.
+            how: Whether joint groups are solved anew or their deltas are added.
+            policy: What must hold; beyond it there are conflicts.
+            accept_conflicts: Record it all the same.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The entry that was recorded, the gap, and the conflicts that were accepted.
+
+        Raises:
+            Refused: There are conflicts; ``error.entry`` is what it would have been.
+            RevisionError: A revision names no entry.
+            WrongBase: Another ledger is of another model.
+            LedgerError: There is nothing to bring.
+        """
+        from unlearnlog.run import compose
+
+        wish = compose.Wish(revs, rules_of(policy), how, accept_conflicts)
+        with self._watching(watch) as shown:
+            done = compose.compose(self.place, replace(wish, watch=shown))
+        if not done.entry.verdict.may_stand:
+            compose.refuse(done)
+        return done
+
+    def import_(
+        self,
+        path: Folder,
+        *concepts: str | Concept,
+        policy: str | Policy = "default",
+        accept_undecided: bool = False,
+        watch: Watch | None = None,
+    ) -> Imported:
+        """Measure a change that was made elsewhere as an erasure.
+
+        Args:
+            path: A safetensors file: a LoRA, or new values of text projections.
+            concepts: What it erases: names, or what `concept` returns.
+            policy: What must hold.
+            accept_undecided: Record it although a limit could not be decided.
+            watch: Who wants to see it advance.
+
+        Returns:
+            The entry that was recorded, its verdict, and what the file holds.
+
+        Raises:
+            Refused: The policy refused it; ``error.entry`` is what it would have been.
+            DeltaError: The file holds no change of this model.
+            ConceptError: As `add` does.
+        """
+        from unlearnlog.run import erase, take
+
+        order = self._order(concepts, policy, accept_undecided=accept_undecided)
+        with self._watching(watch) as shown:
+            work = replace(order, watch=shown)
+            done, taken = take.take(self.place, Path(path), work)
+        if not done.entry.verdict.may_stand:
+            erase.refuse(done)
+        return take.Imported(done.entry, done.verdict, taken)
+
+    def _order(
+        self,
+        concepts: Sequence[str | Concept],
+        policy: str | Policy,
+        *,
+        seed: int = 0,
+        accept_undecided: bool,
+    ) -> Order:
+        from unlearnlog.run.erase import Order
+
+        if not concepts:
+            raise ConceptError("no concept is named", fix='name one: add("Picasso")')
+        known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
+        return Order(tuple(known), rules_of(policy), seed, accept_undecided)

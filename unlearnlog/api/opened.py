@@ -1,0 +1,192 @@
+"""An opened ledger: where it is, how it computes, and whether progress is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from unlearnlog.errors import NoLedger
+from unlearnlog.ledger import Ledger as Chain
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
+    from unlearnlog.run.place import Place
+    from unlearnlog.watch import Watch
+
+Folder = str | Path
+
+
+class Opened:
+    """A folder with a ledger, and the model that is loaded when it is needed.
+
+    Attributes:
+        folder: Where the ledger is, or where `add` will create it.
+        progress: Whether long work shows how far it is.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], *, progress: bool = False
+    ) -> None:
+        """Use `init` or `open`."""
+        self.folder = folder
+        self.progress = progress
+        self._settings = settings
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not self.exists:
+            return f"<{name} of nothing yet, in {self.folder}>"
+        chain = self.chain
+        n = len(chain.history(chain.head))
+        entries = "1 entry" if n == 1 else f"{n} entries"
+        model = chain.base.source
+        return f"<{name} of {model}, {entries} on {chain.branch}, in {self.folder}>"
+
+    @classmethod
+    def init(
+        cls, folder: Folder = ".", model: str = "atelier", *, progress: bool = False
+    ) -> Self:
+        """Create an empty ledger for a model.
+
+        Args:
+            folder: Where; made if it is not there.
+            model: ``atelier``, a diffusers folder, or a hub id with a pinned commit,
+                ``owner/name@commit``.
+            progress: Whether long work shows how far it is.
+
+        Raises:
+            LedgerError: There is a ledger already.
+            ModelError: The model is no pipeline this tool knows.
+        """
+        from unlearnlog.run.place import init
+
+        return cls(init(Path(folder).absolute(), model).folder, {}, progress=progress)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Folder = ".",
+        *,
+        may_create: bool = False,
+        concepts: Path | None = None,
+        device: str = "cpu",
+        dtype: str = "float32",
+        progress: bool = False,
+    ) -> Self:
+        """Open the ledger of a folder or of the nearest folder above it.
+
+        Args:
+            folder: Where to begin to look.
+            may_create: Whether `add` may create one here, for the bundled model.
+            concepts: A TOML file of concepts; else the one that suits the model.
+            device: Where the model computes: cpu, cuda, mps.
+            dtype: What its UNet computes in: float32, bfloat16 or float16.
+            progress: Whether long work shows how far it is, on standard error or in the
+                notebook; a ``watch=`` of one call goes before it.
+
+        Raises:
+            NoLedger: There is none.
+        """
+        start = Path(folder).absolute()
+        try:
+            start = Chain.find(start).folder
+        except NoLedger:
+            if not may_create:
+                raise
+        settings = {"concepts": concepts, "device": device, "dtype": dtype}
+        return cls(start, settings, progress=progress)
+
+    @property
+    def chain(self) -> Chain:
+        """The entries on disk, as they are now.
+
+        Raises:
+            NoLedger: There is none yet.
+        """
+        return Chain.open(self.folder)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a ledger already."""
+        try:
+            return bool(self.chain)
+        except NoLedger:
+            return False
+
+    def entries(self, rev: str = "HEAD") -> list[Entry]:
+        """List the entries up to a revision, oldest first."""
+        chain = self.chain
+        return [entry for _, entry in chain.history(chain.resolve(rev))]
+
+    def concept(
+        self,
+        name: str,
+        kind: str = "",
+        *,
+        aliases: Sequence[str] = (),
+        anchor: str = "",
+        parent: str = "",
+        prompts: Sequence[str] = (),
+    ) -> Concept:
+        """Return what a name means, with what somebody says of it.
+
+        Args:
+            name: A name of the concept file's, or a new one.
+            kind: ``style``, ``subject``, ...; for a name that no file knows.
+            aliases: Its other names.
+            anchor: What takes its place.
+            parent: Its family.
+            prompts: Free prompts, each ``PROMPT => SAME WITHOUT IT``.
+
+        Raises:
+            ConceptError: The name is unknown and too little is said of it.
+        """
+        from unlearnlog.concept import free_prompt
+
+        said = {
+            "aliases": tuple(aliases),
+            "anchor": anchor,
+            "parent": parent,
+            "prompts": tuple(free_prompt(prompt) for prompt in prompts),
+        }
+        return self.place.world.named(name, kind=kind, said=said)
+
+    @property
+    def place(self) -> Place:
+        """Where the stories of `unlearnlog.run` work: the ledger and its model."""
+        loaded = self._loaded
+        return replace(loaded, ledger=self.chain if self.exists else None)
+
+    @cached_property
+    def _loaded(self) -> Place:
+        from unlearnlog.run.place import place
+
+        return place(self.folder, may_create=not self.exists, **self._settings)
+
+    @contextmanager
+    def _watching(self, watch: Watch | None) -> Iterator[Watch]:
+        """Give who watches a piece of work: who was named, bars, or nobody."""
+        if watch is not None or not self.progress:
+            from unlearnlog.watch import Unwatched
+
+            yield watch or Unwatched()
+            return
+        from rich.console import Console
+
+        from unlearnlog.report.terminal import Bars
+
+        with Bars(Console(stderr=True)) as shown:
+            yield shown
+
+
+def rules_of(policy: str | Policy) -> Policy:
+    """Return a policy, or that which a name or a path stands for."""
+    from unlearnlog.policy import Policy
+
+    return Policy.load(policy) if isinstance(policy, str) else policy

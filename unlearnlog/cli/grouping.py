@@ -1,0 +1,52 @@
+"""The commands under headings, by what people do with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter
+
+HEADINGS: Final = {
+    "Erase": ("add", "revert", "compose", "import"),
+    "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
+    "History": ("log", "status", "reset", "branch", "switch", "tag"),
+    "Audit and attack": ("audit", "attack", "rebase"),
+    "Give away": ("checkout", "export"),
+    "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),
+}
+"""Every command stands under one heading, in the order in which it is listed."""
+
+
+class Grouped(TyperGroup):
+    """Lists the commands under their headings; one without a heading comes last."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Return the names of the commands, those under one heading together."""
+        known = super().list_commands(ctx)
+        listed = [name for names in HEADINGS.values() for name in names]
+        rest = [name for name in known if name not in listed]
+        return [name for name in listed if name in known] + rest
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write each heading with its commands; each says all that it does."""
+        names = self.list_commands(ctx)
+        listed = {name for each in HEADINGS.values() for name in each}
+        rest = tuple(name for name in names if name not in listed)
+        width = max(map(len, names))
+        for heading, each in {**HEADINGS, "More": rest}.items():
+            found = {name: self.get_command(ctx, name) for name in each}
+            rows = [
+                (f"{name:<{width}}", command.get_short_help_str(limit=_WHOLE))
+                for name, command in found.items()
+                if command is not None and not command.hidden
+            ]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+_WHOLE: Final = 1000
+"""Characters of a help text that is never cut."""

@@ -1,0 +1,43 @@
+"""Tick labels that do not lie on each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_APART: Final = 3.0
+"""Pixels between two labels."""
+
+
+def thin_ticks(figure: Figure) -> None:
+    """Take labels away that would lie on a neighbour; the ticks themselves stay.
+
+    The first and the last label of an axis stay, and as many between them as there is
+    room for, from the last one on. The labels are measured as they are drawn.
+    """
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        _thin(axes)
+
+
+def _thin(axes: Axes) -> None:
+    ticks = [(label.get_window_extent(), label) for label in axes.get_xticklabels()]
+    shown = [(box, label) for box, label in ticks if label.get_text()]
+    shown.sort(key=lambda each: each[0].x0)
+    if len(shown) < _TWO:
+        return
+    first, edge = shown[0][0], shown[-1][0].x0
+    kept = {id(shown[0][1]), id(shown[-1][1])}
+    for box, label in reversed(shown[1:-1]):
+        if box.x1 + _APART <= edge and box.x0 >= first.x1 + _APART:
+            kept.add(id(label))
+            edge = box.x0
+    wanted = [label.get_text() if id(label) in kept else "" for _, label in ticks]
+    axes.set_xticks(axes.get_xticks(), wanted)
+
+
+_TWO: Final = 2
+"""Fewer labels cannot collide."""
