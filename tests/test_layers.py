@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parents[1]
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
     *("errors", "suggest", "meanings"),
-    *("resources", "devices", "made_with", "watch", "digest"),
+    *("resources", "devices", "knobs", "made_with", "watch", "digest"),
     *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
     *("reading", "attempt", "entry", "live"),
     "ledger",

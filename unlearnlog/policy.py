@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from unlearnlog.digest import Record
 from unlearnlog.errors import PolicyError
+from unlearnlog.knobs import check_eraser
 from unlearnlog.meanings import MEANINGS, range_of
 from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
@@ -432,6 +433,14 @@ class Policy(Record):
         from unlearnlog.model.protocol import Sampling
 
         return Sampling(self.sampling.steps, self.sampling.guidance)
+
+    def check_eraser(self) -> None:
+        """Refuse an eraser that cannot be made, as far as a table knows.
+
+        Raises:
+            PolicyError: As `chosen_eraser` does, without loading the methods.
+        """
+        check_eraser(self.eraser)
 
     def chosen_eraser(self) -> Eraser:
         """Make the eraser with the policy's settings.
