@@ -28,6 +28,7 @@ LAYERS: Final = (
     "probes",
     "audits",
     "policy",
+    "settings",
     "findings",
     "run",
     "report",

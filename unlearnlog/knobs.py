@@ -91,13 +91,15 @@ def check_type(eraser: str, key: str, value: object, default: object) -> None:
         )
 
 
-def _check_value(eraser: str, key: str, value: Any, known: Mapping[str, Any]) -> None:
+def _check_value(
+    eraser: str, key: str, value: float | str, known: Mapping[str, Any]
+) -> None:
     words = known.get("words")
     if words is not None and value not in words:
         raise PolicyError(
             f"{eraser} has no {key} '{value}'",
-            fix=f"{hint(value, words)}known: {', '.join(words)}",
+            fix=f"{hint(str(value), words)}known: {', '.join(words)}",
         )
     for sign, bound, fix in known.get("refused", ()):
-        if _IS[sign](value, bound):
+        if not isinstance(value, str) and _IS[sign](value, bound):
             raise PolicyError(f"{eraser}'s {key} is {value}", fix=fix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Way = Literal["higher", "lower", "either"]
-"""Which way is good news; ``either`` where it depends on the concept, or nobody says."""
+"""Which way is good news; ``either`` where it depends, or nobody says."""
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "share": (0.0, 1.0),
