@@ -112,7 +112,8 @@ def rules(
     """Return the policy that counts, its eraser checked as far as a table knows.
 
     A judge of the configuration stands in for one that nobody named: in a policy that
-    was asked for by name, ``auto`` names none.
+    was asked for by name, ``auto`` names none. A policy that is given itself has said
+    all there is to say.
 
     Args:
         said: What somebody said; empty for nothing.
@@ -125,6 +126,10 @@ def rules(
         UsageError: There is no such judge.
         RevisionError: The revision names nothing or more than one entry.
     """
+    if isinstance(said, Policy):
+        found = _said(said.saying(judge=judge))
+        check_judge(found.judge)
+        return found
     chosen = configured(ledger)
     found = _said(said) if said else _unsaid(chosen, ledger, about)
     standing = chosen.get("judge", "")

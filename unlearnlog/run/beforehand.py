@@ -11,35 +11,64 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.errors import ConceptError, ModelError, UsageError
+from unlearnlog.atelier.studio import SOURCE
+from unlearnlog.atelier.world import CONCEPTS
+from unlearnlog.errors import (
+    ConceptError,
+    DeltaError,
+    ModelError,
+    NoLedger,
+    RevisionError,
+    UsageError,
+)
+from unlearnlog.graph.world import GENERAL, World
+from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.new import check_no_ledger
 from unlearnlog.live import live_concepts
 from unlearnlog.run.newfile import check_is_free
 from unlearnlog.suggest import advice
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
-    from unlearnlog.entry import Entry, EntryId
-    from unlearnlog.ledger import Ledger
+    from unlearnlog.entry import Entry
 
 ATTACKS: Final = ("inversion", "prefix", "recovery")
 BUDGETS: Final = ("small", "standard")
 TIERS: Final = (0, 1, 2)
 
 
-def check_concepts(
-    concepts: Sequence[Concept], history: Sequence[tuple[EntryId, Entry]]
-) -> None:
-    """Refuse to erase a concept twice, or to put itself or another one in its place.
+def known_world(ledger: Ledger | None, concepts: Path | None) -> World:
+    """Return the concepts of a file, and those that a ledger's history speaks of.
+
+    Args:
+        ledger: Whose history; None before there is one, when the model is the bundled.
+        concepts: The file; None for the one that suits the model.
+
+    Raises:
+        ConceptError: The file cannot be read.
+    """
+    source = ledger.base.source if ledger else SOURCE
+    history = ledger.history(ledger.head) if ledger else []
+    erased = [concept for _, entry in history for concept in entry.concepts]
+    return World.read(concepts or suited(source)).knowing(erased)
+
+
+def suited(source: str) -> Path:
+    """Return the file of concepts that suits a model which is called so."""
+    return CONCEPTS if source == SOURCE else GENERAL
+
+
+def check_concepts(concepts: Sequence[Concept], entries: Sequence[Entry]) -> None:
+    """Refuse to erase a concept twice, or to put itself in its place.
 
     Args:
         concepts: What is to be erased, together.
-        history: What was recorded before, oldest first.
+        entries: What was recorded before, oldest first.
 
     Raises:
-        ConceptError: A concept is named twice, erased already, or its own anchor; or
-            its anchor is erased with it, or was before.
+        ConceptError: A concept is named twice, erased already, or its own anchor.
     """
-    live = live_concepts(history)
+    live = live_concepts([(entry.id, entry) for entry in entries])
     erased = {concept.id: entry for entry, concept in live.values()}
     seen: set[str] = set()
     for concept in concepts:
@@ -54,20 +83,21 @@ def check_concepts(
                 f"'{concept.name}' is erased already, by entry {entry}",
                 fix=f"look at it with: unlearnlog show {entry}",
             )
-    gone = [*concepts, *(concept for _, concept in live.values())]
-    for concept in concepts:
-        _check_anchor(concept, gone)
+        check_apart(concept)
 
 
-def _check_anchor(concept: Concept, gone: Iterable[Concept]) -> None:
-    """Refuse an anchor that is erased itself."""
-    anchor = concept.anchor.casefold()
-    for other in gone if anchor else ():
-        if anchor in {name.casefold() for name in (other.name, *other.aliases)}:
-            what = "the concept itself" if other.id == concept.id else "erased, too"
+def check_apart(concept: Concept) -> None:
+    """Refuse a concept that is its own anchor or its own family.
+
+    Raises:
+        ConceptError: It is.
+    """
+    own = {name.casefold() for name in (concept.name, *concept.aliases)}
+    for what, name in (("anchor", concept.anchor), ("parent", concept.parent)):
+        if name.casefold() in own:
             raise ConceptError(
-                f"the anchor '{concept.anchor}' of '{concept.name}' is {what}",
-                fix="name what is to take its place, such as --anchor painting",
+                f"the {what} '{name}' of '{concept.name}' is the concept itself",
+                fix=f"name another one, or leave --{what} out",
             )
 
 
@@ -227,3 +257,129 @@ def _check_room(path: Path, folder: Path) -> None:
             f"'{path}' cannot be written: '{folder}' may not be written to",
             fix="give a folder that you may write to",
         )
+
+
+def check_new_ledger(folder: Path, model: str) -> None:
+    """Refuse to begin a ledger where there is one, or on a model that is not there.
+
+    Raises:
+        LedgerError: There is a ledger already.
+        ModelError: The model is neither a folder that is there nor a hub's.
+    """
+    check_no_ledger(folder)
+    is_path = model.startswith((".", "/", "~")) or model.count("/") != 1
+    if model != SOURCE and is_path and not Path(model).exists():
+        raise ModelError(
+            f"there is no folder '{model}'",
+            fix="give the folder that holds the model's model_index.json, or "
+            f"owner/name@commit; the one that ships is called {SOURCE}",
+        )
+
+
+def check_change(path: Path) -> None:
+    """Refuse what is no file of a change, by its name alone.
+
+    Raises:
+        DeltaError: It is not there, a folder, or of another kind.
+    """
+    if path.is_dir():
+        found = sorted(each.name for each in path.glob("*.safetensors"))
+        raise DeltaError(
+            f"'{path}' is a folder, not a file with a change",
+            fix=f"give a file in it: {path / found[0]}"
+            if found
+            else f"give a .safetensors file; a whole model: unlearnlog audit '{path}'",
+        )
+    if not os.path.lexists(path):
+        raise DeltaError(
+            f"there is no file '{path}'", fix="give the path of a safetensors file"
+        )
+
+
+def check_entry(ledger: Ledger, rev: str) -> None:
+    """Refuse to report of the base.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: It is the base.
+    """
+    if ledger.resolve(rev) is None:
+        raise UsageError(
+            f"'{rev}' is the base: nothing is erased there, so there is nothing to "
+            "report",
+            fix="erase something first, or name an entry: unlearnlog log",
+        )
+
+
+def check_export(ledger: Ledger, rev: str, path: Path, energy: float) -> None:
+    """Refuse to give away what is nothing, or where it cannot be written.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: It changes nothing, the file cannot be written, or so much energy
+            is no share.
+    """
+    if not 0 < energy <= 1:
+        raise UsageError(
+            f"the energy {energy:g} is no share that could be kept",
+            fix="give a number above 0 and at most 1, such as 0.9999",
+        )
+    check_new_file(path, ".safetensors")
+    if not ledger.plan(ledger.resolve(rev)):
+        raise UsageError(
+            f"'{rev}' changes nothing: there is nothing to export",
+            fix="name a revision with an erasure: unlearnlog log",
+        )
+
+
+def check_sources(ledger: Ledger, revs: Sequence[str]) -> None:
+    """Refuse what is neither a revision nor another ledger of the same model.
+
+    Raises:
+        RevisionError: It is neither.
+        WrongBase: The other ledger is of another model.
+    """
+    for rev in revs:
+        source(ledger, rev)
+
+
+def source(ledger: Ledger, rev: str) -> tuple[Ledger, str]:
+    """Return the ledger that somebody means, and the revision in it.
+
+    Args:
+        ledger: The own one.
+        rev: A revision, ``FOLDER`` or ``FOLDER@REV``.
+
+    Raises:
+        RevisionError: It is neither.
+        WrongBase: The other ledger is of another model.
+    """
+    folder, _, name = rev.rpartition("@")
+    if not folder:
+        folder, name = rev, "HEAD"
+    try:
+        ledger.resolve(rev)
+    except RevisionError:
+        if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
+            if "@" not in rev:
+                raise
+            raise RevisionError(
+                f"there is no folder '{folder}' to take '{name}' from",
+                fix="give a branch, an id, or FOLDER@REV of another ledger",
+            ) from None
+    else:
+        return ledger, rev
+    try:
+        other = Ledger.open(Path(folder))
+    except NoLedger as error:
+        raise RevisionError(
+            f"'{rev}' is neither a revision nor a folder with a ledger",
+            fix="give a branch, an id, or FOLDER@REV of another ledger",
+        ) from error
+    ledger.base.check(other.base.tensors)
+    try:
+        other.resolve(name)
+    except RevisionError as error:
+        said = error.message.replace("this ledger", f"the ledger in '{folder}'")
+        raise RevisionError(said, fix=error.fix) from None
+    return other, name

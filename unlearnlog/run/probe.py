@@ -63,7 +63,7 @@ def probe(at: Place, wish: Wish) -> tuple[Reading, ...]:
         )
     head = at.resolved(wish.rev)
     at = replace(at, pin=(head, at.the_ledger().branch))
-    named = [at.world.concept(name) for name in wish.concepts]
+    named = [at.world.known(name) for name in wish.concepts]
     live = [concept for _, concept in live_concepts(at.history()).values()]
     new = {**at.model.base, **at.weights(head)}
     found = _moved(at, wish, named=named, live=live, new=new)
