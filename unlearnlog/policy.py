@@ -30,7 +30,7 @@ from unlearnlog.knobs import check_eraser
 from unlearnlog.meanings import MEANINGS, range_of
 from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
-from unlearnlog.suggest import advice
+from unlearnlog.suggest import advice, hint
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -353,10 +353,10 @@ class Policy(Record):
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            known = ", ".join(sorted(p.stem for p in policy_folder().glob("*.toml")))
+            known = sorted(p.stem for p in policy_folder().glob("*.toml"))
             raise PolicyError(
                 f"there is no policy '{name}'",
-                fix=f"known: {known}; or give the path of a .toml file",
+                fix=f"{advice(name, known)}; or give the path of a .toml file",
             ) from error
         except (ValueError, OSError, RecursionError) as error:  # bad TOML, bad path
             raise PolicyError(
@@ -491,7 +491,8 @@ def _wrong(name: str, error: ErrorDetails) -> PolicyError:
         case "extra_forbidden":
             what = "there is no such key"
             section = _SECTIONS.get(str(loc[0]), Policy) if len(loc) > 1 else Policy
-            fix = f"known there: {', '.join(section.model_fields)}"
+            key, fields = str(loc[-1]), section.model_fields
+            fix = f"{hint(key, fields)}known there: {', '.join(fields)}"
         case "missing":
             what = "it is missing"
         case "limit":

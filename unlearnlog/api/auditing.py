@@ -111,6 +111,7 @@ class Auditing(Opened):
             TrainingError: A fine-tune did not converge.
         """
         rules = self.rules(policy, about=rev)
+        beforehand.check_lesson(str(data))
         live = beforehand.erased_at(self.chain, rev, so="nothing can come back")
         beforehand.check_erased(self._names(concepts), live, rev)
         if twin is not None:

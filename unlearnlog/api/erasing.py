@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.api.opened import Folder, Opened
 from unlearnlog.errors import ConceptError
+from unlearnlog.model.naming import check_file
 from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Erasing(Opened):
             DeltaError: The file holds no change of this model.
             ConceptError: As `add` does.
         """
-        beforehand.check_change(Path(path))
+        check_file(Path(path))
         order = self._order(concepts, policy, accept_undecided=accept_undecided)
         from unlearnlog.run import erase, take
 

@@ -118,7 +118,7 @@ def audit(
     if (model is None) == (not finetune):
         raise UsageError(
             "give either a model to audit, or --finetune DATA to make one here",
-            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
+            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune FOLDER",
         )
     if model is not None:
         _refuse_idle(context, _TUNING, beside="a model")

@@ -16,6 +16,7 @@ from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.graph.worldfile import (
     EMPTY_SCENE,
+    ROWS,
     Family,
     WorldFile,
     check_kind,
@@ -36,6 +37,18 @@ _REMAINS: Final = frozenset(
     | {"empty", "empty-photo", "empty-scene", "an-empty-photo"}
 )
 """Ids of what is left when nothing is named."""
+
+
+def _keys(loc: tuple[int | str, ...]) -> str:
+    """Say which keys there are where one is wrong, and which may have been meant.
+
+    Args:
+        loc: Where it stands: table, name or number, key.
+    """
+    row = ROWS.get(str(loc[0])) if len(loc) > 2 else None
+    fields = (row or WorldFile).model_fields
+    key = str(loc[min(len(loc), 3) - 1] if loc else "")
+    return f"{hint(key, fields)}known there: {', '.join(fields)}"
 
 
 class _UnknownError(ConceptError):
@@ -94,6 +107,8 @@ class World:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
             fix = "docs/CONCEPTS.md shows every key that there is"
+            if first["type"] == "extra_forbidden":
+                fix = _keys(first["loc"])
             if first["type"] == "missing" and first["loc"][-1] == "context":
                 fix = (
                     "say what remains of it without the concept: text = "

@@ -136,6 +136,14 @@ class WorldFile(Record):
     relations: Annotated[tuple[RelationRow, ...], Field(strict=False)] = ()
 
 
+ROWS: Final[Mapping[str, type[Record]]] = {
+    "families": FamilyRow,
+    "concepts": ConceptRow,
+    "relations": RelationRow,
+}
+"""What stands in each table, by the table's key."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Concepts that have something in common.

@@ -30,6 +30,7 @@ from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
 from unlearnlog.ledger.store import FOLDER, Store, attack_digest
 from unlearnlog.made_with import now
+from unlearnlog.suggest import hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -393,7 +394,8 @@ class Ledger:
             if f"heads/{name}" not in self.refs:
                 raise RevisionError(
                     f"there is no branch '{name}'",
-                    fix=f"there are: {', '.join(self.branches)}; a new one: "
+                    fix=f"{hint(name, self.branches)}there are: "
+                    f"{', '.join(self.branches)}; a new one: "
                     f"unlearnlog branch {self._new_branch(name)}",
                 )
             with self._store.writing() as writing:

@@ -456,7 +456,7 @@ def _device(name: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
             f"there is no device '{name}' here: {str(error).splitlines()[0]}",
-            fix="leave out --device to compute on the cpu",
+            fix="compute on the cpu: --device cpu",
         ) from error
     return device
 

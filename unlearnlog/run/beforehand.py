@@ -15,7 +15,6 @@ from unlearnlog.atelier.studio import SOURCE
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.errors import (
     ConceptError,
-    DeltaError,
     ModelError,
     NoLedger,
     RevisionError,
@@ -25,8 +24,9 @@ from unlearnlog.graph.world import GENERAL, World
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.new import check_no_ledger
 from unlearnlog.live import live_concepts
+from unlearnlog.model.naming import SUFFIX
 from unlearnlog.run.newfile import check_is_free
-from unlearnlog.suggest import advice
+from unlearnlog.suggest import advice, hint
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ATTACKS: Final = ("inversion", "prefix", "recovery")
 BUDGETS: Final = ("small", "standard")
+LESSONS: Final = ("unrelated", "sibling", "parent", "target")
 TIERS: Final = (0, 1, 2)
 
 
@@ -117,7 +118,9 @@ def erased_at(ledger: Ledger, rev: str, *, so: str) -> dict[str, Concept]:
     if not live:
         raise UsageError(
             f"nothing is erased at '{rev}', so {so}",
-            fix="name a revision with an erasure: unlearnlog log",
+            fix="name a revision with an erasure: unlearnlog log"
+            if any(ledger.refs.values())
+            else "erase something first: unlearnlog concepts lists what is known here",
         )
     return {name: concept for name, (_, concept) in live.items()}
 
@@ -144,6 +147,21 @@ def check_known(what: str, name: str, known: Sequence[str]) -> None:
     """
     if name not in known:
         raise UsageError(f"there is no {what} '{name}'", fix=advice(name, known))
+
+
+def check_lesson(data: str) -> None:
+    """Refuse data for a fine-tune that is neither a folder nor one of the words.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    word = data.partition(":")[0]
+    if word not in LESSONS and not Path(data).expanduser().is_dir():
+        raise UsageError(
+            f"there is no folder '{data}'",
+            fix=f"{hint(word, LESSONS)}give a folder of pictures with captions, or on "
+            "atelier one of unrelated, sibling, parent, target:5",
+        )
 
 
 def check_tier(tier: int) -> None:
@@ -276,26 +294,6 @@ def check_new_ledger(folder: Path, model: str) -> None:
         )
 
 
-def check_change(path: Path) -> None:
-    """Refuse what is no file of a change, by its name alone.
-
-    Raises:
-        DeltaError: It is not there, a folder, or of another kind.
-    """
-    if path.is_dir():
-        found = sorted(each.name for each in path.glob("*.safetensors"))
-        raise DeltaError(
-            f"'{path}' is a folder, not a file with a change",
-            fix=f"give a file in it: {path / found[0]}"
-            if found
-            else f"give a .safetensors file; a whole model: unlearnlog audit '{path}'",
-        )
-    if not os.path.lexists(path):
-        raise DeltaError(
-            f"there is no file '{path}'", fix="give the path of a safetensors file"
-        )
-
-
 def check_entry(ledger: Ledger, rev: str) -> None:
     """Refuse to report of the base.
 
@@ -324,7 +322,7 @@ def check_export(ledger: Ledger, rev: str, path: Path, energy: float) -> None:
             f"the energy {energy:g} is no share that could be kept",
             fix="give a number above 0 and at most 1, such as 0.9999",
         )
-    check_new_file(path, ".safetensors")
+    check_new_file(path, SUFFIX)
     if not ledger.plan(ledger.resolve(rev)):
         raise UsageError(
             f"'{rev}' changes nothing: there is nothing to export",
