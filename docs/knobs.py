@@ -51,6 +51,8 @@ def _refused(kind: type[Eraser], setting: Field[Any]) -> list[list[Any]]:
             found.append(["<=", few[-1], _refusal(kind, name, few[-1])])
     elif fix := _refusal(kind, name, 1.5):
         found.append([">=" if _refusal(kind, name, 1.0) else ">", 1, fix])
+    elif fix := _refusal(kind, name, 0.5):
+        found.append(["<", 1, fix])
     return found
 
 

@@ -51,7 +51,7 @@ def check_device(name: str) -> None:
     kind = found["kind"] if found else name
     if found is None or kind not in DEVICES:
         raise UsageError(
-            f"there is no device '{name}'",
+            f"there is no device '{name}' here: no such kind is known",
             fix=f"{hint(kind, DEVICES)}known: {', '.join(DEVICES)}, cuda:1",
         )
     if why := _missing(kind):

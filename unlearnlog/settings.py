@@ -20,6 +20,7 @@ from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
 from unlearnlog.graph.world import World
 from unlearnlog.ledger.config import check_key, check_text
 from unlearnlog.policy import Policy
+from unlearnlog.suggest import advice
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -109,7 +110,7 @@ def configured(ledger: Ledger | None) -> dict[str, str]:
 def rules(
     said: str | Policy, ledger: Ledger | None, *, judge: str = "", about: str = ""
 ) -> Policy:
-    """Return the policy that counts, its eraser checked as far as a table knows.
+    """Return the policy that counts; of one that is read its eraser is checked, too.
 
     A judge of the configuration stands in for one that nobody named: in a policy that
     was asked for by name, ``auto`` names none. A policy that is given itself has said
@@ -127,11 +128,9 @@ def rules(
         RevisionError: The revision names nothing or more than one entry.
     """
     if isinstance(said, Policy):
-        found = _said(said.saying(judge=judge))
-        check_judge(found.judge)
-        return found
+        return said.saying(judge=judge)
     chosen = configured(ledger)
-    found = _said(said) if said else _unsaid(chosen, ledger, about)
+    found = _loaded(said) if said else _unsaid(chosen, ledger, about)
     standing = chosen.get("judge", "")
     if judge or not standing or (said and found.judge != "auto"):
         found = found.saying(judge=judge)
@@ -143,8 +142,8 @@ def rules(
     return found
 
 
-def _said(policy: str | Policy) -> Policy:
-    found = policy if isinstance(policy, Policy) else Policy.load(policy)
+def _loaded(name: str) -> Policy:
+    found = Policy.load(name)
     found.check_eraser()
     return found
 
@@ -152,12 +151,12 @@ def _said(policy: str | Policy) -> Policy:
 def _unsaid(chosen: Mapping[str, str], ledger: Ledger | None, about: str) -> Policy:
     if "policy" in chosen:
         with _saying(*_of_ledger("policy")):
-            return _said(chosen["policy"])
+            return _loaded(chosen["policy"])
     if ledger is not None and about:
         history = ledger.history(ledger.resolve(about))
         if found := in_force([entry for _, entry in history]):
             return found
-    return _said(USUAL["policy"])
+    return _loaded(USUAL["policy"])
 
 
 def in_force(entries: Sequence[Entry]) -> Policy | None:
@@ -187,8 +186,8 @@ def check_judge(name: str) -> None:
     """
     if name not in JUDGES and not Path(name).is_dir():
         raise UsageError(
-            f"there is no judge '{name}', and no folder of that name",
-            fix=f"known: {', '.join(JUDGES)}; or give a CLIP model's folder",
+            f"there is no judge '{name}', and no folder with a CLIP model",
+            fix=f"{advice(name, JUDGES)}; or give a folder that save_pretrained wrote",
         )
 
 
@@ -289,7 +288,7 @@ def _check_author(value: str) -> None:
 
 
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
-    "policy": _said,
+    "policy": _loaded,
     "device": check_device,
     "dtype": check_dtype,
     "judge": check_judge,

@@ -87,7 +87,11 @@ def test_a_look_alike_is_not_near_when_the_model_was_never_shown_it():
             "'mine.toml' is wrong at concepts.X.kind",
             "CONCEPTS",
         ),
-        ("[concepts.X]\nkinds = 'a'", "wrong at concepts.X.kinds", "CONCEPTS"),
+        (
+            "[concepts.X]\nkinds = 'a'",
+            "concepts.X.kinds: there is no such key",
+            "did you mean 'kind'?",
+        ),
         ("concept = 1", "is wrong at concept", "CONCEPTS"),
         ("[concepts.X]", "does not say what 'X' is", "kind ="),
         ("[concepts.X]\nfamily = 'F'", "into the family 'F'", "[families.'F']"),

@@ -106,16 +106,16 @@ class World:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
-            fix = "docs/CONCEPTS.md shows every key that there is"
+            what, fix = first["msg"], "docs/CONCEPTS.md shows every key that there is"
             if first["type"] == "extra_forbidden":
-                fix = _keys(first["loc"])
+                what, fix = "there is no such key", _keys(first["loc"])
             if first["type"] == "missing" and first["loc"][-1] == "context":
                 fix = (
                     "say what remains of it without the concept: text = "
                     '"a minotaur in a ruined city", context = "a ruined city"'
                 )
             raise ConceptError(
-                f"'{source}' is wrong at {place}: {first['msg']}", fix=fix
+                f"'{source}' is wrong at {place}: {what}", fix=fix
             ) from error
         concepts = {
             name: concept_of(file, name, row, source)

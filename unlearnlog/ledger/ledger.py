@@ -143,6 +143,7 @@ class Ledger:
         with held(self._store.root), explaining():
             values = {**self.config, key: value}
             chosen = {k: said for k, said in values.items() if said is not None}
+            self._store.sweep()
             with self._store.writing() as writing:
                 self._store.put_config(writing, chosen)
 

@@ -93,7 +93,7 @@ class Names:
         refs = [*self._short_refs("heads"), *self._short_refs("tags")]
         words = [HEAD, BASE, *refs]
         shown = name if len(name) <= 80 else f"{name[:79]}…"
-        meant = near(shown, words) or self._misread(shown)
+        meant = self._misread(shown) or near(shown, words)
         guess = f"did you mean '{meant}'? " if meant else ""
         return RevisionError(
             f"{shown!r} is no entry, branch or tag of this ledger",

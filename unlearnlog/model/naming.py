@@ -24,14 +24,14 @@ def check_file(path: Path) -> None:
             f"'{path}' is a folder, not a file with a change",
             fix=f"give a file in it: {path / found[0]}" if found else other,
         )
-    if not path.exists() and not path.is_symlink():
-        raise DeltaError(
-            f"there is no file '{path}'", fix="give the path of a safetensors file"
-        )
     if path.suffix.lower() != SUFFIX:
         raise DeltaError(
             f"'{path}' is no {SUFFIX} file; pickles and archives can run code when "
             "they are read, so it was not opened",
             fix="if you trust it, save its tensors with safetensors.torch.save_file "
             "and give that file",
+        )
+    if not path.exists() and not path.is_symlink():
+        raise DeltaError(
+            f"there is no file '{path}'", fix="give the path of a safetensors file"
         )
