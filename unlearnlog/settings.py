@@ -253,6 +253,18 @@ def kept(key: str, value: str, ledger: Ledger) -> str:
     return str(path) if path.is_absolute() else os.path.relpath(path, ledger.folder)
 
 
+def hand_on(old: Ledger, new: Ledger) -> None:
+    """Choose for a new ledger what was chosen for an old one, but for the base's place.
+
+    A path that was relative is so to the new ledger's folder.
+    """
+    for key, value in old.config.items():
+        if key != "base":
+            if _is_path(key, value) and not Path(value).expanduser().is_absolute():
+                value = os.path.relpath(_located(key, value, old.folder), new.folder)
+            new.configure(key, value)
+
+
 def _located(key: str, value: str, folder: Path) -> str:
     """Return a value of a configuration; its relative path begins at a folder."""
     if not _is_path(key, value):

@@ -98,6 +98,11 @@ class DiffusersModel:
         )
 
     @property
+    def dtype(self) -> str:
+        """What its UNet computes in, by name, such as ``bfloat16``."""
+        return str(self._parts.dtype).removeprefix("torch.")
+
+    @property
     def computes(self) -> str:
         """On what and in which dtype it computes: the last bits depend on both."""
         return f"{self.device.type} {self._parts.dtype}"
