@@ -453,6 +453,20 @@ def _painting(_: str) -> str:
     return "\n".join(rows)
 
 
+def _refusals(_: str) -> str:
+    """Return how long the mistakes take to be told."""
+    if not _is_measured("refusals"):
+        return "Not measured yet: `python -m benchmarks.refusals` does it."
+    data = json.loads((RESULTS / "refusals.json").read_text(encoding="utf-8"))
+    rows = ["| what is wrong | typed | s | lowest to highest |", "|---|---|--:|---|"]
+    for what, row in data["refusals"].items():
+        rows.append(
+            f"| {what} | `{row['typed']}` | {row['median']:.2f} "
+            f"| {row['low']:.2f} to {row['high']:.2f}, n = {row['n']} |"
+        )
+    return "\n".join(rows)
+
+
 def _scale(_: str) -> str:
     """Return what erasing many concepts at once takes, beside the same the slow way."""
     if not _is_measured("scale"):
@@ -547,6 +561,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "cost": _cost,
     "painting": _painting,
     "scale": _scale,
+    "refusals": _refusals,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
     "aims": lambda _: aims_table(RESULTS / "erasers") or NOT_YET,

@@ -36,7 +36,7 @@ def spelled(node):
         return node.value
     if isinstance(node, ast.JoinedStr):
         return "".join(
-            part.value if isinstance(part, ast.Constant) else "*"
+            str(part.value) if isinstance(part, ast.Constant) else "*"
             for part in node.values
         )
     return None

@@ -86,7 +86,9 @@ def test_an_old_entry_is_taken_at_its_policy_s_name(empty):
     delta = some_delta(1)
     empty.append(next_entry(empty, delta, policy="strict"), delta)
 
-    assert in_force([entry for _, entry in empty.history(empty.head)]).name == "strict"
+    found = in_force([entry for _, entry in empty.history(empty.head)])
+
+    assert found == Policy.load("strict")
 
 
 def test_what_an_entry_was_judged_by_is_read_though_it_would_be_refused_today():
