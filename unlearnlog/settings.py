@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -73,15 +73,24 @@ class Settings:
         for key, check in (("device", check_device), ("dtype", check_dtype)):
             with _saying(*self._source(key, chosen)):
                 check(self._value(key, chosen))
-        concepts = self.concepts
-        if concepts is not None:
-            World.read(concepts)
-        elif "concepts" in chosen:
-            concepts = Path(chosen["concepts"])
-            with _saying(*_of_ledger("concepts")):
-                World.read(concepts)
         device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
-        return replace(self, device=device, dtype=dtype, concepts=concepts)
+        return Settings(device, dtype, self.file_of_concepts(ledger))
+
+    def file_of_concepts(self, ledger: Ledger | None) -> Path | None:
+        """Return the file of concepts, checked; None for the one that suits the model.
+
+        Raises:
+            ConceptError: It cannot be read, or something in it is wrong.
+        """
+        if self.concepts is not None:
+            World.read(self.concepts)
+            return self.concepts
+        chosen = configured(ledger)
+        if "concepts" not in chosen:
+            return None
+        with _saying(*_of_ledger("concepts")):
+            World.read(Path(chosen["concepts"]))
+        return Path(chosen["concepts"])
 
     def _value(self, key: str, chosen: Mapping[str, str]) -> str:
         said = getattr(self, key) or os.environ.get(ENVIRONMENT[key], "")

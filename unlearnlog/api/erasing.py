@@ -199,4 +199,5 @@ class Erasing(Opened):
         self.check_erasing(named, rules)
         from unlearnlog.run.erase import Order
 
+        rules.chosen_eraser()  # it knows of settings that do not go together
         return Order(tuple(named), rules, seed, accept_undecided)

@@ -146,7 +146,8 @@ class Opened:
         """
         from unlearnlog.run.beforehand import known_world
 
-        return known_world(self._known, self._settings.settled(self._known).concepts)
+        ledger = self._known
+        return known_world(ledger, self._settings.file_of_concepts(ledger))
 
     def rules(
         self, policy: str | Policy = "", *, judge: str = "", about: str = ""

@@ -291,6 +291,7 @@ def _dry_run(
     from unlearnlog.run.erase import Order
     from unlearnlog.run.estimate import estimate
 
+    policy.chosen_eraser()
     found = estimate(where.place, Order(tuple(concepts), policy))
     facts = {
         "would forget": ", ".join(concept.name for concept in concepts),
