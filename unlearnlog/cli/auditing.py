@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
 AuditorOption = Annotated[
-    str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
+    str,
+    typer.Option(
+        "--judge",
+        help="auto, base, atelier, or a CLIP folder. Else: config, or the policy's.",
+    ),
 ]
 EmaOption = Annotated[
     bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
