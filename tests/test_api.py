@@ -375,6 +375,7 @@ def test_what_is_shown_in_a_notebook_is_a_line(ledger, tmp_path):
     assert repr(ledger).endswith(f", 3 entries on main, in {ledger.folder}>")
     assert str(entry) == f"<Entry {entry.id[:12]}: import Monet, passed>"
 
+
 def test_a_revision_is_looked_at_as_its_newest_entry_was_judged(ledger):
     """`paint` and all that look at a revision took the policy that ships, at 10 steps,
     whatever the entry had been judged by; and nothing could be chosen for all."""
