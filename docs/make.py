@@ -1,5 +1,7 @@
 """Rewrite what a program can know in the documents: help texts and measured tables.
 
+The table of what erasers' settings may be is written with them.
+
 ``python docs/make.py`` rewrites; ``python docs/make.py --check`` says what is stale;
 ``python docs/make.py --record`` first runs the demo again, for its transcript and its
 picture. A block stands between ``<!-- begin NAME -->`` and ``<!-- end -->``.
@@ -40,9 +42,11 @@ from finetunes import (  # noqa: E402
     overview_table,
     survival_table,
 )
+from knobs import knobs_text  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
+from unlearnlog.knobs import TABLE  # noqa: E402
 
 RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
@@ -63,15 +67,22 @@ def main() -> None:
     if "--record" in sys.argv:
         _record()
     stale = []
-    for document in DOCUMENTS:
+    for document in (*DOCUMENTS, TABLE):
         old = document.read_text(encoding="utf-8")
-        new = BLOCK.sub(lambda m: f"{m[1]}{_block(m[2])}\n{m[4]}", old)
+        new = _anew(document, old)
         if new != old:
             stale.append(document.name)
             if "--check" not in sys.argv:
                 document.write_text(new, encoding="utf-8")
     if stale and "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(stale)}; run: python docs/make.py")
+
+
+def _anew(document: Path, old: str) -> str:
+    """Return what a document says of today's program and results."""
+    if document == TABLE:
+        return knobs_text()
+    return BLOCK.sub(lambda m: f"{m[1]}{_block(m[2])}\n{m[4]}", old)
 
 
 def _record() -> None:
@@ -442,6 +453,20 @@ def _painting(_: str) -> str:
     return "\n".join(rows)
 
 
+def _refusals(_: str) -> str:
+    """Return how long the mistakes take to be told."""
+    if not _is_measured("refusals"):
+        return "Not measured yet: `python -m benchmarks.refusals` does it."
+    data = json.loads((RESULTS / "refusals.json").read_text(encoding="utf-8"))
+    rows = ["| what is wrong | typed | s | lowest to highest |", "|---|---|--:|---|"]
+    for what, row in data["refusals"].items():
+        rows.append(
+            f"| {what} | `{row['typed']}` | {row['median']:.2f} "
+            f"| {row['low']:.2f} to {row['high']:.2f}, n = {row['n']} |"
+        )
+    return "\n".join(rows)
+
+
 def _scale(_: str) -> str:
     """Return what erasing many concepts at once takes, beside the same the slow way."""
     if not _is_measured("scale"):
@@ -536,6 +561,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "cost": _cost,
     "painting": _painting,
     "scale": _scale,
+    "refusals": _refusals,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
     "aims": lambda _: aims_table(RESULTS / "erasers") or NOT_YET,

@@ -30,6 +30,7 @@ from unlearnlog.errors import (
 )
 from unlearnlog.policy import Policy
 from unlearnlog.run import erase
+from unlearnlog.settings import hand_on
 
 ROWS = {"Picasso": [0, 1], "Monet": [2, 3], "cat": [4, 5]}
 
@@ -373,3 +374,59 @@ def test_what_is_shown_in_a_notebook_is_a_line(ledger, tmp_path):
         assert "tensor(" not in repr(each)
     assert repr(ledger).endswith(f", 3 entries on main, in {ledger.folder}>")
     assert str(entry) == f"<Entry {entry.id[:12]}: import Monet, passed>"
+
+
+def test_a_revision_is_looked_at_as_its_newest_entry_was_judged(ledger):
+    """`paint` and all that look at a revision took the policy that ships, at 10 steps,
+    whatever the entry had been judged by; and nothing could be chosen for all."""
+    erased(ledger, "Picasso")
+
+    def painted(**how):
+        return ledger.paint("a photo of a cat", n=1, **how).tobytes()
+
+    assert painted() == painted(policy=quick()) != painted(policy="default")
+    ledger.config["policy"] = "default"
+    assert painted() == painted(policy="default")
+    assert ledger.rules(quick(), about="HEAD") == quick()
+
+
+def test_a_new_ledger_on_another_base_is_configured_as_the_old_one(
+    ledger, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('name = "mine"\n[eraser]\nname = "ridge"\n')
+    ledger.config.update({"policy": "mine.toml", "author.name": "Ada"})
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    new = Ledger.init(tmp_path / "deep" / "er", str(ledger.chain.base.source))
+
+    hand_on(ledger.chain, new.chain)
+
+    assert new.config["policy"] == "../../mine.toml"
+    assert new.config["author.name"] == "Ada"
+    assert new.rules().name == "mine"
+
+
+def test_a_mistake_costs_no_model(tmp_path, model):
+    """The model was loaded before a name, a kind or a revision was looked at."""
+    ledger = Ledger.init(tmp_path / "here", str(model))
+    work = (
+        lambda: ledger.add("Picasso", "picasso"),
+        lambda: ledger.add("Banksy"),
+        lambda: ledger.concept("Banksy", "styel"),
+        lambda: ledger.add("Picasso", policy="fats"),
+        lambda: ledger.paint("cat", "nope"),
+        lambda: ledger.paint("cat", output=tmp_path / "a.gif"),
+        lambda: ledger.bisect("Picaso"),
+        lambda: ledger.export("base", tmp_path / "a.safetensors"),
+        lambda: ledger.checkout("nope", tmp_path / "new"),
+        lambda: ledger.attack(),
+        lambda: ledger.audit(tmp_path / "none"),
+        lambda: ledger.revert("nope"),
+        lambda: ledger.report("base"),
+    )
+
+    for each in work:
+        with pytest.raises(UsageError):
+            each()
+
+    assert "_loaded" not in vars(ledger)

@@ -335,7 +335,7 @@ def test_an_import_is_typed_and_can_be_taken_back(at, file, typed, tmp_path):
 
 @pytest.mark.parametrize(
     ("reading", "most", "said"),
-    [("drift", -1.0, "the policy refused it"), ("ua", 1.0, "cannot decide it")],
+    [("drift", -1.0, "the policy refused it"), ("fd", 1.0, "cannot decide it")],
 )
 def test_what_the_policy_does_not_pass_is_not_recorded(
     at, file, typed, tmp_path, reading, most, said

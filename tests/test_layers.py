@@ -14,8 +14,8 @@ ROOT: Final = Path(__file__).parents[1]
 
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
-    "errors",
-    *("resources", "made_with", "watch", "digest"),
+    *("errors", "suggest", "meanings"),
+    *("resources", "devices", "knobs", "made_with", "watch", "digest"),
     *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
     *("reading", "attempt", "entry", "live"),
     "ledger",
@@ -28,6 +28,7 @@ LAYERS: Final = (
     "probes",
     "audits",
     "policy",
+    "settings",
     "findings",
     "run",
     "report",

@@ -11,15 +11,26 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from unlearnlog.digest import Record
 from unlearnlog.errors import PolicyError
+from unlearnlog.knobs import check_eraser
+from unlearnlog.meanings import MEANINGS, range_of
 from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
+from unlearnlog.suggest import advice, hint
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -31,6 +42,9 @@ _Count = Annotated[int, Field(ge=1, le=1000)]
 _Perhaps = Annotated[int, Field(ge=0, le=1000)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
+
+RECORDED: Final = "recorded"
+"""Context of a policy that an entry holds: it was judged by it, whatever it says."""
 
 N_LEAST: Final = 92
 """A share of fewer pictures is known to no better than ten points: it only screens."""
@@ -138,6 +152,17 @@ class Verdict:
         )
 
 
+def _useless(what: str, fix: str) -> PydanticCustomError:
+    """Return what is wrong with a limit, with what to do about it."""
+    # The text is a template to pydantic, and quotes what a stranger wrote.
+    return PydanticCustomError("limit", "{what}", {"what": what, "fix": fix})
+
+
+def _such_as(bound: float, high: float) -> float:
+    """Return a bound that somebody may have meant: of 90 percent, 0.9."""
+    return bound / 100 if 0 <= bound / 100 <= high else 0.0
+
+
 class Limit(Record):
     """A bound on every reading of one probe that it makes sense for.
 
@@ -162,11 +187,45 @@ class Limit(Record):
     optional: bool = False
 
     @model_validator(mode="after")
-    def _bounds_something(self) -> Self:
+    def _bounds_something(self, info: ValidationInfo) -> Self:
         if self.at_least is None and self.at_most is None:
             message = f"the limit on '{self.reading}' has neither at_least nor at_most"
             raise ValueError(message)
+        if info.context is not RECORDED:
+            self._check_reading()
+            self._check_bounds()
         return self
+
+    def _check_reading(self) -> None:
+        """Refuse a reading that no probe has, or one that it could not bound."""
+        if self.reading not in MEANINGS:
+            raise _useless(
+                f"no probe reads '{self.reading}'",
+                advice(self.reading, MEANINGS, most=len(MEANINGS)),
+            )
+        way = MEANINGS[self.reading].better
+        asked = {"lower": self.at_most, "higher": self.at_least}
+        if way != "either" and asked[way] is None:
+            bound = "at_most" if way == "lower" else "at_least"
+            raise _useless(
+                f"the limit on '{self.reading}' bounds nothing: {way} is better",
+                f"give it {bound}",
+            )
+
+    def _check_bounds(self) -> None:
+        """Refuse a bound that every value is within, or none."""
+        low, high = range_of(self.reading, of_base=self.of_base)
+        for name in ("at_least", "at_most"):
+            bound = getattr(self, name)
+            if bound is not None and not low <= bound <= high:
+                unit = MEANINGS[self.reading].unit
+                what = "a multiple of the base's" if self.of_base else f"a {unit}"
+                reach = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
+                raise _useless(
+                    f"the limit on '{self.reading}' has {name} = {bound:g}, "
+                    f"but it is {what}",
+                    f"give {reach}, such as {name} = {_such_as(bound, high):g}",
+                )
 
     @property
     def text(self) -> str:
@@ -294,10 +353,10 @@ class Policy(Record):
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            known = ", ".join(sorted(p.stem for p in policy_folder().glob("*.toml")))
+            known = sorted(p.stem for p in policy_folder().glob("*.toml"))
             raise PolicyError(
                 f"there is no policy '{name}'",
-                fix=f"known: {known}; or give the path of a .toml file",
+                fix=f"{advice(name, known)}; or give the path of a .toml file",
             ) from error
         except (ValueError, OSError, RecursionError) as error:  # bad TOML, bad path
             raise PolicyError(
@@ -322,7 +381,7 @@ class Policy(Record):
     def in_force(cls, name: str, rules: dict[str, Any]) -> Policy | None:
         """Return a policy as an entry holds it; None if this program cannot read it."""
         with suppress(ValidationError):
-            return cls.model_validate({**rules, "name": name})
+            return cls.model_validate({**rules, "name": name}, context=RECORDED)
         return None
 
     @property
@@ -375,6 +434,14 @@ class Policy(Record):
 
         return Sampling(self.sampling.steps, self.sampling.guidance)
 
+    def check_eraser(self) -> None:
+        """Refuse an eraser that cannot be made, as far as a table knows.
+
+        Raises:
+            PolicyError: As `chosen_eraser` does, without loading the methods.
+        """
+        check_eraser(self.eraser)
+
     def chosen_eraser(self) -> Eraser:
         """Make the eraser with the policy's settings.
 
@@ -424,9 +491,12 @@ def _wrong(name: str, error: ErrorDetails) -> PolicyError:
         case "extra_forbidden":
             what = "there is no such key"
             section = _SECTIONS.get(str(loc[0]), Policy) if len(loc) > 1 else Policy
-            fix = f"known there: {', '.join(section.model_fields)}"
+            key, fields = str(loc[-1]), section.model_fields
+            fix = f"{hint(key, fields)}known there: {', '.join(fields)}"
         case "missing":
             what = "it is missing"
+        case "limit":
+            what, fix = error["ctx"]["what"], error["ctx"]["fix"]
         case "value_error":
             what = error["msg"].removeprefix("Value error, ")
         case _ if loc[:1] == ("eraser",):

@@ -32,7 +32,7 @@ aliases = ["feline"]
 [concepts.dog]
 family = "animal"
 [concepts.robot]
-kind = "character"
+kind = "subject"
 held_out = true
 """
 
@@ -60,7 +60,7 @@ def test_a_file_says_what_there_is_and_what_is_near_what():
     )
     assert small.concepts["cat"].anchor == "scene"
     assert small.concepts["Dali"].anchor == "Magritte"
-    assert small.concepts["robot"].kind == "character"
+    assert small.concepts["robot"].kind == "subject"
 
 
 @pytest.mark.parametrize("path", [CONCEPTS, GENERAL], ids=["atelier", "general"])
@@ -87,7 +87,11 @@ def test_a_look_alike_is_not_near_when_the_model_was_never_shown_it():
             "'mine.toml' is wrong at concepts.X.kind",
             "CONCEPTS",
         ),
-        ("[concepts.X]\nkinds = 'a'", "wrong at concepts.X.kinds", "CONCEPTS"),
+        (
+            "[concepts.X]\nkinds = 'a'",
+            "concepts.X.kinds: there is no such key",
+            "did you mean 'kind'?",
+        ),
         ("concept = 1", "is wrong at concept", "CONCEPTS"),
         ("[concepts.X]", "does not say what 'X' is", "kind ="),
         ("[concepts.X]\nfamily = 'F'", "into the family 'F'", "[families.'F']"),
@@ -142,7 +146,7 @@ def test_an_open_world_asks_what_a_strange_name_is():
 
 def test_a_strange_name_with_a_kind_becomes_a_concept():
     assert read(SMALL).concept("Banksy", kind="style").anchor == "photo"
-    assert read(SMALL).concept("R2D2", kind="robot").anchor == "empty scene"
+    assert read(SMALL).concept("R2D2", kind="subject").anchor == "empty scene"
 
 
 def test_what_somebody_says_of_a_concept_counts_more_than_the_file():

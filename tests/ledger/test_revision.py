@@ -57,11 +57,19 @@ def test_a_revision_means_an_entry(text, entry):
 @pytest.mark.parametrize(
     ("text", "message", "fix"),
     [
-        ("3f2a", "'3f2a' begins 2 entries: 3f2a11110000, 3f2a22220000", "one more"),
-        ("3f2", "'3f2' is too short for an id: it takes 4 digits", "type 3f2a1111"),
-        ("mian", "'mian' is no entry, branch or tag", "try one of: main"),
+        ("3f2a", "'3f2a' begins 2 entries: 3f2a11110000, 3f2a22220000", "more digits"),
+        (
+            "3f2",
+            "'3f2' is too short for an id, which takes 4 digits; 2 entries begin with",
+            "the one you mean: 3f2a1111, 3f2a2222",
+        ),
+        ("3", "'3' is too short", "3 entries before the newest: HEAD~3"),
+        ("maim", "'maim' is no entry", "did you mean 'main'? there are: HEAD, base"),
+        ("nope", "'nope' is no entry", "there are: HEAD, base, "),
+        ("beef0005", "'beef0005' is no entry", "did you mean 'beef0004'?"),
+        ("mian", "'mian' is no entry, branch or tag", "did you mean 'main'?"),
         ("3f2b", "'3f2b' is no entry", "unlearnlog log"),
-        ("abcd", "'abcd' is no entry", "try one of: HEAD, base, "),
+        ("abcd", "'abcd' is no entry", "there are: HEAD, base, "),
         ("", "'' is no entry", "HEAD"),
         ("head", "'head' is no entry", "HEAD"),
         ("x" * 500, "x…' is no entry", "HEAD"),
@@ -82,3 +90,15 @@ def test_what_means_no_entry_is_told_with_what_is_near(text, message, fix):
     assert fix in caught.value.fix
     assert caught.value.exit_code == 2
     assert len(str(caught.value)) < 400
+
+
+def test_nothing_is_suggested_that_is_not_close():
+    """`diff main nope` was told to try "june", a tag that shares two letters with it,
+    and `show 8` to type an id that nobody had meant."""
+    names = Names({"heads/main": ONE, "tags/june": TWO}, head=ONE, entries=[ONE, TWO])
+
+    with pytest.raises(RevisionError) as caught:
+        names.start("nope")
+
+    assert "did you mean" not in caught.value.fix
+    assert "there are: HEAD, base, main, june" in caught.value.fix

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.api.opened import Folder, Opened, rules_of
+from unlearnlog.api.opened import Folder, Opened
+from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
     from unlearnlog.audits.course import Finetuned
@@ -27,7 +28,7 @@ class Auditing(Opened):
         model: Folder,
         rev: str = "HEAD",
         *,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         ema: bool = False,
         record: bool = False,
         accept_undecided: bool = False,
@@ -38,7 +39,8 @@ class Auditing(Opened):
         Args:
             model: A fine-tuned folder, a trainer's checkpoint, a LoRA.
             rev: The revision that it was made of.
-            policy: How it is looked at, and what decides.
+            policy: How it is looked at, and what decides; else as the ledger's
+                configuration or the newest entry has it.
             ema: Whether to read the averaged copy of its weights.
             record: Whether to write the audit into the ledger.
             accept_undecided: Whether doubt is no reason for it not to pass.
@@ -54,9 +56,12 @@ class Auditing(Opened):
             WrongBase: It is no descendant of this model.
             UsageError: Nothing is erased at the revision, or nobody judges.
         """
+        rules = self.rules(policy, about=rev)
+        beforehand.check_given(Path(model), "a folder, a checkpoint or a LoRA")
+        beforehand.erased_at(self.chain, rev, so="nothing can have come back")
+        self.check()
         from unlearnlog.run import audit
 
-        rules = rules_of(policy)
         with self._watching(watch) as shown:
             wish = audit.Wish(
                 *(Path(model), rules, rev, ema, record, accept_undecided), shown
@@ -76,7 +81,7 @@ class Auditing(Opened):
         rate: float = 0.0,
         rank: int = 8,
         twin: Folder | None = None,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> Finetuned:
         """Fine-tune a revision here, and see when what is erased in it comes back.
@@ -93,7 +98,8 @@ class Auditing(Opened):
             rate: Step size of AdamW; 0 for the method's own.
             rank: Of a LoRA.
             twin: A pipeline that never learned the concepts.
-            policy: How much is looked at, how it is painted, who judges.
+            policy: How much is looked at, how it is painted, who judges; else as the
+                ledger's configuration or the newest entry has it.
             watch: Who wants to see it advance.
 
         Returns:
@@ -104,10 +110,17 @@ class Auditing(Opened):
             ModelError: The twin is no model, or one of another shape.
             TrainingError: A fine-tune did not converge.
         """
+        rules = self.rules(policy, about=rev)
+        beforehand.check_lesson(str(data))
+        live = beforehand.erased_at(self.chain, rev, so="nothing can come back")
+        beforehand.check_erased(self._names(concepts), live, rev)
+        if twin is not None:
+            beforehand.check_given(Path(twin), "a pipeline")
+        self.check()
         from unlearnlog.run import finetune
 
         wish = finetune.Wish(
-            rules_of(policy),
+            rules,
             str(data),
             rev,
             tuple(concepts),
@@ -131,7 +144,7 @@ class Auditing(Opened):
         budget: str = "small",
         twin: Folder | None = None,
         record: bool = False,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> Attacked:
         """Look for words and vectors that bring erased concepts back.
@@ -143,7 +156,8 @@ class Auditing(Opened):
             budget: How much each may do: ``small`` or ``standard``.
             twin: A pipeline that never learned the concepts.
             record: Whether to keep what is found in the ledger, for later steps to try.
-            policy: How it is looked at, and which limits hold.
+            policy: How it is looked at, and which limits hold; else as the ledger's
+                configuration or the newest entry has it.
             watch: Who wants to see it advance.
 
         Returns:
@@ -154,10 +168,19 @@ class Auditing(Opened):
             UsageError: There is no such attack or budget, or nobody to judge.
             ModelError: The twin is no model, or one of another shape.
         """
+        rules = self.rules(policy, about=rev)
+        for name in attacks:
+            beforehand.check_known("attack", name, beforehand.ATTACKS)
+        beforehand.check_known("budget", budget, beforehand.BUDGETS)
+        live = beforehand.erased_at(self.chain, rev, so="there is nothing to attack")
+        beforehand.check_erased(self._names(concepts), live, rev)
+        if twin is not None:
+            beforehand.check_given(Path(twin), "a pipeline")
+        self.check()
         from unlearnlog.run import attack
 
         wish = attack.Wish(
-            rules_of(policy),
+            rules,
             rev,
             tuple(concepts),
             tuple(attacks),
@@ -174,7 +197,7 @@ class Auditing(Opened):
         folder: Folder,
         rev: str = "HEAD",
         *,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         ema: bool = False,
         accept_undecided: bool = False,
         watch: Watch | None = None,
@@ -185,7 +208,8 @@ class Auditing(Opened):
             onto: A fine-tuned folder, a trainer's checkpoint, a LoRA.
             folder: A new folder, for the new ledger.
             rev: Whose erasures, and what it was made of.
-            policy: How it is measured, and what must hold.
+            policy: How it is measured, and what must hold; else as the ledger's
+                configuration or the newest entry has it.
             ema: Whether to take the averaged copy of its weights.
             accept_undecided: Whether doubt is no reason to refuse an erasure.
             watch: Who wants to see it advance.
@@ -195,10 +219,19 @@ class Auditing(Opened):
             WrongBase: It is no descendant of this model.
             UsageError: Nothing is erased, or the folder is there already.
         """
+        rules = self.rules(policy, about=rev)
+        beforehand.check_given(Path(onto), "a folder, a checkpoint or a LoRA")
+        beforehand.check_new_folder(Path(folder))
+        beforehand.erased_at(self.chain, rev, so="there is nothing to erase anew")
+        self.check()
         from unlearnlog.run import rebase
 
         wish = rebase.Wish(
-            *(Path(onto), Path(folder), rules_of(policy), rev, ema, accept_undecided)
+            *(Path(onto), Path(folder), rules, rev, ema, accept_undecided)
         )
         with self._watching(watch) as shown:
             return rebase.rebase(self.place, replace(wish, watch=shown))
+
+    def _names(self, concepts: Sequence[str]) -> list[str]:
+        """Return the names of what somebody may call by another one."""
+        return [self.world.known(name).name for name in concepts]

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from unlearnlog.api.opened import Folder, Opened, rules_of
+from unlearnlog.api.opened import Folder, Opened
 from unlearnlog.errors import ConceptError
+from unlearnlog.model.naming import check_file
+from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -26,7 +28,7 @@ class Erasing(Opened):
     def add(
         self,
         *concepts: str | Concept,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         seed: int = 0,
         accept_undecided: bool = False,
         watch: Watch | None = None,
@@ -35,7 +37,8 @@ class Erasing(Opened):
 
         Args:
             concepts: Names, or what `concept` returns.
-            policy: A policy that ships, a path to one, or a policy.
+            policy: A policy that ships, a path to one, or a policy; else the ledger's
+                configuration's, or ``default``.
             seed: Where random numbers start.
             accept_undecided: Record it although a limit could not be decided.
             watch: Who wants to see it advance.
@@ -49,11 +52,11 @@ class Erasing(Opened):
                 base to begin with.
             TrainingError: The eraser did not converge.
         """
-        from unlearnlog.run import erase
-
         order = self._order(
             concepts, policy, seed=seed, accept_undecided=accept_undecided
         )
+        from unlearnlog.run import erase
+
         with self._watching(watch) as shown:
             done = erase.add(self.place, replace(order, watch=shown))
         if not done.entry.verdict.may_stand:
@@ -63,7 +66,7 @@ class Erasing(Opened):
     def revert(
         self,
         *revs: str,
-        policy: str | Policy | None = "default",
+        policy: str | Policy | None = "",
         rederive: bool = False,
         accept_failures: bool = False,
         watch: Watch | None = None,
@@ -72,7 +75,8 @@ class Erasing(Opened):
 
         Args:
             revs: Ids, their beginnings, ``HEAD~2``, a tag.
-            policy: How the result is looked at; None for not at all.
+            policy: How the result is looked at; else as the ledger's configuration or
+                the newest entry has it; None for not at all.
             rederive: Make later erasures anew.
             accept_failures: Record it although a limit does not hold any more.
             watch: Who wants to see it advance.
@@ -82,9 +86,12 @@ class Erasing(Opened):
             LedgerError: An entry is left out already.
             Refused: A limit would not hold any more; its ``entry`` holds the readings.
         """
+        for rev in revs:
+            self.chain.resolve(rev)
+        rules = None if policy is None else self.rules(policy, about="HEAD")
+        self.check()
         from unlearnlog.run import undo
 
-        rules = None if policy is None else rules_of(policy)
         wish = undo.Wish(revs, rules, accept_failures)
         work = undo.rederive if rederive else undo.revert
         with self._watching(watch) as shown:
@@ -94,7 +101,7 @@ class Erasing(Opened):
         self,
         *revs: str,
         how: Literal["replay", "sum"] = "replay",
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         accept_conflicts: bool = False,
         watch: Watch | None = None,
     ) -> Composed:
@@ -103,7 +110,8 @@ class Erasing(Opened):
         Args:
             revs: Branches, ids, or ``FOLDER@REV`` of other ledgers of the same model.
             how: Whether joint groups are solved anew or their deltas are added.
-            policy: What must hold; beyond it there are conflicts.
+            policy: What must hold, or there are conflicts; else as the ledger's
+                configuration or the newest entry has it.
             accept_conflicts: Record it all the same.
             watch: Who wants to see it advance.
 
@@ -116,9 +124,12 @@ class Erasing(Opened):
             WrongBase: Another ledger is of another model.
             LedgerError: There is nothing to bring.
         """
+        rules = self.rules(policy, about="HEAD")
+        beforehand.check_sources(self.chain, revs)
+        self.check()
         from unlearnlog.run import compose
 
-        wish = compose.Wish(revs, rules_of(policy), how, accept_conflicts)
+        wish = compose.Wish(revs, rules, how, accept_conflicts)
         with self._watching(watch) as shown:
             done = compose.compose(self.place, replace(wish, watch=shown))
         if not done.entry.verdict.may_stand:
@@ -129,7 +140,7 @@ class Erasing(Opened):
         self,
         path: Folder,
         *concepts: str | Concept,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         accept_undecided: bool = False,
         watch: Watch | None = None,
     ) -> Imported:
@@ -150,15 +161,28 @@ class Erasing(Opened):
             DeltaError: The file holds no change of this model.
             ConceptError: As `add` does.
         """
+        check_file(Path(path))
+        order = self._order(concepts, policy, accept_undecided=accept_undecided)
         from unlearnlog.run import erase, take
 
-        order = self._order(concepts, policy, accept_undecided=accept_undecided)
         with self._watching(watch) as shown:
             work = replace(order, watch=shown)
             done, taken = take.take(self.place, Path(path), work)
         if not done.entry.verdict.may_stand:
             erase.refuse(done)
         return take.Imported(done.entry, done.verdict, taken)
+
+    def check_erasing(self, concepts: Sequence[Concept], policy: Policy) -> None:
+        """Refuse what can be seen to be of no use before the model is loaded.
+
+        Raises:
+            ConceptError: A concept is named twice, erased already, or its own anchor.
+            PolicyError: The policy's eraser cannot be made.
+            UsageError: A device or a dtype is of no use.
+        """
+        policy.check_eraser()
+        beforehand.check_concepts(concepts, self.entries() if self.exists else [])
+        self.check()
 
     def _order(
         self,
@@ -168,9 +192,12 @@ class Erasing(Opened):
         seed: int = 0,
         accept_undecided: bool,
     ) -> Order:
-        from unlearnlog.run.erase import Order
-
         if not concepts:
             raise ConceptError("no concept is named", fix='name one: add("Picasso")')
-        known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
-        return Order(tuple(known), rules_of(policy), seed, accept_undecided)
+        named = [self.concept(c) if isinstance(c, str) else c for c in concepts]
+        rules = self.rules(policy)
+        self.check_erasing(named, rules)
+        from unlearnlog.run.erase import Order
+
+        rules.chosen_eraser()  # it knows of settings that do not go together
+        return Order(tuple(named), rules, seed, accept_undecided)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from unlearnlog.api.opened import Folder, Opened, rules_of
+from unlearnlog.api.opened import Folder, Opened
+from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
     from unlearnlog.policy import Policy
@@ -26,6 +27,9 @@ class Giving(Opened):
             RevisionError: The revision names no entry.
             UsageError: The folder cannot be written or holds something.
         """
+        self.chain.resolve(rev)
+        beforehand.check_new_folder(Path(folder), may_be_empty=True)
+        self.check()
         from unlearnlog.run import look
 
         look.checkout(self.place, rev, Path(folder))
@@ -37,7 +41,7 @@ class Giving(Opened):
         *,
         spelling: Literal["diffusers", "kohya"] = "diffusers",
         energy: float = 0.9999,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> Exported:
         """Write the change of a revision as a LoRA, if enough of the erasure is left.
@@ -47,16 +51,20 @@ class Giving(Opened):
             path: A new ``.safetensors`` file.
             spelling: Who is to load it.
             energy: Share of each change's squared norm that is kept, in (0, 1].
-            policy: How it is looked at, and how much must be left.
+            policy: How it is looked at, and how much must be left; else as the
+                ledger's configuration or the newest entry has it.
             watch: Who wants to see it advance.
 
         Raises:
             UsageError: There is nothing to give away, or the file cannot be written.
             ExportError: Too little of the erasure is left; no file is.
         """
+        rules = self.rules(policy, about=rev)
+        beforehand.check_export(self.chain, rev, Path(path), energy)
+        self.check()
         from unlearnlog.run import export
 
-        wish = export.Wish(rev, Path(path), spelling, rules_of(policy), energy)
+        wish = export.Wish(rev, Path(path), spelling, rules, energy)
         with self._watching(watch) as shown:
             return export.export(self.place, replace(wish, watch=shown))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.api.opened import Opened, rules_of
+from unlearnlog.api.opened import Opened
 
 if TYPE_CHECKING:
     from unlearnlog.digest import Digest
@@ -163,6 +163,9 @@ class History(Opened):
         Raises:
             RevisionError: A revision names no entry.
         """
+        for rev in (one, other):
+            self.chain.resolve(rev)
+        self.check()
         from unlearnlog.run import compare
 
         return compare.diff(self.place, one, other)
@@ -171,23 +174,26 @@ class History(Opened):
         self,
         concept: str,
         *,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> Found:
         """Find the first entry that brought a concept back, or that broke one.
 
         Args:
             concept: Its name.
-            policy: How it is looked at, and who judges.
+            policy: How it is looked at, and who judges; else as the ledger's
+                configuration or the newest entry has it.
             watch: Who wants to see it advance.
 
         Raises:
             ConceptError: Nobody knows the concept.
             UsageError: Nobody judges.
         """
+        rules = self.rules(policy, about="HEAD")
+        self.world.known(concept)
+        self.check()
         from unlearnlog.run import bisect
 
-        rules = rules_of(policy)
         with self._watching(watch) as shown:
             return bisect.bisect(self.place, concept, rules, shown)
 

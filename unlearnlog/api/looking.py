@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.api.opened import Folder, Opened, rules_of
+from unlearnlog.api.opened import Folder, Opened
+from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +29,7 @@ class Looking(Opened):
         *revs: str,
         n: int = 6,
         seed: int = 0,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         output: Folder | None = None,
         watch: Watch | None = None,
     ) -> Image:
@@ -39,7 +40,8 @@ class Looking(Opened):
             revs: One row each; none for ``HEAD``.
             n: Pictures a row.
             seed: Of the first picture; the next has the next one.
-            policy: How it is painted.
+            policy: How it is painted; else as the ledger's configuration or the newest
+                entry has it.
             output: A PNG to write the sheet into.
             watch: Who wants to see it advance.
 
@@ -51,10 +53,15 @@ class Looking(Opened):
             PromptError: The prompt cannot be painted.
             UsageError: The path is not a PNG's, or cannot be written.
         """
+        rows = revs or ("HEAD",)
+        for rev in rows:
+            self.chain.resolve(rev)
+        rules = self.rules(policy, about=rows[-1])
+        beforehand.check_written(None if output is None else Path(output), (".png",))
+        self.check()
         from unlearnlog.report.montage import montage, save
         from unlearnlog.run import look
 
-        rows, rules = revs or ("HEAD",), rules_of(policy)
         seeds = range(seed, seed + n)
         with self._watching(watch) as shown:
             painted = look.paint(
@@ -71,7 +78,7 @@ class Looking(Opened):
         *,
         concepts: Sequence[str] = (),
         tier: int = 2,
-        policy: str | Policy = "default",
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> tuple[Reading, ...]:
         """Look at a revision again; nothing is recorded, nothing is painted twice.
@@ -80,7 +87,8 @@ class Looking(Opened):
             rev: Which revision.
             concepts: What to look at closely; none for the whole graph.
             tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
-            policy: How much is looked at, how it is painted, who judges.
+            policy: How much is looked at, how it is painted, who judges; else as the
+                ledger's configuration or the newest entry has it.
             watch: Who wants to see it advance.
 
         Raises:
@@ -88,9 +96,13 @@ class Looking(Opened):
             ConceptError: Nobody knows a concept.
             UsageError: There is no such tier.
         """
+        beforehand.check_tier(tier)
+        rules = self.rules(policy, about=rev)
+        for name in concepts:
+            self.world.known(name)
+        self.check()
         from unlearnlog.run import probe
 
-        rules = rules_of(policy)
         with self._watching(watch) as shown:
             wish = probe.Wish(rules, rev, tuple(concepts), tier, shown)
             return probe.probe(self.place, wish)
@@ -120,6 +132,10 @@ class Looking(Opened):
             ConceptError: Nobody knows a concept.
             UsageError: Nobody is named, and nothing is erased.
         """
+        self.chain.resolve(rev)
+        for name in concepts:
+            self.world.members(name)
+        self.check()
         from unlearnlog.run import graph
         from unlearnlog.run.informed import Wish
 
@@ -155,7 +171,7 @@ class Looking(Opened):
         rev: str = "HEAD",
         *,
         pictures: int = 2,
-        policy: str | Policy | None = None,
+        policy: str | Policy = "",
         watch: Watch | None = None,
     ) -> Findings:
         """Return everything that is known of a revision, for a report.
@@ -163,7 +179,8 @@ class Looking(Opened):
         Args:
             rev: Up to which entry.
             pictures: Prompts of each erased concept that are painted before and after.
-            policy: How pictures are painted; None for as the entry's own policy says.
+            policy: How pictures are painted; else as the ledger's configuration or the
+                newest entry has it.
             watch: Who wants to see it advance.
 
         Returns:
@@ -173,9 +190,11 @@ class Looking(Opened):
             RevisionError: The revision names no entry.
             UsageError: It is the base.
         """
+        beforehand.check_entry(self.chain, rev)
+        rules = self.rules(policy, about=rev)
+        self.check()
         from unlearnlog.run import report
 
-        rules = None if policy is None else rules_of(policy)
         with self._watching(watch) as shown:
             wish = report.Wish(rev, pictures, rules, shown)
             return report.report(self.place, wish)
@@ -188,7 +207,7 @@ class Looking(Opened):
         """
         from unlearnlog.graph.listing import concept_rows
 
-        return concept_rows(self.place.world)
+        return concept_rows(self.world)
 
     def erasers(self) -> list[dict[str, Any]]:
         """List the methods of erasure: source, needs, settings."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from unlearnlog.errors import NoLedger
 from unlearnlog.ledger import Ledger as Chain
+from unlearnlog.settings import Config, Settings, rules
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.entry import Entry
+    from unlearnlog.graph.world import World
     from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
@@ -31,7 +33,7 @@ class Opened:
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], *, progress: bool = False
+        self, folder: Path, settings: Settings, *, progress: bool = False
     ) -> None:
         """Use `init` or `open`."""
         self.folder = folder
@@ -64,9 +66,13 @@ class Opened:
             LedgerError: There is a ledger already.
             ModelError: The model is no pipeline this tool knows.
         """
+        from unlearnlog.run.beforehand import check_new_ledger
+
+        check_new_ledger(Path(folder).absolute(), model)
         from unlearnlog.run.place import init
 
-        return cls(init(Path(folder).absolute(), model).folder, {}, progress=progress)
+        made = init(Path(folder).absolute(), model)
+        return cls(made.folder, Settings(), progress=progress)
 
     @classmethod
     def open(
@@ -74,9 +80,9 @@ class Opened:
         folder: Folder = ".",
         *,
         may_create: bool = False,
-        concepts: Path | None = None,
-        device: str = "cpu",
-        dtype: str = "float32",
+        concepts: Folder | None = None,
+        device: str = "",
+        dtype: str = "",
         progress: bool = False,
     ) -> Self:
         """Open the ledger of a folder or of the nearest folder above it.
@@ -84,9 +90,12 @@ class Opened:
         Args:
             folder: Where to begin to look.
             may_create: Whether `add` may create one here, for the bundled model.
-            concepts: A TOML file of concepts; else the one that suits the model.
-            device: Where the model computes: cpu, cuda, mps.
-            dtype: What its UNet computes in: float32, bfloat16 or float16.
+            concepts: A TOML file of concepts; else the one of the ledger's
+                configuration, or that which suits the model.
+            device: Where the model computes: cpu, cuda, mps; else as UNLEARNLOG_DEVICE
+                or the ledger's configuration has it, or cpu.
+            dtype: What its UNet computes in: float32, bfloat16 or float16; else as
+                UNLEARNLOG_DTYPE or the configuration has it, or float32.
             progress: Whether long work shows how far it is, on standard error or in the
                 notebook; a ``watch=`` of one call goes before it.
 
@@ -99,7 +108,8 @@ class Opened:
         except NoLedger:
             if not may_create:
                 raise
-        settings = {"concepts": concepts, "device": device, "dtype": dtype}
+        file = None if concepts is None else Path(concepts)
+        settings = Settings(device, dtype, file)
         return cls(start, settings, progress=progress)
 
     @property
@@ -118,6 +128,58 @@ class Opened:
             return bool(self.chain)
         except NoLedger:
             return False
+
+    @property
+    def config(self) -> Config:
+        """What the ledger's user chose for every command, as a mapping.
+
+        Device, dtype and concepts count from when the model is loaded.
+        """
+        return Config(lambda: self.chain)
+
+    @property
+    def world(self) -> World:
+        """The concepts of the file, and those that the history speaks of.
+
+        Raises:
+            ConceptError: The file cannot be read.
+        """
+        from unlearnlog.run.beforehand import known_world
+
+        ledger = self._known
+        return known_world(ledger, self._settings.file_of_concepts(ledger))
+
+    def rules(
+        self, policy: str | Policy = "", *, judge: str = "", about: str = ""
+    ) -> Policy:
+        """Return the policy that counts where somebody says this one, or none.
+
+        Args:
+            policy: What is said: a name, a path, a policy; empty for nothing.
+            judge: Who is to judge instead of whom it names.
+            about: The revision that is asked about; its newest entry's policy counts
+                where neither somebody nor the ledger's configuration names one.
+
+        Raises:
+            PolicyError: There is no such policy, or something in it is wrong.
+            UsageError: There is no such judge.
+            RevisionError: The revision names no entry.
+        """
+        return rules(policy, self._known, judge=judge, about=about)
+
+    def check(self) -> None:
+        """Refuse a device, a dtype or a file of concepts that is of no use.
+
+        Raises:
+            UsageError: It is of none.
+        """
+        if "_loaded" not in self.__dict__:
+            self._settings.settled(self._known)
+
+    @property
+    def _known(self) -> Chain | None:
+        """The entries on disk; None before there is a ledger."""
+        return self.chain if self.exists else None
 
     def entries(self, rev: str = "HEAD") -> list[Entry]:
         """List the entries up to a revision, oldest first."""
@@ -138,7 +200,7 @@ class Opened:
 
         Args:
             name: A name of the concept file's, or a new one.
-            kind: ``style``, ``subject``, ...; for a name that no file knows.
+            kind: ``style`` or ``subject``; for a name that no file knows.
             aliases: Its other names.
             anchor: What takes its place.
             parent: Its family.
@@ -155,7 +217,7 @@ class Opened:
             "parent": parent,
             "prompts": tuple(free_prompt(prompt) for prompt in prompts),
         }
-        return self.place.world.named(name, kind=kind, said=said)
+        return self.world.named(name, kind=kind, said=said)
 
     @property
     def place(self) -> Place:
@@ -165,9 +227,16 @@ class Opened:
 
     @cached_property
     def _loaded(self) -> Place:
+        how = self._settings.settled(self._known)
         from unlearnlog.run.place import place
 
-        return place(self.folder, may_create=not self.exists, **self._settings)
+        return place(
+            self.folder,
+            may_create=not self.exists,
+            concepts=how.concepts,
+            device=how.device,
+            dtype=how.dtype,
+        )
 
     @contextmanager
     def _watching(self, watch: Watch | None) -> Iterator[Watch]:
@@ -183,10 +252,3 @@ class Opened:
 
         with Bars(Console(stderr=True)) as shown:
             yield shown
-
-
-def rules_of(policy: str | Policy) -> Policy:
-    """Return a policy, or that which a name or a path stands for."""
-    from unlearnlog.policy import Policy
-
-    return Policy.load(policy) if isinstance(policy, str) else policy

@@ -14,6 +14,7 @@ import torch
 
 from unlearnlog.errors import UsageError
 from unlearnlog.prompt import where_spelt
+from unlearnlog.suggest import advice
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def budget_called(name: str) -> Budget:
         UsageError: There is none of that name.
     """
     if name not in BUDGETS:
-        raise UsageError(
-            f"there is no budget '{name}'", fix=f"known: {', '.join(BUDGETS)}"
-        )
+        raise UsageError(f"there is no budget '{name}'", fix=advice(name, BUDGETS))
     return BUDGETS[name]
 
 

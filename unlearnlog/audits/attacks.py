@@ -10,6 +10,7 @@ from unlearnlog.audits.inversion import Inversion
 from unlearnlog.audits.prefix import Prefix
 from unlearnlog.audits.recovery import Recovery
 from unlearnlog.errors import UsageError
+from unlearnlog.suggest import advice
 
 ATTACKS: Final[Mapping[str, Attack]] = {
     attack.name: attack for attack in (Inversion(), Prefix(), Recovery())
@@ -23,7 +24,5 @@ def attack_called(name: str) -> Attack:
         UsageError: There is none of that name.
     """
     if name not in ATTACKS:
-        raise UsageError(
-            f"there is no attack '{name}'", fix=f"known: {', '.join(ATTACKS)}"
-        )
+        raise UsageError(f"there is no attack '{name}'", fix=advice(name, ATTACKS))
     return ATTACKS[name]

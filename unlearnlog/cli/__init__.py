@@ -13,6 +13,7 @@ from rich.text import Text
 from unlearnlog.cli import (
     attacking,
     auditing,
+    config,
     erasing,
     exchange,
     history,
@@ -29,6 +30,7 @@ __all__ = [
     "app",
     "attacking",
     "auditing",
+    "config",
     "erasing",
     "exchange",
     "history",

@@ -54,24 +54,61 @@ LedgerOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="A policy that ships, or a path to a .toml.")
+    str,
+    typer.Option(
+        "--policy",
+        help="A policy that ships, or a path to a .toml. Else: config, or default.",
+    ),
 ]
+"""Of what begins anew."""
+
+SamePolicyOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        help="A policy that ships, or a path to a .toml. Else: config, or as the "
+        "newest entry was judged.",
+    ),
+]
+"""Of what is about a revision."""
+
 ConceptsOption = Annotated[
-    Path | None, typer.Option("--concepts", help="A .toml file of concepts.")
+    Path | None,
+    typer.Option(
+        "--concepts",
+        help="A .toml file of concepts. Else: config, or what suits the model.",
+    ),
 ]
 JudgeOption = Annotated[
-    str, typer.Option("--judge", help="auto, base, none, or a CLIP folder.")
+    str,
+    typer.Option(
+        "--judge",
+        help="auto, base, none, or a CLIP folder. Else: config, or the policy's.",
+    ),
 ]
 SeeingJudgeOption = Annotated[
-    str, typer.Option("--judge", help="auto, base, or a CLIP folder.")
+    str,
+    typer.Option(
+        "--judge", help="auto, base, or a CLIP folder. Else: config, or the policy's."
+    ),
 ]
 """Where nothing can be done without a judge."""
 
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where to compute: cpu, cuda, mps.")
+    str,
+    typer.Option(
+        "--device",
+        help="Where to compute: cpu, cuda, mps. Else: UNLEARNLOG_DEVICE, config, or "
+        "cpu.",
+    ),
 ]
 DtypeOption = Annotated[
-    str, typer.Option("--dtype", help="Of the UNet: float32, bfloat16, float16.")
+    str,
+    typer.Option(
+        "--dtype",
+        help="Of the UNet: float32, bfloat16, float16. Else: UNLEARNLOG_DTYPE, config, "
+        "or float32.",
+    ),
 ]
 
 

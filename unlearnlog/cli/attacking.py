@@ -13,7 +13,7 @@ from unlearnlog.cli.app import (
     DtypeOption,
     JsonOption,
     LedgerOption,
-    PolicyOption,
+    SamePolicyOption,
     SeeingJudgeOption,
     answer,
     app,
@@ -46,23 +46,21 @@ def attack(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look for words that bring an erased concept back, beside null controls."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
     from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
-    from unlearnlog.run.attack import refuse
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    rules = Policy.load(policy).saying(judge=judge)
+    rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.attack(
             rev,
@@ -77,4 +75,6 @@ def attack(
     answer(done.row() if as_json else None, lambda: out.print(attack_table(done)))
     if done.recorded is not None and not as_json:
         out.print(f"recorded {done.recorded.id[:12]}", highlight=False)
+    from unlearnlog.run.attack import refuse
+
     refuse(done)

@@ -14,7 +14,7 @@ from unlearnlog.cli.app import (
     DtypeOption,
     JsonOption,
     LedgerOption,
-    PolicyOption,
+    SamePolicyOption,
     answer,
     app,
     err,
@@ -23,6 +23,7 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.errors import UsageError
 from unlearnlog.report.terminal import Bars
+from unlearnlog.run.beforehand import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.audits.course import Finetuned
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 
 AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
 AuditorOption = Annotated[
-    str, typer.Option("--judge", help="auto, base, atelier, or a CLIP folder.")
+    str,
+    typer.Option(
+        "--judge",
+        help="auto, base, atelier, or a CLIP folder. Else: config, or the policy's.",
+    ),
 ]
 EmaOption = Annotated[
     bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
@@ -103,22 +108,21 @@ def audit(
     twin: TwinOption = None,
     plot: PlotOption = None,
     accept_undecided: DoubtOption = False,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
 
     if (model is None) == (not finetune):
         raise UsageError(
             "give either a model to audit, or --finetune DATA to make one here",
-            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune unrelated",
+            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune FOLDER",
         )
     if model is not None:
         _refuse_idle(context, _TUNING, beside="a model")
@@ -126,8 +130,9 @@ def audit(
         _refuse_idle(context, ("ema", "record"), beside="--finetune")
         if method != "lora":
             _refuse_idle(context, ("rank",), beside=f"--method {method}")
-    rules = Policy.load(policy).saying(judge=judge)
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    rules = where.rules(policy, judge=judge, about=rev)
+    check_written(plot, (".png",))
     if model is not None:
         with Bars(err) as bars:
             done = where.audit(
@@ -214,23 +219,20 @@ def rebase(
         str, typer.Option("--at", help="Whose erasures; what it was made of.")
     ] = "HEAD",
     ema: EmaOption = False,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Erase anew on a model that was made of this one, and audit before and after."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
-    from unlearnlog.report.auditing import rebased_tables
-    from unlearnlog.run import audit
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    rules = Policy.load(policy).saying(judge=judge)
+    rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.rebase(
             onto,
@@ -241,6 +243,9 @@ def rebase(
             accept_undecided=accept_undecided,
             watch=bars,
         )
+    from unlearnlog.report.auditing import rebased_tables
+    from unlearnlog.run import audit
+
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
     audit.refuse(
         audit.verdict_of(done.after, accepted=accept_undecided),

@@ -17,6 +17,7 @@ from unlearnlog.cli.app import (
     JudgeOption,
     LedgerOption,
     PolicyOption,
+    SamePolicyOption,
     answer,
     app,
     err,
@@ -76,7 +77,7 @@ def add(
         typer.Option("--prompt", help='"PROMPT => SAME WITHOUT IT"; repeatable.'),
     ] = None,
     concepts: ConceptsOption = None,
-    policy: PolicyOption = "default",
+    policy: PolicyOption = "",
     judge: JudgeOption = "",
     seed: Annotated[int, typer.Option(min=0, help="Where randomness starts.")] = 0,
     accept_undecided: Annotated[
@@ -98,14 +99,13 @@ def add(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
     ] = False,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Erase a concept, measure what that did, and record it."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
 
     if len(concept) > 1 and not batch:
         raise UsageError(
@@ -117,15 +117,11 @@ def add(
             f"--alias and --prompt say something of one concept, not of {len(concept)}",
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
-    rules = Policy.load(policy).saying(
-        judge=judge,
-        eraser=eraser,
-        target=target,
-        settings=settings or (),
-        harden=harden,
-    )
     where = Ledger.open(
         start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
+    )
+    rules = where.rules(policy, judge=judge).saying(
+        eraser=eraser, target=target, settings=settings or (), harden=harden
     )
     named = [
         where.concept(
@@ -138,6 +134,7 @@ def add(
         )
         for name in concept
     ]
+    where.check_erasing(named, rules)
     if dry_run:
         _dry_run(where, named, rules, as_json=as_json)
     else:
@@ -166,10 +163,10 @@ def revert(
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Record it all the same.")
     ] = False,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -221,10 +218,10 @@ def compose(
     accept_conflicts: Annotated[
         bool, typer.Option("--accept-conflicts", help="Record it all the same.")
     ] = False,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -294,6 +291,7 @@ def _dry_run(
     from unlearnlog.run.erase import Order
     from unlearnlog.run.estimate import estimate
 
+    policy.chosen_eraser()
     found = estimate(where.place, Order(tuple(concepts), policy))
     facts = {
         "would forget": ", ".join(concept.name for concept in concepts),

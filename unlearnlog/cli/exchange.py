@@ -16,6 +16,7 @@ from unlearnlog.cli.app import (
     JudgeOption,
     LedgerOption,
     PolicyOption,
+    SamePolicyOption,
     answer,
     app,
     err,
@@ -41,21 +42,20 @@ def export(
     energy: Annotated[
         float, typer.Option("--energy", help="Share of each change that is kept.")
     ] = 0.9999,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: JudgeOption = "",
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the change of a revision as a LoRA, and measure it in that form."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
     from unlearnlog.report.exchange import fidelity_table
     from unlearnlog.report.terminal import Bars
 
-    rules = Policy.load(policy).saying(judge=judge)
     where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.export(
             rev, output, spelling=spelling, energy=energy, policy=rules, watch=bars
@@ -87,23 +87,22 @@ def import_(
         str, typer.Option("--kind", help="What a name is that no file knows.")
     ] = "",
     concepts: ConceptsOption = None,
-    policy: PolicyOption = "default",
+    policy: PolicyOption = "",
     judge: JudgeOption = "",
     accept_undecided: Annotated[
         bool, typer.Option("--accept-undecided", help="Record it all the same.")
     ] = False,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a change that was made elsewhere as an erasure, and record it."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import Bars, readings_table
 
-    rules = Policy.load(policy).saying(judge=judge)
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    rules = where.rules(policy, judge=judge)
     named = [where.concept(name, kind) for name in concept]
     with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.import_(

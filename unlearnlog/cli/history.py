@@ -14,7 +14,7 @@ from unlearnlog.cli.app import (
     DtypeOption,
     JsonOption,
     LedgerOption,
-    PolicyOption,
+    SamePolicyOption,
     SeeingJudgeOption,
     answer,
     app,
@@ -24,7 +24,9 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import IntegrityError, UsageError
+from unlearnlog.ledger.config import CONFIG
 from unlearnlog.report.terminal import Bars
+from unlearnlog.run.beforehand import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -169,9 +171,9 @@ def diff(
         Path | None, typer.Option("--images", help="A PNG to paint both into.")
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", help="What --images paints.")] = "",
-    policy: PolicyOption = "default",
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    policy: SamePolicyOption = "",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -185,10 +187,12 @@ def diff(
             fix='add --prompt "a painting of a cat by Picasso"',
         )
     where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    check_written(images, (".png",))
+    rules = where.rules(policy, about=other)
     found = where.diff(one, other)
     if images is not None:
         with Bars(err) as bars:
-            where.paint(prompt, one, other, policy=policy, output=images, watch=bars)
+            where.paint(prompt, one, other, policy=rules, output=images, watch=bars)
     answer(
         found.row() if as_json else None,
         lambda: out.print(difference_table(found, one, other)),
@@ -200,21 +204,20 @@ def bisect(
     concept: Annotated[
         str, typer.Option("--concept", help="What came back, or what broke.")
     ],
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the first entry that brought a concept back, or that broke one."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import looks_table
 
-    rules = Policy.load(policy).saying(judge=judge)
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    rules = where.rules(policy, judge=judge, about="HEAD")
     with Bars(err) as bars:
         found = where.bisect(concept, policy=rules, watch=bars)
     if as_json:
@@ -253,7 +256,9 @@ def fsck(
         raise IntegrityError(
             f"{len(damage)} things are not as they were recorded; entries that "
             f"cannot be trusted: {', '.join(named) or 'none'}",
-            fix="put the files back from a copy of the ledger",
+            fix="put the files back from a copy of the ledger"
+            if any(each.path != CONFIG for each in damage)
+            else f"correct the file {CONFIG} by hand, or remove it",
         )
 
 

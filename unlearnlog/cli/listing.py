@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from unlearnlog.cli.app import JsonOption, answer, app, out
+from unlearnlog.cli.app import (
+    ConceptsOption,
+    JsonOption,
+    LedgerOption,
+    answer,
+    app,
+    out,
+    start,
+)
 
 
 @app.command()
-def concepts(as_json: JsonOption = False) -> None:
-    """List what the bundled model paints, and what is near what."""
-    from unlearnlog.atelier.world import world
-    from unlearnlog.graph.listing import concept_rows
+def concepts(
+    concepts: ConceptsOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the concepts that the ledger's model is asked about, by family.
+
+    They are those of a file and those of the history; without a ledger those of the
+    bundled model.
+    """
+    from unlearnlog.api import Ledger
+    from unlearnlog.graph.listing import concept_rows, family_rows
     from unlearnlog.report.terminal import fact_table
 
-    seen = world()
+    seen = Ledger.open(start(ledger), may_create=True, concepts=concepts).world
     rows = concept_rows(seen)
-    facts = {name: ", ".join(seen.shown(name)) for name in seen.families}
+    facts = {name: ", ".join(names) for name, names in family_rows(seen).items()}
     answer(rows if as_json else None, lambda: out.print(fact_table(facts)))
 
 

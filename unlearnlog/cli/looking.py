@@ -14,7 +14,7 @@ from unlearnlog.cli.app import (
     JsonOption,
     JudgeOption,
     LedgerOption,
-    PolicyOption,
+    SamePolicyOption,
     answer,
     app,
     err,
@@ -22,6 +22,7 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import UsageError
+from unlearnlog.run.beforehand import check_written
 
 
 @app.command()
@@ -39,21 +40,20 @@ def probe(
             "--tier", help="0: weights and text; 1: predictions; 2: new pictures."
         ),
     ] = 2,
-    policy: PolicyOption = "default",
+    policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at a revision again; nothing is recorded, nothing is painted twice."""
     from unlearnlog.api import Ledger
-    from unlearnlog.policy import Policy
     from unlearnlog.report.terminal import Bars, readings_table
 
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
-    rules = Policy.load(policy).saying(judge=judge)
+    rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         found = where.probe(
             rev, concepts=concept or (), tier=tier, policy=rules, watch=bars
@@ -90,8 +90,8 @@ def graph(
         int, typer.Option("--pictures", min=2, help="Of each concept it is asked of.")
     ] = 16,
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,11 +102,7 @@ def graph(
     from unlearnlog.report.terminal import Bars
 
     form = output.suffix.lower().removeprefix(".") if output else ""
-    if output is not None and form not in FORMS:
-        raise UsageError(
-            f"the ending of '{output}' does not say what to write",
-            fix=f"give it one of these: {', '.join(f'.{each}' for each in FORMS)}",
-        )
+    check_written(output, tuple(f".{each}" for each in FORMS))
     if concept and not informed:
         raise UsageError(
             f"--concept {concept[0]} says whom --informed asks about",

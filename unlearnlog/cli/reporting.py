@@ -14,6 +14,7 @@ from unlearnlog.cli.app import (
     DtypeOption,
     JsonOption,
     LedgerOption,
+    SamePolicyOption,
     answer,
     app,
     err,
@@ -21,6 +22,7 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import UsageError
+from unlearnlog.run.beforehand import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.findings.content import Findings
@@ -46,12 +48,10 @@ def report(
             "--pictures", min=0, max=20, help="Prompts of each concept; 0 paints none."
         ),
     ] = 2,
-    policy: Annotated[
-        str, typer.Option("--policy", help="How to paint; else as the entry's own.")
-    ] = "",
+    policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "cpu",
-    dtype: DtypeOption = "float32",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,9 +61,10 @@ def report(
     from unlearnlog.report.terminal import Bars
 
     chosen = _form(output, form, as_json=as_json)
+    check_written(output)
     where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
     with Bars(err) as bars:
-        found = where.report(rev, pictures=pictures, policy=policy or None, watch=bars)
+        found = where.report(rev, pictures=pictures, policy=policy, watch=bars)
     if output is not None:
         write(_written(found, chosen).encode("utf-8"), output)
     if as_json or output is None:

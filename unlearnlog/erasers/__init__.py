@@ -6,7 +6,6 @@ Another package offers its own under the ``unlearnlog.erasers`` entry-point grou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -33,6 +32,7 @@ from unlearnlog.erasers.speed import Speed
 from unlearnlog.erasers.surgun import SurgUn
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
+from unlearnlog.knobs import GROUP, no_eraser
 
 __all__ = ["ERASERS", "Eraser", "Request", "eraser_called", "known_erasers"]
 
@@ -72,20 +72,16 @@ def eraser_called(name: str) -> type[Eraser]:
     """
     if name in ERASERS:
         return ERASERS[name]
-    others = {point.name: point for point in entry_points(group="unlearnlog.erasers")}
+    others = {point.name: point for point in entry_points(group=GROUP)}
     if name in others:
         return _checked(name, others[name].load())
     known = [*ERASERS, *others]
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise PolicyError(
-        f"no eraser is called '{name}'", fix=f"{hint}known: {', '.join(known)}"
-    )
+    raise no_eraser(name, known)
 
 
 def known_erasers() -> list[type[Eraser]]:
     """Return every eraser that there is, ours first."""
-    points = entry_points(group="unlearnlog.erasers")
+    points = entry_points(group=GROUP)
     others = [p for p in points if p.name not in ERASERS]
     return [*ERASERS.values(), *(_checked(p.name, p.load()) for p in others)]
 

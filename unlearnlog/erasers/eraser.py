@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,11 @@ from typing import Any, ClassVar, Self
 
 from unlearnlog.delta import Delta, Weights
 from unlearnlog.errors import PolicyError, TrainingError
+from unlearnlog.knobs import check_type
 from unlearnlog.model.protocol import Model, Sampling
 from unlearnlog.prompt import Prompt, Target
 from unlearnlog.shelf import NoShelf, Shelf
+from unlearnlog.suggest import advice, hint
 from unlearnlog.watch import Unwatched, Watch
 
 
@@ -146,28 +147,14 @@ class Eraser(ABC):
             PolicyError: There is no such setting, or a value is of another type than
                 the setting's default, or no number.
         """
-        known = [each.name for each in fields(cls)]
-        for key in settings:
-            if key not in known:
+        defaults = {each.name: each.default for each in fields(cls)}
+        for key, value in settings.items():
+            if key not in defaults:
                 raise PolicyError(
                     f"the eraser '{cls.name}' has no setting '{key}'",
-                    fix=f"known: {', '.join(known)}",
+                    fix=advice(key, defaults, most=len(defaults)),
                 )
-        for each in fields(cls):
-            if each.name not in settings:
-                continue
-            value, default = settings[each.name], each.default
-            numbers = isinstance(default, float) and isinstance(value, int | float)
-            fits = numbers or isinstance(value, type(default))
-            if isinstance(value, float) and not math.isfinite(value):
-                raise PolicyError(
-                    f"{cls.name}'s {each.name} is {value}", fix="give a finite number"
-                )
-            if not fits or isinstance(value, bool) != isinstance(default, bool):
-                raise PolicyError(
-                    f"the eraser's {each.name} is {value!r}",
-                    fix=f"give something like {default!r}",
-                )
+            check_type(cls.name, key, value, defaults[key])
         eraser = cls(**settings)
         eraser.check()
         return eraser
@@ -195,7 +182,7 @@ class Eraser(ABC):
         if value not in known:
             raise PolicyError(
                 f"{self.name} has no {setting} '{value}'",
-                fix=f"known: {', '.join(known)}",
+                fix=f"{hint(str(value), known)}known: {', '.join(known)}",
             )
 
     def require_above_zero(self, *, but: Collection[str] = ()) -> None:

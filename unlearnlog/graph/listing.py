@@ -20,3 +20,15 @@ def concept_rows(seen: World) -> list[dict[str, Any]]:
         }
         for name in (*seen.styles, *seen.subjects)
     ]
+
+
+def family_rows(seen: World) -> dict[str, tuple[str, ...]]:
+    """Return the members of each family; at the end those of none, by their kind."""
+    found = {name: seen.shown(name) for name in seen.families}
+    alone = [name for name in seen.concepts if not seen.parent(name)]
+    for title, kind in (
+        ("other styles", seen.styles),
+        ("other subjects", seen.subjects),
+    ):
+        found[title] = tuple(name for name in kind if name in alone)
+    return {title: names for title, names in found.items() if names}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -17,8 +16,10 @@ from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.graph.worldfile import (
     EMPTY_SCENE,
+    ROWS,
     Family,
     WorldFile,
+    check_kind,
     concept_of,
     families_of,
     look_alikes_of,
@@ -26,6 +27,7 @@ from unlearnlog.graph.worldfile import (
     relations_of,
 )
 from unlearnlog.resources import PACKAGE
+from unlearnlog.suggest import advice, hint
 
 GENERAL: Final = PACKAGE / "graph" / "general.toml"
 """Concepts that most text-to-image models know."""
@@ -35,6 +37,22 @@ _REMAINS: Final = frozenset(
     | {"empty", "empty-photo", "empty-scene", "an-empty-photo"}
 )
 """Ids of what is left when nothing is named."""
+
+
+def _keys(loc: tuple[int | str, ...]) -> str:
+    """Say which keys there are where one is wrong, and which may have been meant.
+
+    Args:
+        loc: Where it stands: table, name or number, key.
+    """
+    row = ROWS.get(str(loc[0])) if len(loc) > 2 else None
+    fields = (row or WorldFile).model_fields
+    key = str(loc[min(len(loc), 3) - 1] if loc else "")
+    return f"{hint(key, fields)}known there: {', '.join(fields)}"
+
+
+class _UnknownError(ConceptError):
+    """A name that no file of concepts and no entry knows."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +106,16 @@ class World:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
-            fix = "docs/CONCEPTS.md shows every key that there is"
+            what, fix = first["msg"], "docs/CONCEPTS.md shows every key that there is"
+            if first["type"] == "extra_forbidden":
+                what, fix = "there is no such key", _keys(first["loc"])
             if first["type"] == "missing" and first["loc"][-1] == "context":
                 fix = (
                     "say what remains of it without the concept: text = "
                     '"a minotaur in a ruined city", context = "a ruined city"'
                 )
             raise ConceptError(
-                f"'{source}' is wrong at {place}: {first['msg']}", fix=fix
+                f"'{source}' is wrong at {place}: {what}", fix=fix
             ) from error
         concepts = {
             name: concept_of(file, name, row, source)
@@ -182,6 +202,7 @@ class World:
                 known.
         """
         wanted = Concept(name, kind or "style")
+        check_kind(kind)
         if wanted.id in _REMAINS:
             raise ConceptError(
                 f"'{wanted.name}' is what remains when nothing is named",
@@ -201,6 +222,30 @@ class World:
             anchor = PLAIN if kind == "style" else EMPTY_SCENE
             return replace(wanted, anchor=anchor)
         raise self._unknown(wanted)
+
+    def known(self, name: str) -> Concept:
+        """Return the concept that ``name`` names, where a new one is no use.
+
+        Raises:
+            ConceptError: It is a family, or nothing known; says what is close.
+        """
+        try:
+            return self.concept(name)
+        except _UnknownError as error:
+            raise ConceptError(
+                f"no concept is called '{name}', in this ledger or in its file of "
+                "concepts",
+                fix=advice(name, self.concepts),
+            ) from error
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return a family's members, or the one concept of that name.
+
+        Raises:
+            ConceptError: There is no such concept or family.
+        """
+        members = self.shown(name) if name in self.families else ()
+        return members or (self.known(name).name,)
 
     def named(self, name: str, *, kind: str, said: Mapping[str, Any]) -> Concept:
         """Return a concept with what somebody says of it in place of what is known.
@@ -228,16 +273,14 @@ class World:
         return replace(self, concepts=MappingProxyType(found))
 
     def _unknown(self, wanted: Concept) -> ConceptError:
-        shown = [name for name in self.concepts if name not in self.held_out]
-        known = {name.casefold(): name for name in shown}
-        near = get_close_matches(wanted.name.casefold(), known, n=1, cutoff=0.5)
-        hint = f"did you mean '{known[near[0]]}'? " if near else ""
+        known = [name for name in self.concepts if name not in self.held_out]
+        meant = hint(wanted.name, known)
         if self.complete:
-            return ConceptError(
+            return _UnknownError(
                 f"this model was never shown '{wanted.name}': nothing to erase",
-                fix=f"{hint}known: {', '.join(known[name] for name in sorted(known))}",
+                fix=f"{meant}known: {', '.join(sorted(known, key=str.casefold))}",
             )
-        return ConceptError(
+        return _UnknownError(
             f"no file of concepts says what '{wanted.name}' is",
-            fix=f"{hint}say it with --kind style or --kind subject",
+            fix=f"{meant}say it with --kind style or --kind subject",
         )

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Final, Literal, get_args
 
@@ -34,6 +33,7 @@ from unlearnlog.concept import Concept, concept_id, slot_of
 from unlearnlog.digest import Record
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
+from unlearnlog.suggest import hint
 
 EMPTY_SCENE: Final = "empty scene"
 """The anchor that stands for a picture of nothing in particular."""
@@ -47,6 +47,9 @@ RELATIONS: Final[tuple[str, ...]] = get_args(_Relation)
 
 _BACK: Final = {"parent": "child", "child": "parent"}
 """What the other one is to the first; all else is the same both ways."""
+
+KINDS: Final = ("style", "subject")
+"""What a concept can be; a subject is whatever is no style."""
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -133,6 +136,14 @@ class WorldFile(Record):
     relations: Annotated[tuple[RelationRow, ...], Field(strict=False)] = ()
 
 
+ROWS: Final[Mapping[str, type[Record]]] = {
+    "families": FamilyRow,
+    "concepts": ConceptRow,
+    "relations": RelationRow,
+}
+"""What stands in each table, by the table's key."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Concepts that have something in common.
@@ -163,8 +174,10 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
         raise ConceptError(
             f"'{source}' puts '{name}' into the family '{row.family}', "
             "which it does not describe",
-            fix=f"add [families.{row.family!r}] with its kind and its word",
+            fix=f"{hint(row.family, file.families)}add [families.{row.family!r}] "
+            "with its kind and its word",
         )
+    check_kind(row.kind, f"'{source}' says that '{name}' is of the ")
     kind = family.kind if family else row.kind
     if not kind or (row.kind and row.kind != kind):
         raise ConceptError(
@@ -177,9 +190,31 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
     usual = PLAIN if slot == "style" else EMPTY_SCENE
     anchor = row.anchor or file.anchors.get(slot, usual)
     prompts = tuple((each.text, each.context) for each in row.prompts)
+    if anchor.casefold() in {each.casefold() for each in (name, *row.aliases)}:
+        raise ConceptError(
+            f"'{source}' puts '{name}' into its own place: its anchor is '{anchor}'",
+            fix="name what is to be painted instead, or leave the anchor out",
+        )
     return Concept(
         name, kind, row.aliases, anchor=anchor, parent=row.family, prompts=prompts
     )
+
+
+def check_kind(kind: str, said: str = "there is no ") -> None:
+    """Refuse a word that is no kind of concept; nothing said is none.
+
+    Args:
+        kind: What was said.
+        said: What the message begins with.
+
+    Raises:
+        ConceptError: It is another word.
+    """
+    if kind and kind not in KINDS:
+        raise ConceptError(
+            f"{said}kind '{kind}'",
+            fix=f"{hint(kind, KINDS)}say style, or subject for everything else",
+        )
 
 
 def families_of(file: WorldFile, source: str) -> dict[str, Family]:
@@ -228,12 +263,11 @@ def relations_of(file: WorldFile, source: str) -> dict[tuple[str, str], str]:
     for row in file.relations:
         for name in (row.one, row.other):
             if name not in file.concepts:
-                near = get_close_matches(name, file.concepts, n=1, cutoff=0.5)
-                hint = f"did you mean '{near[0]}'? " if near else ""
                 raise ConceptError(
                     f"'{source}' relates '{row.one}' and '{row.other}', but describes "
                     f"no concept '{name}'",
-                    fix=f"{hint}add [concepts.{name!r}], or leave the relation out",
+                    fix=f"{hint(name, file.concepts)}add [concepts.{name!r}], or "
+                    "leave the relation out",
                 )
         both: dict[tuple[str, str], str] = {(row.one, row.other): row.type}
         both[row.other, row.one] = _BACK.get(row.type, row.type)
@@ -281,7 +315,8 @@ def look_alikes_of(file: WorldFile, source: str) -> tuple[tuple[str, str], ...]:
                 raise ConceptError(
                     f"'{source}' says that '{name}' looks like '{other}', "
                     "which is not another of its concepts",
-                    fix=f"add [concepts.{other!r}], or leave it out",
+                    fix=f"{hint(other, file.concepts)}add [concepts.{other!r}], or "
+                    "leave it out",
                 )
             found.setdefault(frozenset((name, other)), (name, other))
     return tuple(found.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.digest import HEX, Digest, digest_of, merkle_root
 from unlearnlog.entry import Entry, EntryId, plan
 from unlearnlog.errors import UnlearnlogError
+from unlearnlog.ledger.config import CONFIG
 from unlearnlog.ledger.disk import explained
 from unlearnlog.ledger.plain import not_plain
 from unlearnlog.ledger.sealed import id_line, line_id
@@ -51,6 +52,7 @@ def fsck(store: Store) -> tuple[Damage, ...]:
         _names(store),
         _logs(store, entries),
         _pages(store),
+        _config(store),
     ]
     return tuple(damage for check in checks for damage in _whole(check))
 
@@ -239,6 +241,14 @@ def _pages(store: Store) -> Iterator[Damage]:
             store.page(digest)
         except UnlearnlogError as error:
             yield Damage(str(path), error.message)
+
+
+def _config(store: Store) -> Iterator[Damage]:
+    """Check that what the user chose can be read; it is theirs to change."""
+    try:
+        store.config()
+    except UnlearnlogError as error:
+        yield Damage(CONFIG, error.message)
 
 
 def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry]:

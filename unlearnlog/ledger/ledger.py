@@ -16,6 +16,7 @@ from unlearnlog.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup, plan
 from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Sums
+from unlearnlog.ledger.config import check_key, check_text
 from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.gc import Garbage, collect, garbage
@@ -29,6 +30,7 @@ from unlearnlog.ledger.sealed import id_line
 from unlearnlog.ledger.shelf import CacheShelf
 from unlearnlog.ledger.store import FOLDER, Store, attack_digest
 from unlearnlog.made_with import now
+from unlearnlog.suggest import hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,6 +116,36 @@ class Ledger:
         if self._base is None:
             self._base = self._store.base()
         return self._base
+
+    @property
+    def config(self) -> dict[str, str]:
+        """What its user chose, by key; only what is set.
+
+        Raises:
+            UsageError: The file cannot be understood.
+        """
+        return self._store.config()
+
+    def configure(self, key: str, value: str | None) -> None:
+        """Choose something for every later command; whoever calls checks the value.
+
+        Args:
+            key: One of `unlearnlog.ledger.config.KEYS`.
+            value: What is chosen; None for nothing.
+
+        Raises:
+            UsageError: There is no such key, or no file could hold the value.
+            LockBusy: Another writer holds the ledger.
+        """
+        check_key(key)
+        if value is not None:
+            check_text(key, value)
+        with held(self._store.root), explaining():
+            values = {**self.config, key: value}
+            chosen = {k: said for k, said in values.items() if said is not None}
+            self._store.sweep()
+            with self._store.writing() as writing:
+                self._store.put_config(writing, chosen)
 
     @property
     def branch(self) -> str:
@@ -363,7 +395,8 @@ class Ledger:
             if f"heads/{name}" not in self.refs:
                 raise RevisionError(
                     f"there is no branch '{name}'",
-                    fix=f"there are: {', '.join(self.branches)}; a new one: "
+                    fix=f"{hint(name, self.branches)}there are: "
+                    f"{', '.join(self.branches)}; a new one: "
                     f"unlearnlog branch {self._new_branch(name)}",
                 )
             with self._store.writing() as writing:

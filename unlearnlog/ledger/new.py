@@ -41,9 +41,8 @@ def created(folder: Path, base: BaseManifest, disk: Disk) -> Store:
         LedgerError: There is a ledger already, or the folder is not writable.
         DiskFull: There was no room; nothing is left behind.
     """
+    check_no_ledger(folder)
     root, draft = folder / FOLDER, folder / f"{_DRAFT}{secrets.token_hex(4)}"
-    if os.path.lexists(root):
-        raise _exists(root)
     with explaining():
         made: list[Path] = []
         try:
@@ -62,6 +61,16 @@ def created(folder: Path, base: BaseManifest, disk: Disk) -> Store:
             if name.startswith(_DRAFT):  # of one that crashed, or came second
                 disk.remove_tree(folder / name)
     return Store(root, disk)
+
+
+def check_no_ledger(folder: Path) -> None:
+    """Refuse a folder that has a ledger.
+
+    Raises:
+        LedgerError: It has one.
+    """
+    if os.path.lexists(folder / FOLDER):
+        raise _exists(folder / FOLDER)
 
 
 def _make(folder: Path, disk: Disk, made: list[Path]) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from unlearnlog.digest import HEX
 from unlearnlog.entry import EntryId
 from unlearnlog.errors import RevisionError
+from unlearnlog.suggest import listed, near
 
 BASE: Final = "base"
 HEAD: Final = "HEAD"
@@ -20,6 +21,9 @@ MIN_PREFIX: Final = 4
 _GRAMMAR: Final = re.compile(r"(?P<name>[^~^]*)(?P<steps>(~\d{0,9}|\^)*)", re.DOTALL)
 _PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 _SHORT: Final = 8
+_SHOWN: Final = 8
+"""Names that a message lists; of more it says how many."""
+
 _LONGEST: Final = 100
 _WORD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 REF_NAME: Final = re.compile(rf"{_WORD}(/{_WORD})*")
@@ -68,28 +72,42 @@ class Names:
         if not found:
             raise self._unknown(name)
         if len(name) < MIN_PREFIX:
+            what = (
+                "1 entry begins" if len(found) == 1 else f"{len(found)} entries begin"
+            )
+            back = f"; {name} entries before the newest: HEAD~{name}"
             raise RevisionError(
-                f"{name!r} is too short for an id: it takes {MIN_PREFIX} digits",
-                fix=f"type {found[0][:_SHORT]}",
+                f"{name!r} is too short for an id, which takes {MIN_PREFIX} digits; "
+                f"{what} with it",
+                fix=f"type more of the one you mean: {listed(_short(found), _SHOWN)}"
+                + (back if name.isdecimal() else ""),
             )
         if len(found) > 1:
             raise RevisionError(
-                f"{name!r} begins {len(found)} entries: {_list(found)}",
-                fix="type one more digit of the id you mean",
+                f"{name!r} begins {len(found)} entries: {_list(found[:_SHOWN])}",
+                fix="type more digits of the one you mean",
             )
         return found[0]
 
     def _unknown(self, name: str) -> RevisionError:
         refs = [*self._short_refs("heads"), *self._short_refs("tags")]
-        known = [BASE, HEAD, *refs, *(entry[:_SHORT] for entry in self.entries)]
+        words = [HEAD, BASE, *refs]
         shown = name if len(name) <= 80 else f"{name[:79]}…"
-        near = difflib.get_close_matches(shown, known, n=3, cutoff=0.5)
-        listed = ", ".join(near or [HEAD, BASE, *refs[:3]])
+        meant = self._misread(shown) or near(shown, words)
+        guess = f"did you mean '{meant}'? " if meant else ""
         return RevisionError(
             f"{shown!r} is no entry, branch or tag of this ledger",
-            fix=f"try one of: {listed}; `unlearnlog log --graph` lists what branches "
-            "and tags lead to, and `unlearnlog log --moves` where a branch has been",
+            fix=f"{guess}there are: {listed(words, _SHOWN)}; `unlearnlog log --graph` "
+            "lists what branches and tags lead to, and `unlearnlog log --moves` where "
+            "a branch has been",
         )
+
+    def _misread(self, name: str) -> str:
+        """Return the beginning of the id that a mistyped one is closest to, if any."""
+        if not _PREFIX.fullmatch(name) or len(name) < MIN_PREFIX:
+            return ""
+        ids = [entry[: max(_SHORT, len(name))] for entry in self.entries]
+        return next(iter(get_close_matches(name.lower(), ids, n=1, cutoff=0.8)), "")
 
 
 def check_name(name: str) -> None:
@@ -156,6 +174,10 @@ def _steps(suffix: str) -> int:
     """Add up ``~2``, ``~`` and ``^``."""
     tildes = re.findall(r"~(\d*)", suffix)
     return sum(int(digits or 1) for digits in tildes) + suffix.count("^")
+
+
+def _short(entries: Iterable[EntryId]) -> list[str]:
+    return [entry[:_SHORT] for entry in entries]
 
 
 def _list(entries: Iterable[EntryId]) -> str:

@@ -8,6 +8,7 @@
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
     attacks/ef/<sha256>         safetensors, what an attack found, named by its hash
+    config                      what its user chose, in TOML, without a seal
     tmp/, cache/, lock          nothing of value
 
 Everything that is read is checked against its name or its seal before it is used.
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from unlearnlog.digest import HEX, Digest, digest_of
 from unlearnlog.entry import Entry, EntryId, NewerFormat
 from unlearnlog.errors import IntegrityError, LedgerError
+from unlearnlog.ledger import config
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.disk import Disk, Transaction, explained
 from unlearnlog.ledger.moves import (
@@ -127,6 +129,16 @@ class Store:
     def base(self) -> BaseManifest:
         """Read the base's manifest."""
         return self._checked("base.json", BaseManifest.from_json)
+
+    def config(self) -> dict[str, str]:
+        """Read what the ledger's user chose; nothing where there is no such file.
+
+        Raises:
+            UsageError: It cannot be understood.
+        """
+        if self._found(Path(config.CONFIG)) is None:
+            return {}
+        return config.parsed(self._bytes(config.CONFIG), self.root / config.CONFIG)
 
     def branch(self) -> str:
         """Read which branch HEAD is on."""
@@ -293,6 +305,10 @@ class Store:
     def put_branch(self, writing: Writing, branch: str) -> None:
         """Attach HEAD to a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
+
+    def put_config(self, writing: Writing, values: Mapping[str, str]) -> None:
+        """Write what the ledger's user chose."""
+        writing.put(self.root / config.CONFIG, config.written(values))
 
     def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
         path = f"logs/heads/{branch}"

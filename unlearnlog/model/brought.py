@@ -18,7 +18,8 @@ from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.errors import ModelError
 from unlearnlog.model.adapter import Adapter, is_adapter
 from unlearnlog.model.folder import PipelineFolder, json_of, no_weights, weights_in
-from unlearnlog.model.foreign import SUFFIX, ForeignFile
+from unlearnlog.model.foreign import ForeignFile
+from unlearnlog.model.naming import SUFFIX
 from unlearnlog.model.single import (
     has_averaged,
     is_single,

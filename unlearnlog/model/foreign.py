@@ -15,12 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from unlearnlog.errors import DeltaError
+from unlearnlog.model.naming import check_file
 
 LARGEST_HEADER: Final = 10 * 2**20
 """Bytes: the header of a whole SDXL takes a thirtieth of that."""
-
-SUFFIX: Final = ".safetensors"
-"""How the name of every file ends that is read."""
 
 FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 """The kinds of numbers that a change is read from."""
@@ -51,11 +49,7 @@ class ForeignFile(Mapping[str, torch.Tensor]):
         Raises:
             DeltaError: It is not there, no plain file, not safetensors, or damaged.
         """
-        _check_suffix(path)
-        if not path.exists() and not path.is_symlink():
-            raise DeltaError(
-                f"there is no file '{path}'", fix="give the path of a safetensors file"
-            )
+        check_file(path)
         try:
             size = _size(path)
             _check_header(path, size)
@@ -122,17 +116,6 @@ def _strange(key: str, what: str) -> DeltaError:
     return DeltaError(
         f"the tensor {shown(key)} {what}", fix="save it in float32, bfloat16 or float16"
     )
-
-
-def _check_suffix(path: Path) -> None:
-    """Refuse by its name what could run code, before a byte of it is read."""
-    if path.suffix.lower() != SUFFIX:
-        raise DeltaError(
-            f"'{path}' is no {SUFFIX} file; pickles and archives can run code when "
-            "they are read, so it was not opened",
-            fix="if you trust it, save its tensors with safetensors.torch.save_file "
-            "and give that file",
-        )
 
 
 def _size(path: Path) -> int:

@@ -98,6 +98,11 @@ class DiffusersModel:
         )
 
     @property
+    def dtype(self) -> str:
+        """What its UNet computes in, by name, such as ``bfloat16``."""
+        return str(self._parts.dtype).removeprefix("torch.")
+
+    @property
     def computes(self) -> str:
         """On what and in which dtype it computes: the last bits depend on both."""
         return f"{self.device.type} {self._parts.dtype}"
@@ -456,7 +461,7 @@ def _device(name: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
             f"there is no device '{name}' here: {str(error).splitlines()[0]}",
-            fix="leave out --device to compute on the cpu",
+            fix="compute on the cpu: --device cpu",
         ) from error
     return device
 

@@ -9,51 +9,15 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from unlearnlog.meanings import MEANINGS
 from unlearnlog.reading import Reading
 from unlearnlog.report.fitting import Fitted
 
+_UNEXPLAINED: Final = ("presence", "moved", "moved.nats")
+"""Read of every concept: a sentence in each row would say the same in all."""
+
 _MEANING: Final = {
-    "ua": "no longer shown",
-    "ua.alias": "nor by its other names",
-    "ira": "its own kind still is",
-    "cra": "the other kind still is",
-    "nra": "its neighbours still are",
-    "ora": "the rest of its kind is",
-    "alike": "its look-alike still is",
-    "lands.subject": "the subject beside it is",
-    "lands.style": "the style beside it is",
-    "lands.anchor": "shows what the target shows",
-    "lands.reject": "shows nothing known",
-    "floor": "target shows it, on the base",
-    "family.erased": "its family's word shows it",
-    "family.sibling": "shows another of the family",
-    "family.beside": "with what stands beside it",
-    "fd": "kept pictures moved, Frechet",
-    "kid": "kept pictures moved, KID",
-    "judge-mi": "the base still sees in it",
-    "bound-mi": "prompt to target",
-    "self-mi": "prompt beyond its context",
-    "self-mi.two-loss": "likelihood that it adds",
-    "self-mi.gap": "two-loss estimate less that",
-    "gain": "prompt still helps on base's",
-    "shift": "harder without a prompt",
-    "drift": "other prompts moved",
-    "damage.look-alike": "lost by its look-alike",
-    "damage.sibling": "lost by its family",
-    "damage.unrelated": "lost by the rest of its kind",
-    "damage.composition": "lost beside its name",
-    "damage.parent": "lost beside its family's name",
-    "damage.by-distance": "below 0: the near ones pay",
-    "resurgence": "came back since its erasure",
-    "resurgence.found": "came back, beyond chance",
-    "resurgence.reject": "shows nothing known",
-    "returned.nats": "more of it in the pictures",
-    "collateral": "kept concepts, since the state",
-    "return.weights": "of the way back to the base",
-    "false-alarms": "seen where it is not",
-    "tiers.0-1": "weights foretell predictions",
-    "tiers.1-2": "predictions foretell pictures",
-    "tiers.0-2": "weights foretell pictures",
+    name: each.brief for name, each in MEANINGS.items() if name not in _UNEXPLAINED
 }
 """What a reading says, in a few words."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.judgement import word_of
+from unlearnlog.meanings import MEANINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,38 +35,6 @@ ATTACKED: Final = (
 
 TRIED: Final = {"reached": "✕", "not reached": "✓", "undecided": "?"}
 """The sign beside what an attack did: what reached the concept is bad news."""
-
-MEANING: Final = {
-    "ua": "share of its prompts that no longer show it",
-    "ua.alias": "the same, asked for by its other names",
-    "ira": "share of kept prompts of its own kind that still show what they name",
-    "cra": "the same for the other kind",
-    "nra": "the same for its neighbours",
-    "ora": "the same for the rest of its kind",
-    "alike": "the same for its look-alike",
-    "presence": "share of its own prompts that show it",
-    "lands.subject": "the subject beside it is still painted",
-    "lands.style": "the style beside it is still painted",
-    "lands.anchor": "pictures show what the target shows",
-    "lands.reject": "pictures show nothing that is known",
-    "floor": "the target's prompts show it, on the base",
-    "family.erased": "its family's word still shows it",
-    "family.sibling": "its family's word shows another member",
-    "family.beside": "with what stands beside it in the prompt",
-    "returned.nats": "by how much more the pictures say of it than the state's",
-    "collateral": "how much less of what is kept shows what it names",
-    "return.weights": "share of the way back to the base, in the weights",
-    "false-alarms": "share of pictures of other things that are said to show it",
-    "resurgence": "presence now less that right after its erasure",
-    "fd": "how far kept pictures moved as a set, Frechet",
-    "kid": "how far kept pictures moved as a set, KID",
-    "judge-mi": "what a picture still says of the concept, to the base as judge",
-    "bound-mi": "how far its prompt is from the target's",
-    "self-mi": "what its prompt says beyond its context",
-    "self-mi.gap": "the two-loss estimate less that one: how far to trust it",
-    "drift": "how far the noise predicted for other prompts has moved",
-}
-"""What a reading says, by its probe."""
 
 WORD: Final = {
     "passed": "Passed",
@@ -117,9 +86,8 @@ def base(reading: Reading) -> str:
 
 def meaning(probe: str) -> str:
     """Say what a probe reads; nothing for an unknown one."""
-    if probe.startswith("damage."):
-        return f"loss of kept concepts, by their relation: {probe[7:]}"
-    return MEANING.get(probe, "")
+    known = MEANINGS.get(probe)
+    return known.sentence if known else ""
 
 
 def outcome(entry: Entry) -> str:

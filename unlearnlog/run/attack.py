@@ -291,7 +291,7 @@ def _chosen(at: Place, wish: Wish, live: Mapping[str, Concept]) -> list[Concept]
         ConceptError: One of them is not erased there, or nothing is.
         UsageError: One is in no picture without another erased one.
     """
-    chosen = [at.world.concept(name) for name in wish.concepts] or [*live.values()]
+    chosen = [at.world.known(name) for name in wish.concepts] or [*live.values()]
     if not chosen:
         raise ConceptError(
             f"nothing is erased at {wish.rev}, so there is nothing to bring back",

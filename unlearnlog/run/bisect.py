@@ -79,7 +79,7 @@ def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
         UsageError: The policy has no judge.
     """
     at.the_ledger()
-    concept, history = at.world.concept(name), at.history()
+    concept, history = at.world.known(name), at.history()
     live = live_concepts(history)
     erased = concept.name in live
     chain: list[EntryId | None] = [None, *(entry for entry, _ in history)]

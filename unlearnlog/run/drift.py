@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.errors import UsageError
+from unlearnlog.suggest import advice
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -52,7 +53,7 @@ def followed(
     if reading not in FOLLOWED:
         raise UsageError(
             f"'{reading}' is not read of every concept",
-            fix=f"known: {', '.join(FOLLOWED)}",
+            fix=advice(reading, FOLLOWED),
         )
     found = [
         {r.concept: r for r in entry.readings if r.probe == reading}
@@ -68,7 +69,7 @@ def followed(
     if unknown := [name for name in names if name not in seen]:
         raise UsageError(
             f"no entry says how far '{unknown[0]}' has moved",
-            fix=f"known: {', '.join(sorted(seen))}",
+            fix=advice(unknown[0], sorted(seen)),
         )
     chosen = list(names) or sorted(seen, key=lambda n: -_moved(found, n))
     return Series(reading, {n: tuple(e.get(n) for e in found) for n in chosen})

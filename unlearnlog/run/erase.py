@@ -17,6 +17,7 @@ from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, Refused, TrainingError
 from unlearnlog.live import live_concepts
 from unlearnlog.run import joint
+from unlearnlog.run.beforehand import check_concepts
 from unlearnlog.run.measure import Look, look_at
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
@@ -211,22 +212,9 @@ def refuse(outcome: Outcome) -> None:
 
 def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
     """Return the concepts that are erased already; refuse to erase one twice."""
-    live = live_concepts(at.history())
-    seen: set[str] = set()
-    erased = {concept.id: entry for entry, concept in live.values()}
-    for concept in concepts:
-        if concept.id in seen:
-            raise ConceptError(
-                f"'{concept.name}' is named twice", fix="name each concept once"
-            )
-        seen.add(concept.id)
-        if concept.id in erased:
-            entry = erased[concept.id][:12]
-            raise ConceptError(
-                f"'{concept.name}' is erased already, by entry {entry}",
-                fix=f"look at it with: unlearnlog show {entry}",
-            )
-    return [concept for _, concept in live.values()]
+    history = at.history()
+    check_concepts(concepts, [entry for _, entry in history])
+    return [concept for _, concept in live_concepts(history).values()]
 
 
 def _require_presence(look: Look, concept: Concept) -> None:
@@ -241,7 +229,8 @@ def _require_presence(look: Look, concept: Concept) -> None:
         raise ConceptError(
             f"the base paints '{concept.name}' in {percent:.0f} % of {len(answers)} "
             "pictures: nothing to erase",
-            fix="unlearnlog concepts lists what this model is asked about",
+            fix="see what it paints: unlearnlog paint; or lower base_presence, now "
+            f"{policy.require.base_presence:g}, in the policy's [require]",
         )
 
 

@@ -15,7 +15,8 @@ from unlearnlog.factors import Spectrum, fused, lowest_energy, rank_for
 from unlearnlog.live import live_concepts
 from unlearnlog.model import lora
 from unlearnlog.model.adapter import EXPORTED
-from unlearnlog.model.foreign import SUFFIX, ForeignFile
+from unlearnlog.model.foreign import ForeignFile
+from unlearnlog.model.naming import SUFFIX
 from unlearnlog.run.fidelity import Fidelity, compared
 from unlearnlog.run.newfile import check_is_free, written_if_good
 from unlearnlog.watch import Unwatched, Watch

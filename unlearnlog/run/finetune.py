@@ -178,7 +178,7 @@ def _trial(at: Place, wish: Wish, gone: Sequence[Concept]) -> _Trial:
     kept = book.kept(names, sizes.kept, sizes.kept_share)
     check_kept(kept)
     check_alone(book, gone, names)
-    named = [at.world.concept(name).name for name in wish.concepts]
+    named = [at.world.known(name).name for name in wish.concepts]
     return _Trial(
         at=at,
         wish=wish,

@@ -85,8 +85,7 @@ def chosen(world: World, said: Sequence[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for name in said:
-        members = world.shown(name) if name in world.families else ()
-        found |= dict.fromkeys(members or (world.concept(name).name,))
+        found |= dict.fromkeys(world.members(name))
     if len(found) == 1:
         near_it = world.near(*found)
         found |= dict.fromkeys(name for name in world.concepts if name in near_it)

@@ -10,34 +10,29 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from unlearnlog import devices
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
-from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
 from unlearnlog.entry import Entry, EntryId
-from unlearnlog.errors import NoLedger, UsageError
+from unlearnlog.errors import NoLedger
 from unlearnlog.graph.book import Book
-from unlearnlog.graph.world import GENERAL, World
+from unlearnlog.graph.world import World
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
+from unlearnlog.run.beforehand import suited
 from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
 
 _ON_CPU: Final = "cpu"
-DTYPES: Final = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
+DTYPES: Final = {name: getattr(torch, dtype) for name, dtype in devices.DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -212,9 +207,8 @@ def place(
     model, manifest = _loaded(ledger.base.source if ledger else SOURCE, device, dtype)
     if ledger:
         ledger.check_base(manifest)
-    suited = CONCEPTS if manifest.source == SOURCE else GENERAL
     folder = ledger.folder if ledger else start
-    return Place(folder, ledger, model, manifest, concepts or suited)
+    return Place(folder, ledger, model, manifest, concepts or suited(manifest.source))
 
 
 def _loaded(
@@ -225,10 +219,7 @@ def _loaded(
     may_download: bool = False,
 ) -> tuple[DiffusersModel, BaseManifest]:
     """Load a model; it is called by the name it was asked for by, where it has one."""
-    if dtype not in DTYPES:
-        raise UsageError(
-            f"'{dtype}' is no dtype to compute in", fix=f"known: {', '.join(DTYPES)}"
-        )
+    devices.check_dtype(dtype)
     if source == SOURCE:
         model = bundled_model(device, dtype)
         return model, model.manifest.model_copy(update={"source": source})

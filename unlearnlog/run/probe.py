@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.errors import UsageError
 from unlearnlog.live import live_concepts
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.tiers import agreement
+from unlearnlog.run.beforehand import TIERS, check_tier
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.measure import look_at, nodes_of, state_readings
 from unlearnlog.watch import Unwatched
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
 
-TIERS: Final = (0, 1, 2)
 _NODES: Final = 2
 """Cells of each concept that the cheap tiers look at, where the policy says none."""
 
@@ -56,14 +55,10 @@ def probe(at: Place, wish: Wish) -> tuple[Reading, ...]:
         ConceptError: Nobody knows a concept.
         UsageError: There is no such tier.
     """
-    if wish.tier not in TIERS:
-        raise UsageError(
-            f"there is no tier {wish.tier}",
-            fix="0: weights and text; 1: predictions as well; 2: new pictures as well",
-        )
+    check_tier(wish.tier)
     head = at.resolved(wish.rev)
     at = replace(at, pin=(head, at.the_ledger().branch))
-    named = [at.world.concept(name) for name in wish.concepts]
+    named = [at.world.known(name) for name in wish.concepts]
     live = [concept for _, concept in live_concepts(at.history()).values()]
     new = {**at.model.base, **at.weights(head)}
     found = _moved(at, wish, named=named, live=live, new=new)

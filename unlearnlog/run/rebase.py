@@ -18,6 +18,7 @@ from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit, erase, joint
 from unlearnlog.run.place import Place, init, place
+from unlearnlog.settings import hand_on
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def rebase(at: Place, wish: Wish) -> Rebased:
     made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
     with _new(wish.folder) as folder:
         base = based(at, made, folder)
-        init(folder, str(base))
+        hand_on(at.the_ledger(), init(folder, str(base)))
         entries = [_made(at, folder, each, wish) for each in again]
         there = _place(at, folder)
         new = there.weights(there.head)
@@ -235,7 +236,8 @@ def _rules(at: Place, again: Again, wish: Wish) -> Policy:
 
 
 def _place(at: Place, folder: Path) -> Place:
-    return place(folder, concepts=at.concepts, device=str(at.model.device))
+    device, dtype = str(at.model.device), at.model.dtype
+    return place(folder, concepts=at.concepts, device=device, dtype=dtype)
 
 
 def _findings(

@@ -6,27 +6,24 @@ back of the common beginning is taken back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Change, Drop, Entry, EntryId, SetGroup, dropped
-from unlearnlog.errors import LedgerError, NoLedger, RevisionError
-from unlearnlog.ledger import Ledger
+from unlearnlog.errors import LedgerError
 from unlearnlog.run import joint
+from unlearnlog.run.beforehand import source
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.digest import Digest
+    from unlearnlog.ledger import Ledger
     from unlearnlog.run.place import Place
 
 History = list[tuple[EntryId, Entry]]
-
-_AT: Final = "@"
 
 
 @dataclass(frozen=True)
@@ -80,33 +77,8 @@ def side_of(at: Place, rev: str) -> Side:
         RevisionError: It is neither.
         WrongBase: The other ledger is of another model.
     """
-    ledger = at.the_ledger()
-    folder, _, name = rev.rpartition(_AT)
-    if not folder:
-        folder, name = rev, "HEAD"
-    try:
-        return Side(rev, ledger, ledger.history(ledger.resolve(rev)))
-    except RevisionError:
-        if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
-            if _AT not in rev:
-                raise
-            raise RevisionError(
-                f"there is no folder '{folder}' to take '{name}' from",
-                fix="give a branch, an id, or FOLDER@REV of another ledger",
-            ) from None
-    try:
-        other = Ledger.open(Path(folder))
-    except NoLedger as error:
-        raise RevisionError(
-            f"'{rev}' is neither a revision nor a folder with a ledger",
-            fix="give a branch, an id, or FOLDER@REV of another ledger",
-        ) from error
-    ledger.base.check(other.base.tensors)
-    try:
-        return Side(rev, other, other.history(other.resolve(name)))
-    except RevisionError as error:
-        said = error.message.replace("this ledger", f"the ledger in '{folder}'")
-        raise RevisionError(said, fix=error.fix) from None
+    ledger, name = source(at.the_ledger(), rev)
+    return Side(rev, ledger, ledger.history(ledger.resolve(name)))
 
 
 def common(here: Side, side: Side) -> History:

@@ -1,0 +1,37 @@
+"""A file with a change, told by its name: before a byte of it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from unlearnlog.errors import DeltaError
+
+SUFFIX: Final = ".safetensors"
+"""How the name of every file ends that is read."""
+
+
+def check_file(path: Path) -> None:
+    """Refuse a folder, what is not there, and what could run code.
+
+    Raises:
+        DeltaError: It is one of these.
+    """
+    if path.is_dir():
+        found = sorted(each.name for each in path.glob(f"*{SUFFIX}"))
+        other = f"give a {SUFFIX} file; to ask about a whole model: unlearnlog audit"
+        raise DeltaError(
+            f"'{path}' is a folder, not a file with a change",
+            fix=f"give a file in it: {path / found[0]}" if found else other,
+        )
+    if path.suffix.lower() != SUFFIX:
+        raise DeltaError(
+            f"'{path}' is no {SUFFIX} file; pickles and archives can run code when "
+            "they are read, so it was not opened",
+            fix="if you trust it, save its tensors with safetensors.torch.save_file "
+            "and give that file",
+        )
+    if not path.exists() and not path.is_symlink():
+        raise DeltaError(
+            f"there is no file '{path}'", fix="give the path of a safetensors file"
+        )
