@@ -7,12 +7,13 @@ differentiated with respect to the encoder's weights can be with respect to the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 
 from unlearnlog.model.encoding import Encoders, heard
+from unlearnlog.model.inverted import with_its_others
 from unlearnlog.model.protocol import Model, Text
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Vocabulary:
         tables: One for each text encoder, float32 ``[n_known, d_i]``.
         pieces: What each token spells; a space behind what ends a word.
         words: Numbers of the tokens that are no marks, int64 ``[n]``.
+        added: Numbers of all vectors of each token that was added.
     """
 
     tables: Vectors
     pieces: tuple[str, ...]
     words: torch.Tensor
+    added: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def vectors(self, ids: torch.Tensor) -> Vectors:
         """Return the vectors of tokens ``[n]``."""
@@ -53,6 +56,17 @@ class Vocabulary:
     def spelt(self, ids: torch.Tensor) -> str:
         """Return what tokens ``[n]`` spell."""
         return "".join(self.pieces[int(i)] for i in ids).strip()
+
+    def of_name(self, name: str) -> list[int]:
+        """Return the tokens of those words of a name that are tokens as a whole."""
+        spelt: dict[str, tuple[int, ...]] = {
+            piece: (i,) for i, piece in enumerate(self.pieces)
+        }
+        found = (
+            self.added.get(word, spelt.get(f"{word.lower()} ", ()))
+            for word in name.split()
+        )
+        return [i for each in found for i in each]
 
 
 class Hearing(Model, Protocol):
@@ -98,7 +112,13 @@ def vocabulary_of(parts: Parts) -> Vocabulary:
     marks = set(tokenizer.all_special_ids)
     words = [i for i in range(len(known)) if i not in marks]
     pieces = tuple(str(piece).replace(_END_OF_WORD, " ") for piece in known)
-    return Vocabulary(tuple(tables), pieces, torch.tensor(words))
+    own = tokenizer.added_tokens_encoder
+    added = {
+        token: tuple(own[each] for each in with_its_others(token, own))
+        for token, i in own.items()
+        if i < len(known) and i not in marks
+    }
+    return Vocabulary(tuple(tables), pieces, torch.tensor(words), added)
 
 
 def encoded_with(
@@ -126,14 +146,12 @@ def encoded_with(
     for prompt in prompts:
         encoders.fitting(prompt.replace(MARK, " "), n)
         read, own = [], []
+        before, behind = (encoders.words(part) for part in prompt.split(MARK))
         for i, (encoder, tokenizer) in enumerate(parts.encoders):
             weights = held.encoders[i] if held.encoders else {}
-            words = [
-                tokenizer(part).input_ids[1:-1] if part.strip() else []
-                for part in prompt.split(MARK)
-            ]
-            places = _unused({*words[0], *words[1]}, n, tokenizer)
-            read.append(_framed([*words[0], *places, *words[1]], encoders, tokenizer))
+            places = _unused({*before[i], *behind[i]}, n, tokenizer)
+            words = [*before[i], *places, *behind[i]]
+            read.append(_framed(words, encoders, tokenizer))
             own.append(_with_rows(encoder, weights, places, vectors[i]))
         found.append(heard(parts, read, own))
     pooled = [each.pooled for each in found if each.pooled is not None]

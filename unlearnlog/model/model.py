@@ -99,8 +99,13 @@ class DiffusersModel:
 
     @property
     def computes(self) -> str:
-        """On what and in which dtype it computes: the last bits depend on both."""
-        return f"{self.device.type} {self._parts.dtype}"
+        """On what and in which dtype it computes: the last bits depend on both.
+
+        What was kept of a model whose prompts an earlier version read otherwise is
+        named apart.
+        """
+        several = " several" if self._encoders.knows_several else ""
+        return f"{self.device.type} {self._parts.dtype}{several}"
 
     @property
     def predicts(self) -> str:
