@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 import torch
 
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
@@ -23,6 +23,7 @@ from unlearnlog.model.given import (
 from unlearnlog.model.held import Held
 from unlearnlog.model.painting import (
     Canvas,
+    Told,
     encoded,
     generator,
     painted,
@@ -101,11 +102,12 @@ class DiffusersModel:
     def computes(self) -> str:
         """On what and in which dtype it computes: the last bits depend on both.
 
-        What was kept of a model whose prompts an earlier version read otherwise is
+        What was kept of a model that an earlier version read or painted otherwise is
         named apart.
         """
         several = " several" if self._encoders.knows_several else ""
-        return f"{self.device.type} {self._parts.dtype}{several}"
+        told = " guidance" if self._parts.is_told_guidance else ""
+        return f"{self.device.type} {self._parts.dtype}{several}{told}"
 
     @property
     def predicts(self) -> str:
@@ -139,8 +141,32 @@ class DiffusersModel:
 
     @cached_property
     def log_snr(self) -> torch.Tensor:
-        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
+        """Log of signal power over noise power at each timestep, float32 ``[T]``.
+
+        Raises:
+            ModelError: What its UNet predicts is no information.
+        """
+        self.check_denoises()
         return torch.logit(self._signal).float().cpu()
+
+    def check_denoises(self) -> None:
+        """Refuse to read nats of a UNet that has guidance built in.
+
+        Distilled to the result of guidance, and mostly to few steps as well, it
+        predicts no mean of what the noise hides, which all information is made of.
+
+        Raises:
+            ModelError: It has.
+        """
+        if self._parts.is_told_guidance:
+            raise ModelError(
+                f"no nats can be read of '{self.folder.path}', and it cannot judge: "
+                "guidance is built into its UNet (time_cond_proj_dim), so it predicts "
+                "no mean of what the noise hides",
+                fix="let a CLIP model judge, --judge FOLDER, by a policy with "
+                "information = 0 and nodes = 0 in [probes] and an eraser in closed "
+                "form; or erase from the model that it was distilled from",
+            )
 
     def n_tokens(self, prompt: str) -> int:
         """Count the tokens of a prompt, the marks of its beginning and end included.
@@ -238,6 +264,8 @@ class DiffusersModel:
             weights: Tensors that replace the model's own, by full name; those of the
                 UNet count.
 
+        A UNet that has guidance built in predicts without it, at a scale of 1.
+
         Returns:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
@@ -252,7 +280,7 @@ class DiffusersModel:
     ) -> torch.Tensor:
         distinct, rows = told_apart(text)
         held = Held.of(self._parts, weights).unet
-        predict = predictor(self._parts, distinct, rows.to(self.device), held)
+        predict = predictor(self._parts, Told(distinct, rows.to(self.device)), held)
         predicted = predict(x_t, t)
         if self.predicts == "v_prediction":
             kept, lost = self._scales(t)
@@ -287,7 +315,7 @@ class DiffusersModel:
         marked = Marked(marks.to(self.device))
         rows = torch.arange(len(text), device=self.device)
         held = Held.of(self._parts, weights).unet
-        predict = predictor(self._parts, text, rows, held, marked)
+        predict = predictor(self._parts, Told(text, rows), held, marked)
         predict(x_t.to(self.device), t.to(self.device))
         layers = self._parts.listening
         return {

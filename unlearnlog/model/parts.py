@@ -90,6 +90,11 @@ class Parts:
             dtype=dtype,
         )
 
+    @property
+    def is_told_guidance(self) -> bool:
+        """Whether guidance is built into the UNet, which is told its scale."""
+        return self.unet.config.time_cond_proj_dim is not None
+
     @cached_property
     def listening(self) -> dict[str, Layer]:
         """The attention layers that hear the text, by name inside the UNet."""
