@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from unlearnlog.errors import PromptError
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.held import Held, computed
 from unlearnlog.model.inverted import spelt_out, tokens_of_several
 from unlearnlog.model.protocol import Text
@@ -69,6 +70,7 @@ class Encoders:
         """Encode prompts; what the model's own weights made of them is remembered.
 
         Raises:
+            ModelError: A text encoder is not finite.
             PromptError: A prompt has more tokens than a text encoder reads.
         """
         if not prompts:
@@ -145,6 +147,9 @@ class Encoders:
         ]
         found = [(each.input_ids, each.attention_mask) for each in read]
         text = heard(self._parts, found, held.encoders)
+        for said in (text.tokens, text.pooled):
+            if said is not None:
+                check_finite(said, "text encoder", said.dtype)
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text

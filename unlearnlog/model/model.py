@@ -12,6 +12,7 @@ from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
 from unlearnlog.model.encoding import Encoders
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.folder import PipelineFolder
 from unlearnlog.model.given import (
     Vectors,
@@ -270,6 +271,7 @@ class DiffusersModel:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
         Raises:
+            ModelError: The UNet is not finite in what it computes in.
             ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
@@ -282,6 +284,8 @@ class DiffusersModel:
         held = Held.of(self._parts, weights).unet
         predict = predictor(self._parts, Told(distinct, rows.to(self.device)), held)
         predicted = predict(x_t, t)
+        if not predicted.requires_grad:  # whoever learns watches the loss
+            check_finite(predicted, "UNet", self._parts.dtype, [x_t, text.tokens])
         if self.predicts == "v_prediction":
             kept, lost = self._scales(t)
             predicted = kept * predicted + lost * x_t
@@ -345,6 +349,7 @@ class DiffusersModel:
                 fix the starting noise.
 
         Raises:
+            ModelError: A network is not finite in what it computes in.
             PromptError: A prompt has more tokens than the text encoder reads.
             ValueError: Not as many seeds or texts as prompts, or a weight that does
                 not fit.

@@ -17,6 +17,7 @@ import torch
 from torch.func import functional_call
 
 from unlearnlog.model.attention import Marked, TextMemory
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.held import Held, computed
 from unlearnlog.model.parts import Parts, Untyped
 from unlearnlog.model.protocol import Painted, Sampling, Text
@@ -127,6 +128,9 @@ def denoised(
         sampling: Steps and guidance.
         held: Weights of the UNet that replace its own, by name inside the UNet.
         tell: Told after each step which share of the work is done, in ``(0, 1]``.
+
+    Raises:
+        ModelError: The UNet is not finite in what it computes in.
     """
     scheduler = parts.new_scheduler()
     scheduler.set_timesteps(sampling.steps, device=parts.device)
@@ -142,6 +146,8 @@ def denoised(
         asked = torch.cat([latents, latents]) if guided else latents
         asked = scheduler.scale_model_input(asked, t)
         predicted = predict(asked, t)
+        if done in (1, n_steps):  # what is not finite stays so until the last step
+            check_finite(predicted, "UNet", parts.dtype, [canvas.texts.tokens])
         if guided:
             without, with_text = predicted.chunk(2)
             predicted = without + sampling.guidance * (with_text - without)
@@ -295,6 +301,7 @@ def encoded(
         colours = some.to(parts.device).permute(0, 3, 1, 2).float() / _RGB_MAX * 2 - 1
         colours = colours.contiguous(memory_format=torch.channels_last)
         means = computed(_Encoding(parts.vae), own, (colours,), {})
+        check_finite(means, "autoencoder", means.dtype)
         found.append(means * parts.vae.config.scaling_factor)
     return torch.cat(found).cpu().contiguous()
 
@@ -305,6 +312,7 @@ def _decoded_at_once(
     scaled = scaled.contiguous(memory_format=torch.channels_last)
     own = {f"vae.{name}": weight for name, weight in held.items()}
     colours = computed(_Decoding(parts.vae), own, (scaled,), {})
+    check_finite(colours, "autoencoder", colours.dtype, [scaled])
     shares = (colours * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
     pictures: torch.Tensor = (shares * _RGB_MAX).round().to(torch.uint8)
     return pictures.cpu().contiguous()
