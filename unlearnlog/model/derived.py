@@ -23,7 +23,7 @@ from unlearnlog.model import lora
 from unlearnlog.model.brought import Brought, brought
 from unlearnlog.model.configs import unlike_network, unlike_noise
 from unlearnlog.model.folder import json_of
-from unlearnlog.model.foreign import checked, shown
+from unlearnlog.model.foreign import checked, same_numbers, shown
 from unlearnlog.model.held import older
 from unlearnlog.model.spelling import fitted, full_name, is_no_weight
 
@@ -251,10 +251,9 @@ def _check_complete(path: Path, keys: Mapping[str, str], state: State) -> None:
 
 def _same(tensor: torch.Tensor, own: torch.Tensor) -> bool:
     """Whether a tensor has the state's numbers, rounded to the narrower dtype."""
-    if tensor.dtype == own.dtype:
-        return torch.equal(tensor, own)
-    narrow = min((tensor, own), key=lambda each: each.element_size()).dtype
-    return torch.equal(tensor.to(narrow), own.to(narrow))
+    if own.element_size() < tensor.element_size():
+        return torch.equal(tensor.to(own.dtype), own) or same_numbers(tensor, own)
+    return same_numbers(tensor, own)
 
 
 def _distances(new: Weights, state: State) -> dict[str, float]:
