@@ -15,6 +15,7 @@ from unlearnlog.model.encoding import Encoders
 from unlearnlog.model.finite import check_finite
 from unlearnlog.model.folder import PipelineFolder
 from unlearnlog.model.given import (
+    Given,
     Vectors,
     Vocabulary,
     encoded_with,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unlearnlog.delta import Weights
+    from unlearnlog.model.parts import Untyped
 
 _LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
 
@@ -200,6 +202,13 @@ class DiffusersModel:
         """
         return self._encoders.encoded(prompts, Held.of(self._parts, weights))
 
+    @property
+    def tokenizers(self) -> dict[str, Untyped]:
+        """What each text encoder's prompts are read by, by the encoder's name."""
+        names = [n for n in self.folder.weighed if n.startswith("text_encoder")]
+        encoders = self._parts.encoders
+        return {n: each for n, (_, each) in zip(names, encoders, strict=True)}
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokens that the text encoders know, and the vectors they read."""
@@ -211,6 +220,7 @@ class DiffusersModel:
         vectors: Vectors,
         *,
         weights: Weights | None = None,
+        added: bool = False,
     ) -> Text:
         """Encode prompts in which vectors stand for words; differentiable in them.
 
@@ -218,13 +228,16 @@ class DiffusersModel:
             prompts: Each with the mark `given.MARK` once, set off by spaces.
             vectors: Input embeddings that stand there, ``[n, d_i]`` for each encoder.
             weights: Tensors that replace the model's own, by full name.
+            added: Whether they are those of tokens behind all others, as a tokenizer
+                has them to which they were added.
 
         Raises:
             PromptError: A prompt has more tokens than a text encoder reads.
             ValueError: A prompt has no mark or several, or something does not fit.
         """
         held = Held.of(self._parts, weights)
-        return encoded_with(self._parts, self._encoders, prompts, vectors, held)
+        given = Given(vectors, added=added)
+        return encoded_with(self._parts, self._encoders, prompts, given, held)
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Draw the starting noise of a picture from the prompt and the seed alone.
