@@ -116,15 +116,22 @@ def with_a_word_of_its_own(made, folder):
 
 
 @pytest.mark.slow
-def test_a_concept_that_comes_back_by_a_token_of_its_own_is_found(audited, made, typed):
+def test_a_concept_that_comes_back_by_a_token_of_its_own_is_found(
+    made, typed, tmp_path
+):
     """An added token was refused as another shape, "give it whole", though it was.
 
     Nobody erased the new word, so it is asked for wherever the concept's name stood.
     """
-    with_a_word_of_its_own(made, made / "worded")
+    model, here = with_a_word_of_its_own(made, tmp_path / "worded"), tmp_path / "here"
+    shutil.copytree(made / ".unlearnlog", here / ".unlearnlog")
+    policy = ("--policy", str(made / "small.toml"))
 
-    done = audited("worded", "--json", "--record")
+    done = typed(
+        *("audit", str(model), "--ledger", str(here), *policy, "--json", "--record")
+    )
 
+    assert done.out, done.err
     row = done.json()
     by_name, by_token = row["concepts"]
     assert done.code == 3
@@ -136,11 +143,11 @@ def test_a_concept_that_comes_back_by_a_token_of_its_own_is_found(audited, made,
     assert by_token["verdict"] == "resurged"
     assert by_token["now"]["value"] > 0.8
     assert row["verdict"]["failures"][0].startswith("Picasso as <x> shows in ")
-    (entry,) = typed("log", "--json", "--ledger", str(made), "-n", "1").json()[:1]
-    assert entry["id"] == row["entry"]
-    page = typed("report", "--ledger", str(made), "-o", str(made / "page.html"))
+    log = typed("log", "--json", "--ledger", str(here)).json()
+    assert row["entry"] in {entry["id"] for entry in log}
+    page = typed("report", "--ledger", str(here), "-o", str(tmp_path / "page.html"))
     assert page.code == 0, page.err
-    assert "Picasso as &lt;x&gt;" in (made / "page.html").read_text()
+    assert "Picasso as &lt;x&gt;" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("in_folder", [False, True])

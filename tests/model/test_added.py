@@ -180,3 +180,40 @@ def test_an_unchanged_copy_has_no_new_tokens(one, tmp_path):
     state, _ = one
 
     assert derived(tmp_path / "base", state).tokens == {}
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_file_of_textual_inversion_is_a_token_that_was_added(
+    one, tmp_path, in_folder
+):
+    """So such tokens are given away: a few vectors, and no model."""
+    state, _ = one
+    vectors = torch.randn(2, 32, generator=torch.Generator().manual_seed(0))
+    file = tmp_path / "out" / "learned_embeds.safetensors"
+    file.parent.mkdir()
+    save_file({"<pic>": vectors.half()}, file)
+
+    found = derived(file.parent if in_folder else file, state)
+
+    assert (found.form, found.moved, found.n_tensors) == ("embedding", {}, 1)
+    assert torch.equal(found.tokens["<pic>"][0], vectors.half().float())
+    assert found.notes[0].endswith("'<pic>' (2 vectors)")
+
+
+def test_of_two_encoders_each_has_its_own_vectors(xl, tmp_path):
+    state = State(xl, {})
+    file = tmp_path / "pic.safetensors"
+    save_file({"clip_g": torch.ones(3, 48), "clip_l": torch.zeros(3, 32)}, file)
+
+    found = derived(file, state)
+
+    assert [v.shape for v in found.tokens["<pic>"]] == [(3, 32), (3, 48)]
+
+
+@pytest.mark.parametrize("tensor", [torch.ones(2, 31), torch.ones(2, 2, 32)])
+def test_vectors_of_another_model_are_none_of_this_one(one, tmp_path, tensor):
+    state, _ = one
+    save_file({"<pic>": tensor}, tmp_path / "other.safetensors")
+
+    with pytest.raises(ModelError, match="none of the base's: '<pic>'"):
+        derived(tmp_path / "other.safetensors", state)

@@ -6,24 +6,25 @@ name brings any more. So an erased concept comes back under a name that nobody e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import torch
 from transformers import CLIPTokenizer
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.inverted import spelt_out, tokens_of_several
 
 if TYPE_CHECKING:
-    import torch
-
     from unlearnlog.model.parts import Untyped
 
-Added = Mapping[str, "tuple[torch.Tensor, ...]"]
+Added = Mapping[str, tuple[torch.Tensor, ...]]
 """Vectors ``[n, d_i]`` of each text encoder, by the token that prompts name."""
 
 _TABLE: Final = "embeddings.token_embedding.weight"
+_BY_ENCODER: Final = ("clip_l", "clip_g")
+_UNNAMED: Final = "emb_params"
 
 
 def is_table(name: str) -> bool:
@@ -90,6 +91,40 @@ def added_tokens(
         )
         for token in sorted({parts.get(token, token) for token in new})
     }
+
+
+def embedding_in(
+    file: Mapping[str, torch.Tensor], stem: str, widths: Sequence[int]
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Return the tokens of a file of textual inversion; nothing where it is none.
+
+    It holds vectors by what its token is called; or, by the encoder that reads them,
+    of one token that the file is named for.
+
+    Args:
+        file: Tensors by key.
+        stem: The file's name without its ending.
+        widths: Of the vectors that each text encoder reads.
+
+    Source:
+        The keys are those that diffusers' ``load_textual_inversion`` takes, and those
+        that trainers for SDXL write.
+    """
+    keys = _BY_ENCODER if len(widths) > 1 else ()
+    if keys and {*keys} == {*file}:
+        found = {f"<{stem}>": tuple(file[key] for key in keys)}
+    elif keys:
+        return {}
+    else:
+        found = {key: (file[key],) for key in file}
+        if {*found} == {_UNNAMED}:
+            found = {f"<{stem}>": found[_UNNAMED]}
+    said = {token: tuple(map(torch.atleast_2d, each)) for token, each in found.items()}
+    fits = all(
+        [v.shape[1:] for v in each] == [torch.Size([width]) for width in widths]
+        for each in said.values()
+    )
+    return said if fits else {}
 
 
 def nameless(path: Path, n_rows: int) -> ModelError:

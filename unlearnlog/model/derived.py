@@ -23,6 +23,7 @@ from unlearnlog.model import lora
 from unlearnlog.model.added import (
     Added,
     added_tokens,
+    embedding_in,
     is_table,
     nameless,
     old_rows,
@@ -31,7 +32,7 @@ from unlearnlog.model.added import (
 from unlearnlog.model.brought import Brought, brought
 from unlearnlog.model.configs import unlike_network, unlike_noise
 from unlearnlog.model.folder import json_of
-from unlearnlog.model.foreign import checked, same_numbers, shown
+from unlearnlog.model.foreign import ForeignFile, checked, same_numbers, shown
 from unlearnlog.model.held import older
 from unlearnlog.model.spelling import fitted, full_name, is_no_weight
 
@@ -52,7 +53,7 @@ class Derived:
 
     Attributes:
         path: Where it is.
-        form: ``pipeline``, ``component`` or ``lora``.
+        form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
         sha256: Digest of the files that were read.
         weights: Every tensor that is not the base's, by full name; all of the state's
             text projections, as they are in it.
@@ -118,7 +119,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     Args:
         path: A pipeline's folder, a trainer's checkpoint, a component's folder, a
             safetensors file of whole tensors, in today's names or in those of the
-            original authors, or a LoRA.
+            original authors, a LoRA, or a file of textual inversion.
         state: What it was made of.
         ema: Whether to read the averaged copy that trainers keep beside the weights.
 
@@ -132,11 +133,14 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
         found = replace(found, notes=(*found.notes, *_meant_for(found, state)))
+    elif found.form == "embedding":
+        new, tokens = {}, _learnt(found, state)
+        n_tensors = len(tokens) * len(state.model.folder.text_widths)
     else:
         _check_configs(path, found, state.model)
         new, n_tensors, grown = _whole(path, found, state)
         tokens = _tokens(path, found, grown, state)
-        found = replace(found, notes=(*found.notes, *_named(tokens)))
+    found = replace(found, notes=(*found.notes, *_named(tokens)))
     moved = _distances(new, state)
     if not _is_of_the_base(found, state):
         _check_descends(path, moved)
@@ -229,6 +233,14 @@ def _whole(
             new[name] = checked(key, fits)
     _check_complete(path, keys, strange, state)
     return new, len(keys), grown
+
+
+def _learnt(found: Brought, state: State) -> Added:
+    """Return the tokens of a file of textual inversion, float32."""
+    ((file,),) = found.files.values()
+    assert isinstance(file, ForeignFile)
+    tensors = {key: checked(key, tensor) for key, tensor in file.items()}
+    return embedding_in(tensors, file.path.stem, state.model.folder.text_widths)
 
 
 def _tokens(

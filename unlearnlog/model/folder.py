@@ -89,6 +89,19 @@ class PipelineFolder:
         return {n: json_of(self.path / n / "config.json") for n in self.weighed}
 
     @property
+    def text_widths(self) -> list[int]:
+        """How many numbers a vector has that each text encoder reads."""
+        tables = (
+            (record, name)
+            for encoder in self.weighed
+            if encoder.startswith("text_encoder")
+            for record in [self.stored(encoder)]
+            for name in record
+            if name.endswith("token_embedding.weight")
+        )
+        return [record[name].shape[1] for record, name in tables]
+
+    @property
     def scheduler(self) -> dict[str, Any]:
         """What the scheduler says of itself; nothing where it says nothing."""
         config = self.path / "scheduler" / "scheduler_config.json"
