@@ -210,6 +210,17 @@ def test_of_two_encoders_each_has_its_own_vectors(xl, tmp_path):
     assert [v.shape for v in found.tokens["<pic>"]] == [(3, 32), (3, 48)]
 
 
+def test_a_file_of_learnt_tokens_beside_a_pipeline_is_pointed_out(one):
+    """The pipeline may know its tokens or not: who loads that file adds them."""
+    state, folder = one
+    save_file({"<pic>": torch.ones(1, 32)}, folder / "learned_embeds.safetensors")
+
+    found = derived(folder, state)
+
+    assert list(found.tokens) == ["<new>"]
+    assert found.notes[0].startswith("'learned_embeds.safetensors' beside it was not")
+
+
 @pytest.mark.parametrize("tensor", [torch.ones(2, 31), torch.ones(2, 2, 32)])
 def test_vectors_of_another_model_are_none_of_this_one(one, tmp_path, tensor):
     state, _ = one
