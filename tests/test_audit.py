@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTokenizer
 
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.studio import FOLDER, BaseAnswers
@@ -87,6 +88,66 @@ def test_what_was_only_exported_passes(audited):
     assert found["now"]["value"] == found["then"]["value"] == 0
     assert done.json()["moved"] == {}
     assert done.json()["verdict"]["passed"]
+
+
+def with_a_word_of_its_own(made, folder):
+    """Write a fine-tune in which Picasso's name says nothing and a new token says it.
+
+    Its UNet is the base's again; the name's token has another word's vector, and the
+    new one has the name's.
+    """
+    shutil.copytree(made / "base", folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    ids = [tokenizer(word).input_ids[1:-1] for word in ("picasso", "painting")]
+    names = ["<x>", *(f"<x>_{i}" for i in range(1, len(ids[0])))]
+    tokenizer.add_tokens(names)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    file = folder / "text_encoder" / "model.safetensors"
+    tensors = load_file(file)
+    key = next(n for n in tensors if n.endswith("token_embedding.weight"))
+    table = tensors[key]
+    table = torch.cat([table[: len(tokenizer) - len(names)], table[ids[0]]])
+    table[ids[0]] = table[ids[1][:1]]
+    save_file(tensors | {key: table}, file, metadata={"format": "pt"})
+    config = folder / "text_encoder" / "config.json"
+    said = json.loads(config.read_text()) | {"vocab_size": len(table)}
+    config.write_text(json.dumps(said))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_concept_that_comes_back_by_a_token_of_its_own_is_found(
+    made, typed, tmp_path
+):
+    """An added token was refused as another shape, "give it whole", though it was.
+
+    Nobody erased the new word, so it is asked for wherever the concept's name stood.
+    """
+    model, here = with_a_word_of_its_own(made, tmp_path / "worded"), tmp_path / "here"
+    shutil.copytree(made / ".unlearnlog", here / ".unlearnlog")
+    policy = ("--policy", str(made / "small.toml"))
+
+    done = typed(
+        *("audit", str(model), "--ledger", str(here), *policy, "--json", "--record")
+    )
+
+    assert done.out, done.err
+    row = done.json()
+    by_name, by_token = row["concepts"]
+    assert done.code == 3
+    assert row["tokens"] == ["<x>"]
+    assert "'<x>'" in row["notes"][0]
+    assert by_name["verdict"] == "gone"
+    assert "token" not in by_name
+    assert (by_token["concept"], by_token["token"]) == ("Picasso", "<x>")
+    assert by_token["verdict"] == "resurged"
+    assert by_token["now"]["value"] > 0.8
+    assert row["verdict"]["failures"][0].startswith("Picasso as <x> shows in ")
+    log = typed("log", "--json", "--ledger", str(here)).json()
+    assert row["entry"] in {entry["id"] for entry in log}
+    page = typed("report", "--ledger", str(here), "-o", str(tmp_path / "page.html"))
+    assert page.code == 0, page.err
+    assert "Picasso as &lt;x&gt;" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("in_folder", [False, True])

@@ -155,6 +155,45 @@ def test_the_base_s_own_tensors_may_be_in_a_wider_dtype(tmp_path, file):
     assert read(at, file(tensors)).n_same == len(tensors) - 1
 
 
+@pytest.fixture
+def fine(tmp_path):
+    """A ledger of a model in float32 that half precision rounds."""
+    folder = tiny_model(tmp_path / "model", torch.float32)
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+    source = torch.Generator().manual_seed(2)
+    for parameter in unet.parameters():
+        parameter.data += 1e-5 * torch.randn(parameter.shape, generator=source)
+    unet.save_pretrained(folder / "unet")
+    return ledger_of(tmp_path / "ledger", folder)
+
+
+@pytest.mark.parametrize("saved", [torch.half, torch.bfloat16, torch.float32], ids=str)
+def test_what_was_only_rounded_is_the_bases_own(fine, file, saved):
+    """An edit of keys and values, saved in float16, was refused for `conv_in.bias`.
+
+    The base is in float32. Some tools save what they computed in half in float32.
+    """
+    tensors = {key: tensor.half().to(saved) for key, tensor in unet_of(fine).items()}
+    if saved == torch.bfloat16:
+        tensors = {key: tensor.to(saved) for key, tensor in unet_of(fine).items()}
+    key = next(k for k in tensors if k.endswith("attn2.to_v.weight"))
+    tensors[key] = tensors[key] + 0.5
+
+    taken = read(fine, file(tensors))
+
+    assert list(taken.delta.patches) == [f"unet.{key}"]
+    assert taken.n_same == len(tensors) - 1
+
+
+def test_one_number_beyond_rounding_is_a_change(fine, file):
+    tensors = {key: tensor.half() for key, tensor in unet_of(fine).items()}
+    tensors["conv_in.bias"] = tensors["conv_in.bias"].clone()
+    tensors["conv_in.bias"].view(torch.int16)[3] += 1  # the next number of float16
+
+    with pytest.raises(DeltaError, match=r"'conv_in.bias' is no text projection"):
+        read(fine, file(tensors))
+
+
 def test_a_change_of_some_projections_leaves_the_others(at, file):
     tensors = {k: t for k, t in a_lora(at).items() if "to_v" in k}
 

@@ -65,6 +65,16 @@ def build_pipeline(
     return folder
 
 
+def rebuild_unet(folder: Path, **changes: Any) -> Path:
+    """Give a tiny pipeline another random UNet, built like its own but for changes."""
+    config = UNet2DConditionModel.load_config(folder / "unet")
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        unet: Any = UNet2DConditionModel.from_config({**config, **changes})
+    unet.half().save_pretrained(folder / "unet")
+    return folder
+
+
 def _read_in_float32(config: Path) -> None:
     """Let a plain pipeline load the text encoder in the dtype of the other parts.
 

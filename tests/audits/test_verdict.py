@@ -155,3 +155,12 @@ def test_of_many_concepts_each_is_held_to_more():
 def test_nothing_to_look_at_is_an_error():
     with pytest.raises(ValueError, match="no share"):
         findings([Sight("x", (), (), (), ())], RULES)
+
+
+def test_a_token_that_stood_for_the_name_is_named_beside_the_concept():
+    """The name may say nothing any more while a new word says it."""
+    by_name, by_token = findings([sight(0), replace(sight(90), token="<x>")], RULES)
+
+    assert (by_name.called, by_name.word) == ("Picasso", "gone")
+    assert (by_token.called, by_token.word) == ("Picasso as <x>", "resurged")
+    assert by_token.concept == "Picasso"

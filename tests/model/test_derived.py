@@ -68,6 +68,20 @@ def test_half_precision_of_a_state_is_that_state(tuned, state):
     assert derived(tuned, state).moved == {}
 
 
+def test_a_state_that_was_rounded_on_the_way_is_that_state(tmp_path):
+    """Computed in half precision and saved in the dtype of the base, or in bfloat16."""
+    base = build_pipeline(tmp_path / "base")
+    fine = {n: t.float() + 1e-5 for n, t in unet_of(base).items()}
+    save_file(fine, base / "unet" / WEIGHTS, metadata={"format": "pt"})
+    state = State(DiffusersModel.load(base), {})
+
+    for dtype in (torch.float16, torch.bfloat16):
+        for saved in (dtype, torch.float32):
+            rounded = {n: t.to(dtype).to(saved) for n, t in fine.items()}
+            save_file(rounded, tmp_path / "rounded.safetensors")
+            assert derived(tmp_path / "rounded.safetensors", state).moved == {}
+
+
 def test_shards_variants_and_wrappers_are_read_alike(tmp_path, tuned, state):
     new = nudged(unet_of(tuned))
     save_file(new, tuned / "unet" / WEIGHTS)

@@ -53,6 +53,9 @@ LENGTH = 16
 class Hearing(LinearModel):
     """Reads a vector in a word's place, and paints what it is given."""
 
+    def check_denoises(self):
+        """Accept the linear model, which predicts the noise."""
+
     def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
         """Give every word a fixed random token between two marks, ``[n, 16, 6]``."""
         rows = [[_word(word) for word in prompt.split()] for prompt in prompts]
@@ -64,7 +67,7 @@ class Hearing(LinearModel):
         pieces = tuple(f"{word} " for word in WORDS)
         return Vocabulary((table,), pieces, torch.arange(len(WORDS)))
 
-    def encode_with(self, prompts, vectors, *, weights=None):  # noqa: ARG002
+    def encode_with(self, prompts, vectors, *, weights=None, added=False):  # noqa: ARG002
         found = []
         for prompt in prompts:
             before, behind = (

@@ -87,9 +87,7 @@ class Inversion(Attack):
 def _start(search: Search, restart: int, source: torch.Generator) -> Vectors:
     """Return the mean of the name's own vectors, or some word's."""
     known = search.model.vocabulary
-    spelt = {piece: i for i, piece in enumerate(known.pieces)}
-    named = [spelt.get(f"{word.lower()} ") for word in search.concept.name.split()]
-    ids = [i for i in named if i is not None]
+    ids = known.of_name(search.concept.name)
     if restart or not ids:
         chosen = torch.randint(len(known.words), (1,), generator=source)
         ids = [int(known.words[chosen])]

@@ -59,6 +59,8 @@ class Sight:
             do not name it, are said to show it: each of them is a false alarm.
         elsewhere: Whether the audited model's pictures of those prompts are.
         health: Whether the audited model paints those prompts; None if nobody looked.
+        token: The token that stood for the concept's name in ``now``, where one did
+            that a fine-tune added; else empty.
     """
 
     concept: str
@@ -68,6 +70,7 @@ class Sight:
     control: tuple[bool, ...]
     elsewhere: tuple[bool, ...] = ()
     health: Health | None = None
+    token: str = ""
 
     @property
     def stands_out(self) -> bool:
@@ -114,6 +117,7 @@ class Finding:
         p: How likely a return as large is by chance.
         control: Share of false alarms.
         wide: Whether more pictures would decide.
+        token: The added token that was asked for instead of its name; else empty.
     """
 
     concept: str
@@ -126,6 +130,12 @@ class Finding:
     p: float
     control: Estimate
     wide: bool = False
+    token: str = ""
+
+    @property
+    def called(self) -> str:
+        """The concept, and the token that was asked for instead of its name."""
+        return f"{self.concept} as {self.token}" if self.token else self.concept
 
 
 def findings(sights: Sequence[Sight], rules: Rules) -> tuple[Finding, ...]:
@@ -188,7 +198,17 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
         wide = True
         why = f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
     return Finding(
-        sight.concept, word, why, now, then, base, back, p, control, wide=wide
+        sight.concept,
+        word,
+        why,
+        now,
+        then,
+        base,
+        back,
+        p,
+        control,
+        wide=wide,
+        token=sight.token,
     )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.errors import ModelError
 from unlearnlog.model.adapter import Adapter, is_adapter
+from unlearnlog.model.added import embedding_in
 from unlearnlog.model.folder import PipelineFolder, json_of, no_weights, weights_in
 from unlearnlog.model.foreign import ForeignFile
 from unlearnlog.model.naming import SUFFIX
@@ -30,6 +31,9 @@ from unlearnlog.model.spelling import full_name, is_no_weight
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What diffusers and peft call the file of a LoRA that they save."""
+
+EMBEDDING: Final = "learned_embeds.safetensors"
+"""What diffusers' trainer of textual inversion calls its file."""
 
 _AVERAGED: Final = ("unet_ema", "ema_unet", "ema")
 _CLASSES: Final = {
@@ -47,7 +51,7 @@ class Brought:
     """Files that were found to hold weights, opened.
 
     Attributes:
-        form: ``pipeline``, ``component`` or ``lora``.
+        form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
         files: Tensors by key, of each component one mapping a file; the component is
             empty where only the keys tell.
         sha256: Digest of all files, whatever they are called.
@@ -135,6 +139,8 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
         own = path.name if path.name in base.weighed else ""
         state = weights_in(path)[:1]  # a trainer's own, which nobody else loads
         return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
+    if (path / EMBEDDING).is_file():
+        return _of_file(path / EMBEDDING, base, ema=ema)
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
         return Brought.of("component", {own: files}, notes=notes, folders={own: path})
@@ -186,8 +192,19 @@ def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> Brought:
     if is_single(file):
         return _of_single(file, base, ema=ema)
     if not is_adapter(file):
-        return Brought.of("component", {_owner(file, base): (file,)})
+        owner = _owner(file, base)
+        if not owner and _is_embedding(file, base):
+            return Brought.of("embedding", {"": (file,)})
+        return Brought.of("component", {owner: (file,)})
     return Brought.of("lora", {"": (file,)}, adapter=Adapter.of(file))
+
+
+def _is_embedding(file: ForeignFile, base: PipelineFolder) -> bool:
+    """Whether a file holds vectors that textual inversion learnt for this model."""
+    known = base.stored(*base.weighed)
+    if any(full_name(key, "", known) for key in file):
+        return False
+    return bool(embedding_in(file, file.path.stem, base.text_widths))
 
 
 def _of_single(file: ForeignFile, base: PipelineFolder, *, ema: bool) -> Brought:
@@ -241,9 +258,9 @@ def _beside_weights(adapter: Path) -> ModelError:
 
 
 def _unread(path: Path) -> tuple[str, ...]:
-    """Say which LoRA lies beside what is read, if one does."""
-    lora = _lora_in(path)
-    return () if lora is None else (_left_alone(lora),)
+    """Say which LoRA and which learnt tokens lie beside what is read, if any do."""
+    beside = (_lora_in(path), path / EMBEDDING)
+    return tuple(_left_alone(f) for f in beside if f is not None and f.is_file())
 
 
 def _left_alone(file: Path) -> str:

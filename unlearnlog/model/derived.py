@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,10 +20,19 @@ from unlearnlog.delta import Weights
 from unlearnlog.digest import Digest, TensorRecord
 from unlearnlog.errors import ModelError, WrongBase
 from unlearnlog.model import lora
+from unlearnlog.model.added import (
+    Added,
+    added_tokens,
+    embedding_in,
+    is_table,
+    nameless,
+    old_rows,
+    tokenizers_beside,
+)
 from unlearnlog.model.brought import Brought, brought
 from unlearnlog.model.configs import unlike_network, unlike_noise
 from unlearnlog.model.folder import json_of
-from unlearnlog.model.foreign import checked, shown
+from unlearnlog.model.foreign import ForeignFile, checked, same_numbers, shown
 from unlearnlog.model.held import older
 from unlearnlog.model.spelling import fitted, full_name, is_no_weight
 
@@ -44,7 +53,7 @@ class Derived:
 
     Attributes:
         path: Where it is.
-        form: ``pipeline``, ``component`` or ``lora``.
+        form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
         sha256: Digest of the files that were read.
         weights: Every tensor that is not the base's, by full name; all of the state's
             text projections, as they are in it.
@@ -53,6 +62,7 @@ class Derived:
         n_tensors: How many tensors were read.
         notes: What whoever reads the result should know of the files.
         is_plain: Whether diffusers loads these very weights from there.
+        tokens: Vectors of each token that was added, by what prompts call it.
     """
 
     path: Path
@@ -63,6 +73,7 @@ class Derived:
     n_tensors: int
     notes: tuple[str, ...] = ()
     is_plain: bool = False
+    tokens: Added = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
     Args:
         path: A pipeline's folder, a trainer's checkpoint, a component's folder, a
             safetensors file of whole tensors, in today's names or in those of the
-            original authors, or a LoRA.
+            original authors, a LoRA, or a file of textual inversion.
         state: What it was made of.
         ema: Whether to read the averaged copy that trainers keep beside the weights.
 
@@ -118,12 +129,18 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
         WrongBase: It has the shape and is no descendant of the model.
     """
     found = brought(path, state.model.folder, ema=ema)
+    tokens: Added = {}
     if found.form == "lora":
         new, n_tensors = _products(found, state), len(_factors(found))
         found = replace(found, notes=(*found.notes, *_meant_for(found, state)))
+    elif found.form == "embedding":
+        new, tokens = {}, _learnt(found, state)
+        n_tensors = len(tokens) * len(state.model.folder.text_widths)
     else:
         _check_configs(path, found, state.model)
-        new, n_tensors = _whole(path, found, state)
+        new, n_tensors, grown = _whole(path, found, state)
+        tokens = _tokens(path, found, grown, state)
+    found = replace(found, notes=(*found.notes, *_named(tokens)))
     moved = _distances(new, state)
     if not _is_of_the_base(found, state):
         _check_descends(path, moved)
@@ -136,6 +153,7 @@ def derived(path: Path, state: State, *, ema: bool = False) -> Derived:
         n_tensors=n_tensors,
         notes=found.notes,
         is_plain=found.is_plain and _loads(found) and _named_plainly(found, state),
+        tokens=tokens,
     )
 
 
@@ -187,9 +205,14 @@ def _factors(found: Brought) -> dict[str, torch.Tensor]:
 
 def _whole(
     path: Path, found: Brought, state: State
-) -> tuple[dict[str, torch.Tensor], int]:
-    """Return the tensors that are not the state's own, float32, and count all."""
+) -> tuple[dict[str, torch.Tensor], int, dict[str, torch.Tensor]]:
+    """Return the tensors that are not the state's own, float32, and count all.
+
+    Last come tables of tokens with more rows than the state's, by text encoder: of
+    them, the rows that were there are compared.
+    """
     new: dict[str, torch.Tensor] = {}
+    grown: dict[str, torch.Tensor] = {}
     keys: dict[str, str] = {}
     strange: list[str] = []
     for component, key, tensor in _tensors(found):
@@ -201,16 +224,53 @@ def _whole(
             raise _unlike(path, f"{shown(key)} and {shown(keys[name])} are the same")
         keys[name] = key
         fits = fitted(tensor, state.shapes[name])
+        if is_table(name) and (old := old_rows(tensor, state.shapes[name])) is not None:
+            fits, grown[name.partition(".")[0]] = old, checked(key, tensor)
         if fits is None:
             shapes = f"{list(tensor.shape)}, the base's is {list(state.shapes[name])}"
             raise _unlike(path, f"{shown(key)} is {shapes}")
         if not _same(fits, state[name]):
             new[name] = checked(key, fits)
-    if strange:
-        what = f"{len(strange)} of its tensors are none of the base's"
-        raise _unlike(path, f"{what}: {lora.listed(strange)}")
-    _check_complete(path, keys, state)
-    return new, len(keys)
+    _check_complete(path, keys, strange, state)
+    return new, len(keys), grown
+
+
+def _learnt(found: Brought, state: State) -> Added:
+    """Return the tokens of a file of textual inversion, float32."""
+    ((file,),) = found.files.values()
+    assert isinstance(file, ForeignFile)
+    tensors = {key: checked(key, tensor) for key, tensor in file.items()}
+    return embedding_in(tensors, file.path.stem, state.model.folder.text_widths)
+
+
+def _tokens(
+    path: Path, found: Brought, grown: Mapping[str, torch.Tensor], state: State
+) -> Added:
+    """Return the tokens that were added to the state's, with their vectors."""
+    theirs = tokenizers_beside(found.folders)
+    own = {name.partition(".")[0]: name for name in state.shapes if is_table(name)}
+    for component, table in grown.items():
+        if component not in theirs:
+            raise nameless(path, len(table) - state.shapes[own[component]][0])
+    if not theirs:
+        return {}
+    ours = state.model.tokenizers
+    tables = {
+        component: grown[component] if component in grown else state[name]
+        for component, name in own.items()
+    }
+    return added_tokens(path, ours, {**ours, **theirs}, tables)
+
+
+def _named(tokens: Added) -> tuple[str, ...]:
+    """Say which tokens were added, if any."""
+    if not tokens:
+        return ()
+    said = ", ".join(
+        f"'{token}'" + (f" ({len(vectors[0])} vectors)" if len(vectors[0]) > 1 else "")
+        for token, vectors in tokens.items()
+    )
+    return (f"tokens were added that the base does not know: {said}",)
 
 
 def _named_plainly(found: Brought, state: State) -> bool:
@@ -233,8 +293,13 @@ def _tensors(found: Brought) -> Iterator[tuple[str, str, torch.Tensor]]:
                 yield component, key, file[key]
 
 
-def _check_complete(path: Path, keys: Mapping[str, str], state: State) -> None:
-    """Refuse a component of which only a part is there."""
+def _check_complete(
+    path: Path, keys: Mapping[str, str], strange: Sequence[str], state: State
+) -> None:
+    """Refuse a component of which only a part is there, or more than there is of it."""
+    if strange:
+        what = f"{len(strange)} of its tensors are none of the base's"
+        raise _unlike(path, f"{what}: {lora.listed(strange)}")
     owners = {name.partition(".")[0] for name in keys}
     missing = [
         name
@@ -251,10 +316,9 @@ def _check_complete(path: Path, keys: Mapping[str, str], state: State) -> None:
 
 def _same(tensor: torch.Tensor, own: torch.Tensor) -> bool:
     """Whether a tensor has the state's numbers, rounded to the narrower dtype."""
-    if tensor.dtype == own.dtype:
-        return torch.equal(tensor, own)
-    narrow = min((tensor, own), key=lambda each: each.element_size()).dtype
-    return torch.equal(tensor.to(narrow), own.to(narrow))
+    if own.element_size() < tensor.element_size():
+        return torch.equal(tensor.to(own.dtype), own) or same_numbers(tensor, own)
+    return same_numbers(tensor, own)
 
 
 def _distances(new: Weights, state: State) -> dict[str, float]:

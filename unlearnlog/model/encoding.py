@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import torch
 
 from unlearnlog.errors import PromptError
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.held import Held, computed
+from unlearnlog.model.inverted import spelt_out, tokens_of_several
 from unlearnlog.model.protocol import Text
 
 if TYPE_CHECKING:
-    from unlearnlog.model.parts import Parts
+    from unlearnlog.model.parts import Parts, Untyped
 
 _N_KEPT: Final = 4096
 _SHOWN: Final = 40
@@ -31,6 +33,10 @@ class Encoders:
         self._parts = parts
         self._empty_is_zero = empty_is_zero
         self._kept: dict[str, Text] = {}
+        self._several = tuple(
+            tokens_of_several(tokenizer.added_tokens_encoder)
+            for _, tokenizer in parts.encoders
+        )
 
     @property
     def n_positions(self) -> int:
@@ -41,15 +47,30 @@ class Encoders:
         ]
         return int(min(limits))
 
+    @property
+    def knows_several(self) -> bool:
+        """Whether a token of its tokenizers has several vectors."""
+        return any(self._several)
+
     def n_tokens(self, prompt: str) -> int:
         """Count the tokens of a prompt, the marks of its beginning and end included."""
-        (_, tokenizer), *_ = self._parts.encoders
-        return len(tokenizer(prompt, verbose=False).input_ids)
+        return max(
+            len(tokenizer(said, verbose=False).input_ids)
+            for (_, tokenizer), said in self._said(prompt)
+        )
+
+    def words(self, prompt: str) -> list[list[int]]:
+        """Return the tokens of a prompt's words for each encoder, without marks."""
+        return [
+            tokenizer(said).input_ids[1:-1] if said.strip() else []
+            for (_, tokenizer), said in self._said(prompt)
+        ]
 
     def encoded(self, prompts: Sequence[str], held: Held) -> Text:
         """Encode prompts; what the model's own weights made of them is remembered.
 
         Raises:
+            ModelError: A text encoder is not finite.
             PromptError: A prompt has more tokens than a text encoder reads.
         """
         if not prompts:
@@ -111,16 +132,24 @@ class Encoders:
             ends, self.n_positions, key=lambda end: self.n_tokens(prompt[:end])
         )
 
+    def _said(self, prompt: str) -> Iterator[tuple[tuple[Untyped, Untyped], str]]:
+        """Yield each encoder with its tokenizer and how a pipeline says a prompt."""
+        for each, several in zip(self._parts.encoders, self._several, strict=True):
+            yield each, spelt_out(prompt, each[1], several)
+
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Held) -> Text:
         self.fitting(prompt)
         options = {"padding": "max_length", "return_tensors": "pt"}
         read = [
-            tokenizer(prompt, max_length=self.n_positions, **options)
-            for _, tokenizer in self._parts.encoders
+            tokenizer(said, max_length=self.n_positions, **options)
+            for (_, tokenizer), said in self._said(prompt)
         ]
         found = [(each.input_ids, each.attention_mask) for each in read]
         text = heard(self._parts, found, held.encoders)
+        for said in (text.tokens, text.pooled):
+            if said is not None:
+                check_finite(said, "text encoder", said.dtype)
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text

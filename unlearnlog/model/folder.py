@@ -14,7 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from unlearnlog.errors import ModelError
-from unlearnlog.model.family import Family, family_of
+from unlearnlog.model.family import FAMILIES, Family, family_of
+from unlearnlog.model.fits import check_fit
 
 WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 """Components that have weights, in the order of the manifest."""
@@ -22,6 +23,8 @@ WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 _PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS: Final = ("diffusion_pytorch_model", "model")
 _INDEX: Final = ".index.json"
+_SECOND_ENCODER: Final = "conditioner.embedders.1."
+"""How the keys of an SDXL's second text encoder begin in a single file."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class PipelineFolder:
         folder._check_component("scheduler", ())
         for name in folder.weighed:
             folder.weight_files(name)
+            folder._check_is_described(name)
+        check_fit(path, family, folder.configs)
         return folder
 
     @property
@@ -82,6 +87,19 @@ class PipelineFolder:
     def configs(self) -> dict[str, dict[str, Any]]:
         """What each component that has weights says of how it is built."""
         return {n: json_of(self.path / n / "config.json") for n in self.weighed}
+
+    @property
+    def text_widths(self) -> list[int]:
+        """How many numbers a vector has that each text encoder reads."""
+        tables = (
+            (record, name)
+            for encoder in self.weighed
+            if encoder.startswith("text_encoder")
+            for record in [self.stored(encoder)]
+            for name in record
+            if name.endswith("token_embedding.weight")
+        )
+        return [record[name].shape[1] for record, name in tables]
 
     @property
     def scheduler(self) -> dict[str, Any]:
@@ -121,6 +139,13 @@ class PipelineFolder:
             raise ModelError(
                 f"the {name} of '{self.path}' is a {found}, not a {allowed[0]}",
                 fix=f"use a {self.family.pipeline} with a {allowed[0]}",
+            )
+
+    def _check_is_described(self, name: str) -> None:
+        if not (self.path / name / "config.json").is_file():
+            raise ModelError(
+                f"the {name} of '{self.path}' has no config.json",
+                fix=f"copy '{name}' there again, with all its files",
             )
 
 
@@ -185,8 +210,7 @@ def _check_is_pipeline(path: Path) -> None:
     if path.is_file():
         raise ModelError(
             f"'{path}' is a file; unlearnlog reads diffusers folders",
-            fix="convert it with diffusers: StableDiffusionPipeline"
-            f".from_single_file('{path.name}').save_pretrained('NEW_FOLDER')",
+            fix=_conversion(path),
         )
     if not path.is_dir():
         raise ModelError(
@@ -202,14 +226,36 @@ def _check_is_pipeline(path: Path) -> None:
         )
     raise ModelError(
         f"'{path}' is no diffusers pipeline: it has no model_index.json",
-        fix="give the folder that StableDiffusionPipeline.save_pretrained wrote",
+        fix="give the folder that save_pretrained of a pipeline wrote",
     )
+
+
+def _conversion(file: Path) -> str:
+    """Say how to make a folder of a single file, with the class that reads all of it.
+
+    A class with one text encoder drops the second one of an SDXL without a word.
+    """
+    plain, large = (family.pipeline for family in FAMILIES)
+    load = f".from_single_file('{file.name}').save_pretrained('NEW_FOLDER')"
+    try:
+        with safe_open(file, framework="pt") as opened:
+            two = any(key.startswith(_SECOND_ENCODER) for key in opened.keys())  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return f"convert it with diffusers: {plain}{load}; an SDXL with {large}"
+    return f"convert it with diffusers: {large if two else plain}{load}"
+
+
+def _class_of(pipeline: Path) -> str:
+    """Return the class that a pipeline's index names, or the one that asks for it."""
+    index = pipeline / "model_index.json"
+    named = json_of(index).get("_class_name") if index.is_file() else None
+    return str(named or "DiffusionPipeline")
 
 
 def no_weights(pipeline: Path, folder: Path) -> ModelError:
     """Say which other kind of weights lies there, if any."""
     save = f"save_pretrained('{pipeline.name}-safetensors')"
-    load = f"StableDiffusionPipeline.from_pretrained('{pipeline}'"
+    load = f"{_class_of(pipeline)}.from_pretrained('{pipeline}'"
     variants = sorted(file.name for file in folder.glob("*.safetensors"))
     if variants:
         variant = variants[0].removesuffix(".safetensors").rpartition(".")[2]

@@ -23,6 +23,7 @@ LARGEST_HEADER: Final = 10 * 2**20
 FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 """The kinds of numbers that a change is read from."""
 
+_HALVES: Final = (torch.float16, torch.bfloat16)
 _UNKNOWN_KIND: Final = (SafetensorError, RuntimeError, TypeError, AttributeError)
 _LONGEST: Final = 160  # characters of a key in a message
 _LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
@@ -105,6 +106,24 @@ def checked(key: str, tensor: torch.Tensor) -> torch.Tensor:
             fix="whatever made the file went wrong: make it again",
         )
     return tensor.float()
+
+
+def same_numbers(tensor: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether a file's tensor is the base's own, maybe rounded: that is no change.
+
+    It is where it equals the base's in the file's dtype, bit by bit, or the base's as
+    it is after half precision: whoever computes in that may save in a wider dtype.
+    """
+    if tensor.shape != own.shape:
+        return False
+    if tensor.dtype == own.dtype and torch.equal(tensor, own):
+        return True
+    if not {tensor.dtype, own.dtype} <= FLOATS:
+        return False
+    return any(
+        torch.equal(tensor, own.to(dtype).to(tensor.dtype))
+        for dtype in (tensor.dtype, *_HALVES)
+    )
 
 
 def shown(key: str) -> str:

@@ -7,12 +7,13 @@ differentiated with respect to the encoder's weights can be with respect to the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 
 from unlearnlog.model.encoding import Encoders, heard
+from unlearnlog.model.inverted import with_its_others
 from unlearnlog.model.protocol import Model, Text
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Vocabulary:
         tables: One for each text encoder, float32 ``[n_known, d_i]``.
         pieces: What each token spells; a space behind what ends a word.
         words: Numbers of the tokens that are no marks, int64 ``[n]``.
+        added: Numbers of all vectors of each token that was added.
     """
 
     tables: Vectors
     pieces: tuple[str, ...]
     words: torch.Tensor
+    added: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def vectors(self, ids: torch.Tensor) -> Vectors:
         """Return the vectors of tokens ``[n]``."""
@@ -53,6 +56,31 @@ class Vocabulary:
     def spelt(self, ids: torch.Tensor) -> str:
         """Return what tokens ``[n]`` spell."""
         return "".join(self.pieces[int(i)] for i in ids).strip()
+
+    def of_name(self, name: str) -> list[int]:
+        """Return the tokens of those words of a name that are tokens as a whole."""
+        spelt: dict[str, tuple[int, ...]] = {
+            piece: (i,) for i, piece in enumerate(self.pieces)
+        }
+        found = (
+            self.added.get(word, spelt.get(f"{word.lower()} ", ()))
+            for word in name.split()
+        )
+        return [i for each in found for i in each]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What stands at a prompt's mark.
+
+    Attributes:
+        vectors: Input embeddings, for each text encoder.
+        added: Whether they are those of tokens behind all others. Some pipelines take
+            such a token for the prompt's end, where it is the largest number.
+    """
+
+    vectors: Vectors
+    added: bool = False
 
 
 class Hearing(Model, Protocol):
@@ -69,6 +97,7 @@ class Hearing(Model, Protocol):
         vectors: Vectors,
         *,
         weights: Weights | None = None,
+        added: bool = False,
     ) -> Text:
         """Encode prompts with vectors where their mark is; differentiable in them."""
         ...
@@ -98,14 +127,20 @@ def vocabulary_of(parts: Parts) -> Vocabulary:
     marks = set(tokenizer.all_special_ids)
     words = [i for i in range(len(known)) if i not in marks]
     pieces = tuple(str(piece).replace(_END_OF_WORD, " ") for piece in known)
-    return Vocabulary(tuple(tables), pieces, torch.tensor(words))
+    own = tokenizer.added_tokens_encoder
+    added = {
+        token: tuple(own[each] for each in with_its_others(token, own))
+        for token, i in own.items()
+        if i < len(known) and i not in marks
+    }
+    return Vocabulary(tuple(tables), pieces, torch.tensor(words), added)
 
 
 def encoded_with(
     parts: Parts,
     encoders: Encoders,
     prompts: Sequence[str],
-    vectors: Vectors,
+    given: Given,
     held: Held,
 ) -> Text:
     """Encode prompts, each alone, with vectors where their mark is.
@@ -114,27 +149,30 @@ def encoded_with(
         parts: The model.
         encoders: Its text encoders, for how much they read.
         prompts: Each with `MARK` once, set off by spaces.
-        vectors: What stands there.
+        given: What stands there.
         held: Weights that replace the model's own.
 
     Raises:
         PromptError: A prompt has more tokens than a text encoder reads.
         ValueError: A prompt has no mark or several, or the vectors do not fit.
     """
-    _check(parts, prompts, vectors)
-    n, found = len(vectors[0]), []
+    _check(parts, prompts, given)
+    n, found = max(map(len, given.vectors)), []
     for prompt in prompts:
         encoders.fitting(prompt.replace(MARK, " "), n)
         read, own = [], []
+        before, behind = (encoders.words(part) for part in prompt.split(MARK))
         for i, (encoder, tokenizer) in enumerate(parts.encoders):
             weights = held.encoders[i] if held.encoders else {}
-            words = [
-                tokenizer(part).input_ids[1:-1] if part.strip() else []
-                for part in prompt.split(MARK)
-            ]
-            places = _unused({*words[0], *words[1]}, n, tokenizer)
-            read.append(_framed([*words[0], *places, *words[1]], encoders, tokenizer))
-            own.append(_with_rows(encoder, weights, places, vectors[i]))
+            rows, used = given.vectors[i], {*before[i], *behind[i]}
+            if given.added:
+                places, table = _beyond(encoder, weights, rows)
+            else:
+                places = _unused(used, len(rows), tokenizer)
+                table = _with_rows(encoder, weights, places, rows)
+            words = [*before[i], *places, *behind[i]]
+            read.append(_framed(words, encoders, tokenizer))
+            own.append(table)
         found.append(heard(parts, read, own))
     pooled = [each.pooled for each in found if each.pooled is not None]
     return Text(
@@ -158,14 +196,16 @@ def _table(encoder: Untyped) -> tuple[str, torch.Tensor]:
     return next(names), table
 
 
-def _check(parts: Parts, prompts: Sequence[str], vectors: Vectors) -> None:
+def _check(parts: Parts, prompts: Sequence[str], given: Given) -> None:
     for prompt in prompts:
         if prompt.count(MARK) != 1:
             message = f"'{prompt}' has {prompt.count(MARK)} marks {MARK}, not one"
             raise ValueError(message)
     widths = [_table(encoder)[1].shape[1] for encoder, _ in parts.encoders]
-    if [each.shape[-1] for each in vectors] != widths or len({*map(len, vectors)}) != 1:
-        shapes = [list(each.shape) for each in vectors]
+    found = [each.shape[-1] for each in given.vectors]
+    one_length = given.added or len({*map(len, given.vectors)}) == 1
+    if found != widths or not one_length:
+        shapes = [list(each.shape) for each in given.vectors]
         message = f"vectors are {shapes}, tokens are {widths} wide"
         raise ValueError(message)
 
@@ -203,3 +243,16 @@ def _with_rows(
     at = torch.tensor(places, device=table.device)
     replaced = table.index_copy(0, at, rows.to(table.device, table.dtype))
     return {**weights, name: replaced}
+
+
+def _beyond(
+    encoder: Untyped, weights: Mapping[str, torch.Tensor], rows: torch.Tensor
+) -> tuple[list[int], dict[str, torch.Tensor]]:
+    """Return the numbers of rows behind an encoder's table, and its weights with them.
+
+    Numbers of tokens that are known are not used: what stands there is none of them.
+    """
+    name, own = _table(encoder)
+    table = weights.get(name, own)
+    longer = torch.cat([table, rows.to(table.device, table.dtype)])
+    return [*range(len(table), len(longer))], {**weights, name: longer}

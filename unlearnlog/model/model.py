@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final, Self, final
 
 import torch
 
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.attention import Marked
 from unlearnlog.model.checkout import check_out
 from unlearnlog.model.encoding import Encoders
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.folder import PipelineFolder
 from unlearnlog.model.given import (
+    Given,
     Vectors,
     Vocabulary,
     encoded_with,
@@ -23,6 +25,7 @@ from unlearnlog.model.given import (
 from unlearnlog.model.held import Held
 from unlearnlog.model.painting import (
     Canvas,
+    Told,
     encoded,
     generator,
     painted,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unlearnlog.delta import Weights
+    from unlearnlog.model.parts import Untyped
 
 _LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
 
@@ -104,8 +108,14 @@ class DiffusersModel:
 
     @property
     def computes(self) -> str:
-        """On what and in which dtype it computes: the last bits depend on both."""
-        return f"{self.device.type} {self._parts.dtype}"
+        """On what and in which dtype it computes: the last bits depend on both.
+
+        What was kept of a model that an earlier version read or painted otherwise is
+        named apart.
+        """
+        several = " several" if self._encoders.knows_several else ""
+        told = " guidance" if self._parts.is_told_guidance else ""
+        return f"{self.device.type} {self._parts.dtype}{several}{told}"
 
     @property
     def predicts(self) -> str:
@@ -139,8 +149,32 @@ class DiffusersModel:
 
     @cached_property
     def log_snr(self) -> torch.Tensor:
-        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
+        """Log of signal power over noise power at each timestep, float32 ``[T]``.
+
+        Raises:
+            ModelError: What its UNet predicts is no information.
+        """
+        self.check_denoises()
         return torch.logit(self._signal).float().cpu()
+
+    def check_denoises(self) -> None:
+        """Refuse to read nats of a UNet that has guidance built in.
+
+        Distilled to the result of guidance, and mostly to few steps as well, it
+        predicts no mean of what the noise hides, which all information is made of.
+
+        Raises:
+            ModelError: It has.
+        """
+        if self._parts.is_told_guidance:
+            raise ModelError(
+                f"no nats can be read of '{self.folder.path}', and it cannot judge: "
+                "guidance is built into its UNet (time_cond_proj_dim), so it predicts "
+                "no mean of what the noise hides",
+                fix="let a CLIP model judge, --judge FOLDER, by a policy with "
+                "information = 0 and nodes = 0 in [probes] and an eraser in closed "
+                "form; or erase from the model that it was distilled from",
+            )
 
     def n_tokens(self, prompt: str) -> int:
         """Count the tokens of a prompt, the marks of its beginning and end included.
@@ -173,6 +207,13 @@ class DiffusersModel:
         """
         return self._encoders.encoded(prompts, Held.of(self._parts, weights))
 
+    @property
+    def tokenizers(self) -> dict[str, Untyped]:
+        """What each text encoder's prompts are read by, by the encoder's name."""
+        names = [n for n in self.folder.weighed if n.startswith("text_encoder")]
+        encoders = self._parts.encoders
+        return {n: each for n, (_, each) in zip(names, encoders, strict=True)}
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The tokens that the text encoders know, and the vectors they read."""
@@ -184,6 +225,7 @@ class DiffusersModel:
         vectors: Vectors,
         *,
         weights: Weights | None = None,
+        added: bool = False,
     ) -> Text:
         """Encode prompts in which vectors stand for words; differentiable in them.
 
@@ -191,13 +233,16 @@ class DiffusersModel:
             prompts: Each with the mark `given.MARK` once, set off by spaces.
             vectors: Input embeddings that stand there, ``[n, d_i]`` for each encoder.
             weights: Tensors that replace the model's own, by full name.
+            added: Whether they are those of tokens behind all others, as a tokenizer
+                has them to which they were added.
 
         Raises:
             PromptError: A prompt has more tokens than a text encoder reads.
             ValueError: A prompt has no mark or several, or something does not fit.
         """
         held = Held.of(self._parts, weights)
-        return encoded_with(self._parts, self._encoders, prompts, vectors, held)
+        given = Given(vectors, added=added)
+        return encoded_with(self._parts, self._encoders, prompts, given, held)
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Draw the starting noise of a picture from the prompt and the seed alone.
@@ -238,10 +283,13 @@ class DiffusersModel:
             weights: Tensors that replace the model's own, by full name; those of the
                 UNet count.
 
+        A UNet that has guidance built in predicts without it, at a scale of 1.
+
         Returns:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
         Raises:
+            ModelError: The UNet is not finite in what it computes in.
             ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
@@ -252,8 +300,10 @@ class DiffusersModel:
     ) -> torch.Tensor:
         distinct, rows = told_apart(text)
         held = Held.of(self._parts, weights).unet
-        predict = predictor(self._parts, distinct, rows.to(self.device), held)
+        predict = predictor(self._parts, Told(distinct, rows.to(self.device)), held)
         predicted = predict(x_t, t)
+        if not predicted.requires_grad:  # whoever learns watches the loss
+            check_finite(predicted, "UNet", self._parts.dtype, [x_t, text.tokens])
         if self.predicts == "v_prediction":
             kept, lost = self._scales(t)
             predicted = kept * predicted + lost * x_t
@@ -287,7 +337,7 @@ class DiffusersModel:
         marked = Marked(marks.to(self.device))
         rows = torch.arange(len(text), device=self.device)
         held = Held.of(self._parts, weights).unet
-        predict = predictor(self._parts, text, rows, held, marked)
+        predict = predictor(self._parts, Told(text, rows), held, marked)
         predict(x_t.to(self.device), t.to(self.device))
         layers = self._parts.listening
         return {
@@ -317,6 +367,7 @@ class DiffusersModel:
                 fix the starting noise.
 
         Raises:
+            ModelError: A network is not finite in what it computes in.
             PromptError: A prompt has more tokens than the text encoder reads.
             ValueError: Not as many seeds or texts as prompts, or a weight that does
                 not fit.

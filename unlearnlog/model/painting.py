@@ -17,10 +17,14 @@ import torch
 from torch.func import functional_call
 
 from unlearnlog.model.attention import Marked, TextMemory
+from unlearnlog.model.finite import check_finite
 from unlearnlog.model.held import Held, computed
 from unlearnlog.model.parts import Parts, Untyped
 from unlearnlog.model.protocol import Painted, Sampling, Text
 from unlearnlog.model.shares import Counter, by_threads, shares_of
+
+NO_GUIDANCE: Final = 1.0
+"""The scale of guidance that leads nowhere."""
 
 _RGB_MAX: Final = 255
 _N_DECODED_AT_ONCE: Final = 16  # a quarter faster than 64: it stays in the cache
@@ -124,21 +128,26 @@ def denoised(
         sampling: Steps and guidance.
         held: Weights of the UNet that replace its own, by name inside the UNet.
         tell: Told after each step which share of the work is done, in ``(0, 1]``.
+
+    Raises:
+        ModelError: The UNet is not finite in what it computes in.
     """
     scheduler = parts.new_scheduler()
     scheduler.set_timesteps(sampling.steps, device=parts.device)
     step = _step_of(scheduler, canvas.generators)
-    guided = sampling.guidance > 1
+    guided = sampling.guidance > 1 and not parts.is_told_guidance
     rows = canvas.rows
     if guided:
         rows = torch.cat([torch.zeros_like(rows), rows])  # the empty prompt is row 0
-    predict = predictor(parts, canvas.texts, rows, held)
+    predict = predictor(parts, Told(canvas.texts, rows, sampling.guidance), held)
     latents: torch.Tensor = canvas.latents * scheduler.init_noise_sigma
     n_steps = len(scheduler.timesteps)
     for done, t in enumerate(scheduler.timesteps, start=1):
         asked = torch.cat([latents, latents]) if guided else latents
         asked = scheduler.scale_model_input(asked, t)
         predicted = predict(asked, t)
+        if done in (1, n_steps):  # what is not finite stays so until the last step
+            check_finite(predicted, "UNet", parts.dtype, [canvas.texts.tokens])
         if guided:
             without, with_text = predicted.chunk(2)
             predicted = without + sampling.guidance * (with_text - without)
@@ -147,10 +156,24 @@ def denoised(
     return latents
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a UNet is told beside latents and timesteps.
+
+    Attributes:
+        texts: Distinct encoded prompts.
+        rows: Which of them belongs to each latent, int64 ``[b]``.
+        guidance: The scale of guidance, for a UNet that has it built in; 1 for none.
+    """
+
+    texts: Text
+    rows: torch.Tensor
+    guidance: float = NO_GUIDANCE
+
+
 def predictor(
     parts: Parts,
-    texts: Text,
-    rows: torch.Tensor,
+    told: Told,
     held: Mapping[str, torch.Tensor],
     marked: Marked | None = None,
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
@@ -158,17 +181,17 @@ def predictor(
 
     Args:
         parts: The model.
-        texts: Distinct encoded prompts.
-        rows: Which of them belongs to each latent, int64 ``[b]``.
+        told: The prompts, and which of them belongs to each latent.
         held: Weights of the UNet that replace its own, by name inside the UNet.
         marked: Takes note of the attention to marked tokens.
     """
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
-    tokens = texts.tokens.to(parts.device, parts.dtype)
-    memory = TextMemory.of(parts.listening, tokens, rows, weights=held)
+    tokens = told.texts.tokens.to(parts.device, parts.dtype)
+    memory = TextMemory.of(parts.listening, tokens, told.rows, weights=held)
     heard = heard_by(parts)
     others = {name: weight for name, weight in held.items() if name not in heard}
-    options = conditions(parts, texts[rows.cpu()], dtype=parts.dtype)
+    said = told.texts[told.rows.cpu()]
+    options = conditions(parts, said, dtype=parts.dtype, guidance=told.guidance)
     options["cross_attention_kwargs"] = {"memory": memory, "marked": marked}
 
     def predict(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -192,13 +215,16 @@ def heard_by(parts: Parts) -> frozenset[str]:
     )
 
 
-def conditions(parts: Parts, text: Text, *, dtype: torch.dtype) -> dict[str, Untyped]:
+def conditions(
+    parts: Parts, text: Text, *, dtype: torch.dtype, guidance: float = NO_GUIDANCE
+) -> dict[str, Untyped]:
     """Return what a UNet is told beside latents and timesteps, by its own names.
 
     Args:
         parts: The model.
         text: Encoded prompts, one a latent.
         dtype: What the UNet computes in.
+        guidance: The scale, for a UNet that has guidance built in.
     """
     options: dict[str, Untyped] = {
         "encoder_hidden_states": text.tokens.to(parts.device, dtype),
@@ -208,7 +234,29 @@ def conditions(parts: Parts, text: Text, *, dtype: torch.dtype) -> dict[str, Unt
         pooled = text.pooled.to(parts.device, dtype)
         size = _size_of(parts).to(pooled).expand(len(text), -1)
         options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
+    if parts.is_told_guidance:
+        scale = guidance_embedding(guidance, parts.unet.config.time_cond_proj_dim)
+        scale = scale.to(parts.device, dtype)
+        options["timestep_cond"] = scale.expand(len(text), -1)
     return options
+
+
+def guidance_embedding(guidance: float, width: int) -> torch.Tensor:
+    """Return what a UNet with guidance built in is told of its scale, ``[1, width]``.
+
+    Sines and cosines of 1000 (scale - 1), as timesteps are embedded.
+
+    Source:
+        Meng et al., "On Distillation of Guided Diffusion Models", 2022,
+        https://arxiv.org/abs/2210.03142; the frequencies are those of diffusers'
+        ``get_guidance_scale_embedding``.
+    """
+    half = width // 2
+    fall = torch.log(torch.tensor(10_000.0)) / (half - 1)
+    frequencies = torch.exp(torch.arange(half).float() * -fall)
+    angles = 1000.0 * torch.tensor(guidance - NO_GUIDANCE) * frequencies
+    waves = torch.cat([angles.sin(), angles.cos()])
+    return torch.nn.functional.pad(waves, (0, width - len(waves)))[None]
 
 
 def _size_of(parts: Parts) -> torch.Tensor:
@@ -253,6 +301,7 @@ def encoded(
         colours = some.to(parts.device).permute(0, 3, 1, 2).float() / _RGB_MAX * 2 - 1
         colours = colours.contiguous(memory_format=torch.channels_last)
         means = computed(_Encoding(parts.vae), own, (colours,), {})
+        check_finite(means, "autoencoder", means.dtype)
         found.append(means * parts.vae.config.scaling_factor)
     return torch.cat(found).cpu().contiguous()
 
@@ -263,6 +312,7 @@ def _decoded_at_once(
     scaled = scaled.contiguous(memory_format=torch.channels_last)
     own = {f"vae.{name}": weight for name, weight in held.items()}
     colours = computed(_Decoding(parts.vae), own, (scaled,), {})
+    check_finite(colours, "autoencoder", colours.dtype, [scaled])
     shares = (colours * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
     pictures: torch.Tensor = (shares * _RGB_MAX).round().to(torch.uint8)
     return pictures.cpu().contiguous()

@@ -75,6 +75,9 @@ class Parts:
         if "text_encoder_2" in folder.family.components:
             second = _network(folder, "text_encoder_2", CLIPTextModelWithProjection)
             encoders.append((second, "tokenizer_2"))
+        spoken = tuple((e, _tokenizer(folder, name)) for e, name in encoders)
+        for encoder, tokenizer in spoken:
+            _check_vocabulary(folder, encoder, tokenizer)
         for network in (unet, vae, *(encoder for encoder, _ in encoders)):
             network.eval().requires_grad_(False).to(device)
         for network in (unet, vae):
@@ -84,11 +87,16 @@ class Parts:
             unet=unet,
             attention=attention,
             vae=vae,
-            encoders=tuple((e, _tokenizer(folder, name)) for e, name in encoders),
+            encoders=spoken,
             scheduler=_scheduler(folder),
             device=device,
             dtype=dtype,
         )
+
+    @property
+    def is_told_guidance(self) -> bool:
+        """Whether guidance is built into the UNet, which is told its scale."""
+        return self.unet.config.time_cond_proj_dim is not None
 
     @cached_property
     def listening(self) -> dict[str, Layer]:
@@ -143,6 +151,25 @@ def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
     with _told_in(folder, component):
         return CLIPTokenizer.from_pretrained(
             folder.path / component, local_files_only=True
+        )
+
+
+def _check_vocabulary(
+    folder: PipelineFolder, encoder: Untyped, tokenizer: Untyped
+) -> None:
+    """Refuse a tokenizer with tokens that its text encoder has no vector for.
+
+    Raises:
+        ModelError: It has some.
+    """
+    n_vectors = encoder.get_input_embeddings().num_embeddings
+    if len(tokenizer) > n_vectors:
+        last = tokenizer.convert_ids_to_tokens(len(tokenizer) - 1)
+        raise ModelError(
+            f"a tokenizer of '{folder.path}' knows {len(tokenizer)} tokens, the last "
+            f"is '{last}', and its text encoder {n_vectors} vectors",
+            fix="save the pipeline again after "
+            "text_encoder.resize_token_embeddings(len(tokenizer))",
         )
 
 

@@ -64,7 +64,7 @@ def findings_table(findings: Iterable[Finding]) -> Table:
     )
     for each in findings:
         table.add_row(
-            each.concept,
+            each.called,
             Text(each.word, style=_STYLE[each.word]),
             _share(each.now),
             str(each.now.n),

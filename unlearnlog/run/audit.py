@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.look import Audience, Question
-from unlearnlog.audits.verdict import Finding, Rules, findings
+from unlearnlog.audits.newcomer import Newcomer
+from unlearnlog.audits.verdict import Finding, Rules, Sight, findings
 from unlearnlog.audits.weight import return_coefficient
 from unlearnlog.entry import EraserRecord, VerdictRecord
 from unlearnlog.errors import Refused, UsageError
@@ -76,7 +77,7 @@ class Audited:
     entry: Entry | None = None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.concept} {each.word}" for each in self.findings)
+        said = ", ".join(f"{each.called} {each.word}" for each in self.findings)
         return f"<Audited {self.made.path} against {self.rev[:12]}: {said}>"
 
     def row(self) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class Audited:
             "tensors": self.made.n_tensors,
             "moved": dict(self.made.moved),
             "notes": list(self.made.notes),
+            **({"tokens": [*self.made.tokens]} if self.made.tokens else {}),
             "concepts": [row_of(each) for each in self.findings],
             "readings": [each.row() for each in self.readings],
             "verdict": self.verdict.row(),
@@ -170,19 +172,31 @@ class Desk:
             policy.audit.false_alarms,
             policy.require.base_presence,
         )
-        sights = {
-            c.name: self.audience.sight(self.question(c, policy.probes.erased))
-            for c in self.live
-        }
-        first = findings([*sights.values()], rules)
-        wide = {each.concept for each in first if each.wide}
-        if not wide:
+        asked = [(c, new) for new in (None, *self.newcomers) for c in self.live]
+        sights = [self._sight(*each, policy.probes.erased) for each in asked]
+        first = findings(sights, rules)
+        if not any(each.wide for each in first):
             return first
-        for concept in self.live:
-            if concept.name in wide:
-                closer = self.question(concept, policy.audit.closer)
-                sights[concept.name] = self.audience.sight(closer)
-        return findings([*sights.values()], rules)
+        closer = (
+            self._sight(*each, policy.audit.closer) if found.wide else sight
+            for each, sight, found in zip(asked, sights, first, strict=True)
+        )
+        return findings([*closer], rules)
+
+    @property
+    def newcomers(self) -> tuple[Newcomer, ...]:
+        """The tokens that were added, any of which may say what a name said."""
+        return tuple(Newcomer(*each) for each in self.made.tokens.items())
+
+    def _sight(self, concept: Concept, new: Newcomer | None, n: int) -> Sight:
+        """Look for a concept by its name, or by a new token in the name's place."""
+        asked = self.question(concept, n)
+        sight = self.audience.sight(asked)
+        if new is None:
+            return sight
+        panel, weights = self.audience.panel, self.audience.now
+        shown = new.shows(asked, panel, self.at.model, weights)
+        return replace(sight, now=shown, token=new.token)
 
     def _check(self) -> None:
         """Refuse what nobody can answer, before anything is painted."""
@@ -199,7 +213,7 @@ class Desk:
         """Return every number behind the findings, and what became of all else."""
         rows: list[Reading] = []
         for each in found:
-            name = each.concept
+            name = each.called
             rows += [
                 reading(About("presence", name, "lower"), each.now, each.base.value),
                 reading(About("resurgence", name, "lower", "difference"), each.back),
@@ -243,8 +257,8 @@ def verdict_of(found: Sequence[Finding], *, accepted: bool) -> VerdictRecord:
         found: What is to be said of each concept.
         accepted: Whether doubt is no reason to refuse.
     """
-    failures = tuple(f"{f.concept} {f.why}" for f in found if f.word == "resurged")
-    undecided = tuple(f"{f.concept}: {f.why}" for f in found if f.word == "undecided")
+    failures = tuple(f"{f.called} {f.why}" for f in found if f.word == "resurged")
+    undecided = tuple(f"{f.called}: {f.why}" for f in found if f.word == "undecided")
     return VerdictRecord.of(failures, undecided, accepts_doubt=accepted)
 
 
@@ -261,6 +275,7 @@ def _recorded(
             "sha256": made.sha256,
             "at": audited.rev,
             "ema": wish.ema,
+            **({"tokens": tuple(made.tokens)} if made.tokens else {}),
             **_said(audited.findings),
         },
     )
@@ -273,7 +288,7 @@ def _recorded(
 
 def _said(found: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
     """Return the concepts by what is said of them; no word that is said of none."""
-    by_word = {w: tuple(f.concept for f in found if f.word == w) for w in WORDS}
+    by_word = {w: tuple(f.called for f in found if f.word == w) for w in WORDS}
     return {word: names for word, names in by_word.items() if names}
 
 
@@ -282,4 +297,6 @@ def row_of(finding: Finding) -> dict[str, Any]:
     data = asdict(finding)
     data["verdict"] = data.pop("word")
     del data["wide"]
+    if not finding.token:
+        del data["token"]
     return data

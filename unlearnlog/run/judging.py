@@ -91,8 +91,14 @@ def check_alone(book: Book, concepts: Iterable[Concept], gone: Collection[str]) 
 
 
 def panel_for(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
-    """Return who looks at pictures of this model, and how they are painted."""
+    """Return who looks at pictures of this model, and how they are painted.
+
+    Raises:
+        ModelError: There is no such judge for this model, or no nats can be read of it.
+    """
     judge = judge_for(at, policy.judge, book.world, watch)
+    if isinstance(judge, BaseJudge) or policy.probes.information or policy.probes.nodes:
+        at.model.check_denoises()
     whose = judge.identity if judge else ""
     album = KeptAlbum(at, whose, base_answers(at, judge))
     return Panel(at.model, judge, album, policy.painting(), watch)

@@ -77,7 +77,7 @@ class Rebased:
     after: tuple[Finding, ...]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.concept} {each.word}" for each in self.after)
+        said = ", ".join(f"{each.called} {each.word}" for each in self.after)
         return f"<Rebased on {self.base}, ledger in {self.folder}: {said}>"
 
     def row(self) -> dict[str, Any]:
@@ -193,9 +193,18 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
         at: The ledger's model.
         made: What was made of it.
         folder: Where one is written.
+
+    Raises:
+        UsageError: Tokens were added, which only the whole pipeline's folder knows.
     """
     if made.is_plain:
         return made.path.expanduser().absolute()
+    if made.tokens:
+        raise UsageError(
+            f"'{made.path}' adds tokens, {', '.join(made.tokens)}, and is no plain "
+            "pipeline that a ledger could begin on",
+            fix="give its pipeline's folder, as save_pretrained writes it",
+        )
     stored = at.model.folder.stored(*at.model.folder.weighed)
     cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
     at.model.checkout(cast, folder / _MODEL, card=_CARD.format(name=made.path.name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,19 +16,17 @@ from unlearnlog.delta import (
     Weights,
     change_after,
     rounded,
-    tensor_record,
 )
 from unlearnlog.entry import EraserRecord
 from unlearnlog.errors import DeltaError
 from unlearnlog.model import lora
 from unlearnlog.model.adapter import Adapter
-from unlearnlog.model.foreign import FLOATS, ForeignFile, checked, shown
+from unlearnlog.model.foreign import ForeignFile, checked, same_numbers, shown
 from unlearnlog.run import erase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unlearnlog.digest import TensorRecord
     from unlearnlog.entry import Entry
     from unlearnlog.policy import Verdict
     from unlearnlog.run.place import Place
@@ -127,7 +125,8 @@ def read(at: Place, path: Path) -> Taken:
         DeltaError: The file holds no change of this model.
         ModelError: It is an adapter of another method.
     """
-    file, base, known = ForeignFile.open(path), at.model.base, at.manifest.tensors
+    file, base, folder = ForeignFile.open(path), at.model.base, at.model.folder
+    known = folder.stored(*folder.weighed)
     full = any(_names(key) & known.keys() for key in file)
     if full:
         patches, n_same = _differences(file, base, known)
@@ -154,9 +153,12 @@ def _products(file: ForeignFile, base: Weights) -> dict[str, Patch]:
 
 
 def _differences(
-    file: ForeignFile, base: Weights, known: Mapping[str, TensorRecord]
+    file: ForeignFile, base: Weights, known: Weights
 ) -> tuple[dict[str, Patch], int]:
-    """Return what new values change, and how many tensors are the base's own."""
+    """Return what new values change, and how many tensors are the base's own.
+
+    A tensor that was only rounded when the file was saved is the base's own.
+    """
     patches: dict[str, Patch] = {}
     keys: dict[str, str] = {}
     for key in sorted(file):
@@ -166,7 +168,7 @@ def _differences(
         if name in keys:
             raise _unusable(key, f"says the same as {shown(keys[name])}")
         keys[name] = key
-        if _is_the_bases(file[key], known[name]):
+        if same_numbers(file[key], known[name]):
             continue
         if name not in base:
             raise _unusable(key, "is no text projection and not as the base has it")
@@ -181,17 +183,6 @@ def _differences(
 def _names(key: str) -> set[str]:
     """Return what a tensor of a file may be called by the model."""
     return {key, f"unet.{key}"}
-
-
-def _is_the_bases(tensor: torch.Tensor, record: TensorRecord) -> bool:
-    """Whether a tensor has the base's numbers, maybe in a wider dtype."""
-    dtype = getattr(torch, record.dtype)
-    if tensor.dtype == dtype:
-        return tensor_record(tensor) == record
-    if not {tensor.dtype, dtype} <= FLOATS:
-        return False
-    same = tensor.to(dtype)
-    return tensor_record(same) == record and torch.equal(same.to(tensor.dtype), tensor)
 
 
 def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
