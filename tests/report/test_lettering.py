@@ -15,11 +15,11 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.font_manager import fontManager
 from PIL import Image
 
-from tests.histories import some_findings
+from tests.histories import shown, some_findings
 from tests.report.test_finetuning import course, curve, finetuned
-from unlearnlog.findings.content import Edge, Node
+from unlearnlog.findings.content import Edge, Harm, Node, Status
 from unlearnlog.report.charts import LETTERS, LONGEST, chart
-from unlearnlog.report.drawing import Free, bowed, drawn, nearest
+from unlearnlog.report.drawing import Free, bowed, drawn, nearest, pictured
 from unlearnlog.report.finetuning import curves, curves_png
 from unlearnlog.report.layout import layout
 from unlearnlog.report.lettering import lettered, lettering
@@ -117,6 +117,35 @@ def test_without_a_font_the_graph_spells_them():
         text = drawn(named(HOKUSAI), "svg").decode()
 
     assert r"\ue000\ue001" in text
+
+
+def with_all_kinds_of_marks():
+    """A graph with every mark, and with measured edges, so that the legend has all."""
+    graph = some_findings().graph
+    names = [node.name for node in graph.nodes]
+    status: tuple[Status, ...] = ("erased", "doubtful", "unread", "kept")
+    harm = [
+        Harm(n, status[i % 4], 0.25, sure=True, presence=shown(n, 24))
+        for i, n in enumerate(names)
+    ]
+    near = (Edge(names[0], names[1], "information", 0.5),)
+    return replace(graph, edges=(*graph.edges, *near), harm=(tuple(harm),))
+
+
+def test_no_word_of_the_graph_lies_on_another_or_beyond_the_edge():
+    """One more mark in its legend pushed the last sentence out of the picture."""
+    graph = with_all_kinds_of_marks()
+    with lettered(["x"]) as letters:
+        figure = pictured(graph, letters)
+        figure.draw_without_rendering()
+
+    texts = [each for each in figure.axes[0].texts if len(each.get_text()) > 1]
+    boxes = [text.get_window_extent() for text in texts]
+    assert any("near to the model" in text.get_text() for text in texts)
+    assert any("in doubt, shows" in text.get_text() for text in texts)
+    assert overlapping(texts) == []
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert all(box.y0 >= 0 and box.y1 <= figure.bbox.y1 for box in boxes)
 
 
 def test_two_dollar_signs_are_no_mathematics():

@@ -45,8 +45,12 @@ class Status:
 
     def row(self) -> dict[str, Any]:
         """Give it as ``status --json`` shows it."""
-        named = {"head": self.head or "base", "erased": list(self.erased)}
-        return {**asdict(self), **named}
+        return {
+            **asdict(self),
+            "head": self.head or "base",
+            "erased": list(self.erased),
+            "in_doubt": {name: list(why) for name, why in self.in_doubt.items()},
+        }
 
 
 class History(Opened):

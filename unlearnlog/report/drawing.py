@@ -18,6 +18,7 @@ from unlearnlog.report.wording import STEPS, level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from unlearnlog.findings.content import Edge, Graph, Status
     from unlearnlog.report.layout import Layout
@@ -33,7 +34,7 @@ LEAST: Final = 0.005
 
 _INCH: Final = 90.0  # pixels of a layout to the inch
 _SIZE: Final = 11.0  # of a concept's mark, in pixels
-_FOOT: Final = 96.0  # room of the legend, in pixels
+_FOOT: Final = 118.0  # room of the legend, in pixels
 _NUMBER: Final = (14.0, 7.0)  # half of an edge's number, in pixels
 _INK: Final = "#22201b"
 _MUTED: Final = "#5d5747"
@@ -50,10 +51,20 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     names = [node.name for node in graph.nodes]
     families = [node.family or "" for node in graph.nodes]
     with lettered((*names, *families)) as letters:
-        return _drawn(graph, form, letters)
+        figure = pictured(graph, letters)
+        out = io.BytesIO()
+        undated = {"Date": None} if form == "svg" else None
+        figure.savefig(out, format=form, dpi=144, metadata=undated)
+    return out.getvalue()
 
 
-def _drawn(graph: Graph, form: str, letters: Lettering) -> bytes:
+def pictured(graph: Graph, letters: Lettering) -> Figure:
+    """Draw the same as a figure.
+
+    Args:
+        graph: What is drawn, as its last step left it.
+        letters: How names are written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -76,10 +87,7 @@ def _drawn(graph: Graph, form: str, letters: Lettering) -> bytes:
         note = said(last.get(name))
         axes.text(at[0], at[1] + 32, note, ha="center", fontsize=6.5, color=_INK)
     _draw_legend(axes, placed.height + 26, with_near=bool(near))
-    out = io.BytesIO()
-    undated = {"Date": None} if form == "svg" else None
-    figure.savefig(out, format=form, dpi=144, metadata=undated)
-    return out.getvalue()
+    return figure
 
 
 def said(harm: Harm | None) -> str:
@@ -260,6 +268,7 @@ def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
         _draw_mark(axes, (x, y), Harm("", status, None, sure=sure, presence=None))
         axes.text(x + 12, y + 4, word, fontsize=8, color=_INK)
         x += 30 + 6.2 * len(word)
+    x, y = 12.0, y + 30
     lines = [("--", "#8a8371", "hard to tell apart")]
     if with_near:
         word = f"near to the model, 1 - JS / log 2: the {NEAREST} nearest of each"
@@ -268,7 +277,7 @@ def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
         axes.plot([x, x + 24], [y, y], linestyle=style, color=colour)
         axes.text(x + 32, y + 4, word, fontsize=8, color=_INK)
         x += 50 + 6.2 * len(word)
-    x, y = 12.0, y + 34
+    x, y = 12.0, y + 30
     tops = [f"to {100 * step:.0f}" for step in STEPS]
     for shade, word in zip(SHADES, ("0", *tops, "more"), strict=True):
         axes.plot([x], [y], "o", markersize=_SIZE, mfc=shade, mec=_INK, mew=0.8)

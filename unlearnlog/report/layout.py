@@ -21,7 +21,7 @@ ROW: Final = 58.0
 
 _LETTER: Final = 7.2  # the widest that a letter of a label is on average, in pixels
 _WIDE: Final = 13.0  # that of a letter as wide as high, in pixels
-_NOTE: Final = 88.0  # what "erased, shows 0.25" below a name takes, in pixels
+_NOTE: Final = 98.0  # what "in doubt, shows 0.25" below a name takes, in pixels
 _GAP: Final = 14.0
 _PAD: Final = 12.0
 _TITLE: Final = 20.0
