@@ -71,7 +71,7 @@ WAYS = {
         3,
     ),
     "export": (
-        *(("export", "cat", "-o", "x.safetensors", "--energy", "0.3", "--policy"),),
+        *(("export", "cat", "-o", "x.safetensors", "--energy", "0.01", "--policy"),),
         5,
     ),
 }
