@@ -46,7 +46,8 @@ class Status:
     def row(self) -> dict[str, Any]:
         """Give it as ``status --json`` shows it."""
         named = {"head": self.head or "base", "erased": list(self.erased)}
-        return {**asdict(self), **named}
+        doubts = {name: list(why) for name, why in self.in_doubt.items()}
+        return {**asdict(self), **named, "in_doubt": doubts}
 
 
 class History(Opened):
