@@ -45,12 +45,9 @@ class Status:
 
     def row(self) -> dict[str, Any]:
         """Give it as ``status --json`` shows it."""
-        return {
-            **asdict(self),
-            "head": self.head or "base",
-            "erased": list(self.erased),
-            "in_doubt": {name: list(why) for name, why in self.in_doubt.items()},
-        }
+        named = {"head": self.head or "base", "erased": list(self.erased)}
+        doubts = {name: list(why) for name, why in self.in_doubt.items()}
+        return {**asdict(self), **named, "in_doubt": doubts}
 
 
 class History(Opened):
