@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
+from tests.meanwhile import Interrupting
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.studio import FOLDER, BaseAnswers
 from unlearnlog.audits.finetune import Training
@@ -228,6 +229,26 @@ def test_the_base_fails_and_what_failed_is_recorded_when_asked_for(audited, made
     assert entries[-1].kind == "audit"
     assert entries[-1].state.before == entries[-1].state.after
     assert entries[-1].eraser.settings["resurged"] == ("Picasso",)
+
+
+@pytest.mark.slow
+def test_an_audit_is_recorded_on_what_another_command_recorded_meanwhile(made):
+    at, ledger = place(made), Ledger.open(made)
+    before = ledger.chain.head
+    rules = Policy.load(str(made / "small.toml"))
+    watch = Interrupting(
+        "", lambda: ledger.add("cat", policy=rules.saying(judge="none"))
+    )
+
+    done = story.audit(
+        at, story.Wish(made / "exported", rules, record=True, watch=watch)
+    )
+
+    kinds = [entry.kind for entry in ledger.entries()[-2:]]
+    ledger.chain.reset(before or "base")
+    assert kinds == ["erase", "audit"]
+    assert done.entry is not None
+    assert done.entry.eraser.settings["at"] == before
 
 
 def test_an_audit_is_in_the_report_and_in_no_history_of_states(audited, made):

@@ -231,6 +231,7 @@ def test_the_row_is_what_the_log_shows():
         "id": entry.id,
         "parent": D,
         "kind": "erase",
+        "date": "2026-01-01T00:00:00+00:00",
         "concepts": [
             {
                 "id": "van-gogh",

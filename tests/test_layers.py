@@ -17,7 +17,7 @@ LAYERS: Final = (
     *("errors", "suggest", "meanings"),
     *("resources", "devices", "knobs", "made_with", "watch", "digest"),
     *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
-    *("reading", "attempt", "entry", "live"),
+    *("reading", "attempt", "note", "entry", "live"),
     "ledger",
     "graph",
     "model",

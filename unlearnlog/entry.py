@@ -26,6 +26,7 @@ from unlearnlog.attempt import Attempt
 from unlearnlog.concept import Concept, ConceptId
 from unlearnlog.digest import Digest, DigestField, Record, canonical_json, digest_of
 from unlearnlog.errors import ConceptError
+from unlearnlog.note import Note
 from unlearnlog.reading import Reading
 
 EntryId = NewType("EntryId", str)
@@ -253,6 +254,8 @@ class Entry(Record):
         verdict: What the policy said.
         seconds: Wall-clock time it took, in s.
         made_with: Time, versions, machine.
+        note: What people say of it; None where nobody said anything, as in older
+            entries.
     """
 
     format: Literal[1] = 1
@@ -271,6 +274,7 @@ class Entry(Record):
     verdict: VerdictRecord
     seconds: Annotated[float, Field(ge=0)]
     made_with: dict[str, str]
+    note: Note | None = None
 
     @field_serializer("concepts", mode="wrap")
     def _leaves_out_prompts_nobody_gave(
@@ -287,10 +291,12 @@ class Entry(Record):
     def _leaves_out_what_nobody_wrote_down(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Write an entry without rules or attacks as it was before there were any."""
+        """Write an entry without rules, attacks or note as before there were any."""
         written: dict[str, Any] = write(self)
         if self.rules is None:
             written.pop("rules", None)  # it is not there if a part was asked for
+        if not written.get("note"):
+            written.pop("note", None)
         if not self.attacks:
             written.pop("attacks", None)
         return written
@@ -323,6 +329,11 @@ class Entry(Record):
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("id", None)
         return copied
+
+    @property
+    def date(self) -> str:
+        """When it was made: UTC, ISO 8601; empty where nobody wrote it down."""
+        return self.made_with.get("created", "")
 
     @property
     def objects(self) -> tuple[Digest, ...]:
@@ -393,6 +404,8 @@ class Entry(Record):
             "id": self.id,
             "parent": self.parent,
             "kind": self.kind,
+            "date": self.date,
+            **({"note": self.note.model_dump(mode="json")} if self.note else {}),
             "concepts": [
                 {"id": concept.id, **record}
                 for concept, record in zip(self.concepts, concepts, strict=True)

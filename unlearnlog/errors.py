@@ -17,6 +17,7 @@ The number is the exit code of the command that ends with the error::
     ├── WrongBase            7  the model is not the one the ledger belongs to
     ├── LedgerError          1  the ledger cannot do this now
     │   ├── NoLedger         2  no ledger here or above
+    │   ├── Moved            1  somebody else recorded something in the meantime
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
     └── Interrupted        130  stopped by the user
@@ -133,6 +134,10 @@ class NoLedger(LedgerError):  # noqa: N818 - reads as what happened
     """There is no ledger in the folder or above it."""
 
     exit_code: ClassVar[int] = 2
+
+
+class Moved(LedgerError):  # noqa: N818 - reads as what happened
+    """The branch is not where it was when the work began."""
 
 
 class DiskFull(LedgerError):  # noqa: N818 - reads as what happened

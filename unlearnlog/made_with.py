@@ -10,6 +10,10 @@ from typing import Final
 
 from unlearnlog import __version__
 
+TRAINED_ON: Final = "trained_on"
+"""Names the state that a delta was trained on, by its digest, where another command
+recorded something before the delta was recorded."""
+
 _LIBRARIES: Final = ("torch", "diffusers", "transformers", "safetensors", "numpy")
 
 

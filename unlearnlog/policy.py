@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -245,7 +245,7 @@ class Limit(Record):
         unless its whole interval does: that is a failure, whatever its n. Nor does one
         decide that a concept is gone, unless its whole interval says so.
         """
-        bounded = [reading for reading in readings if self._bounds(reading)]
+        bounded = [reading for reading in readings if self.bounds(reading)]
         if not bounded and not self.optional:
             return Verdict(undecided=(f"there is no reading of {self.reading}",))
         return sum(map(self._of, bounded), Verdict())
@@ -257,7 +257,7 @@ class Limit(Record):
         bound is a share of was not read.
         """
         scale = reading.base if self.of_base else 1.0
-        if scale is None or not self._bounds(reading):
+        if scale is None or not self.bounds(reading):
             return None, None
         least = self.at_least if reading.better != "lower" else None
         most = self.at_most if reading.better != "higher" else None
@@ -266,7 +266,8 @@ class Limit(Record):
             None if most is None else most * scale,
         )
 
-    def _bounds(self, reading: Reading) -> bool:
+    def bounds(self, reading: Reading) -> bool:
+        """Whether it asks anything of a reading."""
         low = self.at_least is not None and reading.better != "lower"
         high = self.at_most is not None and reading.better != "higher"
         return reading.probe == self.reading and (low or high)
@@ -386,8 +387,12 @@ class Policy(Record):
 
     @property
     def rules(self) -> dict[str, Any]:
-        """Everything but the name, as JSON has it: what an entry holds of a policy."""
-        return self.model_dump(mode="json", exclude={"name"})
+        """Everything but the name, as JSON has it: what an entry holds of a policy.
+
+        Of a judge's folder only the name: where it lies on this machine says nothing.
+        """
+        rules = self.model_dump(mode="json", exclude={"name"})
+        return rules | {"judge": PurePath(self.judge).name or self.judge}
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
         """Compare readings with every limit."""

@@ -53,11 +53,13 @@ class Settings:
         device: Where the model computes; empty where nobody says.
         dtype: What its UNet computes in; empty where nobody says.
         concepts: The file of concepts; None for the one that suits the model.
+        base: Where the ledger's base is; None to find it.
     """
 
     device: str = ""
     dtype: str = ""
     concepts: Path | None = None
+    base: Path | None = None
 
     def settled(self, ledger: Ledger | None) -> Settings:
         """Return the settings with nothing left open but the concepts, all checked.
@@ -74,7 +76,7 @@ class Settings:
             with _saying(*self._source(key, chosen)):
                 check(self._value(key, chosen))
         device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
-        return Settings(device, dtype, self.file_of_concepts(ledger))
+        return Settings(device, dtype, self.file_of_concepts(ledger), self.base)
 
     def file_of_concepts(self, ledger: Ledger | None) -> Path | None:
         """Return the file of concepts, checked; None for the one that suits the model.

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from tests.fakes import LinearModel
+from tests.meanwhile import Interrupting
 from unlearnlog.api import Ledger as Api
 from unlearnlog.audits.attack import budget_called
 from unlearnlog.audits.contest import Control
@@ -157,6 +158,24 @@ def test_what_is_found_is_recorded_with_its_budget_and_how_well_it_did(at):
     assert [r.probe for r in entry.readings] == ["attack.recovery"]
     tensors = at.the_ledger().attack(stored.object)
     assert torch.equal(tensors["map"], found.results[0].finding.tensors["map"])
+    assert at.the_ledger().fsck() == ()
+
+
+def test_an_attack_is_recorded_on_what_another_command_recorded_meanwhile(at):
+    """Hours of searching were lost: "the ledger moved"."""
+    before = at.state_digest()
+    other = replace(at, ledger=Ledger.open(at.folder))
+    order = erase.Order((at.world.concept("Monet"),), policy())
+    watch = Interrupting("", lambda: erase.add(other, order))
+
+    found = attacked(
+        at, Wish(policy(), attacks=("recovery",), record=True, watch=watch)
+    )
+
+    history = [entry for _, entry in at.the_ledger().history(at.head)]
+    assert [entry.kind for entry in history] == ["erase", "erase", "audit"]
+    assert history[-1] == found.recorded
+    assert history[-1].attacks[0].state == before != history[-1].state.after
     assert at.the_ledger().fsck() == ()
 
 

@@ -32,6 +32,8 @@ class Auditing(Opened):
         ema: bool = False,
         record: bool = False,
         accept_undecided: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Audited:
         """Ask whether anything came back in a model that was made of this one.
@@ -44,6 +46,8 @@ class Auditing(Opened):
             ema: Whether to read the averaged copy of its weights.
             record: Whether to write the audit into the ledger.
             accept_undecided: Whether doubt is no reason for it not to pass.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Returns:
@@ -56,6 +60,7 @@ class Auditing(Opened):
             WrongBase: It is no descendant of this model.
             UsageError: Nothing is erased at the revision, or nobody judges.
         """
+        note = self._note(message, ref, recorded=record)
         rules = self.rules(policy, about=rev)
         beforehand.check_given(Path(model), "a folder, a checkpoint or a LoRA")
         beforehand.erased_at(self.chain, rev, so="nothing can have come back")
@@ -64,7 +69,7 @@ class Auditing(Opened):
 
         with self._watching(watch) as shown:
             wish = audit.Wish(
-                *(Path(model), rules, rev, ema, record, accept_undecided), shown
+                *(Path(model), rules, rev, ema, record, accept_undecided), shown, note
             )
             return audit.audit(self.place, wish)
 
@@ -145,6 +150,8 @@ class Auditing(Opened):
         twin: Folder | None = None,
         record: bool = False,
         policy: str | Policy = "",
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Attacked:
         """Look for words and vectors that bring erased concepts back.
@@ -158,6 +165,8 @@ class Auditing(Opened):
             record: Whether to keep what is found in the ledger, for later steps to try.
             policy: How it is looked at, and which limits hold; else as the ledger's
                 configuration or the newest entry has it.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Returns:
@@ -168,6 +177,7 @@ class Auditing(Opened):
             UsageError: There is no such attack or budget, or nobody to judge.
             ModelError: The twin is no model, or one of another shape.
         """
+        note = self._note(message, ref, recorded=record)
         rules = self.rules(policy, about=rev)
         for name in attacks:
             beforehand.check_known("attack", name, beforehand.ATTACKS)
@@ -187,6 +197,7 @@ class Auditing(Opened):
             budget=budget,
             twin=None if twin is None else Path(twin),
             record=record,
+            note=note,
         )
         with self._watching(watch) as shown:
             return attack.attacked(self.place, replace(wish, watch=shown))
@@ -200,6 +211,8 @@ class Auditing(Opened):
         policy: str | Policy = "",
         ema: bool = False,
         accept_undecided: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Rebased:
         """Begin a ledger on what was made of this model, with every erasure anew.
@@ -212,6 +225,8 @@ class Auditing(Opened):
                 configuration or the newest entry has it.
             ema: Whether to take the averaged copy of its weights.
             accept_undecided: Whether doubt is no reason to refuse an erasure.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Raises:
@@ -219,6 +234,7 @@ class Auditing(Opened):
             WrongBase: It is no descendant of this model.
             UsageError: Nothing is erased, or the folder is there already.
         """
+        note = self._note(message, ref)
         rules = self.rules(policy, about=rev)
         beforehand.check_given(Path(onto), "a folder, a checkpoint or a LoRA")
         beforehand.check_new_folder(Path(folder))
@@ -230,7 +246,7 @@ class Auditing(Opened):
             *(Path(onto), Path(folder), rules, rev, ema, accept_undecided)
         )
         with self._watching(watch) as shown:
-            return rebase.rebase(self.place, replace(wish, watch=shown))
+            return rebase.rebase(self.place, replace(wish, watch=shown, note=note))
 
     def _names(self, concepts: Sequence[str]) -> list[str]:
         """Return the names of what somebody may call by another one."""

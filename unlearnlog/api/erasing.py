@@ -31,6 +31,8 @@ class Erasing(Opened):
         policy: str | Policy = "",
         seed: int = 0,
         accept_undecided: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Outcome:
         """Erase concepts, together, and record it if the policy agrees.
@@ -41,6 +43,8 @@ class Erasing(Opened):
                 configuration's, or ``default``.
             seed: Where random numbers start.
             accept_undecided: Record it although a limit could not be decided.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Returns:
@@ -52,13 +56,14 @@ class Erasing(Opened):
                 base to begin with.
             TrainingError: The eraser did not converge.
         """
+        note = self._note(message, ref)
         order = self._order(
             concepts, policy, seed=seed, accept_undecided=accept_undecided
         )
         from unlearnlog.run import erase
 
         with self._watching(watch) as shown:
-            done = erase.add(self.place, replace(order, watch=shown))
+            done = erase.add(self.place, replace(order, watch=shown, note=note))
         if not done.entry.verdict.may_stand:
             erase.refuse(done)
         return done
@@ -69,6 +74,8 @@ class Erasing(Opened):
         policy: str | Policy | None = "",
         rederive: bool = False,
         accept_failures: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Reverted:
         """Leave entries out of the model, in the middle too, and record that.
@@ -79,6 +86,8 @@ class Erasing(Opened):
                 the newest entry has it; None for not at all.
             rederive: Make later erasures anew.
             accept_failures: Record it although a limit does not hold any more.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Raises:
@@ -86,13 +95,14 @@ class Erasing(Opened):
             LedgerError: An entry is left out already.
             Refused: A limit would not hold any more; its ``entry`` holds the readings.
         """
+        note = self._note(message, ref)
         for rev in revs:
             self.chain.resolve(rev)
         rules = None if policy is None else self.rules(policy, about="HEAD")
         self.check()
         from unlearnlog.run import undo
 
-        wish = undo.Wish(revs, rules, accept_failures)
+        wish = undo.Wish(revs, rules, accept_failures, note=note)
         work = undo.rederive if rederive else undo.revert
         with self._watching(watch) as shown:
             return work(self.place, replace(wish, watch=shown))
@@ -103,6 +113,8 @@ class Erasing(Opened):
         how: Literal["replay", "sum"] = "replay",
         policy: str | Policy = "",
         accept_conflicts: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Composed:
         """Do here what other branches or ledgers did, and record it.
@@ -113,6 +125,8 @@ class Erasing(Opened):
             policy: What must hold, or there are conflicts; else as the ledger's
                 configuration or the newest entry has it.
             accept_conflicts: Record it all the same.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Returns:
@@ -124,12 +138,13 @@ class Erasing(Opened):
             WrongBase: Another ledger is of another model.
             LedgerError: There is nothing to bring.
         """
+        note = self._note(message, ref)
         rules = self.rules(policy, about="HEAD")
         beforehand.check_sources(self.chain, revs)
         self.check()
         from unlearnlog.run import compose
 
-        wish = compose.Wish(revs, rules, how, accept_conflicts)
+        wish = compose.Wish(revs, rules, how, accept_conflicts, note=note)
         with self._watching(watch) as shown:
             done = compose.compose(self.place, replace(wish, watch=shown))
         if not done.entry.verdict.may_stand:
@@ -142,6 +157,8 @@ class Erasing(Opened):
         *concepts: str | Concept,
         policy: str | Policy = "",
         accept_undecided: bool = False,
+        message: str = "",
+        ref: str = "",
         watch: Watch | None = None,
     ) -> Imported:
         """Measure a change that was made elsewhere as an erasure.
@@ -151,6 +168,8 @@ class Erasing(Opened):
             concepts: What it erases: names, or what `concept` returns.
             policy: What must hold.
             accept_undecided: Record it although a limit could not be decided.
+            message: Why; kept with what is recorded.
+            ref: What asks for it: a ticket, a letter.
             watch: Who wants to see it advance.
 
         Returns:
@@ -161,12 +180,13 @@ class Erasing(Opened):
             DeltaError: The file holds no change of this model.
             ConceptError: As `add` does.
         """
+        note = self._note(message, ref)
         check_file(Path(path))
         order = self._order(concepts, policy, accept_undecided=accept_undecided)
         from unlearnlog.run import erase, take
 
         with self._watching(watch) as shown:
-            work = replace(order, watch=shown)
+            work = replace(order, watch=shown, note=note)
             done, taken = take.take(self.place, Path(path), work)
         if not done.entry.verdict.may_stand:
             erase.refuse(done)

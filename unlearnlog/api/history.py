@@ -209,7 +209,8 @@ class History(Opened):
         """
         from unlearnlog.run import check
 
-        return check.replayed(self.folder) if full else self.chain.fsck()
+        base = self._settings.base
+        return check.replayed(self.folder, base) if full else self.chain.fsck()
 
     def gc(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
         """Remove what crashes and caches left; nothing that was recorded.

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from unlearnlog.errors import NoLedger
+from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.ledger import Ledger as Chain
 from unlearnlog.settings import Config, Settings, rules
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.entry import Entry
     from unlearnlog.graph.world import World
+    from unlearnlog.note import Note
     from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
     from unlearnlog.watch import Watch
@@ -83,6 +84,7 @@ class Opened:
         concepts: Folder | None = None,
         device: str = "",
         dtype: str = "",
+        base: Folder | None = None,
         progress: bool = False,
     ) -> Self:
         """Open the ledger of a folder or of the nearest folder above it.
@@ -96,6 +98,8 @@ class Opened:
                 or the ledger's configuration has it, or cpu.
             dtype: What its UNet computes in: float32, bfloat16 or float16; else as
                 UNLEARNLOG_DTYPE or the configuration has it, or float32.
+            base: Where the ledger's base is; else as UNLEARNLOG_BASE or the
+                configuration has it, or where it was.
             progress: Whether long work shows how far it is, on standard error or in the
                 notebook; a ``watch=`` of one call goes before it.
 
@@ -109,7 +113,8 @@ class Opened:
             if not may_create:
                 raise
         file = None if concepts is None else Path(concepts)
-        settings = Settings(device, dtype, file)
+        place = None if base is None else Path(base)
+        settings = Settings(device, dtype, file, place)
         return cls(start, settings, progress=progress)
 
     @property
@@ -236,7 +241,25 @@ class Opened:
             concepts=how.concepts,
             device=how.device,
             dtype=how.dtype,
+            base=how.base,
         )
+
+    def _note(self, message: str, ref: str, *, recorded: bool = True) -> Note | None:
+        """Return what is said of an entry, and who says it, before anything is loaded.
+
+        Raises:
+            UsageError: A text cannot be kept, or nothing is recorded that it is of.
+        """
+        from unlearnlog.note import Note, author_of
+
+        given = [name for name, text in (("-m", message), ("--ref", ref)) if text]
+        if given and not recorded:
+            raise UsageError(
+                f"{' and '.join(given)} would do nothing: nothing is recorded",
+                fix="add --record",
+            )
+        ledger = self._known
+        return Note.of(message, ref, author_of(ledger.config if ledger else {}))
 
     @contextmanager
     def _watching(self, watch: Watch | None) -> Iterator[Watch]:

@@ -111,6 +111,21 @@ DtypeOption = Annotated[
     ),
 ]
 
+BaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--base",
+        help="Where the ledger's base is. Else: UNLEARNLOG_BASE, config, or where it "
+        "was.",
+    ),
+]
+MessageOption = Annotated[
+    str, typer.Option("-m", "--message", help="Why; kept with the entry.")
+]
+RefOption = Annotated[
+    str, typer.Option("--ref", help="What asks for it: a ticket, a letter.")
+]
+
 
 def start(ledger: Path | None) -> Path:
     """Return the folder where a command begins to look for its ledger."""

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     LedgerOption,
+    MessageOption,
+    RefOption,
     SamePolicyOption,
     SeeingJudgeOption,
     answer,
@@ -49,8 +52,11 @@ def attack(
     policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +65,9 @@ def attack(
     from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.attack(
@@ -70,6 +78,8 @@ def attack(
             twin=twin,
             record=record,
             policy=rules,
+            message=message,
+            ref=ref,
             watch=bars,
         )
     answer(done.row() if as_json else None, lambda: out.print(attack_table(done)))

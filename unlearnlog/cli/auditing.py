@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     LedgerOption,
+    MessageOption,
+    RefOption,
     SamePolicyOption,
     answer,
     app,
@@ -111,8 +114,11 @@ def audit(
     policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     concepts: ConceptsOption = None,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,7 +136,9 @@ def audit(
         _refuse_idle(context, ("ema", "record"), beside="--finetune")
         if method != "lora":
             _refuse_idle(context, ("rank",), beside=f"--method {method}")
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge, about=rev)
     check_written(plot, (".png",))
     if model is not None:
@@ -142,6 +150,8 @@ def audit(
                 ema=ema,
                 record=record,
                 accept_undecided=accept_undecided,
+                message=message,
+                ref=ref,
                 watch=bars,
             )
         _say_audited(done, as_json=as_json)
@@ -223,15 +233,20 @@ def rebase(
     judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
     concepts: ConceptsOption = None,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Erase anew on a model that was made of this one, and audit before and after."""
     from unlearnlog.api import Ledger
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.rebase(
@@ -241,6 +256,8 @@ def rebase(
             policy=rules,
             ema=ema,
             accept_undecided=accept_undecided,
+            message=message,
+            ref=ref,
             watch=bars,
         )
     from unlearnlog.report.auditing import rebased_tables

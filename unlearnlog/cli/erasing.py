@@ -10,13 +10,16 @@ import typer
 from rich.text import Text
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     JudgeOption,
     LedgerOption,
+    MessageOption,
     PolicyOption,
+    RefOption,
     SamePolicyOption,
     answer,
     app,
@@ -99,8 +102,11 @@ def add(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
     ] = False,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,7 +124,12 @@ def add(
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
     where = Ledger.open(
-        start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
+        start(ledger),
+        may_create=True,
+        concepts=concepts,
+        device=device,
+        dtype=dtype,
+        base=base,
     )
     rules = where.rules(policy, judge=judge).saying(
         eraser=eraser, target=target, settings=settings or (), harden=harden
@@ -145,6 +156,8 @@ def add(
                 policy=rules,
                 seed=seed,
                 accept_undecided=accept_undecided,
+                message=message,
+                ref=ref,
                 watch=bars,
             )
         row = {**done.entry.row(), "created": done.created}
@@ -165,8 +178,11 @@ def revert(
     ] = False,
     policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -174,13 +190,17 @@ def revert(
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import readings_table, stale_table
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.revert(
             *rev,
             policy=None if no_probes else policy,
             rederive=rederive,
             accept_failures=accept_failures,
+            message=message,
+            ref=ref,
             watch=bars,
         )
     row = {
@@ -220,21 +240,28 @@ def compose(
     ] = False,
     policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do in this branch what other branches or ledgers did, and measure it."""
     from unlearnlog.api import Ledger
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.compose(
             *rev,
             how=how,
             policy=policy,
             accept_conflicts=accept_conflicts,
+            message=message,
+            ref=ref,
             watch=bars,
         )
     row = {**done.entry.row(), "gap": done.gap, "conflicts": list(done.conflicts)}

@@ -9,13 +9,16 @@ import typer
 from rich.markup import escape
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
     JudgeOption,
     LedgerOption,
+    MessageOption,
     PolicyOption,
+    RefOption,
     SamePolicyOption,
     answer,
     app,
@@ -46,6 +49,7 @@ def export(
     judge: JudgeOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +58,7 @@ def export(
     from unlearnlog.report.exchange import fidelity_table
     from unlearnlog.report.terminal import Bars
 
-    where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
     rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         done = where.export(
@@ -92,8 +96,11 @@ def import_(
     accept_undecided: Annotated[
         bool, typer.Option("--accept-undecided", help="Record it all the same.")
     ] = False,
+    message: MessageOption = "",
+    ref: RefOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,12 +108,20 @@ def import_(
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import Bars, readings_table
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge)
     named = [where.concept(name, kind) for name in concept]
     with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.import_(
-            file, *named, policy=rules, accept_undecided=accept_undecided, watch=bars
+            file,
+            *named,
+            policy=rules,
+            accept_undecided=accept_undecided,
+            message=message,
+            ref=ref,
+            watch=bars,
         )
     entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}

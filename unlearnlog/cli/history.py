@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
@@ -25,11 +27,13 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.errors import IntegrityError, UsageError
 from unlearnlog.ledger.config import CONFIG
+from unlearnlog.made_with import TRAINED_ON
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run.beforehand import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.policy import Policy
     from unlearnlog.run.bisect import Found as Bisected
 
 
@@ -47,7 +51,7 @@ def log(
     """List what was erased, newest first, with its numbers."""
     from unlearnlog.api import Ledger
     from unlearnlog.report.lanes import lanes
-    from unlearnlog.report.terminal import log_table, moves_table
+    from unlearnlog.report.terminal import log_table, moves_table, notes_table
 
     where = Ledger.open(start(ledger))
     found = where.chain
@@ -78,7 +82,8 @@ def log(
             "unlearnlog log --moves"
         )
         return
-    answer(rows, lambda: out.print(log_table(history, found.head)))
+    tables = log_table(history, found.head), notes_table(history)
+    answer(rows, lambda: out.print(*filter(None, tables)))
 
 
 @app.command()
@@ -98,8 +103,7 @@ def show(
         facts = {"revision": "base", "model": entry.source, "base": entry.root}
         answer(facts if as_json else None, lambda: list_facts(facts))
         return
-    said = {"policy": entry.policy, "rules": entry.rules}
-    answer({**entry.row(), **said} if as_json else None, lambda: _entry(entry))
+    answer(_row(entry) if as_json else None, lambda: _entry(entry))
 
 
 @app.command()
@@ -174,6 +178,7 @@ def diff(
     policy: SamePolicyOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -186,7 +191,7 @@ def diff(
             f"nobody said what to paint into '{images}'",
             fix='add --prompt "a painting of a cat by Picasso"',
         )
-    where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
     check_written(images, (".png",))
     rules = where.rules(policy, about=other)
     found = where.diff(one, other)
@@ -209,6 +214,7 @@ def bisect(
     concepts: ConceptsOption = None,
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -216,7 +222,9 @@ def bisect(
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import looks_table
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge, about="HEAD")
     with Bars(err) as bars:
         found = where.bisect(concept, policy=rules, watch=bars)
@@ -241,13 +249,14 @@ def fsck(
     full: Annotated[
         bool, typer.Option("--full", help="Replay every entry as well.")
     ] = False,
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that every file of the ledger is what was recorded."""
     from unlearnlog.api import Ledger
 
-    damage = Ledger.open(start(ledger)).fsck(full=full)
+    damage = Ledger.open(start(ledger), base=base).fsck(full=full)
     rows = [asdict(each) for each in damage]
     shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
     answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
@@ -301,35 +310,69 @@ def reset(
     answer(facts if as_json else None, lambda: list_facts(facts))
 
 
+def _row(entry: Entry) -> dict[str, Any]:
+    """Give an entry as JSON, with the limits on each of its readings."""
+    from unlearnlog.findings.bounds import bounds_on
+
+    policy, row = _in_force(entry), entry.row()
+    for reading, said in zip(entry.readings, row["readings"], strict=True):
+        said["limits"] = [asdict(each) for each in bounds_on(reading, policy)]
+    return {**row, "policy": entry.policy, "rules": entry.rules}
+
+
 def _entry(entry: Entry) -> None:
+    from unlearnlog.note import cells
+    from unlearnlog.report import wording
     from unlearnlog.report.terminal import readings_table
 
     settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())
+    by, ref, message = cells(entry.note)
+    said = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
+    verdict = entry.verdict
+    policy = _in_force(entry)
     list_facts(
         {
             "entry": entry.id,
             "parent": entry.parent or "base",
+            "kind": entry.kind,
             "concepts": ", ".join(c.name for c in entry.concepts),
+            **{name: text for name, text in said.items() if text},
+            "verdict": wording.outcome(entry),
+            **_listed("does not hold", verdict.failures),
+            **_listed("undecided", verdict.undecided),
             "eraser": f"{entry.eraser.name} ({settings})",
             "policy": entry.policy,
-            **_rules(entry),
+            **_rules(entry, policy),
             "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
+            **_listed("trained on", (entry.made_with.get(TRAINED_ON, "")[:12],)),
             "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
             "took": f"{entry.seconds:.0f} s",
         }
     )
-    out.print(readings_table(entry.readings))
+    out.print(readings_table(entry.readings, lambda r: wording.limits(r, policy)))
 
 
-def _rules(entry: Entry) -> dict[str, str]:
-    """Say what the policy asked for when it judged an entry."""
+def _listed(name: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return one fact of several texts; none of nothing."""
+    text = "; ".join(filter(None, texts))
+    return {name: text} if text else {}
+
+
+def _in_force(entry: Entry) -> Policy | None:
+    """Return what judged an entry, where the entry holds it and it can be read."""
     from unlearnlog.policy import Policy
 
+    if entry.policy == "none" or entry.rules is None:
+        return None
+    return Policy.in_force(entry.policy, entry.rules)
+
+
+def _rules(entry: Entry, policy: Policy | None) -> dict[str, str]:
+    """Say what the policy asked for when it judged an entry."""
     if entry.policy == "none":
         return {}
     if entry.rules is None:
         return {"limits": "not recorded: the entry keeps only the policy's name"}
-    policy = Policy.in_force(entry.policy, entry.rules)
     limits = "; ".join(limit.text for limit in policy.limits) if policy else ""
     unread = "" if policy else "a later program's, not to be read by this one"
     return {"rules": entry.rules_digest or "", "limits": limits or unread or "none"}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
@@ -45,6 +46,7 @@ def probe(
     concepts: ConceptsOption = None,
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,7 +54,9 @@ def probe(
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import Bars, readings_table
 
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         found = where.probe(
@@ -92,6 +96,7 @@ def graph(
     concepts: ConceptsOption = None,
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -108,7 +113,9 @@ def graph(
             f"--concept {concept[0]} says whom --informed asks about",
             fix="add --informed, or leave --concept out",
         )
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     with Bars(err) as bars:
         found = where.graph(
             at,

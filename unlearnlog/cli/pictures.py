@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
@@ -25,13 +26,14 @@ from unlearnlog.cli.app import (
 def checkout(
     rev: Annotated[str, typer.Argument(help="Which revision: HEAD, base, an id.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the model of a revision as a plain diffusers folder."""
     from unlearnlog.api import Ledger
 
-    Ledger.open(start(ledger)).checkout(rev, output)
+    Ledger.open(start(ledger), base=base).checkout(rev, output)
     facts = {"revision": rev, "folder": str(output)}
     answer(facts if as_json else None, lambda: list_facts(facts))
 
@@ -50,6 +52,7 @@ def paint(
     policy: SamePolicyOption = "",
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,7 +61,7 @@ def paint(
     from unlearnlog.report.terminal import Bars
 
     revs, seeds = at or ["HEAD"], range(seed, seed + n)
-    where = Ledger.open(start(ledger), device=device, dtype=dtype)
+    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
     with Bars(err) as bars:
         where.paint(
             prompt, *revs, n=n, seed=seed, policy=policy, output=output, watch=bars

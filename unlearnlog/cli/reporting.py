@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unlearnlog.cli.app import (
+    BaseOption,
     ConceptsOption,
     DeviceOption,
     DtypeOption,
@@ -52,6 +53,7 @@ def report(
     concepts: ConceptsOption = None,
     device: DeviceOption = "",
     dtype: DtypeOption = "",
+    base: BaseOption = None,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +64,9 @@ def report(
 
     chosen = _form(output, form, as_json=as_json)
     check_written(output)
-    where = Ledger.open(start(ledger), concepts=concepts, device=device, dtype=dtype)
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
     with Bars(err) as bars:
         found = where.report(rev, pictures=pictures, policy=policy, watch=bars)
     if output is not None:

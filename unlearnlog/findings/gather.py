@@ -96,7 +96,7 @@ def _method(subject: Subject, last: Step) -> Method:
         policy=policy.name,
         known=True,
         rules=(last.entry.rules_digest or "") if subject.recorded else "",
-        judge=policy.judge,
+        judge=str(policy.rules["judge"]),
         sampling=f"{sampling.steps} steps, guidance {sampling.guidance:g}",
         limits=tuple(limit.text for limit in policy.limits),
         probes=policy.probes.model_dump(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import model_validator
@@ -29,7 +30,8 @@ class BaseManifest(Record):
     """The base model without its numbers.
 
     Attributes:
-        source: Where it came from: a path or a hub id with its revision.
+        source: Where it came from: a hub id with its revision, or a path; one that
+            begins with ``./`` or ``../`` is seen from the ledger's folder.
         family: The model family's name, such as ``sd1``.
         tensors: Dtype, shape and SHA-256 by full parameter name.
         root: One digest over all tensors.
@@ -61,6 +63,25 @@ class BaseManifest(Record):
         tensors = {name: tensor_record(weights[name]) for name in sorted(weights)}
         root = merkle_root(tensors.items())
         return cls(source=source, family=family, tensors=tensors, root=root)
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the source is a path, and neither a hub id nor what ships."""
+        return PurePath(self.source).is_absolute() or self.source[:1] == "."
+
+    @property
+    def name(self) -> str:
+        """What it is called before others: of a path its last part only.
+
+        Example:
+            >>> base = BaseManifest.of("/srv/models/mine", "sd1", {})
+            >>> base.name
+            'mine'
+        """
+        if not self.is_path:
+            return self.source
+        last = PurePath(self.source).name
+        return last if last.strip(".") else "a model"
 
     def check(self, tensors: Mapping[str, TensorRecord]) -> None:
         """Refuse a model with other tensors than these.

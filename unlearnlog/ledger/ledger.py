@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, merkle_root
 from unlearnlog.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup, plan
-from unlearnlog.errors import IntegrityError, LedgerError, NoLedger, RevisionError
+from unlearnlog.errors import (
+    IntegrityError,
+    LedgerError,
+    Moved,
+    NoLedger,
+    RevisionError,
+)
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Sums
 from unlearnlog.ledger.config import check_key, check_text
@@ -308,20 +314,21 @@ class Ledger:
         Args:
             entry: Its parent is the branch's head.
             deltas: Those of its deltas that are not on disk yet.
-            branch: The branch that is meant; None for whichever one is on.
+            branch: The branch that it goes on; None for whichever one is on.
             attacks: What its attacks found that is not on disk yet.
 
         Raises:
             LockBusy: Another writer holds the ledger.
-            LedgerError: The branch has moved since the entry was made.
+            Moved: The branch has moved since the entry was made.
             DiskFull: There was no room; nothing was changed.
             ValueError: The entry does not fit its delta or its parent.
         """
         with held(self._store.root), explaining():
-            head = self.head
-            if entry.parent != head or branch not in {None, self.branch}:
-                raise LedgerError(
-                    f"the ledger moved to {id_line(head)[:12]} of {self.branch} in the "
+            branch = branch or self.branch
+            head = self._store.ref(f"heads/{branch}")
+            if entry.parent != head:
+                raise Moved(
+                    f"the ledger moved to {id_line(head)[:12]} of {branch} in the "
                     "meantime",
                     fix="run the same command again, on top of the new entry",
                 )
@@ -334,7 +341,7 @@ class Ledger:
                 for tensors in attacks:
                     self._store.put_attack(writing, tensors)
                 self._store.put_entry(writing, entry)
-                self._move(writing, head, entry.id, why=entry.kind)
+                self._move(writing, branch, (head, entry.id), why=entry.kind)
         self._whole.add(entry.id)
         return entry.id
 
@@ -354,7 +361,7 @@ class Ledger:
             if new != old:
                 self._store.sweep()
                 with self._store.writing() as writing:
-                    self._move(writing, old, new, why=f"reset {rev}")
+                    self._move(writing, self.branch, (old, new), why=f"reset {rev}")
         return new
 
     def create_branch(self, name: str, rev: str = HEAD) -> EntryId | None:
@@ -538,13 +545,20 @@ class Ledger:
     def _move(
         self,
         writing: Transaction,
-        old: EntryId | None,
-        new: EntryId | None,
+        branch: str,
+        ends: tuple[EntryId | None, EntryId | None],
         *,
         why: str,
     ) -> None:
-        """Point the branch at what is on disk already; the log goes first."""
-        branch = self.branch
+        """Point a branch at what is on disk already; the log goes first.
+
+        Args:
+            writing: What is written together.
+            branch: Which branch.
+            ends: Where it was, and where it goes.
+            why: What the log says.
+        """
+        old, new = ends
         move = Move(at=now(), old=id_line(old), new=id_line(new), why=why)
         self._store.put_move(writing, branch, move)
         self._store.put_ref(writing, f"heads/{branch}", new)

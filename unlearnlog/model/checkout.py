@@ -1,7 +1,8 @@
 """Writing a model as a plain diffusers folder.
 
 The file of a changed network is copied and the bytes of the changed tensors are
-overwritten in the copy, so everything that was not changed stays byte for byte.
+overwritten in the copy, so everything that was not changed stays byte for byte; but
+where a config says in which folder of some machine it was, only the name is left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.delta import raw_bytes
 from unlearnlog.errors import DiskFull, UsageError
+from unlearnlog.model.anonymous import copied
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +61,7 @@ def check_out(
         for name in _documents(source.path):
             if card is None or Path(name).suffix != ".json" or name == _INDEX:
                 named = _BASE_CARD if card and name == _CARD else name
-                shutil.copyfile(source.path / name, building / named)
+                copied(source.path / name, building / named)
         if card is not None:
             (building / _CARD).write_text(card, encoding="utf-8")
         for component in sorted(source.index):
@@ -98,12 +100,12 @@ def _documents(folder: Path) -> list[str]:
 def _copy_component(source: PipelineFolder, component: str, target: Path) -> None:
     origin = source.path / component
     if component not in source.weighed:
-        shutil.copytree(origin, target, copy_function=shutil.copyfile)
+        shutil.copytree(origin, target, copy_function=copied)
         return
     target.mkdir()
     weights = [file.name for file in source.weight_files(component)]
     for name in [*_documents(origin), *weights]:
-        shutil.copyfile(origin / name, target / name)
+        copied(origin / name, target / name)
 
 
 def _overwrite(

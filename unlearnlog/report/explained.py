@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -31,8 +31,14 @@ _WIDEST: Final = 1000
 class Explained:
     """Readings as they are, one a row."""
 
-    def __init__(self, readings: Sequence[Reading]) -> None:
+    def __init__(
+        self,
+        readings: Sequence[Reading],
+        limit: Callable[[Reading], str] | None = None,
+    ) -> None:
+        """Keep them, and what says which limit bounds each; None to leave that out."""
         self._readings = readings
+        self._limits = [limit(reading) if limit else "" for reading in readings]
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -54,12 +60,15 @@ class Explained:
     def _table(self, *, explained: bool) -> Table:
         titles = ("reading", "of", "value", "95 % interval", "n", "base")
         explained = explained and any(r.probe in _MEANING for r in self._readings)
-        table = Fitted(*titles, *(["meaning"] if explained else []))
+        bound = any(self._limits)
+        more = [*(["limit"] if bound else []), *(["meaning"] if explained else [])]
+        table = Fitted(*titles, *more)
         if not explained:
             table.padding = (0, 1, 0, 0)
-        for reading in self._readings:
+        for reading, limit in zip(self._readings, self._limits, strict=True):
+            said = [Text(limit)] if bound else []
             meaning = [_MEANING.get(reading.probe, "")] if explained else []
-            table.add_row(reading.probe, *numbers_of(reading), *meaning)
+            table.add_row(reading.probe, *numbers_of(reading), *said, *meaning)
         return table
 
 

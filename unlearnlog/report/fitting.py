@@ -16,6 +16,7 @@ WORDS: Final = frozenset(
     {
         *("of", "what", "why", "meaning", "concept", "concepts", "eraser", "attack"),
         *("reading", "presence", "moved most", "controls", "verdict", "share"),
+        *("by", "reference", "reason", "limit"),
     }
 )
 """Titles of columns that hold words, which may be broken over lines."""
@@ -29,7 +30,7 @@ NUMBERS: Final = frozenset(
 """Titles of columns whose numbers stand below each other."""
 
 GOING: Final = (
-    *("meaning", "seed", "eraser", "kind", "nats left", "at", "from", "more"),
+    *("meaning", "date", "seed", "eraser", "kind", "nats left", "at", "from", "more"),
     *("controls", "in the state", "without it", "base", "back at", "n", "CRA", "IRA"),
     *("came back", "change", "95 % interval"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from unlearnlog.note import cells
 from unlearnlog.report import wording
 from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.layout import layout
@@ -67,6 +68,8 @@ def _environment() -> Environment:
         "points": wording.points,
         "outcome": wording.outcome,
         "moment": wording.moment,
+        "cells": cells,
+        "signed": wording.signed,
         "level": wording.level,
     }
     made.globals |= {

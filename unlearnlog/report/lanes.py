@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -13,6 +14,8 @@ from unlearnlog.report.wording import OUTCOME
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry, EntryId
+
+_ROOM: Final = 60  # letters of what is said of an entry
 
 _COLOURS: Final = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
@@ -50,12 +53,20 @@ def lanes(
             line.append(f" {entry.kind} {deed(entry, entries)}")
             if (word := OUTCOME[word_of(entry)]) != "passed":
                 line.append(f" [{word}]", style="yellow")
+            line.append(_said(entry), style="dim")
         if entry_id in names:
             line.append(f" ({', '.join(names[entry_id])})", style="green")
         drawn.append(line)
         if entry is not None:
             waiting[lane] = entry.parent
     return drawn
+
+
+def _said(entry: Entry) -> str:
+    """Return date, reference and reason, in as many letters as a line has room for."""
+    text = entry.note.text if entry.note else ""
+    said = " ".join(filter(None, (entry.date[:10], text)))
+    return f" {shorten(said, _ROOM, placeholder='…')}" if said else ""
 
 
 def _newest_first(entries: Mapping[EntryId, Entry]) -> Sequence[EntryId]:

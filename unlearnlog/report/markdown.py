@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from unlearnlog.findings.escaped import in_markdown
+from unlearnlog.note import cells
 from unlearnlog.report import wording
 
 if TYPE_CHECKING:
@@ -40,15 +42,7 @@ def table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int] = ()) -> li
 
 
 def _line(cells: Cells) -> str:
-    return "| " + " | ".join(_safe(str(cell)) for cell in cells) + " |"
-
-
-def _safe(text: str) -> str:
-    """Return a text that Markdown and HTML take for nothing but itself."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    for sign in "\\`*_[]|":
-        flat = flat.replace(sign, "\\" + sign)
-    return flat
+    return "| " + " | ".join(in_markdown(str(cell)) for cell in cells) + " |"
 
 
 def _numbers(reading: Reading) -> tuple[str, str, str, str]:
@@ -58,27 +52,27 @@ def _numbers(reading: Reading) -> tuple[str, str, str, str]:
 
 def _verdict(f: Findings) -> Iterator[str]:
     said, last = f.judgement, f.last
-    yield f"# {_safe(said.headline)}"
+    yield f"# {in_markdown(said.headline)}"
     yield ""
-    yield f"**{wording.MARK[said.word]} {wording.WORD[said.word]}.** " + _safe(
+    yield f"**{wording.MARK[said.word]} {wording.WORD[said.word]}.** " + in_markdown(
         said.sentence
     )
     yield ""
     if said.caveat:
-        yield _safe(said.caveat)
+        yield in_markdown(said.caveat)
         yield ""
-    yield from (f"- does not hold: {_safe(each)}" for each in said.failures)
-    yield from (f"- undecided: {_safe(each)}" for each in said.undecided)
+    yield from (f"- does not hold: {in_markdown(each)}" for each in said.failures)
+    yield from (f"- undecided: {in_markdown(each)}" for each in said.undecided)
     if said.doubted:
         numbers = ", ".join(map(str, said.doubted))
         yield f"- recorded against a limit, in doubt or without a look: entry {numbers}"
     head = ("weakest", "of", "value", "95 %", "n", "base", "note")
     yield from table(head, map(_weak, f.weakest), (2, 4, 5))
     nothing = "nothing that is in no doubt" if last.live else "nothing"
-    yield f"Erased now: {_safe(', '.join(last.sure)) or nothing}."
+    yield f"Erased now: {in_markdown(', '.join(last.sure)) or nothing}."
     yield ""
     for name, reasons in last.doubts.items():
-        yield f"- in doubt: {_safe(name)}: {_safe('; '.join(reasons))}"
+        yield f"- in doubt: {in_markdown(name)}: {in_markdown('; '.join(reasons))}"
     if last.doubts:
         yield ""
 
@@ -90,8 +84,9 @@ def _audits(f: Findings) -> Iterator[str]:
     yield ""
     for audit in f.audits:
         mark, word = wording.MARK[audit.word], wording.AUDITED[audit.word]
-        yield f"**{mark} {_safe(audit.model)}**: {word}."
-        yield f"It is a {audit.form}, held against the state of {audit.at[:12]}."
+        yield f"**{mark} {in_markdown(audit.model)}**: {word}."
+        yield f"It is a {audit.form}, held against the state of {audit.at[:12]};"
+        yield f"{in_markdown(wording.signed(audit.entry))}."
         head = ("concept", "verdict", "shown", "95 %", "n", "came back", "95 %", "nats")
         yield from table(head, map(_audit_line, audit.lines), (2, 4, 5, 7))
         if audit.collateral is not None:
@@ -233,7 +228,7 @@ def _nats(f: Findings) -> Iterator[str]:
     )
     yield from table(head, rows, (2, 3, 5, 6))
     if rises := wording.why_it_rises(r for each in f.nats for _, r in each.points):
-        yield _safe(rises)
+        yield in_markdown(rises)
         yield ""
 
 
@@ -241,6 +236,7 @@ def _entries(f: Findings) -> Iterator[str]:
     yield "## Every entry, every reading"
     head = ("entry", "id", "what", "eraser", "policy", "verdict", "seconds")
     yield from table(head, map(_entry, f.steps), (0, 6))
+    yield from _records(f)
     head = ("entry", "reading", "of", "value", "95 %", "n", "base")
     rows = (
         (step.number, r.probe, r.concept, *_numbers(r))
@@ -248,6 +244,16 @@ def _entries(f: Findings) -> Iterator[str]:
         for r in step.entry.readings
     )
     yield from table(head, rows, (0, 3, 5, 6))
+
+
+def _records(f: Findings) -> Iterator[str]:
+    """Say when each entry was recorded, and what people said of it."""
+    head = ("entry", "recorded", "by", "reference", "reason")
+    rows = (
+        (step.number, wording.moment(step.entry.date), *cells(step.entry.note))
+        for step in f.steps
+    )
+    yield from table(head, rows, (0,))
 
 
 def _entry(step: Step) -> Cells:

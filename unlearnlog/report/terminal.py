@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
@@ -20,6 +20,7 @@ from rich.text import Text
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.findings.judgement import word_of
 from unlearnlog.live import deed
+from unlearnlog.note import cells
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of
 from unlearnlog.report.fitting import Fitted
@@ -91,18 +92,24 @@ NODES: Final = ("moved", "moved.nats")
 """Readings of every concept of the graph, cheapest first."""
 
 
-def readings_table(readings: Iterable[Reading]) -> Group:
-    """Return the summary of an erasure, and below it the concepts that lost most."""
+def readings_table(
+    readings: Iterable[Reading], limit: Callable[[Reading], str] | None = None
+) -> Group:
+    """Return the summary of an erasure, and below it the concepts that lost most.
+
+    Args:
+        readings: What was read.
+        limit: Says which limit bounds a reading, and whether it holds; None to leave
+            that out.
+    """
     readings = list(readings)
-    summary = Explained([r for r in readings if r.probe not in ("presence", *NODES)])
+    summed = [r for r in readings if r.probe not in ("presence", *NODES)]
+    summary = Explained(summed, limit)
     kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
     kept.sort(key=lambda r: r.value - (r.base or 0))
     gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
-    presence = Fitted("presence", "of", "value", "95 % interval", "n", "base")
-    for reading in gone:
-        presence.add_row("erased", *numbers_of(reading))
-    for reading in kept[:5]:
-        presence.add_row("kept", *numbers_of(reading))
+    shown = [("erased", r) for r in gone] + [("kept", r) for r in kept[:5]]
+    presence = _presence_table(shown, limit)
     rest = len(kept) - 5
     note = f"and {rest} more kept concepts, none of which lost more" if rest > 0 else ""
     parts: list[RenderableType] = [summary]
@@ -113,6 +120,18 @@ def readings_table(readings: Iterable[Reading]) -> Group:
     if moved := _moved(readings):
         parts.append(moved)
     return Group(*parts)
+
+
+def _presence_table(
+    rows: Sequence[tuple[str, Reading]], limit: Callable[[Reading], str] | None
+) -> Table:
+    limits = [limit(reading) if limit else "" for _, reading in rows]
+    titles = ("presence", "of", "value", "95 % interval", "n", "base")
+    table = Fitted(*titles, *(["limit"] if any(limits) else []))
+    for (word, reading), bound in zip(rows, limits, strict=True):
+        said = [Text(bound)] if any(limits) else []
+        table.add_row(word, *numbers_of(reading), *said)
+    return table
 
 
 def _moved(readings: Sequence[Reading]) -> Table | None:
@@ -149,23 +168,17 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
     Of several concepts erased at once the worst is shown, and what is in doubt is said.
     """
     table = Fitted(
-        *("entry", "kind", "concepts", "verdict", "eraser"),
+        *("entry", "date", "kind", "concepts", "verdict", "eraser"),
         *("UA", "IRA", "CRA", "nats left"),
     )
     table.padding = (0, 1, 0, 0)
     known = dict(history)
     for entry_id, entry in reversed(history):
-        names = deed(entry, known)
+        names = Text(deed(entry, known))
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
         worst = (_worst(entry, key) for key in ("ua", "ira", "cra", "bound-mi"))
-        table.add_row(
-            marked,
-            entry.kind,
-            names,
-            OUTCOME[word_of(entry)],
-            entry.eraser.name,
-            *worst,
-        )
+        said = entry.kind, names, OUTCOME[word_of(entry)], Text(entry.eraser.name)
+        table.add_row(marked, entry.date[:10], *said, *worst)
     return table
 
 
@@ -175,6 +188,20 @@ def _worst(entry: Entry, probe: str) -> str:
     if not values:
         return ""
     return f"{(max if probe == 'bound-mi' else min)(values):.3f}"
+
+
+def notes_table(history: Sequence[tuple[EntryId, Entry]]) -> Table | None:
+    """Return when entries were recorded, by whom and why, newest first.
+
+    None where nobody said anything of any of them.
+    """
+    if all(entry.note is None for _, entry in history):
+        return None
+    table = Fitted("entry", "date", "by", "reference", "reason")
+    for entry_id, entry in reversed(history):
+        said = map(Text, cells(entry.note))
+        table.add_row(entry_id[:12], entry.date[:10], *said)
+    return table
 
 
 def moves_table(moves: Sequence[Move]) -> Table:
@@ -257,5 +284,5 @@ def fact_table(facts: Mapping[str, str]) -> Table:
     table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, value)
+        table.add_row(Text(name, style="bold"), Text(value))
     return table

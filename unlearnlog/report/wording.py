@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.findings.bounds import bounds_on
 from unlearnlog.findings.judgement import word_of
 from unlearnlog.meanings import MEANINGS
+from unlearnlog.note import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from unlearnlog.entry import Entry
     from unlearnlog.findings.content import Harm
+    from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
 
 MINUS: Final = "\N{MINUS SIGN}"
@@ -131,6 +134,14 @@ def why_it_rises(readings: Iterable[Reading]) -> str:
     )
 
 
+def signed(entry: Entry) -> str:
+    """Write when an entry was recorded, by whom, on whose request and why."""
+    by, ref, message = cells(entry.note)
+    when = f"recorded {moment(entry.date)}" if entry.date else "recorded"
+    who = f"{when} by {by}" if by else when
+    return "; ".join(filter(None, (who, ": ".join(filter(None, (ref, message))))))
+
+
 def moment(text: str) -> str:
     """Write a time as people do, to the minute; what is no time stays as it is.
 
@@ -143,6 +154,12 @@ def moment(text: str) -> str:
     except ValueError:
         return text
     return f"{found.day} {found:%B %Y, %H:%M} UTC"
+
+
+def limits(reading: Reading, policy: Policy | None) -> str:
+    """Write the limits on a reading, each with the sign of whether it holds."""
+    found = bounds_on(reading, policy)
+    return "; ".join(f"{MARK[each.word]} {each.asks}" for each in found)
 
 
 def points(harm: Harm) -> str:

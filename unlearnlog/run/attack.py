@@ -32,6 +32,7 @@ from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
 from unlearnlog.live import live_concepts
 from unlearnlog.policy import Verdict
+from unlearnlog.run.again import until_recorded
 from unlearnlog.run.judging import check_alone, panel_for
 from unlearnlog.run.record import Draft
 from unlearnlog.run.twin import load_twin
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from unlearnlog.entry import EntryId
     from unlearnlog.graph.book import Book
     from unlearnlog.model.model import DiffusersModel
+    from unlearnlog.note import Note
     from unlearnlog.policy import Policy
     from unlearnlog.probes.panel import Panel
     from unlearnlog.run.place import Place
@@ -63,6 +65,7 @@ class Wish:
         twin: Folder of a model of the same recipe that never learned the concepts.
         record: Whether to keep what was found in the ledger.
         watch: Who wants to see it advance.
+        note: What people say of it, where it is recorded.
     """
 
     policy: Policy
@@ -73,6 +76,7 @@ class Wish:
     twin: Path | None = None
     record: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,7 @@ def _recorded(
         (),
         policy=wish.policy,
         started=began,
+        note=wish.note,
     )
     attempts = tuple(
         Attempt(
@@ -335,15 +340,16 @@ def _recorded(
         )
         for result in found.results
     )
-    entry = draft.entry(at).model_copy(
-        update={
-            "readings": tuple(result.reading() for result in found.results),
-            "attacks": attempts,
-            "verdict": VerdictRecord.of(
-                found.verdict.failures, found.verdict.undecided
-            ),
-            "seconds": round(time.monotonic() - began, 3),
-        }
-    )
-    at.record(entry, attacks=[result.finding.tensors for result in found.results])
-    return entry
+    said = {
+        "readings": tuple(result.reading() for result in found.results),
+        "attacks": attempts,
+        "verdict": VerdictRecord.of(found.verdict.failures, found.verdict.undecided),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+    def on(here: Place) -> Entry:
+        entry = draft.entry(here).model_copy(update=said)
+        here.record(entry, attacks=[each.finding.tensors for each in found.results])
+        return entry
+
+    return until_recorded(at, wish.watch, on)

@@ -20,6 +20,7 @@ from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
+from unlearnlog.run.again import until_recorded
 from unlearnlog.run.judging import check_alone, check_kept, panel_for
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched
@@ -27,6 +28,7 @@ from unlearnlog.watch import Unwatched
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
     from unlearnlog.entry import Entry, EntryId
+    from unlearnlog.note import Note
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
@@ -45,6 +47,7 @@ class Wish:
         record: Whether to write it into the ledger.
         accept_undecided: Whether doubt is no reason to refuse.
         watch: Who wants to see it advance.
+        note: What people say of it, where it is recorded.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class Wish:
     record: bool = False
     accept_undecided: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -279,11 +283,15 @@ def _recorded(
             **_said(audited.findings),
         },
     )
-    draft = Draft("audit", tuple(live), about, (), policy=wish.policy)
-    state = at.the_ledger().state(at.head, at.model.base)
-    entry = draft.concluded(at, state, audited.readings, audited.verdict)
-    at.record(entry)
-    return replace(audited, entry=entry)
+    draft = Draft("audit", tuple(live), about, (), policy=wish.policy, note=wish.note)
+
+    def on(here: Place) -> Entry:
+        state = here.the_ledger().state(here.head, here.model.base)
+        entry = draft.concluded(here, state, audited.readings, audited.verdict)
+        here.record(entry)
+        return entry
+
+    return replace(audited, entry=until_recorded(at, wish.watch, on))
 
 
 def _said(found: Sequence[Finding]) -> dict[str, tuple[str, ...]]:

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from unlearnlog.entry import EntryId
 
 
-def replayed(folder: Path) -> tuple[Damage, ...]:
+def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
     """Check every file, and that every reachable entry replays to its digest.
+
+    Args:
+        folder: Of the ledger.
+        base: Where its base is; None to find it.
 
     Raises:
         NoLedger: There is none.
@@ -29,8 +33,8 @@ def replayed(folder: Path) -> tuple[Damage, ...]:
     damage = ledger.fsck()
     if damage:
         return damage
-    base = place(folder).model.base
-    return tuple(entries_that_lie(ledger, base))
+    weights = place(folder, base=base).model.base
+    return tuple(entries_that_lie(ledger, weights))
 
 
 def entries_that_lie(ledger: Ledger, base: Weights) -> Iterator[Damage]:

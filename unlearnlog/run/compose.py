@@ -24,6 +24,8 @@ from unlearnlog.entry import (
 )
 from unlearnlog.errors import LedgerError, Refused, UsageError
 from unlearnlog.live import live_concepts
+from unlearnlog.note import Note, inherited
+from unlearnlog.run.again import until_recorded
 from unlearnlog.run.measure import look_at, state_readings
 from unlearnlog.run.record import Draft
 from unlearnlog.run.sides import (
@@ -58,6 +60,7 @@ class Wish:
         how: What becomes of joint groups.
         accept_conflicts: Record it although the policy minds.
         watch: Who wants to see it advance.
+        note: What people say of it; None to keep what was said of what it brings.
     """
 
     revs: tuple[str, ...]
@@ -65,6 +68,7 @@ class Wish:
     how: How = "replay"
     accept_conflicts: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,17 @@ def compose(at: Place, wish: Wish) -> Composed:
         LedgerError: There is nothing to bring.
     """
     _check_wish(wish)
-    started, at = time.monotonic(), at.pinned()
-    here = Side(at.the_ledger().branch, at.the_ledger(), at.history())
+    started = time.monotonic()
     sides = [side_of(at, rev) for rev in wish.revs]
+    return until_recorded(
+        at, wish.watch, lambda here: _composed(here, sides, wish, started)
+    )
+
+
+def _composed(at: Place, sides: Sequence[Side], wish: Wish, started: float) -> Composed:
+    """Put the sides together on one head."""
+    name = at.pin[1] if at.pin else at.the_ledger().branch
+    here = Side(name, at.the_ledger(), at.history())
     asked = _draft(at, here, sides, wish.how)
     gap = _gap(at, wish.how, asked, lambda how: _draft(at, here, sides, how))
     heads = tuple(side.head for side in sides)
@@ -113,6 +125,7 @@ def compose(at: Place, wish: Wish) -> Composed:
         made=EraserRecord(name="compose", settings=settings),
         policy=wish.policy,
         started=started,
+        note=_note(here, sides, wish),
     )
     state = draft.state(at)
     readings = _readings(at, draft, wish, {**at.model.base, **state})
@@ -132,6 +145,12 @@ def compose(at: Place, wish: Wish) -> Composed:
     )
     back = tuple(name for name in before if name not in after)
     return Composed(entry, gap, conflicts, _alone(here, sides), back)
+
+
+def _note(here: Side, sides: Sequence[Side], wish: Wish) -> Note | None:
+    """Return what is said of the command, or else of the erasures that it brings."""
+    brought = [entry.note for side in sides for entry in news(here, side)]
+    return inherited(wish.note, brought)
 
 
 def refuse(done: Composed) -> None:

@@ -17,13 +17,16 @@ from unlearnlog.erasers import Request
 from unlearnlog.errors import ConceptError, Refused, TrainingError
 from unlearnlog.live import live_concepts
 from unlearnlog.run import joint
+from unlearnlog.run.again import until_recorded
 from unlearnlog.run.beforehand import check_concepts
 from unlearnlog.run.measure import Look, look_at
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
+    from unlearnlog.digest import Digest
     from unlearnlog.erasers import Eraser
+    from unlearnlog.note import Note
     from unlearnlog.policy import Policy, Verdict
     from unlearnlog.run.place import Place
 
@@ -38,6 +41,7 @@ class Order:
         seed: Where random numbers start.
         accept_undecided: Record it although a limit could not be decided.
         watch: Who wants to see it advance.
+        note: What people say of it.
     """
 
     concepts: tuple[Concept, ...]
@@ -45,6 +49,7 @@ class Order:
     seed: int = 0
     accept_undecided: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -70,35 +75,94 @@ class Outcome:
 def add(at: Place, order: Order) -> Outcome:
     """Erase concepts on top of the ledger; record it if the policy agrees.
 
+    Where others record something meanwhile, what was trained is measured on top of it.
+
     Raises:
         ConceptError: A concept is erased already, named twice, or not painted by the
             base to begin with.
         TrainingError: The eraser did not converge.
+        Moved: Others record something each time before it can be.
     """
-    started, at = time.monotonic(), at.pinned()
-    plan = plan_of(at, order)
-    eraser = plan.eraser
-    change: Append | SetGroup
-    delta: Delta | None
-    if eraser.joint:
+    return until_recorded(at, order.watch, Adding(order).on)
+
+
+@dataclass
+class Adding:
+    """What one ``add`` has computed, which outlives the head that it was begun on.
+
+    Attributes:
+        order: What was asked for.
+        started: When, on the monotonic clock, in s.
+        trained: A delta, and the digest of the state that it was trained on.
+        solved: Deltas of joint groups, by the digest of their members.
+    """
+
+    order: Order
+    started: float = field(default_factory=time.monotonic)
+    trained: tuple[Delta, Digest] | None = None
+    solved: dict[Digest, Delta] = field(default_factory=dict)
+
+    def on(self, at: Place) -> Outcome:
+        """Erase on top of a head, with what there is of earlier tries.
+
+        A change that was trained on another state is added to this one all the same:
+        changes add up. What the policy says of the sum decides; if it refuses what was
+        trained on another state, the training is done anew on this one.
+        """
+        plan = plan_of(at, self.order)
+        if plan.eraser.joint:
+            return self._concluded(at, plan, *self._solved(at, plan.eraser))
+        now = at.state_digest()
+        outcome = self._with_trained(at, plan)
+        if not outcome.entry.verdict.may_stand and self._trained(at, plan)[1] != now:
+            self.order.watch.stage("refused on the new head: training again", 1)
+            self.order.watch.advance(1, {})
+            self.trained = None
+            outcome = self._with_trained(at, plan)
+        return outcome
+
+    def _with_trained(self, at: Place, plan: Plan) -> Outcome:
+        delta, then = self._trained(at, plan)
+        return self._concluded(at, plan, Append(object=delta.digest), delta, then)
+
+    def _trained(self, at: Place, plan: Plan) -> tuple[Delta, Digest]:
+        if self.trained is None:
+            found = _erased(at, plan.eraser, plan.request), at.state_digest()
+            self.trained = found
+        return self.trained
+
+    def _solved(self, at: Place, eraser: Eraser) -> tuple[SetGroup, Delta | None]:
+        """Solve the group with its members as they are now, if it was not before."""
         group = joint.group_of(at, eraser)
         group = joint.live_groups(at.history()).get(group.name, group)
-        wanted = group.holding([*group.members.values(), *order.concepts])
-        change, delta = joint.set_to(at, wanted, order.watch)
-    else:
-        delta = _erased(at, eraser, plan.request)
-        change = Append(object=delta.digest)
-    draft = Draft(
-        "erase",
-        order.concepts,
-        EraserRecord(name=eraser.name, settings={**eraser.settings}),
-        (change,),
-        brought=() if delta is None else (delta,),
-        policy=order.policy,
-        seed=order.seed,
-        started=started,
-    )
-    return _concluded(at, order, plan.look, draft)
+        wanted = group.holding([*group.members.values(), *self.order.concepts])
+        change, delta = joint.set_to(at, wanted, self.order.watch, self.solved)
+        if delta is not None:
+            self.solved[wanted.key] = delta
+        return change, delta
+
+    def _concluded(
+        self,
+        at: Place,
+        plan: Plan,
+        change: Append | SetGroup,
+        delta: Delta | None,
+        trained_on: Digest | None = None,
+    ) -> Outcome:
+        order, eraser = self.order, plan.eraser
+        draft = Draft(
+            "erase",
+            order.concepts,
+            EraserRecord(name=eraser.name, settings={**eraser.settings}),
+            (change,),
+            brought=() if delta is None else (delta,),
+            policy=order.policy,
+            seed=order.seed,
+            started=self.started,
+            note=order.note,
+            trained_on=trained_on,
+        )
+        return _concluded(at, order, plan.look, draft)
 
 
 def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcome:
@@ -113,7 +177,6 @@ def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcom
     Raises:
         ConceptError: As `add` does.
     """
-    at = at.pinned()
     draft = Draft(
         "import",
         order.concepts,
@@ -122,8 +185,13 @@ def adopted(at: Place, order: Order, delta: Delta, made: EraserRecord) -> Outcom
         brought=(delta,),
         policy=order.policy,
         seed=order.seed,
+        note=order.note,
     )
-    return _concluded(at, order, plan_of(at, order).look, draft)
+    return until_recorded(
+        at,
+        order.watch,
+        lambda here: _concluded(here, order, plan_of(here, order).look, draft),
+    )
 
 
 def _concluded(at: Place, order: Order, look: Look, draft: Draft) -> Outcome:

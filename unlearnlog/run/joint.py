@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
@@ -102,7 +103,10 @@ def _groups(entries: Mapping[EntryId, Entry]) -> dict[str, Group]:
 
 
 def set_to(
-    at: Place, group: Group, watch: Watch | None = None
+    at: Place,
+    group: Group,
+    watch: Watch | None = None,
+    solved: Mapping[Digest, Delta] = MappingProxyType({}),
 ) -> tuple[SetGroup, Delta | None]:
     """Return the change that makes a group hold its members, and what it brings.
 
@@ -110,6 +114,7 @@ def set_to(
         at: Where the group is.
         group: With the members that it shall have.
         watch: Who wants to see it advance.
+        solved: What this command solved of the group already, by the key of its set.
 
     Returns:
         The change, and its delta where the ledger does not have it yet.
@@ -121,7 +126,7 @@ def set_to(
     known = _known(at, group) if group.members else None
     delta = None
     if group.members and known is None:
-        delta = _solved(at, group, watch or Unwatched())
+        delta = solved.get(key) or _solved(at, group, watch or Unwatched())
         known = delta.digest
     change = SetGroup(
         group=group.name,

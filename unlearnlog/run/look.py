@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.live import doubts, live_concepts
+from unlearnlog.run.card import card
 from unlearnlog.watch import Unwatched, counted
 
 if TYPE_CHECKING:
-    from unlearnlog.entry import EntryId
     from unlearnlog.model import Painted
     from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
@@ -57,29 +56,4 @@ def checkout(at: Place, rev: str, folder: Path) -> None:
         ModelError: The folder exists and is not empty.
     """
     entry = at.resolved(rev)
-    at.model.checkout(at.weights(entry), folder, card=entry and _card(at, entry))
-
-
-def _card(at: Place, entry: EntryId) -> str:
-    """Return what a folder says of itself in which something is erased."""
-    ledger = at.the_ledger()
-    history = ledger.history(entry)
-    doubted = doubts(history)
-    erased = ", ".join(n for n in live_concepts(history) if n not in doubted)
-    open_ = "".join(f"\n- {name}: {'; '.join(why)}" for name, why in doubted.items())
-    doubt = f"\nIn doubt, and not to be relied on:\n{open_}\n" if doubted else ""
-    return f"""# {at.manifest.source}, with erasures
-
-Erased: {erased or "nothing that is in no doubt" if doubted else erased or "nothing"}.
-{doubt}
-
-Written by `unlearnlog checkout`. What each erasure did to everything else stands in
-the ledger (`unlearnlog show`, `unlearnlog report`). `README.base.md`, if it is there,
-is the card of the model before any erasure, and speaks of that one.
-
-| | |
-|---|---|
-| entry | {entry} |
-| state | {ledger.state_digest(entry)} |
-| base | {at.manifest.root} |
-"""
+    at.model.checkout(at.weights(entry), folder, card=entry and card(at, entry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,14 +19,17 @@ from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.delta import Delta, Weights, state_digest
 from unlearnlog.digest import Digest
 from unlearnlog.entry import Entry, EntryId
-from unlearnlog.errors import NoLedger
+from unlearnlog.errors import LedgerError, Moved, NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import World
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
+from unlearnlog.run.again import patiently
 from unlearnlog.run.beforehand import suited
+from unlearnlog.run.whereabouts import recorded, verified, whereabouts
+from unlearnlog.settings import configured
 from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
 
 if TYPE_CHECKING:
@@ -90,6 +94,21 @@ class Place:
             return self
         return replace(self, pin=(self.ledger.head, self.ledger.branch))
 
+    def caught_up(self) -> Place:
+        """Return the place with what others recorded since, on the same branch.
+
+        Raises:
+            WrongBase: A ledger was created here meanwhile, for another model.
+        """
+        ledger = self.ledger
+        if ledger is None:
+            ledger = Ledger.open(self.folder)
+            ledger.check_base(self.manifest)
+            _hand_over(self.notebook, ledger)
+        branch = self.pin[1] if self.pin else ledger.branch
+        head = ledger.refs[f"heads/{branch}"]
+        return replace(self, ledger=ledger, pin=(head, branch))
+
     def record(
         self, entry: Entry, *deltas: Delta, attacks: Sequence[Weights] = ()
     ) -> None:
@@ -101,14 +120,27 @@ class Place:
             attacks: What its attacks found.
 
         Raises:
-            LedgerError: Somebody else recorded something, or switched, in the meantime.
+            Moved: Somebody else recorded something on it in the meantime.
+            LockBusy: Another command holds the ledger for longer than a write takes.
         """
-        ledger = self.ledger or Ledger.init(self.folder, self.manifest)
+        ledger = self.ledger or self._created()
         branch = self.pin[1] if self.pin else None
-        ledger.append(entry, *deltas, branch=branch, attacks=attacks)
-        if isinstance(self.notebook, MemoryNotebook):
-            for key, answers in self.notebook.pages.items():
-                ledger.notebook.write(key, answers)
+        patiently(lambda: ledger.append(entry, *deltas, branch=branch, attacks=attacks))
+        _hand_over(self.notebook, ledger)
+
+    def _created(self) -> Ledger:
+        """Create the ledger that was not there when the command began.
+
+        Raises:
+            Moved: Another command has created it meanwhile.
+        """
+        try:
+            return Ledger.init(self.folder, self.manifest)
+        except LedgerError as error:
+            with suppress(NoLedger):
+                Ledger.open(self.folder)
+                raise Moved(error.message, fix="run the same again, on it") from error
+            raise
 
     @cached_property
     def world(self) -> World:
@@ -167,6 +199,13 @@ class Place:
         return self.ledger
 
 
+def _hand_over(notebook: Notebook, ledger: Ledger) -> None:
+    """Write down in a ledger what was only remembered before there was one."""
+    if isinstance(notebook, MemoryNotebook):
+        for key, answers in notebook.pages.items():
+            ledger.notebook.write(key, answers)
+
+
 def init(folder: Path, model: str) -> Ledger:
     """Create a ledger for a model: ``atelier``, a diffusers folder, or a hub id.
 
@@ -174,7 +213,11 @@ def init(folder: Path, model: str) -> Ledger:
         ModelError: The folder is no pipeline this tool knows.
         LedgerError: There is a ledger already.
     """
-    return Ledger.init(folder, _loaded(model, may_download=True)[1])
+    manifest = _loaded(model, may_download=True)[1]
+    if manifest.is_path:
+        source = recorded(Path(manifest.source), folder)
+        manifest = manifest.model_copy(update={"source": source})
+    return Ledger.init(folder, manifest)
 
 
 def place(
@@ -184,6 +227,7 @@ def place(
     concepts: Path | None = None,
     device: str = _ON_CPU,
     dtype: str = "float32",
+    base: Path | None = None,
 ) -> Place:
     """Find the ledger of a folder and load the model it is bound to.
 
@@ -193,10 +237,13 @@ def place(
         concepts: The file of concepts; None for the one that suits the model.
         device: Where the model computes.
         dtype: What its UNet computes in: float32, bfloat16 or float16.
+        base: Where the base is; None to find it, see `whereabouts`.
 
     Raises:
         NoLedger: There is none, and ``may_create`` is False.
         WrongBase: The model is not the one the ledger was made for.
+        ModelError: The base is not where it was, and nobody says where it is.
+        UsageError: There is no ledger yet, but somebody says where its base is.
     """
     try:
         ledger = Ledger.find(start)
@@ -204,9 +251,18 @@ def place(
         if not may_create:
             raise
         ledger = None
-    model, manifest = _loaded(ledger.base.source if ledger else SOURCE, device, dtype)
     if ledger:
-        ledger.check_base(manifest)
+        where = whereabouts(ledger, base=base, config=configured(ledger))
+        model, manifest = verified(
+            ledger, where, lambda source: _loaded(source, device, dtype)
+        )
+    elif base is not None:
+        raise UsageError(
+            f"there is no ledger yet whose base could be in '{base}'",
+            fix=f"create one: unlearnlog init --model '{base}'",
+        )
+    else:
+        model, manifest = _loaded(SOURCE, device, dtype)
     folder = ledger.folder if ledger else start
     return Place(folder, ledger, model, manifest, concepts or suited(manifest.source))
 

@@ -15,6 +15,7 @@ from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.errors import UsageError
 from unlearnlog.live import ERASING, live_concepts
 from unlearnlog.model.derived import Derived, State, derived
+from unlearnlog.note import Note, inherited, merged
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit, erase, joint
 from unlearnlog.run.place import Place, init, place
@@ -47,6 +48,7 @@ class Wish:
         ema: Whether to take the averaged copy of its weights.
         accept_undecided: Whether doubt is no reason to refuse an erasure.
         watch: Who wants to see it advance.
+        note: What people say of it; None to keep what was said of each erasure.
     """
 
     onto: Path
@@ -56,6 +58,7 @@ class Wish:
     ema: bool = False
     accept_undecided: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,14 @@ class Again:
         eraser: How.
         seed: Where its random numbers start.
         delta: The change itself, where it was made elsewhere; None to compute it.
+        note: What was said of it.
     """
 
     concepts: tuple[Concept, ...]
     eraser: EraserRecord
     seed: int = 0
     delta: Delta | None = None
+    note: Note | None = None
 
 
 def rebase(at: Place, wish: Wish) -> Rebased:
@@ -135,8 +140,8 @@ def rebase(at: Place, wish: Wish) -> Rebased:
     with _new(wish.folder) as folder:
         base = based(at, made, folder)
         hand_on(at.the_ledger(), init(folder, str(base)))
-        entries = [_made(at, folder, each, wish) for each in again]
-        there = _place(at, folder)
+        entries = [_made(at, _place(at, folder, base), each, wish) for each in again]
+        there = _place(at, folder, base)
         new = there.weights(there.head)
         before, after = (
             _findings(at, live, {**made.weights, **state}, made, wish)
@@ -149,7 +154,8 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
     """Yield what is erased in a history, joint groups first, then in its order."""
     for group in joint.live_groups(history).values():
         if group.members:
-            yield Again(tuple(group.members.values()), group.eraser)
+            note = merged(_said_of(history, group))
+            yield Again(tuple(group.members.values()), group.eraser, note=note)
     gone = dropped([entry for _, entry in history])
     trained = _trained(at)
     for entry_id, entry in history:
@@ -161,7 +167,18 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
                 origin = entry if entry.kind == "import" else trained.get(change.object)
                 made = origin or entry
                 delta = None if made.kind == "erase" else at.delta(change.object)
-                yield Again(tuple(own), made.eraser, made.seed, delta)
+                note = entry.note or made.note
+                yield Again(tuple(own), made.eraser, made.seed, delta, note)
+
+
+def _said_of(
+    history: Sequence[tuple[EntryId, Entry]], group: joint.Group
+) -> Iterator[Note | None]:
+    """Yield what was said of each concept that a group holds, by who erased it."""
+    chain, live = dict(history), live_concepts(history)
+    for concept in group.members.values():
+        if concept.name in live:
+            yield chain[live[concept.name][0]].note
 
 
 def _trained(at: Place) -> dict[Digest, Entry]:
@@ -211,15 +228,15 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
     return folder / _MODEL
 
 
-def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
+def _made(at: Place, there: Place, again: Again, wish: Wish) -> Entry:
     """Make one erasure anew in the new ledger."""
-    there = _place(at, folder)
     order = erase.Order(
         again.concepts,
         _rules(at, again, wish),
         again.seed,
         accept_undecided=wish.accept_undecided,
         watch=wish.watch,
+        note=inherited(wish.note, [again.note]),
     )
     if again.delta is None:
         outcome = erase.add(there, order)
@@ -244,9 +261,10 @@ def _rules(at: Place, again: Again, wish: Wish) -> Policy:
     return Policy.of(data, wish.policy.name)
 
 
-def _place(at: Place, folder: Path) -> Place:
+def _place(at: Place, folder: Path, base: Path) -> Place:
+    """Open the new ledger; its base is known, whatever is said of the old one's."""
     device, dtype = str(at.model.device), at.model.dtype
-    return place(folder, concepts=at.concepts, device=device, dtype=dtype)
+    return place(folder, concepts=at.concepts, device=device, dtype=dtype, base=base)
 
 
 def _findings(

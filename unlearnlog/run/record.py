@@ -27,10 +27,12 @@ from unlearnlog.entry import (
     plan,
 )
 from unlearnlog.errors import LedgerError
-from unlearnlog.made_with import made_with
+from unlearnlog.made_with import TRAINED_ON, made_with
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
+    from unlearnlog.digest import Digest
+    from unlearnlog.note import Note
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
     from unlearnlog.run.place import Place
@@ -49,6 +51,9 @@ class Draft:
         policy: What judges it; None where nobody does.
         seed: Where random numbers started.
         started: When it began, on the monotonic clock, in s.
+        note: What people say of it.
+        trained_on: Digest of the state that an own delta was trained on; None where
+            that is the head's, or nothing was trained.
     """
 
     kind: Kind
@@ -59,6 +64,8 @@ class Draft:
     policy: Policy | None = None
     seed: int = 0
     started: float = field(default_factory=time.monotonic)
+    note: Note | None = None
+    trained_on: Digest | None = None
 
     def entry(self, at: Place) -> Entry:
         """Return the entry on top of the head, as if it changed and showed nothing."""
@@ -80,8 +87,15 @@ class Draft:
             state=StateRecord(before=before, after=before),
             verdict=VerdictRecord(passed=True),
             seconds=0.0,
-            made_with=made_with(),
+            made_with={**made_with(), **self._origin(before)},
+            note=self.note,
         )
+
+    def _origin(self, before: Digest) -> dict[str, str]:
+        """Say on which state the delta was trained, where that is not the head's."""
+        if self.trained_on in {None, before}:
+            return {}
+        return {TRAINED_ON: str(self.trained_on)}
 
     def change(self, at: Place) -> Weights:
         """Return the exact change of the head with this on top, float64, by tensor.

@@ -58,7 +58,7 @@ def report(at: Place, wish: Wish) -> Findings:
     entries = [entry for _, entry in at.the_ledger().history(head)]
     policy, recorded = policy_of(steps[-1].entry)
     subject = Subject(
-        model=at.manifest.source,
+        model=at.manifest.name,
         base=at.manifest.root,
         revision=wish.rev,
         world=at.book([c for step in steps for c in step.entry.concepts]).world,

@@ -20,8 +20,10 @@ from unlearnlog.entry import (
 )
 from unlearnlog.errors import LedgerError, Refused, UsageError
 from unlearnlog.live import holders, live_concepts
+from unlearnlog.note import Note, inherited
 from unlearnlog.policy import Verdict
 from unlearnlog.run import erase, joint
+from unlearnlog.run.again import until_recorded
 from unlearnlog.run.measure import state_readings
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
@@ -81,12 +83,14 @@ class Wish:
         policy: How it is looked at; None for not at all.
         accept_failures: Whether it is recorded although a limit does not hold.
         watch: Who wants to see it advance.
+        note: What people say of it; what is made anew keeps what was said of it.
     """
 
     revs: tuple[str, ...]
     policy: Policy | None
     accept_failures: bool = False
     watch: Watch = field(default_factory=Unwatched)
+    note: Note | None = None
 
 
 def revert(at: Place, wish: Wish) -> Reverted:
@@ -147,7 +151,13 @@ def _order(entry: Entry, wish: Wish) -> erase.Order:
         entry.seed,
         accept_undecided=not entry.verdict.holds,
         watch=wish.watch,
+        note=inherited(_signed(wish.note), [entry.note]),
     )
+
+
+def _signed(note: Note | None) -> Note | None:
+    """Return who wrote a note, without what it says of another entry."""
+    return Note.of(author=note.author) if note else None
 
 
 def _wanted(
@@ -190,8 +200,17 @@ def _wanted(
 
 
 def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
-    started, at = time.monotonic(), at.pinned()
+    started = time.monotonic()
+    return until_recorded(
+        at, wish.watch, lambda here: _recorded_on(here, ids, wish, started)
+    )
+
+
+def _recorded_on(
+    at: Place, ids: Sequence[EntryId], wish: Wish, started: float
+) -> Reverted:
     ledger, history = at.the_ledger(), at.history()
+    _wanted(ledger, history, ids)  # another command may have left one out meanwhile
     chain = dict(history)
     draft = Draft(
         "revert",
@@ -200,6 +219,7 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
         tuple(Drop(entry=entry) for entry in ids),
         policy=wish.policy,
         started=started,
+        note=wish.note,
     )
     _check_single(at, draft)
     draft = _with_groups(at, draft)
