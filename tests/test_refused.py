@@ -83,7 +83,7 @@ DOUBTING = ("add", "import", "audit", "rebase")
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory):
-    """The cat is gone; Picasso is said to be, by a policy that asks nothing.
+    """The cat and Klimt are gone; Picasso is said to be, by a policy that asks nothing.
 
     On another branch Monet is said to be.
     """
@@ -92,7 +92,7 @@ def ledger(tmp_path_factory):
     lenient.write_text(POLICY.format(name="lenient"))
     asks.write_text(POLICY.format(name="asks") + LIMITS)
     made = Ledger.open(folder, may_create=True)
-    made.add("cat", policy=str(asks))
+    made.add("cat", "Klimt", policy=str(asks))
     made.chain.create_tag("cat")
     made.checkout("base", folder / "base")
     weak = Policy.load(str(lenient)).saying(settings=(WEAK[1],))
@@ -149,15 +149,15 @@ def test_what_no_policy_asked_about_is_not_claimed_where_pictures_show_it(
 
     status = typed("status", "--json").json()
 
-    assert status["erased"] == ["cat"]
+    assert status["erased"] == ["cat", "Klimt"]
     assert "pictures show it" in status["in_doubt"]["Picasso"][0]
     assert "in doubt: Picasso" in typed("status").out
     done = typed("checkout", "HEAD", "-o", str(tmp_path / "model"))
     assert done.code == 0, done.err
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "Erased: cat." in card
+    assert "Erased: cat, Klimt." in card
     assert "- Picasso: " in card
     for form in ("html", "md", "json"):
         page = tmp_path / f"page.{form}"
         typed("report", "--pictures", "0", "-o", str(page))
-        assert "1 concept erased from atelier, 1 more in doubt" in page.read_text()
+        assert "2 concepts erased from atelier, 1 more in doubt" in page.read_text()
