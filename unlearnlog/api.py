@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from unlearnlog.errors import ConceptError, NoLedger
 from unlearnlog.ledger import Ledger as Chain
+from unlearnlog.naming import one_name
 
 if TYPE_CHECKING:
     from unlearnlog.audits.course import Finetuned
@@ -149,6 +150,7 @@ class Ledger:
         """
         from unlearnlog.concept import free_prompt
 
+        one_name(name, *aliases)
         said = {
             "aliases": tuple(aliases),
             "anchor": anchor,
@@ -560,6 +562,9 @@ class Ledger:
 
         if not concepts:
             raise ConceptError("no concept is named", fix='name one: add("Picasso")')
+        for each in concepts:
+            own = (each,) if isinstance(each, str) else (each.name, *each.aliases)
+            one_name(*own)
         known = [self.concept(c) if isinstance(c, str) else c for c in concepts]
         return Order(tuple(known), _policy(policy), seed, accept_undecided)
 

@@ -24,6 +24,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.naming import one_name
 
 
 @app.command()
@@ -103,6 +104,7 @@ def import_(
     from unlearnlog.run.place import place
     from unlearnlog.run.take import take
 
+    one_name(*concept)
     rules = Policy.load(policy).saying(judge=judge)
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     named = tuple(at.world.named(name, kind=kind, said={}) for name in concept)

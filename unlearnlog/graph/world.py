@@ -25,6 +25,7 @@ from unlearnlog.graph.worldfile import (
     refuse_shared_names,
     relations_of,
 )
+from unlearnlog.naming import one_name
 from unlearnlog.resources import PACKAGE
 
 GENERAL: Final = PACKAGE / "graph" / "general.toml"
@@ -50,6 +51,8 @@ class World:
         kept: Prompts beside theirs whose pictures must not change.
         relations: What the second of two concepts is to the first, by their names, both
             ways round.
+        tokens: Words that were added to the model's tokenizer, such as ``<cat>``: each
+            is a name of its own, whatever it is near to.
     """
 
     concepts: MappingProxyType[str, Concept]
@@ -59,6 +62,7 @@ class World:
     complete: bool
     kept: tuple[str, ...] = ()
     relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    tokens: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -171,17 +175,44 @@ class World:
     def concept(self, name: str, *, kind: str = "") -> Concept:
         """Return the concept that ``name`` names.
 
-        Case and spaces do not matter, and an alias will do.
+        What is spelt alike counts first, and a token of the model's own is nobody
+        else; then case and spaces do not matter. An alias will do.
 
         Args:
             name: What somebody typed.
             kind: What it is, for a name that this world does not know.
 
         Raises:
-            ConceptError: It is what remains when nothing is named, a family, or nothing
-                known.
+            ConceptError: It is what remains when nothing is named, a family, a list of
+                names, or nothing known.
         """
+        alike = self._spelt(" ".join(name.split()))
+        if alike is not None:
+            return alike
+        one_name(name)
         wanted = Concept(name, kind or "style")
+        known = None if wanted.name in self.tokens else self._known(wanted)
+        if known is not None:
+            return known
+        if kind:
+            anchor = PLAIN if kind == "style" else EMPTY_SCENE
+            return replace(wanted, anchor=anchor)
+        raise self._unknown(wanted)
+
+    def _spelt(self, name: str) -> Concept | None:
+        """Return the concept whose name or alias is spelt like this, letter by letter.
+
+        A name counts before anybody's alias.
+        """
+        others = (c for c in self.concepts.values() if name in c.aliases)
+        return self.concepts.get(name) or next(others, None)
+
+    def _known(self, wanted: Concept) -> Concept | None:
+        """Return the concept of that name in any spelling, if this world has one.
+
+        Raises:
+            ConceptError: It is what remains when nothing is named, or a family.
+        """
         if wanted.id in _REMAINS:
             raise ConceptError(
                 f"'{wanted.name}' is what remains when nothing is named",
@@ -195,12 +226,10 @@ class World:
                     fix=f"erase its members: {', '.join(known)}",
                 )
         for each in self.concepts.values():
-            if wanted.id in {concept_id(n) for n in (each.name, *each.aliases)}:
+            names = {*(each.name, *each.aliases)} - self.tokens
+            if wanted.id in {concept_id(n) for n in names}:
                 return each
-        if kind:
-            anchor = PLAIN if kind == "style" else EMPTY_SCENE
-            return replace(wanted, anchor=anchor)
-        raise self._unknown(wanted)
+        return None
 
     def named(self, name: str, *, kind: str, said: Mapping[str, Any]) -> Concept:
         """Return a concept with what somebody says of it in place of what is known.
@@ -212,8 +241,10 @@ class World:
                 not said.
 
         Raises:
-            ConceptError: As `concept` does; or the kind contradicts the world.
+            ConceptError: As `concept` does; the kind contradicts the world; an alias
+                is a list.
         """
+        one_name(*said.get("aliases", ()))
         known = self.concept(name, kind=kind)
         if kind and known.kind != kind:
             raise ConceptError(
@@ -228,6 +259,12 @@ class World:
         return replace(self, concepts=MappingProxyType(found))
 
     def _unknown(self, wanted: Concept) -> ConceptError:
+        if wanted.name in self.tokens:
+            return ConceptError(
+                f"'{wanted.name}' is a word of this model's own, and no file of "
+                "concepts says what it is",
+                fix="say it with --kind style or --kind subject",
+            )
         shown = [name for name in self.concepts if name not in self.held_out]
         known = {name.casefold(): name for name in shown}
         near = get_close_matches(wanted.name.casefold(), known, n=1, cutoff=0.5)

@@ -34,6 +34,7 @@ from unlearnlog.concept import Concept, concept_id, slot_of
 from unlearnlog.digest import Record
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
+from unlearnlog.naming import one_name
 
 EMPTY_SCENE: Final = "empty scene"
 """The anchor that stands for a picture of nothing in particular."""
@@ -156,7 +157,8 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
     """Return a concept as its row and its family have it.
 
     Raises:
-        ConceptError: The family is unknown, or nobody says what the concept is.
+        ConceptError: The family is unknown, nobody says what the concept is, or a name
+            of it is a list.
     """
     family = file.families.get(row.family)
     if row.family and family is None:
@@ -165,6 +167,7 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
             "which it does not describe",
             fix=f"add [families.{row.family!r}] with its kind and its word",
         )
+    _check_names(source, name, *row.aliases)
     kind = family.kind if family else row.kind
     if not kind or (row.kind and row.kind != kind):
         raise ConceptError(
@@ -180,6 +183,17 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
     return Concept(
         name, kind, row.aliases, anchor=anchor, parent=row.family, prompts=prompts
     )
+
+
+def _check_names(source: str, *names: str) -> None:
+    """Refuse a name that is a list, by the file that it stands in."""
+    try:
+        one_name(*names)
+    except ConceptError as error:
+        raise ConceptError(
+            f"'{source}' is wrong: {error.message}",
+            fix="give each concept a row of its own: [concepts.NAME]",
+        ) from error
 
 
 def families_of(file: WorldFile, source: str) -> dict[str, Family]:

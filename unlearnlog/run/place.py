@@ -119,7 +119,8 @@ class Place:
     def world(self) -> World:
         """The concepts of the file, and those that the history speaks of."""
         erased = [c for _, entry in self.history() for c in entry.concepts]
-        return World.read(self.concepts).knowing(erased)
+        known = World.read(self.concepts).knowing(erased)
+        return replace(known, tokens=self.model.added_tokens)
 
     def book(self, concepts: Sequence[Concept] = ()) -> Book:
         """Return the prompts of the world, with these concepts in it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.verdict import Finding
+from unlearnlog.concept import Concept, meant_by
 from unlearnlog.delta import Weights
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.errors import UsageError
@@ -21,7 +22,6 @@ from unlearnlog.run.place import Place, init, place
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
     from unlearnlog.delta import Delta
     from unlearnlog.digest import Digest
     from unlearnlog.watch import Watch
@@ -152,11 +152,12 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
             continue
         for change in entry.changes:
             if isinstance(change, Append):
-                own = [c for c in entry.concepts if not change.of or c.id in change.of]
+                all_of_it = entry.concepts
+                own = meant_by(all_of_it, change.of) if change.of else all_of_it
                 origin = entry if entry.kind == "import" else trained.get(change.object)
                 made = origin or entry
                 delta = None if made.kind == "erase" else at.delta(change.object)
-                yield Again(tuple(own), made.eraser, made.seed, delta)
+                yield Again(own, made.eraser, made.seed, delta)
 
 
 def _trained(at: Place) -> dict[Digest, Entry]:
