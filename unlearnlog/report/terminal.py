@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
@@ -22,6 +22,7 @@ from unlearnlog.findings.judgement import word_of
 from unlearnlog.live import deed
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of, plain_table
+from unlearnlog.report.lines import Lines
 from unlearnlog.report.wording import OUTCOME, why_it_rises
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """Progress bars for long work, on standard error."""
+    """Progress of long work on standard error: bars, or lines where it is no terminal.
+
+    Attributes:
+        lines: Who writes them; None on a terminal.
+    """
 
     def __init__(self, console: Console) -> None:
         """Show nothing until the first stage begins."""
+        self.lines = None if console.is_terminal else Lines(_writer(console))
         self._progress = Progress(
             TextColumn("{task.description:<32}"),
             BarColumn(bar_width=28),
@@ -53,18 +59,25 @@ class Bars:
 
     def __exit__(self, *_: object) -> None:
         """Leave the bars as they are."""
+        if self.lines is not None:
+            self.lines.close()
         self._close()
         if self._task is not None:
             self._progress.stop()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
+        if self.lines is not None:
+            self.lines.stage(name, total)
+            return
         self._close()
         self._progress.start()
         self._task = self._progress.add_task(name, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Say that ``units`` more are done, and what the numbers are now."""
+        if self.lines is not None:
+            self.lines.advance(units, numbers)
         if self._task is not None:
             said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             self._progress.update(self._task, advance=units, numbers=said)
@@ -74,6 +87,13 @@ class Bars:
         if self._task is not None:
             done = self._progress.tasks[self._task].completed
             self._progress.update(self._task, total=done)
+
+
+def _writer(console: Console) -> Callable[[str], None]:
+    """Return what writes a line as it is, however narrow the console is."""
+    return lambda text: console.print(
+        text, highlight=False, markup=False, soft_wrap=True
+    )
 
 
 COLUMNS: Final = 4
