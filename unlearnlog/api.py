@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from unlearnlog.errors import ConceptError, NoLedger
+from unlearnlog.errors import ConceptError, NoLedger, UsageError
 from unlearnlog.ledger import Ledger as Chain
 from unlearnlog.naming import one_name
 
@@ -198,6 +198,7 @@ class Ledger:
     def revert(
         self,
         *revs: str,
+        concepts: Sequence[str] = (),
         policy: str | Policy | None = "default",
         rederive: bool = False,
         accept_failures: bool = False,
@@ -207,6 +208,7 @@ class Ledger:
 
         Args:
             revs: Ids, their beginnings, ``HEAD~2``, a tag.
+            concepts: Only these of an entry's concepts; its others are erased anew.
             policy: How the result is looked at; None for not at all.
             rederive: Make later erasures anew.
             accept_failures: Record it although a limit does not hold any more.
@@ -216,11 +218,23 @@ class Ledger:
             RevisionError: A revision names no entry.
             LedgerError: An entry is left out already.
             Refused: A limit would not hold any more; its ``entry`` holds the readings.
+            UsageError: One concept is to be given back and later erasures made anew.
+            ConceptError: The entry is not about a concept.
+            Refused: The policy refuses what is erased anew.
         """
         from unlearnlog.run import undo
+        from unlearnlog.run.giving_back import give_back
 
         rules = None if policy is None else _policy(policy)
         wish = undo.Wish(revs, rules, accept_failures)
+        if concepts and rederive:
+            raise UsageError(
+                "--concept erases the entry's other concepts anew, --rederive what "
+                "comes later: not both at once",
+                fix="give the concept back first; then revert what is named as stale",
+            )
+        if concepts:
+            return give_back(self.place, _watched(wish, watch), concepts)
         work = undo.rederive if rederive else undo.revert
         return work(self.place, _watched(wish, watch))
 

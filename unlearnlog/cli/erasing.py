@@ -26,6 +26,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.entry import Append
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.report.terminal import Bars
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from unlearnlog.entry import Entry
     from unlearnlog.policy import Policy
     from unlearnlog.run.compose import Composed
+    from unlearnlog.run.undo import Reverted
 
 
 @app.command()
@@ -157,6 +159,10 @@ def add(
 @app.command()
 def revert(
     rev: Annotated[list[str], typer.Argument(help="Entries: ids, HEAD~2, a tag.")],
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="Only this one of the entry's; repeatable."),
+    ] = None,
     rederive: Annotated[
         bool, typer.Option("--rederive", help="Make later erasures anew.")
     ] = False,
@@ -181,6 +187,7 @@ def revert(
     with _shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.revert(
             *rev,
+            concepts=concept or (),
             policy=None if no_probes else policy,
             rederive=rederive,
             accept_failures=accept_failures,
@@ -194,18 +201,31 @@ def revert(
     if as_json:
         answer(row, lambda: None)
         return
-    if done.entry.readings:
-        out.print(readings_table(done.entry.readings))
+    if readings := done.readings:
+        out.print(readings_table(readings))
     if done.stale:
         out.print(stale_table(done.stale))
     for open_ in (*done.entry.verdict.failures, *done.entry.verdict.undecided):
         err.print(Text(f"accepted: {open_}", style="yellow"), soft_wrap=True)
+    out.print(_said_of(done, concept or ()), highlight=False, soft_wrap=True)
+
+
+def _said_of(done: Reverted, given: Sequence[str]) -> str:
+    """Say what a revert recorded."""
+    recorded = f"recorded {done.entry.id[:12]}"
     names = ", ".join(concept.name for concept in done.entry.concepts)
-    out.print(
-        f"recorded {done.entry.id[:12]}: {names} left out; "
-        f"{len(done.again)} later erasures made anew",
-        highlight=False,
-        soft_wrap=True,
+    if not given or not done.again:
+        n = len(done.again)
+        return f"{recorded}: {names} left out; {n} later erasures made anew"
+    (anew,) = done.again
+    others = ", ".join(concept.name for concept in anew.concepts)
+    back = ", ".join(c.name for c in done.entry.concepts if c not in anew.concepts)
+    why = f"what {anew.eraser.name} trained is one change for all of {names}, so "
+    if not any(isinstance(change, Append) for change in anew.changes):
+        why = ""
+    return (
+        f"{recorded} and {anew.id[:12]}: {back} given back; {why}{others} erased anew "
+        f"without it in {anew.seconds:.0f} s; to undo both: unlearnlog reset HEAD~2"
     )
 
 

@@ -67,6 +67,12 @@ class Reverted:
     stale: tuple[Stale, ...] = ()
     again: tuple[Entry, ...] = ()
 
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What was seen after it, or after what was made anew where that was enough."""
+        last = self.again[-1].readings if self.again else ()
+        return self.entry.readings or last
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -98,7 +104,7 @@ def revert(at: Place, wish: Wish) -> Reverted:
         Refused: A limit would not hold any more.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = _wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, wish.revs)
     return _recorded(at, ids, wish)
 
 
@@ -110,7 +116,7 @@ def rederive(at: Place, wish: Wish) -> Reverted:
         Refused: The policy refuses one of them; those before it are recorded.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = _wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, wish.revs)
     first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
     gone = dropped([entry for _, entry in history])
     later = [
@@ -121,14 +127,14 @@ def rederive(at: Place, wish: Wish) -> Reverted:
     done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], wish)
     again = []
     for _, entry in later:
-        outcome = erase.add(at, _order(entry, wish))
+        outcome = erase.add(at, order_again(entry, wish))
         if not outcome.entry.verdict.may_stand:
             erase.refuse(outcome)
         again.append(outcome.entry)
     return Reverted(done.entry, again=tuple(again))
 
 
-def _order(entry: Entry, wish: Wish) -> erase.Order:
+def order_again(entry: Entry, wish: Wish) -> erase.Order:
     """Return the order that an entry once carried out."""
     from unlearnlog.policy import Policy
 
@@ -146,7 +152,7 @@ def _order(entry: Entry, wish: Wish) -> erase.Order:
     )
 
 
-def _wanted(
+def wanted(
     ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], revs: Sequence[str]
 ) -> list[EntryId]:
     """Return the entries that are to be left out; refuse what makes no sense."""
@@ -186,19 +192,9 @@ def _wanted(
 
 
 def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
-    started, at = time.monotonic(), at.pinned()
+    at = at.pinned()
     ledger, history = at.the_ledger(), at.history()
-    chain = dict(history)
-    draft = Draft(
-        "revert",
-        _concepts(chain[entry] for entry in ids),
-        EraserRecord(name="revert"),
-        tuple(Drop(entry=entry) for entry in ids),
-        policy=wish.policy,
-        started=started,
-    )
-    _check_single(at, draft)
-    draft = _with_groups(at, draft)
+    draft = drafted(at, ids, wish.policy)
     state = draft.state(at)
     readings = _readings(at, draft, {**at.model.base, **state}, wish)
     said = _said(wish.policy, readings)
@@ -212,7 +208,26 @@ def _recorded(at: Place, ids: Sequence[EntryId], wish: Wish) -> Reverted:
     if not verdict.may_stand:
         raise _refused(entry)
     at.record(entry, *draft.brought)
-    return Reverted(entry, _stale(ledger, history, ids))
+    return Reverted(entry, stale_after(ledger, history, ids))
+
+
+def drafted(at: Place, ids: Sequence[EntryId], policy: Policy | None) -> Draft:
+    """Return the entry that leaves others out, before anybody has looked at it.
+
+    Raises:
+        LedgerError: It would bring a concept back that has been erased again since.
+    """
+    started, chain = time.monotonic(), dict(at.history())
+    draft = Draft(
+        "revert",
+        _concepts(chain[entry] for entry in ids),
+        EraserRecord(name="revert"),
+        tuple(Drop(entry=entry) for entry in ids),
+        policy=policy,
+        started=started,
+    )
+    _check_single(at, draft)
+    return _with_groups(at, draft)
 
 
 def _refused(entry: Entry) -> Refused:
@@ -282,7 +297,7 @@ def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
     return sum((limit.verdict(readings) for limit in limits), Verdict())
 
 
-def _stale(
+def stale_after(
     ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], ids: Sequence[EntryId]
 ) -> tuple[Stale, ...]:
     """Return later entries whose text directions are near those left out."""
