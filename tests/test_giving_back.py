@@ -17,7 +17,7 @@ from unlearnlog import erasers
 from unlearnlog.api import Ledger as Api
 from unlearnlog.atelier.world import CONCEPTS
 from unlearnlog.entry import Append, Drop, EraserRecord, SetGroup
-from unlearnlog.errors import ConceptError, Refused, UsageError
+from unlearnlog.errors import ConceptError, LedgerError, Refused, UsageError
 from unlearnlog.ledger import Ledger
 from unlearnlog.live import live_concepts
 from unlearnlog.policy import Policy
@@ -98,6 +98,7 @@ def test_a_batch_in_the_middle_is_left_with_what_came_later(at, tmp_path):
     assert [*live_concepts(at.history())] == ["Hokusai", "cat"]
 
 
+@pytest.mark.slow
 def test_the_others_of_a_trained_batch_are_trained_anew(at, tmp_path):
     """What was trained is one change for all: it cannot be taken apart."""
     add(at, "Hokusai")
@@ -165,7 +166,7 @@ def test_what_others_record_meanwhile_is_not_recorded_over(at, monkeypatch):
 
     monkeypatch.setattr(Together, "erase", meanwhile)
 
-    with pytest.raises(Exception, match="recorded"):
+    with pytest.raises(LedgerError, match="in the meantime"):
         give_back(at, wish(), ["Monet"])
 
     assert [*live_concepts(at.history())] == [*BATCH, "Hokusai"]
@@ -181,9 +182,7 @@ def test_what_makes_no_sense_is_refused_with_what_to_type(at):
         give_back(at, wish("HEAD", "HEAD~1"), ["Monet"])
     with pytest.raises(ConceptError, match="did not erase 'Hokusai'"):
         give_back(at, wish("HEAD~1"), ["Hokusai"])
-    with pytest.raises(
-        UsageError, match="was imported: Klimt cannot be taken"
-    ) as caught:
+    with pytest.raises(UsageError, match="imported: Klimt cannot be") as caught:
         give_back(at, wish(), ["Klimt"])
     assert re.search(
         r'unlearnlog revert \w+, unlearnlog add --batch "dog"', caught.value.fix

@@ -21,6 +21,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 
 
 @app.command()
@@ -46,6 +47,7 @@ def attack(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
+    dry_run: DryRunOption = False,
     policy: PolicyOption = "default",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
@@ -59,8 +61,11 @@ def attack(
     from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
     from unlearnlog.run import attack as story
+    from unlearnlog.run.estimate import of_attack
     from unlearnlog.run.place import place
 
+    if dry_run:
+        say_first()
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
@@ -74,7 +79,12 @@ def attack(
             record=record,
             watch=bars,
         )
-        done = story.attacked(at, wish)
+        found = of_attack(at, wish) if dry_run else None
+        done = None if dry_run else story.attacked(at, wish)
+    if found is not None:
+        tell(found, would=f"attack what is erased at {rev}", as_json=as_json)
+    if done is None:
+        return
     answer(done.row() if as_json else None, lambda: out.print(attack_table(done)))
     if done.recorded is not None and not as_json:
         out.print(f"recorded {done.recorded.id[:12]}", highlight=False)

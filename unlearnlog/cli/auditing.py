@@ -22,6 +22,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 from unlearnlog.errors import UsageError
 from unlearnlog.report.terminal import Bars
 
@@ -106,6 +107,7 @@ def audit(
     twin: TwinOption = None,
     plot: PlotOption = None,
     accept_undecided: DoubtOption = False,
+    dry_run: DryRunOption = False,
     policy: PolicyOption = "default",
     judge: AuditorOption = "",
     concepts: ConceptsOption = None,
@@ -132,9 +134,14 @@ def audit(
         if method != "lora":
             _refuse_idle(context, ("rank",), beside=f"--method {method}")
     rules = Policy.load(policy).saying(judge=judge)
+    if dry_run:
+        say_first()
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     if model is not None:
         wish = story.Wish(model, rules, rev, ema, record, accept_undecided)
+        if dry_run:
+            _forecast_audit(at, wish, as_json=as_json)
+            return
         _audit(at, wish, as_json=as_json)
         return
     lesson = school.Wish(
@@ -150,8 +157,27 @@ def audit(
         rank=rank,
         twin=twin,
     )
+    if dry_run:
+        _forecast_finetune(at, lesson, as_json=as_json)
+        return
     tuned = _finetune(at, lesson, plot, as_json=as_json)
     school.refuse(tuned, accept_undecided=accept_undecided)
+
+
+def _forecast_audit(at: Place, wish: audit_story.Wish, *, as_json: bool) -> None:
+    from unlearnlog.run.estimate import of_audit
+
+    with Bars(err) as bars:
+        found = of_audit(at, replace(wish, watch=bars))
+    tell(found, would=f"audit {wish.path}", as_json=as_json)
+
+
+def _forecast_finetune(at: Place, wish: school.Wish, *, as_json: bool) -> None:
+    from unlearnlog.run.estimate import of_finetune
+
+    with Bars(err) as bars:
+        found = of_finetune(at, replace(wish, watch=bars))
+    tell(found, would=f"fine-tune on {wish.data} and look", as_json=as_json)
 
 
 def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
@@ -216,6 +242,7 @@ def rebase(
     policy: PolicyOption = "default",
     judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
+    dry_run: DryRunOption = False,
     concepts: ConceptsOption = None,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
@@ -227,13 +254,21 @@ def rebase(
     from unlearnlog.report.auditing import rebased_tables
     from unlearnlog.run import audit
     from unlearnlog.run import rebase as story
+    from unlearnlog.run.estimate import of_rebase
     from unlearnlog.run.place import place
 
+    if dry_run:
+        say_first()
     at = place(start(ledger), concepts=concepts, device=device, dtype=dtype)
     rules = Policy.load(policy).saying(judge=judge)
     with Bars(err) as bars:
         wish = story.Wish(onto, output, rules, rev, ema, accept_undecided, bars)
-        done = story.rebase(at, wish)
+        found = of_rebase(at, wish) if dry_run else None
+        done = None if dry_run else story.rebase(at, wish)
+    if found is not None:
+        tell(found, would=f"erase anew on {onto}, in {output}", as_json=as_json)
+    if done is None:
+        return
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
     audit.refuse(
         audit.verdict_of(done.after, accepted=accept_undecided),

@@ -26,6 +26,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 from unlearnlog.entry import Append
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.report.terminal import Bars
@@ -97,9 +98,7 @@ def add(
     harden: Annotated[
         bool, typer.Option("--harden", help="Slow its return in fine-tunes; minutes.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
     ledger: LedgerOption = None,
@@ -126,6 +125,8 @@ def add(
         settings=settings or (),
         harden=harden,
     )
+    if dry_run:
+        say_first()
     where = Ledger.open(
         start(ledger), may_create=True, concepts=concepts, device=device, dtype=dtype
     )
@@ -327,15 +328,9 @@ def _dry_run(
     where: Ledger, concepts: Sequence[Concept], policy: Policy, *, as_json: bool
 ) -> None:
     from unlearnlog.run.erase import Order
-    from unlearnlog.run.estimate import estimate
+    from unlearnlog.run.estimate import of_add
 
-    found = estimate(where.place, Order(tuple(concepts), policy))
-    facts = {
-        "would forget": ", ".join(concept.name for concept in concepts),
-        "forget set": f"{found.forget} pictures",
-        "probes": f"{found.looked} pictures",
-        "training": f"at most {found.steps} steps",
-        "time": f"about {found.seconds:.0f} s, or less",
-        "peak memory": f"about {found.peak_bytes / 2**20:.0f} MiB",
-    }
-    answer(asdict(found) if as_json else None, lambda: list_facts(facts))
+    with Bars(err) as bars:
+        found = of_add(where.place, Order(tuple(concepts), policy, watch=bars))
+    names = ", ".join(concept.name for concept in concepts)
+    tell(found, would=f"forget {names}", as_json=as_json)

@@ -29,6 +29,7 @@ from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
+    from unlearnlog.probes.panel import Panel
 
 _ON_CPU: Final = "cpu"
 DTYPES: Final = {
@@ -88,6 +89,10 @@ class Place:
     def notebook(self) -> Notebook:
         """Where answers of judges are written down."""
         return self.ledger.notebook if self.ledger else MemoryNotebook()
+
+    def seen_by(self, panel: Panel) -> Panel:
+        """Return who looks at pictures here: the panel, where nobody rehearses."""
+        return panel
 
     def pinned(self) -> Place:
         """Return the place as it is now: what others record meanwhile is not seen."""

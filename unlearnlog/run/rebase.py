@@ -116,28 +116,56 @@ def rebase(at: Place, wish: Wish) -> Rebased:
         WrongBase: It is no descendant of this model.
         Refused: The policy refuses one of the erasures; nothing is left behind.
     """
-    head = at.resolved(wish.rev)
-    at = replace(at, pin=(head, at.the_ledger().branch))
-    live = [concept for _, concept in live_concepts(at.history()).values()]
+    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
+    asked = asked_of(at, wish)
+    made = derived_of(at, wish)
+    with _new(wish.folder) as folder:
+        base = based(at, made, folder)
+        init(folder, str(base))
+        entries = [_made(at, folder, each, wish) for each in asked.again]
+        there = _place(at, folder)
+        new = there.weights(there.head)
+        before, after = (
+            found(at, asked.live, {**made.weights, **state}, made, wish)
+            for state in ({}, new)
+        )
+    return Rebased(folder, base, tuple(entries), before, after)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a rebase is about.
+
+    Attributes:
+        live: Every concept that is erased at the revision.
+        again: The erasures that are made anew.
+    """
+
+    live: tuple[Concept, ...]
+    again: tuple[Again, ...]
+
+
+def asked_of(at: Place, wish: Wish) -> Asked:
+    """Return what is erased at a place that is pinned to the revision.
+
+    Raises:
+        UsageError: Nothing is, or something twice.
+    """
+    live = tuple(concept for _, concept in live_concepts(at.history()).values())
     if not live:
         raise UsageError(
             f"nothing is erased at '{wish.rev}', so there is nothing to erase anew",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    again = [*orders(at, at.history())]
+    again = tuple(orders(at, at.history()))
     _check_once(again, wish.rev)
-    made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
-    with _new(wish.folder) as folder:
-        base = based(at, made, folder)
-        init(folder, str(base))
-        entries = [_made(at, folder, each, wish) for each in again]
-        there = _place(at, folder)
-        new = there.weights(there.head)
-        before, after = (
-            _findings(at, live, {**made.weights, **state}, made, wish)
-            for state in ({}, new)
-        )
-    return Rebased(folder, base, tuple(entries), before, after)
+    return Asked(live, again)
+
+
+def derived_of(at: Place, wish: Wish) -> Derived:
+    """Read what was made of the state at a place that is pinned to the revision."""
+    state = State(at.model, at.weights(at.head))
+    return derived(wish.onto, state, ema=wish.ema)
 
 
 def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Again]:
@@ -200,14 +228,7 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
 
 def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
     """Make one erasure anew in the new ledger."""
-    there = _place(at, folder)
-    order = erase.Order(
-        again.concepts,
-        _rules(at, again, wish),
-        again.seed,
-        accept_undecided=wish.accept_undecided,
-        watch=wish.watch,
-    )
+    there, order = _place(at, folder), order_of(at, again, wish)
     if again.delta is None:
         outcome = erase.add(there, order)
     else:
@@ -215,6 +236,17 @@ def _made(at: Place, folder: Path, again: Again, wish: Wish) -> Entry:
     if not outcome.entry.verdict.may_stand:
         erase.refuse(outcome)
     return outcome.entry
+
+
+def order_of(at: Place, again: Again, wish: Wish) -> erase.Order:
+    """Return the order by which one erasure is made anew."""
+    return erase.Order(
+        again.concepts,
+        _rules(at, again, wish),
+        again.seed,
+        accept_undecided=wish.accept_undecided,
+        watch=wish.watch,
+    )
 
 
 def _rules(at: Place, again: Again, wish: Wish) -> Policy:
@@ -235,13 +267,14 @@ def _place(at: Place, folder: Path) -> Place:
     return place(folder, concepts=at.concepts, device=str(at.model.device))
 
 
-def _findings(
+def found(
     at: Place,
     live: Sequence[Concept],
     weights: Weights,
     made: Derived,
     wish: Wish,
 ) -> tuple[Finding, ...]:
+    """Say of each concept whether it shows in a model with these weights."""
     asked = audit.Wish(wish.onto, wish.policy, wish.rev, watch=wish.watch)
     return audit.Desk(at, live, replace(made, weights=weights), asked).findings()
 
