@@ -190,6 +190,7 @@ def test_what_makes_no_sense_is_refused_with_what_to_type(at):
     assert len(at.history()) == 2
 
 
+@pytest.mark.slow
 def test_one_is_given_back_where_it_is_typed(typed, tmp_path):
     (tmp_path / "blind.toml").write_text(
         'name = "blind"\njudge = "none"\n[eraser]\nname = "ridge"\n'

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from unlearnlog.concept import Concept, concept_id
 from unlearnlog.errors import ConceptError
+from unlearnlog.graph.pairing import refuse_pair
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.graph.worldfile import (
     EMPTY_SCENE,
@@ -106,6 +107,9 @@ class World:
             for name, row in file.concepts.items()
         }
         refuse_shared_names(concepts.values(), source)
+        for concept in concepts.values():
+            for text in (concept.name, *concept.aliases):
+                refuse_pair(text, concepts)
         return cls(
             concepts=MappingProxyType(concepts),
             families=MappingProxyType(families_of(file, source)),
@@ -184,12 +188,13 @@ class World:
 
         Raises:
             ConceptError: It is what remains when nothing is named, a family, a list of
-                names, or nothing known.
+                names, one style of one subject, or nothing known.
         """
         alike = self._spelt(" ".join(name.split()))
         if alike is not None:
             return alike
         one_name(name)
+        refuse_pair(name, self.concepts)
         wanted = Concept(name, kind or "style")
         known = None if wanted.name in self.tokens else self._known(wanted)
         if known is not None:
@@ -244,7 +249,9 @@ class World:
             ConceptError: As `concept` does; the kind contradicts the world; an alias
                 is a list.
         """
-        one_name(*said.get("aliases", ()))
+        for alias in said.get("aliases", ()):
+            one_name(alias)
+            refuse_pair(alias, self.concepts)
         known = self.concept(name, kind=kind)
         if kind and known.kind != kind:
             raise ConceptError(
