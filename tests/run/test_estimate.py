@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests import joint as joint_tests
 from tests.joint import Together
@@ -259,10 +260,19 @@ base_presence = 0.0
 """
 
 
+def moved(folder):
+    """Change a pipeline's UNet a little, as a fine-tune would."""
+    (file,) = (folder / "unet").glob("*.safetensors")
+    weights = load_file(file)
+    name = next(n for n in weights if n.endswith("attn2.to_q.weight"))
+    save_file({**weights, name: 1.5 * weights[name]}, file, {"format": "pt"})
+    return folder
+
+
 @pytest.mark.slow
 def test_audits_fine_tunes_and_rebases_are_forecast_and_leave_nothing(typed, tmp_path):
     build_pipeline(tmp_path / "model")
-    build_pipeline(tmp_path / "tuned")
+    moved(build_pipeline(tmp_path / "tuned"))
     (tmp_path / "mine.toml").write_text(CONCEPTS)
     (tmp_path / "tiny.toml").write_text(TINY)
     assert typed("init", "--model", "model").code == 0
@@ -294,7 +304,7 @@ def test_audits_fine_tunes_and_rebases_are_forecast_and_leave_nothing(typed, tmp
 @pytest.mark.slow
 def test_what_an_audit_would_paint_is_what_it_paints(tmp_path):
     model = build_pipeline(tmp_path / "model")
-    tuned = build_pipeline(tmp_path / "tuned")
+    tuned = moved(build_pipeline(tmp_path / "tuned"))
     (tmp_path / "mine.toml").write_text(CONCEPTS)
     (tmp_path / "tiny.toml").write_text(TINY)
     init(tmp_path, str(model))
