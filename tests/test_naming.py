@@ -14,10 +14,20 @@ from tests.fakes import LinearModel
 from tests.tiny import build_pipeline
 from unlearnlog.api import Ledger as Api
 from unlearnlog.concept import Concept, ConceptId, concept_id, meant_by
+from unlearnlog.digest import Digest
+from unlearnlog.entry import (
+    Entry,
+    EraserRecord,
+    SetGroup,
+    StateRecord,
+    VerdictRecord,
+)
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.world import World
+from unlearnlog.live import live_concepts
 from unlearnlog.naming import is_spelled_out, one_name
 from unlearnlog.prompt import where_spelt
+from unlearnlog.run import joint
 from unlearnlog.run.place import Place
 
 CONCEPTS = """
@@ -231,3 +241,35 @@ def test_a_token_in_brackets_is_erased_by_its_own_name(typed, tmp_path):
     assert [concept["name"] for concept in row["concepts"]] == ["<cat>"]
     assert [change["id"] for change in row["concepts"]] == [concept_id("<cat>")]
     assert then.code == 0, then.err
+
+
+def test_a_group_of_old_still_knows_its_members():
+    """An entry that put `C#` into a group named it `c`; its bytes must not change."""
+    sharp = Concept("C#", "style")
+    entry = Entry(
+        parent=None,
+        kind="erase",
+        concepts=(sharp, Concept("Monet", "style")),
+        eraser=EraserRecord(name="ridge"),
+        seed=0,
+        policy="none",
+        changes=(
+            SetGroup(
+                group="ridge-1",
+                eraser=EraserRecord(name="ridge"),
+                members=(ConceptId("c"), ConceptId("monet")),
+                object=Digest("a" * 64),
+            ),
+        ),
+        delta=None,
+        state=StateRecord(before=Digest("b" * 64), after=Digest("c" * 64)),
+        verdict=VerdictRecord(passed=True),
+        seconds=0.0,
+        made_with={},
+    )
+
+    read = Entry.from_json(entry.to_json())
+
+    (group,) = joint.live_groups([(read.id, read)]).values()
+    assert {c.name for c in group.members.values()} == {"C#", "Monet"}
+    assert [*live_concepts([(read.id, read)])] == ["C#", "Monet"]
