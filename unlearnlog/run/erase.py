@@ -160,7 +160,7 @@ def plan_of(at: Place, order: Order) -> Plan:
     """
     plan = planned(at, order)
     for concept in order.concepts:
-        require_presence(plan.look, concept)
+        _require_presence(plan.look, concept)
     return plan
 
 
@@ -237,7 +237,7 @@ def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
     return [concept for _, concept in live.values()]
 
 
-def require_presence(look: Look, concept: Concept) -> None:
+def _require_presence(look: Look, concept: Concept) -> None:
     """Refuse to erase what the base does not paint."""
     policy = look.policy
     if look.panel.judge is None:

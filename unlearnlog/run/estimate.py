@@ -107,14 +107,13 @@ def look_of_add(there: Rehearsal, order: erase.Order) -> erase.Plan:
 
     Raises:
         ConceptError: As `add` does before it begins; that the base does not paint a
-            concept is only known where its pictures were seen before.
+            concept is only known where all of its pictures were seen before.
     """
-    plan, tally = erase.planned(there, order), there.tally
+    plan, before = erase.planned(there, order), there.tally.painted
     for concept in order.concepts:
-        before = tally.painted
         erase.base_shows(plan.look, concept)
-        if tally.painted == before:
-            erase.require_presence(plan.look, concept)
+    if there.tally.painted == before:  # nothing is guessed, so it can be refused
+        plan = erase.plan_of(there, order)
     base = there.model.base
     plan.look.first({**base, **another(base, 1)})
     return plan
