@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 LAYERS: Final = (
     *("errors", "suggest", "meanings"),
     *("resources", "devices", "knobs", "made_with", "watch", "digest"),
-    *("concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
+    *("naming", "concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
     *("reading", "attempt", "note", "entry", "live"),
     "ledger",
     "graph",

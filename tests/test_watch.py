@@ -1,4 +1,4 @@
-from unlearnlog.watch import Unwatched, counted
+from unlearnlog.watch import Unwatched, Within, counted
 
 
 class Diary:
@@ -38,3 +38,16 @@ def test_nobody_looking_is_told_nothing_and_breaks_nothing():
 
     nobody.stage("painting", 3)
     nobody.advance(3, {"loss": 0.1})
+
+
+def test_stages_of_a_part_are_told_with_the_part():
+    diary = Diary()
+    part = Within(diary, "2 of 6, prefix after cat")
+
+    part.stage("searching", 20)
+    part.advance(3, {"loss": 0.5})
+
+    assert diary.lines == [
+        ("2 of 6, prefix after cat: searching", 20),
+        (3, {"loss": 0.5}),
+    ]

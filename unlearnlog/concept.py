@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, NewType
 
+from unlearnlog.digest import digest_of
 from unlearnlog.errors import ConceptError
+from unlearnlog.naming import folded, has_controls, is_spelled_out, shown, slug
 
 ConceptId = NewType("ConceptId", str)
 """A concept's lower-case slug, such as ``van-gogh``."""
@@ -20,7 +22,8 @@ MAX_NAME: Final = 80
 MAX_PROMPT: Final = 400
 """Longest free prompt, in characters."""
 
-_SHOWN: Final = 24
+_DIGITS: Final = 12
+"""Hex digits of the digest in the id of a name that its slug does not tell."""
 
 
 @dataclass(frozen=True)
@@ -84,24 +87,42 @@ def concept_id(name: str) -> ConceptId:
     """Reduce a name to its lower-case slug.
 
     Two spellings of one name (case, spaces, composed or combining accents) have one
-    id; accents themselves are kept.
+    id; accents themselves are kept. What the slug does not tell, as of ``C#``, is told
+    by a digest behind it, so that two names never have one id.
 
     Raises:
         ConceptError: Nothing in the name is a letter or a digit.
 
     Example:
-        >>> concept_id("Vincent  van Gogh")
-        'vincent-van-gogh'
+        >>> concept_id("Vincent  van Gogh"), concept_id("C#")
+        ('vincent-van-gogh', 'c~951a4d36e0a9')
     """
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    folded = unicodedata.normalize("NFKC", folded)
-    words = "".join(c if _is_word(c) else " " for c in folded).split()
-    if not words:
+    found = slug(name)
+    if not found:
         raise ConceptError(
-            f"{_shown(name)} has no letter and no digit in it",
+            f"{shown(name)} has no letter and no digit in it",
             fix='name the concept as a prompt would, such as "Picasso"',
         )
-    return ConceptId("-".join(words))
+    if not is_spelled_out(name):
+        found += f"~{digest_of(folded(name).encode())[:_DIGITS]}"
+    return ConceptId(found)
+
+
+def meant_by(
+    concepts: Iterable[Concept], ids: Iterable[ConceptId]
+) -> tuple[Concept, ...]:
+    """Return those of an entry's concepts that ids of it name.
+
+    Entries from before ids told all of a name have the bare slug of ``C#``.
+    """
+    wanted, concepts = {*ids}, tuple(concepts)
+    exact = {concept.id for concept in concepts}
+    return tuple(
+        concept
+        for concept in concepts
+        if concept.id in wanted
+        or (slug(concept.name) in wanted and slug(concept.name) not in exact)
+    )
 
 
 def free_prompt(text: str) -> tuple[str, str]:
@@ -117,7 +138,7 @@ def free_prompt(text: str) -> tuple[str, str]:
     prompt, arrow, context = text.partition("=>")
     if not arrow:
         raise ConceptError(
-            f"the prompt {_shown(text)} does not say what remains without the concept",
+            f"the prompt {shown(text)} does not say what remains without the concept",
             fix='write both, such as "a minotaur in a ruined city => a ruined city"',
         )
     return _pair(prompt, context)
@@ -132,50 +153,31 @@ def _pair(prompt: str, context: str) -> tuple[str, str]:
     )
     if pair[0] == pair[1]:
         raise ConceptError(
-            f"the prompt {_shown(prompt)} is the same without the concept",
+            f"the prompt {shown(prompt)} is the same without the concept",
             fix='leave the concept out, such as "a minotaur in a city => a city"',
         )
     return pair
 
 
-def _is_word(character: str) -> bool:
-    """Whether a character is a letter, a mark on a letter, or a number."""
-    return unicodedata.category(character)[0] in "LMN"
-
-
 def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
     """Return ``text`` with single spaces, or say what is wrong with it."""
-    tidy = text if _controls(text) else " ".join(text.split())
+    tidy = text if has_controls(text) else " ".join(text.split())
     if not tidy:
         raise ConceptError(
-            f"the {field} {_shown(text)} is empty",
+            f"the {field} {shown(text)} is empty",
             fix='name the concept as a prompt would, such as "Picasso"',
         )
-    if _controls(tidy):
+    if has_controls(tidy):
         raise ConceptError(
-            f"the {field} {_shown(text)} holds a character that cannot be seen",
+            f"the {field} {shown(text)} holds a character that cannot be seen",
             fix="type the name again by hand, letters and spaces only",
         )
     if len(tidy) > longest:
         raise ConceptError(
-            f"the {field} {_shown(text)} is {len(tidy)} characters long, "
+            f"the {field} {shown(text)} is {len(tidy)} characters long, "
             f"at most {longest} are a {'name' if longest == MAX_NAME else 'prompt'}",
             fix="name one concept, not a whole prompt"
             if longest == MAX_NAME
             else "say it in fewer words: text encoders read the beginning only",
         )
     return tidy
-
-
-def _controls(text: str) -> bool:
-    """Whether a text holds control, format, surrogate or line characters."""
-    return any(
-        unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}
-        for c in text
-    )
-
-
-def _shown(text: str) -> str:
-    """Quote a text for a message: shortened, with nothing invisible in it."""
-    short = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return ascii(short) if _controls(short) else repr(short)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from unlearnlog.concept import Concept
+from unlearnlog.concept import Concept, meant_by
 from unlearnlog.entry import Append, Entry, EntryId, dropped
 
 ERASING: Final = ("erase", "import", "compose")
@@ -105,7 +105,10 @@ def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]
         if entry.kind in ERASING and entry_id not in gone:
             own = [c for c in entry.changes if isinstance(c, Append)]
             for concept in entry.concepts:
-                if any(not c.of or concept.id in c.of for c in own):
+                said = (c.of for c in own)
+                if any(
+                    not of or concept in meant_by(entry.concepts, of) for of in said
+                ):
                     found.setdefault(concept.name, []).append(entry_id)
     return found
 

@@ -83,6 +83,9 @@ class Prompt:
 
 
 def where_spelt(text: str, names: Iterable[str]) -> re.Match[str] | None:
-    """Return where a text spells one of these names, as whole words, in any letters."""
+    """Return where a text spells one of these names, as whole words, in any letters.
+
+    ``<cat>`` does not spell cat, nor does ``C#`` spell C.
+    """
     either = "|".join(re.escape(name) for name in names)
-    return re.search(rf"(?<!\w)(?:{either})(?!\w)", text, re.IGNORECASE)
+    return re.search(rf"(?<![\w<])(?:{either})(?![\w>#+])", text, re.IGNORECASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -24,6 +25,27 @@ class Unwatched:
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Ignore an advance."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """Stages of one part of longer work, each told with the part that it belongs to.
+
+    Attributes:
+        watch: Who wants to see it advance.
+        part: The part: "2 of 6, prefix after cat".
+    """
+
+    watch: Watch
+    part: str
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of the part."""
+        self.watch.stage(f"{self.part}: {name}", total)
+
+    def advance(self, units: int, numbers: Mapping[str, float]) -> None:
+        """Pass it on."""
+        self.watch.advance(units, numbers)
 
 
 def counted(watch: Watch) -> Callable[[int], None]:

@@ -322,3 +322,32 @@ def test_a_concept_that_was_held_out_is_no_control_of_itself(tmp_path):
 
     assert control is not None
     assert control.search.concept.name == "rocket"
+
+
+class Diary:
+    """Writes down every stage and how much of it was done."""
+
+    def __init__(self):
+        self.stages = []
+        self.done = []
+
+    def stage(self, name, total):
+        self.stages.append((name, total))
+        self.done.append(0)
+
+    def advance(self, units, numbers):
+        del numbers
+        self.done[-1] += units
+
+
+def test_an_attack_says_what_it_does_and_how_much_of_it_is_done(at):
+    """Nobody could tell for ten minutes which of six attacks was being tried."""
+    diary = Diary()
+
+    attacked(at, Wish(policy(), attacks=("inversion", "recovery"), watch=diary))
+
+    names = [name for name, _ in diary.stages]
+    assert "1 of 2, inversion after Picasso: inverting" in names
+    assert "1 of 2, inversion after Picasso: painting the attack" in names
+    assert "2 of 2, recovery after Picasso: solving" in names
+    assert diary.done == [total for _, total in diary.stages]

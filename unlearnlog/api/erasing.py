@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.api.opened import Folder, Opened
-from unlearnlog.errors import ConceptError
+from unlearnlog.errors import ConceptError, UsageError
 from unlearnlog.model.naming import check_file
+from unlearnlog.naming import one_name
 from unlearnlog.run import beforehand
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Erasing(Opened):
     def revert(
         self,
         *revs: str,
+        concepts: Sequence[str] = (),
         policy: str | Policy | None = "",
         rederive: bool = False,
         accept_failures: bool = False,
@@ -82,6 +84,7 @@ class Erasing(Opened):
 
         Args:
             revs: Ids, their beginnings, ``HEAD~2``, a tag.
+            concepts: Only these of an entry's concepts; its others are erased anew.
             policy: How the result is looked at; else as the ledger's configuration or
                 the newest entry has it; None for not at all.
             rederive: Make later erasures anew.
@@ -93,19 +96,32 @@ class Erasing(Opened):
         Raises:
             RevisionError: A revision names no entry.
             LedgerError: An entry is left out already.
-            Refused: A limit would not hold any more; its ``entry`` holds the readings.
+            Refused: A limit would not hold any more, or the policy refuses what is
+                erased anew; its ``entry`` holds the readings.
+            UsageError: One concept is to be given back and later erasures made anew.
+            ConceptError: The entry is not about a concept.
         """
+        if concepts and rederive:
+            raise UsageError(
+                "--concept erases the entry's other concepts anew, --rederive what "
+                "comes later: not both at once",
+                fix="give the concept back first; then revert what is named as stale",
+            )
         note = self._note(message, ref)
         for rev in revs:
             self.chain.resolve(rev)
         rules = None if policy is None else self.rules(policy, about="HEAD")
         self.check()
         from unlearnlog.run import undo
+        from unlearnlog.run.giving_back import give_back
 
         wish = undo.Wish(revs, rules, accept_failures, note=note)
         work = undo.rederive if rederive else undo.revert
         with self._watching(watch) as shown:
-            return work(self.place, replace(wish, watch=shown))
+            seen = replace(wish, watch=shown)
+            if concepts:
+                return give_back(self.place, seen, concepts)
+            return work(self.place, seen)
 
     def compose(
         self,
@@ -214,6 +230,9 @@ class Erasing(Opened):
     ) -> Order:
         if not concepts:
             raise ConceptError("no concept is named", fix='name one: add("Picasso")')
+        for each in concepts:
+            own = (each,) if isinstance(each, str) else (each.name, *each.aliases)
+            one_name(*own)
         named = [self.concept(c) if isinstance(c, str) else c for c in concepts]
         rules = self.rules(policy)
         self.check_erasing(named, rules)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.ledger import Ledger as Chain
+from unlearnlog.naming import one_name
 from unlearnlog.settings import Config, Settings, rules
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Opened:
         """
         from unlearnlog.concept import free_prompt
 
+        one_name(name, *aliases)
         said = {
             "aliases": tuple(aliases),
             "anchor": anchor,

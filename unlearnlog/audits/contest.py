@@ -32,7 +32,7 @@ from unlearnlog.graph.book import PER_CELL
 from unlearnlog.probes.panel import OTHER_LATENTS, scattered
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
-from unlearnlog.watch import counted
+from unlearnlog.watch import Within, counted
 
 if TYPE_CHECKING:
     from unlearnlog.audits.attack import Found, Search
@@ -100,6 +100,11 @@ class Ground:
 
     search: Search
     cells: tuple[Cell, ...]
+
+    def told(self, part: str) -> Ground:
+        """Return the same, whose stages are told as those of a part of the work."""
+        watch = Within(self.search.watch, part)
+        return replace(self, search=replace(self.search, watch=watch))
 
     @property
     def some(self) -> tuple[Cell, ...]:
@@ -225,6 +230,14 @@ class Others:
 
     held_out: Ground | None = None
     twin: Ground | None = None
+
+    def told(self, part: str) -> Others:
+        """Return the same, whose stages are told as those of controls of a part."""
+        held_out, twin = self.held_out, self.twin
+        return Others(
+            held_out and held_out.told(f"{part}, control on the held-out"),
+            twin and twin.told(f"{part}, control on the twin"),
+        )
 
 
 def applied(

@@ -17,6 +17,7 @@ from unlearnlog.atelier.renderer import rendered
 from unlearnlog.audits.attack import Sketches
 from unlearnlog.graph.wording import ERASING, ERASING_PHOTOS, PLAIN, spoken
 from unlearnlog.probes.panel import OTHER_LATENTS, scattered
+from unlearnlog.watch import Unwatched, Watch, counted
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell
@@ -67,12 +68,18 @@ def rendered_sketches(model: Tunable, cells: Collection[Cell]) -> Sketches:
 
 
 def painted_sketches(
-    model: Tunable, cells: Collection[Cell], sampling: Sampling
+    model: Tunable,
+    cells: Collection[Cell],
+    sampling: Sampling,
+    watch: Watch | None = None,
 ) -> Sketches:
-    """Return pictures that the base paints."""
+    """Return pictures that the base paints, while somebody may watch."""
+    tell = watch or Unwatched()
+    tell.stage("painting what is learnt from", len(cells))
     prompts = tuple(cell.prompt for cell in cells)
     seeds = [cell.seed + OTHER_LATENTS for cell in cells]
-    return Sketches(prompts, model.paint(prompts, seeds, sampling=sampling).latents)
+    painted = model.paint(prompts, seeds, sampling=sampling, progress=counted(tell))
+    return Sketches(prompts, painted.latents)
 
 
 def _text(cell: Cell, i: int) -> str:

@@ -24,6 +24,7 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 
 
 @app.command()
@@ -49,6 +50,7 @@ def attack(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
+    dry_run: DryRunOption = False,
     policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
@@ -65,10 +67,22 @@ def attack(
     from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
 
+    if dry_run:
+        say_first()
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
     rules = where.rules(policy, judge=judge, about=rev)
+    if dry_run:
+        from unlearnlog.run.attack import Wish
+        from unlearnlog.run.estimate import of_attack
+
+        of = tuple(concept or ()), tuple(attack or ())
+        with Bars(err) as bars:
+            wish = Wish(rules, rev, *of, budget=budget, twin=twin, watch=bars)
+            found = of_attack(where.place, wish)
+        tell(found, would=f"attack what is erased at {rev}", as_json=as_json)
+        return
     with Bars(err) as bars:
         done = where.attack(
             rev,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -24,12 +25,16 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 from unlearnlog.errors import UsageError
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run.beforehand import check_written
 
 if TYPE_CHECKING:
+    from unlearnlog.api import Ledger
     from unlearnlog.audits.course import Finetuned
+    from unlearnlog.run import audit as audit_wish
+    from unlearnlog.run import finetune as lessons
     from unlearnlog.run.audit import Audited
 
 
@@ -111,6 +116,7 @@ def audit(
     twin: TwinOption = None,
     plot: PlotOption = None,
     accept_undecided: DoubtOption = False,
+    dry_run: DryRunOption = False,
     policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     concepts: ConceptsOption = None,
@@ -136,11 +142,33 @@ def audit(
         _refuse_idle(context, ("ema", "record"), beside="--finetune")
         if method != "lora":
             _refuse_idle(context, ("rank",), beside=f"--method {method}")
+    if dry_run:
+        say_first()
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
     rules = where.rules(policy, judge=judge, about=rev)
     check_written(plot, (".png",))
+    if dry_run and model is not None:
+        from unlearnlog.run.audit import Wish
+
+        _forecast_audit(where, Wish(model, rules, rev, ema), as_json=as_json)
+        return
+    if dry_run:
+        from unlearnlog.run.finetune import Wish as Lesson
+
+        lesson = Lesson(
+            *(rules, finetune, rev, tuple(concept or ())),
+            method=method,
+            steps=steps,
+            seeds=tuple(seed or (0,)),
+            batch=batch,
+            rate=rate,
+            rank=rank,
+            twin=twin,
+        )
+        _forecast_finetune(where, lesson, as_json=as_json)
+        return
     if model is not None:
         with Bars(err) as bars:
             done = where.audit(
@@ -172,6 +200,22 @@ def audit(
             watch=bars,
         )
     _say_tuned(tuned, plot, as_json=as_json, accept_undecided=accept_undecided)
+
+
+def _forecast_audit(where: Ledger, wish: audit_wish.Wish, *, as_json: bool) -> None:
+    from unlearnlog.run.estimate import of_audit
+
+    with Bars(err) as bars:
+        found = of_audit(where.place, replace(wish, watch=bars))
+    tell(found, would=f"audit {wish.path}", as_json=as_json)
+
+
+def _forecast_finetune(where: Ledger, wish: lessons.Wish, *, as_json: bool) -> None:
+    from unlearnlog.run.estimate import of_finetune
+
+    with Bars(err) as bars:
+        found = of_finetune(where.place, replace(wish, watch=bars))
+    tell(found, would=f"fine-tune on {wish.data} and look", as_json=as_json)
 
 
 def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
@@ -232,6 +276,7 @@ def rebase(
     policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
+    dry_run: DryRunOption = False,
     concepts: ConceptsOption = None,
     message: MessageOption = "",
     ref: RefOption = "",
@@ -244,10 +289,21 @@ def rebase(
     """Erase anew on a model that was made of this one, and audit before and after."""
     from unlearnlog.api import Ledger
 
+    if dry_run:
+        say_first()
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
     rules = where.rules(policy, judge=judge, about=rev)
+    if dry_run:
+        from unlearnlog.run.estimate import of_rebase
+        from unlearnlog.run.rebase import Wish
+
+        with Bars(err) as bars:
+            wish = Wish(onto, output, rules, rev, ema, accept_undecided, bars)
+            found = of_rebase(where.place, wish)
+        tell(found, would=f"erase anew on {onto}, in {output}", as_json=as_json)
+        return
     with Bars(err) as bars:
         done = where.rebase(
             onto,

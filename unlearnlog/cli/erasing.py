@@ -30,6 +30,8 @@ from unlearnlog.cli.app import (
     shown_if_refused,
     start,
 )
+from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
+from unlearnlog.entry import Append
 from unlearnlog.errors import UsageError
 from unlearnlog.report.terminal import Bars
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from unlearnlog.entry import Entry
     from unlearnlog.policy import Policy
     from unlearnlog.run.compose import Composed
+    from unlearnlog.run.undo import Reverted
 
 
 @app.command()
@@ -99,9 +102,7 @@ def add(
     harden: Annotated[
         bool, typer.Option("--harden", help="Slow its return in fine-tunes; minutes.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would cost; do nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     message: MessageOption = "",
     ref: RefOption = "",
     device: DeviceOption = "",
@@ -123,6 +124,8 @@ def add(
             f"--alias and --prompt say something of one concept, not of {len(concept)}",
             fix="write it into a file, see docs/CONCEPTS.md, and give --concepts FILE",
         )
+    if dry_run:
+        say_first()
     where = Ledger.open(
         start(ledger),
         may_create=True,
@@ -167,6 +170,10 @@ def add(
 @app.command()
 def revert(
     rev: Annotated[list[str], typer.Argument(help="Entries: ids, HEAD~2, a tag.")],
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="Only this one of the entry's; repeatable."),
+    ] = None,
     rederive: Annotated[
         bool, typer.Option("--rederive", help="Make later erasures anew.")
     ] = False,
@@ -196,6 +203,7 @@ def revert(
     with shown_if_refused(as_json=as_json), Bars(err) as bars:
         done = where.revert(
             *rev,
+            concepts=concept or (),
             policy=None if no_probes else policy,
             rederive=rederive,
             accept_failures=accept_failures,
@@ -211,18 +219,31 @@ def revert(
     if as_json:
         answer(row, lambda: None)
         return
-    if done.entry.readings:
-        out.print(readings_table(done.entry.readings))
+    if readings := done.readings:
+        out.print(readings_table(readings))
     if done.stale:
         out.print(stale_table(done.stale))
     for open_ in (*done.entry.verdict.failures, *done.entry.verdict.undecided):
         err.print(Text(f"accepted: {open_}", style="yellow"), soft_wrap=True)
+    out.print(_said_of(done, concept or ()), highlight=False, soft_wrap=True)
+
+
+def _said_of(done: Reverted, given: Sequence[str]) -> str:
+    """Say what a revert recorded."""
+    recorded = f"recorded {done.entry.id[:12]}"
     names = ", ".join(concept.name for concept in done.entry.concepts)
-    out.print(
-        f"recorded {done.entry.id[:12]}: {names} left out; "
-        f"{len(done.again)} later erasures made anew",
-        highlight=False,
-        soft_wrap=True,
+    if not given or not done.again:
+        n = len(done.again)
+        return f"{recorded}: {names} left out; {n} later erasures made anew"
+    (anew,) = done.again
+    others = ", ".join(concept.name for concept in anew.concepts)
+    back = ", ".join(c.name for c in done.entry.concepts if c not in anew.concepts)
+    why = f"what {anew.eraser.name} trained is one change for all of {names}, so "
+    if not any(isinstance(change, Append) for change in anew.changes):
+        why = ""
+    return (
+        f"{recorded} and {anew.id[:12]}: {back} given back; {why}{others} erased anew "
+        f"without it in {anew.seconds:.0f} s; to undo both: unlearnlog reset HEAD~2"
     )
 
 
@@ -316,16 +337,9 @@ def _dry_run(
     where: Ledger, concepts: Sequence[Concept], policy: Policy, *, as_json: bool
 ) -> None:
     from unlearnlog.run.erase import Order
-    from unlearnlog.run.estimate import estimate
+    from unlearnlog.run.estimate import of_add
 
-    policy.chosen_eraser()
-    found = estimate(where.place, Order(tuple(concepts), policy))
-    facts = {
-        "would forget": ", ".join(concept.name for concept in concepts),
-        "forget set": f"{found.forget} pictures",
-        "probes": f"{found.looked} pictures",
-        "training": f"at most {found.steps} steps",
-        "time": f"about {found.seconds:.0f} s, or less",
-        "peak memory": f"about {found.peak_bytes / 2**20:.0f} MiB",
-    }
-    answer(asdict(found) if as_json else None, lambda: list_facts(facts))
+    with Bars(err) as bars:
+        found = of_add(where.place, Order(tuple(concepts), policy, watch=bars))
+    names = ", ".join(concept.name for concept in concepts)
+    tell(found, would=f"forget {names}", as_json=as_json)

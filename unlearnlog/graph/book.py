@@ -327,4 +327,4 @@ def _probe_text(subject: str, style: str, seed: int) -> str:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.casefold()))
+    return set(re.findall(r"<?\w+>?", text.casefold()))

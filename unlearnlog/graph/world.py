@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from unlearnlog.concept import Concept, concept_id
 from unlearnlog.errors import ConceptError
+from unlearnlog.graph.pairing import refuse_pair
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.graph.worldfile import (
     EMPTY_SCENE,
@@ -26,6 +27,7 @@ from unlearnlog.graph.worldfile import (
     refuse_shared_names,
     relations_of,
 )
+from unlearnlog.naming import one_name
 from unlearnlog.resources import PACKAGE
 from unlearnlog.suggest import advice, hint
 
@@ -68,6 +70,8 @@ class World:
         kept: Prompts beside theirs whose pictures must not change.
         relations: What the second of two concepts is to the first, by their names, both
             ways round.
+        tokens: Words that were added to the model's tokenizer, such as ``<cat>``: each
+            is a name of its own, whatever it is near to.
     """
 
     concepts: MappingProxyType[str, Concept]
@@ -77,6 +81,7 @@ class World:
     complete: bool
     kept: tuple[str, ...] = ()
     relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    tokens: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -122,6 +127,9 @@ class World:
             for name, row in file.concepts.items()
         }
         refuse_shared_names(concepts.values(), source)
+        for concept in concepts.values():
+            for text in (concept.name, *concept.aliases):
+                refuse_pair(text, concepts)
         return cls(
             concepts=MappingProxyType(concepts),
             families=MappingProxyType(families_of(file, source)),
@@ -191,18 +199,46 @@ class World:
     def concept(self, name: str, *, kind: str = "") -> Concept:
         """Return the concept that ``name`` names.
 
-        Case and spaces do not matter, and an alias will do.
+        What is spelt alike counts first, and a token of the model's own is nobody
+        else; then case and spaces do not matter. An alias will do.
 
         Args:
             name: What somebody typed.
             kind: What it is, for a name that this world does not know.
 
         Raises:
-            ConceptError: It is what remains when nothing is named, a family, or nothing
-                known.
+            ConceptError: It is what remains when nothing is named, a family, a list of
+                names, one style of one subject, or nothing known.
         """
+        alike = self._spelt(" ".join(name.split()))
+        if alike is not None:
+            return alike
+        one_name(name)
+        refuse_pair(name, self.concepts)
         wanted = Concept(name, kind or "style")
         check_kind(kind)
+        known = None if wanted.name in self.tokens else self._known(wanted)
+        if known is not None:
+            return known
+        if kind:
+            anchor = PLAIN if kind == "style" else EMPTY_SCENE
+            return replace(wanted, anchor=anchor)
+        raise self._unknown(wanted)
+
+    def _spelt(self, name: str) -> Concept | None:
+        """Return the concept whose name or alias is spelt like this, letter by letter.
+
+        A name counts before anybody's alias.
+        """
+        others = (c for c in self.concepts.values() if name in c.aliases)
+        return self.concepts.get(name) or next(others, None)
+
+    def _known(self, wanted: Concept) -> Concept | None:
+        """Return the concept of that name in any spelling, if this world has one.
+
+        Raises:
+            ConceptError: It is what remains when nothing is named, or a family.
+        """
         if wanted.id in _REMAINS:
             raise ConceptError(
                 f"'{wanted.name}' is what remains when nothing is named",
@@ -216,12 +252,10 @@ class World:
                     fix=f"erase its members: {', '.join(known)}",
                 )
         for each in self.concepts.values():
-            if wanted.id in {concept_id(n) for n in (each.name, *each.aliases)}:
+            names = {*(each.name, *each.aliases)} - self.tokens
+            if wanted.id in {concept_id(n) for n in names}:
                 return each
-        if kind:
-            anchor = PLAIN if kind == "style" else EMPTY_SCENE
-            return replace(wanted, anchor=anchor)
-        raise self._unknown(wanted)
+        return None
 
     def known(self, name: str) -> Concept:
         """Return the concept that ``name`` names, where a new one is no use.
@@ -257,8 +291,12 @@ class World:
                 not said.
 
         Raises:
-            ConceptError: As `concept` does; or the kind contradicts the world.
+            ConceptError: As `concept` does; the kind contradicts the world; an alias
+                is a list.
         """
+        for alias in said.get("aliases", ()):
+            one_name(alias)
+            refuse_pair(alias, self.concepts)
         known = self.concept(name, kind=kind)
         if kind and known.kind != kind:
             raise ConceptError(
@@ -273,6 +311,12 @@ class World:
         return replace(self, concepts=MappingProxyType(found))
 
     def _unknown(self, wanted: Concept) -> ConceptError:
+        if wanted.name in self.tokens:
+            return ConceptError(
+                f"'{wanted.name}' is a word of this model's own, and no file of "
+                "concepts says what it is",
+                fix="say it with --kind style or --kind subject",
+            )
         known = [name for name in self.concepts if name not in self.held_out]
         meant = hint(wanted.name, known)
         if self.complete:

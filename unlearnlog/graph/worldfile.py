@@ -33,6 +33,7 @@ from unlearnlog.concept import Concept, concept_id, slot_of
 from unlearnlog.digest import Record
 from unlearnlog.errors import ConceptError
 from unlearnlog.graph.wording import PLAIN
+from unlearnlog.naming import one_name
 from unlearnlog.suggest import hint
 
 EMPTY_SCENE: Final = "empty scene"
@@ -167,7 +168,8 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
     """Return a concept as its row and its family have it.
 
     Raises:
-        ConceptError: The family is unknown, or nobody says what the concept is.
+        ConceptError: The family is unknown, nobody says what the concept is, or a name
+            of it is a list.
     """
     family = file.families.get(row.family)
     if row.family and family is None:
@@ -178,6 +180,7 @@ def concept_of(file: WorldFile, name: str, row: ConceptRow, source: str) -> Conc
             "with its kind and its word",
         )
     check_kind(row.kind, f"'{source}' says that '{name}' is of the ")
+    _check_names(source, name, *row.aliases)
     kind = family.kind if family else row.kind
     if not kind or (row.kind and row.kind != kind):
         raise ConceptError(
@@ -215,6 +218,17 @@ def check_kind(kind: str, said: str = "there is no ") -> None:
             f"{said}kind '{kind}'",
             fix=f"{hint(kind, KINDS)}say style, or subject for everything else",
         )
+
+
+def _check_names(source: str, *names: str) -> None:
+    """Refuse a name that is a list, by the file that it stands in."""
+    try:
+        one_name(*names)
+    except ConceptError as error:
+        raise ConceptError(
+            f"'{source}' is wrong: {error.message}",
+            fix="give each concept a row of its own: [concepts.NAME]",
+        ) from error
 
 
 def families_of(file: WorldFile, source: str) -> dict[str, Family]:

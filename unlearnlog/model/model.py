@@ -128,6 +128,12 @@ class DiffusersModel:
         return int(self._parts.unet.config.cross_attention_dim)
 
     @property
+    def added_tokens(self) -> frozenset[str]:
+        """Words that somebody added to its tokenizer, such as ``<cat>``."""
+        (_, tokenizer), *_ = self._parts.encoders
+        return frozenset(tokenizer.get_added_vocab()) - {*tokenizer.all_special_tokens}
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one latent."""
         config = self._parts.unet.config

@@ -24,7 +24,8 @@ from unlearnlog.note import cells
 from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of
 from unlearnlog.report.fitting import Fitted
-from unlearnlog.report.progress import Lines, can_redraw
+from unlearnlog.report.lines import Lines
+from unlearnlog.report.progress import can_redraw
 from unlearnlog.report.wording import OUTCOME, why_it_rises
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """Progress bars for long work; lines now and then where nothing can be redrawn."""
+    """Progress of long work on standard error: bars, or lines where it is no terminal.
+
+    Attributes:
+        lines: Who writes them; None on a terminal.
+    """
 
     def __init__(self, console: Console) -> None:
         """Show nothing until the first stage begins."""
+        self.lines = None if can_redraw(console) else Lines(_writer(console))
         self._progress = Progress(
             TextColumn("{task.description:<32}"),
             BarColumn(bar_width=28),
@@ -49,7 +55,6 @@ class Bars:
             console=console,
         )
         self._task: TaskID | None = None
-        self._lines = None if can_redraw(console) else Lines(console)
 
     def __enter__(self) -> Bars:
         """Wait for the first stage: what ends before it leaves no empty line."""
@@ -57,14 +62,16 @@ class Bars:
 
     def __exit__(self, *_: object) -> None:
         """Leave the bars as they are."""
+        if self.lines is not None:
+            self.lines.close()
         self._close()
         if self._task is not None:
             self._progress.stop()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
-        if self._lines:
-            self._lines.stage(name, total)
+        if self.lines is not None:
+            self.lines.stage(name, total)
             return
         self._close()
         self._progress.start()
@@ -72,9 +79,9 @@ class Bars:
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Say that ``units`` more are done, and what the numbers are now."""
-        if self._lines:
-            self._lines.advance(units, numbers)
-        elif self._task is not None:
+        if self.lines is not None:
+            self.lines.advance(units, numbers)
+        if self._task is not None:
             said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
             self._progress.update(self._task, advance=units, numbers=said)
 
@@ -83,6 +90,13 @@ class Bars:
         if self._task is not None:
             done = self._progress.tasks[self._task].completed
             self._progress.update(self._task, total=done)
+
+
+def _writer(console: Console) -> Callable[[str], None]:
+    """Return what writes a line as it is, however narrow the console is."""
+    return lambda text: console.print(
+        text, highlight=False, markup=False, soft_wrap=True
+    )
 
 
 COLUMNS: Final = 4

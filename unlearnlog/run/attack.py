@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,9 +138,10 @@ def attacked(at: Place, wish: Wish) -> Attacked:
     at = replace(top, pin=(head, top.the_ledger().branch))
     live = {name: concept for name, (_, concept) in live_concepts(at.history()).items()}
     stage = Stage.set(at, wish, live, {**at.model.base, **at.weights(head)}, allowed)
-    results = []
-    for concept in _chosen(at, wish, live):
-        results += stage.results(concept, attacks)
+    chosen, results = _chosen(at, wish, live), []
+    for i, concept in enumerate(chosen):
+        before, of = i * len(attacks), len(chosen) * len(attacks)
+        results += stage.results(concept, attacks, before=before, of=of)
     seen = [result.reading() for result in results]
     limits = [each for each in wish.policy.limits if each.reading.startswith("attack")]
     found = Attacked(
@@ -235,12 +236,25 @@ class Stage:
         gone = frozenset(live)
         return cls(at, book, panel, easel, weights, gone, budget, twin)
 
-    def results(self, concept: Concept, attacks: list[str]) -> list[Result]:
-        """Try each attack after one concept."""
+    def results(
+        self, concept: Concept, attacks: Sequence[str], *, before: int = 0, of: int = 0
+    ) -> list[Result]:
+        """Try each attack after one concept.
+
+        Args:
+            concept: What is looked for.
+            attacks: Which attacks.
+            before: How many were tried before these, for whoever watches.
+            of: How many there are in all; 0 for no more than these.
+        """
         ground = self.ground(concept)
         others = Others(self.held_out(concept), self.on_twin(ground))
-        before = self.before(ground)
-        return [contested(a, ground, others, self.easel, before) for a in attacks]
+        plain, found = self.before(ground), []
+        for i, attack in enumerate(attacks, before + 1):
+            part = f"{i} of {of or len(attacks)}, {attack} after {concept.name}"
+            there = ground.told(part), others.told(part)
+            found.append(contested(attack, *there, self.easel, plain))
+        return found
 
     def before(self, ground: Ground) -> Before:
         """Return what shows without an attack, on the state and on the base."""
@@ -257,7 +271,7 @@ class Stage:
         if self.at.is_of_atelier and _is_rendered(cells):
             sketches = rendered_sketches(model, cells)
         else:
-            sketches = painted_sketches(model, cells, self.panel.sampling)
+            sketches = painted_sketches(model, cells, self.panel.sampling, watch)
         search = Search(
             model, self.weights, concept, sketches, self.budget, watch=watch
         )

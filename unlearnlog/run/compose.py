@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from unlearnlog.concept import Concept, meant_by
 from unlearnlog.entry import (
     Append,
     Entry,
@@ -41,7 +42,6 @@ from unlearnlog.run.sides import (
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
     from unlearnlog.delta import Weights
     from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
@@ -261,9 +261,9 @@ def _ways(entry: Entry, concept: Concept, how: How) -> set[str]:
     ways = set()
     for change in entry.changes:
         match change:
-            case SetGroup(members=members) if concept.id in members:
+            case SetGroup(members=ids) if concept in meant_by(entry.concepts, ids):
                 ways.add(change.group if how == "replay" else entry.id)
-            case Append(of=of) if not of or concept.id in of:
+            case Append(of=of) if not of or concept in meant_by(entry.concepts, of):
                 ways.add(change.object)
     return ways
 

@@ -24,6 +24,7 @@ from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
+    from unlearnlog.cell import Answer
     from unlearnlog.digest import Digest
     from unlearnlog.erasers import Eraser
     from unlearnlog.note import Note
@@ -229,14 +230,24 @@ def plan_of(at: Place, order: Order) -> Plan:
     Raises:
         ConceptError: As `add` does.
     """
+    plan = planned(at, order)
+    for concept in order.concepts:
+        _require_presence(plan.look, concept)
+    return plan
+
+
+def planned(at: Place, order: Order) -> Plan:
+    """Say what there is to do, before any picture of the base is looked at.
+
+    Raises:
+        ConceptError: A concept is erased already, or named twice.
+    """
     gone = _gone(at, order.concepts)
     policy, concepts = order.policy, order.concepts
     eraser = policy.chosen_eraser()
     look = look_at(
         at, policy, concepts, gone=gone, target=eraser.target, watch=order.watch
     )
-    for concept in concepts:
-        _require_presence(look, concept)
     return Plan(eraser, _request(at, look, order, gone), look)
 
 
@@ -287,10 +298,10 @@ def _gone(at: Place, concepts: Sequence[Concept]) -> list[Concept]:
 
 def _require_presence(look: Look, concept: Concept) -> None:
     """Refuse to erase what the base does not paint."""
-    panel, policy, book = look.panel, look.policy, look.book
-    if panel.judge is None:
+    policy = look.policy
+    if look.panel.judge is None:
         return
-    answers = panel.base_answers(book.erased(concept, policy.probes.erased))
+    answers = base_shows(look, concept)
     shown = sum(answer.of(concept.kind) == concept.name for answer in answers)
     if shown < policy.require.base_presence * len(answers):
         percent = 100 * shown / len(answers)
@@ -300,6 +311,12 @@ def _require_presence(look: Look, concept: Concept) -> None:
             fix="see what it paints: unlearnlog paint; or lower base_presence, now "
             f"{policy.require.base_presence:g}, in the policy's [require]",
         )
+
+
+def base_shows(look: Look, concept: Concept) -> Sequence[Answer]:
+    """Return what the base shows where it is asked for a concept."""
+    cells = look.book.erased(concept, look.policy.probes.erased)
+    return look.panel.base_answers(cells)
 
 
 def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Request:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
-from unlearnlog.concept import Concept, ConceptId
+from unlearnlog.concept import Concept, ConceptId, meant_by
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, SetGroup, dropped
 from unlearnlog.erasers import Eraser, Request, eraser_called
@@ -91,7 +91,7 @@ def groups_of(entry: Entry) -> list[Group]:
     held = () if entry.kind == "revert" else entry.concepts
     return [
         Group(change.group, change.eraser, {}).holding(
-            concept for concept in held if concept.id in {*change.members} - own
+            meant_by(held, {*change.members} - own)
         )
         for change in entry.changes
         if isinstance(change, SetGroup)

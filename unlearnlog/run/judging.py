@@ -101,4 +101,4 @@ def panel_for(at: Place, policy: Policy, book: Book, watch: Watch) -> Panel:
         at.model.check_denoises()
     whose = judge.identity if judge else ""
     album = KeptAlbum(at, whose, base_answers(at, judge))
-    return Panel(at.model, judge, album, policy.painting(), watch)
+    return at.seen_by(Panel(at.model, judge, album, policy.painting(), watch))

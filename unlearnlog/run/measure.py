@@ -53,9 +53,10 @@ class Look:
         Args:
             new: Every text projection as the state has it.
         """
-        return self._closer(self._first(new), new)
+        return self._closer(self.first(new), new)
 
-    def _first(self, new: Weights) -> tuple[Reading, ...]:
+    def first(self, new: Weights) -> tuple[Reading, ...]:
+        """Look at a state once, at as many pictures as the policy says."""
         seen: list[Reading] = []
         panel, asked = self.panel, self.asked
         if panel.judge is not None:

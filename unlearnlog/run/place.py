@@ -34,6 +34,7 @@ from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
+    from unlearnlog.probes.panel import Panel
 
 _ON_CPU: Final = "cpu"
 DTYPES: Final = {name: getattr(torch, dtype) for name, dtype in devices.DTYPES.items()}
@@ -87,6 +88,10 @@ class Place:
     def notebook(self) -> Notebook:
         """Where answers of judges are written down."""
         return self.ledger.notebook if self.ledger else MemoryNotebook()
+
+    def seen_by(self, panel: Panel) -> Panel:
+        """Return who looks at pictures here: the panel, where nobody rehearses."""
+        return panel
 
     def pinned(self) -> Place:
         """Return the place as it is now: what others record meanwhile is not seen."""
@@ -146,7 +151,8 @@ class Place:
     def world(self) -> World:
         """The concepts of the file, and those that the history speaks of."""
         erased = [c for _, entry in self.history() for c in entry.concepts]
-        return World.read(self.concepts).knowing(erased)
+        known = World.read(self.concepts).knowing(erased)
+        return replace(known, tokens=self.model.added_tokens)
 
     def book(self, concepts: Sequence[Concept] = ()) -> Book:
         """Return the prompts of the world, with these concepts in it."""

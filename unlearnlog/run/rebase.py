@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.verdict import Finding
+from unlearnlog.concept import Concept, meant_by
 from unlearnlog.delta import Weights
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.errors import UsageError
@@ -23,7 +24,6 @@ from unlearnlog.settings import hand_on
 from unlearnlog.watch import Unwatched
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
     from unlearnlog.delta import Delta
     from unlearnlog.digest import Digest
     from unlearnlog.watch import Watch
@@ -126,28 +126,58 @@ def rebase(at: Place, wish: Wish) -> Rebased:
         WrongBase: It is no descendant of this model.
         Refused: The policy refuses one of the erasures; nothing is left behind.
     """
-    head = at.resolved(wish.rev)
-    at = replace(at, pin=(head, at.the_ledger().branch))
-    live = [concept for _, concept in live_concepts(at.history()).values()]
+    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
+    asked = asked_of(at, wish)
+    made = derived_of(at, wish)
+    with _new(wish.folder) as folder:
+        base = based(at, made, folder)
+        hand_on(at.the_ledger(), init(folder, str(base)))
+        entries = [
+            _made(at, _place(at, folder, base), each, wish) for each in asked.again
+        ]
+        there = _place(at, folder, base)
+        new = there.weights(there.head)
+        before, after = (
+            found(at, asked.live, {**made.weights, **state}, made, wish)
+            for state in ({}, new)
+        )
+    return Rebased(folder, base, tuple(entries), before, after)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a rebase is about.
+
+    Attributes:
+        live: Every concept that is erased at the revision.
+        again: The erasures that are made anew.
+    """
+
+    live: tuple[Concept, ...]
+    again: tuple[Again, ...]
+
+
+def asked_of(at: Place, wish: Wish) -> Asked:
+    """Return what is erased at a place that is pinned to the revision.
+
+    Raises:
+        UsageError: Nothing is, or something twice.
+    """
+    live = tuple(concept for _, concept in live_concepts(at.history()).values())
     if not live:
         raise UsageError(
             f"nothing is erased at '{wish.rev}', so there is nothing to erase anew",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    again = [*orders(at, at.history())]
+    again = tuple(orders(at, at.history()))
     _check_once(again, wish.rev)
-    made = derived(wish.onto, State(at.model, at.weights(head)), ema=wish.ema)
-    with _new(wish.folder) as folder:
-        base = based(at, made, folder)
-        hand_on(at.the_ledger(), init(folder, str(base)))
-        entries = [_made(at, _place(at, folder, base), each, wish) for each in again]
-        there = _place(at, folder, base)
-        new = there.weights(there.head)
-        before, after = (
-            _findings(at, live, {**made.weights, **state}, made, wish)
-            for state in ({}, new)
-        )
-    return Rebased(folder, base, tuple(entries), before, after)
+    return Asked(live, again)
+
+
+def derived_of(at: Place, wish: Wish) -> Derived:
+    """Read what was made of the state at a place that is pinned to the revision."""
+    state = State(at.model, at.weights(at.head))
+    return derived(wish.onto, state, ema=wish.ema)
 
 
 def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Again]:
@@ -163,12 +193,13 @@ def orders(at: Place, history: Sequence[tuple[EntryId, Entry]]) -> Iterator[Agai
             continue
         for change in entry.changes:
             if isinstance(change, Append):
-                own = [c for c in entry.concepts if not change.of or c.id in change.of]
+                all_of_it = entry.concepts
+                own = meant_by(all_of_it, change.of) if change.of else all_of_it
                 origin = entry if entry.kind == "import" else trained.get(change.object)
                 made = origin or entry
                 delta = None if made.kind == "erase" else at.delta(change.object)
                 note = entry.note or made.note
-                yield Again(tuple(own), made.eraser, made.seed, delta, note)
+                yield Again(own, made.eraser, made.seed, delta, note)
 
 
 def _said_of(
@@ -230,14 +261,7 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
 
 def _made(at: Place, there: Place, again: Again, wish: Wish) -> Entry:
     """Make one erasure anew in the new ledger."""
-    order = erase.Order(
-        again.concepts,
-        _rules(at, again, wish),
-        again.seed,
-        accept_undecided=wish.accept_undecided,
-        watch=wish.watch,
-        note=inherited(wish.note, [again.note]),
-    )
+    order = order_of(at, again, wish)
     if again.delta is None:
         outcome = erase.add(there, order)
     else:
@@ -245,6 +269,18 @@ def _made(at: Place, there: Place, again: Again, wish: Wish) -> Entry:
     if not outcome.entry.verdict.may_stand:
         erase.refuse(outcome)
     return outcome.entry
+
+
+def order_of(at: Place, again: Again, wish: Wish) -> erase.Order:
+    """Return the order by which one erasure is made anew."""
+    return erase.Order(
+        again.concepts,
+        _rules(at, again, wish),
+        again.seed,
+        accept_undecided=wish.accept_undecided,
+        watch=wish.watch,
+        note=inherited(wish.note, [again.note]),
+    )
 
 
 def _rules(at: Place, again: Again, wish: Wish) -> Policy:
@@ -267,13 +303,14 @@ def _place(at: Place, folder: Path, base: Path) -> Place:
     return place(folder, concepts=at.concepts, device=device, dtype=dtype, base=base)
 
 
-def _findings(
+def found(
     at: Place,
     live: Sequence[Concept],
     weights: Weights,
     made: Derived,
     wish: Wish,
 ) -> tuple[Finding, ...]:
+    """Say of each concept whether it shows in a model with these weights."""
     asked = audit.Wish(wish.onto, wish.policy, wish.rev, watch=wish.watch)
     return audit.Desk(at, live, replace(made, weights=weights), asked).findings()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from unlearnlog.concept import Concept, meant_by
 from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Change, Drop, Entry, EntryId, SetGroup, dropped
 from unlearnlog.errors import LedgerError
@@ -18,7 +19,6 @@ from unlearnlog.run import joint
 from unlearnlog.run.beforehand import source
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
     from unlearnlog.digest import Digest
     from unlearnlog.ledger import Ledger
     from unlearnlog.run.place import Place
@@ -123,7 +123,7 @@ def _about(entry: Entry, change: Append) -> tuple[Concept, ...]:
     """Return the concepts that one of an entry's deltas erases."""
     joint_ids = {i for group in joint.groups_of(entry) for i in group.members}
     ids = {*change.of} or {c.id for c in entry.concepts} - joint_ids
-    return tuple(concept for concept in entry.concepts if concept.id in ids)
+    return meant_by(entry.concepts, ids)
 
 
 def taken_back(here: Side, side: Side) -> list[Drop]:

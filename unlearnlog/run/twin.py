@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.model import DiffusersModel
+from unlearnlog.run.tally import Idle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,10 @@ def load_twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
             f"'{folder}' is no twin: its {differs} are not those of the ledger's model",
             fix="train one by the model's own recipe; for the bundled one: make twin",
         )
+    ours_may_be: Any = model
+    if isinstance(ours_may_be, Idle):  # of a rehearsal
+        beside: Any = ours_may_be.beside(twin)
+        twin = beside
     return twin
 
 

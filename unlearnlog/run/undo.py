@@ -73,6 +73,12 @@ class Reverted:
         stale, again = len(self.stale), len(self.again)
         return f"<Reverted {self.entry!r}, {stale} stale, {again} made anew>"
 
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What was seen after it, or after what was made anew where that was enough."""
+        last = self.again[-1].readings if self.again else ()
+        return self.entry.readings or last
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -106,7 +112,7 @@ def revert(at: Place, wish: Wish) -> Reverted:
         Refused: A limit would not hold any more.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = _wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, wish.revs)
     return _recorded(at, ids, wish)
 
 
@@ -118,7 +124,7 @@ def rederive(at: Place, wish: Wish) -> Reverted:
         Refused: The policy refuses one of them; those before it are recorded.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = _wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, wish.revs)
     first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
     gone = dropped([entry for _, entry in history])
     later = [
@@ -129,14 +135,14 @@ def rederive(at: Place, wish: Wish) -> Reverted:
     done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], wish)
     again = []
     for _, entry in later:
-        outcome = erase.add(at, _order(entry, wish))
+        outcome = erase.add(at, order_again(entry, wish))
         if not outcome.entry.verdict.may_stand:
             erase.refuse(outcome)
         again.append(outcome.entry)
     return Reverted(done.entry, again=tuple(again))
 
 
-def _order(entry: Entry, wish: Wish) -> erase.Order:
+def order_again(entry: Entry, wish: Wish) -> erase.Order:
     """Return the order that an entry once carried out."""
     from unlearnlog.policy import Policy
 
@@ -160,7 +166,7 @@ def _signed(note: Note | None) -> Note | None:
     return Note.of(author=note.author) if note else None
 
 
-def _wanted(
+def wanted(
     ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], revs: Sequence[str]
 ) -> list[EntryId]:
     """Return the entries that are to be left out; refuse what makes no sense."""
@@ -210,19 +216,8 @@ def _recorded_on(
     at: Place, ids: Sequence[EntryId], wish: Wish, started: float
 ) -> Reverted:
     ledger, history = at.the_ledger(), at.history()
-    _wanted(ledger, history, ids)  # another command may have left one out meanwhile
-    chain = dict(history)
-    draft = Draft(
-        "revert",
-        _concepts(chain[entry] for entry in ids),
-        EraserRecord(name="revert"),
-        tuple(Drop(entry=entry) for entry in ids),
-        policy=wish.policy,
-        started=started,
-        note=wish.note,
-    )
-    _check_single(at, draft)
-    draft = _with_groups(at, draft)
+    wanted(ledger, history, ids)  # another command may have left one out meanwhile
+    draft = replace(drafted(at, ids, wish), started=started)
     state = draft.state(at)
     readings = _readings(at, draft, {**at.model.base, **state}, wish)
     said = _said(wish.policy, readings)
@@ -236,7 +231,26 @@ def _recorded_on(
     if not verdict.may_stand:
         raise _refused(entry)
     at.record(entry, *draft.brought)
-    return Reverted(entry, _stale(ledger, history, ids))
+    return Reverted(entry, stale_after(ledger, history, ids))
+
+
+def drafted(at: Place, ids: Sequence[EntryId], wish: Wish) -> Draft:
+    """Return the entry that leaves others out, before anybody has looked at it.
+
+    Raises:
+        LedgerError: It would bring a concept back that has been erased again since.
+    """
+    chain = dict(at.history())
+    draft = Draft(
+        "revert",
+        _concepts(chain[entry] for entry in ids),
+        EraserRecord(name="revert"),
+        tuple(Drop(entry=entry) for entry in ids),
+        policy=wish.policy,
+        note=wish.note,
+    )
+    _check_single(at, draft)
+    return _with_groups(at, draft)
 
 
 def _refused(entry: Entry) -> Refused:
@@ -306,7 +320,7 @@ def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
     return sum((limit.verdict(readings) for limit in limits), Verdict())
 
 
-def _stale(
+def stale_after(
     ledger: Ledger, history: Sequence[tuple[EntryId, Entry]], ids: Sequence[EntryId]
 ) -> tuple[Stale, ...]:
     """Return later entries whose text directions are near those left out."""

@@ -1,0 +1,92 @@
+"""What may be a name, which spellings of it are one, and the slug of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from unlearnlog.errors import ConceptError
+
+_SHOWN: Final = 24
+_BETWEEN: Final = re.compile(r"[,;\n\r]")
+_SPELLING: Final = re.compile(r"w+(?:(?:[-'\u2019. ]|\. )w+)*\.?")
+"""Words, each letter a ``w``, with one mark of spelling between two of them."""
+
+
+def folded(name: str) -> str:
+    """Return a name in the one form that all its spellings have.
+
+    Case, the number of spaces, and composed or combining accents make no difference.
+    """
+    found = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", found).split())
+
+
+def slug(name: str) -> str:
+    """Return the words of a name, lower case, with hyphens between; may be empty.
+
+    Example:
+        >>> slug("Vincent  van Gogh"), slug("C++")
+        ('vincent-van-gogh', 'c')
+    """
+    words = "".join(c if is_word(c) else " " for c in folded(name)).split()
+    return "-".join(words)
+
+
+def is_spelled_out(name: str) -> bool:
+    """Say whether the slug of a name tells all of it, as of no ``C#`` or ``<cat>``.
+
+    Hyphens, apostrophes, full stops and spaces inside of a name are ways to spell it;
+    any other mark, or one of these at the beginning, is a part of it.
+    """
+    plain = "".join("w" if is_word(c) else c for c in folded(name))
+    return _SPELLING.fullmatch(plain) is not None
+
+
+def one_name(*texts: str) -> None:
+    """Refuse texts of which one cannot name one concept.
+
+    Raises:
+        ConceptError: One is a list of names, or the name of a file with ``@`` before
+            it; says the two ways that mean it.
+    """
+    for text in texts:
+        _check_one(text)
+
+
+def _check_one(text: str) -> None:
+    if text.lstrip().startswith("@"):
+        raise ConceptError(
+            f"{shown(text)} looks like a file of names, not like one name",
+            fix='name the concepts themselves: --batch "Picasso" "Monet"; or describe '
+            "them in a .toml file, see docs/CONCEPTS.md, and give it with --concepts "
+            "FILE",
+        )
+    if _BETWEEN.search(text):
+        names = [part.strip() for part in _BETWEEN.split(text) if part.strip()]
+        each = " ".join(f'"{name}"' for name in names) or '"Picasso" "Monet"'
+        raise ConceptError(
+            f"{shown(text)} is a list, not one name",
+            fix=f"give each name by itself: --batch {each}; or describe them in a "
+            ".toml file, see docs/CONCEPTS.md, and give it with --concepts FILE",
+        )
+
+
+def is_word(character: str) -> bool:
+    """Say whether a character is a letter, a mark on a letter, or a number."""
+    return unicodedata.category(character)[0] in "LMN"
+
+
+def has_controls(text: str) -> bool:
+    """Say whether a text holds control, format, surrogate or line characters."""
+    return any(
+        unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}
+        for c in text
+    )
+
+
+def shown(text: str) -> str:
+    """Quote a text for a message: shortened, with nothing invisible in it."""
+    short = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return ascii(short) if has_controls(short) else repr(short)

@@ -1,0 +1,94 @@
+"""``revert --concept``: give one concept of an entry back, and leave the others erased.
+
+What an entry did is left out as a whole, and the other concepts are erased once more on
+what is there then, by the same eraser. A joint eraser comes to the bits that it would
+have come to without the concept; a trained change is one for all of its concepts, so
+it cannot be taken apart and the others are trained anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from unlearnlog.errors import ConceptError, UsageError
+from unlearnlog.run import erase
+from unlearnlog.run.again import until_recorded
+from unlearnlog.run.undo import Reverted, Wish, drafted, order_again, revert, wanted
+from unlearnlog.run.undo import stale_after as stale
+from unlearnlog.run.upon import Upon
+
+if TYPE_CHECKING:
+    from unlearnlog.concept import Concept
+    from unlearnlog.entry import Entry
+    from unlearnlog.run.place import Place
+
+
+def give_back(at: Place, wish: Wish, names: Sequence[str]) -> Reverted:
+    """Leave some of an entry's concepts out, and erase its others anew.
+
+    Args:
+        at: Where the ledger is.
+        wish: The entry, and how the result is looked at.
+        names: The concepts that are given back.
+
+    Returns:
+        The entry that leaves the old one out, and the new one upon it.
+
+    Raises:
+        UsageError: Several entries are named, or one that nobody here can make anew.
+        ConceptError: The entry is not about a concept.
+        Refused: The policy refuses what is erased anew; nothing is recorded.
+    """
+    if len(wish.revs) != 1:
+        raise UsageError(
+            f"--concept gives a concept back out of one entry, not of {len(wish.revs)}",
+            fix="name one entry: unlearnlog log lists them",
+        )
+    return until_recorded(at, wish.watch, lambda here: _given_back(here, wish, names))
+
+
+def _given_back(at: Place, wish: Wish, names: Sequence[str]) -> Reverted:
+    ledger, history = at.the_ledger(), at.history()
+    ids = wanted(ledger, history, wish.revs)
+    entry = dict(history)[ids[0]]
+    given = _named(at, entry, names)
+    others = tuple(c for c in entry.concepts if c not in given)
+    if not others:
+        return revert(at, wish)
+    _check_can_be_made_anew(entry, given)
+    there = Upon.of(at, drafted(at, ids, replace(wish, policy=None)))
+    again = entry.model_copy(update={"concepts": others})
+    outcome = erase.add(there, order_again(again, wish))
+    if not outcome.entry.verdict.may_stand:
+        erase.refuse(outcome)
+    _, left_out = there.history()[-1]
+    return Reverted(left_out, stale(ledger, history, ids), (outcome.entry,))
+
+
+def _named(at: Place, entry: Entry, names: Sequence[str]) -> tuple[Concept, ...]:
+    """Return the concepts of an entry that somebody names, in its order."""
+    said = {at.world.concept(name).name for name in names}
+    about = {concept.name: concept for concept in entry.concepts}
+    if strange := sorted(said - about.keys()):
+        raise ConceptError(
+            f"entry {entry.id[:12]} did not erase '{strange[0]}'",
+            fix=f"it erased {', '.join(about)}; unlearnlog log lists the others",
+        )
+    return tuple(c for name, c in about.items() if name in said)
+
+
+def _check_can_be_made_anew(entry: Entry, given: Sequence[Concept]) -> None:
+    """Refuse what this ledger only holds the result of."""
+    if entry.kind == "erase":
+        return
+    what = "was imported" if entry.kind == "import" else f"is of kind '{entry.kind}'"
+    names = ", ".join(concept.name for concept in given)
+    left = " ".join(f'"{c.name}"' for c in entry.concepts if c not in given)
+    short = entry.id[:12]
+    raise UsageError(
+        f"entry {short} {what}: {names} cannot be taken out of it alone",
+        fix=f"take all of it back, then erase the others here: unlearnlog revert "
+        f"{short}, unlearnlog add --batch {left}",
+    )

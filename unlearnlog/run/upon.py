@@ -1,0 +1,117 @@
+"""A place with one more entry on top, which is recorded with what comes upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from unlearnlog.delta import Delta, Weights
+from unlearnlog.digest import Digest
+from unlearnlog.entry import Entry, EntryId, VerdictRecord
+from unlearnlog.errors import Moved
+from unlearnlog.run.place import Place
+
+if TYPE_CHECKING:
+    from unlearnlog.run.record import Draft
+
+
+@dataclass(frozen=True)
+class _Top:
+    """An entry that is not recorded yet.
+
+    Attributes:
+        entry: The entry.
+        brought: Its deltas that are not in the ledger yet.
+        change: The exact change of its state, float64, by tensor.
+        state: The tensors that are not the base's.
+    """
+
+    entry: Entry
+    brought: tuple[Delta, ...]
+    change: Weights
+    state: Weights
+
+
+@dataclass(frozen=True)
+class Upon(Place):
+    """A place whose head is an entry that is not recorded yet.
+
+    Whatever is recorded here takes that entry along, just before it: a command that is
+    stopped, or refused, leaves neither.
+    """
+
+    top: _Top | None = None
+
+    @classmethod
+    def of(cls, at: Place, draft: Draft) -> Self:
+        """Put a draft on top of a place that was pinned; nobody looks at it."""
+        state = draft.state(at)
+        entry = draft.concluded(at, state, (), VerdictRecord(passed=True))
+        top = _Top(entry, draft.brought, draft.change(at), state)
+        fields = (at.folder, at.ledger, at.model, at.manifest, at.concepts, at.pin)
+        return cls(*fields, top)
+
+    @property
+    def _own(self) -> _Top:
+        assert self.top is not None
+        return self.top
+
+    @property
+    def head(self) -> EntryId | None:
+        """The entry on top."""
+        return self._own.entry.id
+
+    def caught_up(self) -> Place:
+        """Refuse: what is on top was made for the head that has moved.
+
+        Raises:
+            Moved: Always; whoever put the entry on top begins again.
+        """
+        raise Moved(
+            "another command recorded something meanwhile", fix="run the same again"
+        )
+
+    def pinned(self) -> Place:
+        """Return itself: it was pinned when the entry was put on top."""
+        return self
+
+    def history(self) -> list[tuple[EntryId, Entry]]:
+        """Every entry up to the one on top, oldest first."""
+        entry = self._own.entry
+        return [*self.the_ledger().history(entry.parent), (entry.id, entry)]
+
+    def delta(self, digest: Digest) -> Delta:
+        """Read one delta of the ledger, or of the entry on top."""
+        own = {delta.digest: delta for delta in self._own.brought}
+        return own.get(digest) or super().delta(digest)
+
+    def change(self) -> Weights:
+        """Return the exact change of the state on top, float64, by tensor."""
+        return self._own.change
+
+    def state_digest(self) -> Digest:
+        """Digest of the state on top."""
+        return self._own.entry.state.after
+
+    def weights(self, rev: EntryId | None) -> Weights:
+        """Every text projection as it is at a revision."""
+        if rev == self.head:
+            return {**self.model.base, **self._own.state}
+        return super().weights(rev)
+
+    def record(
+        self, entry: Entry, *deltas: Delta, attacks: Sequence[Weights] = ()
+    ) -> None:
+        """Append the entry on top, and then another upon it.
+
+        Raises:
+            LedgerError: Somebody else recorded something, or switched, in the meantime.
+        """
+        before = self._own.entry.parent
+        super().record(self._own.entry, *self._own.brought)
+        try:
+            super().record(entry, *deltas, attacks=attacks)
+        except BaseException:
+            self.the_ledger().reset(before or "base")
+            raise
