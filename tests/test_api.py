@@ -337,7 +337,10 @@ def test_branches_and_tags_are_begun_and_gone_to(ledger):
     assert "ridge" in {row["name"] for row in ledger.erasers()}
 
 
-def test_a_sheet_is_painted_into_a_notebook_and_a_file(ledger, tmp_path, capsys):
+def test_a_sheet_is_painted_into_a_notebook_and_a_file(
+    ledger, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # bars, as in a terminal
     erased(ledger, "Picasso")
     shown = Ledger.open(ledger.folder, progress=True)
 

@@ -46,7 +46,9 @@ def give_back(at: Place, wish: Wish, names: Sequence[str]) -> Reverted:
             f"--concept gives a concept back out of one entry, not of {len(wish.revs)}",
             fix="name one entry: unlearnlog log lists them",
         )
-    return until_recorded(at, wish.watch, lambda here: _given_back(here, wish, names))
+    ids = wanted(at.the_ledger(), at.history(), wish.revs)
+    named = replace(wish, revs=tuple(ids))  # HEAD is another one when the head moved
+    return until_recorded(at, wish.watch, lambda here: _given_back(here, named, names))
 
 
 def _given_back(at: Place, wish: Wish, names: Sequence[str]) -> Reverted:
