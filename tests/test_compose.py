@@ -101,7 +101,7 @@ def test_what_a_branch_took_back_is_said_wherever_the_entry_is_named(ledger, typ
 
     assert done.code == 0, done.err
     assert "cat erased here, too; Picasso is no longer erased: taken back" in done.out
-    assert "compose cat; without Picasso (" in typed("log", "--graph").out
+    assert "compose cat; without Picasso " in typed("log", "--graph").out
     assert "without" in typed("log").out
     history = ledger.place.history()
     assert taking_back(history, "Picasso") == history[-1]

@@ -79,7 +79,6 @@ def test_a_report_is_one_file_with_pictures_of_both_models(folder, typed):
 
     text = (folder / "r.html").read_text(encoding="utf-8")
     assert done.code == 0, done.err
-    assert "painting before and after" in done.err
     assert text.count('<img class="before"') == 6  # itself, look-alike, unrelated
     before, after = (
         text.split(f'<img class="{side}" src="')[1].split('"')[0]
