@@ -68,6 +68,9 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "unknown name": _typed("add Banxy", "Banxy"),
     "erased already": _typed("add Picasso", "is erased already"),
     "named twice": _typed("add Monet monet --batch", "is named twice"),
+    "names in one": Refusal(("add", "Picasso, Monet"), "--batch"),
+    "a file as a name": _typed("add @artists.txt", "--concepts"),
+    "a pair": Refusal(("add", "cat by Picasso"), "one style of one subject"),
     "own anchor": _typed("add Monet --anchor Monet", "is the concept itself"),
     "own anchor in a file": _typed("add Banksy --concepts anchor.toml", "own place"),
     "policy": _typed("add Monet --policy fats", "did you mean 'fast'?"),
@@ -197,6 +200,35 @@ def measured(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+DRY: Final = "add Monet --dry-run"
+"""A dry run says what it does before the model is loaded."""
+
+
+def first_line(folder: Path) -> dict[str, Any]:
+    """Return how long a dry run takes to its first line on standard error, in s."""
+    times = []
+    for _ in range(N_REPEATS):
+        began = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-m", "unlearnlog", *DRY.split()],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(b"dry run:")
+            times.append(time.perf_counter() - began)
+            process.kill()
+    return {
+        "typed": f"unlearnlog {DRY}",
+        "median": round(statistics.median(times), 3),
+        "low": round(min(times), 3),
+        "high": round(max(times), 3),
+        "n": len(times),
+    }
+
+
 def main() -> None:
     """Measure every refusal and write them down."""
     with tempfile.TemporaryDirectory() as name:
@@ -204,12 +236,14 @@ def main() -> None:
         _ledger(folder)
         prepare(folder)
         rows = measured(folder, [*REFUSALS])
+        dry = first_line(folder)
     slowest = max(rows, key=lambda each: rows[each]["median"])
     data = {
         "unit": "s",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "slowest": {"what": slowest, "median": rows[slowest]["median"]},
         "refusals": rows,
+        "first_line": dry,
     }
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     RESULT.write_text(text, encoding="utf-8")

@@ -464,7 +464,12 @@ def _refusals(_: str) -> str:
             f"| {what} | `{row['typed']}` | {row['median']:.2f} "
             f"| {row['low']:.2f} to {row['high']:.2f}, n = {row['n']} |"
         )
-    return "\n".join(rows)
+    dry = data["first_line"]
+    said = (
+        f"The first line of `{dry['typed']}` comes after {dry['median']:.2f} s "
+        f"({dry['low']:.2f} to {dry['high']:.2f}, n = {dry['n']})."
+    )
+    return "\n".join([*rows, "", said])
 
 
 def _scale(_: str) -> str:
