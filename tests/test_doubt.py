@@ -16,8 +16,9 @@ from unlearnlog.entry import Drop, Entry, EntryId, VerdictRecord
 from unlearnlog.findings.judgement import judgement
 from unlearnlog.findings.triangle import triangle
 from unlearnlog.graph.book import Book
+from unlearnlog.limits import N_LEAST, Limit
 from unlearnlog.live import doubts
-from unlearnlog.policy import N_LEAST, Limit, Policy
+from unlearnlog.policy import Policy
 from unlearnlog.probes.panel import Asked, Questions
 from unlearnlog.probes.statistics import share
 from unlearnlog.reading import Reading

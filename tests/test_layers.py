@@ -27,7 +27,7 @@ LAYERS: Final = (
     "erasers",
     "probes",
     "audits",
-    "policy",
+    *("limits", "policy"),
     "settings",
     "findings",
     "run",

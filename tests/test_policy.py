@@ -7,7 +7,8 @@ from unlearnlog.digest import canonical_json
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
-from unlearnlog.policy import Limit, Policy, Verdict
+from unlearnlog.limits import Limit, Verdict
+from unlearnlog.policy import Policy
 from unlearnlog.reading import Reading
 
 HEAD = 'name = "mine"\n[eraser]\nname = "mim"\n'

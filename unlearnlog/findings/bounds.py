@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from unlearnlog.policy import Limit, Policy
+    from unlearnlog.limits import Limit
+    from unlearnlog.policy import Policy
     from unlearnlog.reading import Reading
 
 Held = Literal["passed", "failed", "undecided"]

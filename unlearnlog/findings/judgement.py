@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
-from unlearnlog.policy import N_LEAST
+from unlearnlog.limits import N_LEAST
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry

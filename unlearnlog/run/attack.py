@@ -30,8 +30,8 @@ from unlearnlog.entry import Entry, EraserRecord, VerdictRecord
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.graph.wording import PLAIN
 from unlearnlog.ledger.store import attack_digest
+from unlearnlog.limits import Verdict
 from unlearnlog.live import live_concepts
-from unlearnlog.policy import Verdict
 from unlearnlog.run.again import until_recorded
 from unlearnlog.run.judging import check_alone, panel_for
 from unlearnlog.run.record import Draft

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.graph.book import PER_CELL, Book
-from unlearnlog.policy import N_LEAST
+from unlearnlog.limits import N_LEAST
 from unlearnlog.probes.panel import Asked, Questions
 from unlearnlog.probes.resurgence import EARLIER
 

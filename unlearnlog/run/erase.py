@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from unlearnlog.cell import Answer
     from unlearnlog.digest import Digest
     from unlearnlog.erasers import Eraser
+    from unlearnlog.limits import Verdict
     from unlearnlog.note import Note
-    from unlearnlog.policy import Policy, Verdict
+    from unlearnlog.policy import Policy
     from unlearnlog.run.place import Place
 
 

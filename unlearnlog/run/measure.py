@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.network import hops, relations
+from unlearnlog.limits import N_LEAST
 from unlearnlog.live import live_concepts
-from unlearnlog.policy import N_LEAST
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from unlearnlog.entry import Entry
-    from unlearnlog.policy import Verdict
+    from unlearnlog.limits import Verdict
     from unlearnlog.run.place import Place
 
 

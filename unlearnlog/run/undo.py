@@ -19,9 +19,9 @@ from unlearnlog.entry import (
     dropped,
 )
 from unlearnlog.errors import LedgerError, Refused, UsageError
+from unlearnlog.limits import Verdict
 from unlearnlog.live import holders, live_concepts
 from unlearnlog.note import Note, inherited
-from unlearnlog.policy import Verdict
 from unlearnlog.run import erase, joint
 from unlearnlog.run.again import until_recorded
 from unlearnlog.run.measure import state_readings
