@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from unlearnlog.erasers import ERASERS, eraser_of
 from unlearnlog.errors import PolicyError
 from unlearnlog.policy import Policy
 from unlearnlog.presets import Choice, Preset, expanded, presets_of
+from unlearnlog.presets.differs import DIFFERS
+from unlearnlog.report.erasers import eraser_row, erasers_table
 
 OFFICIAL = [(name, preset) for name in ERASERS for preset in presets_of(name)]
 
@@ -85,3 +90,22 @@ def test_a_known_preset_passes_the_early_check():
     rules = Policy.load("default").saying(eraser="uce", settings=["preset=official"])
 
     rules.check_eraser()
+
+
+def test_the_list_of_erasers_has_presets_with_their_lines_and_what_differs():
+    uce, ridge = eraser_row(ERASERS["uce"]), eraser_row(ERASERS["ridge"])
+
+    official = uce["presets"]["official"]
+    assert official["code"].startswith("rohitgandikota/unified-concept-editing@")
+    assert {"setting", "value", "why", "slot"} == official["settings"][0].keys()
+    assert ridge["presets"] == {}
+    assert "no published method" in ridge["differs"]
+    with Console(record=True, width=200, file=StringIO()) as console:
+        console.print(erasers_table([uce, ridge]))
+    text = console.export_text()
+    assert "preset official or official-nothing-kept or official-2025" in text
+    assert "not as published: no published method" in text
+
+
+def test_what_differs_is_said_of_erasers_that_there_are():
+    assert DIFFERS.keys() <= ERASERS.keys()
