@@ -14,10 +14,12 @@ import torch
 from rich.console import Console
 
 from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
+from unlearnlog.atelier.world import world
 from unlearnlog.cell import Cell
 from unlearnlog.concept import concept_id
 from unlearnlog.delta import Delta, state_after
 from unlearnlog.erasers import ERASERS
+from unlearnlog.presets import PRESET
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run import erase, joint
@@ -59,9 +61,24 @@ class Duel:
         return f"{self.entrant.label}-{concept_id(self.concept)}"
 
     @property
+    def slot(self) -> str:
+        """Whether it erases a style or a subject."""
+        return world().concept(self.concept).slot
+
+    @property
+    def tries(self) -> int:
+        """How many strengths are tried: a preset is measured as it is."""
+        return 1 if PRESET in dict(self.entrant.settings) else TRIES
+
+    @property
     def sizes(self) -> dict[str, Any]:
         """How much is looked at, how often: what a file is bound to."""
-        said = {"look": LOOK, "tries": TRIES, "screen": SCREENS[-1], "close": CLOSE}
+        said = {
+            "look": LOOK,
+            "tries": self.tries,
+            "screen": SCREENS[-1],
+            "close": CLOSE,
+        }
         if ERASERS[self.entrant.eraser].knob in STEPS:
             said["step"] = STEPS[ERASERS[self.entrant.eraser].knob]
         return said
@@ -70,7 +87,7 @@ class Duel:
         """Erase as the defaults have it and at equal erasure, and read both."""
         with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
             ring = Ring(place(Path(folder), may_create=True), self, bars)
-            tries = searched(ring)
+            tries = searched(ring, self.tries)
             best = min(tries, key=off_target)
             first = tries[0]
             return {
@@ -123,7 +140,7 @@ class Ring:
 
     def _made(self, strength: float) -> tuple[Delta, float]:
         policy = self.duel.entrant.policy(LOOK, **{self.knob: strength})
-        eraser = policy.chosen_eraser()
+        eraser = policy.chosen_eraser({self.concept.slot})
         started = time.process_time()  # whatever else the machine does meanwhile
         if eraser.joint:
             group = joint.group_of(self.at, eraser).holding([self.concept])
@@ -186,7 +203,7 @@ class Ring:
         return self._read[strength]
 
 
-def searched(ring: Ring) -> list[dict[str, Any]]:
+def searched(ring: Ring, most: int = TRIES) -> list[dict[str, Any]]:
     """Return the strengths that were tried, with what each left, the default first."""
     step = STEPS.get(ring.knob, STEP)
     strength, tries = ring.usual, list[dict[str, Any]]()
@@ -201,7 +218,7 @@ def searched(ring: Ring) -> list[dict[str, Any]]:
                 "bytes": delta.n_bytes,
             }
         )
-        if CLOSE[0] <= left["value"] <= CLOSE[1] or len(tries) == TRIES:
+        if CLOSE[0] <= left["value"] <= CLOSE[1] or len(tries) == most:
             return tries
         strength = next_strength(tries, step)
 

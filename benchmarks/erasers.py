@@ -1,12 +1,12 @@
 """``make bench``, second part: every eraser on the same concepts.
 
-A *duel* erases one concept on the base with each eraser, as its defaults have it and at
-equal erasure: its strength is searched, in three tries at most, until about one in
-twenty pictures still shows the concept, on prompts of the forget set; what is read then
-comes from the probes' own prompts. A *sequence* erases styles one after another. Each
-cell is a file; one that is there is left alone while the weights, the eraser's own code
-and settings, and what is looked at are the same. ``--fresh`` also measures again what
-was read by other code.
+A *duel* erases one concept on the base with each eraser, as its defaults or a preset
+have it and at equal erasure: its strength is searched, in three tries at most, until
+about one in twenty pictures still shows the concept, on prompts of the forget set; what
+is read then comes from the probes' own prompts. A *sequence* erases styles one after
+another. Each cell is a file; one that is there is left alone while the weights, the
+eraser's own code and settings, and what is looked at are the same. ``--fresh`` also
+measures again what was read by other code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from unlearnlog.atelier.studio import base_answers
 from unlearnlog.atelier.world import world
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.erasers import ERASERS
+from unlearnlog.presets import PRESET, expanded, presets_of
 
 FOLDER: Final = RESULTS / "erasers"
 ALSO: Final = {
@@ -33,6 +34,7 @@ ALSO: Final = {
     "sdd-context": ("sdd", (("target", "context"),)),
     "ridge-context": ("ridge", (("target", "context"),)),
     "mim-unique-sibling": ("mim-unique", (("target", "sibling"),)),
+    "uce-last": ("uce", (("span", "last"), ("erase_scale", 1.0))),
 }
 """Rows beside those of the defaults: a label, an eraser, its settings."""
 
@@ -57,16 +59,27 @@ def also() -> list[Entrant]:
     return [Entrant(label, *said) for label, said in ALSO.items()]
 
 
+def official() -> list[Entrant]:
+    """Return every eraser with each of its presets."""
+    return [
+        Entrant(f"{name}-{preset}", name, ((PRESET, preset),))
+        for name in ERASERS
+        for preset in presets_of(name)
+    ]
+
+
 def cells() -> Iterator[Duel | Sequence]:
     """Yield every cell, what is solved before what is trained, what is extra last."""
-    yield from (d for d in duels(entrants()) if is_solved(d.entrant))
+    yield from (d for d in duels([*official(), *entrants()]) if is_solved(d.entrant))
     yield from sequences(JOINT)
-    yield from (d for d in duels(entrants()) if not is_solved(d.entrant))
+    trained = duels([*official(), *entrants()])
+    yield from (d for d in trained if not is_solved(d.entrant))
     yield from sequences(TRAINED)
     for each in entrants():
         if each.label not in (*JOINT, *TRAINED):
             yield Sequence(each, 1, N_SHORT)
     yield from duels(also())
+    yield from sequences(("uce-last",))
 
 
 def duels(of: list[Entrant]) -> Iterator[Duel]:
@@ -78,7 +91,11 @@ def sequences(names: tuple[str, ...]) -> Iterator[Sequence]:
     """Yield whole sequences, one order after another."""
     n = len(world().styles)
     for order in range(1, N_ORDERS + 1):
-        yield from (Sequence(Entrant(name, name), order, n) for name in names)
+        yield from (Sequence(_called(name), order, n) for name in names)
+
+
+def _called(label: str) -> Entrant:
+    return Entrant(label, *ALSO.get(label, (label, ())))
 
 
 def is_solved(entrant: Entrant) -> bool:
@@ -92,12 +109,20 @@ def made_of(cell: Duel | Sequence) -> dict[str, str]:
     They are the base's weights, the eraser's code and settings, and what is looked at.
     """
     entrant = cell.entrant
-    said = [entrant.eraser, [*map(list, entrant.settings)], cell.name]
+    said = [entrant.eraser, said_by(cell), cell.name]
     return {
         "weights": base_answers().root,
         "eraser": digest_of(canonical_json([eraser_code(entrant.eraser), said])),
         "sizes": digest_of(canonical_json(cell.sizes)),
     }
+
+
+def said_by(cell: Duel | Sequence) -> list[list[Any]]:
+    """Return the settings that a cell is of, those of a preset instead of its name."""
+    settings = dict(cell.entrant.settings)
+    if PRESET in settings:
+        settings = expanded(cell.entrant.eraser, settings, {cell.slot})
+    return [list(each) for each in settings.items()]
 
 
 def path_of(cell: Duel | Sequence) -> Path:

@@ -27,11 +27,13 @@ from unlearnlog.watch import Watch
 
 ENTRANTS: Final = {
     label: Entrant(label, label) for label in ("hardened", "mim", "mim-unique", "ridge")
-} | {"uce-1024": Entrant("uce-1024", "uce", (("erase_scale", 1024.0),))}
+} | {
+    "uce-1024": Entrant("uce-1024", "uce", (("span", "last"), ("erase_scale", 1024.0)))
+}
 """Erasers by their label in the tables.
 
-`uce` as its defaults have it leaves all cats and two in five Picassos, so nothing could
-come back; this is the strength at which its duel with the cat ended.
+`uce-1024` moves the last word of the name alone, as the defaults of `uce` once did, and
+as much as it takes to erase the cat.
 """
 
 CONCEPTS: Final = ("Picasso", "cat")

@@ -37,7 +37,7 @@ from torch import Tensor
 
 from benchmarks.generated import Generated, Profile
 from benchmarks.literally import LITERALLY
-from unlearnlog.erasers import ERASERS
+from unlearnlog.erasers import ERASERS, recorded
 from unlearnlog.erasers.closed import ClosedForm, Factors, Problem
 
 ROOT: Final = Path(__file__).parent.parent
@@ -81,9 +81,10 @@ class Case:
 
 # A kept token weighs a tenth of a concept: with equal weights a thousand of them hold a
 # hundred concepts where they are.
+_UCE: Final = {"span": "last", "erase_scale": 1.0, "keep_scale": 0.1}
 CASES: Final = (
-    Case("uce", 100, 2.0, {"keep_scale": 0.1}),
-    Case("uce", 1000, 4.0, {"keep_scale": 0.1}),
+    Case("uce", 100, 2.0, _UCE),
+    Case("uce", 1000, 4.0, _UCE),
     Case("speed", 100, 4.0, {"touch": "values"}),
     Case("oce", 100, 4.0, {"touch": "values", "erase_scale": 2000.0}, work="own"),
 )
@@ -128,7 +129,7 @@ def measured(case: Case, *, slow: bool) -> dict[str, Any]:
     ends = {"values": ["to_v.weight"], "keys": ["to_k.weight"]}
     some = ends.get(eraser.touch, ["to_k.weight", "to_v.weight"])
     problem = Generated(Profile.read(), case.n_concepts, case.n_kept).problem(some)
-    settings: dict[str, Any] = eraser.settings
+    settings = recorded(eraser)
 
     def act() -> dict[str, Tensor]:
         if slow:

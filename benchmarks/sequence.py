@@ -55,6 +55,11 @@ class Sequence:
         return f"{self.entrant.label}-sequence-{self.order}"
 
     @property
+    def slot(self) -> str:
+        """What it erases: styles."""
+        return "style"
+
+    @property
     def step(self) -> dict[str, int]:
         """How many pictures are looked at after a step."""
         return STEP if self.order == CLOSE_ORDER else PASSING

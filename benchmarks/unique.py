@@ -38,7 +38,7 @@ ENTRANTS: Final = (
     Entrant("mim-unique", "mim-unique", (("target", "sibling"),)),
     Entrant("mim", "mim"),
     Entrant("ridge", "ridge"),
-    Entrant("uce", "uce"),
+    Entrant("uce-last", "uce", (("span", "last"), ("erase_scale", 1.0))),
 )
 KEPT: Final = 0.95
 """Share of the neighbour's own nats that is to stay."""
@@ -57,7 +57,7 @@ def main() -> None:
 def file_of(entrant: Entrant) -> CellFile:
     """Return the file of one eraser with its target."""
     target = dict(entrant.settings).get("target", "default")
-    path = RESULTS / "unique" / f"{entrant.eraser}-{target}.json"
+    path = RESULTS / "unique" / f"{entrant.label}-{target}.json"
 
     def made_of() -> dict[str, str]:
         asked = [entrant.eraser, *entrant.settings]
@@ -76,7 +76,7 @@ def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
         target = ring.plan.eraser.target
         console.print(f"{entrant.eraser}, target {target}")
         return {
-            "eraser": entrant.eraser,
+            "eraser": entrant.label,
             "target": target,
             "erased": ERASED,
             "neighbour": NEIGHBOUR,

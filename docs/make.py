@@ -43,6 +43,7 @@ from finetunes import (  # noqa: E402
     survival_table,
 )
 from knobs import knobs_text  # noqa: E402
+from peers import peers_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.concept import concept_id  # noqa: E402
@@ -507,8 +508,8 @@ def _erasers(_: str) -> str:
     said = json.loads(_typed(["erasers", "--json"], str(ROOT)))
     rows = [
         "| eraser | what it does | joint | needs | target | changes | strength "
-        "| source |",
-        "|---|---|---|---|---|---|---|---|",
+        "| not as published | presets | source |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in said:
         settings = row["settings"]
@@ -520,10 +521,30 @@ def _erasers(_: str) -> str:
             settings["target"],
             row["touches"],
             f"`{row['strength']}` {settings[row['strength']]:g}",
+            row["differs"],
+            ", ".join(f"`{name}`" for name in row["presets"]),
             f"[{row['source'].rpartition('/')[2]}]({row['source']})",
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _presets() -> str:
+    """Return every preset with each of its choices, and the line that it follows."""
+    said = json.loads(_typed(["erasers", "--json"], str(ROOT)))
+    found = []
+    for row in said:
+        for name, preset in row["presets"].items():
+            found.append(f"**`{row['name']}`, `preset={name}`.** {preset['says']}")
+            differs = f" {preset['differs']}" if preset["differs"] else ""
+            found[-1] += f" `{preset['code']}`.{differs}\n"
+            for choice in preset["settings"]:
+                value = json.dumps(choice["value"], ensure_ascii=False).strip('"')
+                slot = f" ({choice['slot']}s)" if choice["slot"] else ""
+                why = choice["why"]
+                found.append(f"- `{choice['setting']}` {value}{slot}: {why}")
+            found.append("")
+    return "\n".join(found).rstrip()
 
 
 def _model(_: str) -> str:
@@ -569,6 +590,8 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "refusals": _refusals,
     "erasers": _erasers,
     "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
+    "peers": lambda _: peers_table(RESULTS / "erasers", RESULTS / "peers"),
+    "presets": lambda _: _presets(),
     "aims": lambda _: aims_table(RESULTS / "erasers") or NOT_YET,
     "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
     "model": _model,

@@ -66,7 +66,7 @@ def test_no_settings_that_an_eraser_takes_are_refused_by_the_table(name):
         ({"name": "uce", "erase_scal": 3.0}, "did you mean 'erase_scale'?"),
         ({"name": "uce", "erase_scale": -3.0}, "uce's erase_scale is -3.0"),
         ({"name": "uce", "span": "lsat"}, "did you mean 'last'?"),
-        ({"name": "uce", "erase_scale": "3"}, "give something like 1.0"),
+        ({"name": "uce", "erase_scale": "3"}, "give something like 64.0"),
         ({}, "no eraser is called ''"),
     ],
 )

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from unlearnlog.errors import PolicyError
+from unlearnlog.presets import expanded
 from unlearnlog.resources import PACKAGE
 from unlearnlog.suggest import advice, hint
 
@@ -43,7 +44,7 @@ def check_eraser(said: Mapping[str, Any]) -> None:
     """Refuse an eraser that is not there, or settings that it would not take.
 
     Args:
-        said: Its ``name``, and settings; what nobody says is the eraser's own affair.
+        said: Its ``name``, a preset, settings; what nobody says is the eraser's own.
 
     Raises:
         PolicyError: Names the setting, its value and what it may be.
@@ -55,7 +56,7 @@ def check_eraser(said: Mapping[str, Any]) -> None:
             raise no_eraser(name, [*knobs(), *others])
         return  # what another package offers is known to itself alone
     settings = knobs()[name]
-    for key, value in said.items():
+    for key, value in expanded(name, said).items():
         if key == "name":
             continue
         if key not in settings:

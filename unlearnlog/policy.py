@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import reprlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -117,7 +117,8 @@ class Policy(Record):
 
     Attributes:
         name: What entries call it.
-        eraser: The eraser's name and the settings that differ from its own defaults.
+        eraser: The eraser's name, a preset if there is one, and the settings that
+            differ from these or from its own defaults.
         judge: Who says what pictures show: ``auto`` for the judge that ships with the
             model, or else ``base``; ``none`` for nobody; or a CLIP model's folder.
         sampling: How pictures are painted.
@@ -245,17 +246,18 @@ class Policy(Record):
         """
         check_eraser(self.eraser)
 
-    def chosen_eraser(self) -> Eraser:
+    def chosen_eraser(self, slots: Collection[str] = ()) -> Eraser:
         """Make the eraser with the policy's settings.
+
+        Args:
+            slots: Whether styles or subjects are erased: a preset may tell them apart.
 
         Raises:
             PolicyError: There is no such eraser or setting, or a value is of no use.
         """
-        from unlearnlog.erasers import eraser_called
+        from unlearnlog.erasers import eraser_of
 
-        settings = {key: value for key, value in self.eraser.items() if key != "name"}
-        kind = eraser_called(str(self.eraser.get("name", "")))
-        return kind.of(settings)
+        return eraser_of(self.eraser, slots)
 
 
 def _setting(said: str) -> tuple[str, str | bool | int | float]:

@@ -122,7 +122,7 @@ def test_from_the_base_the_first_round_is_the_ridge_edit():
 
     found = dense(Rece(rounds=1, recall_ridge=1e-12), stated)
 
-    once = dense(Uce(keep_scale=0.1, ridge=0.1), stated)
+    once = dense(Uce(erase_scale=1.0, keep_scale=0.1, ridge=0.1), stated)
     assert all(off(found[name], once[name]) < 1e-8 for name in once)
 
 

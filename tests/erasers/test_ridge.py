@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from tests import by_hand
-from tests.erasers.test_uce import asked, assert_close, changes
+from tests.erasers.test_uce import asked, assert_close, changes, of_prompts
 from tests.looking_back import KEYS, LENGTH, VALUES
 from unlearnlog.erasers.ridge import Ridge
-from unlearnlog.erasers.uce import Uce
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,7 @@ def test_every_token_from_the_name_on_is_moved_and_none_before_it():
     said, goal = request.model.encode([prompt.text, prompt.anchor]).tokens.double()
     old = request.old[VALUES].double()
     before, gone = (goal - said)[4:] @ old.T, {}
-    for eraser in (Uce(n_prompts=1), Ridge(n_prompts=1)):
+    for eraser in (of_prompts(n_prompts=1), Ridge(n_prompts=1)):
         new = old + changes(eraser, request)[VALUES]
         gone[eraser.name] = float((said[4:] @ new.T - goal[4:] @ old.T).norm())
 
@@ -61,7 +60,7 @@ def test_every_token_from_the_name_on_is_moved_and_none_before_it():
 
 def test_it_is_uce_on_all_tokens_with_more_weight():
     request = asked()
-    one, two = Ridge(), Uce(span="all", erase_scale=100.0)
+    one, two = Ridge(), of_prompts(span="all", erase_scale=100.0)
 
     for name, change in changes(one, request).items():
         assert torch.equal(change, changes(two, request)[name])

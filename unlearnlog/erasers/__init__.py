@@ -5,9 +5,9 @@ Another package offers its own under the ``unlearnlog.erasers`` entry-point grou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
-from typing import Final
+from typing import Any, Final
 
 from unlearnlog.erasers.concept_ablation import ConceptAblation
 from unlearnlog.erasers.cure import Cure
@@ -33,8 +33,18 @@ from unlearnlog.erasers.surgun import SurgUn
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError
 from unlearnlog.knobs import GROUP, no_eraser
+from unlearnlog.presets import expanded
 
-__all__ = ["ERASERS", "Eraser", "Request", "eraser_called", "known_erasers"]
+__all__ = [
+    "ERASERS",
+    "Eraser",
+    "Request",
+    "eraser_called",
+    "eraser_of",
+    "known_erasers",
+    "recorded",
+    "said_again",
+]
 
 ERASERS: Final[Mapping[str, type[Eraser]]] = {
     each.name: each
@@ -77,6 +87,47 @@ def eraser_called(name: str) -> type[Eraser]:
         return _checked(name, others[name].load())
     known = [*ERASERS, *others]
     raise no_eraser(name, known)
+
+
+def eraser_of(said: Mapping[str, Any], slots: Collection[str] = ()) -> Eraser:
+    """Make the eraser that somebody wrote down: its name, a preset, settings.
+
+    Args:
+        said: As in a policy's ``[eraser]``.
+        slots: Whether styles or subjects are erased, where a preset asks.
+
+    Raises:
+        PolicyError: There is no such eraser, preset or setting, or a value is of no
+            use.
+    """
+    kind = eraser_called(str(said.get("name", "")))
+    settings = {key: value for key, value in said.items() if key != "name"}
+    return kind.of(expanded(kind.name, settings, slots))
+
+
+def said_again(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry records of an eraser as a policy would say it today.
+
+    A setting that is newer than the entry is what the eraser did before it came.
+
+    Raises:
+        PolicyError: There is no such eraser any more.
+    """
+    return {"name": name, **eraser_called(name).before, **settings}
+
+
+def recorded(eraser: Eraser) -> dict[str, Any]:
+    """Return an eraser's settings as an entry records them.
+
+    One that came later is left out where it is what the eraser did before it came: so
+    the same erasure has the same record, whenever it was made.
+    """
+    before = eraser.before
+    return {
+        key: value
+        for key, value in eraser.settings.items()
+        if key not in before or value != before[key]
+    }
 
 
 def known_erasers() -> list[type[Eraser]]:

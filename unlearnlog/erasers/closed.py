@@ -15,8 +15,19 @@ import torch
 from torch import Tensor
 
 from unlearnlog.delta import Delta
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
-from unlearnlog.erasers.tokens import SPANS, Pairs, Span, Tokens, kept_tokens
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
+from unlearnlog.erasers.texts import (
+    KEEPS,
+    REACHES,
+    TEXTS,
+    WEIGHS,
+    Form,
+    Keeps,
+    Reach,
+    Texts,
+    Weigh,
+)
+from unlearnlog.erasers.tokens import Pairs, Tokens
 from unlearnlog.errors import TrainingError
 from unlearnlog.model.protocol import Model
 from unlearnlog.patch import Full, LowRank, Patch
@@ -109,19 +120,30 @@ class ClosedForm(Eraser):
     Attributes:
         may_be_zero: Settings that need not be above zero.
         target: What is heard instead of the concept.
-        span: Which tokens of the prompts take part, see `tokens.SPANS`.
+        span: Which tokens of the prompts take part, see `texts.REACHES`.
         n_prompts: So many prompts of each concept, 0 for all of them.
         touch: Which projections change.
+        texts: What names a concept, see `texts.TEXTS`.
+        weigh: Whether a concept's tokens weigh 1 in all, or each of them.
+        keeps: What is kept, see `texts.KEEPS`.
     """
 
     joint: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("target prompts", "kept prompts")
     may_be_zero: ClassVar[tuple[str, ...]] = ("n_prompts",)
+    before: ClassVar[Mapping[str, Scalar]] = {
+        "texts": "prompts",
+        "weigh": "shares",
+        "keeps": "prompts",
+    }
 
     target: Target = "anchor"
-    span: Span = "last"
+    span: Reach = "last"
     n_prompts: int = 0
     touch: Touch = "keys and values"
+    texts: Texts = "prompts"
+    weigh: Weigh = "shares"
+    keeps: Keeps = "prompts"
 
     @abstractmethod
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
@@ -147,9 +169,9 @@ class ClosedForm(Eraser):
         Raises:
             ConceptError: A concept is its own target, or two are one.
         """
-        pairs = Pairs.of(request, self.target, self.span, n_prompts=self.n_prompts)
+        pairs = self.form.pairs(request)
         nothing = said_nothing(request.model)
-        kept = kept_tokens(request, self.span, pairs.erased)
+        kept = self.form.kept(request, pairs.erased)
         ends = _SUFFIX.get(
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
         )
@@ -160,6 +182,18 @@ class ClosedForm(Eraser):
             nothing[0],
             nothing[1:],
             request.model.base,
+        )
+
+    @property
+    def form(self) -> Form:
+        """What is read of a request."""
+        return Form(
+            self.target,
+            self.span,
+            self.n_prompts,
+            texts=self.texts,
+            weigh=self.weigh,
+            keeps=self.keeps,
         )
 
     def work(self, n_concepts: int) -> Work:  # noqa: ARG002
@@ -173,8 +207,11 @@ class ClosedForm(Eraser):
     def check(self) -> None:
         """Refuse words that mean nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
-        self.require("span", known=SPANS)
+        self.require("span", known=REACHES)
         self.require("touch", known=TOUCHES)
+        self.require("texts", known=TEXTS)
+        self.require("weigh", known=WEIGHS)
+        self.require("keeps", known=KEEPS)
         self.require_above_zero()
 
 

@@ -31,7 +31,8 @@ import torch
 from torch import Tensor
 
 from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem
-from unlearnlog.erasers.tokens import Span, Tokens
+from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.tokens import Tokens
 from unlearnlog.errors import PolicyError, TrainingError
 
 
@@ -55,7 +56,7 @@ class Cure(ClosedForm):
     needs: ClassVar[tuple[str, ...]] = ("kept prompts",)
     knob: ClassVar[str] = "alpha"
 
-    span: Span = "all"
+    span: Reach = "all"
     alpha: float = 1000.0
     keep_alpha: float = 1000.0
     least: float = 1e-6

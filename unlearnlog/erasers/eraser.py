@@ -64,6 +64,8 @@ class Request:
             pictures of them may be learnt from; empty for all of ``keep``.
         bank: Prompts of which ``keep`` is a part, the same whatever is erased, so that
             encoding them once is enough; empty for ``keep`` itself.
+        others: Names of the concepts that ``keep`` speaks of, for methods that are told
+            names instead of prompts.
     """
 
     model: Model
@@ -78,6 +80,7 @@ class Request:
     names: tuple[str, ...] = ()
     stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def name(self, i: int) -> str:
         """Return what to call the concept of the i-th part of ``forget``."""
@@ -110,6 +113,8 @@ class Eraser(ABC):
         touches: What of the model it changes by default.
         knob: The setting that says how strongly it erases; more of it erases more.
         may_be_zero: Settings that need not be above zero.
+        before: Settings that came later than the eraser, with what they are where an
+            older entry does not have them.
         target: What the erased prompts are made to paint instead.
     """
 
@@ -120,6 +125,7 @@ class Eraser(ABC):
     touches: ClassVar[str] = "keys and values"
     knob: ClassVar[str] = ""
     may_be_zero: ClassVar[tuple[str, ...]] = ()
+    before: ClassVar[Mapping[str, Scalar]] = {}
 
     target: Target
 

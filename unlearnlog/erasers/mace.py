@@ -16,7 +16,7 @@ T_k e, and the fusion is an edit that sends e to T_k e.
 
 Left out is the LoRA that the method trains for each concept under masks from a
 segmentation model. It is what erases the name itself, so by default the name's tokens
-are refined here as well: that is ours. ``span = "behind"`` refines what is published,
+are refined here as well: that is ours. ``span = "around"`` refines what is published,
 the words around the name and the padding.
 
 Source:
@@ -27,14 +27,16 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
 
 from unlearnlog.erasers.closed import Change, Problem, written
-from unlearnlog.erasers.tokens import Pairs, Span
+from unlearnlog.erasers.eraser import Scalar
+from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.tokens import Pairs
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -45,22 +47,29 @@ class Mace(RidgeEdit):
 
     Attributes:
         target: What is heard instead of the concept.
-        span: Which tokens of the prompts take part; ``behind`` is what is published.
+        span: Which tokens of the prompts take part; ``around`` is what is published.
         n_prompts: So many prompts of each concept, 0 for all of them.
         touch: Which projections change.
         erase_scale: Weight of each concept, es.
         keep_scale: Weight of each kept prompt, ps.
         ridge: Weight of the base's projections, lamb.
+        fuse: Whether the solutions are fused; else all are refined at once, which is
+            what the published fusion comes to without its LoRA.
     """
 
     name: ClassVar[str] = "mace"
     source: ClassVar[str] = "https://arxiv.org/abs/2403.06135"
+    before: ClassVar[Mapping[str, Scalar]] = {**RidgeEdit.before, "fuse": True}
 
-    span: Span = "all"
+    span: Reach = "all"
     erase_scale: float = 100.0
+    fuse: bool = True
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield W times one matrix, for each projection W."""
+        if not self.fuse:
+            yield from super().changes(problem)
+            return
         yield from super().changes(replace(problem, pairs=self.refined(problem)))
 
     def refined(self, problem: Problem) -> Pairs:

@@ -10,7 +10,8 @@ what c said to the base, and sends it to g by a ridge edit (`uce`) of the W_l:
     K   = lamb I + es sum c' c'^T + ps sum p p^T,   p kept tokens.
 
 Shapes: W_l, B_l ``[d_out, d_text]``, tokens ``[d_text]``. Before anything is erased c'
-is c but for nu, so the first round is the edit that the published method begins with.
+is c but for nu, so the first round is an edit by `uce` with these weights; the authors'
+program begins with one by its own (``begins = "uce"``).
 
 The method is greedy: what a round finds depends on the rounds before it, and the first
 one starts from the ledger's head. So it is no function of the set of what is erased,
@@ -18,20 +19,22 @@ and its entries are replayed in their order.
 
 Source:
     RECE, https://arxiv.org/abs/2407.12383. Published are nu = 0.1 (0.001 for styles and
-    hard objects), es = 1, lamb = ps = 0.1, one to three rounds, the name's last token.
-    That all tokens take part, and a concept's weights sum to 1, is ours. With a large
-    es (100) a round undoes what the one before it did to c itself.
+    hard objects), es = 1, lamb = ps = 0.1, one to three rounds, on all tokens of a name
+    alone, each weighing 1: ``preset=official``. Tokens of prompts from the name on, a
+    concept's weighing 1 in all, are ours. With a large es (100) a round undoes what the
+    one before it did to c itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import ClassVar, Final, Literal, final
 
 import torch
 from torch import Tensor
 
+from unlearnlog.delta import Delta, merged, state_after
 from unlearnlog.erasers.closed import (
     Change,
     Problem,
@@ -40,8 +43,14 @@ from unlearnlog.erasers.closed import (
     together,
     written,
 )
-from unlearnlog.erasers.tokens import Span
-from unlearnlog.erasers.uce import RidgeEdit
+from unlearnlog.erasers.eraser import Request, Scalar, fits
+from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.uce import RidgeEdit, Uce
+
+Begins = Literal["alike", "uce"]
+
+BEGINS: Final[tuple[Begins, ...]] = ("alike", "uce")
+"""How the first round may differ from the others."""
 
 
 @final
@@ -59,17 +68,50 @@ class Rece(RidgeEdit):
         ridge: Weight of the projections as they are, lamb.
         recall_ridge: Weight of the size of what is looked for, nu.
         rounds: How often it looks and erases.
+        begins: Whether an edit of `uce` comes before the rounds, as published: ``uce``;
+            or nothing: ``alike``.
     """
 
     name: ClassVar[str] = "rece"
     source: ClassVar[str] = "https://arxiv.org/abs/2407.12383"
     joint: ClassVar[bool] = False
+    before: ClassVar[Mapping[str, Scalar]] = {**RidgeEdit.before, "begins": "alike"}
 
-    span: Span = "all"
+    span: Reach = "all"
     keep_scale: float = 0.1
     ridge: float = 0.1
     recall_ridge: float = 0.1
     rounds: int = 2
+    begins: Begins = "alike"
+
+    def check(self) -> None:
+        """Refuse what any ridge edit refuses, and a beginning that is none."""
+        super().check()
+        self.require("begins", known=BEGINS)
+
+    @property
+    def beginning(self) -> Uce:
+        """The edit that the authors' program begins with, kept texts as they weigh."""
+        return Uce(
+            self.target,
+            texts=self.texts,
+            weigh=self.weigh,
+            keeps=self.keeps,
+            erase_scale=1.0,
+            keep_scale=1.0 if self.keeps == "empty" else 0.1,
+        )
+
+    def erase(self, request: Request) -> Delta:
+        """Begin, and go on from what that left."""
+        if self.begins == "alike":
+            return super().erase(request)
+        first = self.beginning.erase(request)
+        weaker = "lower rece's erase_scale in the policy"
+        with fits(self.name, weaker):
+            old = {**request.old, **state_after(request.old, [first])}
+        then = super().erase(replace(request, old=old))
+        with fits(self.name, weaker):
+            return merged([first, then])
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield the sum of all rounds' changes to each projection."""

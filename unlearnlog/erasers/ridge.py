@@ -17,7 +17,8 @@ from typing import ClassVar, final
 
 from unlearnlog.erasers.closed import Problem
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.tokens import Pairs, Span
+from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.tokens import Pairs
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -35,7 +36,7 @@ class Ridge(RidgeEdit):
 
     may_be_zero: ClassVar[tuple[str, ...]] = ("n_prompts", "family_scale")
 
-    span: Span = "all"
+    span: Reach = "all"
     erase_scale: float = 100.0
     family_scale: float = 1.0
 

@@ -39,8 +39,8 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, final
 
 import torch
@@ -48,7 +48,8 @@ from torch import Tensor
 
 from unlearnlog.digest import digest_of
 from unlearnlog.erasers.closed import Change, ClosedForm, Problem, cholesky
-from unlearnlog.erasers.tokens import Span
+from unlearnlog.erasers.eraser import Request, Scalar
+from unlearnlog.erasers.texts import Reach
 from unlearnlog.errors import PolicyError
 
 N_COPIES: Final = 5
@@ -109,6 +110,7 @@ class Scapre(ClosedForm):
         n_samples: Copies of each concept to measure entropy on.
         n_bins: Bins of its histograms.
         n_near: Steps on the way back to the old rows; 0 for none.
+        apart: Whether each text is a concept of its own, as published.
     """
 
     name: ClassVar[str] = "scapre"
@@ -120,8 +122,9 @@ class Scapre(ClosedForm):
         "shrink",
         "n_near",
     )
+    before: ClassVar[Mapping[str, Scalar]] = {**ClosedForm.before, "apart": False}
 
-    span: Span = "tail"
+    span: Reach = "tail"
     erase_scale: float = 100.0
     keep_scale: float = 1.0
     ridge: float = 0.5
@@ -130,6 +133,14 @@ class Scapre(ClosedForm):
     n_samples: int = 20
     n_bins: int = 20
     n_near: int = 1
+    apart: bool = False
+
+    def problem(self, request: Request) -> Problem:
+        """Encode what is erased and kept, each text by itself where that is wanted."""
+        problem = super().problem(request)
+        if not self.apart:
+            return problem
+        return replace(problem, pairs=self.form.apart(request))
 
     def check(self) -> None:
         """Refuse words that mean nothing here, and a histogram of one bin."""

@@ -12,7 +12,8 @@ a concept it has the rank of the number of concepts, and few of them are stored 
 factors.
 
 Source:
-    https://arxiv.org/abs/2308.14761; weights as in its released settings.
+    https://arxiv.org/abs/2308.14761; ps and lamb as in its released settings. Theirs
+    are names, not prompts, each token weighing 1: ``preset=official``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from unlearnlog.erasers.closed import (
     after,
     solved,
 )
+from unlearnlog.erasers.texts import Reach
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,14 @@ class RidgeEdit(ClosedForm):
 @final
 @dataclass(frozen=True)
 class Uce(RidgeEdit):
-    """The last token of a concept's name becomes the last word of its target."""
+    """A name's last token and all behind it become its target's.
+
+    Which tokens is as published. By default they are those of prompts that name the
+    concept, not of its names alone, and a concept's weigh 64 in all.
+    """
 
     name: ClassVar[str] = "uce"
     source: ClassVar[str] = "https://arxiv.org/abs/2308.14761"
+
+    span: Reach = "tail"
+    erase_scale: float = 64.0

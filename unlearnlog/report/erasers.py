@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from unlearnlog.presets import presets_of
+from unlearnlog.presets.differs import DIFFERS
+
 if TYPE_CHECKING:
     from unlearnlog.erasers import Eraser
 
@@ -20,11 +23,21 @@ def eraser_row(eraser: type[Eraser]) -> dict[str, Any]:
         "name": eraser.name,
         "says": said.splitlines()[0] if said else "",
         "source": eraser.source,
+        "differs": DIFFERS.get(eraser.name, ""),
         "joint": eraser.joint,
         "needs": list(eraser.needs),
         "touches": defaults.get("touch", eraser.touches),
         "strength": eraser.knob,
         "settings": defaults,
+        "presets": {
+            name: {
+                "says": each.says,
+                "code": each.code,
+                "differs": each.differs,
+                "settings": [vars(choice) for choice in each.choices],
+            }
+            for name, each in presets_of(eraser.name).items()
+        },
     }
 
 
@@ -38,8 +51,18 @@ def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         strength = f"{row['strength']}={row['settings'][row['strength']]:g}"
         table.add_row(
             row["name"],
-            f"{row['says']}\n"
+            f"{row['says']}\n{_differs(row)}"
             f"[dim]{joint}changes {row['touches']}; needs {', '.join(row['needs'])}; "
-            f"strength {strength}\n{row['source']}[/dim]",
+            f"strength {strength}{_presets(row)}\n{row['source']}[/dim]",
         )
     return table
+
+
+def _presets(row: Mapping[str, Any]) -> str:
+    """Return the names of an eraser's presets, where it has any."""
+    return f"; preset {' or '.join(row['presets'])}" if row["presets"] else ""
+
+
+def _differs(row: Mapping[str, Any]) -> str:
+    """Return a line that says in what it is not as published, where it is not."""
+    return f"not as published: {row['differs']}\n" if row["differs"] else ""

@@ -13,7 +13,7 @@ import torch
 from unlearnlog.concept import Concept
 from unlearnlog.delta import Delta
 from unlearnlog.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
-from unlearnlog.erasers import Request
+from unlearnlog.erasers import Request, recorded
 from unlearnlog.errors import ConceptError, Refused, TrainingError
 from unlearnlog.live import live_concepts
 from unlearnlog.run import joint
@@ -155,7 +155,7 @@ class Adding:
         draft = Draft(
             "erase",
             order.concepts,
-            EraserRecord(name=eraser.name, settings={**eraser.settings}),
+            EraserRecord(name=eraser.name, settings=recorded(eraser)),
             (change,),
             brought=() if delta is None else (delta,),
             policy=order.policy,
@@ -245,7 +245,7 @@ def planned(at: Place, order: Order) -> Plan:
     """
     gone = _gone(at, order.concepts)
     policy, concepts = order.policy, order.concepts
-    eraser = policy.chosen_eraser()
+    eraser = policy.chosen_eraser({concept.slot for concept in concepts})
     look = look_at(
         at, policy, concepts, gone=gone, target=eraser.target, watch=order.watch
     )
@@ -324,7 +324,8 @@ def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Re
     book = look.book
     names = {concept.name for concept in order.concepts}
     all_gone = names | {concept.name for concept in gone}
-    target = order.policy.chosen_eraser().target
+    slots = {concept.slot for concept in order.concepts}
+    target = order.policy.chosen_eraser(slots).target
     return Request(
         model=at.model,
         old=at.weights(at.head),
@@ -338,4 +339,5 @@ def _request(at: Place, look: Look, order: Order, gone: Sequence[Concept]) -> Re
         shelf=at.shelf,
         names=tuple(concept.name for concept in order.concepts),
         bank=book.keep(()),
+        others=joint.others_than(book, names),
     )

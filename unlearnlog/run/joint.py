@@ -9,7 +9,7 @@ a sibling that only they erased still counts as one that stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from unlearnlog.concept import Concept, ConceptId, meant_by
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, SetGroup, dropped
-from unlearnlog.erasers import Eraser, Request, eraser_called
+from unlearnlog.erasers import Eraser, Request, eraser_of, recorded, said_again
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import World
@@ -63,7 +63,7 @@ class Group:
 
 def group_of(at: Place, eraser: Eraser) -> Group:
     """Return the group, empty, that an eraser's concepts belong to in this place."""
-    record = EraserRecord(name=eraser.name, settings={**eraser.settings})
+    record = EraserRecord(name=eraser.name, settings=recorded(eraser))
     decides = [record.model_dump(mode="json"), digest_of(at.concepts.read_bytes())]
     return Group(f"{eraser.name}-{digest_of(canonical_json(decides))[:16]}", record, {})
 
@@ -149,8 +149,8 @@ def _known(at: Place, group: Group) -> Digest | None:
 
 
 def _solved(at: Place, group: Group, watch: Watch) -> Delta:
-    settings = group.eraser.settings
-    eraser = eraser_called(group.eraser.name).of(settings)
+    record = group.eraser
+    eraser = eraser_of(said_again(record.name, record.settings))
     if group_of(at, eraser).name != group.name:
         raise LedgerError(
             f"the group {group.name} was solved with another file of concepts than "
@@ -172,5 +172,12 @@ def _solved(at: Place, group: Group, watch: Watch) -> Delta:
         shelf=at.shelf,
         names=tuple(concept.name for concept in concepts),
         bank=book.keep(()),
+        others=others_than(book, names),
     )
     return eraser.erase(request)
+
+
+def others_than(book: Book, names: Collection[str]) -> tuple[str, ...]:
+    """Return the names of everything that the model paints but these."""
+    world = book.world
+    return tuple(n for n in (*world.styles, *world.subjects) if n not in names)

@@ -13,6 +13,7 @@ from unlearnlog.audits.verdict import Finding
 from unlearnlog.concept import Concept, meant_by
 from unlearnlog.delta import Weights
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
+from unlearnlog.erasers import said_again
 from unlearnlog.errors import UsageError
 from unlearnlog.live import ERASING, live_concepts
 from unlearnlog.model.derived import Derived, State, derived
@@ -291,7 +292,7 @@ def _rules(at: Place, again: Again, wish: Wish) -> Policy:
     data = wish.policy.model_dump()
     data["require"] = {"base_presence": 0.0}
     if again.delta is None:
-        data["eraser"] = {"name": again.eraser.name, **again.eraser.settings}
+        data["eraser"] = said_again(again.eraser.name, again.eraser.settings)
     if at.is_bundled and wish.policy.judge == "auto":
         data["judge"] = "atelier"
     return Policy.of(data, wish.policy.name)

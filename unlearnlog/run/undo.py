@@ -144,10 +144,11 @@ def rederive(at: Place, wish: Wish) -> Reverted:
 
 def order_again(entry: Entry, wish: Wish) -> erase.Order:
     """Return the order that an entry once carried out."""
+    from unlearnlog.erasers import said_again
     from unlearnlog.policy import Policy
 
     rules = wish.policy or Policy.load("no-judge")
-    settings = {"name": entry.eraser.name, **entry.eraser.settings}
+    settings = said_again(entry.eraser.name, entry.eraser.settings)
     data = {**rules.model_dump(), "eraser": settings}
     if wish.policy is None:
         data["limits"] = ()

@@ -1,0 +1,24 @@
+"""In what an eraser's defaults are not the method that it shares its equations with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+DIFFERS: Final[Mapping[str, str]] = {
+    "uce": "prompts of the concept instead of its names, prompts of all that stays "
+    "kept, a concept's tokens weigh 64 in all and not 1 each",
+    "ridge": "no published method: the equations of UCE on every token from the name "
+    "on, with families",
+    "rece": "every token of prompts from the name on instead of names, no edit by UCE "
+    "to begin with, two rounds",
+    "mace": "no LoRA; the name's own tokens are refined instead",
+    "speed": "prompts instead of names, a threshold ten times as high, es 10 and not "
+    "1, no random numbers",
+    "oce": "prompts instead of names in five phrases, es 1000, collinear tokens count "
+    "once",
+    "double-projection": "several tokens at once; the span of the target's own tokens",
+    "cure": "weights that sum to 1 for each concept, an alpha of 1000 and not 2",
+    "scapre": "several prompts of a concept are one, kept prompts, es 100 and not 2",
+}
+"""By the eraser's name; one that is not here does as published, as far as it is."""
