@@ -12,7 +12,7 @@ of it, and their gradients are averaged. Each paints the pictures for itself.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from unlearnlog.delta import Delta
 from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.training import Gate, Gradients, Plan, Share, train
 from unlearnlog.erasers.wording import WORDINGS, check_wording, worded
@@ -135,6 +135,7 @@ class GradientEraser(Eraser):
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
     knob: ClassVar[str] = "strength"
+    before: ClassVar[Mapping[str, Scalar]] = {"prompts": WORDINGS[0], "clip": 0.0}
     shows_target: ClassVar[bool] = False
     """Whether the pictures show what is painted instead of the concept."""
 

@@ -18,13 +18,14 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.eraser import Request, Work
+from unlearnlog.erasers.eraser import Request, Scalar, Work
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.gradient import GradientEraser, Scene
 from unlearnlog.erasers.training import Share
@@ -125,6 +126,13 @@ class Sampled(GradientEraser):
         sampler_steps: Steps of the sampler that is stopped; only with ``sampled``.
         sampler_guidance: Its guidance.
     """
+
+    before: ClassVar[Mapping[str, Scalar]] = {
+        **GradientEraser.before,
+        "states": STATES[0],
+        "sampler_steps": 50,
+        "sampler_guidance": 3.0,
+    }
 
     states: str = STATES[0]
     sampler_steps: int = 50

@@ -29,14 +29,14 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, final
 
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.eraser import Request
+from unlearnlog.erasers.eraser import Request, Scalar
 from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
 from unlearnlog.erasers.training import Gradients, mean_of_all
 from unlearnlog.errors import PolicyError
@@ -69,6 +69,11 @@ class RestrictedGradient(GradientEraser):
         "pictures of the concept",
         "pictures of what stays",
     )
+
+    before: ClassVar[Mapping[str, Scalar]] = {
+        **GradientEraser.before,
+        "stays": STAYS[0],
+    }
 
     n_kept: int = 64
     rate: float = 3e-4
