@@ -224,8 +224,8 @@ class Proof:
             told = [*map(list, {**SOLVES[eraser], **dict(today)}.items())]
             solving = {*self.files(self.was["ridge"], self.old)}
             return self.grew(eraser, but=solving) and self.holds("ridge", told, told)
-        one = asked(self.old, _DELTAS, json.dumps([eraser, before]))
-        other = asked(ROOT, _DELTAS, json.dumps([eraser, today]))
+        one = asked(self.old, _DELTAS, json.dumps([eraser, before, self.few]))
+        other = asked(ROOT, _DELTAS, json.dumps([eraser, today, self.few]))
         return bool(one == other)
 
     def grew(self, eraser: str, but: Collection[str] = ()) -> bool:
