@@ -35,6 +35,10 @@ ALSO: Final = {
     "ridge-context": ("ridge", (("target", "context"),)),
     "mim-unique-sibling": ("mim-unique", (("target", "sibling"),)),
     "uce-last": ("uce", (("span", "last"), ("erase_scale", 1.0))),
+    "esd-best": (
+        "esd",
+        (*expanded("esd", {PRESET: "official"}).items(), ("strength", 4.0)),
+    ),
 }
 """Rows beside those of the defaults: a label, an eraser, its settings."""
 

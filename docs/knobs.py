@@ -32,7 +32,9 @@ def _knob(kind: type[Eraser], setting: Field[Any]) -> dict[str, Any]:
     if isinstance(default, str):
         said = _refusal(kind, setting.name, _NO_WORD)
         if said.startswith("known: "):
-            found["words"] = said.removeprefix("known: ").split(", ")
+            words, _, other = said.removeprefix("known: ").partition("; or ")
+            found["words"] = words.split(", ")
+            found |= {"or": other} if other else {}
     elif not isinstance(default, bool) and (refused := _refused(kind, setting)):
         found["refused"] = refused
     return found

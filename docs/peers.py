@@ -47,6 +47,10 @@ def _rows(name: str, duels: Mapping[str, Row], own: Mapping[str, Row]) -> Iterat
     mine = _of(duels, name)
     yield _row(name, "by default", [d and d["default"] for d in mine])
     yield _row(name, "at equal erasure", [d and d["equal"] for d in mine])
+    best = _of(duels, f"{name}-best")
+    if any(best):
+        said = "as published, at equal erasure"
+        yield _row(name, said, [d and d["equal"] for d in best])
 
 
 def _said(preset: str) -> str:

@@ -67,6 +67,7 @@ def test_no_settings_that_an_eraser_takes_are_refused_by_the_table(name):
         ({"name": "uce", "erase_scale": -3.0}, "uce's erase_scale is -3.0"),
         ({"name": "uce", "span": "lsat"}, "did you mean 'last'?"),
         ({"name": "uce", "erase_scale": "3"}, "give something like 64.0"),
+        ({"name": "esd", "prompts": "bar"}, "known: all, bare; or a prompt with {}"),
         ({}, "no eraser is called ''"),
     ],
 )
@@ -75,3 +76,8 @@ def test_a_mistake_is_told_with_what_was_meant(said, message):
         check_eraser(said)
 
     assert message in str(caught.value)
+
+
+def test_a_prompt_of_ones_own_is_no_unknown_word():
+    """Where a word or a text may stand, the table once knew words alone."""
+    check_eraser({"name": "esd", "prompts": "a photo of {}"})

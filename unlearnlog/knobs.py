@@ -24,6 +24,9 @@ TABLE: Final = PACKAGE / "erasers" / "knobs.json"
 GROUP: Final = "unlearnlog.erasers"
 """Entry points under which other packages offer erasers."""
 
+_NAMED: Final = "{}"
+"""In a text that somebody may give instead of a word: where the concept's name is."""
+
 _IS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -95,11 +98,13 @@ def check_type(eraser: str, key: str, value: object, default: object) -> None:
 def _check_value(
     eraser: str, key: str, value: float | str, known: Mapping[str, Any]
 ) -> None:
-    words = known.get("words")
-    if words is not None and value not in words:
+    words, other = known.get("words"), known.get("or", "")
+    given = bool(other) and _NAMED in str(value)
+    if words is not None and value not in words and not given:
+        also = f"; or {other}" if other else ""
         raise PolicyError(
             f"{eraser} has no {key} '{value}'",
-            fix=f"{hint(str(value), words)}known: {', '.join(words)}",
+            fix=f"{hint(str(value), words)}known: {', '.join(words)}{also}",
         )
     for sign, bound, fix in known.get("refused", ()):
         if not isinstance(value, str) and _IS[sign](value, bound):

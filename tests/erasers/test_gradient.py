@@ -8,7 +8,7 @@ from tests.fakes import NAME
 from unlearnlog.erasers import ERASERS
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.forget_set import ForgetSet
-from unlearnlog.erasers.gradient import GradientEraser
+from unlearnlog.erasers.gradient import GradientEraser, clipping
 from unlearnlog.erasers.training import Share
 from unlearnlog.errors import PolicyError, TrainingError
 from unlearnlog.watch import Unwatched
@@ -147,3 +147,38 @@ def test_pictures_that_are_only_looked_at_are_never_learnt_from():
     rows = torch.cat([scene.forgotten(64)[0].rows for _ in range(4)])
 
     assert set(rows.tolist()) == set(range(24 - ForgetSet.N_HELD))
+
+
+def clipped(gate, gradients):
+    assert gate is not None
+    gate(1, gradients)
+
+
+def test_a_gradient_that_is_too_long_is_shortened_to_the_length_and_no_other():
+    def gate(step, gradients):
+        gradients["a"] += step
+
+    gradients = {"a": torch.tensor([2.0, 0.0]), "b": torch.tensor([[4.0]])}
+    clipped(clipping(gate, 2.5), gradients)
+    torch.testing.assert_close(gradients["a"], torch.tensor([3.0, 1.0]) * 2.5 / 26**0.5)
+    torch.testing.assert_close(gradients["b"], torch.tensor([[4.0]]) * 2.5 / 26**0.5)
+
+    short = {"a": torch.tensor([0.3])}
+    clipped(clipping(None, 2.5), short)
+    assert short["a"].item() == pytest.approx(0.3)
+    assert clipping(gate, 0.0) is gate
+
+
+def test_a_gradient_of_nothing_stays_nothing():
+    nothing = {"a": torch.zeros(2)}
+
+    clipped(clipping(None, 1.0), nothing)
+
+    assert not nothing["a"].any()
+
+
+def test_clipping_changes_what_unequal_steps_come_to():
+    free = Esd(**SMALL).erase(request_of())
+
+    assert Esd(clip=1e-3, **SMALL).erase(request_of()).digest != free.digest
+    assert Esd(clip=1e9, **SMALL).erase(request_of()).digest == free.digest

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from tests.erasers.slowly import (
+    FORGET,
     SEED,
     SMALL_KEPT,
     assert_same,
@@ -112,9 +113,25 @@ def test_keeping_more_moves_kept_noise_less():
     assert worse(5.0) < worse(0.05)
 
 
+def test_what_stays_can_be_the_concepts_own_prompts_without_it():
+    """The published program keeps "a person" where it forgets "a naked person"."""
+    eraser = RestrictedGradient(stays="target", **SMALL_KEPT)
+
+    scene = eraser.scene(request_of())
+
+    assert {*scene.kept.texts} == {prompt.context for prompt in FORGET}
+    assert {*scene.forget.texts} == {prompt.text for prompt in FORGET}
+
+
+def test_what_stays_cannot_be_the_empty_prompt_alone():
+    with pytest.raises(PolicyError, match="they become the empty prompt"):
+        RestrictedGradient.of({"stays": "target", "target": "unconditional"})
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"stays": "all"}, "no stays 'all'"),
         ({"forget": "faster"}, "no forget 'faster'"),
         ({"alpha": 0.0}, r"alpha is 0\.0"),
         ({"limit": -1.0}, r"limit is -1\.0"),

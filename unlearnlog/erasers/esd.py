@@ -8,7 +8,8 @@ the empty prompt's noise; beyond that it is the opposite of the concept. With an
 ``target`` than the published one its noise stands in the empty prompt's place.
 
 Here only keys and values change, which is what the authors call ``x`` with its strict
-choice of parameters; x_t is noised from the base's pictures, see `gradient`.
+choice of parameters. x_t is noised from the base's pictures, see `gradient`; with
+``states = "sampled"`` the base paints it half-way at every step, as in their program.
 
 Source:
     https://arxiv.org/abs/2303.07345; eta as in the authors' current settings.
@@ -22,13 +23,14 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.gradient import Scene, mean_square
+from unlearnlog.erasers.halfway import Sampled
 from unlearnlog.prompt import Target
 
 
 @final
 @dataclass(frozen=True)
-class Esd(GradientEraser):
+class Esd(Sampled):
     """Negative guidance is trained into the text projections.
 
     Attributes:

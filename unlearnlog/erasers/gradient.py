@@ -1,9 +1,9 @@
 """What erasers that learn have in common; a method is its loss.
 
 All of them see the same pictures: those that the base paints for the prompts that name
-the concept, noised to a random level. (Some papers stop a sampler half-way instead;
-the two agree as far as the sampler does, and finished pictures can be kept.) Only the
-text projections change.
+the concept, noised to a random level. (Some papers stop a sampler half-way instead, see
+`halfway`; the two agree as far as the sampler does, and finished pictures can be kept.)
+Only the text projections change.
 
 Several processes share each step: all draw the same batch, each computes its own rows
 of it, and their gradients are averaged. Each paints the pictures for itself.
@@ -12,7 +12,7 @@ of it, and their gradients are averaged. Each paints the pictures for itself.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -21,9 +21,10 @@ from torch import Tensor
 
 from unlearnlog.delta import Delta
 from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.training import Gate, Gradients, Plan, Share, train
+from unlearnlog.erasers.wording import WORDINGS, check_wording, worded
 from unlearnlog.errors import PolicyError
 from unlearnlog.model.protocol import Text
 from unlearnlog.prompt import TARGETS, Target
@@ -85,6 +86,26 @@ def mean_square(difference: Tensor) -> Tensor:
     return difference.square().mean()
 
 
+def clipping(gate: Gate | None, longest: float) -> Gate | None:
+    """Return a gate after which no step's gradient is longer than so much.
+
+    Args:
+        gate: What changes gradients before; None for nothing.
+        longest: The length, of all numbers in one row; 0 for the gate itself.
+    """
+    if not longest:
+        return gate
+
+    def clipped(step: int, gradients: Gradients) -> None:
+        if gate is not None:
+            gate(step, gradients)
+        energy = sum(float(g.double().square().sum()) for g in gradients.values())
+        for gradient in gradients.values():
+            gradient.mul_(min(1.0, longest / (energy**0.5 or 1.0)))
+
+    return clipped
+
+
 @dataclass(frozen=True)
 class GradientEraser(Eraser):
     """An eraser that is trained; a method is what `losses` returns.
@@ -105,10 +126,16 @@ class GradientEraser(Eraser):
         rate: Step size of AdamW.
         batch: Pictures a step, of each kind.
         strength: Times the trained change; 1 as trained.
+        prompts: Which prompts name the concept: ``all`` of the forget set, the ``bare``
+            ones that say its name and nothing else, or a prompt with ``{}`` where the
+            name stands.
+        clip: The longest that a step's gradient, all numbers in one row, may be; what
+            is longer is shortened to it. 0 for any length.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
     knob: ClassVar[str] = "strength"
+    before: ClassVar[Mapping[str, Scalar]] = {"prompts": WORDINGS[0], "clip": 0.0}
     shows_target: ClassVar[bool] = False
     """Whether the pictures show what is painted instead of the concept."""
 
@@ -123,6 +150,8 @@ class GradientEraser(Eraser):
     rate: float = 1e-3
     batch: int = 16
     strength: float = 1.0
+    prompts: str = WORDINGS[0]
+    clip: float = 0.0
 
     @abstractmethod
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
@@ -151,6 +180,7 @@ class GradientEraser(Eraser):
         Raises:
             TrainingError: The training went astray, or processes cannot share a batch.
         """
+        request = worded(request, self.prompts)
         scene = self.scene(request)
         change = self.start(request)
         train(
@@ -159,7 +189,7 @@ class GradientEraser(Eraser):
             lambda new: self.losses(scene, new),
             self.plan(),
             mix=self.mix,
-            gate=self.gate(scene, change),
+            gate=clipping(self.gate(scene, change), self.clip),
         )
         slower = f"lower the eraser's rate, now {self.rate}, in the policy"
         with fits(self.name, slower):
@@ -198,8 +228,9 @@ class GradientEraser(Eraser):
         """Refuse words that mean nothing here, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
+        check_wording(self.name, self.prompts)
         n_kept = () if type(self).n_kept else ("n_kept",)
-        self.require_above_zero(but=n_kept)
+        self.require_above_zero(but=("clip", *n_kept))
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",

@@ -16,10 +16,12 @@ Where the error of the concept is above a limit m its loss is divided by its val
 that ascent does not run away.
 
 From the paper and its code: all of the above, alpha 1.6 and m 1.1, and that kept
-prompts are of many kinds. Ours: only keys and values change, the step goes through
-AdamW, and ``forget = "target"``, where the concept's prompt is led to the base's noise
-for a target instead, L_f = || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2, without a
-limit; and the rate (1e-5 in the code).
+prompts are of many kinds. In the code each of them is a prompt of the concept without
+its word, ``stays = "target"``; by default they are all that stays. Ours: only keys and
+values change, the step goes through AdamW, and ``forget = "target"``, where the
+concept's prompt is led to the base's noise for a target instead,
+L_f = || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2, without a limit; and the rate
+(1e-5 in the code).
 
 Source:
     https://arxiv.org/abs/2412.07808
@@ -27,18 +29,23 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, final
 
 import torch
 from torch import Tensor
 
+from unlearnlog.erasers.eraser import Request, Scalar
 from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
 from unlearnlog.erasers.training import Gradients, mean_of_all
+from unlearnlog.errors import PolicyError
 
 WAYS: Final = ("ascent", "target")
 """Away from what the concept paints, or towards what its target does."""
+
+STAYS: Final = ("kept", "target")
+"""Prompts of all that stays, or what the concept's own prompts become."""
 
 
 @final
@@ -52,6 +59,8 @@ class RestrictedGradient(GradientEraser):
         alpha: Weight of the direction that keeps.
         limit: Mean squared error of the concept beyond which its gradient is scaled
             down; only with ``ascent``.
+        stays: What k are: ``kept`` for prompts of all that stays, ``target`` for the
+            concept's own prompts without it.
     """
 
     name: ClassVar[str] = "restricted-gradient"
@@ -61,11 +70,24 @@ class RestrictedGradient(GradientEraser):
         "pictures of what stays",
     )
 
+    before: ClassVar[Mapping[str, Scalar]] = {
+        **GradientEraser.before,
+        "stays": STAYS[0],
+    }
+
     n_kept: int = 64
     rate: float = 3e-4
     forget: str = WAYS[0]
     alpha: float = 1.6
     limit: float = 1.1
+    stays: str = STAYS[0]
+
+    def scene(self, request: Request) -> Scene:
+        """Let the base paint the concept and what stays."""
+        if self.stays == STAYS[1]:
+            said = (p.target(self.target) for group in request.forget for p in group)
+            request = replace(request, stay=tuple(dict.fromkeys(said)))
+        return super().scene(request)
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the loss of forgetting and that of keeping."""
@@ -97,9 +119,16 @@ class RestrictedGradient(GradientEraser):
         }
 
     def check(self) -> None:
-        """Refuse, beside what is always refused, an unknown way to forget."""
+        """Refuse, beside what is always refused, unknown words."""
         super().check()
         self.require("forget", known=WAYS)
+        self.require("stays", known=STAYS)
+        if self.stays == STAYS[1] and self.target == "unconditional":
+            raise PolicyError(
+                f"{self.name} keeps what the concept's prompts become, and they become "
+                "the empty prompt",
+                fix="give another target, or stays = 'kept'",
+            )
 
 
 def without(one: Tensor, other: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ an exponential moving average of the parameters.
 
 Published are the loss and the average (.999 over 1,500 steps of AdamW at 1e-5). Ours:
 only keys and values change; x_t is noised from the base's pictures, see `gradient`,
-where the paper lets the averaged model paint half-way; the average is shorter because
-the training is; there is no warm-up. The other targets are ours, too.
+where in the paper, and with ``states = "sampled"``, the averaged model paints it
+half-way; the average is shorter because the training is. The other targets are ours,
+too.
 
 Source:
     https://arxiv.org/abs/2307.05977
@@ -19,12 +20,14 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 from torch import Tensor
 
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.eraser import Request
+from unlearnlog.erasers.gradient import Scene, mean_square
+from unlearnlog.erasers.halfway import Halfway, Sampled
 from unlearnlog.erasers.training import Plan
 from unlearnlog.errors import PolicyError
 from unlearnlog.prompt import Target
@@ -32,7 +35,7 @@ from unlearnlog.prompt import Target
 
 @final
 @dataclass(frozen=True)
-class Sdd(GradientEraser):
+class Sdd(Sampled):
     """The erased prompt follows what the same model paints for the target.
 
     Attributes:
@@ -48,9 +51,15 @@ class Sdd(GradientEraser):
 
     def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the mean squared distance from the model's own target noise."""
+        if isinstance(scene, Halfway):
+            scene.follow(new, self.average)
         some, text, target = scene.forgotten(self.batch)
         goal = scene.own(some, target, new)
         return (mean_square(scene.eps(some, text, new) - goal),)
+
+    def halfway(self, request: Request) -> Halfway:
+        """Say how pictures are half painted: up to any level, by the average."""
+        return replace(super().halfway(request), spread=True)
 
     def plan(self) -> Plan:
         """Say how long it is trained, and that the average is the result."""
