@@ -11,6 +11,7 @@ from rich.console import Console
 from tests.histories import DIGEST, WORLD, shown, some_findings, step
 from unlearnlog.atelier.world import world
 from unlearnlog.cell import Cell
+from unlearnlog.cli.app import in_doubt
 from unlearnlog.concept import Concept
 from unlearnlog.entry import Drop, Entry, EntryId, VerdictRecord
 from unlearnlog.findings.judgement import judgement
@@ -224,7 +225,8 @@ def test_an_erasure_that_nobody_measured_or_whose_pictures_show_it_is_in_doubt()
 
 def test_a_doubt_of_a_batch_is_of_the_concept_that_it_names():
     verdict = VerdictRecord(passed=True, undecided=(OPEN,))
-    both = step(1, ["Picasso", "Monet"], [], [ua(9, 10)], verdict).entry
+    readings = [ua(9, 10), ua(96, 96, "Monet")]
+    both = step(1, ["Picasso", "Monet"], [], readings, verdict).entry
 
     assert doubts(chain(both)).keys() == {"Picasso"}
 
@@ -323,3 +325,78 @@ def test_a_panel_that_decided_decides_after_other_erasures():
     assert len(asked.kept) >= N_LEAST
     names = {each.name for each in gone}
     assert not any({c.subject, c.style} & names for c in (*about.erased, *asked.kept))
+
+
+def test_a_doubt_is_of_the_whole_name_and_not_of_a_part_of_it():
+    """ "ua of Joan of Arc is ..." was taken for one of Arc, and Joan was claimed."""
+    text = OPEN.replace("Picasso", "Joan of Arc")
+    verdict = VerdictRecord(passed=False, accepted=True, undecided=(text,))
+    readings = [ua(9, 10, "Joan of Arc"), ua(96, 96, "Arc")]
+    both = step(1, ["Joan of Arc", "Arc"], [], readings, verdict).entry
+
+    assert doubts(chain(both)).keys() == {"Joan of Arc"}
+
+
+@pytest.mark.parametrize("limits", [[], [{"reading": "drift", "at_most": 9.0}]])
+def test_what_no_limit_asks_and_nobody_looked_at_is_not_erased(limits):
+    """An erasure that changed nothing read its drift, and was listed as erased."""
+    moved = Reading(
+        probe="bound-mi",
+        concept="cat",
+        value=118.0,
+        unit="nats",
+        n=4,
+        low=100.0,
+        high=130.0,
+        better="lower",
+        base=118.0,
+    )
+    unasked = step(1, ["cat"], [], [moved], rules={"limits": limits}).entry
+    asked = step(1, ["cat"], [], [moved], rules={"limits": [{"reading": "bound-mi"}]})
+
+    assert doubts(chain(unasked)) == {"cat": ("its erasure was not measured",)}
+    assert doubts(chain(asked.entry)) == {}
+    assert "in doubt" in table(unasked)
+    assert outcome(unasked).startswith("? undecided")
+    assert "IN DOUBT (cat: its erasure was not measured)" in in_doubt(unasked)
+
+
+def test_pictures_that_may_show_it_are_a_doubt_where_no_limit_asked_of_them():
+    shows = [ua(9, 15, "cat"), shown("cat", 6, 15, erased=True)]
+    unasked = step(1, ["cat"], [], shows, rules={"limits": []}).entry
+    asked = step(1, ["cat"], [], shows, rules={"limits": [{"reading": "ua"}]}).entry
+
+    assert (
+        "40% of its pictures show it (20% to 64%, n = 15)"
+        in doubts(chain(unasked))["cat"]
+    )
+    assert doubts(chain(asked)) == {}
+
+
+def test_what_a_later_entry_says_holds_until_it_is_read_anew_or_taken_back():
+    open_ = "presence of cat is 0.271, must be at most 0.25, but n is 48"
+    fine = [shown("cat", 0, erased=True)]
+    first = step(1, ["cat"], [], [ua(96, 96, "cat"), *fine]).entry
+    second = step(
+        *(2, ["dog"], [], [ua(96, 96, "dog"), shown("cat", 13, 48, erased=True)]),
+        VerdictRecord(passed=False, accepted=True, undecided=(open_,)),
+    ).entry
+    third = step(3, ["castle"], [], [ua(96, 96, "castle"), *fine]).entry
+    second = second.model_copy(update={"parent": first.id})
+    third = third.model_copy(update={"parent": second.id})
+
+    assert doubts(chain(first, second))["cat"] == (open_,)
+    assert "cat" not in doubts(chain(first, second, third))
+
+
+def test_what_nobody_read_after_is_in_doubt_since_then():
+    """After `revert --no-probes` the report knew nothing of the model, and listed
+    what is erased from it.
+    """
+    first = step(1, ["cat"], [], [ua(96, 96, "cat")]).entry
+    back = step(2, ["dog"], [], [], kind="revert").entry
+    back = back.model_copy(update={"parent": first.id})
+
+    (why,) = doubts(chain(first, back))["cat"]
+
+    assert why == f"nothing was read after entry {back.id[:12]}"

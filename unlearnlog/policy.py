@@ -193,10 +193,22 @@ class Policy(Record):
         rules = self.model_dump(mode="json", exclude={"name"})
         return rules | {"judge": PurePath(self.judge).name or self.judge}
 
-    def verdict(self, readings: Iterable[Reading]) -> Verdict:
-        """Compare readings with every limit."""
+    def verdict(
+        self, readings: Iterable[Reading], *, unread_is_open: bool = True
+    ) -> Verdict:
+        """Compare readings with every limit.
+
+        Args:
+            readings: What was read.
+            unread_is_open: Whether a limit without a reading is undecided; not where
+                nothing was erased to read of.
+        """
         found = list(readings)
-        return sum((limit.verdict(found) for limit in self.limits), Verdict())
+        limits = self.limits
+        if not unread_is_open:
+            seen = {reading.probe for reading in found}
+            limits = tuple(limit for limit in limits if limit.reading in seen)
+        return sum((limit.verdict(found) for limit in limits), Verdict())
 
     def saying(
         self,

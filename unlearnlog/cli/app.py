@@ -162,12 +162,13 @@ def shown_if_refused(*, as_json: bool) -> Iterator[None]:
 
 
 def in_doubt(entry: Entry) -> str:
-    """Return what is to be said beside an erasure that was accepted in doubt."""
-    if entry.verdict.holds:
-        return ""
-    return (
-        f" IN DOUBT ({'; '.join((*entry.verdict.failures, *entry.verdict.undecided))})"
-    )
+    """Return what is to be said beside an erasure that is not to be claimed."""
+    from unlearnlog.live import own_doubts
+
+    said = [*entry.verdict.failures, *entry.verdict.undecided]
+    for name, why in own_doubts(entry).items():
+        said += [text if name in text else f"{name}: {text}" for text in why]
+    return f" IN DOUBT ({'; '.join(dict.fromkeys(said))})" if said else ""
 
 
 def list_facts(rows: Mapping[str, str]) -> None:

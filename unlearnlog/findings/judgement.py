@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
 from unlearnlog.limits import N_LEAST
+from unlearnlog.live import own_doubts
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
@@ -22,6 +23,8 @@ _SAYS: Final[dict[Word, str]] = {
     "model.",
 }
 
+
+_OPEN: Final = "What is erased is in doubt all the same; the reasons stand below."
 
 _ENDS: Final[dict[Word, str]] = {
     "failed": "does not hold",
@@ -42,6 +45,7 @@ def judgement(
     """
     last = steps[-1].entry
     said, word = last.verdict, word_of(last)
+    open_ = steps[-1].doubts if word == "passed" else {}
     n = len(said.failures if word == "failed" else said.undecided)
     limits = "A limit" if n == 1 else f"{n} limits"
     do = "does" if n == 1 else "do"
@@ -51,7 +55,8 @@ def judgement(
     return Judgement(
         word=word,
         headline=_headline(steps[-1], word, model),
-        sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do),
+        sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do)
+        + (f" {_OPEN}" if open_ else ""),
         failures=said.failures,
         undecided=said.undecided,
         doubted=doubted,
@@ -97,6 +102,12 @@ def word_of(entry: Entry) -> Word:
     if said.undecided:
         return "undecided"
     return "passed" if entry.readings else "unmeasured"
+
+
+def listed(entry: Entry) -> Word:
+    """Return the word beside an entry in a list: no claim is made of what is open."""
+    word = word_of(entry)
+    return "undecided" if word == "passed" and own_doubts(entry) else word
 
 
 _OF_EARLIER: Final = frozenset({"presence", "resurgence", "resurgence.found"})

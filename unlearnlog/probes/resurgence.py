@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from unlearnlog.cell import REJECT
+from unlearnlog.live import EARLIER
 from unlearnlog.probes.evidence import Evidence, Returned
 from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
 from unlearnlog.probes.probe import About, Probe, reading
 from unlearnlog.probes.statistics import Estimate, paired_share, share
 from unlearnlog.reading import Reading
-
-EARLIER = "(erased earlier)"
-"""What a reading of all earlier targets together is about."""
 
 
 @final

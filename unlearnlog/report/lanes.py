@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from unlearnlog.findings.judgement import word_of
+from unlearnlog.findings.judgement import listed
 from unlearnlog.live import deed
 from unlearnlog.report.wording import OUTCOME
 
@@ -51,7 +51,7 @@ def lanes(
         line.append(f" {entry_id[:12] if entry_id else 'base'}", style="bold")
         if entry is not None:
             line.append(f" {entry.kind} {deed(entry, entries)}")
-            if (word := OUTCOME[word_of(entry)]) != "passed":
+            if (word := OUTCOME[listed(entry)]) != "passed":
                 line.append(f" [{word}]", style="yellow")
             line.append(_said(entry), style="dim")
         if entry_id in names:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.entry import Entry, EntryId
-from unlearnlog.findings.judgement import word_of
+from unlearnlog.findings.judgement import listed
 from unlearnlog.live import deed
 from unlearnlog.note import cells
 from unlearnlog.reading import Reading
@@ -191,7 +191,7 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
         names = Text(deed(entry, known))
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
         worst = (_worst(entry, key) for key in ("ua", "ira", "cra", "bound-mi"))
-        said = entry.kind, names, OUTCOME[word_of(entry)], Text(entry.eraser.name)
+        said = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
         table.add_row(marked, entry.date[:10], *said, *worst)
     return table
 

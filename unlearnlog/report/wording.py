@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.findings.bounds import bounds_on
-from unlearnlog.findings.judgement import word_of
+from unlearnlog.findings.judgement import listed
 from unlearnlog.meanings import MEANINGS
 from unlearnlog.note import cells
 
@@ -95,7 +95,7 @@ def meaning(probe: str) -> str:
 
 def outcome(entry: Entry) -> str:
     """Write what the policy said of an entry, with its sign."""
-    word = word_of(entry)
+    word = listed(entry)
     said = entry.verdict
     accepted = ", accepted" if said.may_stand and not said.holds else ""
     return f"{MARK[word]} {WORD[word].lower()}{accepted}"

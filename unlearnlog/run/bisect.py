@@ -95,7 +95,7 @@ def bisect(at: Place, name: str, policy: Policy, watch: Watch) -> Found:
         return seen.shown.value > limit if erased else seen.shown.value < limit
 
     first = first_bad(chain, is_bad)
-    undone = taking_back(history, concept.name)
+    undone = None if erased else taking_back(history, concept.name)
     if first is None and undone is not None:
         seen = tuple(looks.values())
         return Found(concept.name, erased, undone[0], seen, taken_back=True)

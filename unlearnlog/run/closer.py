@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.limits import N_LEAST
+from unlearnlog.live import EARLIER
 from unlearnlog.probes.panel import Asked, Questions
-from unlearnlog.probes.resurgence import EARLIER
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell

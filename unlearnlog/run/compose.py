@@ -131,7 +131,7 @@ def _composed(at: Place, sides: Sequence[Side], wish: Wish, started: float) -> C
     readings = _readings(at, draft, wish, {**at.model.base, **state})
     verdict = wish.policy.verdict(readings)
     if not draft.concepts:  # erasures were taken back, none came
-        verdict = replace(verdict, undecided=())
+        verdict = wish.policy.verdict(readings, unread_is_open=False)
     failures = (*_twice(here, sides, wish.how), *verdict.failures)
     conflicts = (*failures, *verdict.undecided)
     said = VerdictRecord.of(

@@ -317,8 +317,7 @@ def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
     """Return what the policy says of what is read; nothing was erased to read more."""
     if policy is None or not readings:
         return Verdict()
-    limits = (each.model_copy(update={"optional": True}) for each in policy.limits)
-    return sum((limit.verdict(readings) for limit in limits), Verdict())
+    return policy.verdict(readings, unread_is_open=False)
 
 
 def stale_after(

@@ -108,10 +108,11 @@ class Upon(Place):
         Raises:
             LedgerError: Somebody else recorded something, or switched, in the meantime.
         """
-        before = self._own.entry.parent
-        super().record(self._own.entry, *self._own.brought)
+        own = self._own.entry
+        super().record(own, *self._own.brought)
         try:
             super().record(entry, *deltas, attacks=attacks)
         except BaseException:
-            self.the_ledger().reset(before or "base")
+            if self.the_ledger().head == own.id:  # else it is another command's now
+                self.the_ledger().reset(own.parent or "base")
             raise
