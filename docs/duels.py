@@ -18,6 +18,8 @@ def duels_table(folder: Path, which: str) -> str:
         which: ``default`` or ``equal``.
     """
     cells = sorted(measured_in(folder, "default"), key=lambda pair: entrant_of(*pair))
+    if which == "equal":
+        cells = [pair for pair in cells if was_searched(pair[1])]
     found = [_duel_row(entrant_of(*pair)[0], pair[1], which) for pair in cells]
     if not found:
         return ""
@@ -35,6 +37,11 @@ def measured_in(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         cell = json.loads(path.read_text(encoding="utf-8"))
         if key in cell:
             yield path.stem, cell
+
+
+def was_searched(cell: Row) -> bool:
+    """Whether an equal erasure was looked for: a preset is measured as it is."""
+    return len(cell["tries"]) > 1 or bool(cell["equal"]["reached"])
 
 
 def entrant_of(stem: str, cell: dict[str, Any]) -> tuple[str, str]:

@@ -282,3 +282,26 @@ def test_a_fault_of_the_program_is_told_to_programs_too(typed, monkeypatch, caps
 
     said = json.loads(capsys.readouterr().out)["error"]
     assert (said["kind"], said["message"]) == ("ZeroDivisionError", "a bug")
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (("config", "set"), "unlearnlog config set --help"),
+        (("add", "Picasso", "--anchor"), "unlearnlog add --help"),
+        (("add", "Picasso", "--polcy", "x"), "unlearnlog add --help"),
+    ],
+)
+def test_a_mistake_names_the_help_of_its_own_command(typed, words, asked):
+    """`config set` named the help of `unlearnlog set`, which there is not."""
+    done = typed(*words)
+
+    assert done.code == 2
+    assert f"fix: {asked}" in done.err
+
+
+def test_an_error_in_json_has_a_kind_that_python_knows(typed):
+    """It was `_UnknownError`, a class of one file."""
+    error = typed("add", "Pcasso", "--json").json()["error"]
+
+    assert error["kind"] == "ConceptError"

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.api.opened import Folder, Opened
+from unlearnlog.concept import Concept
 from unlearnlog.errors import ConceptError, UsageError
 from unlearnlog.model.naming import check_file
 from unlearnlog.naming import one_name
 from unlearnlog.run import beforehand
+from unlearnlog.suggest import hint
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
     from unlearnlog.policy import Policy
     from unlearnlog.run.compose import Composed
     from unlearnlog.run.erase import Order, Outcome
@@ -112,6 +113,8 @@ class Erasing(Opened):
             self.chain.resolve(rev)
         rules = None if policy is None else self.rules(policy, about="HEAD")
         self.check()
+        if concepts:
+            self._check_given_back(revs, concepts)
         from unlearnlog.run import undo
         from unlearnlog.run.giving_back import give_back
 
@@ -220,6 +223,27 @@ class Erasing(Opened):
         beforehand.check_concepts(concepts, self.entries() if self.exists else [])
         self.check()
 
+    def _check_given_back(self, revs: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse, before the model is loaded, names that an entry did not erase.
+
+        Raises:
+            ConceptError: It did not erase one of them.
+        """
+        for rev in revs:
+            entry = self.chain.resolve(rev)
+            if entry is None:
+                continue
+            about = self.chain.entry(entry).concepts
+            known = {n: c.name for c in about for n in (c.name, *c.aliases)}
+            folded = {name.casefold() for name in known}
+            for name in names:
+                if name.casefold() not in folded:
+                    erased = ", ".join(concept.name for concept in about)
+                    raise ConceptError(
+                        f"entry {entry[:12]} did not erase '{name}'",
+                        fix=f"{hint(name, known)}it erased {erased}",
+                    )
+
     def _order(
         self,
         concepts: Sequence[str | Concept],
@@ -231,6 +255,11 @@ class Erasing(Opened):
         if not concepts:
             raise ConceptError("no concept is named", fix='name one: add("Picasso")')
         for each in concepts:
+            if not isinstance(each, str | Concept):
+                raise ConceptError(
+                    f"{each!r} is no name of a concept",
+                    fix='give names one by one: add("Picasso", "Monet")',
+                )
             own = (each,) if isinstance(each, str) else (each.name, *each.aliases)
             one_name(*own)
         named = [self.concept(c) if isinstance(c, str) else c for c in concepts]

@@ -80,8 +80,16 @@ def _asked_of(error: Exception) -> str:
     """Return the command that a mistake in what was typed belongs to."""
     context = getattr(error, "ctx", None)
     if context is None or context.parent is None:
-        return "unlearnlog"
-    return f"unlearnlog {context.info_name}"
+        known = {command.name for command in app.registered_commands}
+        known |= {
+            command.callback.__name__
+            for command in app.registered_commands
+            if command.callback
+        }
+        first = sys.argv[1] if len(sys.argv) > 1 else ""
+        return f"unlearnlog {first}" if first in known else "unlearnlog"
+    found: str = context.command_path
+    return found
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
@@ -91,7 +99,9 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 
 def _fail(error: UnlearnlogError, words: Sequence[str]) -> NoReturn:
     """Say what happened and what to do next, for people and for programs; exit."""
-    kind, code = type(error).__name__, error.exit_code
+    public = (each.__name__ for each in type(error).__mro__)
+    kind = next(name for name in public if not name.startswith("_"))
+    code = error.exit_code
     if is_json_wanted(words):
         held.update(error_row(kind, error.message, fix=error.fix, exit_code=code))
     say_held()

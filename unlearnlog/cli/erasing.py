@@ -117,7 +117,7 @@ def add(
     if len(concept) > 1 and not batch:
         raise UsageError(
             f"{len(concept)} concepts, but not --batch",
-            fix="erase them one by one, or add --batch to train them together",
+            fix="erase them one by one, or add --batch to erase them together",
         )
     if len(concept) > 1 and (alias or prompt):
         raise UsageError(
