@@ -38,7 +38,8 @@ class Upon(Place):
     """A place whose head is an entry that is not recorded yet.
 
     Whatever is recorded here takes that entry along, just before it: a command that is
-    stopped, or refused, leaves neither.
+    refused, or stopped while it computes, leaves neither. They are two writes, so a
+    process that is killed between them leaves the first.
     """
 
     top: _Top | None = None
