@@ -302,20 +302,40 @@ class Ledger:
         """
         return self._store.attack(digest)
 
+    def stage(self, entry: Entry, *deltas: Delta) -> None:
+        """Write an entry that no branch leads to until another is appended upon it.
+
+        What is never led to is left to `collect`.
+
+        Raises:
+            LockBusy: Another writer holds the ledger.
+            DiskFull: There was no room; nothing was changed.
+            ValueError: The entry does not fit its delta or its parent.
+        """
+        with held(self._store.root), explaining():
+            self._check_fit(entry, deltas)
+            self._store.sweep()
+            with self._store.writing() as writing:
+                for delta in deltas:
+                    self._store.put_object(writing, delta)
+                self._store.put_entry(writing, entry)
+
     def append(
         self,
         entry: Entry,
         *deltas: Delta,
         branch: str | None = None,
         attacks: Sequence[Mapping[str, torch.Tensor]] = (),
+        under: Entry | None = None,
     ) -> EntryId:
         """Record an entry, durably, and move the branch to it.
 
         Args:
-            entry: Its parent is the branch's head.
+            entry: Its parent is the branch's head, or ``under``.
             deltas: Those of its deltas that are not on disk yet.
             branch: The branch that it goes on; None for whichever one is on.
             attacks: What its attacks found that is not on disk yet.
+            under: An entry that was staged on the branch's head, and comes along.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -326,12 +346,15 @@ class Ledger:
         with held(self._store.root), explaining():
             branch = branch or self.branch
             head = self._store.ref(f"heads/{branch}")
-            if entry.parent != head:
+            if (under or entry).parent != head:
                 raise Moved(
                     f"the ledger moved to {id_line(head)[:12]} of {branch} in the "
                     "meantime",
                     fix="run the same command again, on top of the new entry",
                 )
+            if under is not None and entry.parent != under.id:
+                message = f"entry stands on {entry.parent}, not on {under.id}"
+                raise ValueError(message)
             self._check_fit(entry, deltas)
             self._check_attacks(entry, attacks)
             self._store.sweep()

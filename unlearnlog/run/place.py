@@ -115,7 +115,11 @@ class Place:
         return replace(self, ledger=ledger, pin=(head, branch))
 
     def record(
-        self, entry: Entry, *deltas: Delta, attacks: Sequence[Weights] = ()
+        self,
+        entry: Entry,
+        *deltas: Delta,
+        attacks: Sequence[Weights] = (),
+        under: Entry | None = None,
     ) -> None:
         """Append an entry to the branch that the command began on.
 
@@ -123,6 +127,7 @@ class Place:
             entry: What is recorded.
             deltas: Those of its deltas that are not in the ledger yet.
             attacks: What its attacks found.
+            under: An entry that was staged on the head, and comes along.
 
         Raises:
             Moved: Somebody else recorded something on it in the meantime.
@@ -130,7 +135,11 @@ class Place:
         """
         ledger = self.ledger or self._created()
         branch = self.pin[1] if self.pin else None
-        patiently(lambda: ledger.append(entry, *deltas, branch=branch, attacks=attacks))
+        patiently(
+            lambda: ledger.append(
+                entry, *deltas, branch=branch, attacks=attacks, under=under
+            )
+        )
         _hand_over(self.notebook, ledger)
 
     def _created(self) -> Ledger:

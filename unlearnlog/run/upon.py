@@ -10,6 +10,7 @@ from unlearnlog.delta import Delta, Weights
 from unlearnlog.digest import Digest
 from unlearnlog.entry import Entry, EntryId, VerdictRecord
 from unlearnlog.errors import Moved
+from unlearnlog.run.again import patiently
 from unlearnlog.run.place import Place
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Upon(Place):
     """A place whose head is an entry that is not recorded yet.
 
     Whatever is recorded here takes that entry along, just before it: a command that is
-    refused, or stopped while it computes, leaves neither. They are two writes, so a
-    process that is killed between them leaves the first.
+    refused, stopped or killed leaves neither.
     """
 
     top: _Top | None = None
@@ -102,18 +102,17 @@ class Upon(Place):
         return super().weights(rev)
 
     def record(
-        self, entry: Entry, *deltas: Delta, attacks: Sequence[Weights] = ()
+        self,
+        entry: Entry,
+        *deltas: Delta,
+        attacks: Sequence[Weights] = (),
+        under: Entry | None = None,
     ) -> None:
-        """Append the entry on top, and then another upon it.
+        """Append the entry on top and another upon it, by one move of the branch.
 
         Raises:
-            LedgerError: Somebody else recorded something, or switched, in the meantime.
+            Moved: Somebody else recorded something in the meantime.
         """
-        own = self._own.entry
-        super().record(own, *self._own.brought)
-        try:
-            super().record(entry, *deltas, attacks=attacks)
-        except BaseException:
-            if self.the_ledger().head == own.id:  # else it is another command's now
-                self.the_ledger().reset(own.parent or "base")
-            raise
+        own, ledger = self._own, self.the_ledger()
+        patiently(lambda: ledger.stage(own.entry, *own.brought))
+        super().record(entry, *deltas, attacks=attacks, under=under or own.entry)
