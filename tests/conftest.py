@@ -1,10 +1,13 @@
 """What holds for every test: no network, no chance, no fight over the cores."""
 
+import atexit
 import ipaddress
 import json
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +20,9 @@ from hypothesis import settings
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in ("UNLEARNLOG_DEVICE", "UNLEARNLOG_DTYPE"):
     os.environ.pop(name, None)  # what the developer computes on is nothing to a test
+# What a test computes is sealed by a key of its own, and never by the developer's.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="unlearnlog-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from unlearnlog.api import Ledger
 from unlearnlog.errors import UsageError
+from unlearnlog.ledger.secret import _key_in
 from unlearnlog.policy import Policy
 from unlearnlog.run import erase
 from unlearnlog.run.graph import similarities
@@ -111,9 +112,63 @@ def test_a_damaged_cache_is_said_to_be_and_looked_at_again(typed, at, made, tmp_
     with warnings.catch_warnings(action="default"):  # as on a command line
         again = typed("probe", *here)
 
-    assert "warning: what was seen before is damaged" in again.err
+    assert "is damaged and is made again: seen/" in again.err
     assert of(again.json(), "presence") == of(first, "presence")
     assert typed("fsck", "--ledger", str(tmp_path / "copy")).code == 0
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    """A ledger of one's own, with readings in its cache."""
+    shutil.copytree(made, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_a_check_of_all_reads_the_cache_and_sweeps_what_is_damaged(typed, at, copied):
+    """A flipped bit in a cached encoding was recorded as a delta; fsck said sound."""
+    here = ("--ledger", str(copied))
+    typed("probe", *here, *at[2:])
+    pages = [*(copied / ".unlearnlog" / "cache" / "seen").iterdir()]
+    data = bytearray(pages[0].read_bytes())
+    data[-9] ^= 1
+    pages[0].write_bytes(data)
+
+    with warnings.catch_warnings(action="default"):
+        checked = typed("fsck", "--full", *here)
+        again = typed("fsck", "--full", *here)
+
+    assert checked.code == again.code == 0
+    assert "1 of what was kept for speed was damaged and is removed" in checked.err
+    assert "damaged" not in again.err
+    assert not pages[0].exists()
+
+
+def test_readings_of_another_hand_are_computed_again(
+    typed, at, copied, monkeypatch, tmp_path
+):
+    """Readings with a recomputed digest turned a refusal into a recorded 1.000."""
+    here = ("--ledger", str(copied), *at[2:])
+    first = typed("probe", *here).json()
+    _key_in.cache_clear()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "somebody-else"))
+
+    with warnings.catch_warnings(action="default"):
+        again = typed("probe", *here)
+
+    _key_in.cache_clear()
+    assert "was computed elsewhere and is made again" in again.err
+    assert "painting" in again.err
+    assert again.json() == first
+
+
+def test_fresh_paints_and_judges_all_again(typed, at, copied):
+    here = ("--ledger", str(copied), *at[2:])
+    first = typed("probe", *here)
+
+    again = typed("probe", "--fresh", *here)
+
+    assert "painting" in again.err
+    assert again.json() == first.json()
 
 
 def test_one_concept_can_be_looked_at_closely(typed, made, tmp_path):

@@ -22,14 +22,21 @@ def made_with() -> dict[str, str]:
 
     A library that is not installed is left out. Nothing is imported to find out.
     """
-    found = {name: _version(name) for name in _LIBRARIES}
+    own, *others = versions().items()
     return {
         "created": now(),
-        "unlearnlog": __version__,
+        **dict([own]),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        **{name: known for name, known in found.items() if known is not None},
+        **dict(others),
     }
+
+
+def versions() -> dict[str, str]:
+    """Name the versions of this package and of the libraries that compute."""
+    found = {name: _version(name) for name in _LIBRARIES}
+    known = {name: said for name, said in found.items() if said is not None}
+    return {"unlearnlog": __version__, **known}
 
 
 def now() -> str:

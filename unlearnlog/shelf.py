@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -37,6 +38,29 @@ class NoShelf:
         """Forget the tensor."""
 
 
+@dataclass(frozen=True)
+class AboutShelf:
+    """A shelf on which everything is about one model, computed in one way.
+
+    Attributes:
+        shelf: Where tensors are put.
+        about: What all of them depend on.
+        fresh: Whether what is there already counts as not there.
+    """
+
+    shelf: Shelf
+    about: str
+    fresh: bool = False
+
+    def get(self, key: str) -> torch.Tensor | None:
+        """Return what was put there about the same, under this key, or None."""
+        return None if self.fresh else self.shelf.get(f"{self.about} {key}")
+
+    def put(self, key: str, tensor: torch.Tensor) -> None:
+        """Keep a tensor, if there is room."""
+        self.shelf.put(f"{self.about} {key}", tensor)
+
+
 class Notebook(Protocol):
     """What judges saw, by key; anything in it may vanish."""
 
@@ -67,3 +91,26 @@ class MemoryNotebook:
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
         """Add answers to those under this key."""
         self.pages.setdefault(key, {}).update(answers)
+
+
+@dataclass(frozen=True)
+class AboutNotebook:
+    """A notebook about one model, computed in one way.
+
+    Attributes:
+        notebook: Where answers are written down.
+        about: What all of them depend on.
+        fresh: Whether what is there already counts as not there.
+    """
+
+    notebook: Notebook
+    about: str
+    fresh: bool = False
+
+    def read(self, key: str) -> dict[Picture, Answer]:
+        """Return what was written down about the same, under this key."""
+        return {} if self.fresh else self.notebook.read(f"{self.about} {key}")
+
+    def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
+        """Add answers to those under this key."""
+        self.notebook.write(f"{self.about} {key}", answers)

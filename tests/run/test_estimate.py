@@ -96,7 +96,8 @@ class Watched(Place):
     def of(cls, at):
         tally = Tally()
         model: Any = Counting(at.model, tally)
-        return cls(at.folder, at.ledger, model, at.manifest, at.concepts, None, tally)
+        known = (at.folder, at.ledger, model, at.manifest, at.concepts)
+        return cls(*known, tally=tally)
 
     def seen_by(self, panel):
         return replace(panel, judge=Blind(self.tally))

@@ -79,9 +79,10 @@ class Looking(Opened):
         concepts: Sequence[str] = (),
         tier: int = 2,
         policy: str | Policy = "",
+        fresh: bool = False,
         watch: Watch | None = None,
     ) -> tuple[Reading, ...]:
-        """Look at a revision again; nothing is recorded, nothing is painted twice.
+        """Look at a revision again; nothing is recorded.
 
         Args:
             rev: Which revision.
@@ -89,6 +90,7 @@ class Looking(Opened):
             tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
             policy: How much is looked at, how it is painted, who judges; else as the
                 ledger's configuration or the newest entry has it.
+            fresh: Whether to paint, judge and sum again whatever was before.
             watch: Who wants to see it advance.
 
         Raises:
@@ -104,7 +106,7 @@ class Looking(Opened):
         from unlearnlog.run import probe
 
         with self._watching(watch) as shown:
-            wish = probe.Wish(rules, rev, tuple(concepts), tier, shown)
+            wish = probe.Wish(rules, rev, tuple(concepts), tier, fresh, shown)
             return probe.probe(self.place, wish)
 
     def graph(

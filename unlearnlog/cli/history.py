@@ -247,7 +247,7 @@ def _fault(found: Bisected) -> str:
 @app.command()
 def fsck(
     full: Annotated[
-        bool, typer.Option("--full", help="Replay every entry as well.")
+        bool, typer.Option("--full", help="Replay every entry, and read the cache.")
     ] = False,
     base: BaseOption = None,
     ledger: LedgerOption = None,

@@ -41,6 +41,10 @@ def probe(
             "--tier", help="0: weights and text; 1: predictions; 2: new pictures."
         ),
     ] = 2,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Compute all again, whatever was kept of before."),
+    ] = False,
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
@@ -50,7 +54,7 @@ def probe(
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at a revision again; nothing is recorded, nothing is painted twice."""
+    """Look at a revision again; nothing is recorded, or painted twice unasked."""
     from unlearnlog.api import Ledger
     from unlearnlog.report.terminal import Bars, readings_table
 
@@ -60,7 +64,12 @@ def probe(
     rules = where.rules(policy, judge=judge, about=rev)
     with Bars(err) as bars:
         found = where.probe(
-            rev, concepts=concept or (), tier=tier, policy=rules, watch=bars
+            rev,
+            concepts=concept or (),
+            tier=tier,
+            policy=rules,
+            fresh=fresh,
+            watch=bars,
         )
     rows = [reading.row() for reading in found]
     answer(

@@ -3,15 +3,17 @@
 Sums are exact, so any sum will do to begin with: what it lacks is added, what it has
 too much is taken away, and the bits are those of summing from nothing. A sum may be
 deleted at any time, and is never trusted: whoever uses one checks the digest of the
-result.
+result. That costs nothing beyond what is done anyway, so a sum is not hashed each time
+that it is read, as other pages of the cache are; `fsck --full` does it.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest, canonical_json, digest_of
 from unlearnlog.ledger.plain import check_plain
+from unlearnlog.ledger.secret import own_key
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +37,7 @@ ROOM: Final = 5 * 2**30
 """Bytes that kept sums may take: the newest stay, two of them in any case."""
 
 _DELTAS: Final = "deltas"
+_SEAL: Final = "seal"
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,17 @@ class Near:
 
 @dataclass(frozen=True)
 class Sums:
-    """The sums in one folder, under the digest of the deltas they sum up."""
+    """The sums in one folder, under the digest of the deltas they sum up.
+
+    Attributes:
+        folder: Two levels below the ledger's.
+        disk: The file system's operations.
+        secret: Returns what the seals are keyed by.
+    """
 
     folder: Path
     disk: Disk
+    secret: Callable[[], bytes] = own_key
 
     def change(
         self,
@@ -113,10 +124,18 @@ class Sums:
             check_plain(self.folder.parents[1], self.folder)
             self.disk.lead_to(self.folder)
             names = canonical_json(sorted(deltas.elements()))
-            data = save(dict(change), {_DELTAS: names.decode()})
+            seal = _seal(names, change, self.secret())
+            data = save(dict(change), {_DELTAS: names.decode(), _SEAL: seal})
             path = self.folder / digest_of(names)
             self.disk.write_atomic(path, data, self.folder, durable=False)
             self._prune()
+
+    def faults(self) -> Iterator[tuple[Path, str]]:
+        """Read every sum; find those that are no longer what was put there."""
+        for path in self._paths():
+            with suppress(FileNotFoundError):
+                if why := _fault(path, self.secret()):
+                    yield path, why
 
     def clear(self) -> None:
         """Remove every sum: one of them was not what it said."""
@@ -213,6 +232,35 @@ def _said_by(path: Path, _changed: int, _size: int) -> Counter[Digest] | None:
 
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
         with safe_open(path, framework="pt") as file:
-            named: list[Digest] = json.loads(file.metadata()[_DELTAS])
-        return Counter(named)
+            said = file.metadata()[_DELTAS]
+        if digest_of(said.encode()) == path.name:
+            return Counter(json.loads(said))
     return None
+
+
+def _fault(path: Path, secret: bytes) -> str:
+    """Say in what way a file is not the sum that was kept; empty where it is."""
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata()
+        change = load(path.read_bytes())
+        if said[_SEAL] == _seal(said[_DELTAS].encode(), change, secret):
+            return ""
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        return f"it is no sum: {error}"
+    return "its content is not what was written"
+
+
+def _seal(names: bytes, change: Weights, secret: bytes) -> str:
+    """Return a keyed digest over a sum: its deltas, and its numbers by tensor."""
+    from unlearnlog.delta import raw_bytes
+
+    seal = hmac.new(secret, names, "sha256")
+    for name in sorted(change):
+        tensor = change[name]
+        seal.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        seal.update(raw_bytes(tensor))
+    return seal.hexdigest()

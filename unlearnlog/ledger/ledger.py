@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from unlearnlog.errors import (
     NoLedger,
     RevisionError,
 )
+from unlearnlog.ledger import notebook, shelf
 from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.ledger.cache import Sums
 from unlearnlog.ledger.config import check_key, check_text
@@ -29,12 +31,11 @@ from unlearnlog.ledger.gc import Garbage, collect, garbage
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
-from unlearnlog.ledger.notebook import CacheNotebook
+from unlearnlog.ledger.pages import Pages
 from unlearnlog.ledger.replay import Recorded, Replay
 from unlearnlog.ledger.revision import HEAD, Names, check_name, clash, resolved
 from unlearnlog.ledger.sealed import id_line
-from unlearnlog.ledger.shelf import CacheShelf
-from unlearnlog.ledger.store import FOLDER, Store, attack_digest
+from unlearnlog.ledger.store import CACHE, FOLDER, Store, attack_digest
 from unlearnlog.made_with import now
 from unlearnlog.suggest import hint
 
@@ -66,9 +67,14 @@ class Ledger:
         self._entries: dict[EntryId, Entry] = {}
         self._whole: set[EntryId] = set()  # read from the first entry to these
         self._base: BaseManifest | None = None
-        self._sums = Sums(store.root / "cache" / "sums", store.disk)
-        self.shelf = CacheShelf(store.root / "cache" / "painted", store.disk)
-        self.notebook = CacheNotebook(store.root / "cache" / "seen", store.disk)
+        self._sums = Sums(store.root / CACHE / "sums", store.disk)
+        warned: set[type[UserWarning]] = set()
+        self._pages = {
+            name: Pages(store.root / CACHE / name, store.disk, kept, said=warned)
+            for name, kept in (("painted", shelf.KEPT), ("seen", notebook.KEPT))
+        }
+        self.shelf = shelf.CacheShelf(self._pages["painted"])
+        self.notebook = notebook.CacheNotebook(self._pages["seen"])
 
     @classmethod
     def init(
@@ -290,9 +296,11 @@ class Ledger:
                     return change.object
         return None
 
-    def weights(self, entry: EntryId | None, base: Weights) -> dict[str, torch.Tensor]:
-        """Give every tensor of ``base`` as it is after an entry."""
-        return {**base, **self.state(entry, base)}
+    def weights(
+        self, entry: EntryId | None, base: Weights, *, fresh: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Give every tensor of ``base`` as it is after an entry, see `state`."""
+        return {**base, **self.state(entry, base, fresh=fresh)}
 
     def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
         """Read what an attack found.
@@ -466,6 +474,24 @@ class Ledger:
                 break
             found = again
         return agreed
+
+    def tidy(self) -> tuple[Damage, ...]:
+        """Read the whole cache, and remove what is not what was put there.
+
+        Whatever is removed is made again when it is needed.
+
+        Returns:
+            What was removed, and why.
+        """
+        found: list[Damage] = []
+        faults = chain(
+            self._sums.faults(), *(each.faults() for each in self._pages.values())
+        )
+        for path, why in faults:
+            with suppress(OSError):
+                self._store.disk.unlink(path)
+                found.append(Damage(self._store.below(path), why))
+        return tuple(found)
 
     def _short(self, folder: str) -> tuple[str, ...]:
         start = f"{folder}/"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from unlearnlog.digest import Digest
 from unlearnlog.errors import IntegrityError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Delta, Weights
     from unlearnlog.ledger.base import BaseManifest
     from unlearnlog.ledger.cache import Sums
+
+_NOT_A_SUM: Final = (ValueError, KeyError, TypeError, RuntimeError, IntegrityError)
+"""What goes wrong where a kept sum is not what it was: in it, or in what it names."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Replay:
         """Replay from a kept sum nearby, where that gives what was recorded."""
         from unlearnlog.ledger.quick import Steps, quick_state
 
-        with suppress(KeyError, RuntimeError, ValueError, IntegrityError):
+        with suppress(*_NOT_A_SUM):
             if (near := self.sums.near(self.recorded.plan)) is not None:
                 added, taken = ([*map(self.parts, each)] for each in near.steps)
                 steps = Steps(near.start, added, taken)
@@ -90,7 +93,7 @@ class Replay:
         from unlearnlog.delta import rounded, state_digest, tensor_record
 
         summed = partial(self.sums.change, self.recorded.plan, delta=self.delta)
-        with suppress(ValueError):  # of a kept sum that is not what it was
+        with suppress(*_NOT_A_SUM):  # what is damaged for certain is found below
             change = summed(fresh=fresh)
             state = rounded(base, change)
             if state_digest(state, self.manifest.root) == self.recorded.state:

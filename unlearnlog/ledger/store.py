@@ -57,6 +57,9 @@ FOLDERS: Final = (
     *("logs", "logs/heads", "tmp", "cache"),
 )
 
+CACHE: Final = "cache"
+"""The folder of what may be deleted at any time."""
+
 NAMES: Final = "logs/names"
 """The file that says which branches and tags there are."""
 

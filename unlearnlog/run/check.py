@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from unlearnlog.delta import Weights, change_after, rounded, state_digest
 from unlearnlog.errors import UnlearnlogError
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.fsck import Damage
+from unlearnlog.ledger.pages import CacheDamaged
 from unlearnlog.run.place import place
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
     """Check every file, and that every reachable entry replays to its digest.
+
+    What is damaged in the cache is removed, to be made again, and warned of.
 
     Args:
         folder: Of the ledger.
@@ -33,6 +37,13 @@ def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
     damage = ledger.fsck()
     if damage:
         return damage
+    if lost := ledger.tidy():
+        warnings.warn(
+            f"{len(lost)} of what was kept for speed was damaged and is removed; it is "
+            f"made again when it is needed: {lost[0].path}: {lost[0].problem}",
+            CacheDamaged,
+            stacklevel=2,
+        )
     weights = place(folder, base=base).model.base
     return tuple(entries_that_lie(ledger, weights))
 

@@ -56,7 +56,7 @@ def _fits(at: Place) -> bool:
 
 def base_answers(at: Place, judge: Judge | None) -> BaseAnswers:
     """Return what ``judge`` saw in the base's pictures, where that ships."""
-    if at.is_bundled and judge is not None and judge.name == "atelier":
+    if not at.fresh and at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
     return BaseAnswers()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,20 +18,21 @@ from unlearnlog.atelier.studio import FOLDER, SOURCE
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.delta import Delta, Weights, state_digest
-from unlearnlog.digest import Digest
+from unlearnlog.digest import Digest, canonical_json
 from unlearnlog.entry import Entry, EntryId
 from unlearnlog.errors import LedgerError, Moved, NoLedger, UsageError
 from unlearnlog.graph.book import Book
 from unlearnlog.graph.world import World
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.made_with import versions
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.run.again import patiently
 from unlearnlog.run.beforehand import suited
 from unlearnlog.run.whereabouts import recorded, verified, whereabouts
 from unlearnlog.settings import configured
-from unlearnlog.shelf import MemoryNotebook, NoShelf, Notebook, Shelf
+from unlearnlog.shelf import AboutNotebook, AboutShelf, MemoryNotebook, NoShelf, Shelf
 
 if TYPE_CHECKING:
     from unlearnlog.concept import Concept
@@ -51,6 +53,7 @@ class Place:
         manifest: What the base is made of, with the name the ledger calls it by.
         concepts: The file of concepts that probes look at.
         pin: Head and branch that a command began with; None to look at the disk.
+        fresh: Whether all is computed again, whatever was computed before.
     """
 
     folder: Path
@@ -59,6 +62,7 @@ class Place:
     manifest: BaseManifest
     concepts: Path
     pin: tuple[EntryId | None, str] | None = None
+    fresh: bool = False
 
     @property
     def is_bundled(self) -> bool:
@@ -82,12 +86,30 @@ class Place:
     @property
     def shelf(self) -> Shelf:
         """Where long work keeps what it has done; nowhere before there is a ledger."""
-        return self.ledger.shelf if self.ledger else NoShelf()
+        shelf = self.ledger.shelf if self.ledger else NoShelf()
+        return AboutShelf(shelf, self.about, self.fresh)
 
     @cached_property
-    def notebook(self) -> Notebook:
+    def notebook(self) -> AboutNotebook:
         """Where answers of judges are written down."""
-        return self.ledger.notebook if self.ledger else MemoryNotebook()
+        kept = self.ledger.notebook if self.ledger else MemoryNotebook()
+        return AboutNotebook(kept, self.about, self.fresh)
+
+    @cached_property
+    def about(self) -> str:
+        """Everything that whatever is computed here depends on, as canonical JSON.
+
+        The last bits depend on the processor and on the libraries.
+        """
+        capability = torch.backends.cpu.get_cpu_capability()
+        not_content = {"source", "tensors"}  # their root stands for the tensors
+        said = {
+            "base": self.manifest.model_dump(mode="json", exclude=not_content),
+            "computed": self.model.computes,
+            "processor": f"{platform.machine()} {capability}",
+            "versions": versions(),
+        }
+        return canonical_json(said).decode()
 
     def seen_by(self, panel: Panel) -> Panel:
         """Return who looks at pictures here: the panel, where nobody rehearses."""
@@ -189,7 +211,7 @@ class Place:
         """Every text projection as it is at a revision, checked against the record."""
         if self.ledger is None:
             return self.model.base
-        return self.ledger.weights(rev, self.model.base)
+        return self.ledger.weights(rev, self.model.base, fresh=self.fresh)
 
     def resolved(self, rev: str) -> EntryId | None:
         """Return the entry that a revision names; None for the base.
@@ -214,10 +236,10 @@ class Place:
         return self.ledger
 
 
-def _hand_over(notebook: Notebook, ledger: Ledger) -> None:
+def _hand_over(notebook: AboutNotebook, ledger: Ledger) -> None:
     """Write down in a ledger what was only remembered before there was one."""
-    if isinstance(notebook, MemoryNotebook):
-        for key, answers in notebook.pages.items():
+    if isinstance(notebook.notebook, MemoryNotebook):
+        for key, answers in notebook.notebook.pages.items():
             ledger.notebook.write(key, answers)
 
 

@@ -36,6 +36,7 @@ class Wish:
         rev: At which revision.
         concepts: Names of what to look at closely; nothing for the whole graph.
         tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
+        fresh: Whether all is computed again, whatever was computed before.
         watch: Who wants to see it advance.
     """
 
@@ -43,6 +44,7 @@ class Wish:
     rev: str = "HEAD"
     concepts: tuple[str, ...] = ()
     tier: int = 2
+    fresh: bool = False
     watch: Watch = field(default_factory=Unwatched)
 
 
@@ -57,7 +59,7 @@ def probe(at: Place, wish: Wish) -> tuple[Reading, ...]:
     """
     check_tier(wish.tier)
     head = at.resolved(wish.rev)
-    at = replace(at, pin=(head, at.the_ledger().branch))
+    at = replace(at, pin=(head, at.the_ledger().branch), fresh=wish.fresh)
     named = [at.world.known(name) for name in wish.concepts]
     live = [concept for _, concept in live_concepts(at.history()).values()]
     new = {**at.model.base, **at.weights(head)}

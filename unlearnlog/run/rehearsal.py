@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from unlearnlog.run.place import Place
 from unlearnlog.run.tally import Idle, IdleJudge, Tally, another
-from unlearnlog.shelf import MemoryNotebook
+from unlearnlog.shelf import AboutNotebook, MemoryNotebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ class Rehearsal(Place):
     def of(cls, at: Place, tally: Tally) -> Self:
         """Rehearse in a place."""
         model: Any = Idle(at.model, tally)
-        return cls(at.folder, at.ledger, model, at.manifest, at.concepts, at.pin, tally)
+        known = {each.name: getattr(at, each.name) for each in fields(Place)}
+        return cls(**{**known, "model": model}, tally=tally)
 
     @property
     def shelf(self) -> Shelf:
@@ -50,9 +51,10 @@ class Rehearsal(Place):
         return _ReadOnly(super().shelf)
 
     @cached_property
-    def notebook(self) -> Notebook:
+    def notebook(self) -> AboutNotebook:
         """What the ledger's notebook says, and what is written down meanwhile."""
-        return _Overlaid(self.ledger.notebook if self.ledger else MemoryNotebook())
+        kept = self.ledger.notebook if self.ledger else MemoryNotebook()
+        return AboutNotebook(_Overlaid(kept), self.about, self.fresh)
 
     def seen_by(self, panel: Panel) -> Panel:
         """Return the panel with a judge that only counts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 from unlearnlog.delta import Delta, Weights
@@ -50,8 +50,8 @@ class Upon(Place):
         state = draft.state(at)
         entry = draft.concluded(at, state, (), VerdictRecord(passed=True))
         top = _Top(entry, draft.brought, draft.change(at), state)
-        fields = (at.folder, at.ledger, at.model, at.manifest, at.concepts, at.pin)
-        return cls(*fields, top)
+        known = {each.name: getattr(at, each.name) for each in fields(Place)}
+        return cls(**known, top=top)
 
     @property
     def _own(self) -> _Top:
