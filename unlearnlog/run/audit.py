@@ -21,6 +21,7 @@ from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.presence import Presence
 from unlearnlog.probes.probe import About, reading
 from unlearnlog.run.again import until_recorded
+from unlearnlog.run.closer import alone
 from unlearnlog.run.judging import check_alone, check_kept, panel_for
 from unlearnlog.run.record import Draft
 from unlearnlog.watch import Unwatched
@@ -163,7 +164,7 @@ class Desk:
     def question(self, concept: Concept, n: int) -> Question:
         """Return the questions of an entry's own readings, ``n`` pictures of a cell."""
         book = self.at.book(self.live)
-        cells = book.alone(concept, n, {each.name for each in self.live})
+        cells = alone(book, concept, n, {each.name for each in self.live})
         n_nats = self.wish.policy.probes.information
         return Question(concept, cells, book.information(cells[:n_nats], concept))
 

@@ -10,6 +10,7 @@ from unlearnlog.errors import UsageError
 from unlearnlog.live import live_concepts, taking_back
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.statistics import Estimate, share
+from unlearnlog.run.closer import alone
 from unlearnlog.run.judging import panel_for
 
 if TYPE_CHECKING:
@@ -136,11 +137,7 @@ def _looking(
             fix="name one: --judge auto",
         )
     kind = concept.slot
-    cells = tuple(
-        cell
-        for cell in book.erased(concept, policy.probes.earlier)
-        if not {cell.subject, cell.style} & others
-    )
+    cells = alone(book, concept, policy.probes.earlier, others)
     asked = Asked((), earlier={concept.name: cells})
 
     def look(entry: EntryId | None) -> Look:

@@ -13,6 +13,7 @@ from unlearnlog.probes.panel import Asked, Questions
 
 if TYPE_CHECKING:
     from unlearnlog.cell import Cell
+    from unlearnlog.concept import Concept
     from unlearnlog.reading import Reading
 
 _OVER_ALL: Final = ("ira", "cra", "ora")
@@ -34,6 +35,22 @@ def enough(of: Callable[[int], Cells], per_cell: int, least: int) -> tuple[Cell,
         return found
     one = len(found) / per_cell
     return tuple(of(-(-least // max(1, int(one)))))
+
+
+def deciding(usual: int) -> int:
+    """Return the number that must stay of a panel; a screen is one all along."""
+    return N_LEAST if usual >= N_LEAST else 0
+
+
+def alone(
+    book: Book, concept: Concept, per_cell: int, gone: Collection[str]
+) -> tuple[Cell, ...]:
+    """Return cells that show a concept and nothing else of ``gone``.
+
+    Where they would decide but for other erasures, there are more seeds of the rest.
+    """
+    least = deciding(len(book.erased(concept, per_cell)))
+    return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
 
 
 def closer(

@@ -14,7 +14,7 @@ from unlearnlog.live import live_concepts
 from unlearnlog.probes import PROBES
 from unlearnlog.probes.panel import Asked, Panel, Questions, scattered
 from unlearnlog.probes.tiers import agreement
-from unlearnlog.run.closer import closer, enough
+from unlearnlog.run.closer import alone, closer, deciding, enough
 from unlearnlog.run.judging import panel_for
 from unlearnlog.run.replay import Replay
 
@@ -131,7 +131,7 @@ def state_readings(
     asked = Asked(
         (),
         kept=_kept(book, policy, names),
-        earlier={c.name: _alone(book, c, sizes.earlier, names) for c in gone},
+        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
         then=_then(at, gone),
     )
     again = Replay(at, panel, book, tuple(gone), names, sizes.attacks)
@@ -140,27 +140,11 @@ def state_readings(
     return Look(rules, panel, asked, book, again).readings(new)
 
 
-def _alone(
-    book: Book, concept: Concept, per_cell: int, gone: Collection[str]
-) -> tuple[Cell, ...]:
-    """Return cells that show a concept and nothing else of ``gone``.
-
-    Where they would decide but for other erasures, there are more seeds of the rest.
-    """
-    least = _deciding(len(book.erased(concept, per_cell)))
-    return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
-
-
 def _kept(book: Book, policy: Policy, gone: Collection[str]) -> tuple[Cell, ...]:
     """Return kept cells; as many as decide, where they would but for erasures."""
     per_cell, share = policy.probes.kept, policy.probes.kept_share
-    least = _deciding(len(book.kept((), per_cell, share)))
+    least = deciding(len(book.kept((), per_cell, share)))
     return enough(lambda n: book.kept(gone, n, share), per_cell, least)
-
-
-def _deciding(usual: int) -> int:
-    """Return the number that must stay of a panel; a screen is one all along."""
-    return N_LEAST if usual >= N_LEAST else 0
 
 
 def _then(at: Place, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
@@ -192,7 +176,7 @@ def _asked(
 
     about = []
     for concept in concepts:
-        erased = _alone(book, concept, sizes.erased, names)
+        erased = alone(book, concept, sizes.erased, names)
         about.append(
             Questions(
                 concept,
@@ -211,7 +195,7 @@ def _asked(
     return Asked(
         tuple(about),
         kept=_kept(book, policy, names),
-        earlier={c.name: _alone(book, c, sizes.earlier, names) for c in gone},
+        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
         nodes=nodes_of(book, sizes.nodes, names),
     )
 
