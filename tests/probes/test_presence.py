@@ -48,3 +48,17 @@ def test_the_empty_scene_has_a_name():
     found = by_name(Presence().readings(given))
 
     assert ("presence", "(empty scene)") in found
+
+
+def test_an_erased_concept_without_a_picture_of_its_own_is_passed_over():
+    """`add` ended in a traceback once all three subjects of a small file were erased:
+    no picture of an erased style was left that shows no other erased concept."""
+    given = evidence(
+        CAT,
+        erased=[seen("cat", "Monet")],
+        earlier={"Picasso": (), "boat": (seen("boat", "Klimt"),)},
+    )
+
+    found = by_name(Presence().readings(given))
+
+    assert {concept for _, concept in found} == {"cat", "boat"}

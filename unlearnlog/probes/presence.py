@@ -35,6 +35,8 @@ class Presence(Probe):
             if look.erased
         ]
         for name, seen in evidence.earlier.items():
+            if not seen:  # each of its pictures shows another erased concept
+                continue
             kind = "style" if seen[0].cell.style == name else "subject"
             found.append(self._of(name, seen, kind, "lower"))
         for kind in ("style", "subject"):

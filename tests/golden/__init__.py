@@ -1,0 +1,1 @@
+"""What commands said, wrote and computed once, and must go on saying."""
