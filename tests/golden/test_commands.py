@@ -1,0 +1,84 @@
+"""What commands say of one ledger, word for word, and how they end."""
+
+import pytest
+
+from tests.golden.held import held, plain
+from unlearnlog.cli.grouping import HEADINGS
+
+SAID = (
+    "log",
+    "log --json",
+    "log --graph",
+    "log --moves",
+    "log --moves --json",
+    "status",
+    "status --json",
+    "show",
+    "show --json",
+    "show first",
+    "show first --json",
+    "show HEAD~1",
+    "show HEAD~2 --json",
+    "show other --json",
+    "diff first HEAD",
+    "diff first HEAD --json",
+    "branch",
+    "branch --json",
+    "tag",
+    "tag --json",
+    "config",
+    "config --json",
+    "fsck",
+    "fsck --json",
+    "gc --dry-run --json",
+    "drift --json",
+    "concepts --json",
+    "erasers",
+    "erasers --json",
+    "report -o out.md",
+    "report -o out.json",
+    "reset HEAD~1 --json",
+    "switch other --json",
+    "branch new first --json",
+    "tag there HEAD~1 --json",
+    # mistakes
+    "show nope",
+    "show nope --json",
+    "show HEAD~9",
+    "diff main nope --json",
+    "switch nope --json",
+    "branch main",
+    "add boat --set nope=1 --json",
+    "add boat --eraser nope --json",
+    "add boat --device nope --json",
+    "add boat --policy nope --json",
+    "add dog --kind styel --json",
+    "add a,b --json",
+    "revert nope --json",
+    "compose nope --json",
+    "import nope.safetensors --concept boat --json",
+    "audit nope --json",
+    "attack --attack nope --json",
+    "export -o out.txt --json",
+    "probe --tier 7 --json",
+    "paint --json",
+    "nope",
+    # help
+    "--help",
+    *(f"{name} --help" for names in HEADINGS.values() for name in names),
+)
+
+
+@pytest.mark.parametrize("words", SAID)
+def test_it_says_what_it_said(kept, typed, words, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(kept)
+
+    done = typed(*words.split())
+
+    found = {
+        "code": done.code,
+        "out": plain(done.out, tmp_path).splitlines(),
+        "err": plain(done.err, tmp_path).splitlines(),
+    }
+    assert held("commands", words, found) == found
