@@ -14,6 +14,8 @@ WRITE: Final = "UNLEARNLOG_WRITE_GOLDEN"
 
 _NUMBER: Final = re.compile(r"-?\d+\.\d{5,}(?:e-?\d+)?")
 
+_PROGRESS: Final = re.compile(r": \d+ of \d+ after \d+:\d\d")
+
 
 def held(name: str, key: str, found: Any) -> Any:
     """Return what was said under a key of a file; write it down where asked to.
@@ -31,11 +33,12 @@ def held(name: str, key: str, found: Any) -> Any:
     return known.get(key)
 
 
-def plain(text: str, folder: Path) -> str:
-    """Return a text without what differs between two machines.
+def plain(text: str, folder: Path) -> list[str]:
+    """Return the lines of a text without what differs between two machines.
 
-    Folders are named apart, and long numbers, whose last digits depend on the
-    processor, are cut to four digits.
+    Folders are named apart; long numbers, whose last digits depend on the processor,
+    are cut to four digits; how far work is by some second is left out.
     """
     text = text.replace(str(folder), "<folder>")
-    return _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
+    text = _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
+    return [line for line in text.splitlines() if not _PROGRESS.search(line)]

@@ -78,7 +78,7 @@ def test_it_says_what_it_said(kept, typed, words, monkeypatch, tmp_path):
 
     found = {
         "code": done.code,
-        "out": plain(done.out, tmp_path).splitlines(),
-        "err": plain(done.err, tmp_path).splitlines(),
+        "out": plain(done.out, tmp_path),
+        "err": plain(done.err, tmp_path),
     }
     assert held("commands", words, found) == found
