@@ -14,8 +14,8 @@ ROOT: Final = Path(__file__).parents[1]
 
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
-    *("errors", "suggest", "meanings"),
-    *("resources", "devices", "presets", "knobs", "made_with", "watch", "digest"),
+    *("visible", "errors", "suggest", "meanings"),
+    *("plainfile", "resources", "devices", "presets", "knobs", "made_with", "watch", "digest"),
     *("naming", "concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
     *("reading", "attempt", "note", "entry", "live"),
     "ledger",

@@ -114,7 +114,7 @@ def test_reports_and_the_model_card_say_it(taken, typed, tmp_path):
     for text in (md, card):
         assert safe in text
         assert REF in text
-        assert "Ada Lovelace &lt;ada@example.org>" in text
+        assert r"Ada Lovelace &lt;ada\@example.org>" in text
     assert taken.entry.date[:10] in card
     assert f'"ref": "{REF}"' in data
     assert f'"date": "{taken.entry.date}"' in data

@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from unlearnlog.visible import visible
+
 
 class UnlearnlogError(Exception):
     """Something the user can act on.
@@ -49,7 +51,7 @@ class UnlearnlogError(Exception):
 
     def __str__(self) -> str:
         """Show both lines, as the terminal does."""
-        return f"{self.message}\n  fix: {self.fix}"
+        return f"{visible(self.message)}\n  fix: {visible(self.fix)}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes although ``fix`` is keyword-only."""

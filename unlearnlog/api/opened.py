@@ -271,9 +271,8 @@ class Opened:
 
             yield watch or Unwatched()
             return
-        from rich.console import Console
-
+        from unlearnlog.report.plain import Plain
         from unlearnlog.report.terminal import Bars
 
-        with Bars(Console(stderr=True)) as shown:
+        with Bars(Plain(stderr=True)) as shown:
             yield shown

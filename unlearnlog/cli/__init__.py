@@ -23,8 +23,10 @@ from unlearnlog.cli import (
     reporting,
 )
 from unlearnlog.cli.answers import error_row, held, is_json_wanted, say_held
-from unlearnlog.cli.app import app, err
+from unlearnlog.cli.app import app, err, recorded, say_unshown
+from unlearnlog.cli.streams import finish, prepare
 from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
+from unlearnlog.visible import visible
 
 __all__ = [
     "app",
@@ -44,30 +46,65 @@ __all__ = [
 
 def main() -> None:
     """Run the command line; every error of ours ends here, with its exit code."""
+    prepare()
     warnings.showwarning = _warn
     words = sys.argv[1:] or ["--help"]
     held.clear()
+    recorded.clear()
     try:
-        code = app(words, prog_name="unlearnlog", standalone_mode=False)
-        # Typer turns Ctrl-C in a command into this code, and returns it.
-        if code == Interrupted.exit_code:
-            raise KeyboardInterrupt
+        code = _run(words)
     except UnlearnlogError as error:
         _fail(error, words)
     except (KeyboardInterrupt, typer.Abort):
-        _fail(
-            Interrupted("interrupted: nothing was recorded", fix="run it again"), words
-        )
+        _fail(_interrupted(), words)
     except Exception as error:
-        if not hasattr(error, "format_message"):
-            if is_json_wanted(words):
-                held.update(_fault_row(error))
-            say_held()
+        if hasattr(error, "format_message"):
+            said = error.format_message()
+            _fail(UsageError(said, fix=f"{_asked_of(error)} --help"), words)
+        if not recorded:
+            _tell_of_fault(error, words)
             raise
-        said = error.format_message()
-        _fail(UsageError(said, fix=f"{_asked_of(error)} --help"), words)
+        say_unshown(error)
+        code = 0
+    sys.exit(code)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run a command and write all that it says; return its exit code.
+
+    Raises:
+        OSError: What it says cannot be written.
+    """
+    try:
+        code = app(words, prog_name="unlearnlog", standalone_mode=False)
+    except SystemExit as end:  # how click ends where nobody reads what is written
+        if not recorded:
+            raise
+        message = "nobody reads what is written"
+        raise BrokenPipeError(message) from end
+    # Typer turns Ctrl-C in a command into this code, and returns it.
+    if code == Interrupted.exit_code:
+        raise KeyboardInterrupt
     say_held()
-    sys.exit(code or 0)
+    finish()
+    return code or 0
+
+
+def _interrupted() -> Interrupted:
+    """Say that somebody stopped it, and what had been recorded by then."""
+    if not recorded:
+        return Interrupted("interrupted: nothing was recorded", fix="run it again")
+    entries = ", ".join(entry[:12] for entry in recorded)
+    return Interrupted(
+        f"interrupted after {entries} was recorded",
+        fix=f"see it: unlearnlog show {recorded[-1][:12]}",
+    )
+
+
+def _tell_of_fault(error: Exception, words: Sequence[str]) -> None:
+    if is_json_wanted(words):
+        held.update(_fault_row(error))
+    say_held()
 
 
 def _fault_row(error: Exception) -> dict[str, object]:
@@ -94,7 +131,7 @@ def _asked_of(error: Exception) -> str:
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Say a warning in its own words: where in the code it arose helps nobody here."""
-    err.print(Text(f"warning: {message}"), highlight=False, soft_wrap=True)
+    err.print(Text(visible(f"warning: {message}", lines=True)), soft_wrap=True)
 
 
 def _fail(error: UnlearnlogError, words: Sequence[str]) -> NoReturn:
@@ -105,7 +142,7 @@ def _fail(error: UnlearnlogError, words: Sequence[str]) -> NoReturn:
     if is_json_wanted(words):
         held.update(error_row(kind, error.message, fix=error.fix, exit_code=code))
     say_held()
-    # Not markup: messages quote names that strangers chose, and shapes such as [r, 3].
-    err.print(Text(error.message, style="red"), highlight=False, soft_wrap=True)
-    err.print(Text(f"  fix: {error.fix}"), highlight=False, soft_wrap=True)
+    # One line each: a line break in a stranger's name would begin a line of its own.
+    err.print(Text(visible(error.message), style="red"), soft_wrap=True)
+    err.print(Text(f"  fix: {visible(error.fix)}"), soft_wrap=True)
     sys.exit(code)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
+
+from unlearnlog.visible import json_line
 
 held: Final[dict[str, Any]] = {}
 """The object that is written when the command ends."""
@@ -14,7 +16,7 @@ held: Final[dict[str, Any]] = {}
 
 def say(data: object) -> None:
     """Write data as one line of JSON on standard output."""
-    typer.echo(json.dumps(data, ensure_ascii=False))
+    typer.echo(json_line(data, encoding=getattr(sys.stdout, "encoding", "") or "utf-8"))
 
 
 def is_json_wanted(words: Sequence[str]) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,10 +13,13 @@ from unlearnlog import __version__
 from unlearnlog.cli.answers import held, say
 from unlearnlog.cli.grouping import Grouped
 from unlearnlog.cli.screen import Screen
-from unlearnlog.errors import Refused
+from unlearnlog.cli.streams import give_up
+from unlearnlog.errors import Refused, UnlearnlogError
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry
+    from unlearnlog.report.terminal import Bars
 
 app = typer.Typer(
     cls=Grouped,
@@ -139,11 +142,57 @@ def answer(data: object, otherwise: Callable[[], None]) -> None:
     it, so that standard output is one JSON document whatever happens.
     """
     if data is None:
-        otherwise()
+        _show(otherwise)
     elif isinstance(data, dict):
         held.update(data)
     else:
         say(data)
+
+
+recorded: Final[list[str]] = []
+"""What the command has recorded, once all of its work is done."""
+
+
+@contextmanager
+def recording(*, as_json: bool) -> Iterator[Bars]:
+    """Show how work goes on that ends with a record, and remember what it recorded.
+
+    What is measured is shown where it is refused. Whatever fails after it, the display
+    above all, takes nothing back: `say_unshown` says what was recorded.
+    """
+    from unlearnlog.report.terminal import Bars
+    from unlearnlog.run.recorded import noted
+
+    with shown_if_refused(as_json=as_json), Bars(err) as bars, noted() as ids:
+        yield bars
+    recorded.extend(ids)
+
+
+def _show(show: Callable[[], None]) -> None:
+    """Show something; of what is recorded say so where it cannot be shown."""
+    try:
+        show()
+    except UnlearnlogError:
+        raise
+    except Exception as error:
+        if not recorded:
+            raise
+        say_unshown(error)
+
+
+def say_unshown(error: Exception) -> None:
+    """Warn that what was recorded cannot be shown, and why."""
+    if isinstance(error, OSError):
+        give_up()
+    entries = ", ".join(entry[:12] for entry in recorded)
+    why = visible(f"{type(error).__name__}: {error}")
+    with suppress(OSError):
+        err.print(
+            f"warning: recorded {entries}; it could not be shown: {why}; see it: "
+            f"unlearnlog show {recorded[-1][:12]}",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 @contextmanager

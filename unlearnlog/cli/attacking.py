@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,9 +22,13 @@ from unlearnlog.cli.app import (
     app,
     err,
     out,
+    recording,
     start,
 )
 from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
+
+if TYPE_CHECKING:
+    from unlearnlog.run.attack import Attacked
 
 
 @app.command()
@@ -64,7 +68,6 @@ def attack(
 ) -> None:
     """Look for words that bring an erased concept back, beside null controls."""
     from unlearnlog.api import Ledger
-    from unlearnlog.report.attacking import attack_table
     from unlearnlog.report.terminal import Bars
 
     if dry_run:
@@ -83,7 +86,7 @@ def attack(
             found = of_attack(where.place, wish)
         tell(found, would=f"attack what is erased at {rev}", as_json=as_json)
         return
-    with Bars(err) as bars:
+    with recording(as_json=as_json) as bars:
         done = where.attack(
             rev,
             concepts=concept or (),
@@ -96,9 +99,15 @@ def attack(
             ref=ref,
             watch=bars,
         )
-    answer(done.row() if as_json else None, lambda: out.print(attack_table(done)))
-    if done.recorded is not None and not as_json:
-        out.print(f"recorded {done.recorded.id[:12]}", highlight=False)
+    answer(done.row() if as_json else None, lambda: _say_attacked(done))
     from unlearnlog.run.attack import refuse
 
     refuse(done)
+
+
+def _say_attacked(done: Attacked) -> None:
+    from unlearnlog.report.attacking import attack_table
+
+    out.print(attack_table(done))
+    if done.recorded is not None:
+        out.print(f"recorded {done.recorded.id[:12]}")

@@ -23,6 +23,7 @@ from unlearnlog.cli.app import (
     app,
     err,
     out,
+    recording,
     start,
 )
 from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
@@ -170,7 +171,7 @@ def audit(
         _forecast_finetune(where, lesson, as_json=as_json)
         return
     if model is not None:
-        with Bars(err) as bars:
+        with recording(as_json=as_json) as bars:
             done = where.audit(
                 model,
                 rev,
@@ -235,9 +236,12 @@ def _say_audited(done: Audited, *, as_json: bool) -> None:
     from unlearnlog.report.auditing import audit_tables
     from unlearnlog.run import audit as story
 
-    answer(done.row() if as_json else None, lambda: out.print(audit_tables(done)))
-    if done.entry is not None and not as_json:
-        out.print(f"recorded {done.entry.id[:12]}", highlight=False)
+    def say() -> None:
+        out.print(audit_tables(done))
+        if done.entry is not None:
+            out.print(f"recorded {done.entry.id[:12]}")
+
+    answer(done.row() if as_json else None, say)
     story.refuse(
         done.verdict,
         fix="take the erasure up again on it: unlearnlog rebase --onto",
@@ -253,7 +257,7 @@ def _say_tuned(
 
     if plot is not None:
         write(curves_png(done), plot)
-        err.print(f"the curves are in {plot}", highlight=False)
+        err.print(f"the curves are in {plot}")
     answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
     refuse(done, accept_undecided=accept_undecided)
 
@@ -304,7 +308,7 @@ def rebase(
             found = of_rebase(where.place, wish)
         tell(found, would=f"erase anew on {onto}, in {output}", as_json=as_json)
         return
-    with Bars(err) as bars:
+    with recording(as_json=as_json) as bars:
         done = where.rebase(
             onto,
             output,

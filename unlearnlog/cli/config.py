@@ -9,6 +9,7 @@ import typer
 
 from unlearnlog.cli.app import JsonOption, LedgerOption, answer, app, list_facts, start
 from unlearnlog.errors import UsageError
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from unlearnlog.settings import Config
@@ -65,7 +66,7 @@ def get(
             f"{key} is not set in this ledger",
             fix=f"unlearnlog config set {key} VALUE",
         )
-    answer({key: value} if as_json else None, lambda: typer.echo(value))
+    answer({key: value} if as_json else None, lambda: typer.echo(visible(value)))
 
 
 @config.command("set")

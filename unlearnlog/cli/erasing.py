@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.text import Text
 
 from unlearnlog.cli.app import (
     BaseOption,
@@ -27,7 +26,7 @@ from unlearnlog.cli.app import (
     in_doubt,
     list_facts,
     out,
-    shown_if_refused,
+    recording,
     start,
 )
 from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
@@ -153,7 +152,7 @@ def add(
         _dry_run(where, named, rules, as_json=as_json)
     else:
         _say_if_new(where)
-        with shown_if_refused(as_json=as_json), Bars(err) as bars:
+        with recording(as_json=as_json) as bars:
             done = where.add(
                 *named,
                 policy=rules,
@@ -195,12 +194,11 @@ def revert(
 ) -> None:
     """Leave entries out of the model, in the middle too, and record that."""
     from unlearnlog.api import Ledger
-    from unlearnlog.report.terminal import readings_table, stale_table
 
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
-    with shown_if_refused(as_json=as_json), Bars(err) as bars:
+    with recording(as_json=as_json) as bars:
         done = where.revert(
             *rev,
             concepts=concept or (),
@@ -216,16 +214,19 @@ def revert(
         "stale": [asdict(each) for each in done.stale],
         "again": [entry.row() for entry in done.again],
     }
-    if as_json:
-        answer(row, lambda: None)
-        return
+    answer(row if as_json else None, lambda: _say_reverted(done, concept or ()))
+
+
+def _say_reverted(done: Reverted, given: Sequence[str]) -> None:
+    from unlearnlog.report.terminal import readings_table, stale_table
+
     if readings := done.readings:
         out.print(readings_table(readings))
     if done.stale:
         out.print(stale_table(done.stale))
     for open_ in (*done.entry.verdict.failures, *done.entry.verdict.undecided):
-        err.print(Text(f"accepted: {open_}", style="yellow"), soft_wrap=True)
-    out.print(_said_of(done, concept or ()), highlight=False, soft_wrap=True)
+        err.print(f"accepted: {open_}", style="yellow", soft_wrap=True)
+    out.print(_said_of(done, given), soft_wrap=True)
 
 
 def _said_of(done: Reverted, given: Sequence[str]) -> str:
@@ -275,7 +276,7 @@ def compose(
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
-    with shown_if_refused(as_json=as_json), Bars(err) as bars:
+    with recording(as_json=as_json) as bars:
         done = where.compose(
             *rev,
             how=how,
@@ -296,7 +297,6 @@ def _say_if_new(where: Ledger) -> None:
             f"no ledger yet: creating one in {where.folder} for the bundled model "
             "atelier (for another: unlearnlog init --model PATH)",
             soft_wrap=True,
-            highlight=False,
         )
 
 
@@ -308,7 +308,6 @@ def _say(entry: Entry) -> None:
     out.print(
         f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} in "
         f"{entry.seconds:.0f} s; to take it back: unlearnlog reset HEAD~1",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -328,7 +327,6 @@ def _say_composed(done: Composed) -> None:
         said.append(f"solved together and added up are {100 * done.gap:.2g} % apart")
     out.print(
         f"recorded {done.entry.id[:12]}: {'; '.join(said)}",
-        highlight=False,
         soft_wrap=True,
     )
 

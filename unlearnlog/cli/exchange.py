@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.markup import escape
 
 from unlearnlog.cli.app import (
     BaseOption,
@@ -26,9 +25,12 @@ from unlearnlog.cli.app import (
     in_doubt,
     list_facts,
     out,
-    shown_if_refused,
+    recording,
     start,
 )
+
+if TYPE_CHECKING:
+    from unlearnlog.run.take import Imported
 
 
 @app.command()
@@ -70,7 +72,7 @@ def export(
         return
     list_facts(
         {
-            "file": f"{escape(str(output))}, {done.n_bytes} bytes, for {spelling}",
+            "file": f"{output}, {done.n_bytes} bytes, for {spelling}",
             "rank": f"{done.rank}, of {done.n_tensors} tensors; each keeps at least "
             f"{100 * done.energy:.4f} % of its change's energy",
         }
@@ -106,14 +108,13 @@ def import_(
 ) -> None:
     """Measure a change that was made elsewhere as an erasure, and record it."""
     from unlearnlog.api import Ledger
-    from unlearnlog.report.terminal import Bars, readings_table
 
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
     rules = where.rules(policy, judge=judge)
     named = [where.concept(name, kind) for name in concept]
-    with shown_if_refused(as_json=as_json), Bars(err) as bars:
+    with recording(as_json=as_json) as bars:
         done = where.import_(
             file,
             *named,
@@ -125,15 +126,19 @@ def import_(
         )
     entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}
-    answer(row if as_json else None, lambda: out.print(readings_table(entry.readings)))
-    if not as_json:
-        names = ", ".join(c.name for c in entry.concepts)
-        out.print(
-            f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
-            f"{taken.form}, "
-            f"{taken.n_changed} of {len(where.place.model.base)} text projections; "
-            "to take it back: unlearnlog reset HEAD~1",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
+    n_all = len(where.place.model.base)
+    answer(row if as_json else None, lambda: _say_imported(done, file, n_all))
+
+
+def _say_imported(done: Imported, file: Path, n_all: int) -> None:
+    from unlearnlog.report.terminal import readings_table
+
+    entry, taken = done.entry, done.taken
+    out.print(readings_table(entry.readings))
+    names = ", ".join(c.name for c in entry.concepts)
+    out.print(
+        f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
+        f"{taken.form}, {taken.n_changed} of {n_all} text projections; "
+        "to take it back: unlearnlog reset HEAD~1",
+        soft_wrap=True,
+    )

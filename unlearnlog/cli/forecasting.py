@@ -22,7 +22,6 @@ def say_first() -> None:
         "dry run: what there is to do is counted, then a few of each kind are timed; "
         "nothing is written",
         soft_wrap=True,
-        highlight=False,
     )
 
 

@@ -232,7 +232,7 @@ def bisect(
         answer(asdict(found), lambda: None)
         return
     out.print(looks_table(found.looks))
-    out.print(_fault(found), highlight=False)
+    out.print(_fault(found))
 
 
 def _fault(found: Bisected) -> str:

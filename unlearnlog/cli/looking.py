@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unlearnlog.cli.answers import say
 from unlearnlog.cli.app import (
     BaseOption,
     ConceptsOption,
@@ -112,7 +113,7 @@ def graph(
     """Show the concept graph, and what became of each concept."""
     from unlearnlog.api import Ledger
     from unlearnlog.report.files import write
-    from unlearnlog.report.network import FORMS, tree, written
+    from unlearnlog.report.network import FORMS, linked, tree, written
     from unlearnlog.report.terminal import Bars
 
     form = output.suffix.lower().removeprefix(".") if output else ""
@@ -136,11 +137,11 @@ def graph(
         )
     if output is not None:
         write(written(found.network, found.drawing, form), output)
-        err.print(f"the graph is in {output}", highlight=False)
+        err.print(f"the graph is in {output}")
     if as_json:
-        typer.echo(written(found.network, found.drawing, "json").decode(), nl=False)
+        say(linked(found.network))
     elif output is None:
-        out.print(tree(found.network), highlight=False)
+        out.print(tree(found.network))
 
 
 @app.command()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from unlearnlog.cli.answers import say
 from unlearnlog.cli.app import (
     BaseOption,
     ConceptsOption,
@@ -24,6 +24,7 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.errors import UsageError
 from unlearnlog.run.beforehand import check_written
+from unlearnlog.visible import json_line
 
 if TYPE_CHECKING:
     from unlearnlog.findings.content import Findings
@@ -72,7 +73,7 @@ def report(
     if output is not None:
         write(_written(found, chosen).encode("utf-8"), output)
     if as_json or output is None:
-        typer.echo(_written(found, "json" if as_json else chosen), nl=False)
+        _say(found, "json" if as_json else chosen)
         return
     facts = {
         "report": str(output),
@@ -106,6 +107,16 @@ def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
     return endings[output.suffix.lower()]
 
 
+def _say(found: Findings, form: Format) -> None:
+    """Write the report to standard output."""
+    if form == "json":
+        from unlearnlog.findings.content import as_data
+
+        say(as_data(found))
+    else:
+        typer.echo(_written(found, form), nl=False)
+
+
 def _written(found: Findings, form: Format) -> str:
     """Return the report in one of its forms."""
     if form == "html":
@@ -118,4 +129,4 @@ def _written(found: Findings, form: Format) -> str:
         return markdown(found)
     from unlearnlog.findings.content import as_data
 
-    return json.dumps(as_data(found), ensure_ascii=False) + "\n"
+    return json_line(as_data(found)) + "\n"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from rich.console import Console, ConsoleDimensions
+from rich.console import ConsoleDimensions
+
+from unlearnlog.report.plain import Plain
 
 WIDE: Final = 4096
 """Characters a line where nothing wraps: no table of ours is as wide."""
 
 
-class Screen(Console):
+class Screen(Plain):
     """A console that never cuts what goes into a pipe or a file.
 
     A terminal has its own width, and ``COLUMNS`` is obeyed everywhere. What is neither

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-_SIGNS: Final = "\\`*_[]|"
+from unlearnlog.visible import visible
+
+_SIGNS: Final = "\\`*_[]|~$@"
+"""Signs that mean something in Markdown, on GitHub or in mathematics."""
+
+_LINKS: Final = {"://": "\\://", "www.": "www\\."}
+"""What makes a link of a bare address."""
 
 
 def in_markdown(text: str) -> str:
     """Return a text that Markdown and HTML take for nothing but itself, in one line."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    flat = visible(" ".join(text.split()))
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;")
     for sign in _SIGNS:
         flat = flat.replace(sign, "\\" + sign)
+    for sign, spelt in _LINKS.items():
+        flat = flat.replace(sign, spelt)
     return flat

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from unlearnlog.presets import presets_of
 from unlearnlog.presets.differs import DIFFERS
+from unlearnlog.report.plain import as_text
 
 if TYPE_CHECKING:
     from unlearnlog.erasers import Eraser
@@ -49,12 +50,12 @@ def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         joint = "joint; " if row["joint"] else ""
         strength = f"{row['strength']}={row['settings'][row['strength']]:g}"
-        table.add_row(
-            row["name"],
-            f"{row['says']}\n{_differs(row)}"
-            f"[dim]{joint}changes {row['touches']}; needs {', '.join(row['needs'])}; "
-            f"strength {strength}{_presets(row)}\n{row['source']}[/dim]",
+        small = (
+            f"{joint}changes {row['touches']}; needs {', '.join(row['needs'])}; "
+            f"strength {strength}{_presets(row)}\n{row['source']}"
         )
+        says = as_text(f"{row['says']}\n{_differs(row)}")
+        table.add_row(as_text(row["name"]), says.append(as_text(small, "dim")))
     return table
 
 

@@ -8,9 +8,13 @@ from typing import Final
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
+
+from unlearnlog.report.plain import as_text, cleaned
+from unlearnlog.visible import visible
 
 WORDS: Final = frozenset(
     {
@@ -65,13 +69,23 @@ class Fitted(Table):
         self._titles, self._going = titles, (*GOING, *spare)
         for title in titles:
             words = title in WORDS
-            shown = title if words else fill(title, _TITLE)
+            seen = visible(title)
             self.add_column(
-                shown,
+                Text(seen if words else fill(seen, _TITLE)),
                 justify="right" if title in NUMBERS else "left",
                 overflow="fold",
                 no_wrap=not words,
             )
+
+    def add_row(
+        self,
+        *renderables: RenderableType | None,
+        style: StyleType | None = None,
+        end_section: bool = False,
+    ) -> None:
+        """Add a row; a text in it is a text, whatever signs it holds."""
+        cells = (as_text(c) if isinstance(c, str) else _seen(c) for c in renderables)
+        super().add_row(*cells, style=style, end_section=end_section)
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -141,6 +155,10 @@ class Fitted(Table):
                 if said := _said(cell):
                     yield Text(f"{title}: {said}", overflow="fold")
             yield Text("")
+
+
+def _seen(cell: RenderableType | None) -> RenderableType | None:
+    return cleaned(cell) if isinstance(cell, Text) else cell
 
 
 def _said(cell: object) -> str:

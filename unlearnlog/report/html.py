@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from unlearnlog.note import cells
 from unlearnlog.report import wording
@@ -14,6 +15,7 @@ from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.layout import layout
 from unlearnlog.report.recent import recent, tabled
 from unlearnlog.resources import PACKAGE
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from unlearnlog.findings.content import Findings, Harm, Pair
@@ -45,7 +47,9 @@ def html(findings: Findings) -> str:
             states=[[_state(each) for each in harm] for harm in findings.graph.harm],
             ties=_ties(findings),
             groups=_groups(findings.pairs),
-            names=[f"{s.number} of {n_steps}: {s.label}" for s in findings.steps],
+            names=[
+                visible(f"{s.number} of {n_steps}: {s.label}") for s in findings.steps
+            ],
             rises=_why_nats_rise(findings),
         )
     )
@@ -59,6 +63,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     made.filters |= {
         "value": wording.value,
@@ -79,9 +84,17 @@ def _environment() -> Environment:
     return made
 
 
+def _shown(value: object) -> object:
+    """Return what a template writes: of a text only what can be seen."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
 def _state(harm: Harm) -> dict[str, Any]:
     """Return how a concept's mark looks after a step, and what is said of it."""
-    return {"look": look(harm), "text": said(harm), "title": described(harm)}
+    title = visible(described(harm))
+    return {"look": look(harm), "text": said(harm), "title": title}
 
 
 def look(harm: Harm) -> str:

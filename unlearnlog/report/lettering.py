@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from unlearnlog.visible import visible
+
 PLAIN: Final = "DejaVu Sans"
 """The font that is asked first; it ships with matplotlib."""
 
@@ -60,7 +62,7 @@ class Lettering:
 
     def spelt(self, text: str) -> str:
         """Return a text in which what no font has is written as an escape."""
-        known = " ".join(text.split())
+        known = visible(" ".join(text.split()))
         return "".join(_escape(c) if c in self.missing else c for c in known)
 
     def font_of(self, character: str) -> Font:
@@ -76,7 +78,8 @@ def lettering(texts: Iterable[str]) -> Lettering:
         texts: All that is going to be written into one picture.
     """
     plain = _plain()
-    wanted = {c for text in texts for c in text if not c.isspace()} - plain.glyphs
+    shown = (visible(" ".join(text.split())) for text in texts)
+    wanted = {c for text in shown for c in text if not c.isspace()} - plain.glyphs
     fonts = [plain]
     others = _system() if wanted else ()
     while wanted:
@@ -85,13 +88,13 @@ def lettering(texts: Iterable[str]) -> Lettering:
             break
         fonts.append(best)
         wanted -= best.glyphs
-    visible = sorted(c for c in wanted if _escape(c))
-    if visible:
-        named = " ".join(visible[:_NAMED])
-        more = f" and {len(visible) - _NAMED} more" if len(visible) > _NAMED else ""
+    unknown = sorted(c for c in wanted if _escape(c))
+    if unknown:
+        named = " ".join(unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         warnings.warn(
             f"no font on this machine has {named}{more}: written as "
-            f"{_escape(visible[0])}; install a font that has, such as one of Noto Sans",
+            f"{_escape(unknown[0])}; install a font that has, such as one of Noto Sans",
             stacklevel=2,
         )
     return Lettering(tuple(fonts), frozenset(wanted))

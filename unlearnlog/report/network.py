@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import TYPE_CHECKING, Final
 
 import networkx as nx
 from rich.tree import Tree
 
 from unlearnlog.report.drawing import drawn
+from unlearnlog.report.plain import as_text
+from unlearnlog.visible import json_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def tree(found: nx.MultiDiGraph) -> Tree:
     """Return kinds, their families and their concepts, each with what was read."""
     root = Tree("concepts")
     for kind in (n for n, said in found.nodes(data=True) if said["kind"] == "root"):
-        _grow(root.add(kind), found, kind)
+        _grow(root.add(as_text(kind)), found, kind)
     return root
 
 
@@ -42,9 +43,9 @@ def _grow(branch: Tree, found: nx.MultiDiGraph, above: str) -> None:
     for name in below:
         said = found.nodes[name]
         if said["kind"] == "family":
-            _grow(branch.add(name), found, name)
+            _grow(branch.add(as_text(name)), found, name)
         else:
-            _tie(branch.add(_line(name, said)), found, name)
+            _tie(branch.add(as_text(_line(name, said))), found, name)
 
 
 def _tie(branch: Tree, found: nx.MultiDiGraph, name: str) -> None:
@@ -56,7 +57,7 @@ def _tie(branch: Tree, found: nx.MultiDiGraph, name: str) -> None:
     ]
     for key, other, said in sorted(tied, key=lambda tie: -tie[2].get("weight", -1.0)):
         if key == "information":
-            branch.add(
+            line = (
                 f"near {other}: {_interval(said, 'weight', 3)}, "
                 f"{_interval(said, 'apart', 1)} nats apart, n {said['n']:.0f}"
             )
@@ -66,7 +67,8 @@ def _tie(branch: Tree, found: nx.MultiDiGraph, name: str) -> None:
                 for key, word in _ATOMS.items()
                 if said[key]  # of the two alone, one is 0 by definition
             )
-            branch.add(f"with {other}, in nats: {', '.join(words)}, n {said['n']:.0f}")
+            line = f"with {other}, in nats: {', '.join(words)}, n {said['n']:.0f}"
+        branch.add(as_text(line))
 
 
 def _interval(said: Mapping[str, float], key: str, digits: int) -> str:
@@ -101,10 +103,28 @@ def written(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
         form: One of `FORMS`.
     """
     if form == "json":
-        data = nx.node_link_data(found, edges="edges")
-        return (json.dumps(data, ensure_ascii=False) + "\n").encode()
+        return (json_line(linked(found)) + "\n").encode()
     if form == "graphml":
         file = io.BytesIO()
-        nx.write_graphml(found, file)
+        nx.write_graphml(_in_xml(found), file)
         return file.getvalue()
     return drawn(drawing, "svg" if form == "svg" else "png")
+
+
+def linked(found: nx.MultiDiGraph) -> dict[str, object]:
+    """Return a graph as JSON has it: its nodes, its edges."""
+    return dict(nx.node_link_data(found, edges="edges"))
+
+
+def _in_xml(found: nx.MultiDiGraph) -> nx.MultiDiGraph:
+    """Return a graph whose texts XML has room for: of others, what can be seen."""
+    written: nx.MultiDiGraph = nx.MultiDiGraph()
+    for name, said in found.nodes(data=True):
+        written.add_node(visible(name), **_shown(said))
+    for one, other, key, said in found.edges(keys=True, data=True):
+        written.add_edge(visible(one), visible(other), visible(key), **_shown(said))
+    return written
+
+
+def _shown(said: Mapping[str, object]) -> dict[str, object]:
+    return {k: visible(v) if isinstance(v, str) else v for k, v in said.items()}

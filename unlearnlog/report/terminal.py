@@ -25,6 +25,7 @@ from unlearnlog.reading import Reading
 from unlearnlog.report.explained import Explained, numbers_of
 from unlearnlog.report.fitting import Fitted
 from unlearnlog.report.lines import Lines
+from unlearnlog.report.plain import as_text
 from unlearnlog.report.progress import can_redraw
 from unlearnlog.report.wording import OUTCOME, why_it_rises
 
@@ -47,11 +48,11 @@ class Bars:
         """Show nothing until the first stage begins."""
         self.lines = None if can_redraw(console) else Lines(_writer(console))
         self._progress = Progress(
-            TextColumn("{task.description:<32}"),
+            TextColumn("{task.description:<32}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
             console=console,
         )
         self._task: TaskID | None = None
@@ -94,9 +95,7 @@ class Bars:
 
 def _writer(console: Console) -> Callable[[str], None]:
     """Return what writes a line as it is, however narrow the console is."""
-    return lambda text: console.print(
-        text, highlight=False, markup=False, soft_wrap=True
-    )
+    return lambda text: console.print(as_text(text), highlight=False, soft_wrap=True)
 
 
 COLUMNS: Final = 4
@@ -298,5 +297,5 @@ def fact_table(facts: Mapping[str, str]) -> Table:
     table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(as_text(name, "bold"), as_text(value))
     return table

@@ -30,6 +30,7 @@ from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
 from unlearnlog.run.again import patiently
 from unlearnlog.run.beforehand import suited
+from unlearnlog.run.recorded import note_down
 from unlearnlog.run.whereabouts import recorded, verified, whereabouts
 from unlearnlog.settings import configured
 from unlearnlog.shelf import AboutNotebook, AboutShelf, MemoryNotebook, NoShelf, Shelf
@@ -162,6 +163,7 @@ class Place:
                 entry, *deltas, branch=branch, attacks=attacks, under=under
             )
         )
+        note_down(entry.id)
         _hand_over(self.notebook, ledger)
 
     def _created(self) -> Ledger:
