@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.folder import json_of
+from unlearnlog.model.pattern import first_match
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ class Adapter:
             rank: Of its factors.
 
         Raises:
-            ModelError: Its alpha is no finite number.
+            ModelError: Its alpha is no finite number, or said by a pattern of no use.
         """
         component, _, module = name.removesuffix(".weight").partition(".")
         said = {
@@ -183,13 +183,19 @@ def _check_is_lora(path: Path, keys: Iterable[str], said: Mapping[str, Any]) -> 
         )
 
 
-def _for_module(pattern: object, module: str, otherwise: object) -> object:
-    """Return what a pattern says of a module, as peft matches it: at the name's end."""
-    for key, value in pattern.items() if isinstance(pattern, dict) else ():
-        try:
-            found = re.match(rf"(.*\.)?({key})$", module)
-        except re.error:
-            found = None
-        if found:
-            return value
-    return otherwise
+def _for_module(said: object, module: str, otherwise: object) -> object:
+    """Return what patterns say of a module, as peft matches them: at the name's end.
+
+    Raises:
+        ModelError: A pattern is none, or would take too long to match.
+    """
+    patterns = said if isinstance(said, dict) else {}
+    try:
+        found = first_match([*patterns], module)
+    except ValueError as error:
+        raise ModelError(
+            f"nobody knows what the adapter is scaled by: {error}",
+            fix=f"write the names of modules into alpha_pattern of its {CONFIG}, or "
+            "merge it into the model, save the folder, and audit that",
+        ) from None
+    return otherwise if found is None else patterns[found]
