@@ -19,6 +19,7 @@ from unlearnlog.digest import Record
 from unlearnlog.errors import PolicyError
 from unlearnlog.knobs import check_eraser
 from unlearnlog.limits import RECORDED, Limit, Verdict
+from unlearnlog.plainfile import text_of
 from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
 from unlearnlog.suggest import advice, hint
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from unlearnlog.erasers import Eraser
     from unlearnlog.model.protocol import Sampling
+
+_LONGEST: Final = 2**20
+"""Bytes of a policy's file, at most."""
 
 _Count = Annotated[int, Field(ge=1, le=1000)]
 _Perhaps = Annotated[int, Field(ge=0, le=1000)]
@@ -151,7 +155,7 @@ class Policy(Record):
         if path.suffix != ".toml":
             path = policy_folder() / f"{name}.toml"
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            data = tomllib.loads(text_of(path, most=_LONGEST))
         except FileNotFoundError as error:
             known = sorted(p.stem for p in policy_folder().glob("*.toml"))
             raise PolicyError(

@@ -11,7 +11,9 @@ import csv
 import io
 import json
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,7 @@ from PIL import Image, ImageOps
 
 from unlearnlog.audits.lesson import Lesson
 from unlearnlog.errors import UsageError
+from unlearnlog.plainfile import bytes_of, text_of
 
 if TYPE_CHECKING:
     from unlearnlog.model.protocol import Model
@@ -31,6 +34,25 @@ ENDINGS: Final = (".jpeg", ".jpg", ".png", ".webp")
 METADATA: Final = ("metadata.jsonl", "metadata.csv")
 _SPLIT: Final = "train"
 """A folder of pictures may be the training part of a data set."""
+
+_FORMATS: Final = ("JPEG", "PNG", "WEBP")
+"""What is read, whatever a file is called: of others some start a program."""
+
+_PICTURE: Final = 256 * 2**20
+"""Bytes of the largest picture that is read."""
+
+_PIXELS: Final = 64 * 2**20
+"""Pixels of the largest one: 8,192 by 8,192."""
+
+_BROKEN: Final = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
+    *(LookupError, TypeError, ArithmeticError, AttributeError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises where a picture is none, or is broken."""
+
+_LISTED: Final = 256 * 2**20
+"""Bytes of the longest list of pictures."""
 
 _COLUMNS: Final = ("text", "caption")
 _LAYOUT: Final = (
@@ -208,7 +230,7 @@ def _plain(path: Path) -> Path:
 def _text(path: Path) -> str:
     """Read a text file."""
     try:
-        return _plain(path).read_text(encoding="utf-8-sig")
+        return text_of(_plain(path), most=_LISTED, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UsageError(
             f"'{path}' cannot be read: {error}", fix="save it as text in UTF-8"
@@ -223,6 +245,18 @@ def _refusing_bombs() -> Iterator[None]:
         yield
 
 
+def _check_size(image: Image.Image) -> None:
+    """Refuse a picture by its head, before its pixels are read.
+
+    Raises:
+        ValueError: It has more of them than are read.
+    """
+    width, height = image.size
+    if width * height > _PIXELS:
+        message = f"it has {width} x {height} pixels, more than {_PIXELS} are not read"
+        raise ValueError(message)
+
+
 def _picture(path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, int, int]]:
     """Return one picture of a size, uint8 ``[height, width, 3]``."""
     if path.suffix.lower() not in ENDINGS:
@@ -230,17 +264,13 @@ def _picture(path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, int, in
             f"'{path}' is no picture that can be read", fix=f"use {', '.join(ENDINGS)}"
         )
     try:
-        with _refusing_bombs(), Image.open(path) as image:
+        data = io.BytesIO(bytes_of(path, most=_PICTURE))
+        with _refusing_bombs(), Image.open(data, formats=_FORMATS) as image:
+            _check_size(image)
             upright = ImageOps.exif_transpose(image).convert("RGB")
             fitted = ImageOps.fit(upright, size, Image.Resampling.LANCZOS)
             return np.array(fitted, dtype=np.uint8)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except _BROKEN as error:
         raise UsageError(
             f"the picture '{path}' cannot be read: {error}",
             fix="leave it out, or save it again as a png",

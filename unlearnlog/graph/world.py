@@ -28,6 +28,7 @@ from unlearnlog.graph.worldfile import (
     relations_of,
 )
 from unlearnlog.naming import one_name
+from unlearnlog.plainfile import text_of
 from unlearnlog.resources import PACKAGE
 from unlearnlog.suggest import advice, hint
 
@@ -91,7 +92,7 @@ class World:
             ConceptError: The file cannot be read, or something in it is wrong.
         """
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            data = tomllib.loads(text_of(path))
         except (OSError, ValueError, RecursionError) as error:
             raise ConceptError(
                 f"the concepts in '{path}' cannot be read: {error}",
