@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Final
+
+from unlearnlog.errors import DiskFull, UsageError
 
 TEXT: Final = 16 * 2**20
 """Bytes of the longest text that is read: a list of a hundred thousand pictures."""
 
 _NOT_BLOCKING: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system says where there is no room to write."""
+
+_FIXES: Final = {
+    errno.EROFS: "write to a file system that is not read-only",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EIO: "the disk reports a fault: look after it, or write to another one",
+    errno.EMFILE: "close other programs: too many files are open",
+    errno.ENFILE: "close other programs: too many files are open",
+}
+_ELSE: Final = "give a path in a folder that you may write to"
 
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),
@@ -22,14 +37,70 @@ _KINDS: Final = (
 )
 
 
+class NotPlain(ValueError):  # noqa: N818 - reads as what was found
+    """Something that is no plain file, or larger than files of its kind are."""
+
+
+def fix_of(error: Exception, otherwise: str) -> str:
+    """Return what to do about a file that cannot be read.
+
+    Args:
+        error: What `bytes_of` or `text_of` raised, or whoever understood the content.
+        otherwise: What to do where the content is at fault.
+    """
+    match error:
+        case NotPlain():
+            return "give a plain file, as large as such a file is"
+        case PermissionError():
+            return "give a file that you may read: ls -l shows who may"
+        case FileNotFoundError():
+            return "give the path of a file that is there"
+        case UnicodeDecodeError():
+            return "save it as text in UTF-8"
+    return otherwise
+
+
+def unwritten(path: Path, error: OSError) -> DiskFull | UsageError:
+    """Say why a file was not written, and what helps: never another path alone."""
+    folder, said = path.absolute().parent, error.strerror or str(error)
+    if error.errno in FULL:
+        return DiskFull(
+            f"no room left to write '{path}' ({said}); nothing of it is left behind",
+            fix=f"free some space in '{folder}', `df -h` shows how much there is; then "
+            "run the same again",
+        )
+    return UsageError(
+        f"'{path}' cannot be written: {said}",
+        fix=_FIXES.get(error.errno or 0, _ELSE),
+    )
+
+
 def check_plain_file(path: Path) -> None:
     """Refuse what is no plain file, before it is opened: a pipe would be waited for.
 
     Raises:
         OSError: It is not there.
-        ValueError: It is a pipe, a device, a socket or a folder.
+        NotPlain: It is a pipe, a device, a socket or a folder.
     """
     _check(path.stat().st_mode)
+
+
+def check_plain_folder(folder: Path) -> None:
+    """Refuse a folder in which something is neither a plain file nor a folder.
+
+    Libraries that read a folder open what they find in it, and would wait for a pipe.
+
+    Raises:
+        NotPlain: Names what it is.
+        OSError: Something cannot be looked at.
+    """
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                check_plain_file(Path(where) / name)
+            except NotPlain as error:
+                message = f"'{Path(where) / name}' is in it: {error}"
+                raise NotPlain(message) from None
 
 
 def bytes_of(path: Path, *, most: int = TEXT) -> bytes:
@@ -41,7 +112,7 @@ def bytes_of(path: Path, *, most: int = TEXT) -> bytes:
 
     Raises:
         OSError: It is not there, or cannot be read.
-        ValueError: It is no plain file, or larger.
+        NotPlain: It is no plain file, or larger.
     """
     check_plain_file(path)
     # Whoever put a pipe there since is not waited for, either.
@@ -52,7 +123,7 @@ def bytes_of(path: Path, *, most: int = TEXT) -> bytes:
         data = b"" if found.st_size > most else file.read(most + 1)
     if found.st_size > most or len(data) > most:
         message = f"it has more than the {most} bytes that are read of such a file"
-        raise ValueError(message)
+        raise NotPlain(message)
     return data
 
 
@@ -71,4 +142,4 @@ def _check(mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = next((name for test, name in _KINDS if test(mode)), "something else")
         message = f"it is {kind}, no plain file"
-        raise ValueError(message)
+        raise NotPlain(message)

@@ -11,18 +11,19 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
 from unlearnlog.digest import Record
 from unlearnlog.errors import PolicyError
 from unlearnlog.knobs import check_eraser
 from unlearnlog.limits import RECORDED, Limit, Verdict
-from unlearnlog.plainfile import text_of
+from unlearnlog.plainfile import fix_of, text_of
 from unlearnlog.reading import Reading
 from unlearnlog.resources import policy_folder
 from unlearnlog.suggest import advice, hint
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -144,6 +145,17 @@ class Policy(Record):
     # TOML has arrays and no tuples; what stands inside is checked as strictly.
     limits: Annotated[tuple[Limit, ...], Field(strict=False)] = ()
 
+    @model_validator(mode="after")
+    def _can_be_seen(self, info: ValidationInfo) -> Self:
+        """Refuse a text that would be shown for ever and cannot be seen."""
+        settings = ((f"eraser.{key}", value) for key, value in self.eraser.items())
+        for place, text in (("name", self.name), ("judge", self.judge), *settings):
+            unseen = isinstance(text, str) and visible(text) != text
+            if unseen and info.context is not RECORDED:
+                message = f"{place} holds a character that cannot be seen: {text!a}"
+                raise ValueError(message)
+        return self
+
     @classmethod
     def load(cls, name: str) -> Policy:
         """Read a policy by the name of one that ships, or by a path to a TOML file.
@@ -165,7 +177,7 @@ class Policy(Record):
         except (ValueError, OSError, RecursionError) as error:  # bad TOML, bad path
             raise PolicyError(
                 f"the policy '{name}' cannot be read: {error}",
-                fix=f"compare it with {policy_folder() / 'default.toml'}",
+                fix=fix_of(error, f"compare it with {policy_folder()}/default.toml"),
             ) from error
         return cls.of(data, name)
 

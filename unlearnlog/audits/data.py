@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from unlearnlog.audits.lesson import Lesson
 from unlearnlog.errors import UsageError
-from unlearnlog.plainfile import bytes_of, text_of
+from unlearnlog.plainfile import bytes_of, fix_of, text_of
 
 if TYPE_CHECKING:
     from unlearnlog.model.protocol import Model
@@ -233,7 +233,8 @@ def _text(path: Path) -> str:
         return text_of(_plain(path), most=_LISTED, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"'{path}' cannot be read: {error}", fix="save it as text in UTF-8"
+            f"'{path}' cannot be read: {error}",
+            fix=fix_of(error, "save it as text in UTF-8"),
         ) from error
 
 
@@ -273,5 +274,5 @@ def _picture(path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, int, in
     except _BROKEN as error:
         raise UsageError(
             f"the picture '{path}' cannot be read: {error}",
-            fix="leave it out, or save it again as a png",
+            fix=fix_of(error, "leave it out, or save it again as a png"),
         ) from error

@@ -28,7 +28,7 @@ from unlearnlog.graph.worldfile import (
     relations_of,
 )
 from unlearnlog.naming import one_name
-from unlearnlog.plainfile import text_of
+from unlearnlog.plainfile import fix_of, text_of
 from unlearnlog.resources import PACKAGE
 from unlearnlog.suggest import advice, hint
 
@@ -96,7 +96,7 @@ class World:
         except (OSError, ValueError, RecursionError) as error:
             raise ConceptError(
                 f"the concepts in '{path}' cannot be read: {error}",
-                fix="give the path of a .toml file such as docs/CONCEPTS.md shows",
+                fix=fix_of(error, "give a .toml file such as docs/CONCEPTS.md shows"),
             ) from error
         return cls.of(data, str(path))
 

@@ -24,6 +24,7 @@ from unlearnlog.delta import state_digest
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.errors import ModelError
 from unlearnlog.judges.sentences import of_styles, of_subjects
+from unlearnlog.plainfile import check_plain_folder
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
@@ -66,6 +67,7 @@ class ClipJudge:
                 fix="give auto, base, none, or a folder that save_pretrained wrote",
             )
         try:
+            check_plain_folder(folder)
             net = CLIPModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True
             )

@@ -18,10 +18,21 @@ from typing import Final
 
 from unlearnlog.errors import DiskFull, LedgerError
 from unlearnlog.ledger.plain import check_plain
+from unlearnlog.plainfile import FULL
 
 AS_IT_WAS: Final = "the ledger is as it was"
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FIXES: Final = {
+    errno.EROFS: "make the ledger's file system writable, or work on a copy of it",
+    errno.EIO: "the disk reports a fault: copy the ledger to another one, and check it "
+    "there: unlearnlog fsck",
+    errno.EMFILE: "close other programs: too many files are open",
+    errno.ENFILE: "close other programs: too many files are open",
+    errno.ENOENT: "see what is missing: unlearnlog fsck",
+}
+"""What helps, by what the system says."""
+
+_ELSE: Final = "check who may read and write the ledger: ls -l .unlearnlog"
 
 
 class Disk:
@@ -219,12 +230,12 @@ def explained(error: OSError, left: str = AS_IT_WAS) -> LedgerError:
     """
     where = error.filename or "the ledger"
     what = error.strerror or str(error)
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return DiskFull(
             f"no room to write {where} ({what}); {left}",
             fix="free some space, `df -h` shows where; then run the same again",
         )
     return LedgerError(
         f"cannot use {where} ({what}); {left}",
-        fix="check who may read and write the ledger: ls -l .unlearnlog",
+        fix=_FIXES.get(error.errno or 0, _ELSE),
     )

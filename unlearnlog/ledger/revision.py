@@ -26,6 +26,12 @@ _SHOWN: Final = 8
 
 _LONGEST: Final = 100
 _WORD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_DEVICES: Final = frozenset(
+    {"CON", "PRN", "AUX", "NUL"}
+    | {f"{d}{n}" for d in ("COM", "LPT") for n in range(10)}
+)
+"""What Windows takes for a device, whatever stands behind a dot."""
+
 REF_NAME: Final = re.compile(rf"{_WORD}(/{_WORD})*")
 """What a branch or a tag can be called."""
 
@@ -121,11 +127,30 @@ def check_name(name: str) -> None:
             f"{name[:80]!r} cannot be the name of a branch or a tag",
             fix="letters, digits, dots, dashes and slashes, such as june/first",
         )
+    if part := next(filter(_is_not_for_windows, name.split("/")), ""):
+        raise RevisionError(
+            f"{name!r} cannot be the name of a branch or a tag: Windows has no file "
+            f"called {part!r}",
+            fix=f"choose another, such as {_for_windows(name)}",
+        )
     if name in (BASE, HEAD) or (len(name) >= MIN_PREFIX and _PREFIX.fullmatch(name)):
         raise RevisionError(
             f"{name!r} means an entry already: a name must not",
             fix=f"choose another, such as my-{name}",
         )
+
+
+def _is_not_for_windows(part: str) -> bool:
+    """Whether Windows has no file of a name: a device's, or with a dot at its end.
+
+    A ledger may be copied there, and each branch is a file of its name.
+    """
+    return part.endswith(".") or part.partition(".")[0].upper() in _DEVICES
+
+
+def _for_windows(name: str) -> str:
+    parts = (part.rstrip(".") for part in name.split("/"))
+    return "/".join(f"my-{p}" if _is_not_for_windows(p) else p for p in parts)
 
 
 def clash(one: str, other: str) -> bool:

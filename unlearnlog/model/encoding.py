@@ -14,6 +14,7 @@ from unlearnlog.model.finite import check_finite
 from unlearnlog.model.held import Held, computed
 from unlearnlog.model.inverted import spelt_out, tokens_of_several
 from unlearnlog.model.protocol import Text
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from unlearnlog.model.parts import Parts, Untyped
@@ -133,7 +134,16 @@ class Encoders:
         )
 
     def _said(self, prompt: str) -> Iterator[tuple[tuple[Untyped, Untyped], str]]:
-        """Yield each encoder with its tokenizer and how a pipeline says a prompt."""
+        """Yield each encoder with its tokenizer and how a pipeline says a prompt.
+
+        Raises:
+            PromptError: It holds half of a character, which no tokenizer reads.
+        """
+        if not _is_whole(prompt):
+            raise PromptError(
+                f"the prompt '{visible(prompt[:_SHOWN])}' holds half of a character",
+                fix="type it again, in letters and signs",
+            )
         for each, several in zip(self._parts.encoders, self._several, strict=True):
             yield each, spelt_out(prompt, each[1], several)
 
@@ -153,6 +163,15 @@ class Encoders:
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no character of a text is one half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def heard(

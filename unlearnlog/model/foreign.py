@@ -6,7 +6,6 @@ Only safetensors: every other format of weights can run code when it is read.
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self, final
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from unlearnlog.errors import DeltaError
 from unlearnlog.model.naming import check_file
+from unlearnlog.plainfile import check_plain_file
 
 LARGEST_HEADER: Final = 10 * 2**20
 """Bytes: the header of a whole SDXL takes a thirtieth of that."""
@@ -52,7 +52,8 @@ class ForeignFile(Mapping[str, torch.Tensor]):
         """
         check_file(path)
         try:
-            size = _size(path)
+            check_plain_file(path)
+            size = path.stat().st_size
             _check_header(path, size)
             return cls(path, safe_open(path, framework="pt"))
         except (SafetensorError, OSError, ValueError) as error:
@@ -135,15 +136,6 @@ def _strange(key: str, what: str) -> DeltaError:
     return DeltaError(
         f"the tensor {shown(key)} {what}", fix="save it in float32, bfloat16 or float16"
     )
-
-
-def _size(path: Path) -> int:
-    """Return the size of a plain file, in bytes."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        message = "it is no plain file"
-        raise ValueError(message)
-    return found.st_size
 
 
 def _check_header(path: Path, size: int) -> None:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from unlearnlog.errors import UsageError
+from unlearnlog.plainfile import unwritten
 
 
 def write(data: bytes, path: Path) -> None:
@@ -14,6 +14,7 @@ def write(data: bytes, path: Path) -> None:
 
     Raises:
         UsageError: It cannot be written.
+        DiskFull: There was no room.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +28,4 @@ def write(data: bytes, path: Path) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsageError(
-            f"'{path}' cannot be written: {error.strerror}",
-            fix="give another path after -o",
-        ) from error
+        raise unwritten(path, error) from error

@@ -268,7 +268,7 @@ def _check_room(path: Path, folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(
             f"'{path}' cannot be written: '{folder}' is no folder",
-            fix="give another path after -o",
+            fix=f"give a path in a folder; '{folder}' is a file or is not there",
         )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(

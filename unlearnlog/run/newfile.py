@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
-from unlearnlog.errors import DiskFull, UsageError
+from unlearnlog.errors import UsageError
 from unlearnlog.ledger.disk import Disk
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from unlearnlog.plainfile import unwritten
 
 
 def check_is_free(path: Path) -> None:
@@ -63,12 +60,4 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(
-                f"no room left to write '{path}'; what was begun is removed",
-                fix=f"free some space in '{path.parent}', or give another folder",
-            ) from error
-        raise UsageError(
-            f"cannot write '{path}': {error.strerror or error}",
-            fix="give a folder that you may write to",
-        ) from error
+        raise unwritten(path, error) from error
