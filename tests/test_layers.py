@@ -15,7 +15,16 @@ ROOT: Final = Path(__file__).parents[1]
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
     *("visible", "errors", "suggest", "meanings"),
-    *("plainfile", "resources", "devices", "presets", "knobs", "made_with", "watch", "digest"),
+    *(
+        "plainfile",
+        "resources",
+        "devices",
+        "presets",
+        "knobs",
+        "made_with",
+        "watch",
+        "digest",
+    ),
     *("naming", "concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
     *("reading", "attempt", "note", "entry", "live"),
     "ledger",

@@ -207,7 +207,7 @@ class Policy(Record):
         Of a judge's folder only the name: where it lies on this machine says nothing.
         """
         rules = self.model_dump(mode="json", exclude={"name"})
-        return rules | {"judge": PurePath(self.judge).name or self.judge}
+        return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
 
     def verdict(
         self, readings: Iterable[Reading], *, unread_is_open: bool = True
@@ -258,6 +258,12 @@ class Policy(Record):
         if target:
             chosen["target"] = target
         chosen |= dict(_setting(said) for said in settings)
+        for text in (target, *settings):
+            if visible(text) != text:
+                raise PolicyError(
+                    f"the setting {text[:80]!a} holds a character that cannot be seen",
+                    fix="type it again by hand, letters and signs only",
+                )
         return self.model_copy(update={"eraser": chosen, "judge": judge or self.judge})
 
     def painting(self) -> Sampling:

@@ -28,6 +28,7 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.cli.forecasting import DryRunOption, say_first, tell
 from unlearnlog.errors import UsageError
+from unlearnlog.report.plain import as_text
 from unlearnlog.report.terminal import Bars
 from unlearnlog.run.beforehand import check_written
 
@@ -257,7 +258,7 @@ def _say_tuned(
 
     if plot is not None:
         write(curves_png(done), plot)
-        err.print(f"the curves are in {plot}")
+        err.print(as_text(f"the curves are in {plot}"), soft_wrap=True)
     answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
     refuse(done, accept_undecided=accept_undecided)
 

@@ -24,6 +24,7 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.errors import UsageError
+from unlearnlog.report.plain import as_text
 from unlearnlog.run.beforehand import check_written
 
 
@@ -137,7 +138,7 @@ def graph(
         )
     if output is not None:
         write(written(found.network, found.drawing, form), output)
-        err.print(f"the graph is in {output}")
+        err.print(as_text(f"the graph is in {output}"), soft_wrap=True)
     if as_json:
         say(linked(found.network))
     elif output is None:

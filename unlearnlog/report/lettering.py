@@ -62,8 +62,16 @@ class Lettering:
 
     def spelt(self, text: str) -> str:
         """Return a text in which what no font has is written as an escape."""
-        known = visible(" ".join(text.split()))
-        return "".join(_escape(c) if c in self.missing else c for c in known)
+        return "".join(self._spelt(visible(" ".join(text.split()))))
+
+    def _spelt(self, text: str) -> Iterator[str]:
+        """Yield each character, or how it is spelt; a mark needs its letter's font."""
+        letter = " "
+        for c in text:
+            is_mark = unicodedata.category(c)[0] == "M"
+            letter = letter if is_mark else c
+            alone = is_mark and c not in self.font_of(letter).glyphs
+            yield _escape(c) if c in self.missing or alone else c
 
     def font_of(self, character: str) -> Font:
         """Return the first font that has a character; the plain one if none has."""

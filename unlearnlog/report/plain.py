@@ -16,7 +16,8 @@ class Plain(Console):
 
     Colour comes from styles of our own alone. Whatever is printed passes through
     `render`, so what cannot be seen, an escape of a terminal above all, is spelt out
-    there, whoever printed it.
+    there, whoever printed it. (Of a bare text rich leaves bells and returns out before
+    that: what may hold them is given as `as_text`.)
     """
 
     def __init__(

@@ -28,6 +28,7 @@ from unlearnlog.report.lines import Lines
 from unlearnlog.report.plain import as_text
 from unlearnlog.report.progress import can_redraw
 from unlearnlog.report.wording import OUTCOME, why_it_rises
+from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.moves import Move
@@ -71,12 +72,13 @@ class Bars:
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
+        label = visible(name)
         if self.lines is not None:
-            self.lines.stage(name, total)
+            self.lines.stage(label, total)
             return
         self._close()
         self._progress.start()
-        self._task = self._progress.add_task(name, total=total, numbers="")
+        self._task = self._progress.add_task(label, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
         """Say that ``units`` more are done, and what the numbers are now."""
