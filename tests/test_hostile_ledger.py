@@ -52,7 +52,7 @@ def reading_of(concept):
 
 
 def entry_of(ledger, base, delta, texts, names, made):
-    """Return an entry in which every free text is one of these, as older ones may be."""
+    """Return an entry in which every free text is one of these."""
     after = state_digest(state_after(base, [delta] * made), ledger.base.root)
     seen = [text for text in texts if text.strip() and visible(text) == text] or ["x"]
     seen = [" ".join(text.split()) for text in seen]
