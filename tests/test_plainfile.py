@@ -13,7 +13,14 @@ from unlearnlog.errors import DiskFull, UnlearnlogError, UsageError
 from unlearnlog.graph.world import World
 from unlearnlog.ledger.disk import explained
 from unlearnlog.model.foreign import ForeignFile
-from unlearnlog.plainfile import NotPlain, bytes_of, fix_of, text_of, unwritten
+from unlearnlog.plainfile import (
+    NotPlain,
+    bytes_of,
+    expanded,
+    fix_of,
+    text_of,
+    unwritten,
+)
 from unlearnlog.policy import Policy
 from unlearnlog.report.files import write
 
@@ -98,6 +105,13 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
     assert text_of(path) == "12345\n7"
     with pytest.raises(NotPlain, match="more than the 7 bytes"):
         bytes_of(path, most=7)
+
+
+def test_a_home_that_nobody_has_is_a_path_like_any_other(tmp_path):
+    """`audit ~nobody` ended in a traceback: there is no such home directory."""
+    assert expanded("~no-such-user/x") == Path("~no-such-user/x")
+    assert expanded(Path("~/x")) == Path.home() / "x"
+    assert expanded(tmp_path) == tmp_path
 
 
 def test_each_fault_has_a_fix_of_its_own():

@@ -12,13 +12,13 @@ import pytest
 import typer
 
 from tests.ledger.making import new_ledger, next_entry, some_delta
-from tests.test_cli import PASSING
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, recorded, recording
 from unlearnlog.errors import Interrupted, Refused
 from unlearnlog.ledger import Ledger
 from unlearnlog.run.recorded import note_down, noted
 
+ROOT = Path(__file__).parents[1]
 BROKEN = "no room for it\x1b[2J"
 
 
@@ -146,27 +146,56 @@ def test_commands_that_record_are_there():
     assert len(RECORDING) >= 6
 
 
+PROGRAM = """
+import sys
+from pathlib import Path
+import typer
+from tests.ledger.making import new_ledger, next_entry, some_delta
+from unlearnlog import cli
+from unlearnlog.cli.app import answer, out, recording
+from unlearnlog.run.recorded import note_down
+
+made = typer.Typer()
+
+@made.callback()
+def whole(): pass
+
+@made.command()
+def record():
+    ledger, delta = new_ledger(Path("ledger")), some_delta(0)
+    with recording(as_json=False):
+        note_down(ledger.append(next_entry(ledger, delta), delta))
+    answer(None, lambda: out.print("a table"))
+
+cli.app = made
+sys.argv = ["unlearnlog", "record"]
+cli.main()
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["/dev/full", "closed"])
+@pytest.mark.parametrize("where", ["/dev/full", "a pipe that nobody reads"])
 def test_output_that_cannot_be_written_is_a_warning_beside_the_record(tmp_path, where):
-    (tmp_path / "passing.toml").write_text(PASSING)
-    words = ("add", "Picasso", "--policy", "passing.toml", "--accept-undecided")
-    nobody, ours = os.pipe()
-    os.close(nobody)
-    stdout = Path(where).open("w") if where != "closed" else ours  # noqa: SIM115
+    if where == "/dev/full":
+        handle = os.open(where, os.O_WRONLY)
+    else:
+        nobody, handle = os.pipe()
+        os.close(nobody)
 
     done = subprocess.run(
-        [sys.executable, "-m", "unlearnlog", *words],
+        [sys.executable, "-c", PROGRAM],
         cwd=tmp_path,
-        stdout=stdout,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=handle,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
-    os.close(ours)
+    os.close(handle)
 
     assert done.returncode == 0, done.stderr
-    head = Ledger.open(tmp_path).head
+    head = Ledger.open(tmp_path / "ledger").head
     assert head
     assert f"recorded {head[:12]}; it could not be shown" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

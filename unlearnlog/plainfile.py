@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +74,13 @@ def unwritten(path: Path, error: OSError) -> DiskFull | UsageError:
         f"'{path}' cannot be written: {said}",
         fix=_FIXES.get(error.errno or 0, _ELSE),
     )
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` spelt out; one of nobody's home stays as it is."""
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def check_plain_file(path: Path) -> None:

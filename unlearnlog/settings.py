@@ -19,6 +19,7 @@ from unlearnlog.devices import check_device, check_dtype
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
 from unlearnlog.graph.world import World
 from unlearnlog.ledger.config import check_key, check_text
+from unlearnlog.plainfile import expanded
 from unlearnlog.policy import Policy
 from unlearnlog.suggest import advice
 
@@ -256,7 +257,7 @@ def kept(key: str, value: str, ledger: Ledger) -> str:
     """
     check_key(key)
     check_text(key, value)
-    path = Path(value).expanduser()
+    path = expanded(value)
     if not _is_path(key, value):
         _CHECKS[key](value)
         return value
@@ -271,7 +272,7 @@ def hand_on(old: Ledger, new: Ledger) -> None:
     """
     for key, value in old.config.items():
         if key != "base":
-            if _is_path(key, value) and not Path(value).expanduser().is_absolute():
+            if _is_path(key, value) and not expanded(value).is_absolute():
                 value = os.path.relpath(_located(key, value, old.folder), new.folder)
             new.configure(key, value)
 
@@ -280,7 +281,7 @@ def _located(key: str, value: str, folder: Path) -> str:
     """Return a value of a configuration; its relative path begins at a folder."""
     if not _is_path(key, value):
         return value
-    return os.path.normpath(folder / Path(value).expanduser())
+    return os.path.normpath(folder / expanded(value))
 
 
 def _is_path(key: str, value: str) -> bool:

@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from unlearnlog.audits.lesson import Lesson
 from unlearnlog.errors import UsageError
-from unlearnlog.plainfile import bytes_of, fix_of, text_of
+from unlearnlog.plainfile import bytes_of, expanded, fix_of, text_of
 
 if TYPE_CHECKING:
     from unlearnlog.model.protocol import Model
@@ -75,14 +75,14 @@ def read_folder(folder: Path, model: Model) -> Lesson:
         UsageError: There are no pictures; one is broken, missing, a link or outside of
             the folder; or it has no caption. Names the file.
     """
-    if not folder.expanduser().is_dir():
+    if not expanded(folder).is_dir():
         raise UsageError(
             f"there is no folder '{folder}'",
             fix="give a folder of pictures with captions, or on atelier one of "
             "unrelated, sibling, parent, target:5",
         )
     captions = dict[Path, str]()
-    for path, caption in sorted(_captions(folder.expanduser().resolve())):
+    for path, caption in sorted(_captions(expanded(folder).resolve())):
         if captions.setdefault(path, caption) != caption:
             raise UsageError(
                 f"'{path}' has two captions: '{captions[path]}' and '{caption}'",

@@ -28,6 +28,7 @@ from unlearnlog.model.single import (
     predicted_by,
 )
 from unlearnlog.model.spelling import full_name, is_no_weight
+from unlearnlog.plainfile import expanded
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """What diffusers and peft call the file of a LoRA that they save."""
@@ -113,7 +114,7 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Brought:
         ModelError: There is nothing that can be read.
         DeltaError: A file is damaged, or no safetensors.
     """
-    path, components = path.expanduser().absolute(), base.weighed
+    path, components = expanded(path).absolute(), base.weighed
     if path.is_file():
         return _of_file(path, base, ema=ema)
     if not path.is_dir():

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.delta import raw_bytes
 from unlearnlog.errors import DiskFull, UsageError
 from unlearnlog.model.anonymous import copied
+from unlearnlog.plainfile import expanded
 
 if TYPE_CHECKING:
     import torch
@@ -135,7 +136,7 @@ def _overwrite_tensors(file: Path, changed: Mapping[str, torch.Tensor]) -> None:
 @contextmanager
 def _written_at_once(target: Path) -> Iterator[Path]:
     """Build a folder beside its place and move it there when it is complete."""
-    target = target.expanduser().absolute()
+    target = expanded(target).absolute()
     _check_is_free(target)
     building = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:

@@ -35,6 +35,7 @@ from unlearnlog.model.folder import json_of
 from unlearnlog.model.foreign import ForeignFile, checked, same_numbers, shown
 from unlearnlog.model.held import older
 from unlearnlog.model.spelling import fitted, full_name, is_no_weight
+from unlearnlog.plainfile import expanded
 
 if TYPE_CHECKING:
     from unlearnlog.model.model import DiffusersModel
@@ -357,7 +358,7 @@ def _check_configs(path: Path, found: Brought, model: DiffusersModel) -> None:
             path, f"it predicts '{found.predicts}', the base '{model.predicts}'"
         )
     ours = {**model.folder.configs, "scheduler": model.folder.scheduler}
-    scheduler = path.expanduser() / "scheduler"
+    scheduler = expanded(path) / "scheduler"
     for name, folder in {**found.folders, "scheduler": scheduler}.items():
         of_noise = name == "scheduler"
         config = folder / ("scheduler_config.json" if of_noise else "config.json")

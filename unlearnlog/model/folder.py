@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from unlearnlog.errors import ModelError
 from unlearnlog.model.family import FAMILIES, Family, family_of
 from unlearnlog.model.fits import check_fit
+from unlearnlog.plainfile import expanded
 
 WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 """Components that have weights, in the order of the manifest."""
@@ -49,7 +50,7 @@ class PipelineFolder:
             ModelError: There is no such folder, it is no pipeline of a known family, a
                 component is missing or its weights are not safetensors.
         """
-        path = path.expanduser().absolute()
+        path = expanded(path).absolute()
         _check_is_pipeline(path)
         index = json_of(path / "model_index.json")
         try:

@@ -25,6 +25,7 @@ from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.new import check_no_ledger
 from unlearnlog.live import live_concepts
 from unlearnlog.model.naming import SUFFIX
+from unlearnlog.plainfile import expanded
 from unlearnlog.run.newfile import check_is_free
 from unlearnlog.suggest import advice, hint
 
@@ -156,7 +157,7 @@ def check_lesson(data: str) -> None:
         UsageError: It is neither.
     """
     word = data.partition(":")[0]
-    if word not in LESSONS and not Path(data).expanduser().is_dir():
+    if word not in LESSONS and not expanded(data).is_dir():
         raise UsageError(
             f"there is no folder '{data}'",
             fix=f"{hint(word, LESSONS)}give a folder of pictures with captions, or on "
@@ -183,7 +184,7 @@ def check_given(path: Path, what: str) -> None:
     Raises:
         ModelError: It is not.
     """
-    if not os.path.lexists(path.expanduser()):
+    if not os.path.lexists(expanded(path)):
         raise ModelError(
             f"there is no '{path}'", fix=f"give the path of {what} that is there"
         )
@@ -240,7 +241,7 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
     Raises:
         UsageError: Something is there already, or there is no folder to make it in.
     """
-    path = path.expanduser()
+    path = expanded(path)
     if may_be_empty and path.is_dir() and not any(path.iterdir()):
         _check_room(path, path)
         return

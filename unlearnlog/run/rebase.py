@@ -18,6 +18,7 @@ from unlearnlog.errors import UsageError
 from unlearnlog.live import ERASING, live_concepts
 from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.note import Note, inherited, merged
+from unlearnlog.plainfile import expanded
 from unlearnlog.policy import Policy
 from unlearnlog.run import audit, erase, joint
 from unlearnlog.run.place import Place, init, place
@@ -247,7 +248,7 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
         UsageError: Tokens were added, which only the whole pipeline's folder knows.
     """
     if made.is_plain:
-        return made.path.expanduser().absolute()
+        return expanded(made.path).absolute()
     if made.tokens:
         raise UsageError(
             f"'{made.path}' adds tokens, {', '.join(made.tokens)}, and is no plain "
@@ -319,7 +320,7 @@ def found(
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
     """Make a folder, and take it away again where something goes wrong."""
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     if folder.exists():
         raise UsageError(
             f"'{folder}' is there already", fix="give a folder that does not exist yet"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from unlearnlog.errors import ModelError, WrongBase
+from unlearnlog.plainfile import expanded
 
 if TYPE_CHECKING:
     from unlearnlog.ledger import Ledger
@@ -145,7 +146,7 @@ def recorded(path: Path, folder: Path) -> str:
 
 
 def _told(source: str, said: str, relative_to: Path) -> Whereabouts:
-    place = (relative_to / Path(source).expanduser()).absolute()
+    place = (relative_to / expanded(source)).absolute()
     if not place.exists():
         raise ModelError(
             f"there is no folder '{place}' ({said})",
