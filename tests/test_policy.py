@@ -352,3 +352,46 @@ def test_the_rules_of_a_later_program_are_not_half_understood():
     rules = {**Policy.load("default").rules, "colour": "red"}
 
     assert Policy.in_force("default", rules) is None
+
+
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize(
+    "misspelt", ["lands.subjct", "Lands.subject", "lands.subject "]
+)
+def test_a_limit_on_a_misspelt_reading_is_refused_though_it_is_optional(
+    tmp_path, misspelt, optional
+):
+    """One that is optional would go unread for ever, and nobody would be told."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\n[eraser]\nname = "ridge"\n[[limits]]\n'
+        f'reading = "{misspelt}"\nat_least = 0.9\noptional = {str(optional).lower()}\n'
+    )
+
+    with pytest.raises(PolicyError, match="no probe reads") as error:
+        Policy.load(str(path))
+
+    assert "known: ua" in error.value.fix or "lands.subject" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    "line", ['name = "a\\u001b]0;x"', 'judge = "a\\u202eb"', '"x" = "a\\u0000"']
+)
+def test_a_text_that_cannot_be_seen_is_refused_and_an_entry_may_hold_it(tmp_path, line):
+    """An escape in a policy's name reached the terminal of whoever read the log."""
+    path = tmp_path / "mine.toml"
+    own, setting = ("", line) if line.startswith('"') else (line, "")
+    name = "" if own.startswith("name") else 'name = "mine"\n'
+    path.write_text(f'{name}{own}\n[eraser]\nname = "ridge"\n{setting}\n')
+
+    with pytest.raises(PolicyError, match="cannot be seen") as error:
+        Policy.load(str(path))
+
+    assert error.value.message.isprintable()
+    rules = Policy.load("fast").rules
+    assert Policy.in_force("a\x1b]0;x", rules | {"judge": "a\u202eb"}) is not None
+
+
+def test_a_setting_that_cannot_be_seen_is_refused():
+    with pytest.raises(PolicyError, match="cannot be seen"):
+        Policy.load("fast").saying(settings=["x=a\udc80"])

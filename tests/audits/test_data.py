@@ -1,7 +1,12 @@
 """Folders of pictures with captions, as trainers and strangers make them."""
 
+import io
 import json
+import random
+import struct
 import warnings
+import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -259,3 +264,60 @@ def test_no_link_is_followed(tmp_path, model, name):
 
     with pytest.raises(UsageError, match="is a link"):
         read_folder(folder, model)
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n%%EOF\n"
+
+
+def of_form(form):
+    file = io.BytesIO()
+    Image.new("RGB", (6, 4)).save(file, form)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "form", ["EPS", "BMP", "GIF", "TIFF", "PPM", "ICO", "PDF", "PCX", "TGA", "SGI"]
+)
+def test_only_three_forms_are_read_whatever_a_file_is_called(tmp_path, model, form):
+    """Pillow told the form by the content: of an EPS it started Ghostscript."""
+    data = EPS if form == "EPS" else of_form(form)
+    (tmp_path / "a.png").write_bytes(data)
+    (tmp_path / "a.txt").write_text("a cat")
+
+    with pytest.raises(UsageError, match=r"a\.png' cannot be read"):
+        read_folder(tmp_path, model)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_each_of_the_three_is_read_under_the_name_of_another(tmp_path, model, form):
+    (tmp_path / "a.png").write_bytes(of_form(form))
+    (tmp_path / "a.txt").write_text("a cat")
+
+    assert len(read_folder(tmp_path, model).pictures) == 1
+
+
+def test_a_picture_is_refused_by_its_head_before_its_pixels_are_read(tmp_path, model):
+    """A PNG of 57 bytes may say that it has four thousand million pixels."""
+    whole = bytearray(of_form("PNG"))
+    whole[16:24] = struct.pack(">II", 8193, 8193)
+    whole[29:33] = struct.pack(">I", zlib.crc32(whole[12:29]))
+    (tmp_path / "a.png").write_bytes(whole)
+    (tmp_path / "a.txt").write_text("a cat")
+
+    with pytest.raises(UsageError, match="8193 x 8193 pixels"):
+        read_folder(tmp_path, model)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_with_bytes_changed_is_read_or_refused(tmp_path, model, form):
+    whole, rng = of_form(form), random.Random(0)
+    (tmp_path / "a.txt").write_text("a cat")
+
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        (tmp_path / "a.png").write_bytes(data[: rng.randrange(8, len(data) + 1)])
+
+        with suppress(UsageError), warnings.catch_warnings(action="ignore"):
+            read_folder(tmp_path, model)
