@@ -63,8 +63,8 @@ def all_seen(text):
 @pytest.fixture
 def built_once(monkeypatch):
     """The same commands, without building them anew for each that is typed."""
-    command = typer.main.get_command(cli.app)
-    command.registered_commands = cli.app.registered_commands
+    command, known = typer.main.get_command(cli.app), cli.app.registered_commands
+    monkeypatch.setattr(command, "registered_commands", known, raising=False)
     monkeypatch.setattr(cli, "app", command)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import LinearModel
 from unlearnlog.audits.data import read_folder
 from unlearnlog.errors import DiskFull, UnlearnlogError, UsageError
 from unlearnlog.graph.world import World
@@ -57,12 +58,7 @@ KINDS = (pipe, a_socket, device, endless, folder)
 
 
 def read_pictures(path):
-    class Model:
-        """Nothing is asked of it before the files are read."""
-
-        picture_shape = (8, 8, 3)
-
-    return read_folder(path.parent, Model())
+    return read_folder(path.parent, LinearModel())
 
 
 READERS = {

@@ -14,6 +14,7 @@ import typer
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, recorded, recording
+from unlearnlog.entry import EntryId
 from unlearnlog.errors import Interrupted, Refused
 from unlearnlog.ledger import Ledger
 from unlearnlog.run.recorded import note_down, noted
@@ -108,7 +109,7 @@ def test_what_fails_before_the_record_is_a_fault(monkeypatch, typed):
     @made.command()
     def record():
         with recording(as_json=False):
-            note_down("a" * 64)
+            note_down(EntryId("a" * 64))
             raise ZeroDivisionError(BROKEN)
 
     monkeypatch.setattr(cli, "app", made)
@@ -119,12 +120,12 @@ def test_what_fails_before_the_record_is_a_fault(monkeypatch, typed):
 
 
 def test_only_what_is_recorded_meanwhile_is_noted():
-    note_down("a")
+    note_down(EntryId("a"))
     with noted() as outer:
-        note_down("b")
+        note_down(EntryId("b"))
         with noted() as inner:
-            note_down("c")
-        note_down("d")
+            note_down(EntryId("c"))
+        note_down(EntryId("d"))
 
     assert (outer, inner) == (["b", "d"], ["c"])
 

@@ -1,6 +1,8 @@
 """What cannot be seen is spelt; JSON can be written anywhere and means the same."""
 
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hostile import HOSTILE
+from unlearnlog.cli import streams
 from unlearnlog.errors import UsageError
 from unlearnlog.visible import is_seen, json_line, visible
 
@@ -86,3 +89,24 @@ def test_a_narrow_encoding_breaks_no_answer(tmp_path, encoding):
         assert b"Traceback" not in done.stderr
         if "--json" in words:
             assert name in json.loads(done.stdout.decode(encoding))["error"]["message"]
+
+
+def test_log_lines_and_tracebacks_of_libraries_show_no_escape(capsys):
+    """They quote what stands in a stranger's configuration."""
+    text, file = "class \x1b]0;x\x07\x9b2J", io.StringIO()
+    log, handler = logging.getLogger("a library"), logging.StreamHandler(file)
+    factory, hook = logging.getLogRecordFactory(), sys.excepthook
+    log.addHandler(handler)
+
+    try:
+        streams.prepare()
+        log.warning("unknown %s", text)
+        sys.excepthook(KeyError, KeyError(text), None)
+        sys.excepthook(ValueError, ValueError(text), None)
+    finally:
+        logging.setLogRecordFactory(factory)
+        sys.excepthook = hook
+        log.removeHandler(handler)
+
+    assert file.getvalue() == "unknown class \\x1b]0;x\\x07\\x9b2J\n"
+    assert all(c == "\n" or is_seen(c) for c in capsys.readouterr().err)

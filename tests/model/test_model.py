@@ -476,3 +476,14 @@ def test_a_word_that_is_too_long_is_cut_within(tiny):
 
 def test_a_prompt_that_is_read_whole_is_not_shortened(tiny):
     assert tiny.shortened("a cat  by Picasso ") == "a cat  by Picasso "
+
+
+@pytest.mark.parametrize("prompt", ["a \ud800 cat", "\udcff"])
+def test_a_prompt_with_half_of_a_character_is_refused_by_what_can_be_seen(tiny, prompt):
+    """An argument in another encoding was a TypeError of the tokenizer's."""
+    with pytest.raises(PromptError, match="half of a character") as error:
+        tiny.encode([prompt])
+
+    assert error.value.message.isprintable()
+    with pytest.raises(PromptError):
+        tiny.shortened(prompt)

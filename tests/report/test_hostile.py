@@ -301,7 +301,7 @@ def test_progress_is_told_with_any_name(text):
     console = Plain(force_terminal=True)
     console.file = file
     console.width = 500
-    lines = []
+    lines = list[str]()
 
     with Bars(console) as bars:
         bars.stage(text, 2)

@@ -6,7 +6,9 @@ import io
 import logging
 import os
 import sys
+import traceback
 from contextlib import suppress
+from types import TracebackType
 from typing import Final
 
 from unlearnlog.visible import visible
@@ -25,13 +27,22 @@ class _Record(logging.LogRecord):
 def prepare() -> None:
     """Let neither text of a stranger nor a narrow encoding break what is written.
 
-    A letter that an encoding does not have is spelt, and so is in log lines of
-    libraries what cannot be seen.
+    A letter that an encoding does not have is spelt, and so is what cannot be seen in
+    the log lines of libraries and in the traceback of a fault.
     """
+    sys.excepthook = _say_fault
     logging.setLogRecordFactory(_Record)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _say_fault(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Write where a fault arose; its message may hold a stranger's words."""
+    lines = traceback.format_exception(kind, error, trace)
+    sys.stderr.write(visible("".join(lines), lines=True))
 
 
 def finish() -> None:
