@@ -15,7 +15,7 @@ from tests.hostile import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from tests.test_docs import COMMANDS
 from unlearnlog import cli
-from unlearnlog.visible import is_seen
+from unlearnlog.visible import is_seen, visible
 
 X = "\N{REPLACEMENT CHARACTER}"
 """Where a hostile text is typed."""
@@ -120,3 +120,19 @@ def test_all_hostile_texts_are_typed_into_every_place(typed, bare, tmp_path, wor
     for text in HOSTILE:
         if "\0" not in text:  # no system hands one to a program
             check_typed(typed, words, text)
+
+
+@pytest.mark.parametrize("text", [*CONTROLS[33::17], "Ghost [/b]", HALVES[0]])
+def test_what_a_strangers_model_says_of_itself_is_not_obeyed(typed, tmp_path, text):
+    """A title of a window in place of a class reached the terminal as it was."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    index = {"_class_name": text, "unet": [text, text]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+    done = typed("init", "--model", "model")
+
+    assert done.code == 2
+    assert visible(text) in done.err
+    assert all_seen(done.out + done.err)
+    assert json.loads(typed("init", "--model", "model", "--json").out)["error"]
