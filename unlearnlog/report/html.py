@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from unlearnlog.note import cells
 from unlearnlog.report import wording
@@ -85,8 +84,8 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Return what a template writes: of a text only what can be seen."""
-    if isinstance(value, str) and not isinstance(value, Markup):
+    """Return what a template writes: of a text that is no HTML what can be seen."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
         return visible(value)
     return value
 
