@@ -35,6 +35,15 @@ WHERE = f"{platform.machine()} {CAPABILITY}, torch {torch.__version__.split('+')
 SLOW = {"mim", "mim-unique", "hybrid"}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Compute with one thread: sums of several have other last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def at(golden_base, tmp_path_factory) -> Place:
     folder = tmp_path_factory.mktemp("computed")

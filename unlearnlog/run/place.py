@@ -100,7 +100,7 @@ class Place:
     def about(self) -> str:
         """Everything that whatever is computed here depends on, as canonical JSON.
 
-        The last bits depend on the processor and on the libraries.
+        The last bits depend on the processor, on the threads and on the libraries.
         """
         capability = torch.backends.cpu.get_cpu_capability()
         not_content = {"source", "tensors"}  # their root stands for the tensors
@@ -108,6 +108,7 @@ class Place:
             "base": self.manifest.model_dump(mode="json", exclude=not_content),
             "computed": self.model.computes,
             "processor": f"{platform.machine()} {capability}",
+            "threads": torch.get_num_threads(),
             "versions": versions(),
         }
         return canonical_json(said).decode()
