@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "Untyped"]
 
+_N_TRIED: Final = 5
 _PREDICTIONS: Final = ("epsilon", "v_prediction")
 
 
@@ -163,6 +164,13 @@ def _check_vocabulary(
         ModelError: It has some.
     """
     n_vectors = encoder.get_input_embeddings().num_embeddings
+    numbers = tokenizer.get_vocab().values()
+    if max(numbers) >= n_vectors >= len(tokenizer) or min(numbers) < 0:
+        raise ModelError(
+            f"a tokenizer of '{folder.path}' numbers a token {max(numbers)}, and its "
+            f"text encoder has {n_vectors} vectors",
+            fix="copy the tokenizer's folder there again, with all its files",
+        )
     if len(tokenizer) > n_vectors:
         last = tokenizer.convert_ids_to_tokens(len(tokenizer) - 1)
         raise ModelError(
@@ -193,7 +201,18 @@ def _scheduler(folder: PipelineFolder) -> Untyped:
             fix="use a model that predicts 'epsilon' or 'v_prediction'",
         )
     with told_in(folder, "scheduler"):
-        return kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+        scheduler = kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+        _try(kind.from_config(scheduler.config))
+    return scheduler
+
+
+def _try(scheduler: Untyped) -> None:
+    """Take a few steps with nothing: some of what it is told, it reads only then."""
+    scheduler.set_timesteps(_N_TRIED)
+    x = torch.zeros(1, 1, 1, 1)
+    with torch.random.fork_rng(devices=[]):
+        for t in scheduler.timesteps:
+            x = scheduler.step(scheduler.scale_model_input(x, t), t, x).prev_sample
 
 
 def _as_the_pipeline_reads(config: dict[str, Any]) -> dict[str, Any]:

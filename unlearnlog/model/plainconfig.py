@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from unlearnlog.errors import ModelError
@@ -67,25 +67,38 @@ _LIMITS: Final[Mapping[str, int]] = {
 """The most that is built or counted before the weights could show that it is wrong."""
 
 _LAYERS: Final = ("layers_per_block", "transformer_layers_per_block")
+_ONE_OR_EACH: Final = frozenset(
+    {
+        *("layers_per_block", "transformer_layers_per_block", "attention_head_dim"),
+        *("cross_attention_dim", "only_cross_attention", "num_attention_heads"),
+        *("eos_token_id", "sample_size"),
+    }
+)
+"""What is one value, or one for each block."""
+
+_MEANT: Final[Mapping[str, Any]] = {"sample_size": 64, "trained_betas": (0.1,)}
+"""What is usual of keys of which the class says nothing."""
+
 _LONG: Final[Mapping[str, int]] = {"trained_betas": 100_000}
 """Lists that may be long, and how long."""
 
 
-def cleaned(content: Config, known: Iterable[str], *, file: object) -> dict[str, Any]:
+def cleaned(content: Config, usual: Config, *, file: object) -> dict[str, Any]:
     """Keep the plain values of what a class takes.
 
     Args:
         content: What a file says.
-        known: Keys that the class takes.
+        usual: What the class takes where nothing is said, by each key that it knows.
         file: For the message.
 
     Raises:
         ModelError: It asks for something else, or for what no honest file does.
     """
     check_asks_for_nothing(content, file=file)
-    kept = {key: content[key] for key in sorted(known) if key in content}
+    kept = {key: content[key] for key in sorted(usual) if key in content}
     for key, value in kept.items():
-        if why := _unfit(key, value):
+        meant = _MEANT.get(key, usual[key])
+        if why := _unfit(key, value) or _of_another_kind(key, value, meant):
             raise ModelError(
                 f"'{file}' says that {key} is {_shown(value)}: {why}",
                 fix="the file is damaged or made up: copy or download it again",
@@ -150,6 +163,25 @@ def _unfit(key: str, value: object) -> str:
     return _beyond(key, value)
 
 
+def _of_another_kind(key: str, value: object, usual: object) -> str:
+    """Say that a word stands where a number belongs, or one value for a list."""
+    is_one = None in (value, usual) or key in _ONE_OR_EACH
+    if not is_one and isinstance(value, list) != isinstance(usual, list | tuple):
+        return "that is no list" if isinstance(usual, tuple) else "that is a list"
+    usually = {type(each) is str for each in _leaves(usual)}
+    kinds = {type(each) is str for each in _leaves(value)}
+    if len(usually) == 1 and kinds - usually:
+        return "that is no word" if True in usually else "that is no number"
+    return ""
+
+
+def _leaves(value: object) -> list[object]:
+    """Return what stands in a value, or in its lists; nothing for None."""
+    if isinstance(value, list | tuple):
+        return [leaf for each in value for leaf in _leaves(each)]
+    return [] if value is None else [value]
+
+
 def _beyond(key: str, value: float) -> str:
     """Say which limit a number breaks; empty for none."""
     if math.isnan(value):
@@ -170,10 +202,8 @@ def _is_nested(value: object, most: int) -> bool:
 
 
 def _numbers(value: object) -> list[int]:
-    """Flatten a number, or lists of numbers."""
-    if isinstance(value, list):
-        return [n for each in value for n in _numbers(each)]
-    return [value] if isinstance(value, int) else []
+    """Return the whole numbers of a value, or of its lists."""
+    return [each for each in _leaves(value) if isinstance(each, int)]
 
 
 def _shown(value: object) -> str:
