@@ -156,6 +156,8 @@ TOKENIZERS: dict[str, dict[str, Any]] = {
     "a mark that is a number": {"eos_token": 5},
     "a mark of another kind": {"bos_token": {"content": "x", "evil": True}},
     "tokens numbered in words": {"added_tokens_decoder": {"one": {"content": "x"}}},
+    "half a letter": {"errors": "\ud800", "eos_token": "\ud800"},
+    "no length at all": {"model_max_length": 10**30},
     "a token far away": {"added_tokens_decoder": {"9999999999": {"content": "x"}}},
     "a million tokens": {
         "extra_special_tokens": [f"<{number}>" for number in range(5_000)]

@@ -78,7 +78,7 @@ def guarded(secret: Path) -> Iterator[Guard]:
     guard = Guard(secret)
     before = signal.signal(signal.SIGALRM, _too_long)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    faulthandler.dump_traceback_later(_HARD, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(_HARD, exit=True)
     _watched.append(guard)
     try:
         yield guard

@@ -10,7 +10,7 @@ from unlearnlog.model.derived import State, derived
 from unlearnlog.model.foreign import ForeignFile
 from unlearnlog.model.model import DiffusersModel
 
-SAMPLED = sorted(FILES)[::8]
+SAMPLED = sorted(FILES)[::10]
 
 
 @pytest.fixture(scope="module")

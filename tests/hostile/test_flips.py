@@ -12,7 +12,7 @@ from unlearnlog.errors import UnlearnlogError
 from unlearnlog.model.model import DiffusersModel
 
 N_FLIPS = 600
-N_SAMPLED = 10
+N_SAMPLED = 6
 _OF_HEADERS = 0.3
 
 

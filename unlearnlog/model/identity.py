@@ -7,7 +7,6 @@ saved again is the same model where it computes the same.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +30,9 @@ KINDS: Final[Mapping[str, Any]] = {
     "text_encoder_2": CLIPTextModelWithProjection,
 }
 """Class of each component that has weights."""
+
+_LARGEST_NUMBER: Final = 2**53 - 1
+"""Up to here, every program reads a whole number in JSON as the same one."""
 
 _OF_TRAINING: Final = frozenset(
     {"dropout", "attention_dropout", "initializer_factor", "initializer_range"}
@@ -114,12 +116,12 @@ def _comes_to(
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 - any plain value
-    """Write a plain value as JSON can: numbers that are not finite as words."""
+    """Write a plain value as JSON can: numbers without end or too long as words."""
     if isinstance(value, Mapping):
         return {key: _as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
         return str(value)
     if isinstance(value, str | int | float) or value is None:
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -208,9 +209,10 @@ def _scheduler(folder: PipelineFolder) -> Untyped:
 
 def _try(scheduler: Untyped) -> None:
     """Take a few steps with nothing: some of what it is told, it reads only then."""
-    scheduler.set_timesteps(_N_TRIED)
     x = torch.zeros(1, 1, 1, 1)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is worth saying is said when it paints
+        scheduler.set_timesteps(_N_TRIED)
         for t in scheduler.timesteps:
             x = scheduler.step(scheduler.scale_model_input(x, t), t, x).prev_sample
 

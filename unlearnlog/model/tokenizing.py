@@ -168,6 +168,8 @@ def _plain_whole(data: bytes, file: Path) -> bytes:
 def _is_fit(key: str, value: object) -> bool:
     if value is None:
         return True
+    if not _is_text(value):
+        return False
     if _is_mark(key):
         return _is_token(value)
     if key in _LISTS:
@@ -180,6 +182,15 @@ def _is_fit(key: str, value: object) -> bool:
     if key == _LONGEST:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, bool | str)
+
+
+def _is_text(value: object) -> bool:
+    """Whether every letter in a value is one: half of a pair is none."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _is_token(value: object) -> bool:
