@@ -7,6 +7,7 @@ about one that nobody paints with.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -28,10 +29,19 @@ def check_no_intruders(path: Path, components: Iterable[str]) -> None:
     Raises:
         ModelError: Names the file, and what to do.
     """
-    found = [path / _PIPELINE_CODE]
+    _check_no_code(path / _PIPELINE_CODE)
     for name in components:
-        found += sorted((path / name).iterdir()) if (path / name).is_dir() else []
-    for file in found:
+        if (path / name).is_dir():
+            check_none_in(path / name)
+
+
+def check_none_in(folder: Path) -> None:
+    """Refuse a folder of weights that holds an adapter or code.
+
+    Raises:
+        ModelError: Names the file, and what to do.
+    """
+    for file in sorted(folder.iterdir()):
         if file.name.startswith(_ADAPTER):
             raise ModelError(
                 f"'{file}' is an adapter in a folder of whole weights: diffusers and "
@@ -39,8 +49,12 @@ def check_no_intruders(path: Path, components: Iterable[str]) -> None:
                 fix="merge it into the weights and save the pipeline again, or take it "
                 f"out of there: rm '{file}'",
             )
-        if file.name.endswith(_CODE) and file.exists():
-            raise ModelError(
-                f"'{file}' is code, which loading this folder could run",
-                fix=f"take it out of there: rm '{file}'",
-            )
+        _check_no_code(file)
+
+
+def _check_no_code(file: Path) -> None:
+    if file.name.endswith(_CODE) and os.path.lexists(file):
+        raise ModelError(
+            f"'{file}' is code, which loading this folder could run",
+            fix=f"take it out of there: rm '{file}'",
+        )

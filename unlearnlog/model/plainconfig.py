@@ -60,6 +60,8 @@ _LIMITS: Final[Mapping[str, int]] = {
     "down_block_types": 16,
     "up_block_types": 16,
     "sample_size": 1024,
+    "image_size": 4096,
+    "patch_size": 4096,
     "max_position_embeddings": 4096,
     "num_train_timesteps": 100_000,
     "solver_order": 3,
@@ -71,7 +73,7 @@ _ONE_OR_EACH: Final = frozenset(
     {
         *("layers_per_block", "transformer_layers_per_block", "attention_head_dim"),
         *("cross_attention_dim", "only_cross_attention", "num_attention_heads"),
-        *("eos_token_id", "sample_size"),
+        *("eos_token_id", "sample_size", "image_size", "patch_size"),
     }
 )
 """What is one value, or one for each block."""
