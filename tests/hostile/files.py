@@ -151,12 +151,30 @@ DAMAGES: dict[str, Callable[[Path, Path], object]] = {
     "a config that is empty": content("unet/config.json", b""),
     "a scheduler in lists": content("scheduler/scheduler_config.json", DEEP.encode()),
     "a network of another kind": config("unet", attention_head_dim=[[["evil"]]]),
+    "an index of numbers": lambda folder, _: set_json(
+        folder / "model_index.json", unet=5, vae=5, text_encoder=5
+    ),
     "code in the index": lambda folder, _: set_json(
         folder / "model_index.json", unet=["evil", "UNet2DConditionModel"]
     ),
 }
 for what, damage in DAMAGES.items():
     _add(f"a fine-tune: {what}", _pipeline(damage))
+
+
+def _component(**said: Any) -> Make:
+    def make(folder: Path, sound: Path) -> Path:
+        path = folder / "of its own"
+        shutil.copytree(sound / "unet", path)
+        (path / "config.json").write_text(json.dumps(said))
+        return path
+
+    return make
+
+
+_add("a component: architectures of lists", _component(architectures=[[1], {"a": 1}]))
+_add("a component: architectures of nothing", _component(architectures=5))
+_add("a component: a class of lists", _component(_class_name=[["evil"]]))
 
 
 def _single(folder: Path, _: Path) -> Path:

@@ -64,6 +64,8 @@ SIZES: dict[str, tuple[dict[str, Any], ...]] = {
         {"num_hidden_layers": [2]},
         {"num_hidden_layers": 10**300},
         {"hidden_size": 2**40},
+        {"hidden_size": "32"},
+        {"hidden_size": [32]},
         {"hidden_size": 0},
         {"vocab_size": 10**12},
         {"vocab_size": 10**6},
@@ -86,6 +88,13 @@ SIZES: dict[str, tuple[dict[str, Any], ...]] = {
         {"block_out_channels": json.loads(DEEP)},
         {"sample_size": 10**7},
         {"sample_size": "8"},
+        {"sample_size": [8, 8, 8]},
+        {"sample_size": [[8], [8]]},
+        {"in_channels": [4]},
+        {"in_channels": "4"},
+        {"cross_attention_dim": "32"},
+        {"addition_embed_type": ["text_time"]},
+        {"projection_class_embeddings_input_dim": "72"},
         {"down_block_types": ["CrossAttnDownBlock2D"] * 50},
         {"down_block_types": ["evil.Block", "DownBlock2D"]},
         {"mid_block_type": "/etc/passwd"},
@@ -241,6 +250,8 @@ _add("index: the unet in code", _index(unet=["evil", "UNet2DConditionModel"]))
 _add("index: the encoder in code", _index(text_encoder=["evil", "CLIPTextModel"]))
 _add("index: a library of numbers", _index(vae=[5, "AutoencoderKL"]))
 _add("index: a component of words", _index(unet="UNet2DConditionModel"))
+_add("index: no parts", _index(tokenizer=None, unet=None))
+_add("index: zeros in words", _index(force_zeros_for_empty_prompt="false" * 9))
 _add("index: a component of nothing", _index(tokenizer=[]))
 
 

@@ -27,6 +27,7 @@ WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 _PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS: Final = ("diffusion_pytorch_model", "model")
 _INDEX: Final = ".index.json"
+_ZEROS: Final = "force_zeros_for_empty_prompt"
 _PIPELINE: Final = "model_index.json"
 _CONFIG_OF: Final = {
     "scheduler": "scheduler_config.json",
@@ -114,7 +115,13 @@ class PipelineFolder:
         """Whether guidance leads away from zeros instead of an encoded empty prompt."""
         content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)
         usual = "text_encoder_2" in self.family.components
-        return bool(content.get("force_zeros_for_empty_prompt", usual))
+        said = content.get(_ZEROS, usual)
+        if not isinstance(said, bool):
+            raise ModelError(
+                f"'{self.path / _PIPELINE}' says neither true nor false of {_ZEROS}",
+                fix="copy or download the model again",
+            )
+        return said
 
     @property
     def weighed(self) -> tuple[str, ...]:

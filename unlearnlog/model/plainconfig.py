@@ -78,6 +78,9 @@ _ONE_OR_EACH: Final = frozenset(
 )
 """What is one value, or one for each block."""
 
+_SIDES: Final = ("sample_size", "image_size", "patch_size")
+"""What is one length, or a height and a width."""
+
 _MEANT: Final[Mapping[str, Any]] = {"sample_size": 64, "trained_betas": (0.1,)}
 """What is usual of keys of which the class says nothing."""
 
@@ -155,6 +158,8 @@ def _unfit(key: str, value: object) -> str:
     if isinstance(value, list):
         if len(value) > _LONG.get(key, _MOST_VALUES) or _is_nested(value, _MOST_NESTED):
             return "that is too much"
+        if key in _SIDES and (len(value) != len("hw") or _is_nested(value, 1)):
+            return "that is no height and width"
         return next(filter(None, (_unfit(key, each) for each in value)), "")
     if isinstance(value, str):
         return "" if _WORD.fullmatch(value) else "that is no word of a configuration"
