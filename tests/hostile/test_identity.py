@@ -35,17 +35,23 @@ def sound(tmp_path_factory):
     return build_pipeline(tmp_path_factory.mktemp("sound") / "base")
 
 
+@pytest.fixture(scope="module")
+def empty(sound):
+    """A folder with an empty ledger for the pipeline, beside it."""
+    folder = sound.parent / "ledger"
+    folder.mkdir()
+    init(folder, str(sound))
+    return folder
+
+
 @pytest.fixture
 def base(tmp_path, sound):
     return shutil.copytree(sound, tmp_path / "base")
 
 
 @pytest.fixture
-def ledger(tmp_path, base):
-    """A folder with an empty ledger for the base."""
-    (tmp_path / "ledger").mkdir()
-    init(tmp_path / "ledger", str(base))
-    return tmp_path / "ledger"
+def ledger(tmp_path, empty, base):  # noqa: ARG001 - it is about the base
+    return shutil.copytree(empty, tmp_path / "ledger")
 
 
 def as_before_this(ledger):
@@ -156,6 +162,25 @@ def test_what_a_loader_would_act_upon_is_refused_by_name_in_init(tmp_path, base,
         init(tmp_path / "new", str(base))
 
     assert f"rm '{base / name}'" in caught.value.fix
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("unet/config.json", "downsample_padding", 7),
+        ("unet/config.json", "attention_head_dim", 5),
+    ],
+)
+def test_a_network_that_could_not_compute_is_refused_in_init(
+    tmp_path, base, file, key, value
+):
+    """Some settings are only read when the first picture is painted."""
+    set_json(base / file, **{key: value})
+
+    with pytest.raises(ModelError, match="cannot load the unet"):
+        init(tmp_path / "new", str(base))
+
     assert not (tmp_path / "new").exists()
 
 

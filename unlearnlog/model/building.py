@@ -84,7 +84,7 @@ def built(
     """
     stored = folder.stored(component)
     stamps = {path: file.stamp for path, file in stored.files.items()}
-    network = _without_numbers(folder, component, kind, len(stored))
+    network = without_numbers(folder, component, kind, len(stored))
     own = network.state_dict()
     names = _names(folder, component, stored, own)
     records, kept, state = {}, {}, {}
@@ -110,10 +110,14 @@ def network_keys(component: str, kind: Untyped) -> dict[str, Any]:
     return taken_by(kind)
 
 
-def _without_numbers(
+def without_numbers(
     folder: PipelineFolder, component: str, kind: Untyped, n_tensors: int
 ) -> Untyped:
-    """Build a network of which no weight takes memory."""
+    """Build a network of which no weight takes memory.
+
+    Raises:
+        ModelError: Its configuration is none of an honest network's.
+    """
     file = folder.path / component / "config.json"
     if n_tensors > _MOST_TENSORS:
         raise ModelError(
