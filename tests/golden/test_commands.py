@@ -5,6 +5,10 @@ import pytest
 from tests.golden.held import held, plain
 from unlearnlog.cli.grouping import HEADINGS
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+)
+
 SAID = (
     "log",
     "log --json",
