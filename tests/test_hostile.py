@@ -11,7 +11,7 @@ import shutil
 import pytest
 import typer
 
-from tests.hostile import CONTROLS, HALVES, HOSTILE, NAMES
+from tests.hostile_texts import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from tests.test_docs import COMMANDS
 from unlearnlog import cli

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image
 
-from tests.hostile import CONTROLS, NAMES, VISIBLE
+from tests.hostile_texts import CONTROLS, NAMES, VISIBLE
 from tests.test_history import some_delta
 from tests.test_terminal import on_terminal
 from unlearnlog.concept import Concept

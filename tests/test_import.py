@@ -267,7 +267,7 @@ WRONG = {
                 {name: t[name].to(torch.uint8).view(torch.float4_e2m1fn_x2)}
             )
         ),
-        "to_k.weight' is torch.float4_e2m1fn_x2",
+        "to_k.weight' cannot be read: its numbers are F4",
     ),
     "a value that is none": (
         values(lambda t, name: t[name][0].fill_(torch.inf)),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile import HOSTILE
+from tests.hostile_texts import HOSTILE
 from unlearnlog.cli import streams
 from unlearnlog.errors import UsageError
 from unlearnlog.visible import is_seen, json_line, visible

@@ -7,9 +7,12 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from unlearnlog.errors import DiskFull, UsageError
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 TEXT: Final = 16 * 2**20
 """Bytes of the longest text that is read: a list of a hundred thousand pictures."""
@@ -93,22 +96,32 @@ def check_plain_file(path: Path) -> None:
     _check(path.stat().st_mode)
 
 
-def check_plain_folder(folder: Path) -> None:
-    """Refuse a folder in which something is neither a plain file nor a folder.
-
-    Libraries that read a folder open what they find in it, and would wait for a pipe.
+def handle_of(path: Path) -> int:
+    """Open a plain file to read it, by its number; whoever calls closes it.
 
     Raises:
-        NotPlain: Names what it is.
-        OSError: Something cannot be looked at.
+        OSError: It is not there, or cannot be opened.
+        NotPlain: It is no plain file.
     """
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                check_plain_file(Path(where) / name)
-            except NotPlain as error:
-                message = f"'{Path(where) / name}' is in it: {error}"
-                raise NotPlain(message) from None
+    check_plain_file(path)
+    # Whoever put a pipe there since is not waited for, either.
+    handle = os.open(path, os.O_RDONLY | _NOT_BLOCKING | _BINARY)
+    try:
+        _check(os.fstat(handle).st_mode)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def open_plain(path: Path) -> FileIO:
+    """Open a plain file to read its bytes, without a buffer.
+
+    Raises:
+        OSError: It is not there, or cannot be opened.
+        NotPlain: It is no plain file.
+    """
+    return os.fdopen(handle_of(path), "rb", buffering=0)
 
 
 def bytes_of(path: Path, *, most: int = TEXT) -> bytes:
@@ -122,14 +135,10 @@ def bytes_of(path: Path, *, most: int = TEXT) -> bytes:
         OSError: It is not there, or cannot be read.
         NotPlain: It is no plain file, or larger.
     """
-    check_plain_file(path)
-    # Whoever put a pipe there since is not waited for, either.
-    handle = os.open(path, os.O_RDONLY | _NOT_BLOCKING | _BINARY)
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        _check(found.st_mode)
-        data = b"" if found.st_size > most else file.read(most + 1)
-    if found.st_size > most or len(data) > most:
+    with os.fdopen(handle_of(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > most else file.read(most + 1)
+    if size > most or len(data) > most:
         message = f"it has more than the {most} bytes that are read of such a file"
         raise NotPlain(message)
     return data

@@ -5,6 +5,10 @@ import pytest
 from tests.golden.held import held, plain
 from unlearnlog.cli.grouping import HEADINGS
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+)
+
 SAID = (
     "log",
     "log --json",
@@ -71,7 +75,10 @@ SAID = (
 
 @pytest.mark.parametrize("words", SAID)
 def test_it_says_what_it_said(kept, typed, words, monkeypatch, tmp_path):
-    monkeypatch.setenv("COLUMNS", "100")
+    if words.endswith("--help"):
+        monkeypatch.setenv("COLUMNS", "80")
+    else:  # as into a pipe: nothing is cut, no line wraps
+        monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.chdir(kept)
 
     done = typed(*words.split())

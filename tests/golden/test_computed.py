@@ -22,6 +22,10 @@ from unlearnlog.policy import Policy
 from unlearnlog.run import erase, joint
 from unlearnlog.run.place import Place, init, place
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+)
+
 SMALL = {
     **dict.fromkeys(("n_kept", "n_family", "steps", "batch", "warm_up"), 2),
     **dict.fromkeys(("every", "looks", "foresight"), 2),

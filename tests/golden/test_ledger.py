@@ -2,8 +2,14 @@
 
 import json
 
+import pytest
+
 from tests.golden.held import HERE, held
 from unlearnlog.ledger import Ledger
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+)
 
 
 def test_every_state_of_the_chain_has_the_digest_that_it_had(kept, golden_base, typed):

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save, save_file
 
 from unlearnlog.errors import DeltaError
-from unlearnlog.model.foreign import LARGEST_HEADER, ForeignFile, shown
+from unlearnlog.model.foreign import ForeignFile, shown
+from unlearnlog.model.tensorfile import LARGEST_HEADER
 
 GOOD = save({"a": torch.ones(2, 3), "b": torch.zeros(4)})
 

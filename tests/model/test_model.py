@@ -110,7 +110,7 @@ def test_no_prompts_encode_to_nothing(tiny):
 
 def test_what_was_encoded_is_forgotten_oldest_first(tiny, monkeypatch):
     monkeypatch.setattr("unlearnlog.model.encoding._N_KEPT", 2)
-    model = DiffusersModel(tiny.folder, tiny._parts)
+    model = DiffusersModel(tiny.folder, tiny._parts, tiny.base)
 
     model.encode(["a cat", "a dog", "a cat", "a photo"])
 

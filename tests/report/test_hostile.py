@@ -19,7 +19,7 @@ from matplotlib.text import Text as Drawn
 from PIL import Image
 
 from tests.histories import pair, shown, some_findings, step
-from tests.hostile import CONTROLS, HALVES, HOSTILE, NAMES
+from tests.hostile_texts import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.report.test_finetuning import course, curve, finetuned
 from unlearnlog.entry import EraserRecord, VerdictRecord
 from unlearnlog.findings.content import as_data

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
@@ -23,8 +22,10 @@ from unlearnlog.cell import REJECT, Answer
 from unlearnlog.delta import state_digest
 from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.errors import ModelError
+from unlearnlog.judges.plain import plain_copy
 from unlearnlog.judges.sentences import of_styles, of_subjects
-from unlearnlog.plainfile import check_plain_folder
+from unlearnlog.model.building import told
+from unlearnlog.model.tokenizing import tokenizer_in
 
 if TYPE_CHECKING:
     from unlearnlog.graph.world import World
@@ -66,23 +67,24 @@ class ClipJudge:
                 f"the judge '{folder}' is no folder with a CLIP model in safetensors",
                 fix="give auto, base, none, or a folder that save_pretrained wrote",
             )
-        try:
-            check_plain_folder(folder)
-            net = CLIPModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True
+        save = "save the model and its processor there with save_pretrained"
+        what = f"the judge '{folder}' cannot be loaded"
+        with plain_copy(folder) as plain, told(what, save):
+            read: Any = CLIPModel.from_pretrained
+            net, found = read(
+                plain,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
             )
-            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-            processor = CLIPImageProcessor.from_pretrained(
-                folder, local_files_only=True
-            )
-        except (
-            *(OSError, ValueError, KeyError, TypeError, RuntimeError),
-            SafetensorError,
-        ) as error:
+            processor = CLIPImageProcessor.from_pretrained(plain, local_files_only=True)
+            tokenizer = tokenizer_in(folder)
+        if missing := sorted(found["missing_keys"]):
             raise ModelError(
-                f"the judge '{folder}' cannot be loaded: {str(error).splitlines()[0]}",
-                fix="save the model and its processor there with save_pretrained",
-            ) from error
+                f"the judge '{folder}' lacks {len(missing)} of its weights, the first "
+                f"is {missing[0]}",
+                fix=save,
+            )
         frozen = net.eval().requires_grad_(requires_grad=False)
         return cls(frozen, tokenizer, processor, world, f"clip {folder.name}")
 

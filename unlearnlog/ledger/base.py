@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import model_validator
 
 from unlearnlog.digest import (
+    Digest,
     DigestField,
     Record,
     TensorRecord,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from unlearnlog.delta import Delta, Weights
 
 _NAMED: Final = 5
+_LONGEST: Final = 80  # characters of a value in a message
+_OPTIONAL: Final = ("configs", "files")
 _BROKEN: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
@@ -35,12 +38,17 @@ class BaseManifest(Record):
         family: The model family's name, such as ``sd1``.
         tensors: Dtype, shape and SHA-256 by full parameter name.
         root: One digest over all tensors.
+        configs: What each configuration comes to, by its path in the model's folder.
+            Empty, and not written, in a ledger of before it was recorded.
+        files: SHA-256 of every other file that decides a result, by its path.
     """
 
     source: str
     family: str
     tensors: Mapping[str, TensorRecord]
     root: DigestField
+    configs: Mapping[str, Mapping[str, Any]] = {}
+    files: Mapping[str, DigestField] = {}
 
     @model_validator(mode="after")
     def _has_the_root_of_its_tensors(self) -> Self:
@@ -61,8 +69,32 @@ class BaseManifest(Record):
         from unlearnlog.delta import tensor_record
 
         tensors = {name: tensor_record(weights[name]) for name in sorted(weights)}
-        root = merkle_root(tensors.items())
-        return cls(source=source, family=family, tensors=tensors, root=root)
+        return cls.made_of(source, family, tensors)
+
+    @classmethod
+    def made_of(
+        cls,
+        source: str,
+        family: str,
+        tensors: Mapping[str, TensorRecord],
+        *,
+        configs: Mapping[str, Mapping[str, Any]] | None = None,
+        files: Mapping[str, Digest] | None = None,
+    ) -> BaseManifest:
+        """Describe a model by what is known of its parts."""
+        return cls(
+            source=source,
+            family=family,
+            tensors={name: tensors[name] for name in sorted(tensors)},
+            root=merkle_root(tensors.items()),
+            configs=configs or {},
+            files=files or {},
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether more is known of the model than its tensors."""
+        return bool(self.configs or self.files)
 
     @property
     def is_path(self) -> bool:
@@ -102,6 +134,29 @@ class BaseManifest(Record):
                 fix=f"use the model the ledger was made for: {self.source}",
             )
 
+    def check_same(self, other: BaseManifest) -> None:
+        """Refuse a model that computes otherwise than this one.
+
+        Of configurations counts what both say: another version of a library knows keys
+        that this one did not. Where only the tensors are known, they alone count.
+
+        Raises:
+            WrongBase: Names the first things that differ, with both values.
+        """
+        self.check(other.tensors)
+        if not (self.is_complete and other.is_complete):
+            return
+        wrong = [*_unlike(self.configs, other.configs)]
+        wrong += _changed(self.files, other.files)
+        if wrong:
+            more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+            raise WrongBase(
+                "the model is not the ledger's base; not the same: "
+                f"{', '.join(wrong[:_NAMED])}{more}",
+                fix="put that back as it was, or use the model the ledger was made "
+                f"for: {self.source}",
+            )
+
     def check_fits(self, delta: Delta) -> None:
         """Refuse a delta for tensors that the base has not, or not in that shape.
 
@@ -122,6 +177,7 @@ class BaseManifest(Record):
     def to_json(self) -> bytes:
         """Write the manifest as canonical JSON with a checksum over all of it."""
         content: dict[str, Any] = self.model_dump(mode="json")
+        content = {k: v for k, v in content.items() if v or k not in _OPTIONAL}
         checksum = digest_of(canonical_json(content))
         return canonical_json({**content, "checksum": checksum})
 
@@ -143,3 +199,27 @@ class BaseManifest(Record):
             message = "a base manifest, but not as it was written"
             raise ValueError(message)
         return manifest
+
+
+def _unlike(
+    known: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Say which values of configurations differ."""
+    for file in sorted(known.keys() | found.keys()):
+        ours, theirs = known.get(file, {}), found.get(file, {})
+        for key in sorted(ours.keys() & theirs.keys()):
+            if canonical_json(ours[key]) != canonical_json(theirs[key]):
+                yield f"{file}: {key} is {_said(theirs[key])}, was {_said(ours[key])}"
+
+
+def _changed(known: Mapping[str, Digest], found: Mapping[str, Digest]) -> Iterator[str]:
+    for file in sorted(known.keys() | found.keys()):
+        if file not in found:
+            yield f"{file}, which is not there"
+        elif known.get(file) != found[file]:
+            yield file if file in known else f"{file}, which was not there"
+
+
+def _said(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -455,9 +455,37 @@ class Ledger:
         """Refuse a model that is not the ledger's.
 
         Raises:
-            WrongBase: Names the first tensors that differ.
+            WrongBase: Names the first things that differ.
         """
-        self.base.check(manifest.tensors)
+        self.base.check_same(manifest)
+
+    def complete_base(self, manifest: BaseManifest) -> bool:
+        """Write down what else the base is made of, where only its tensors are known.
+
+        Args:
+            manifest: Of the model, found to have the same tensors.
+
+        Returns:
+            Whether something was written.
+
+        Raises:
+            LockBusy: Another writer holds the ledger.
+            DiskFull: There was no room; nothing was changed.
+        """
+        if self.base.is_complete or not manifest.is_complete:
+            return False
+        with held(self._store.root), explaining():
+            base = self._store.base()  # another command may have done it meanwhile
+            if not base.is_complete:
+                more = {"configs": manifest.configs, "files": manifest.files}
+                base = base.model_copy(update=more)
+                self._store.sweep()
+                with self._store.writing() as writing:
+                    writing.put(self._store.root / "base.json", base.to_json())
+                self._base = base
+                return True
+        self._base = base
+        return False
 
     def fsck(self) -> tuple[Damage, ...]:
         """Check every file but the cache and the lock; empty means sound.

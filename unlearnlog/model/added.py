@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
-from transformers import CLIPTokenizer
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.inverted import spelt_out, tokens_of_several
+from unlearnlog.model.tokenizing import tokenizer_in
 
 if TYPE_CHECKING:
     from unlearnlog.model.parts import Untyped
@@ -53,7 +53,7 @@ def tokenizers_beside(folders: Mapping[str, Path]) -> dict[str, Untyped]:
         name = component.replace("text_encoder", "tokenizer")
         place = folder.parent / name
         if name != component and place.is_dir():
-            found[component] = _read(place)
+            found[component] = tokenizer_in(place)
     return found
 
 
@@ -160,14 +160,3 @@ def _check_numbers(
                 f"base's as {ours[token]}",
                 fix=fix,
             )
-
-
-def _read(place: Path) -> Untyped:
-    try:
-        return CLIPTokenizer.from_pretrained(place, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"cannot read the tokenizer in '{place}': {said}",
-            fix="copy that folder there again",
-        ) from error

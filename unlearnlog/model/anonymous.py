@@ -28,9 +28,19 @@ def copied(origin: str | Path, target: str | Path) -> str | Path:
     shutil.copyfile(origin, target)
     if str(origin).endswith(_CONFIGS):
         data = Path(target).read_bytes()
-        if (clean := _PATH.sub(_without_place, data)) != data:
+        if (clean := without_places(str(origin), data)) != data:
             Path(target).write_bytes(clean)
     return target
+
+
+def without_places(name: str, data: bytes) -> bytes:
+    """Return what a file's copy holds: of a config, no place where it was loaded from.
+
+    Args:
+        name: What the file is called.
+        data: What it holds.
+    """
+    return _PATH.sub(_without_place, data) if name.endswith(_CONFIGS) else data
 
 
 def _without_place(found: re.Match[bytes]) -> bytes:

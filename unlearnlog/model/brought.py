@@ -298,7 +298,8 @@ def _check_whole(path: Path, components: Sequence[str]) -> None:
     named = json_of(index) if index.is_file() else {}
     for name in components:
         is_there = (path / name).is_dir() or (name == "unet" and _averaged_in(path))
-        if any(named.get(name) or ()) and not is_there:
+        entry = named.get(name)
+        if isinstance(entry, list) and any(entry) and not is_there:
             raise ModelError(
                 f"'{path}' names '{name}' in its model_index.json and has no folder "
                 "of it",
@@ -368,8 +369,10 @@ def _own_component(path: Path) -> str:
     """Return which component's folder it is; empty for none."""
     if (path / "config.json").is_file():
         config = json_of(path / "config.json")
-        named = [config.get("_class_name"), *(config.get("architectures") or ())]
-        found = [_CLASSES[name] for name in named if name in _CLASSES]
+        several = config.get("architectures")
+        named = [config.get("_class_name")]
+        named += several if isinstance(several, list) else []
+        found = [_CLASSES[str(name)] for name in named if str(name) in _CLASSES]
         return found[0] if found else ""
     return ""
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.delta import raw_bytes
 from unlearnlog.errors import DiskFull, UsageError
 from unlearnlog.model.anonymous import copied
+from unlearnlog.model.copies import check_copied
 from unlearnlog.plainfile import expanded
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def check_out(
 
     Raises:
         UsageError: The target cannot be written or holds something.
+        ModelError: The source's folder was changed after it was loaded.
         DiskFull: No room was left; what had been written is removed.
         ValueError: A tensor is unknown, or of another dtype or shape.
     """
@@ -68,6 +70,7 @@ def check_out(
         for component in sorted(source.index):
             if (source.path / component).is_dir():
                 _copy_component(source, component, building / component)
+        check_copied(source, building)
         for component in source.weighed:
             _overwrite(source, component, weights, building / component)
 

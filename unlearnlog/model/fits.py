@@ -54,7 +54,15 @@ def check_fit(path: Path, family: Family, configs: Mapping[str, Config]) -> None
         ModelError: They cannot.
     """
     full = {name: {**_USUAL[name], **config} for name, config in configs.items()}
-    for what, fix in _misfits(family, full):
+    try:
+        misfit = next(_misfits(family, full), None)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the configurations of '{path}' hold what is no size: {error}",
+            fix="they are damaged or made up: copy or download the model again",
+        ) from None
+    if misfit:
+        what, fix = misfit
         raise ModelError(f"'{path}' cannot paint from text: {what}", fix=fix)
 
 

@@ -5,18 +5,21 @@ loading a pickle runs code of whoever wrote it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
-
-import torch
-from safetensors import SafetensorError, safe_open
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.family import FAMILIES, Family, family_of
 from unlearnlog.model.fits import check_fit
-from unlearnlog.plainfile import expanded
+from unlearnlog.model.intruders import check_no_intruders
+from unlearnlog.model.plainconfig import check_asks_for_nothing
+from unlearnlog.model.stored import Seen, StoredWeights
+from unlearnlog.model.tensorfile import TensorFile
+from unlearnlog.plainfile import bytes_of, expanded
 
 WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 """Components that have weights, in the order of the manifest."""
@@ -24,6 +27,27 @@ WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 _PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS: Final = ("diffusion_pytorch_model", "model")
 _INDEX: Final = ".index.json"
+_ZEROS: Final = "force_zeros_for_empty_prompt"
+_PIPELINE: Final = "model_index.json"
+_CONFIG_OF: Final = {
+    "scheduler": "scheduler_config.json",
+    "tokenizer": "tokenizer_config.json",
+    "tokenizer_2": "tokenizer_config.json",
+}
+_LIBRARIES: Final = ("diffusers", "transformers")
+_LARGEST_SMALL: Final = 32 * 2**20
+"""Bytes of a configuration or of a tokenizer's file: an SDXL's has a tenth of that."""
+
+TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""What a tokenizer is read from; nothing else of its folder."""
+
 _SECOND_ENCODER: Final = "conditioner.embedders.1."
 """How the keys of an SDXL's second text encoder begin in a single file."""
 
@@ -36,11 +60,16 @@ class PipelineFolder:
         path: The folder, absolute.
         family: The family that its index names.
         index: Class name by component, as ``model_index.json`` has it.
+        small: Bytes of every configuration and tokenizer file that counts, by path
+            below the folder: read once, so what was checked is what is loaded.
+        seen: What was found of its tensors when they were loaded; None before.
     """
 
     path: Path
     family: Family
     index: Mapping[str, str]
+    small: Mapping[str, bytes] = field(repr=False, compare=False)
+    seen: Seen | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -52,7 +81,8 @@ class PipelineFolder:
         """
         path = expanded(path).absolute()
         _check_is_pipeline(path)
-        index = json_of(path / "model_index.json")
+        small = {_PIPELINE: _read_small(path / _PIPELINE)}
+        index = json_in(small[_PIPELINE], path / _PIPELINE)
         try:
             family = family_of(str(index.get("_class_name", "nothing")))
         except ModelError as error:
@@ -62,22 +92,36 @@ class PipelineFolder:
             for name, entry in index.items()
             if isinstance(entry, list) and entry and entry[-1] is not None
         }
-        folder = cls(path=path, family=family, index=classes)
+        for name in (*family.components, "scheduler"):
+            small |= _small_files(path, name)
+        folder = cls(path, family, classes, MappingProxyType(small))
         for name, allowed in family.components.items():
             folder._check_component(name, allowed)
         folder._check_component("scheduler", ())
+        for name in (*family.components, "scheduler"):
+            _check_library(path, name, index.get(name))
         for name in folder.weighed:
             folder.weight_files(name)
             folder._check_is_described(name)
+            check_asks_for_nothing(
+                folder.config(name), file=path / name / "config.json"
+            )
+        check_no_intruders(path, (*family.components, "scheduler"))
         check_fit(path, family, folder.configs)
         return folder
 
     @property
     def empty_is_zero(self) -> bool:
         """Whether guidance leads away from zeros instead of an encoded empty prompt."""
-        content = json_of(self.path / "model_index.json")
+        content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)
         usual = "text_encoder_2" in self.family.components
-        return bool(content.get("force_zeros_for_empty_prompt", usual))
+        said = content.get(_ZEROS, usual)
+        if not isinstance(said, bool):
+            raise ModelError(
+                f"'{self.path / _PIPELINE}' says neither true nor false of {_ZEROS}",
+                fix="copy or download the model again",
+            )
+        return said
 
     @property
     def weighed(self) -> tuple[str, ...]:
@@ -87,7 +131,27 @@ class PipelineFolder:
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
         """What each component that has weights says of how it is built."""
-        return {n: json_of(self.path / n / "config.json") for n in self.weighed}
+        return {name: self.config(name) for name in self.weighed}
+
+    def config(self, component: str) -> dict[str, Any]:
+        """What a component says of how it is built; nothing where it has no file.
+
+        Raises:
+            ModelError: It is no JSON object.
+        """
+        return self.said(f"{component}/{_CONFIG_OF.get(component, 'config.json')}")
+
+    def said(self, name: str) -> dict[str, Any]:
+        """Return what a configuration holds; nothing where there is no such file.
+
+        Args:
+            name: Its path below the folder.
+
+        Raises:
+            ModelError: It is no JSON object.
+        """
+        data = self.small.get(name)
+        return {} if data is None else json_in(data, self.path / name)
 
     @property
     def text_widths(self) -> list[int]:
@@ -105,8 +169,7 @@ class PipelineFolder:
     @property
     def scheduler(self) -> dict[str, Any]:
         """What the scheduler says of itself; nothing where it says nothing."""
-        config = self.path / "scheduler" / "scheduler_config.json"
-        return json_of(config) if config.is_file() else {}
+        return self.config("scheduler")
 
     def weight_files(self, component: str) -> tuple[Path, ...]:
         """List the safetensors files of a component: one, or its shards.
@@ -120,14 +183,15 @@ class PipelineFolder:
         raise no_weights(self.path, folder)
 
     def stored(self, *components: str) -> "StoredWeights":
-        """Open the tensors of some components, named with the component's prefix."""
-        return StoredWeights(
-            {
-                component: file
-                for component in components
-                for file in [self.weight_files(component)]
-            }
-        )
+        """Open the tensors of some components, named with the component's prefix.
+
+        After the folder was loaded, whatever is read is what was loaded.
+
+        Raises:
+            ModelError: A file is damaged, or holds tensors that another one has.
+        """
+        files = {name: self.weight_files(name) for name in components}
+        return StoredWeights.open(files, self.seen)
 
     def _check_component(self, name: str, allowed: tuple[str, ...]) -> None:
         found = self.index.get(name)
@@ -143,35 +207,11 @@ class PipelineFolder:
             )
 
     def _check_is_described(self, name: str) -> None:
-        if not (self.path / name / "config.json").is_file():
+        if f"{name}/config.json" not in self.small:
             raise ModelError(
                 f"the {name} of '{self.path}' has no config.json",
                 fix=f"copy '{name}' there again, with all its files",
             )
-
-
-class StoredWeights(Mapping[str, torch.Tensor]):
-    """Tensors on disk by full name, each read when asked for, in its own dtype."""
-
-    def __init__(self, files: Mapping[str, tuple[Path, ...]]) -> None:
-        self._places = {
-            f"{component}.{name}": (reader, name)
-            for component, paths in files.items()
-            for path in paths
-            for reader in [_reader(path)]
-            for name in reader.keys()  # noqa: SIM118 - not a mapping
-        }
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        reader, inner = self._places[name]
-        tensor: torch.Tensor = reader.get_tensor(inner)
-        return tensor
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
 
 
 def weights_in(folder: Path) -> tuple[Path, ...]:
@@ -195,16 +235,6 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
         return ()
     (one,) = found
     return _shards(one) if one.name.endswith(_INDEX) else (one,)
-
-
-def _reader(path: Path) -> safe_open:
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"cannot read '{path}': {error}",
-            fix="the file is cut short or damaged: copy or download it again",
-        ) from None
 
 
 def _check_is_pipeline(path: Path) -> None:
@@ -239,9 +269,8 @@ def _conversion(file: Path) -> str:
     plain, large = (family.pipeline for family in FAMILIES)
     load = f".from_single_file('{file.name}').save_pretrained('NEW_FOLDER')"
     try:
-        with safe_open(file, framework="pt") as opened:
-            two = any(key.startswith(_SECOND_ENCODER) for key in opened.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
+        two = any(key.startswith(_SECOND_ENCODER) for key in TensorFile.open(file))
+    except (ValueError, OSError):
         return f"convert it with diffusers: {plain}{load}; an SDXL with {large}"
     return f"convert it with diffusers: {large if two else plain}{load}"
 
@@ -296,9 +325,18 @@ def json_of(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: It is none.
     """
+    return json_in(_read_small(path), path)
+
+
+def json_in(data: bytes, path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file's bytes.
+
+    Raises:
+        ModelError: It is none.
+    """
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(data)
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise ModelError(
@@ -306,3 +344,43 @@ def json_of(path: Path) -> dict[str, Any]:
             fix="the file is cut short or damaged: copy or download it again",
         )
     return content
+
+
+def small_files(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Read those of these files of a folder that are there, by name.
+
+    Raises:
+        ModelError: One is no plain file, or larger than any honest one.
+    """
+    found = (folder / name for name in names)
+    return {f.name: _read_small(f) for f in found if os.path.lexists(f)}
+
+
+def _small_files(path: Path, component: str) -> dict[str, bytes]:
+    """Read the small files that decide what a component computes, by path."""
+    of_words = component.startswith("tokenizer")
+    config = _CONFIG_OF.get(component, "config.json")
+    names = TOKENIZER_FILES if of_words else (config,)
+    read = small_files(path / component, names)
+    return {f"{component}/{name}": data for name, data in read.items()}
+
+
+def _read_small(path: Path) -> bytes:
+    try:
+        return bytes_of(path, most=_LARGEST_SMALL)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"cannot read '{path}': {error}",
+            fix="the file is cut short or damaged: copy or download it again",
+        ) from None
+
+
+def _check_library(path: Path, component: str, entry: object) -> None:
+    """Refuse a component whose class comes with the model, as code."""
+    library = entry[0] if isinstance(entry, list) and entry else None
+    if library is not None and library not in _LIBRARIES:
+        raise ModelError(
+            f"the {component} of '{path}' is a class of {str(library)!r}, which is "
+            "code that comes with the model",
+            fix=f"use a model whose {component} is of diffusers or transformers",
+        )

@@ -11,22 +11,17 @@ from pathlib import Path
 from typing import Final, Self, final
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from unlearnlog.errors import DeltaError
 from unlearnlog.model.naming import check_file
-from unlearnlog.plainfile import check_plain_file
-
-LARGEST_HEADER: Final = 10 * 2**20
-"""Bytes: the header of a whole SDXL takes a thirtieth of that."""
+from unlearnlog.model.tensorfile import TensorFile
+from unlearnlog.plainfile import open_plain
 
 FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 """The kinds of numbers that a change is read from."""
 
 _HALVES: Final = (torch.float16, torch.bfloat16)
-_UNKNOWN_KIND: Final = (SafetensorError, RuntimeError, TypeError, AttributeError)
 _LONGEST: Final = 160  # characters of a key in a message
-_LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
 
 
 @final
@@ -37,11 +32,10 @@ class ForeignFile(Mapping[str, torch.Tensor]):
         path: The file.
     """
 
-    def __init__(self, path: Path, reader: safe_open) -> None:
+    def __init__(self, file: TensorFile) -> None:
         """Use `open` instead, which checks the file."""
-        self.path = path
-        self._reader = reader
-        self._keys = tuple(reader.keys())
+        self.path = file.path
+        self._file = file
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -52,11 +46,8 @@ class ForeignFile(Mapping[str, torch.Tensor]):
         """
         check_file(path)
         try:
-            check_plain_file(path)
-            size = path.stat().st_size
-            _check_header(path, size)
-            return cls(path, safe_open(path, framework="pt"))
-        except (SafetensorError, OSError, ValueError) as error:
+            return cls(TensorFile.open(path))
+        except (OSError, ValueError) as error:
             raise DeltaError(
                 f"cannot read '{path}': {error}",
                 fix="give a whole safetensors file; copy or export it again",
@@ -64,33 +55,31 @@ class ForeignFile(Mapping[str, torch.Tensor]):
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, 64 hex digits."""
-        with self.path.open("rb") as stream:
+        with open_plain(self.path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     @property
     def metadata(self) -> Mapping[str, str]:
         """What its writer noted beside the tensors."""
-        return self._reader.metadata() or {}
+        return self._file.notes
 
     def __getitem__(self, key: str) -> torch.Tensor:
         """Read one tensor, in the dtype that it has in the file.
 
         Raises:
-            DeltaError: Its numbers are of a kind that torch does not have.
+            DeltaError: Its numbers are of a kind that torch does not have, or the file
+                was cut short.
         """
-        if key not in self._keys:
-            raise KeyError(key)
         try:
-            tensor: torch.Tensor = self._reader.get_tensor(key)
-        except _UNKNOWN_KIND as error:
+            return self._file[key]
+        except (OSError, ValueError) as error:
             raise _strange(key, f"cannot be read: {error}") from None
-        return tensor
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
+        return iter(self._file)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._file)
 
 
 def checked(key: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -136,15 +125,3 @@ def _strange(key: str, what: str) -> DeltaError:
     return DeltaError(
         f"the tensor {shown(key)} {what}", fix="save it in float32, bfloat16 or float16"
     )
-
-
-def _check_header(path: Path, size: int) -> None:
-    """Refuse a header that no honest file has, before it is read."""
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
-    if not 0 < length <= min(LARGEST_HEADER, size - _LENGTH_BYTES):
-        message = (
-            f"it says that its header has {length} bytes, of a file of {size}: that is "
-            "not safetensors, or cut short"
-        )
-        raise ValueError(message)

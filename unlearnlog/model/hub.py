@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from unlearnlog.errors import ModelError
@@ -15,6 +17,21 @@ _PINNED: Final = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 _HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+(@.*)?")
 _WANTED: Final = ("*.json", "*/*.json", "*/*.txt", "*/*.safetensors")
 _UNWANTED: Final = ("*.fp16.safetensors", "*non_ema*", "*/flax*", "*/openvino*")
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Let nothing of the hub's libraries reach for a network meanwhile.
+
+    They ask this before each request. It is set back, as a program that uses
+    unlearnlog may use the hub itself.
+    """
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def located(source: str, *, may_download: bool) -> Path:
@@ -46,13 +63,14 @@ def located(source: str, *, may_download: bool) -> Path:
 
 def _fetched(name: str, revision: str, *, may_download: bool) -> Path:
     try:
-        found = snapshot_download(
-            name,
-            revision=revision,
-            allow_patterns=list(_WANTED),
-            ignore_patterns=list(_UNWANTED),
-            local_files_only=not may_download,
-        )
+        with nullcontext() if may_download else offline():
+            found = snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=list(_WANTED),
+                ignore_patterns=list(_UNWANTED),
+                local_files_only=not may_download,
+            )
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"'{name}@{revision}' is not on this machine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self, final
 
@@ -23,6 +24,7 @@ from unlearnlog.model.given import (
     with_nothing,
 )
 from unlearnlog.model.held import Held
+from unlearnlog.model.identity import configs_of, files_of
 from unlearnlog.model.painting import (
     Canvas,
     Told,
@@ -58,15 +60,13 @@ class DiffusersModel:
         device: Where it computes.
     """
 
-    def __init__(self, folder: PipelineFolder, parts: Parts) -> None:
-        """Use ``load`` instead, which checks that the two belong together."""
+    def __init__(self, folder: PipelineFolder, parts: Parts, base: Weights) -> None:
+        """Use ``load`` instead, which checks that these belong together."""
         self.folder = folder
         self.device = parts.device
         self._parts = parts
         self._encoders = Encoders(parts, empty_is_zero=folder.empty_is_zero)
-        stored = folder.stored("unet")
-        names = folder.family.projections_of(stored)
-        self.base: Weights = {name: stored[name] for name in names}
+        self.base: Weights = base
         signal = parts.scheduler.alphas_cumprod.double().clamp(min=_LEAST_SIGNAL)
         self._signal = signal.to(parts.device)
 
@@ -90,15 +90,23 @@ class DiffusersModel:
                 are not safetensors, or a component is missing or damaged.
         """
         found = PipelineFolder.read(folder)
-        return cls(found, Parts.load(found, _device(device), dtype))
+        parts, seen, base = Parts.load(found, _device(device), dtype)
+        names = found.family.projections_of(base)
+        loaded = replace(found, seen=seen)
+        return cls(loaded, parts, {name: base[name] for name in names})
 
     @cached_property
     def manifest(self) -> BaseManifest:
-        """Name, dtype, shape and digest of every tensor on disk; reads them all."""
-        return BaseManifest.of(
+        """All that decides its results: tensors, configurations and tokenizers.
+
+        It is what was loaded, whatever lies in the folder now.
+        """
+        return BaseManifest.made_of(
             str(self.folder.path),
             self.folder.family.name,
-            self.folder.stored(*self.folder.weighed),
+            self.folder.seen.records if self.folder.seen else {},
+            configs=configs_of(self.folder),
+            files=files_of(self.folder),
         )
 
     @property

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import diffusers
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import (
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-)
-from transformers.utils import logging
 
 from unlearnlog.errors import ModelError
 from unlearnlog.model.attention import Layer, RememberingAttention, is_simple
+from unlearnlog.model.building import Built, Untyped, built, told_in
+from unlearnlog.model.identity import KINDS, scheduler_kind
+from unlearnlog.model.plainconfig import cleaned, taken_by
 from unlearnlog.model.quick import quicken
+from unlearnlog.model.stored import Seen
+from unlearnlog.model.tokenizing import tokenizer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from unlearnlog.delta import Weights
     from unlearnlog.model.folder import PipelineFolder
 
-_PREDICTIONS: Final = ("epsilon", "v_prediction")
+__all__ = ["Parts", "Untyped"]
 
-Untyped: TypeAlias = Any
-"""An object of diffusers or transformers; they leave most of their methods untyped."""
+_N_TRIED: Final = 5
+_PREDICTIONS: Final = ("epsilon", "v_prediction")
 
 
 @dataclass(frozen=True)
@@ -60,38 +58,52 @@ class Parts:
     @classmethod
     def load(
         cls, folder: PipelineFolder, device: torch.device, dtype: torch.dtype
-    ) -> Parts:
-        """Load every component.
+    ) -> tuple[Self, Seen, Weights]:
+        """Load every component, each byte read once.
+
+        Returns:
+            The components, what was found of their files, and the text projections as
+            they are on disk.
 
         Raises:
             ModelError: A component's files do not fit each other, or its scheduler is
                 not one of a Stable Diffusion model.
         """
-        unet = _network(folder, "unet", UNet2DConditionModel, dtype)
+        found = {
+            name: built(
+                folder,
+                name,
+                KINDS[name],
+                dtype=dtype if name == "unet" else torch.float32,
+                keep=re.compile(folder.family.pattern).fullmatch,
+            )
+            for name in folder.weighed
+        }
+        networks = {name: each.network for name, each in found.items()}
         attention = RememberingAttention()
-        unet.set_attn_processor(attention)
-        vae = _network(folder, "vae", AutoencoderKL)
-        encoders = [(_network(folder, "text_encoder", CLIPTextModel), "tokenizer")]
-        if "text_encoder_2" in folder.family.components:
-            second = _network(folder, "text_encoder_2", CLIPTextModelWithProjection)
-            encoders.append((second, "tokenizer_2"))
-        spoken = tuple((e, _tokenizer(folder, name)) for e, name in encoders)
+        networks["unet"].set_attn_processor(attention)
+        spoken = tuple(
+            (network, _tokenizer(folder, name.replace("text_encoder", "tokenizer")))
+            for name, network in networks.items()
+            if name.startswith("text_encoder")
+        )
         for encoder, tokenizer in spoken:
             _check_vocabulary(folder, encoder, tokenizer)
-        for network in (unet, vae, *(encoder for encoder, _ in encoders)):
+        for network in networks.values():
             network.eval().requires_grad_(False).to(device)
-        for network in (unet, vae):
-            network.to(memory_format=torch.channels_last)
-            quicken(network)
-        return cls(
-            unet=unet,
+        for name in ("unet", "vae"):
+            networks[name].to(memory_format=torch.channels_last)
+            quicken(networks[name])
+        parts = cls(
+            unet=networks["unet"],
             attention=attention,
-            vae=vae,
+            vae=networks["vae"],
             encoders=spoken,
             scheduler=_scheduler(folder),
             device=device,
             dtype=dtype,
         )
+        return parts, _seen(found.values()), _kept(found.values())
 
     @property
     def is_told_guidance(self) -> bool:
@@ -123,35 +135,25 @@ class Parts:
         return type(self.scheduler).from_config(self.scheduler.config)
 
 
-def _network(
-    folder: PipelineFolder,
-    component: str,
-    kind: Untyped,
-    dtype: torch.dtype = torch.float32,
-) -> Untyped:
-    with _told_in(folder, component), _no_progress_bar():
-        network, report = kind.from_pretrained(
-            folder.path / component,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"'{folder.path / component}' lacks {len(missing)} of its weights, the "
-            f"first is {missing[0]}",
-            fix="its config.json is another model's: copy or download both again",
-        )
-    return network
-
-
 def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
-    with _told_in(folder, component):
-        return CLIPTokenizer.from_pretrained(
-            folder.path / component, local_files_only=True
-        )
+    prefix = f"{component}/"
+    files = {
+        name.removeprefix(prefix): data
+        for name, data in folder.small.items()
+        if name.startswith(prefix)
+    }
+    return tokenizer_of(files, folder.path / component)
+
+
+def _seen(found: Iterable[Built]) -> Seen:
+    records = {name: record for each in found for name, record in each.records.items()}
+    stamps = {path: stamp for each in found for path, stamp in each.stamps.items()}
+    return Seen(records, stamps)
+
+
+def _kept(found: Iterable[Built]) -> Weights:
+    kept = {name: tensor for each in found for name, tensor in each.kept.items()}
+    return {name: kept[name] for name in sorted(kept)}
 
 
 def _check_vocabulary(
@@ -163,6 +165,13 @@ def _check_vocabulary(
         ModelError: It has some.
     """
     n_vectors = encoder.get_input_embeddings().num_embeddings
+    numbers = tokenizer.get_vocab().values()
+    if max(numbers) >= n_vectors >= len(tokenizer) or min(numbers) < 0:
+        raise ModelError(
+            f"a tokenizer of '{folder.path}' numbers a token {max(numbers)}, and its "
+            f"text encoder has {n_vectors} vectors",
+            fix="copy the tokenizer's folder there again, with all its files",
+        )
     if len(tokenizer) > n_vectors:
         last = tokenizer.convert_ids_to_tokens(len(tokenizer) - 1)
         raise ModelError(
@@ -175,25 +184,37 @@ def _check_vocabulary(
 
 def _scheduler(folder: PipelineFolder) -> Untyped:
     name = folder.index["scheduler"]
-    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
-    if kind is None:
+    kind = scheduler_kind(folder)
+    file = folder.path / "scheduler" / "scheduler_config.json"
+    if not folder.config("scheduler"):
         raise ModelError(
-            f"the scheduler of '{folder.path}' is a {name}, which diffusers "
-            f"{diffusers.__version__} does not have",
-            fix="save the pipeline with a DPMSolverMultistepScheduler",
+            f"the scheduler of '{folder.path}' has no {file.name}",
+            fix="copy 'scheduler' there again, with all its files",
         )
-    with _told_in(folder, "scheduler"):
-        scheduler = kind.from_pretrained(
-            folder.path / "scheduler", local_files_only=True
-        )
-    prediction = scheduler.config.get("prediction_type", "epsilon")
+    with told_in(folder, "scheduler"):
+        config = cleaned(folder.config("scheduler"), taken_by(kind), file=file)
+        scheduler = kind.from_config(config)
+        prediction = scheduler.config.get("prediction_type", "epsilon")
     if not hasattr(scheduler, "alphas_cumprod") or prediction not in _PREDICTIONS:
         raise ModelError(
             f"the scheduler of '{folder.path}', a {name} with prediction_type "
             f"'{prediction}', is not one of a Stable Diffusion model",
             fix="use a model that predicts 'epsilon' or 'v_prediction'",
         )
-    return kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+    with told_in(folder, "scheduler"):
+        scheduler = kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+        _try(kind.from_config(scheduler.config))
+    return scheduler
+
+
+def _try(scheduler: Untyped) -> None:
+    """Take a few steps with nothing: some of what it is told, it reads only then."""
+    x = torch.zeros(1, 1, 1, 1)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is worth saying is said when it paints
+        scheduler.set_timesteps(_N_TRIED)
+        for t in scheduler.timesteps:
+            x = scheduler.step(scheduler.scale_model_input(x, t), t, x).prev_sample
 
 
 def _as_the_pipeline_reads(config: dict[str, Any]) -> dict[str, Any]:
@@ -203,28 +224,3 @@ def _as_the_pipeline_reads(config: dict[str, Any]) -> dict[str, Any]:
     if config.get("clip_sample") is True:
         config["clip_sample"] = False
     return config
-
-
-@contextmanager
-def _told_in(folder: PipelineFolder, component: str) -> Iterator[None]:
-    """Turn whatever a library raises over a damaged component into one error."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        said = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"cannot load the {component} of '{folder.path}': {said}",
-            fix=f"its files do not fit each other: copy '{component}' there again",
-        ) from error
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing a bar for a second's work."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

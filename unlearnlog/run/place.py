@@ -28,6 +28,7 @@ from unlearnlog.ledger.base import BaseManifest
 from unlearnlog.made_with import versions
 from unlearnlog.model.hub import located
 from unlearnlog.model.model import DiffusersModel
+from unlearnlog.model.trial import check_computes
 from unlearnlog.run.again import patiently
 from unlearnlog.run.beforehand import suited
 from unlearnlog.run.recorded import note_down
@@ -253,7 +254,8 @@ def init(folder: Path, model: str) -> Ledger:
         ModelError: The folder is no pipeline this tool knows.
         LedgerError: There is a ledger already.
     """
-    manifest = _loaded(model, may_download=True)[1]
+    loaded, manifest = _loaded(model, may_download=True)
+    check_computes(loaded.folder)
     if manifest.is_path:
         source = recorded(Path(manifest.source), folder)
         manifest = manifest.model_copy(update={"source": source})

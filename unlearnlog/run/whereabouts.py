@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from unlearnlog.errors import ModelError, WrongBase
+from unlearnlog.errors import (
+    IntegrityError,
+    LedgerError,
+    LockBusy,
+    ModelError,
+    WrongBase,
+)
 from unlearnlog.plainfile import expanded
 
 if TYPE_CHECKING:
@@ -100,6 +107,9 @@ def verified(
 ) -> tuple[Loaded, BaseManifest]:
     """Load the base from a place, and refuse another model by the place's name.
 
+    Of a ledger of before configurations and tokenizers were recorded, they are written
+    down now, and that is said.
+
     Returns:
         The model, and its manifest with the name that the ledger calls it by.
 
@@ -111,15 +121,33 @@ def verified(
         model, manifest = load(where.source)
         ledger.check_base(manifest)
     except WrongBase as error:
+        give = f"give the model that the ledger was made for: {ledger.base.source}"
         raise WrongBase(
             f"{where} is not the ledger's base; {error.message.partition('; ')[2]}",
-            fix=f"give the model that the ledger was made for: {ledger.base.source}",
+            fix=give if where.said else f"put that back as it was there, or {give}",
         ) from error
     except ModelError as error:
         if not where.said:
             raise
         raise ModelError(f"{error.message} ({where.said})", fix=error.fix) from error
+    _complete(ledger, manifest, where)
     return model, manifest.model_copy(update={"source": ledger.base.source})
+
+
+def _complete(ledger: Ledger, manifest: BaseManifest, where: Whereabouts) -> None:
+    """Write down what an old ledger does not know of its base; where it can be written.
+
+    A ledger that cannot be written to now is read as it is.
+    """
+    with suppress(LedgerError, LockBusy, IntegrityError):
+        if ledger.complete_base(manifest):
+            n_files = len(manifest.configs) + len(manifest.files)
+            warnings.warn(
+                f"this ledger knew its base by the tensors alone; its {n_files} "
+                "configurations and tokenizer files are recorded now as they are in "
+                f"{where}, and checked from now on",
+                stacklevel=2,
+            )
 
 
 def recorded(path: Path, folder: Path) -> str:

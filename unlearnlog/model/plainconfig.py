@@ -1,0 +1,223 @@
+"""Configurations of strangers, before a library sees them.
+
+A library acts on more than it documents: on the name of another model, of a kernel on
+the hub, of a class in a file. What reaches it from here are plain values of the keys
+that the class itself takes; every other key is left behind, and one that asks for
+something is refused by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from unlearnlog.errors import ModelError
+
+Config = Mapping[str, Any]
+
+_KERNELS: Final = "take it out: attention is computed by torch's own kernels"
+_CODE: Final = "take it out; if the model needs it, unlearnlog cannot read that model"
+_ACTED_ON: Final[Mapping[str, tuple[str, str]]] = {
+    "quantization_config": (
+        "its weights are quantised",
+        "save the pipeline in float32, bfloat16 or float16, not quantised",
+    ),
+    "base_model_name_or_path": (
+        "it is an adapter's, and says that the weights are elsewhere",
+        "merge the adapter into the model, and save that",
+    ),
+    "peft_type": ("it is an adapter's", "merge the adapter into the model"),
+    "attn_implementation": ("it asks for kernels from elsewhere", _KERNELS),
+    "_attn_implementation": ("it asks for kernels from elsewhere", _KERNELS),
+    "_attn_implementation_internal": ("it asks for kernels from elsewhere", _KERNELS),
+    "_experts_implementation": ("it asks for kernels from elsewhere", _KERNELS),
+    "experts_implementation": ("it asks for kernels from elsewhere", _KERNELS),
+    "auto_map": ("it asks for code that comes with the model", _CODE),
+    "trust_remote_code": ("it asks for code that comes with the model", _CODE),
+    "custom_pipeline": ("it asks for code that comes with the model", _CODE),
+    "custom_pipelines": ("it asks for code that comes with the model", _CODE),
+}
+"""Keys that a library would act upon: what they mean, and what to do."""
+
+_OWN_ATTENTION: Final = (None, "eager", "sdpa")
+_WORD: Final = re.compile(r"[\w+-]{0,64}(\.[\w+-]{1,64}){0,3}")
+_MOST_VALUES: Final = 64
+_MOST_NESTED: Final = 2
+_LARGEST: Final = 1_000_000
+"""No size in a configuration of a Stable Diffusion is as large."""
+
+_LONGEST_SHOWN: Final = 80
+
+_LIMITS: Final[Mapping[str, int]] = {
+    "num_hidden_layers": 256,
+    "layers_per_block": 32,
+    "transformer_layers_per_block": 64,
+    "reverse_transformer_layers_per_block": 64,
+    "block_out_channels": 65_536,
+    "down_block_types": 16,
+    "up_block_types": 16,
+    "sample_size": 1024,
+    "image_size": 4096,
+    "patch_size": 4096,
+    "max_position_embeddings": 4096,
+    "num_train_timesteps": 100_000,
+    "solver_order": 3,
+}
+"""The most that is built or counted before the weights could show that it is wrong."""
+
+_LAYERS: Final = ("layers_per_block", "transformer_layers_per_block")
+_ONE_OR_EACH: Final = frozenset(
+    {
+        *("layers_per_block", "transformer_layers_per_block", "attention_head_dim"),
+        *("cross_attention_dim", "only_cross_attention", "num_attention_heads"),
+        *("eos_token_id", "sample_size", "image_size", "patch_size"),
+    }
+)
+"""What is one value, or one for each block."""
+
+_SIDES: Final = ("sample_size", "image_size", "patch_size")
+"""What is one length, or a height and a width."""
+
+_MEANT: Final[Mapping[str, Any]] = {"sample_size": 64, "trained_betas": (0.1,)}
+"""What is usual of keys of which the class says nothing."""
+
+_LONG: Final[Mapping[str, int]] = {"trained_betas": 100_000}
+"""Lists that may be long, and how long."""
+
+
+def cleaned(content: Config, usual: Config, *, file: object) -> dict[str, Any]:
+    """Keep the plain values of what a class takes.
+
+    Args:
+        content: What a file says.
+        usual: What the class takes where nothing is said, by each key that it knows.
+        file: For the message.
+
+    Raises:
+        ModelError: It asks for something else, or for what no honest file does.
+    """
+    check_asks_for_nothing(content, file=file)
+    kept = {key: content[key] for key in sorted(usual) if key in content}
+    for key, value in kept.items():
+        meant = _MEANT.get(key, usual[key])
+        if why := _unfit(key, value) or _of_another_kind(key, value, meant):
+            raise ModelError(
+                f"'{file}' says that {key} is {_shown(value)}: {why}",
+                fix="the file is damaged or made up: copy or download it again",
+            )
+    return kept
+
+
+def check_asks_for_nothing(content: Config, *, file: object) -> None:
+    """Refuse a key that a library would act upon, by its name.
+
+    Raises:
+        ModelError: There is one.
+    """
+    for key, (why, fix) in _ACTED_ON.items():
+        value = content.get(key)
+        own = "attn" in key and value in _OWN_ATTENTION
+        if value not in (None, False, "", [], {}) and not own:
+            raise ModelError(f"'{file}' says {key}, {_shown(value)}: {why}", fix=fix)
+
+
+def check_depth(config: Config, n_tensors: int, *, file: object) -> None:
+    """Refuse a network of more layers than its file has tensors.
+
+    Raises:
+        ModelError: It has more.
+    """
+    n_layers = int(config.get("num_hidden_layers") or 0)
+    if blocks := config.get("block_out_channels"):
+        counts = [max(_numbers(config.get(key, 1)), default=1) for key in _LAYERS]
+        n_layers = math.prod([len(blocks), *counts])
+    if n_layers > n_tensors:
+        raise ModelError(
+            f"'{file}' describes a network of {n_layers} layers, and its weights are "
+            f"{n_tensors} tensors",
+            fix="its config.json is another model's: copy or download both again",
+        )
+
+
+def taken_by(kind: type) -> dict[str, Any]:
+    """Return what a class of diffusers takes, each with what is usual."""
+    parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
+    plain = (p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+    return {
+        p.name: None if p.default is p.empty else p.default
+        for p in plain
+        if p.name != "self"
+    }
+
+
+def _unfit(key: str, value: object) -> str:
+    """Say why a value is none that an honest file has; empty where it may be."""
+    if isinstance(value, list):
+        if len(value) > _LONG.get(key, _MOST_VALUES) or _is_nested(value, _MOST_NESTED):
+            return "that is too much"
+        if key in _SIDES and (len(value) != len("hw") or _is_nested(value, 1)):
+            return "that is no height and width"
+        return next(filter(None, (_unfit(key, each) for each in value)), "")
+    if isinstance(value, str):
+        return "" if _WORD.fullmatch(value) else "that is no word of a configuration"
+    if value is None or isinstance(value, bool):
+        return ""
+    if not isinstance(value, int | float):
+        return "that is no plain value"
+    return _beyond(key, value)
+
+
+def _of_another_kind(key: str, value: object, usual: object) -> str:
+    """Say that a word stands where a number belongs, or one value for a list."""
+    is_one = None in (value, usual) or key in _ONE_OR_EACH
+    if not is_one and isinstance(value, list) != isinstance(usual, list | tuple):
+        return "that is no list" if isinstance(usual, tuple) else "that is a list"
+    usually = {type(each) is str for each in _leaves(usual)}
+    kinds = {type(each) is str for each in _leaves(value)}
+    if len(usually) == 1 and kinds - usually:
+        return "that is no word" if True in usually else "that is no number"
+    return ""
+
+
+def _leaves(value: object) -> list[object]:
+    """Return what stands in a value, or in its lists; nothing for None."""
+    if isinstance(value, list | tuple):
+        return [leaf for each in value for leaf in _leaves(each)]
+    return [] if value is None else [value]
+
+
+def _beyond(key: str, value: float) -> str:
+    """Say which limit a number breaks; empty for none."""
+    if math.isnan(value):
+        return "that is no number"
+    most = _LIMITS.get(key, _LARGEST)
+    if math.isfinite(value) and abs(value) > most:
+        return f"the most is {most}"
+    if key in _LIMITS and value <= 0:
+        return "the least is 1"
+    return ""
+
+
+def _is_nested(value: object, most: int) -> bool:
+    """Whether lists lie in lists more than ``most`` deep."""
+    if not isinstance(value, list):
+        return False
+    return most <= 0 or any(_is_nested(each, most - 1) for each in value)
+
+
+def _numbers(value: object) -> list[int]:
+    """Return the whole numbers of a value, or of its lists."""
+    return [each for each in _leaves(value) if isinstance(each, int)]
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "lists in lists"
+    if len(text) > _LONGEST_SHOWN:
+        text = f"{text[: _LONGEST_SHOWN - 3]}..."
+    return text
