@@ -41,4 +41,5 @@ def plain(text: str, folder: Path) -> list[str]:
     """
     text = text.replace(str(folder), "<folder>")
     text = _NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
-    return [line for line in text.splitlines() if not _PROGRESS.search(line)]
+    lines = (line.rstrip() for line in text.splitlines())
+    return [line for line in lines if not _PROGRESS.search(line)]
