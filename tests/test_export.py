@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
+from tests.killed import die, points
 from unlearnlog.delta import Delta, LowRank, Weights
 from unlearnlog.errors import DiskFull, ExportError, UsageError
 from unlearnlog.ledger.disk import Disk
@@ -181,7 +182,7 @@ def test_a_loss_within_the_limit_is_written(at, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("failing", ["write", "replace"])
 def test_a_disk_that_is_full_leaves_nothing(at, tmp_path, monkeypatch, failing):
-    def full(_, path, *__):
+    def full(_, path, *__, **___):
         if failing == "write":
             path.write_bytes(b"begun")
         raise OSError(28, "No space left on device", str(path))
@@ -192,6 +193,46 @@ def test_a_disk_that_is_full_leaves_nothing(at, tmp_path, monkeypatch, failing):
         export.export(at, wish(tmp_path / "out.safetensors"))
 
     assert [p.name for p in tmp_path.iterdir()] == ["ledger"]
+
+
+def kill_exports(at, folder, stride):
+    """Kill exports at their changes; look at what is there, and do it again."""
+
+    def act(path):
+        return lambda: export.export(at, wish(path, energy=1.0))
+
+    n = points(folder, act(folder / "whole.safetensors"))
+    whole = (folder / "whole.safetensors").read_bytes()
+    kills = [(k, cut) for k in range(1, n + 1) for cut in (False, True)][::stride]
+    for k, cut in kills:
+        path = folder / f"{k} {cut}" / "out.safetensors"
+        path.parent.mkdir()
+
+        die(folder, act(path), k, cut=cut)
+        left = path.read_bytes() if path.exists() else whole
+        path.unlink(missing_ok=True)
+        export.export(at, wish(path, energy=1.0))
+
+        assert left == path.read_bytes() == whole, (k, cut)
+        assert [p.name for p in path.parent.iterdir()] == [path.name], (k, cut)
+    assert at.the_ledger().fsck() == ()
+    return len(kills)
+
+
+def test_a_killed_export_is_whole_or_absent_and_can_be_run_again(at, tmp_path):
+    assert kill_exports(at, tmp_path, stride=5) >= 4
+
+
+@pytest.mark.slow
+def test_an_export_is_whole_or_absent_wherever_it_is_killed(at, tmp_path):
+    killed = [kill_exports(at, fresh(tmp_path, i), stride=1) for i in range(3)]
+
+    assert sum(killed) >= 60
+
+
+def fresh(folder, i):
+    (folder / str(i)).mkdir()
+    return folder / str(i)
 
 
 def test_an_export_that_is_interrupted_leaves_nothing(at, tmp_path, monkeypatch):

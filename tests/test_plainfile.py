@@ -13,6 +13,7 @@ from unlearnlog.audits.data import read_folder
 from unlearnlog.errors import DiskFull, UnlearnlogError, UsageError
 from unlearnlog.graph.world import World
 from unlearnlog.ledger.disk import explained
+from unlearnlog.ledger.draft import write_file
 from unlearnlog.model.foreign import ForeignFile
 from unlearnlog.plainfile import (
     NotPlain,
@@ -23,7 +24,6 @@ from unlearnlog.plainfile import (
     unwritten,
 )
 from unlearnlog.policy import Policy
-from unlearnlog.report.files import write
 
 
 def pipe(path):
@@ -173,6 +173,6 @@ def test_a_report_on_a_full_disk_is_no_report_and_nothing_is_left(
     monkeypatch.setattr(Path, "replace", full)
 
     with pytest.raises(DiskFull, match="no room left to write"):
-        write(b"x", tmp_path / "x.html")
+        write_file(tmp_path / "x.html", b"x")
 
     assert not [*tmp_path.iterdir()]

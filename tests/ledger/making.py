@@ -190,6 +190,18 @@ class FakeDisk(Disk):
         self._remember(path.parent, lambda: path.unlink(missing_ok=True))
         self.after()
 
+    def copy(self, source, target, *, durable=True):  # noqa: ARG002
+        self.write(target, source.read_bytes())
+
+    def patch(self, path, pieces):
+        pieces = [*pieces]
+        self.before(lambda: super(FakeDisk, self).patch(path, pieces[:1]))
+        super().patch(path, pieces)
+        self.after()
+
+    def flush(self, handle):
+        """Wait for no platter."""
+
     def replace(self, source, target):
         self.before(None)
         if source.is_dir():

@@ -1,11 +1,16 @@
 import errno
+import os
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from unlearnlog.errors import DiskFull, UsageError
+from tests.ledger.making import DEATHS, Death, DyingDisk, FailingDisk, FakeDisk
+from unlearnlog.errors import DiskFull, ModelError, UsageError
+from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.draft import new_folder
+from unlearnlog.model.checkout import check_out
 from unlearnlog.model.model import DiffusersModel
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -120,41 +125,150 @@ def test_weights_that_do_not_fit_write_nothing(tiny, tmp_path, weights, said):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("step", range(0, 10, 3))
-def test_a_full_disk_leaves_nothing_behind(tiny, tmp_path, monkeypatch, step):
-    fill_at(monkeypatch, step, OSError(errno.ENOSPC, "No space left on device"))
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("n", range(1, 27, 5))
+def test_a_full_disk_leaves_nothing_behind(tiny, changed, tmp_path, n):
+    disk = FailingDisk(n, FULL, lasting=True)
 
     with pytest.raises(DiskFull, match="no room left"):
-        tiny.checkout({}, tmp_path / "out")
+        check_out(tiny.folder, changed, target=tmp_path / "out", disk=disk)
 
     assert not any(tmp_path.iterdir())
 
 
-def test_an_interrupted_checkout_leaves_nothing_behind(tiny, tmp_path, monkeypatch):
-    fill_at(monkeypatch, 3, KeyboardInterrupt())
+def test_an_interrupted_checkout_leaves_nothing_behind(tiny, tmp_path):
+    disk = FailingDisk(5, KeyboardInterrupt())
 
     with pytest.raises(KeyboardInterrupt):
-        tiny.checkout({}, tmp_path / "out")
+        check_out(tiny.folder, {}, target=tmp_path / "out", disk=disk)
 
     assert not any(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_named(tiny, tmp_path, monkeypatch):
-    fill_at(monkeypatch, 0, PermissionError(errno.EACCES, "Permission denied"))
+def test_a_place_that_cannot_be_written_is_named(tiny, tmp_path):
+    disk = FailingDisk(1, PermissionError(errno.EACCES, "Permission denied"))
 
-    with pytest.raises(UsageError, match=r"cannot write .*Permission denied"):
+    with pytest.raises(UsageError, match=r"cannot be written: Permission denied"):
+        check_out(tiny.folder, {}, target=tmp_path / "out", disk=disk)
+
+
+def points_of(source, changed, folder):
+    """Return every point at which a checkout can die."""
+    disk = FakeDisk()
+    check_out(source, changed, target=folder / "whole", disk=disk)
+    return [(n, *how) for n in range(1, disk.n_changes + 1) for how in DEATHS]
+
+
+def die_at(source, changed, folder, point):
+    """Die at a point of a checkout; return what it left in its folder."""
+    n, moment, power_too = point
+    folder.mkdir()
+    disk = DyingDisk(n, moment)
+    with pytest.raises(Death):
+        check_out(source, changed, target=folder / "out", disk=disk)
+    if power_too:
+        disk.lose_power()
+    return folder / "out"
+
+
+def kill_checkouts(source, changed, folder, stride):
+    """Die at points of a checkout; look at what is there, and do it again."""
+    points = points_of(source, changed, folder)[::stride]
+    whole = files_of(folder / "whole")
+    for i, point in enumerate(points):
+        out = die_at(source, changed, folder / str(i), point)
+        assert not out.exists() or files_of(out) == whole, point
+        shutil.rmtree(out, ignore_errors=True)
+
+        check_out(source, changed, target=out, disk=FakeDisk())
+
+        assert files_of(out) == whole, point
+        assert Disk().names(out.parent) == ["out"], point
+    return len(points)
+
+
+def test_a_killed_checkout_is_whole_or_absent_and_the_next_run_sweeps_what_it_left(
+    tiny, changed, tmp_path
+):
+    """A folder as large as the model, `.out.1a2b3c4d`, stayed for ever."""
+    assert kill_checkouts(tiny.folder, changed, tmp_path, stride=9) >= 8
+
+
+@pytest.mark.slow
+def test_a_checkout_is_whole_or_absent_wherever_it_is_killed(tiny, changed, tmp_path):
+    assert kill_checkouts(tiny.folder, changed, tmp_path, stride=1) >= 70
+
+
+def test_the_draft_of_a_process_that_lives_is_left_alone(tiny, tmp_path):
+    with new_folder(tmp_path / "other") as building:
+        (building / "file").write_text("half")
+
         tiny.checkout({}, tmp_path / "out")
 
+        assert (building / "file").read_text() == "half"
+    assert Disk().names(tmp_path) == ["other", "out"]
 
-def fill_at(monkeypatch, step, error):
-    """Let the copy number ``step`` fail, and all after it."""
-    copy = shutil.copyfile
-    done: list[object] = []
 
-    def failing(source, target, **options):
-        if len(done) >= step:
-            raise error
-        done.append(target)
-        return copy(source, target, **options)
+@pytest.mark.parametrize("name", ["README.md", "tokenizer/notes.txt", "unet/more.json"])
+def test_a_link_out_of_the_base_does_not_travel(spare_folder, tmp_path, name):
+    """`/etc/passwd` did, under a name that sounds like part of a model."""
+    secret = tmp_path / "passwd"
+    secret.write_text("root:x:0")
+    (spare_folder / name).unlink(missing_ok=True)
+    (spare_folder / name).symlink_to(secret)
+    model = DiffusersModel.load(spare_folder)
 
-    monkeypatch.setattr(shutil, "copyfile", failing)
+    with pytest.raises(ModelError, match="outside of its folder"):
+        model.checkout({}, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_in_the_base_is_no_file_to_copy(spare_folder, tmp_path):
+    os.mkfifo(spare_folder / "scheduler" / "notes")
+
+    with pytest.raises(ModelError, match="neither a file nor a folder"):
+        DiffusersModel.load(spare_folder).checkout({}, tmp_path / "out")
+
+
+def test_a_hub_s_cache_whose_files_are_links_is_checked_out_as_files(
+    spare_folder, tmp_path
+):
+    blobs = tmp_path / "models--a--b" / "blobs"
+    snapshot = tmp_path / "models--a--b" / "snapshots" / "0123"
+    blobs.mkdir(parents=True)
+    shutil.copytree(spare_folder, snapshot)
+    files = [path for path in snapshot.rglob("*") if path.is_file()]
+    for i, path in enumerate(files):
+        path.replace(blobs / str(i))
+        path.symlink_to(os.path.relpath(blobs / str(i), path.parent))
+
+    DiffusersModel.load(snapshot).checkout({}, tmp_path / "out")
+
+    assert files_of(tmp_path / "out") == files_of(spare_folder)
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("ledger/.unlearnlog/out", "inside a ledger"),
+        ("way/out", "inside a ledger"),
+        ("link", "symbolic link"),
+    ],
+)
+def test_nothing_is_checked_out_into_a_ledger_or_through_a_link(
+    tiny, tmp_path, place, said
+):
+    root = tmp_path / "ledger" / ".unlearnlog"
+    root.mkdir(parents=True)
+    (tmp_path / "way").symlink_to(root)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+
+    with pytest.raises(UsageError, match=said):
+        tiny.checkout({}, tmp_path / place)
+
+    assert Disk().names(root) == Disk().names(tmp_path / "elsewhere") == []

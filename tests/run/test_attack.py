@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from rich.console import Console
 
 from tests.fakes import LinearModel
+from tests.killed import die, points
 from tests.meanwhile import Interrupting
 from unlearnlog.api import Ledger as Api
 from unlearnlog.audits.attack import budget_called
@@ -159,6 +161,48 @@ def test_what_is_found_is_recorded_with_its_budget_and_how_well_it_did(at):
     tensors = at.the_ledger().attack(stored.object)
     assert torch.equal(tensors["map"], found.results[0].finding.tensors["map"])
     assert at.the_ledger().fsck() == ()
+
+
+def kill_attacks(at, stride):
+    """Kill `attack --record` at its changes; look at the ledger, and do it again."""
+    folder, pristine = at.folder, at.folder.parent / f"{at.folder.name}-pristine"
+    asked = Wish(policy(), attacks=("recovery",), record=True)
+    shutil.copytree(folder, pristine)
+
+    def act():
+        ledger = Ledger.open(folder)
+        here = replace(at, ledger=ledger, pin=(ledger.head, ledger.branch))
+        return attacked(here, asked)
+
+    def again():
+        shutil.rmtree(folder)
+        shutil.copytree(pristine, folder)
+
+    n = points(folder, act)
+    kills = [(k, cut) for k in range(1, n + 1) for cut in (False, True)][::stride]
+    for k, cut in kills:
+        again()
+        die(folder, act, k, cut=cut)
+        found = Ledger.open(folder)
+        assert found.fsck() == (), (k, cut)
+        kinds = [entry.kind for _, entry in found.history(found.head)]
+        assert kinds in (["erase"], ["erase", "audit"]), (k, cut)
+
+        done = act()
+
+        found = Ledger.open(folder)
+        assert found.fsck() == (), (k, cut)
+        assert found.entry(found.head).attacks == done.recorded.attacks, (k, cut)
+    return len(kills)
+
+
+def test_a_killed_attack_is_recorded_whole_or_not_at_all(at):
+    assert kill_attacks(at, stride=11) >= 3
+
+
+@pytest.mark.slow
+def test_an_attack_is_recorded_whole_or_not_at_all_wherever_it_is_killed(at):
+    assert kill_attacks(at, stride=1) >= 40
 
 
 def test_an_attack_is_recorded_on_what_another_command_recorded_meanwhile(at):

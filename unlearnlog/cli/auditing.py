@@ -252,12 +252,12 @@ def _say_audited(done: Audited, *, as_json: bool) -> None:
 def _say_tuned(
     done: Finetuned, plot: Path | None, *, as_json: bool, accept_undecided: bool
 ) -> None:
-    from unlearnlog.report.files import write
+    from unlearnlog.ledger.draft import write_file
     from unlearnlog.report.finetuning import curves_png, finetune_tables
     from unlearnlog.run.finetune import refuse
 
     if plot is not None:
-        write(curves_png(done), plot)
+        write_file(plot, curves_png(done))
         err.print(as_text(f"the curves are in {plot}"), soft_wrap=True)
     answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
     refuse(done, accept_undecided=accept_undecided)

@@ -113,7 +113,7 @@ def graph(
 ) -> None:
     """Show the concept graph, and what became of each concept."""
     from unlearnlog.api import Ledger
-    from unlearnlog.report.files import write
+    from unlearnlog.ledger.draft import write_file
     from unlearnlog.report.network import FORMS, linked, tree, written
     from unlearnlog.report.terminal import Bars
 
@@ -137,7 +137,7 @@ def graph(
             watch=bars,
         )
     if output is not None:
-        write(written(found.network, found.drawing, form), output)
+        write_file(output, written(found.network, found.drawing, form))
         err.print(as_text(f"the graph is in {output}"), soft_wrap=True)
     if as_json:
         say(linked(found.network))

@@ -60,7 +60,7 @@ def report(
 ) -> None:
     """Lay a history on one page, for somebody who must decide whether to release."""
     from unlearnlog.api import Ledger
-    from unlearnlog.report.files import write
+    from unlearnlog.ledger.draft import write_file
     from unlearnlog.report.terminal import Bars
 
     chosen = _form(output, form, as_json=as_json)
@@ -71,7 +71,7 @@ def report(
     with Bars(err) as bars:
         found = where.report(rev, pictures=pictures, policy=policy, watch=bars)
     if output is not None:
-        write(_written(found, chosen).encode("utf-8"), output)
+        write_file(output, _written(found, chosen).encode("utf-8"))
     if as_json or output is None:
         _say(found, "json" if as_json else chosen)
         return

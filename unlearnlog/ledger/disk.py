@@ -3,6 +3,9 @@
 A file is written to a scratch folder, flushed, renamed into its place, and the
 folder is flushed: a name on disk only ever names what is durable. Tests replace
 `Disk` by one that dies at operation N.
+
+Linux and macOS can do all of this. Where a file system cannot flush a folder, names
+are as durable as it makes them by itself.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +23,15 @@ from typing import Final
 from unlearnlog.errors import DiskFull, LedgerError
 from unlearnlog.ledger.plain import check_plain
 from unlearnlog.plainfile import FULL
+
+try:
+    import fcntl
+except ImportError:  # Windows, where the package runs under WSL only
+    _FULL_SYNC = None
+else:
+    _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)  # fsync leaves it in the drive
+
+_AT_ONCE: Final = 2**20  # bytes copied at a time
 
 AS_IT_WAS: Final = "the ledger is as it was"
 
@@ -33,6 +46,11 @@ _FIXES: Final = {
 """What helps, by what the system says."""
 
 _ELSE: Final = "check who may read and write the ledger: ls -l .unlearnlog"
+
+_CANNOT: Final = frozenset(
+    {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+)
+"""What the system says of a folder that its file system has no way to flush."""
 
 
 class Disk:
@@ -55,19 +73,47 @@ class Disk:
             file.write(data)
             if durable:
                 file.flush()
-                os.fsync(file.fileno())
+                self.flush(file.fileno())
+
+    def copy(self, source: Path, target: Path, *, durable: bool = True) -> None:
+        """Copy a file's bytes into a new file; it may be cut short by a crash."""
+        with source.open("rb") as old, target.open("xb") as file:
+            shutil.copyfileobj(old, file, _AT_ONCE)
+            if durable:
+                file.flush()
+                self.flush(file.fileno())
+
+    def patch(self, path: Path, pieces: Iterable[tuple[int, memoryview]]) -> None:
+        """Overwrite parts of a file, each from an offset on, and flush it."""
+        with path.open("r+b") as file:
+            for offset, data in pieces:
+                file.seek(offset)
+                file.write(data)
+            file.flush()
+            self.flush(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename, in place of what may be there."""
         source.replace(target)
 
     def sync(self, folder: Path) -> None:
-        """Make the names in a folder durable."""
+        """Make the names in a folder durable, where the file system has a way to."""
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            self.flush(handle)
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
         finally:
             os.close(handle)
+
+    def flush(self, handle: int) -> None:
+        """Return when what was written is on the medium: on macOS that is asked for."""
+        if _FULL_SYNC is not None:
+            with suppress(OSError):  # a file system that knows no such command
+                fcntl.fcntl(handle, _FULL_SYNC)
+                return
+        os.fsync(handle)
 
     def mkdir(self, folder: Path) -> None:
         """Create one folder."""

@@ -1,32 +1,38 @@
 """What a ledger holds that nothing leads to: left by crashes, or only kept for speed.
 
 Whatever any branch, tag or move ever named is kept, with all that it stands on: what
-was recorded is never garbage.
+was recorded is never garbage. Beside the ledger's files, the drafts of commands that
+died while they gave something away go, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from unlearnlog.digest import Digest
+from unlearnlog.digest import Digest, digest_of
 from unlearnlog.entry import EntryId
+from unlearnlog.ledger.draft import dead_drafts, remove_dead
 from unlearnlog.ledger.sealed import line_id
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store
 
 
+_PLACES: Final = "cache/places"
+"""Files that name the folders in which commands write just now."""
+
+
 @dataclass(frozen=True)
 class Garbage:
-    """One file that can go.
+    """One file that can go, or one draft outside of the ledger.
 
     Attributes:
-        path: Where it is, below the ledger's folder.
-        n_bytes: Its size.
+        path: Where it is, below the ledger's folder; a draft's is absolute.
+        n_bytes: Its size, with all that is in it.
     """
 
     path: str
@@ -35,6 +41,8 @@ class Garbage:
 
 def garbage(store: Store) -> tuple[Garbage, ...]:
     """Return every file that nothing recorded needs; entries before their deltas.
+
+    After them come drafts whose process is dead, where this ledger's commands wrote.
 
     Raises:
         IntegrityError: A ref, a log or an entry cannot be read, so that nobody knows
@@ -51,7 +59,40 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
         *_others(store, "cache", set()),
     ]
     sizes = [(path, store.size(path)) for path in found]
-    return tuple(Garbage(str(path), n) for path, n in sizes if n is not None)
+    drafts = [
+        each
+        for place in sorted({store.root.parent, *_places(store)})
+        for each in dead_drafts(place, store.disk)
+    ]
+    whole = [*((path, n) for path, n in sizes if n is not None), *drafts]
+    return tuple(Garbage(str(path), n) for path, n in whole)
+
+
+@contextmanager
+def remembered(store: Store, folder: Path) -> Iterator[None]:
+    """Remember while something is written into a folder where drafts may be left.
+
+    A ledger that may only be read remembers nothing.
+    """
+    folder = folder.expanduser().absolute()
+    note = store.root / _PLACES / digest_of(str(folder).encode())[:16]
+    with suppress(OSError):
+        store.disk.lead_to(note.parent)
+        store.disk.write(note, str(folder).encode(), durable=False)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            store.disk.unlink(note)
+
+
+def _places(store: Store) -> Iterator[Path]:
+    """Yield the folders where a command wrote that did not come to its end."""
+    for note in store.files(_PLACES):
+        with suppress(OSError, ValueError):
+            place = Path(store.disk.read(store.root / note).decode())
+            if place.is_absolute():
+                yield place
 
 
 def collect(store: Store, found: Sequence[Garbage]) -> None:
@@ -62,6 +103,9 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
     for folder in sorted({(store.root / each.path).parent for each in entries}):
         store.disk.sync(folder)  # no entry comes back without its delta
     for each in found[len(entries) :]:
+        if Path(each.path).is_absolute():
+            remove_dead(Path(each.path), store.disk)
+            continue
         with suppress(FileNotFoundError):  # readers tidy their cache, too
             store.disk.unlink(store.root / each.path)
 

@@ -7,7 +7,7 @@ moves is the branch, one pointer, and each of its moves is logged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +27,7 @@ from unlearnlog.ledger.cache import Sums
 from unlearnlog.ledger.config import check_key, check_text
 from unlearnlog.ledger.disk import Disk, Transaction, explaining
 from unlearnlog.ledger.fsck import Damage, fsck
-from unlearnlog.ledger.gc import Garbage, collect, garbage
+from unlearnlog.ledger.gc import Garbage, collect, garbage, remembered
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.moves import Move
 from unlearnlog.ledger.new import created
@@ -564,6 +564,13 @@ class Ledger:
             if not dry_run:
                 collect(self._store, found)
         return found
+
+    def giving(self, folder: Path) -> AbstractContextManager[None]:
+        """Remember, until it is done, that something is written into a folder.
+
+        What a command that died left there, `collect` removes.
+        """
+        return remembered(self._store, folder)
 
     def _replay(self, entry: EntryId | None) -> Replay:
         recorded = Recorded(id_line(entry), self.plan(entry), self.state_digest(entry))

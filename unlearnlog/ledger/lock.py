@@ -14,9 +14,12 @@ from filelock import FileLock, Timeout
 
 from unlearnlog.errors import LockBusy
 from unlearnlog.ledger.disk import explained
+from unlearnlog.ledger.plain import check_plain
 from unlearnlog.made_with import now
 
 _LONGEST: Final = 500
+_CAUTIOUS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Follow no link, wait for no pipe: what a system knows of that."""
 
 
 @contextmanager
@@ -70,6 +73,7 @@ def _holder(root: Path) -> str:
 @contextmanager
 def _opened(root: Path, flags: int) -> Iterator[FileIO]:
     """Open the card, but follow no link, and wait for no pipe."""
-    handle = os.open(_card(root), flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    check_plain(root, _card(root))  # where the system cannot refuse a link itself
+    handle = os.open(_card(root), flags | _CAUTIOUS, 0o644)
     with FileIO(handle, "wb" if flags & os.O_WRONLY else "rb") as card:
         yield card

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from unlearnlog.ledger.disk import Disk
 
 _PATH: Final = re.compile(
     rb'("(?:_?name_or_path|special_tokens_map_file|tokenizer_file)"\s*:\s*)'
@@ -17,20 +19,15 @@ _PATH: Final = re.compile(
 _CONFIGS: Final = ("model_index.json", "config.json")
 
 
-def copied(origin: str | Path, target: str | Path) -> str | Path:
+def copied(origin: Path, target: Path, disk: Disk, *, durable: bool = True) -> None:
     """Copy a file; a config that says where it was loaded from keeps the name only.
 
     Every other byte stays.
-
-    Returns:
-        The target, as `shutil.copyfile` does.
     """
-    shutil.copyfile(origin, target)
-    if str(origin).endswith(_CONFIGS):
-        data = Path(target).read_bytes()
-        if (clean := without_places(str(origin), data)) != data:
-            Path(target).write_bytes(clean)
-    return target
+    if origin.name.endswith(_CONFIGS):
+        disk.write(target, without_places(origin.name, origin.read_bytes()))
+    else:
+        disk.copy(origin, target, durable=durable)
 
 
 def without_places(name: str, data: bytes) -> bytes:

@@ -3,22 +3,24 @@
 The file of a changed network is copied and the bytes of the changed tensors are
 overwritten in the copy, so everything that was not changed stays byte for byte; but
 where a config says in which folder of some machine it was, only the name is left.
+
+Plain files travel, and no other: a link that leads out of the source's folder could
+bring along anything. Only weights may lie elsewhere, whose tensors are checked.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import secrets
-import shutil
+import stat
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.delta import raw_bytes
-from unlearnlog.errors import DiskFull, UsageError
+from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.draft import check_output, new_folder
 from unlearnlog.model.anonymous import copied
 from unlearnlog.model.copies import check_copied
 from unlearnlog.plainfile import expanded
@@ -34,11 +36,18 @@ _CARD: Final = "README.md"
 _BASE_CARD: Final = "README.base.md"
 _DOCUMENTS: Final = ("", ".json", ".md", ".txt")
 _LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+_HUB: Final = "snapshots"
+"""Folder of a hub's cache, whose files are links into the one beside it."""
+_HUB_FILES: Final = "blobs"
 
 
 def check_out(
-    source: PipelineFolder, weights: Weights, *, target: Path, card: str | None = None
+    source: PipelineFolder,
+    weights: Weights,
+    *,
+    target: Path,
+    card: str | None = None,
+    disk: Disk | None = None,
 ) -> None:
     """Write a pipeline with other weights, all of it or nothing.
 
@@ -52,27 +61,31 @@ def check_out(
         card: What the new folder's README says, where the model is not the source's
             any more: then the source's is kept beside it, and what else was written of
             the source, such as its measurements, is not.
+        disk: The file system; another one in tests.
 
     Raises:
-        UsageError: The target cannot be written or holds something.
-        ModelError: The source's folder was changed after it was loaded.
+        UsageError: The target cannot be written, holds something, or is in a ledger.
+        ModelError: The source's folder was changed after it was loaded, or a file of it
+            is a link out of it, or no file at all.
         DiskFull: No room was left; what had been written is removed.
         ValueError: A tensor is unknown, or of another dtype or shape.
     """
     _check_fits(source, weights)
-    with _written_at_once(target) as building:
+    _check_is_free(target)
+    disk = disk or Disk()
+    with new_folder(target, disk) as building:
         for name in _documents(source.path):
             if card is None or Path(name).suffix != ".json" or name == _INDEX:
                 named = _BASE_CARD if card and name == _CARD else name
-                copied(source.path / name, building / named)
+                copied(_own(source, source.path / name), building / named, disk)
         if card is not None:
-            (building / _CARD).write_text(card, encoding="utf-8")
+            disk.write(building / _CARD, card.encode("utf-8"))
         for component in sorted(source.index):
             if (source.path / component).is_dir():
-                _copy_component(source, component, building / component)
+                _copy_component(source, component, building / component, disk)
         check_copied(source, building)
         for component in source.weighed:
-            _overwrite(source, component, weights, building / component)
+            _overwrite(source, component, weights, building / component, disk=disk)
 
 
 def _check_fits(source: PipelineFolder, weights: Weights) -> None:
@@ -101,19 +114,67 @@ def _documents(folder: Path) -> list[str]:
     )
 
 
-def _copy_component(source: PipelineFolder, component: str, target: Path) -> None:
+def _copy_component(
+    source: PipelineFolder, component: str, target: Path, disk: Disk
+) -> None:
     origin = source.path / component
     if component not in source.weighed:
-        shutil.copytree(origin, target, copy_function=copied)
+        _copy_folder(source, origin, target, disk)
         return
-    target.mkdir()
-    weights = [file.name for file in source.weight_files(component)]
-    for name in [*_documents(origin), *weights]:
-        copied(origin / name, target / name)
+    disk.mkdir(target)
+    for name in _documents(origin):
+        copied(_own(source, origin / name), target / name, disk)
+    for file in source.weight_files(component):
+        copied(file, target / file.name, disk)
+
+
+def _copy_folder(
+    source: PipelineFolder, origin: Path, target: Path, disk: Disk
+) -> None:
+    """Copy a folder with all that is in it."""
+    disk.mkdir(target)
+    for path in sorted(origin.iterdir()):
+        own = _own(source, path)
+        if own.is_dir():
+            _copy_folder(source, path, target / path.name, disk)
+        else:
+            copied(own, target / path.name, disk)
+
+
+def _own(source: PipelineFolder, path: Path) -> Path:
+    """Return a file or a folder that is the source's own.
+
+    Raises:
+        ModelError: It is a link to elsewhere, or neither a file nor a folder.
+    """
+    home = source.path.resolve()
+    homes = [home]
+    if home.parent.name == _HUB:
+        homes.append(home.parent.parent / _HUB_FILES)
+    found = path.resolve()
+    if not any(found.is_relative_to(each) for each in homes):
+        raise ModelError(
+            f"'{path}' of the base is a link to '{found}', outside of its folder, and "
+            "is not copied",
+            fix="if it belongs to the model put the file itself in its place, else "
+            "remove the link",
+        )
+    mode = found.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ModelError(
+            f"'{path}' of the base is neither a file nor a folder",
+            fix="remove it: it is no part of a model",
+        )
+    return path
 
 
 def _overwrite(
-    source: PipelineFolder, component: str, weights: Weights, target: Path
+    source: PipelineFolder,
+    component: str,
+    weights: Weights,
+    target: Path,
+    *,
+    disk: Disk,
 ) -> None:
     """Put a component's changed tensors into its copied files."""
     changed = {
@@ -123,36 +184,25 @@ def _overwrite(
     }
     if changed:
         for file in source.weight_files(component):
-            _overwrite_tensors(target / file.name, changed)
+            copy = target / file.name
+            disk.patch(copy, _pieces(copy, changed))
 
 
-def _overwrite_tensors(file: Path, changed: Mapping[str, torch.Tensor]) -> None:
-    with file.open("r+b") as stream:
+def _pieces(
+    file: Path, changed: Mapping[str, torch.Tensor]
+) -> Iterator[tuple[int, memoryview]]:
+    """Yield where the changed tensors lie in a file, and their new bytes."""
+    with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(_LENGTH_BYTES))
         header = json.loads(stream.read(length))
-        for name in sorted(changed.keys() & header.keys()):
-            begin, _ = header[name]["data_offsets"]
-            stream.seek(_LENGTH_BYTES + length + begin)
-            stream.write(raw_bytes(changed[name]))
-
-
-@contextmanager
-def _written_at_once(target: Path) -> Iterator[Path]:
-    """Build a folder beside its place and move it there when it is complete."""
-    target = expanded(target).absolute()
-    _check_is_free(target)
-    building = target.parent / f".{target.name}.{secrets.token_hex(4)}"
-    try:
-        building.mkdir()
-        yield building
-        building.replace(target)
-    except OSError as error:
-        raise _unwritten(target, error) from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    for name in sorted(changed.keys() & header.keys()):
+        begin, _ = header[name]["data_offsets"]
+        yield _LENGTH_BYTES + length + begin, raw_bytes(changed[name])
 
 
 def _check_is_free(target: Path) -> None:
+    target = expanded(target).absolute()
+    check_output(target)
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.exists():
@@ -165,19 +215,3 @@ def _check_is_free(target: Path) -> None:
             f"there is no folder '{target.parent}' to write into",
             fix=f"mkdir -p '{target.parent}'",
         )
-
-
-def _unwritten(target: Path, error: OSError) -> DiskFull | UsageError:
-    """Say why a folder was not written; copying wraps errors in a list."""
-    causes = error.args[0] if isinstance(error, shutil.Error) else ()
-    said = " ".join([str(error), *(str(cause) for cause in causes)])
-    marks = [f"[Errno {number}]" for number in _NO_ROOM]
-    if error.errno in _NO_ROOM or any(mark in said for mark in marks):
-        return DiskFull(
-            f"no room left to write '{target}'; what was begun is removed",
-            fix=f"free some space in '{target.parent}', or give another folder",
-        )
-    return UsageError(
-        f"cannot write '{target}': {error}",
-        fix="give a folder that you may write to",
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageDraw
 
 from unlearnlog.errors import UsageError
-from unlearnlog.report.files import write
+from unlearnlog.ledger.draft import write_file
 from unlearnlog.report.pen import Pen
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ def save(sheet: Image.Image, path: Path) -> None:
         )
     file = io.BytesIO()
     sheet.save(file, "PNG")
-    write(file.getvalue(), path)
+    write_file(path, file.getvalue())

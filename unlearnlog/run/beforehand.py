@@ -22,6 +22,7 @@ from unlearnlog.errors import (
 )
 from unlearnlog.graph.world import GENERAL, World
 from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.draft import check_output
 from unlearnlog.ledger.new import check_no_ledger
 from unlearnlog.live import live_concepts
 from unlearnlog.model.naming import SUFFIX
@@ -212,6 +213,7 @@ def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
             f"'{path}' is a folder, not a file",
             fix=f"write to a file in it: {path / ('it' + (endings or ('.html',))[0])}",
         )
+    check_output(path)
     _check_room(path, _nearest(path.absolute().parent))
 
 
@@ -242,6 +244,7 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
         UsageError: Something is there already, or there is no folder to make it in.
     """
     path = expanded(path)
+    check_output(path)
     if may_be_empty and path.is_dir() and not any(path.iterdir()):
         _check_room(path, path)
         return

@@ -12,13 +12,14 @@ from safetensors.torch import save
 from unlearnlog.digest import canonical_json
 from unlearnlog.errors import ExportError, UsageError
 from unlearnlog.factors import Spectrum, fused, lowest_energy, rank_for
+from unlearnlog.ledger.draft import new_file
 from unlearnlog.live import live_concepts
 from unlearnlog.model import lora
 from unlearnlog.model.adapter import EXPORTED
 from unlearnlog.model.foreign import ForeignFile
 from unlearnlog.model.naming import SUFFIX
 from unlearnlog.run.fidelity import Fidelity, compared
-from unlearnlog.run.newfile import check_is_free, written_if_good
+from unlearnlog.run.newfile import check_is_free
 from unlearnlog.watch import Unwatched, Watch
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def export(at: Place, wish: Wish) -> Exported:
         lora.written(pairs, wish.spelling),
         {EXPORTED: canonical_json(about).decode()},
     )
-    with written_if_good(wish.path, data) as unfinished:
+    with ledger.giving(wish.path.parent), new_file(wish.path, data) as unfinished:
         fidelity = _looked(at, entry, unfinished, wish)
         _check_left(fidelity, wish)
     energy = lowest_energy(spectra, rank)

@@ -56,4 +56,6 @@ def checkout(at: Place, rev: str, folder: Path) -> None:
         ModelError: The folder exists and is not empty.
     """
     entry = at.resolved(rev)
-    at.model.checkout(at.weights(entry), folder, card=entry and card(at, entry))
+    weights, said = at.weights(entry), entry and card(at, entry)
+    with at.the_ledger().giving(folder.parent):
+        at.model.checkout(weights, folder, card=said)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.verdict import Finding
 from unlearnlog.concept import Concept, meant_by
 from unlearnlog.delta import Weights
+from unlearnlog.digest import canonical_json, digest_of
 from unlearnlog.entry import Append, Entry, EntryId, EraserRecord, dropped
 from unlearnlog.erasers import said_again
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import NoLedger, UsageError
+from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.draft import begun_folder
 from unlearnlog.live import ERASING, live_concepts
+from unlearnlog.made_with import made_with
 from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.note import Note, inherited, merged
 from unlearnlog.plainfile import expanded
@@ -122,28 +125,78 @@ def rebase(at: Place, wish: Wish) -> Rebased:
     what was imported is added as it is; so is what was composed, where no entry of this
     ledger tells how it was trained. Both ledgers stay whole.
 
+    The new one gets its name when all of it is there. Where the process is killed or
+    interrupted before, the same rebase goes on after the last erasure that it made.
+
     Raises:
         UsageError: Nothing is erased, or something twice, or the folder is there.
         ModelError: What is given cannot be read, or is not of this model's shape.
         WrongBase: It is no descendant of this model.
         Refused: The policy refuses one of the erasures; nothing is left behind.
+        LockBusy: Another process makes the same.
     """
     at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
-    asked = asked_of(at, wish)
+    asked, target = asked_of(at, wish), expanded(wish.folder).absolute()
+    _check_new(target)
     made = derived_of(at, wish)
-    with _new(wish.folder) as folder:
+    before = found(at, asked.live, made.weights, made, wish)
+    key = _key(at, asked, made, wish)
+    with (
+        at.the_ledger().giving(target.parent),
+        begun_folder(target, key) as folder,
+    ):
         base = based(at, made, folder)
-        hand_on(at.the_ledger(), init(folder, str(base)))
-        entries = [
-            _made(at, _place(at, folder, base), each, wish) for each in asked.again
-        ]
+        hand_on(at.the_ledger(), _begun(folder, base))
         there = _place(at, folder, base)
-        new = there.weights(there.head)
-        before, after = (
-            found(at, asked.live, {**made.weights, **state}, made, wish)
-            for state in ({}, new)
-        )
-    return Rebased(folder, base, tuple(entries), before, after)
+        for again in asked.again[len(there.history()) :]:
+            _made(at, there, again, wish)
+            there = there.caught_up()
+        entries = tuple(entry for _, entry in there.history())
+        weights = {**made.weights, **there.weights(there.head)}
+        after = found(at, asked.live, weights, made, wish)
+    if base.is_relative_to(folder):
+        base = target / base.relative_to(folder)
+    return Rebased(target, base, entries, before, after)
+
+
+def _key(at: Place, asked: Asked, made: Derived, wish: Wish) -> Digest:
+    """Return a digest of all that decides what a rebase makes."""
+    again = [
+        {
+            "concepts": [asdict(concept) for concept in each.concepts],
+            "eraser": each.eraser.model_dump(),
+            "seed": each.seed,
+            "delta": each.delta.digest if each.delta else "",
+            "note": each.note.model_dump() if each.note else {},
+        }
+        for each in asked.again
+    ]
+    said = {
+        "again": again,
+        "base": at.manifest.root,
+        "state": at.state_digest(),
+        "onto": [str(expanded(made.path).absolute()), made.sha256, wish.ema],
+        "target": str(expanded(wish.folder).absolute()),
+        "policy": [wish.policy.name, wish.policy.judge, wish.policy.rules],
+        "accepted": wish.accept_undecided,
+        "note": wish.note.model_dump() if wish.note else {},
+        "concepts": digest_of(at.concepts.read_bytes()),
+        "computed": [str(at.model.device), str(at.model.dtype), *_versions()],
+    }
+    return digest_of(canonical_json(said))
+
+
+def _versions() -> list[str]:
+    """Return what decides how something is computed: programs, not the time."""
+    made = made_with()
+    return [f"{name} {made[name]}" for name in sorted(made) if name != "created"]
+
+
+def _begun(folder: Path, base: Path) -> Ledger:
+    """Return the ledger of a rebase, which may have been begun before."""
+    with suppress(NoLedger):
+        return Ledger.open(folder)
+    return init(folder, str(base))
 
 
 @dataclass(frozen=True)
@@ -256,12 +309,14 @@ def based(at: Place, made: Derived, folder: Path) -> Path:
             fix="give its pipeline's folder, as save_pretrained writes it",
         )
     stored = at.model.folder.stored(*at.model.folder.weighed)
+    if (folder / _MODEL).exists():  # whole, from a process that died later
+        return folder / _MODEL
     cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
     at.model.checkout(cast, folder / _MODEL, card=_CARD.format(name=made.path.name))
     return folder / _MODEL
 
 
-def _made(at: Place, there: Place, again: Again, wish: Wish) -> Entry:
+def _made(at: Place, there: Place, again: Again, wish: Wish) -> None:
     """Make one erasure anew in the new ledger."""
     order = order_of(at, again, wish)
     if again.delta is None:
@@ -270,7 +325,6 @@ def _made(at: Place, there: Place, again: Again, wish: Wish) -> Entry:
         outcome = erase.adopted(there, order, again.delta, again.eraser)
     if not outcome.entry.verdict.may_stand:
         erase.refuse(outcome)
-    return outcome.entry
 
 
 def order_of(at: Place, again: Again, wish: Wish) -> erase.Order:
@@ -317,23 +371,14 @@ def found(
     return audit.Desk(at, live, replace(made, weights=weights), asked).findings()
 
 
-@contextmanager
-def _new(folder: Path) -> Iterator[Path]:
-    """Make a folder, and take it away again where something goes wrong."""
-    folder = expanded(folder).absolute()
+def _check_new(folder: Path) -> None:
+    """Refuse a folder that is there, and one that cannot be made."""
     if folder.exists():
         raise UsageError(
             f"'{folder}' is there already", fix="give a folder that does not exist yet"
         )
-    try:
-        folder.mkdir()
-    except OSError as error:
+    if not folder.parent.is_dir():
         raise UsageError(
-            f"cannot make the folder '{folder}': {error}",
-            fix="give a folder that you may write to",
-        ) from error
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+            f"cannot make the folder '{folder}': there is no '{folder.parent}'",
+            fix=f"mkdir -p '{folder.parent}'",
+        )
