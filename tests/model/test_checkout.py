@@ -197,8 +197,16 @@ def test_a_killed_checkout_is_whole_or_absent_and_the_next_run_sweeps_what_it_le
 
 
 @pytest.mark.slow
-def test_a_checkout_is_whole_or_absent_wherever_it_is_killed(tiny, changed, tmp_path):
-    assert kill_checkouts(tiny.folder, changed, tmp_path, stride=1) >= 70
+def test_a_checkout_is_whole_or_absent_wherever_it_is_killed(
+    tiny, xl, changed, tmp_path
+):
+    both = [(tiny.folder, changed), (xl.folder, {n: 2 * t for n, t in xl.base.items()})]
+    killed = 0
+    for i, (source, weights) in enumerate(both):
+        (tmp_path / str(i)).mkdir()
+        killed += kill_checkouts(source, weights, tmp_path / str(i), stride=1)
+
+    assert killed >= 160
 
 
 def test_the_draft_of_a_process_that_lives_is_left_alone(tiny, tmp_path):
