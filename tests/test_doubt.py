@@ -13,12 +13,12 @@ from unlearnlog.atelier.world import world
 from unlearnlog.cell import Cell
 from unlearnlog.cli.app import in_doubt
 from unlearnlog.concept import Concept
+from unlearnlog.doubt import doubts
 from unlearnlog.entry import Drop, Entry, EntryId, VerdictRecord
 from unlearnlog.findings.judgement import judgement
 from unlearnlog.findings.triangle import triangle
 from unlearnlog.graph.book import Book
 from unlearnlog.limits import N_LEAST, Limit
-from unlearnlog.live import doubts
 from unlearnlog.policy import Policy
 from unlearnlog.probes.panel import Asked, Questions
 from unlearnlog.probes.statistics import share

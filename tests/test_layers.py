@@ -26,7 +26,7 @@ LAYERS: Final = (
         "digest",
     ),
     *("naming", "concept", "cell", "shelf", "prompt", "patch", "delta", "factors"),
-    *("reading", "attempt", "note", "entry", "live"),
+    *("reading", "attempt", "note", "entry", "live", "doubt"),
     "ledger",
     "graph",
     "model",

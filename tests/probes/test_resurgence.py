@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.probes.evidences import by_name, evidence, seen
 from unlearnlog.cell import REJECT, Answer
-from unlearnlog.live import EARLIER
+from unlearnlog.doubt import EARLIER
 from unlearnlog.probes.resurgence import Resurgence
 
 SUBJECTS = [f"subject {i}" for i in range(40)]

@@ -81,7 +81,8 @@ class History(Opened):
 
     def status(self) -> Status:
         """Say where the ledger is, what it stands on and what is erased now."""
-        from unlearnlog.live import doubts, live_concepts
+        from unlearnlog.doubt import doubts
+        from unlearnlog.live import live_concepts
 
         chain = self.chain
         history = chain.history(chain.head)

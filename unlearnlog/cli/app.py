@@ -212,7 +212,7 @@ def shown_if_refused(*, as_json: bool) -> Iterator[None]:
 
 def in_doubt(entry: Entry) -> str:
     """Return what is to be said beside an erasure that is not to be claimed."""
-    from unlearnlog.live import own_doubts
+    from unlearnlog.doubt import own_doubts
 
     said = [*entry.verdict.failures, *entry.verdict.undecided]
     for name, why in own_doubts(entry).items():

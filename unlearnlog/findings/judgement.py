@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.doubt import own_doubts
 from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
 from unlearnlog.limits import N_LEAST
-from unlearnlog.live import own_doubts
 
 if TYPE_CHECKING:
     from unlearnlog.entry import Entry

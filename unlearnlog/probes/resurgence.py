@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from unlearnlog.cell import REJECT
-from unlearnlog.live import EARLIER
+from unlearnlog.doubt import EARLIER
 from unlearnlog.probes.evidence import Evidence, Returned
 from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
 from unlearnlog.probes.probe import About, Probe, reading

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.doubt import doubts
 from unlearnlog.findings.escaped import in_markdown
-from unlearnlog.live import doubts, live_concepts
+from unlearnlog.live import live_concepts
 from unlearnlog.note import cells
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.doubt import EARLIER
 from unlearnlog.graph.book import PER_CELL, Book
 from unlearnlog.limits import N_LEAST
-from unlearnlog.live import EARLIER
 from unlearnlog.probes.panel import Asked, Questions
 
 if TYPE_CHECKING:

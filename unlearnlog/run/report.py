@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from unlearnlog.doubt import doubts
 from unlearnlog.errors import PolicyError, UsageError
 from unlearnlog.findings.attacked import attacks
 from unlearnlog.findings.audited import KIND, audits
 from unlearnlog.findings.content import Step
 from unlearnlog.findings.gather import Subject, gather
-from unlearnlog.live import deed, doubts, live_concepts
+from unlearnlog.live import deed, live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run.beside import beside
 from unlearnlog.watch import Unwatched
