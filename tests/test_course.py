@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from unlearnlog.entry import (
     Append,
     Drop,
     Entry,
+    EntryId,
     EraserRecord,
     StateRecord,
     VerdictRecord,
@@ -80,7 +82,7 @@ def some_entry(chance, history):
     kind = chance.choice(["erase", "erase", "erase", "compose", "revert", "audit"])
     if not before and kind != "erase":
         kind = "erase"
-    changes: tuple[object, ...] = ()
+    changes: tuple[Any, ...] = ()
     concepts = tuple(
         Concept(name, "style")
         for name in chance.sample(NAMES, chance.choice([1, 1, 2]))
@@ -139,7 +141,8 @@ def _attempt(concept, state):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_erased_and_in_doubt_is_the_same_however_it_is_found(seed):
-    chance, history, course = random.Random(seed), [], Course()
+    chance, course = random.Random(seed), Course()
+    history: list[tuple[EntryId, Entry]] = []
     was: tuple[str, ...] = ()
     for _ in range(24):
         entry = some_entry(chance, history)

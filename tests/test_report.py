@@ -92,7 +92,8 @@ def test_an_earlier_revision_is_reported_as_it_was(folder, typed):
     done = typed("report", "HEAD~1", "--pictures", "0", "--json")
 
     data = done.json()
-    assert [step["live"] for step in data["steps"]] == [["Picasso"]]
+    assert [step["began"] for step in data["steps"]] == [["Picasso"]]
+    assert data["live"] == ["Picasso"]
     assert data["pairs"] == []
     assert data["revision"] == "HEAD~1"
     assert data["base"] == Ledger.find(folder).base.root

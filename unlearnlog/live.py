@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from unlearnlog.concept import Concept, meant_by
@@ -66,20 +66,31 @@ def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
         entry: The entry; a revert is about what it leaves out.
         known: The entries before it, by id.
     """
-    said = [", ".join(concept.name for concept in entry.concepts)]
+    if entry.kind != "compose":
+        return said_of(entry)
+    chain: list[tuple[EntryId, Entry]] = []
+    at = entry.parent
+    while at is not None and at in known:
+        chain.append((at, known[at]))
+        at = known[at].parent
+    chain.reverse()
+    before, after = (live_concepts([*chain, *new]) for new in ((), [(entry.id, entry)]))
+    back = [name for name in before if name not in after]
+    return said_of(entry, [name for name in after if name not in before], back)
+
+
+def said_of(entry: Entry, began: Iterable[str] = (), ended: Iterable[str] = ()) -> str:
+    """Name the concepts that an entry is about, given which it began and ended.
+
+    Args:
+        entry: The entry.
+        began: Concepts that are erased after it and were not before.
+        ended: Those that were, and are no more.
+    """
+    named = [concept.name for concept in entry.concepts]
+    said = [", ".join(named)]
     if entry.kind == "compose":
-        chain: list[tuple[EntryId, Entry]] = []
-        at = entry.parent
-        while at is not None and at in known:
-            chain.append((at, known[at]))
-            at = known[at].parent
-        chain.reverse()
-        before, after = (
-            live_concepts([*chain, *new]) for new in ((), [(entry.id, entry)])
-        )
-        named = {concept.name for concept in entry.concepts}
-        back = [name for name in before if name not in after]
-        again = [name for name in after if name not in before and name not in named]
-        for word, names in (("without", back), ("again", again)):
+        again = [name for name in began if name not in named]
+        for word, names in (("without", [*ended]), ("again", again)):
             said.append(f"{word} {', '.join(names)}" if names else "")
     return "; ".join(filter(None, said))

@@ -86,10 +86,13 @@ def test_json_holds_every_part_under_stable_names():
         "method",
         "audits",
         "attacks",
+        "live",
+        "doubts",
     ]
     assert data["judgement"]["word"] == "passed"
-    assert data["triangle"][0]["shown"][2]["value"] == 0.25
-    assert data["graph"]["harm"][2][5]["damage"] == 0.75
+    assert data["triangle"][0]["cells"][2]["shown"]["value"] == 0.25
+    dog = next(h for h in data["graph"]["harm"][2] if h["concept"] == "dog")
+    assert dog["damage"] == 0.75
     assert data["steps"][0]["entry"]["seed"] == 1
     assert data["pairs"][0]["before"] == DOT
 

@@ -192,6 +192,7 @@ def kill_attacks(at, stride):
 
         found = Ledger.open(folder)
         assert found.fsck() == (), (k, cut)
+        assert found.head is not None
         assert found.entry(found.head).attacks == done.recorded.attacks, (k, cut)
     return len(kills)
 

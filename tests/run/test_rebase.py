@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def kill_rebases(made, folder, kills):
         target = folder / f"{k} {cut}" / "new"
         target.parent.mkdir(parents=True)
 
-        die(target.parent, lambda to=target: again(made, to), k, cut=cut)
+        die(target.parent, partial(again, made, target), k, cut=cut)
         if not target.exists():
             again(made, target)
 

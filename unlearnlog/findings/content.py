@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, overload
 
 from unlearnlog.entry import Entry
 from unlearnlog.findings.attacked import Tried
@@ -16,6 +18,39 @@ Status = Literal["kept", "erased", "doubtful", "unread"]
 Data: TypeAlias = bool | int | float | str | list["Data"] | dict[str, "Data"] | None
 """What JSON can hold."""
 
+Spans = Mapping[str, Sequence[tuple[int, int]]]
+"""By concept the first and the last step of every time that it is erased."""
+
+MOST_STEPS = 60
+"""Entries that are drawn, and erased concepts: 60 columns and 60 rows."""
+
+
+@dataclass(frozen=True)
+class Live(Collection[str]):
+    """Names of all concepts that are erased after a step; all steps share the spans.
+
+    Attributes:
+        spans: Of the whole history.
+        number: Of the step.
+    """
+
+    spans: Spans
+    number: int
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a concept is erased after the step."""
+        spans = self.spans.get(str(name), ())
+        place = bisect_right(spans, self.number, key=lambda span: span[0]) - 1
+        return place >= 0 and self.number <= spans[place][1]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return (name for name in self.spans if name in self)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return sum(1 for _ in self)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -26,14 +61,19 @@ class Step:
         entry: What was recorded.
         live: Names of all concepts that are erased after it.
         names: The concepts that it is about and those that it took back, as a text.
-        doubts: Why the erasure of some of ``live`` is not to be claimed, by name.
+        doubts: Why the erasure of some of ``live`` is not to be claimed, by name; of
+            steps that are not drawn, of those alone that they read.
+        began: Those of ``live`` that were not erased before it.
+        ended: Those that it took back.
     """
 
     number: int
     entry: Entry
-    live: tuple[str, ...]
+    live: Collection[str]
     names: str
     doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    began: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -48,14 +88,13 @@ class Step:
 
     def presence(self, concept: str) -> Reading | None:
         """Return how often a concept showed after it; None where nobody looked."""
-        return next(
-            (
-                reading
-                for reading in self.entry.readings
-                if reading.probe == "presence" and reading.concept == concept
-            ),
-            None,
-        )
+        return self.presences.get(concept)
+
+    @cached_property
+    def presences(self) -> dict[str, Reading]:
+        """How often concepts showed after it, by name."""
+        read = [r for r in self.entry.readings if r.probe == "presence"]
+        return {reading.concept: reading for reading in reversed(read)}
 
 
 @dataclass(frozen=True)
@@ -172,20 +211,73 @@ class Harm:
 
 
 @dataclass(frozen=True)
+class Harms(Sequence[tuple[Harm, ...]]):
+    """What every step left of some concepts, found when somebody asks for a step.
+
+    Attributes:
+        steps: The steps.
+        names: The concepts.
+        of: Says what a step left of one.
+    """
+
+    steps: Sequence[Step]
+    names: tuple[str, ...]
+    of: Callable[[Step, str], Harm]
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[Harm, ...]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Harms: ...
+
+    def __getitem__(self, at: int | slice) -> tuple[Harm, ...] | Harms:
+        """Return one for each concept after a step, or the same for some steps."""
+        if isinstance(at, slice):
+            return Harms(self.steps[at], self.names, self.of)
+        step = self.steps[at]
+        return tuple(self.of(step, name) for name in self.names)
+
+    def __len__(self) -> int:
+        """Count the steps."""
+        return len(self.steps)
+
+    def read(self) -> Iterator[list[Harm]]:
+        """Yield what was read after each step, and nothing of what was not."""
+        known = frozenset(self.names)
+        for step in self.steps:
+            yield [self.of(step, name) for name in step.presences if name in known]
+
+
+@dataclass(frozen=True)
 class Graph:
     """The concepts, and what every entry did to them.
 
     Attributes:
         nodes: Concepts, family by family.
         edges: What ties them.
-        harm: For every step, one for each node.
+        harm: For every step, one for each node; as JSON only those that were read.
         left_out: How many concepts there is no room for.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    harm: tuple[tuple[Harm, ...], ...]
+    harm: Sequence[tuple[Harm, ...]]
     left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was read of an erased concept after a step.
+
+    Attributes:
+        number: Of the step.
+        shown: How often it shows, D(C_k, t_i); None where only the other was read.
+        back: Its resurgence, D(C_k, t_i) - D(C_i, t_i); None right after its erasure.
+    """
+
+    number: int
+    shown: Reading | None
+    back: Reading | None
 
 
 @dataclass(frozen=True)
@@ -195,18 +287,48 @@ class Row:
     Attributes:
         concept: The concept.
         since: Number of the step that erased it, for the last time.
-        shown: For every step how often it shows, D(C_k, t_i); None where it is not
-            erased or nobody looked.
-        back: For every step its resurgence, D(C_k, t_i) - D(C_i, t_i); None before it
-            is erased, at that step itself, and where nobody looked.
-        erased_at: For every step whether it is meant to be gone.
+        cells: What was read of it while it was erased.
+        spans: First and last step of every time that it is erased.
+        steps: Numbers of the first and of the last step that it is about.
     """
 
     concept: str
     since: int
-    shown: tuple[Reading | None, ...]
-    back: tuple[Reading | None, ...]
-    erased_at: tuple[bool, ...]
+    cells: tuple[Cell, ...]
+    spans: tuple[tuple[int, int], ...]
+    steps: tuple[int, int]
+
+    def at(self, number: int) -> Cell:
+        """Return what was read after a step; an empty cell where nothing was."""
+        place = bisect_right(self.cells, number, key=lambda cell: cell.number) - 1
+        found = self.cells[place] if place >= 0 else None
+        hit = found is not None and found.number == number
+        return found if found is not None and hit else Cell(number, None, None)
+
+    @property
+    def now(self) -> Cell:
+        """What was read after the last step."""
+        return self.at(self.steps[1])
+
+    @property
+    def shown(self) -> tuple[Reading | None, ...]:
+        """For every step how often it shows."""
+        return tuple(self.at(number).shown for number in self._numbers)
+
+    @property
+    def back(self) -> tuple[Reading | None, ...]:
+        """For every step its resurgence."""
+        return tuple(self.at(number).back for number in self._numbers)
+
+    @property
+    def erased_at(self) -> tuple[bool, ...]:
+        """For every step whether it is meant to be gone."""
+        live = Live({self.concept: self.spans}, 0)
+        return tuple(self.concept in Live(live.spans, n) for n in self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.steps[0], self.steps[1] + 1)
 
 
 @dataclass(frozen=True)
@@ -304,21 +426,50 @@ def as_data(value: object) -> Data:
     Raises:
         TypeError: JSON cannot hold it.
     """
-    found: Data
+    match value:
+        case Entry() | Reading() | Findings() | Step() | Harms():
+            return _own_data(value)
+        case Mapping():
+            return {str(key): as_data(each) for key, each in value.items()}
+        case list() | tuple():
+            return [as_data(each) for each in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _ if is_dataclass(value):
+            return _fields(value)
+    message = f"JSON cannot hold a {type(value).__name__}"
+    raise TypeError(message)
+
+
+def _own_data(value: Entry | Reading | Findings | Step | Harms) -> Data:
+    """Return as JSON what is not written attribute by attribute."""
     match value:
         case Entry():
-            found = {**value.row(), "seed": value.seed, "policy": value.policy}
+            return {**value.row(), "seed": value.seed, "policy": value.policy}
         case Reading():
-            found = {**value.row()}
-        case Mapping():
-            found = {str(key): as_data(each) for key, each in value.items()}
-        case list() | tuple():
-            found = [as_data(each) for each in value]
-        case None | bool() | int() | float() | str():
-            found = value
-        case _ if is_dataclass(value):
-            found = {f.name: as_data(getattr(value, f.name)) for f in fields(value)}
-        case _:
-            message = f"JSON cannot hold a {type(value).__name__}"
-            raise TypeError(message)
-    return found
+            return {**value.row()}
+        case Step():
+            return _step(value)
+        case Harms():
+            return [as_data(each) for each in value.read()]
+    last = value.last
+    return {
+        **_fields(value),
+        "live": [*last.live],
+        "doubts": as_data(last.doubts),
+    }
+
+
+def _fields(value: Any) -> dict[str, Data]:  # noqa: ANN401 - any dataclass
+    return {f.name: as_data(getattr(value, f.name)) for f in fields(value)}
+
+
+def _step(step: Step) -> dict[str, Data]:
+    """Return a step as JSON: what it changed, not all that is erased after it."""
+    return {
+        "number": step.number,
+        "entry": as_data(step.entry),
+        "names": step.names,
+        "began": [*step.began],
+        "ended": [*step.ended],
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.findings.content import Edge, Graph, Harm, Node, Step
-from unlearnlog.findings.triangle import difference
+from unlearnlog.findings.content import Edge, Graph, Harm, Harms, Node, Step
+from unlearnlog.findings.triangle import difference, spans
 from unlearnlog.graph.network import network
 from unlearnlog.probes.statistics import share
 
@@ -42,7 +42,7 @@ def graph(steps: Sequence[Step], world: World) -> Graph:
     return Graph(
         nodes=tuple(drawn),
         edges=_edges(network(world).edges(data="type"), frozenset(names)),
-        harm=tuple(tuple(harm(step, name) for name in names) for step in steps),
+        harm=Harms(steps, tuple(names), harm),
         left_out=len(nodes) - len(drawn),
     )
 
@@ -85,7 +85,7 @@ def _chosen(
 ) -> frozenset[str]:
     if len(names) <= MOST_NODES:
         return frozenset(names)
-    gone = {name for step in steps for name in step.live}
+    gone = spans(steps).keys()
     near = {other for name in gone for other in world.near(name)}
     worst = {name: 0.0 for name in names}
     for step in steps:

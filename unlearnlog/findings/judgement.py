@@ -161,7 +161,7 @@ def _kept(last: Step) -> Weakness:
 
 def _returned(triangle: Iterable[Row], last: Step) -> Weakness:
     title = "Erased concept most likely to be back"
-    found = [back for row in triangle if (back := row.back[last.number - 1])]
+    found = [back for row in triangle if (back := row.at(last.number).back)]
     if not found:
         return Weakness(title, None, "no concept was looked at twice")
     worst = max(found, key=lambda r: (r.high, r.value))

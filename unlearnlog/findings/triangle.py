@@ -7,17 +7,53 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 
-from unlearnlog.findings.content import Row, Step
+from unlearnlog.findings.content import Cell, Live, Row, Step
 from unlearnlog.reading import Reading
 
 
 def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:
     """Return a row for each concept that is erased at some step, oldest first."""
-    names = dict.fromkeys(name for step in steps for name in step.live)
-    return tuple(_row(name, steps) for name in names)
+    read: dict[str, list[tuple[int, Reading | None, Reading | None]]] = {}
+    for step in steps:
+        told = _told(step)
+        for name in {**step.presences, **told}:
+            found = step.number, step.presences.get(name), told.get(name)
+            read.setdefault(name, []).append(found)
+    ends = steps[0].number, steps[-1].number
+    return tuple(
+        Row(
+            concept=name,
+            since=times[-1][0],
+            cells=tuple(_cells(read.get(name, ()), times)),
+            spans=tuple(times),
+            steps=ends,
+        )
+        for name, times in spans(steps).items()
+    )
+
+
+def spans(steps: Sequence[Step]) -> dict[str, list[tuple[int, int]]]:
+    """Return from which step to which each concept is erased, every time."""
+    shared = steps[0].live if steps else ()
+    if isinstance(shared, Live):  # all of them: nothing is compared
+        last = steps[-1].number
+        return {
+            name: [(first, min(end, last)) for first, end in times]
+            for name, times in shared.spans.items()
+        }
+    found: dict[str, list[tuple[int, int]]] = {}
+    for step in steps:
+        for name in step.live:
+            times = found.setdefault(name, [])
+            if times and times[-1][1] == step.number - 1:
+                times[-1] = times[-1][0], step.number
+            else:
+                times.append((step.number, step.number))
+    return found
 
 
 def difference(now: Reading, then: Reading) -> Reading:
@@ -41,31 +77,26 @@ def difference(now: Reading, then: Reading) -> Reading:
     )
 
 
-def _row(name: str, steps: Sequence[Step]) -> Row:
-    shown: list[Reading | None] = []
-    back: list[Reading | None] = []
-    first: Reading | None = None
-    since, erased_now = 0, False
-    for step in steps:
-        if name not in step.live:
-            first, erased_now = None, False
-            shown.append(None)
-            back.append(None)
-            continue
-        now = step.presence(name)
-        shown.append(now)
-        back.append(_recorded(step, name) or _since(now, first))
-        since = since if erased_now else step.number
-        first, erased_now = first or now, True
-    alive = tuple(name in step.live for step in steps)
-    return Row(name, since, tuple(shown), tuple(back), alive)
+def _cells(
+    read: Iterable[tuple[int, Reading | None, Reading | None]],
+    times: Sequence[tuple[int, int]],
+) -> Iterator[Cell]:
+    """Yield what was read of a concept while it was erased, each time from anew."""
+    waiting, first = deque(times), None
+    for number, now, told in read:
+        while waiting and waiting[0][1] < number:
+            waiting.popleft()
+            first = None
+        if waiting and waiting[0][0] <= number:
+            yield Cell(number, now, told or _since(now, first))
+            first = first or now
 
 
 def _since(now: Reading | None, first: Reading | None) -> Reading | None:
     return difference(now, first) if now and first else None
 
 
-def _recorded(step: Step, name: str) -> Reading | None:
-    """Return the resurgence that the entry itself holds."""
-    found = (r for r in step.entry.readings if r.probe == "resurgence")
-    return next((r for r in found if r.concept == name), None)
+def _told(step: Step) -> dict[str, Reading]:
+    """Return the resurgences that the entry itself holds, by name."""
+    found = [r for r in step.entry.readings if r.probe == "resurgence"]
+    return {reading.concept: reading for reading in reversed(found)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unlearnlog.findings.escaped import in_markdown
 from unlearnlog.note import cells
 from unlearnlog.report import wording
+from unlearnlog.report.recent import recent, tabled
 
 if TYPE_CHECKING:
     from unlearnlog.findings.attacked import Tried
@@ -24,7 +25,10 @@ def markdown(findings: Findings) -> str:
         *(_verdict, _pictures, _graph, _triangle, _audits, _attacks, _nats),
         *(_entries, _method, _images),
     )
+    findings, omitted = recent(findings)
     lines = [line for part in parts for line in part(findings)]
+    if omitted:
+        lines[1:1] = ["", in_markdown(omitted)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -200,10 +204,10 @@ def _triangle(f: Findings) -> Iterator[str]:
     yield from table(head, rows, range(1, len(f.steps) + 2))
     head = ("concept", "entry", "presence", "95 %", "n", "base")
     cells = (
-        (row.concept, number, *_numbers(cell))
+        (row.concept, cell.number, *_numbers(cell.shown))
         for row in f.triangle
-        for number, cell in enumerate(row.shown, 1)
-        if cell
+        for cell in row.cells
+        if cell.shown
     )
     yield from table(head, cells, (1, 2, 4, 5))
 
@@ -214,7 +218,7 @@ def _shown(row: Row) -> Iterator[str]:
 
 
 def _back(row: Row) -> tuple[str, str]:
-    back = row.back[-1]
+    back = row.now.back
     return (wording.value(back), wording.interval(back)) if back else (wording.DASH, "")
 
 
@@ -240,7 +244,7 @@ def _entries(f: Findings) -> Iterator[str]:
     head = ("entry", "reading", "of", "value", "95 %", "n", "base")
     rows = (
         (step.number, r.probe, r.concept, *_numbers(r))
-        for step in f.steps
+        for step in tabled(f)
         for r in step.entry.readings
     )
     yield from table(head, rows, (0, 3, 5, 6))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.findings.content import MOST_STEPS
+
 if TYPE_CHECKING:
     from unlearnlog.findings.content import Findings, Row, Step
-
-MOST_STEPS: Final = 60
-"""Entries that are drawn, and erased concepts: 60 columns and 60 rows."""
 
 MOST_READINGS: Final = 8000
 """Rows of the tables that hold every reading of an entry."""
@@ -21,15 +20,17 @@ def recent(findings: Findings) -> tuple[Findings, str]:
     The last entries stay, and of the erased concepts those most likely to be back.
     """
     n, n_rows = len(findings.steps), len(findings.triangle)
+    first = max(0, n - MOST_STEPS)
+    harm = tuple(findings.graph.harm[first:])
+    findings = replace(findings, graph=replace(findings.graph, harm=harm))
     if max(n, n_rows) <= MOST_STEPS:
         return findings, ""
-    first = max(0, n - MOST_STEPS)
     ranked = sorted(findings.triangle, key=_likelihood, reverse=True)[:MOST_STEPS]
-    rows = (row for row in findings.triangle if row in ranked)
+    chosen = {row.concept for row in ranked}
+    rows = (row for row in findings.triangle if row.concept in chosen)
     kept = replace(
         findings,
         steps=findings.steps[first:],
-        graph=replace(findings.graph, harm=findings.graph.harm[first:]),
         triangle=tuple(_later(row, first) for row in rows),
         nats=tuple(
             replace(each, points=tuple(p for p in each.points if p[0] > first))
@@ -62,14 +63,10 @@ def tabled(findings: Findings) -> list[Step]:
 
 def _likelihood(row: Row) -> tuple[float, float]:
     """Return by what rows are ranked: how much of the concept may show now."""
-    now = row.shown[-1]
+    now = row.now.shown
     return (now.value, now.high) if now else (-1.0, -1.0)
 
 
 def _later(row: Row, first: int) -> Row:
-    return replace(
-        row,
-        shown=row.shown[first:],
-        back=row.back[first:],
-        erased_at=row.erased_at[first:],
-    )
+    cells = tuple(cell for cell in row.cells if cell.number > first)
+    return replace(row, cells=cells, steps=(first + 1, row.steps[1]))

@@ -102,7 +102,7 @@ def _erased(steps: Sequence[Step]) -> tuple[str, ...]:
             "nothing is erased here, so nobody says whose edges are to be measured",
             fix="name them: --concept NAME --concept OTHER, or a family",
         )
-    return live
+    return tuple(live)
 
 
 def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], float]:

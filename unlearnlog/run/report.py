@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from unlearnlog.doubt import doubts
+from unlearnlog.doubt import Course
 from unlearnlog.errors import PolicyError, UsageError
 from unlearnlog.findings.attacked import attacks
 from unlearnlog.findings.audited import KIND, audits
-from unlearnlog.findings.content import Step
+from unlearnlog.findings.content import MOST_STEPS, Live, Step
 from unlearnlog.findings.gather import Subject, gather
-from unlearnlog.live import deed, live_concepts
+from unlearnlog.live import said_of
 from unlearnlog.policy import Policy
 from unlearnlog.run.beside import beside
 from unlearnlog.watch import Unwatched
@@ -83,23 +84,50 @@ def report(at: Place, wish: Wish) -> Findings:
 def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
     """Return every entry up to one, each with what is erased after it.
 
-    Audits are left out: they say nothing of the ledger's own states.
+    Audits are no steps: they change nothing. What attacks brought back of the very
+    state that they were tried on leaves it in doubt.
     """
-    history = [
-        (entry_id, entry)
-        for entry_id, entry in at.the_ledger().history(head)
-        if entry.kind != KIND
-    ]
-    return tuple(
-        Step(
-            number,
-            entry,
-            tuple(live_concepts(history[:number])),
-            deed(entry, dict(history)),
-            doubts(history[:number]),
-        )
-        for number, (_, entry) in enumerate(history, 1)
+    history = at.the_ledger().history(head)
+    n = sum(entry.kind != KIND for _, entry in history)
+    course = Course()
+    spans: dict[str, list[tuple[int, int]]] = {}
+    steps: list[Step] = []
+    for entry_id, entry in history:
+        if entry.kind != KIND and steps:
+            steps[-1] = _with_doubts(steps[-1], course, n)
+        course.add(entry_id, entry)
+        if entry.kind != KIND:
+            steps.append(_step(len(steps) + 1, entry, course, spans))
+    if steps:
+        steps[-1] = _with_doubts(replace(steps[-1], live=course.live), course, n)
+    return tuple(steps)
+
+
+def _step(
+    number: int,
+    entry: Entry,
+    course: Course,
+    spans: dict[str, list[tuple[int, int]]],
+) -> Step:
+    """Return the step of the entry that a course read last."""
+    for name in course.ended:
+        spans[name][-1] = spans[name][-1][0], number - 1
+    for name in course.began:
+        spans.setdefault(name, []).append((number, sys.maxsize))
+    return Step(
+        number,
+        entry,
+        Live(spans, number),
+        said_of(entry, course.began, course.ended),
+        began=course.began,
+        ended=course.ended,
     )
+
+
+def _with_doubts(step: Step, course: Course, n: int) -> Step:
+    """Return a step with the doubts that are shown of it, of ``n`` steps."""
+    drawn = step.number > n - MOST_STEPS
+    return replace(step, doubts=course.doubts(course.live if drawn else step.presences))
 
 
 def policy_of(entry: Entry) -> tuple[Policy | None, bool]:
