@@ -28,6 +28,8 @@ _SAYS: Final = re.compile(r"(?P<probe>\S+) of (?P<name>.+?) is -?\d")
 Key = tuple[str, str]
 """A probe, and the concept that it reads."""
 
+_Own = tuple[dict[str, tuple[str, ...]], frozenset[str] | None]
+
 
 def doubts(
     history: Sequence[tuple[EntryId, Entry]],
@@ -145,6 +147,7 @@ class Course:
         self._keys: dict[str, dict[Key, None]] = {}
         self._newest: dict[str, tuple[int, Reading]] = {}
         self._attacks: dict[tuple[str, str], list[Entry]] = {}
+        self._own: dict[int, _Own] = {}
         self._last = 0
 
     def add(self, entry_id: EntryId, entry: Entry) -> None:
@@ -249,15 +252,18 @@ class Course:
 
     def _doubts(self, name: str) -> tuple[str, ...]:
         place = self._erasing.of(name)[-1]
-        own = self._chain[place][1]
+        if place not in self._own:  # asked again after every later entry
+            entry = self._chain[place][1]
+            self._own[place] = own_doubts(entry), _asked(entry)
+        own, asked = self._own[place]
         last_id, last = self._chain[self._last]
-        said = [*own_doubts(own).get(name, ())]
+        said = [*own.get(name, ())]
         said += self._later(name, place)
         for entry in self._attacks.get((name, last.state.after), ()):
             said += [t for t in _open(entry) if (a := _about(t)) and a[1] == name]
         at, shown = self._newest.get(name, (-1, None))
         if shown is not None and at >= place:
-            said += _showing(shown, _asked(own))
+            said += _showing(shown, asked)
         if self._last > place and not last.readings:
             said.append(f"nothing was read after entry {last_id[:12]}")
         return tuple(dict.fromkeys(said))

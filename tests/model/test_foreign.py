@@ -117,3 +117,26 @@ def test_a_link_to_a_sound_file_is_followed(tmp_path):
     (tmp_path / "link.safetensors").symlink_to("real.safetensors")
 
     assert list(ForeignFile.open(tmp_path / "link.safetensors")) == ["a"]
+
+
+class Key(str):
+    """A key that counts how often it is compared with another."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Key.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_a_tensor_is_found_without_a_look_at_all_keys(tmp_path):
+    """A file of 40,000 small tensors took 15 s, one of 20,000 took 3 s."""
+    path = tmp_path / "many.safetensors"
+    save_file({f"t{i}": torch.zeros(1) for i in range(500)}, path)
+    file = ForeignFile.open(path)
+
+    assert torch.equal(file[Key("t499")], torch.zeros(1))
+
+    assert Key.compared <= 3

@@ -240,3 +240,14 @@ def test_asking_a_single_file_for_an_average_that_is_not_there(small, tmp_path):
 
     with pytest.raises(ModelError, match="no averaged copy"):
         derived(file, state, ema=True)
+
+
+def test_a_file_with_more_blocks_than_a_network_has_is_refused(origin, state):
+    """Diffusers went through all keys for each of 40,000 blocks: for hours."""
+    name = "transformer_blocks.0.attn2.to_k.weight"
+    path = origin.parent / "many.safetensors"
+    keys = [f"model.diffusion_model.input_blocks.{i}.1.{name}" for i in range(65)]
+    save_file({key: torch.zeros(1) for key in keys}, path)
+
+    with pytest.raises(ModelError, match="65 blocks called input_blocks"):
+        derived(path, state)

@@ -26,6 +26,7 @@ from unlearnlog.model.single import (
     is_single,
     networks_of,
     predicted_by,
+    too_many_blocks,
 )
 from unlearnlog.model.spelling import full_name, is_no_weight
 from unlearnlog.plainfile import expanded
@@ -213,6 +214,11 @@ def _of_single(file: ForeignFile, base: PipelineFolder, *, ema: bool) -> Brought
     averaged = has_averaged(file)
     if ema and not averaged:
         raise _no_average(f"in '{file.path}'")
+    if many := too_many_blocks(file):
+        raise ModelError(
+            f"'{file.path}' is not of the ledger's model: it has {many}",
+            fix="audit it with the ledger of the model that it was made of",
+        )
     try:
         networks = networks_of(file, base.configs, ema=ema)
     except (KeyError, IndexError) as error:

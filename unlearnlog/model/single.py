@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _UNET: Final = "model.diffusion_model."
 _VELOCITY: Final = "v_pred"
 """A tensor that marks what predicts velocity."""
+
+_BLOCK: Final = re.compile(r"(input_blocks|output_blocks|down|up)\.(\d+)\.")
+_MOST_BLOCKS: Final = 64
+"""More than any network of the format has of a kind, which is 12."""
 
 _AUTOENCODER: Final = "first_stage_model."
 _CLIP: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,6 +63,23 @@ def predicted_by(keys: Container[str], metadata: Mapping[str, str]) -> str:
     if said.startswith("v") or _VELOCITY in keys:
         return "v_prediction"
     return "epsilon" if said.startswith("eps") else ""
+
+
+def too_many_blocks(keys: Iterable[str]) -> str:
+    """Say which blocks are more than any network has; empty where none are.
+
+    Diffusers goes through all keys for each block: hours, of a file of many.
+    """
+    numbers: dict[str, set[str]] = {}
+    for key in keys:
+        for kind, number in _BLOCK.findall(key):
+            numbers.setdefault(kind, set()).add(number)
+    said = (
+        f"{len(found)} blocks called {kind}"
+        for kind, found in numbers.items()
+        if len(found) > _MOST_BLOCKS
+    )
+    return next(said, "")
 
 
 def networks_of(
