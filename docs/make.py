@@ -42,6 +42,7 @@ from finetunes import (  # noqa: E402
     overview_table,
     survival_table,
 )
+from growth import growth_table  # noqa: E402
 from knobs import knobs_text  # noqa: E402
 from peers import peers_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
@@ -60,6 +61,7 @@ DOCUMENTS: Final = (
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
+NOT_GROWN: Final = "Not measured yet: `python -m benchmarks.growth` does it."
 NOT_TUNED: Final = "Not measured yet: `make audit` does it."
 
 
@@ -585,6 +587,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "forecasts": lambda _: forecasts_table(RESULTS / "audit") or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
+    "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
     "painting": _painting,
     "scale": _scale,
     "refusals": _refusals,
