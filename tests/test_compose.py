@@ -8,9 +8,10 @@ from tests.test_api import ROWS, quick
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger
+from unlearnlog.doubt import taking_back
 from unlearnlog.entry import EraserRecord
 from unlearnlog.errors import UsageError
-from unlearnlog.live import live_concepts, taking_back
+from unlearnlog.live import live_concepts
 from unlearnlog.policy import Policy
 from unlearnlog.run import compose, erase, rebase
 

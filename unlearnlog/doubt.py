@@ -53,6 +53,24 @@ def doubts(
     return course.doubts(course.live)
 
 
+def taking_back(
+    history: Sequence[tuple[EntryId, Entry]], name: str
+) -> tuple[EntryId, Entry] | None:
+    """Return the entry that last took an erasure of a concept back, if one did.
+
+    Args:
+        history: A chain from the first entry on, oldest first.
+        name: Of the concept.
+    """
+    course, found = Course(), None
+    for entry_id, entry in history:
+        was = course.is_live(name)
+        course.add(entry_id, entry)
+        if was:
+            found = None if course.is_live(name) else (entry_id, entry)
+    return found
+
+
 def own_doubts(entry: Entry) -> dict[str, tuple[str, ...]]:
     """Return what an entry leaves open of the concepts that it erased itself, by name.
 

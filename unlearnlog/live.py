@@ -44,21 +44,6 @@ def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]
     return found
 
 
-def taking_back(
-    history: Sequence[tuple[EntryId, Entry]], name: str
-) -> tuple[EntryId, Entry] | None:
-    """Return the entry that last took an erasure of a concept back, if one did.
-
-    Args:
-        history: A chain from the first entry on, oldest first.
-        name: Of the concept.
-    """
-    for n in range(len(history), 0, -1):
-        if name in live_concepts(history[: n - 1]):
-            return history[n - 1] if name not in live_concepts(history[:n]) else None
-    return None
-
-
 def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
     """Name the concepts that an entry is about, and those that it took back.
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from unlearnlog.doubt import taking_back
 from unlearnlog.errors import UsageError
-from unlearnlog.live import live_concepts, taking_back
+from unlearnlog.live import live_concepts
 from unlearnlog.probes.panel import Asked
 from unlearnlog.probes.statistics import Estimate, share
 from unlearnlog.run.closer import alone

@@ -18,7 +18,7 @@ from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.draft import begun_folder
 from unlearnlog.live import ERASING, live_concepts
-from unlearnlog.made_with import made_with
+from unlearnlog.made_with import versions
 from unlearnlog.model.derived import Derived, State, derived
 from unlearnlog.note import Note, inherited, merged
 from unlearnlog.plainfile import expanded
@@ -181,15 +181,9 @@ def _key(at: Place, asked: Asked, made: Derived, wish: Wish) -> Digest:
         "accepted": wish.accept_undecided,
         "note": wish.note.model_dump() if wish.note else {},
         "concepts": digest_of(at.concepts.read_bytes()),
-        "computed": [str(at.model.device), str(at.model.dtype), *_versions()],
+        "computed": [str(at.model.device), str(at.model.dtype), versions()],
     }
     return digest_of(canonical_json(said))
-
-
-def _versions() -> list[str]:
-    """Return what decides how something is computed: programs, not the time."""
-    made = made_with()
-    return [f"{name} {made[name]}" for name in sorted(made) if name != "created"]
 
 
 def _begun(folder: Path, base: Path) -> Ledger:
