@@ -113,7 +113,7 @@ def diff(at: Place, one: str, other: str) -> Difference:
     plans = [ledger.plan(entry) for entry in ids]
     own = [
         [ledger.delta(digest) for digest in plan if digest not in against]
-        for plan, against in zip(plans, reversed(plans), strict=True)
+        for plan, against in zip(plans, map(frozenset, reversed(plans)), strict=True)
     ]
     states = [ledger.state(entry, at.model.base) for entry in ids]
     erased = [_erased(at, entry) for entry in ids]
@@ -124,7 +124,7 @@ def diff(at: Place, one: str, other: str) -> Difference:
             sum(delta.norm**2 for delta in deltas) ** 0.5,
         )
         for entry, names, against, deltas in zip(
-            ids, erased, reversed(erased), own, strict=True
+            ids, erased, map(frozenset, reversed(erased)), own, strict=True
         )
     )
     return Difference(
