@@ -18,8 +18,8 @@ from hypothesis import settings
 # Set before any test imports torch or the hub's client, and inherited by every
 # process that a test starts.
 os.environ["HF_HUB_OFFLINE"] = "1"
-for name in ("UNLEARNLOG_DEVICE", "UNLEARNLOG_DTYPE"):
-    os.environ.pop(name, None)  # what the developer computes on is nothing to a test
+for name in ("UNLEARNLOG_DEVICE", "UNLEARNLOG_DTYPE", "COLUMNS"):
+    os.environ.pop(name, None)  # what the developer has is nothing to a test
 # What a test computes is sealed by a key of its own, and never by the developer's.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="unlearnlog-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)

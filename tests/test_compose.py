@@ -240,6 +240,8 @@ def test_doubt_that_is_accepted_is_accepted_of_each_erasure_anew(
     ledger, model, typed, tmp_path, monkeypatch, accepted
 ):
     ledger.chain.switch("one")
+    seeing = POLICY.replace('judge = "none"', 'judge = "base"')
+    (tmp_path / "seeing.toml").write_text(seeing)
     asked = []
 
     def unfit(at, order, *made):  # noqa: ARG001
@@ -251,9 +253,9 @@ def test_doubt_that_is_accepted_is_accepted_of_each_erasure_anew(
 
     done = typed(
         *("rebase", "--onto", str(model), "-o", str(tmp_path / "new"), *words),
-        *("--policy", "quick.toml"),
+        *("--policy", "seeing.toml"),
     )
 
-    assert done.code == 2
+    assert done.code == 2, done.err
     assert [order.accept_undecided for order in asked] == [accepted]
     assert not (tmp_path / "new").exists()
