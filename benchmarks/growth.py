@@ -63,6 +63,7 @@ def cost(words: Sequence[str]) -> tuple[float, int]:
         RuntimeError: It fails.
     """
     gc.collect()
+    gc.freeze()  # or the child's collections go through all that was loaded before
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
