@@ -12,6 +12,7 @@ import argparse
 import gc
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -39,6 +40,8 @@ REPEATS: Final = 2
 LONG_S: Final = 4.0
 """A run as long as this is not repeated."""
 
+_RULES: Final = ("--policy", str(Path(__file__).with_suffix(".toml")))
+
 COMMANDS: Final[Mapping[str, Sequence[str]]] = {
     "log": ("log",),
     "log --graph": ("log", "--graph"),
@@ -53,7 +56,11 @@ COMMANDS: Final[Mapping[str, Sequence[str]]] = {
     "report, Markdown": ("report", "--pictures", "0", "-o", "{out}/report.md"),
     "report, JSON": ("report", "--pictures", "0", "-o", "{out}/report.json"),
     "checkout": ("checkout", "HEAD", "-o", "{out}/model"),
+    "add": ("add", "cat", "--accept-undecided", *_RULES),
+    "revert": ("revert", "HEAD~3", "--accept-failures", *_RULES),
 }
+RECORDING: Final = ("add", "revert")
+"""What changes the ledger is run on a copy of it; nothing is painted for it."""
 
 
 def cost(words: Sequence[str]) -> tuple[float, int]:
@@ -113,7 +120,10 @@ def measured(name: str, ledger: Path) -> dict[str, float]:
     while len(found) < REPEATS and (not found or found[-1][0] < LONG_S):
         with tempfile.TemporaryDirectory() as out:
             words = [word.format(out=out) for word in COMMANDS[name]]
-            found.append(cost([*words, "--ledger", str(ledger)]))
+            where = ledger
+            if name in RECORDING:
+                where = Path(shutil.copytree(ledger, Path(out) / "copy"))
+            found.append(cost([*words, "--ledger", str(where)]))
     return {
         "seconds": min(seconds for seconds, _ in found),
         "bytes": min(n_bytes for _, n_bytes in found),
@@ -156,7 +166,7 @@ def measure() -> None:
     torch.set_num_threads(1)  # threads do not survive being split off
     with tempfile.TemporaryDirectory() as folder:
         warm = History(Path(folder) / "warm")
-        warm.grow(1)
+        warm.grow(8)
         for name in COMMANDS:
             measured(name, Path(folder) / "warm")
         data = run(Path(folder), sizes)
