@@ -142,10 +142,10 @@ def per_doubling(taken: Mapping[str, float]) -> list[float]:
     ]
 
 
-def run(folder: Path, sizes: Sequence[int]) -> dict[str, Any]:
-    """Grow a ledger, and measure every command at every size."""
+def run(folder: Path, sizes: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Grow a ledger, and measure some commands at every size."""
     history = History(folder / "it")
-    rows: dict[str, dict[str, Any]] = {name: {} for name in COMMANDS}
+    rows: dict[str, dict[str, Any]] = {name: {} for name in names}
     for n in sizes:
         history.grow(n)
         for name, row in rows.items():
@@ -162,14 +162,19 @@ def measure() -> None:
     """Measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=SIZES[-1])
-    sizes = [n for n in SIZES if n <= parser.parse_args().most]
+    parser.add_argument("--only", action="append", choices=COMMANDS, help="these rows")
+    said = parser.parse_args()
+    sizes = [n for n in SIZES if n <= said.most]
     torch.set_num_threads(1)  # threads do not survive being split off
     with tempfile.TemporaryDirectory() as folder:
         warm = History(Path(folder) / "warm")
         warm.grow(8)
         for name in COMMANDS:
             measured(name, Path(folder) / "warm")
-        data = run(Path(folder), sizes)
+        data = run(Path(folder), sizes, said.only or [*COMMANDS])
+    if said.only:
+        known = json.loads(RESULT.read_text(encoding="utf-8"))
+        data["commands"] = {**known["commands"], **data["commands"]}
     text = json.dumps(data, indent=1) + "\n"
     if len(sizes) == len(SIZES):
         RESULT.write_text(text, encoding="utf-8")

@@ -226,3 +226,12 @@ def test_a_free_prompt_without_a_context_is_refused_with_an_example():
 
     assert "concepts.cat.prompts.0.context" in caught.value.message
     assert 'context = "a ruined city"' in caught.value.fix
+
+
+def test_who_was_shown_is_listed_once_for_all():
+    """`add` after 10,000 erasures took 169 s: the names of all subjects were listed
+    anew for each kept prompt."""
+    known = world()
+
+    assert known.subjects is known.subjects
+    assert known.styles is known.styles

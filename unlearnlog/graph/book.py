@@ -87,12 +87,12 @@ class Book:
         found: dict[str, frozenset[str]] = {}
         for text, named in kept_prompts(self.world):
             found[text] = found.get(text, NOBODY) | named
-        shared = target == "parent"
+        shared, names = target == "parent", {*gone}
         return tuple(
             text
             for text, named in found.items()
             if (shared or text not in changed)
-            and not (named - changed.get(text, set())) & {*gone}
+            and not (named - changed.get(text, set())) & names
         )
 
     def kin(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -141,7 +142,7 @@ class World:
             relations=relations_of(file, source),
         )
 
-    @property
+    @cached_property
     def styles(self) -> tuple[str, ...]:
         """Names of the styles the model was shown."""
         return tuple(
@@ -150,7 +151,7 @@ class World:
             if concept.kind == "style" and name not in self.held_out
         )
 
-    @property
+    @cached_property
     def subjects(self) -> tuple[str, ...]:
         """Names of everything else the model was shown."""
         return tuple(
