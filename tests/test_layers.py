@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[1]
 
 # The map of ARCHITECTURE.md, lowest first. A new module is one word here.
 LAYERS: Final = (
-    *("visible", "errors", "suggest", "meanings"),
+    *("collecting", "visible", "errors", "suggest", "meanings"),
     *(
         "plainfile",
         "resources",

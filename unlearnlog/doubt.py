@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from unlearnlog.collecting import uncollected
 from unlearnlog.entry import Drop, Entry, EntryId
 from unlearnlog.live import ERASING
 from unlearnlog.reading import Reading
@@ -31,6 +32,7 @@ Key = tuple[str, str]
 _Own = tuple[dict[str, tuple[str, ...]], frozenset[str] | None]
 
 
+@uncollected()
 def doubts(
     history: Sequence[tuple[EntryId, Entry]],
 ) -> dict[str, tuple[str, ...]]:

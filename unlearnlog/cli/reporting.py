@@ -22,6 +22,7 @@ from unlearnlog.cli.app import (
     list_facts,
     start,
 )
+from unlearnlog.collecting import uncollected
 from unlearnlog.errors import UsageError
 from unlearnlog.run.beforehand import check_written
 from unlearnlog.visible import json_line
@@ -117,6 +118,7 @@ def _say(found: Findings, form: Format) -> None:
         typer.echo(_written(found, form), nl=False)
 
 
+@uncollected()
 def _written(found: Findings, form: Format) -> str:
     """Return the report in one of its forms."""
     if form == "html":

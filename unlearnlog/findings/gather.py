@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unlearnlog.collecting import uncollected
 from unlearnlog.findings.attacked import Tried
 from unlearnlog.findings.audited import Audit
 from unlearnlog.findings.content import Findings, Method, Pair, Step
@@ -44,6 +45,7 @@ class Subject:
     attacks: tuple[Tried, ...] = ()
 
 
+@uncollected()
 def gather(
     subject: Subject,
     steps: Sequence[Step],

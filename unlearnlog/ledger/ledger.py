@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.collecting import uncollected
 from unlearnlog.digest import Digest, merkle_root
 from unlearnlog.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup, plan
 from unlearnlog.errors import (
@@ -204,9 +205,10 @@ class Ledger:
     def history(self, entry: EntryId | None) -> list[tuple[EntryId, Entry]]:
         """List the chain that ends with an entry, oldest first; empty for the base."""
         chain: list[tuple[EntryId, Entry]] = []
-        while entry is not None:
-            chain.append((entry, self.entry(entry)))
-            entry = chain[-1][1].parent
+        with uncollected():
+            while entry is not None:
+                chain.append((entry, self.entry(entry)))
+                entry = chain[-1][1].parent
         return chain[::-1]
 
     def _new_branch(self, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.collecting import uncollected
 from unlearnlog.errors import UsageError
 from unlearnlog.findings.content import Edge
 from unlearnlog.findings.harm import graph as drawn_graph
@@ -125,6 +126,7 @@ def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], fl
     return {(a, b): float(cosines[at[a], at[b]]) for a, b in pairs(names)}
 
 
+@uncollected()
 def _add_readings(found: nx.MultiDiGraph, steps: Sequence[Step]) -> None:
     """Write on each concept what was last read of it."""
     live = set(steps[-1].live) if steps else set[str]()

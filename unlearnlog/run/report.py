@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from unlearnlog.collecting import uncollected
 from unlearnlog.doubt import Course
 from unlearnlog.errors import PolicyError, UsageError
 from unlearnlog.findings.attacked import attacks
@@ -81,6 +82,7 @@ def report(at: Place, wish: Wish) -> Findings:
     return gather(subject, steps, pairs, unpainted)
 
 
+@uncollected()
 def steps_of(at: Place, head: EntryId | None) -> tuple[Step, ...]:
     """Return every entry up to one, each with what is erased after it.
 
