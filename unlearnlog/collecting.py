@@ -1,4 +1,4 @@
-"""Python's search for garbage, left out where none can be."""
+"""Pauses of Python's garbage collector."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: for what builds many values that form no circle.
+    """Pause the garbage collector while many values without cycles are built.
 
-    Each search goes through all that was built so far: half of the time in which a
-    history of 10,000 entries is read and laid out.
+    Each collection visits all that was built so far: half of the time of reading and
+    laying out a history of 10,000 entries.
     """
     was = gc.isenabled()
     gc.disable()

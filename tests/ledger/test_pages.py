@@ -3,6 +3,7 @@
 import shutil
 import stat
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -156,6 +157,22 @@ def test_without_a_home_nothing_fails_and_it_is_said(home):
 
     with pytest.warns(UserWarning, match="not kept for the next command"):
         assert len(own_key()) == 32
+
+
+def test_a_user_without_a_home_has_one_key_for_the_process(monkeypatch):
+    """A container's user has no entry of its own, and `~` means nothing."""
+
+    def homeless(path):  # noqa: ARG001
+        message = "Could not determine home directory."
+        raise RuntimeError(message)
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "expanduser", homeless)
+
+    with pytest.warns(UserWarning, match="set XDG_CONFIG_HOME"):
+        key = own_key()
+
+    assert own_key() == key
 
 
 @pytest.mark.usefixtures("home")

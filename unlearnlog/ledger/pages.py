@@ -1,9 +1,9 @@
-"""Pages of the ledger's cache: each knows its own bytes and what it was made from.
+"""Pages of the ledger's cache, each sealed over its key and its content.
 
 A page is a line with a keyed digest, a line with the page's key, and its content. The
-digest is over key and content, and keyed by the user's own secret: neither a flipped
-bit nor somebody else's page is ever taken for what was computed here. What is no page
-of one's own is as good as not there; it is made again, which is said once.
+digest is over key and content, and keyed by the user's own secret, so a flipped bit or
+another user's page is never taken for what was computed here. Such a page counts as
+missing: it is made again, with one warning a command.
 """
 
 from __future__ import annotations

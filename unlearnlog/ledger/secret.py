@@ -1,4 +1,4 @@
-"""A user's own key: what they computed is told by it from what anybody else wrote."""
+"""The user's own key, which seals what they keep in caches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _WRITTEN: Final = re.compile(rb"[0-9a-f]{64}\n")
 def key_file() -> Path:
     """Say where the key is: ``unlearnlog/key`` in the user's folder of configurations.
 
-    That is ``XDG_CONFIG_HOME``, or ``~/.config`` where nobody says.
+    That is ``XDG_CONFIG_HOME``, or ``~/.config`` where that is not set.
+
+    Raises:
+        RuntimeError: The user has no home.
     """
     said = os.environ.get("XDG_CONFIG_HOME", "")
     chosen = Path(said) if Path(said).is_absolute() else Path("~/.config").expanduser()
@@ -31,20 +34,29 @@ def own_key() -> bytes:
     A file that is no key is written anew, so that what was computed with the lost one
     is computed again. Where no file can be kept, the key lasts as long as the process.
     """
-    return _key_in(key_file())
+    try:
+        return _key_in(key_file())
+    except RuntimeError as error:
+        return _lasting("for a user without a home", str(error))
 
 
 @cache
 def _key_in(path: Path) -> bytes:
     try:
         return _read(path) or _made(path)
-    except (OSError, RuntimeError) as error:
-        warnings.warn(
-            f"what is computed is not kept for the next command: no key in '{path}': "
-            f"{error}",
-            stacklevel=2,
-        )
-        return secrets.token_bytes(_N_BYTES)
+    except OSError as error:
+        return _lasting(f"in '{path}'", str(error))
+
+
+@cache
+def _lasting(where: str, why: str) -> bytes:
+    """Return a key for this process alone, and say so."""
+    warnings.warn(
+        f"results are not kept for the next command: no key {where}: {why}; set "
+        "XDG_CONFIG_HOME to a folder that you may write to",
+        stacklevel=3,
+    )
+    return secrets.token_bytes(_N_BYTES)
 
 
 def _read(path: Path) -> bytes | None:
