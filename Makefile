@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
-CODE := $(wildcard unlearnlog tests benchmarks examples)
+CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
 
@@ -39,12 +39,12 @@ audit: $(READY)
 
 # Hours on two cores; goes on where it was stopped.
 twin: $(READY)
-	"$(BIN)/python" -m unlearnlog.atelier.recipe.twin --runs build/twin-runs \
+	"$(BIN)/python" -m recipes.atelier.twin --runs build/twin-runs \
 		--weights build/twin
 
 # Half an hour and more on two cores; goes on where it was stopped.
 late: $(READY)
-	"$(BIN)/python" -m unlearnlog.atelier.recipe.late --runs build/late-runs \
+	"$(BIN)/python" -m recipes.atelier.late --runs build/late-runs \
 		--weights build/late
 
 cost: $(READY)

@@ -18,15 +18,15 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
-from unlearnlog.atelier.studio import base_answers
-from unlearnlog.atelier.world import world
-from unlearnlog.concept import concept_id
-from unlearnlog.digest import canonical_json, digest_of
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.atelier.bundled_model import base_answers
+from unlearnlog.commands import add
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.digest import canonical_json, digest_of
+from unlearnlog.core.progress import Progress
 from unlearnlog.policy import Policy
-from unlearnlog.report.terminal import Bars
-from unlearnlog.run import erase
-from unlearnlog.run.place import place
-from unlearnlog.watch import Watch
+from unlearnlog.report.entry_tables import ProgressBars
 
 RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
@@ -103,12 +103,12 @@ def full_policy(target: str, probes: dict[str, int]) -> Policy:
 
 
 def added(
-    folder: Path, names: Sequence[str], policy: Policy, watch: Watch
+    folder: Path, names: Sequence[str], policy: Policy, watch: Progress
 ) -> dict[str, Any]:
     """Erase concepts on top of the folder's ledger and return the entry's row."""
-    at = place(folder, may_create=True)
+    at = open_session(folder, may_create=True)
     concepts = tuple(at.world.concept(name) for name in names)
-    return erase.add(at, erase.Order(concepts, policy, watch=watch)).entry.row()
+    return add.add(at, add.AddRequest(concepts, policy, watch=watch)).entry.row()
 
 
 def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for step in cell.steps:
-            with Bars(console) as bars:
+            with ProgressBars(console) as bars:
                 rows.append(added(Path(folder), step, rules, bars))
     return rows
 

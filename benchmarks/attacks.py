@@ -31,16 +31,20 @@ from benchmarks.erasures import (
     weights_of,
 )
 from benchmarks.files import CellFile, make_missing
-from unlearnlog.audits.attack import BUDGETS
-from unlearnlog.audits.contest import Before, Others, contested
-from unlearnlog.concept import concept_id
-from unlearnlog.digest import Digest, canonical_json, digest_of
+from unlearnlog.audits.attacks.attack_evaluation import (
+    NullControls,
+    UnattackedResult,
+    contested,
+)
+from unlearnlog.audits.attacks.attack_search import BUDGETS
+from unlearnlog.commands.attack import AttackRequest, AttackSession
+from unlearnlog.commands.session import Session
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.core.progress import Progress
+from unlearnlog.core.resources import PACKAGE
 from unlearnlog.policy import Policy
-from unlearnlog.report.terminal import Bars
-from unlearnlog.resources import PACKAGE
-from unlearnlog.run.attack import Stage, Wish
-from unlearnlog.run.place import Place
-from unlearnlog.watch import Watch
+from unlearnlog.report.entry_tables import ProgressBars
 
 FOLDER: Final = RESULTS / "attacks"
 NOBODY: Final = "base"
@@ -50,7 +54,7 @@ BUDGET: Final = "small"
 ORDER: Final = ("recovery", "inversion", "prefix")
 """What is cheap and what decides comes first."""
 
-_BEFORE: Final[dict[tuple[str, str], Before]] = {}
+_BEFORE: Final[dict[tuple[str, str], UnattackedResult]] = {}
 """What each state shows without an attack, so that no two attacks paint it."""
 
 
@@ -87,7 +91,7 @@ class Attempt:
         """Digest of the code and the settings that decide its results."""
         files = [
             *(f"audits/{name}" for name in (self.attack, "attack", "contest")),
-            "audits/sketching",
+            "audits/attacks/attack_targets",
         ]
         if self.eraser != NOBODY:
             files.append(f"erasers/{ENTRANTS[self.eraser].eraser.replace('-', '_')}")
@@ -97,23 +101,23 @@ class Attempt:
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Erase, attack, and try the null controls."""
-        with Bars(console) as bars:
+        with ProgressBars(console) as bars:
             at = self.at(bars)
             concept = at.world.concept(self.concept)
             policy = Policy.load("default").saying(judge="atelier")
-            wish = Wish(policy, twin=self.erasure.twin, watch=bars)
+            wish = AttackRequest(policy, twin=self.erasure.twin, watch=bars)
             weights = {**at.model.base, **at.weights(at.head)}
             live = {concept.name: concept}
-            stage = Stage.set(at, wish, live, weights, BUDGETS[BUDGET])
+            stage = AttackSession.set(at, wish, live, weights, BUDGETS[BUDGET])
             ground = stage.ground(concept)
-            others = Others(stage.held_out(concept), stage.on_twin(ground))
+            others = NullControls(stage.held_out(concept), stage.on_twin(ground))
             key = self.concept, self.eraser
             if key not in _BEFORE:
                 _BEFORE[key] = stage.before(ground)
             result = contested(self.attack, ground, others, stage.easel, _BEFORE[key])
         return {"eraser": self.eraser, "budget": BUDGET, **result.row()}
 
-    def at(self, watch: Watch) -> Place:
+    def at(self, watch: Progress) -> Session:
         """Return the state that is attacked."""
         if self.eraser == NOBODY:
             return _never_erased(self.erasure)
@@ -121,7 +125,7 @@ class Attempt:
 
 
 @cache
-def _never_erased(erasure: Erasure) -> Place:
+def _never_erased(erasure: Erasure) -> Session:
     """Return the model in a folder without an entry."""
     return erasure.place(Path(tempfile.mkdtemp()))
 

@@ -27,13 +27,13 @@ from benchmarks.erasures import (
     weights_of,
 )
 from benchmarks.files import CellFile, computed_in, make_missing
-from unlearnlog.concept import concept_id
-from unlearnlog.digest import canonical_json, digest_of
-from unlearnlog.model.protocol import Method
-from unlearnlog.report.terminal import Bars
-from unlearnlog.resources import PACKAGE
-from unlearnlog.run.finetune import Wish, finetuned
-from unlearnlog.run.place import Place
+from unlearnlog.commands.finetune import FinetuneRequest, finetuned
+from unlearnlog.commands.session import Session
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.digest import canonical_json, digest_of
+from unlearnlog.core.resources import PACKAGE
+from unlearnlog.models.interface import Method
+from unlearnlog.report.entry_tables import ProgressBars
 
 FOLDER: Final = RESULTS / "audit"
 DATA: Final = ("unrelated", "sibling", "target:5")
@@ -48,9 +48,9 @@ SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
 
 _READS: Final = (
-    "run/finetune.py",
-    "atelier/lessons.py",
-    "model/tuning.py",
+    "commands/finetune.py",
+    "atelier/finetune_sets.py",
+    "models/trainer.py",
     *(f"audits/{name}.py" for name in ("bank", "finetune", "forecast", "survival")),
 )
 """Code that decides what is learned and what is seen of it."""
@@ -95,9 +95,9 @@ class Cell:
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Fine-tune, look along the way, and return what was seen."""
-        with Bars(console) as bars:
+        with ProgressBars(console) as bars:
             at = self.shelved(self.erasure.at(bars))
-            wish = Wish(
+            wish = FinetuneRequest(
                 self.erasure.policy(SIZES),
                 self.data,
                 method=self.method,
@@ -116,11 +116,11 @@ class Cell:
             **row,
         }
 
-    def shelved(self, at: Place) -> Place:
+    def shelved(self, at: Session) -> Session:
         """Return the place with the shelf that its stages are kept on."""
         return at
 
-    def tidy(self, at: Place) -> None:
+    def tidy(self, at: Session) -> None:
         """Throw half a gigabyte of stages away."""
         painted = at.the_ledger().folder / ".unlearnlog" / "cache" / "painted"
         shutil.rmtree(painted, ignore_errors=True)

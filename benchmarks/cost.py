@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load, load_file, save_file
 
 from benchmarks.long_history import Growing, base_weights
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 
 ROOT: Final = Path(__file__).parent.parent
 RESULT: Final = ROOT / "docs" / "results" / "cost.json"
@@ -57,7 +57,7 @@ class Copying:
     """Reads and writes the tensors of one state, with and without a ledger."""
 
     def __init__(
-        self, folder: Path, ledger: Ledger, base: dict[str, torch.Tensor]
+        self, folder: Path, ledger: Repository, base: dict[str, torch.Tensor]
     ) -> None:
         """Write the base's file once."""
         self._ledger = ledger
@@ -161,7 +161,7 @@ def measured(folder: Path, n_entries: int) -> dict[str, Any]:
     for _ in range(n_entries):
         long.grow()
     grown = time.perf_counter() - began
-    ledger = Ledger.open(folder / "long")
+    ledger = Repository.open(folder / "long")
     history = seconds(lambda: ledger.history(ledger.head))
     copying = Copying(folder, ledger, base)
     root = folder / "long" / ".unlearnlog"

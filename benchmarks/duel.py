@@ -14,16 +14,16 @@ import torch
 from rich.console import Console
 
 from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
-from unlearnlog.atelier.world import world
-from unlearnlog.cell import Cell
-from unlearnlog.concept import concept_id
-from unlearnlog.delta import Delta, state_after
-from unlearnlog.erasers import ERASERS
-from unlearnlog.presets import PRESET
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.commands import add, joint_set
+from unlearnlog.commands.session import Session, open_session
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.delta import Delta, state_after
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.erasers.presets.preset_table import PRESET
 from unlearnlog.probes.statistics import share
-from unlearnlog.report.terminal import Bars
-from unlearnlog.run import erase, joint
-from unlearnlog.run.place import Place, place
+from unlearnlog.report.entry_tables import ProgressBars
 
 LOOK: Final = {
     "erased": 6,
@@ -85,8 +85,8 @@ class Duel:
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Erase as the defaults have it and at equal erasure, and read both."""
-        with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-            ring = Ring(place(Path(folder), may_create=True), self, bars)
+        with tempfile.TemporaryDirectory() as folder, ProgressBars(console) as bars:
+            ring = Ring(open_session(Path(folder), may_create=True), self, bars)
             tries = searched(ring, self.tries)
             best = min(tries, key=off_target)
             first = tries[0]
@@ -109,12 +109,12 @@ class Duel:
 class Ring:
     """Where an eraser meets a concept: deltas by strength, and what they show."""
 
-    def __init__(self, at: Place, duel: Duel, bars: Bars) -> None:
+    def __init__(self, at: Session, duel: Duel, bars: ProgressBars) -> None:
         """Say what there is to erase; nothing is painted yet."""
         self.at, self.duel = at, duel
         self.concept = at.world.concept(duel.concept)
         policy = duel.entrant.policy(LOOK)
-        self.plan = erase.plan_of(at, erase.Order((self.concept,), policy, watch=bars))
+        self.plan = add.plan_of(at, add.AddRequest((self.concept,), policy, watch=bars))
         self.panel = panel_of(policy, self.plan.look.book, bars)
         self.knob = self.plan.eraser.knob
         self._deltas: dict[float, tuple[Delta, float]] = {}
@@ -143,20 +143,20 @@ class Ring:
         eraser = policy.chosen_eraser({self.concept.slot})
         started = time.process_time()  # whatever else the machine does meanwhile
         if eraser.joint:
-            group = joint.group_of(self.at, eraser).holding([self.concept])
-            _, delta = joint.set_to(self.at, group)
+            group = joint_set.group_of(self.at, eraser).holding([self.concept])
+            _, delta = joint_set.set_to(self.at, group)
             assert delta is not None
         else:
             delta = eraser.erase(self.plan.request)
         return delta, time.process_time() - started
 
     @cached_property
-    def screen(self) -> list[Cell]:
+    def screen(self) -> list[ProbeCase]:
         """Prompts of the forget set, from latents that it never began with."""
         prompts, kind = self.plan.request.forget[0], self.concept.kind
         style = kind == "style"
         return [
-            Cell(
+            ProbeCase(
                 prompts[i % len(prompts)].text,
                 1000 + i // len(prompts),
                 "" if style else self.concept.name,

@@ -17,23 +17,28 @@ from rich.console import Console
 
 from benchmarks.__main__ import RESULTS
 from benchmarks.files import CellFile, code_digest, make_missing
-from unlearnlog.atelier.studio import FOLDER, base_answers
-from unlearnlog.atelier.world import book, world
-from unlearnlog.cell import Cell
-from unlearnlog.delta import Weights
-from unlearnlog.graph.wording import PROBING, Template, spoken
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Model, Sampling
-from unlearnlog.nats import NoiseLevels
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.atelier.bundled_model import FOLDER, base_answers
+from unlearnlog.concepts.templates import PROBING, Template, spoken
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Model, Sampling
+from unlearnlog.models.noise_levels import NoiseLevels
 from unlearnlog.probes.estimators import doubt, information
 from unlearnlog.probes.information import (
     N_LEVELS,
-    Pictures,
+    PromptedPictures,
     noised,
     over_cells,
     under,
 )
-from unlearnlog.probes.lattice import Atoms, decomposition, losses_under, near
+from unlearnlog.probes.information_decomposition import (
+    InformationParts,
+    decomposition,
+    losses_under,
+    near,
+)
 from unlearnlog.probes.statistics import Estimate
 
 CENTRE: Final = "Picasso"
@@ -91,19 +96,19 @@ def measured(console: Console) -> dict[str, Any]:
 _CONTEXT, _FAMILY, _OWN, _OTHERS = range(4)
 
 
-def painted(model: Model, style: str) -> Pictures:
+def painted(model: Model, style: str) -> PromptedPictures:
     """Paint a style's pictures without guidance."""
     cells = book().erased(world().concepts[style], PER_CELL)
     sampling = Sampling(STEPS, 1.0)
     made = model.paint(
         [c.prompt for c in cells], [c.seed for c in cells], sampling=sampling
     )
-    return Pictures(cells, made.latents)
+    return PromptedPictures(cells, made.latents)
 
 
 def losses_of(
     model: Model,
-    pictures: Pictures,
+    pictures: PromptedPictures,
     style: str,
     others: Sequence[str],
     weights: Weights | None = None,
@@ -122,7 +127,7 @@ def losses_of(
 
 
 def chain_rows(
-    name: str, nats: torch.Tensor, pictures: Pictures
+    name: str, nats: torch.Tensor, pictures: PromptedPictures
 ) -> Iterator[dict[str, Any]]:
     """Yield a style's chain; none where the model knows only one of its movement.
 
@@ -145,7 +150,7 @@ def chain_rows(
 
 
 @torch.no_grad()
-def whole(model: Model, pictures: Pictures) -> Estimate:
+def whole(model: Model, pictures: PromptedPictures) -> Estimate:
     """Return the same whole by the other estimate, the difference of predictions."""
     found = information(
         under(model, [cell.prompt for cell in pictures.cells]),
@@ -156,7 +161,7 @@ def whole(model: Model, pictures: Pictures) -> Estimate:
     return over_cells(found.difference.tolist(), pictures.cells)
 
 
-def atoms(model: Model, pictures: Pictures) -> Atoms:
+def atoms(model: Model, pictures: PromptedPictures) -> InformationParts:
     """Decompose what pictures say of their style and of their subject."""
     texts = []
     for cell in pictures.cells:
@@ -166,17 +171,17 @@ def atoms(model: Model, pictures: Pictures) -> Atoms:
     return decomposition(model, texts, pictures)
 
 
-def template(cell: Cell) -> Template:
+def template(cell: ProbeCase) -> Template:
     """Return the template that a cell's prompt is made with."""
     return PROBING[cell.seed % len(PROBING)]
 
 
-def named(cell: Cell, style: str) -> str:
+def named(cell: ProbeCase, style: str) -> str:
     """Return a cell's prompt with another style in it."""
     return spoken(template(cell).text, subject=cell.subject, style=style)
 
 
-def context_of(cell: Cell) -> str:
+def context_of(cell: ProbeCase) -> str:
     """Return a cell's prompt without its style."""
     return spoken(template(cell).no_style, subject=cell.subject)
 

@@ -22,11 +22,11 @@ from benchmarks.duel import Duel
 from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
 from benchmarks.looks import Entrant
 from benchmarks.sequence import Sequence
-from unlearnlog.atelier.studio import base_answers
-from unlearnlog.atelier.world import world
-from unlearnlog.digest import canonical_json, digest_of
-from unlearnlog.erasers import ERASERS
-from unlearnlog.presets import PRESET, expanded, presets_of
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.atelier.bundled_model import base_answers
+from unlearnlog.core.digest import canonical_json, digest_of
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.erasers.presets.preset_table import PRESET, expanded, presets_of
 
 FOLDER: Final = RESULTS / "erasers"
 ALSO: Final = {

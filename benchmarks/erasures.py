@@ -16,14 +16,15 @@ from typing import Final
 from benchmarks.__main__ import LEAN
 from benchmarks.files import eraser_code
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.recipe.late import LATE
-from unlearnlog.atelier.studio import base_answers
-from unlearnlog.concept import concept_id
-from unlearnlog.digest import Digest, canonical_json, digest_of
+from recipes.atelier.late import LATE
+from unlearnlog.atelier.bundled_model import base_answers
+from unlearnlog.commands import add
+from unlearnlog.commands.session import Session, init
+from unlearnlog.commands.session import open_session as place
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.core.progress import Progress
 from unlearnlog.policy import Policy, ProbeSettings
-from unlearnlog.run import erase
-from unlearnlog.run.place import Place, init, place
-from unlearnlog.watch import Watch
 
 ENTRANTS: Final = {
     label: Entrant(label, label) for label in ("hardened", "mim", "mim-unique", "ridge")
@@ -82,7 +83,7 @@ class Erasure:
         """Return a policy of the eraser that looks at so many pictures."""
         return self.entrant.policy(probes)
 
-    def at(self, watch: Watch) -> Place:
+    def at(self, watch: Progress) -> Session:
         """Return the model with the concept erased, erasing it if nobody has."""
         code = code_of_eraser(self.entrant)[:12]
         folder = self._built / f"{self.eraser}-{concept_id(self.concept)}-{code}"
@@ -92,10 +93,10 @@ class Erasure:
             return found
         rules = self.policy(LEAN).model_copy(update={"probes": GLANCE})
         concept = found.world.concept(self.concept)
-        erase.add(found, erase.Order((concept,), rules, watch=watch))
+        add.add(found, add.AddRequest((concept,), rules, watch=watch))
         return self.place(folder)
 
-    def place(self, folder: Path) -> Place:
+    def place(self, folder: Path) -> Session:
         """Return the place of the model in a folder."""
         return place(folder, may_create=True)
 
@@ -122,7 +123,7 @@ class LateErasure(Erasure):
         """Return a policy with the judge of the bundled world, who knows both."""
         return super().policy(probes).saying(judge="atelier")
 
-    def place(self, folder: Path) -> Place:
+    def place(self, folder: Path) -> Session:
         """Return the place of the learner in a ledger of its own."""
         learner = LATE_MODELS / "learner"
         if not (folder / ".unlearnlog").exists():

@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from unlearnlog.digest import Digest, canonical_json, digest_of
-from unlearnlog.erasers import ERASERS
-from unlearnlog.resources import PACKAGE, policy_folder
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.core.resources import PACKAGE, policy_folder
+from unlearnlog.erasers.eraser_table import ERASERS
 
 BUILD: Final = Path(__file__).parent.parent / "build" / "bench"
 """Where ledgers and pictures of unfinished work are; git does not see it."""
 
 _READ: Final = ("graph", "judges", "model", "probes", "atelier")
-_ALSO_READ: Final = ("nats", "patch", "delta", "run/measure")
+_ALSO_READ: Final = ("nats", "patch", "delta", "commands/evaluation")
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import Any, Final, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.digest import digest_of
-from unlearnlog.erasers.closed import Problem
-from unlearnlog.erasers.tokens import Pairs, Tokens
+from unlearnlog.core.digest import digest_of
+from unlearnlog.erasers.closed_form import Problem
+from unlearnlog.erasers.tokens import TokenPairs, Tokens
 
 PROFILE: Final = Path(__file__).parent / "scale.toml"
 
@@ -130,7 +130,7 @@ class Generated:
     def problem(self, ends: Sequence[str] = ("to_k.weight", "to_v.weight")) -> Problem:
         """State what a closed form is given: one token a concept, one a kept name."""
         ones = torch.ones(self.n_concepts).double()
-        pairs = Pairs(self.erased, self.goal, ones, torch.arange(self.n_concepts))
+        pairs = TokenPairs(self.erased, self.goal, ones, torch.arange(self.n_concepts))
         kept = Tokens(self.kept, torch.ones(self.n_kept).double())
         nothing = self._nothing
         stated = Problem(self.weights(ends), pairs, kept, nothing[0], nothing[1:])

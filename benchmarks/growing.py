@@ -7,10 +7,11 @@ from typing import Final
 
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, add_deltas, rounded, state_digest
-from unlearnlog.digest import Digest
-from unlearnlog.entry import (
+from unlearnlog.commands.session import bundled_model
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
+from unlearnlog.core.digest import Digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -18,12 +19,11 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.ledger import Ledger
+from unlearnlog.core.reading import Reading
 from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
-from unlearnlog.run.place import bundled_model
 
 KEPT: Final = ("Braque", "Monet", "cat", "dog")
 """Concepts of the bundled world that every entry looks at."""
@@ -54,7 +54,7 @@ class History:
         """Create an empty one in a folder."""
         model = bundled_model()
         manifest = model.manifest.model_copy(update={"source": "atelier"})
-        self.ledger = Ledger.init(folder, manifest, disk=Hasty())
+        self.ledger = Repository.init(folder, manifest, disk=Hasty())
         self.n = 0
         self._name = min(model.base, key=lambda name: model.base[name].numel())
         self._base = {self._name: model.base[self._name]}

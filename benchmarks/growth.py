@@ -24,12 +24,6 @@ from typing import Any, Final
 
 import torch
 
-import unlearnlog.report.drawing
-import unlearnlog.report.html
-import unlearnlog.report.markdown
-import unlearnlog.report.terminal
-import unlearnlog.run.graph
-import unlearnlog.run.report  # noqa: F401 - loaded before anything is measured
 from benchmarks.growing import History
 from unlearnlog.cli import main
 

@@ -18,16 +18,16 @@ from rich.console import Console
 
 from benchmarks.__main__ import ERASER, RESULTS, full_policy
 from benchmarks.files import code_digest
-from unlearnlog.atelier.studio import base_answers, bundled_judge
-from unlearnlog.atelier.world import book, world
-from unlearnlog.delta import Weights, state_after
-from unlearnlog.judges.classifier import BaseJudge
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.atelier.bundled_model import base_answers, bundled_judge
+from unlearnlog.commands import add
+from unlearnlog.commands.session import Session, open_session
+from unlearnlog.core.delta import Weights, state_after
+from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.policy import Policy
-from unlearnlog.probes.panel import scattered
-from unlearnlog.probes.ranks import rank_correlation
-from unlearnlog.report.terminal import Bars
-from unlearnlog.run import erase
-from unlearnlog.run.place import Place, place
+from unlearnlog.probes.rank_correlation import rank_correlation
+from unlearnlog.probes.runner import scattered
+from unlearnlog.report.entry_tables import ProgressBars
 
 PATH: Final = RESULTS / "judges.json"
 N_EACH: Final = 8
@@ -54,7 +54,7 @@ def main() -> None:
         if there["made_of"] == made_of:
             return
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(_rows(place(Path(folder), may_create=True)))
+        rows = list(_rows(open_session(Path(folder), may_create=True)))
     data = {"made_of": made_of, "agreement": agreement(rows), "rows": rows}
     PATH.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
@@ -76,7 +76,7 @@ def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _rows(at: Place) -> Iterator[dict[str, Any]]:
+def _rows(at: Session) -> Iterator[dict[str, Any]]:
     model, seen, sampling = at.model, world(), Policy.load("default").painting()
     pages = book()
     cells = {
@@ -84,7 +84,7 @@ def _rows(at: Place) -> Iterator[dict[str, Any]]:
         for name in (*seen.styles, *seen.subjects)
     }
     for state, weights in _states(at):
-        with Bars(Console(stderr=True)) as bars:
+        with ProgressBars(Console(stderr=True)) as bars:
             asked = [cell for part in cells.values() for cell in part]
             painted = model.paint(
                 [cell.prompt for cell in asked],
@@ -108,13 +108,13 @@ def _rows(at: Place) -> Iterator[dict[str, Any]]:
             }
 
 
-def _states(at: Place) -> Iterator[tuple[str, Weights | None]]:
+def _states(at: Session) -> Iterator[tuple[str, Weights | None]]:
     """Give the base, then each erasure from a third of the way to the whole."""
     yield "base", None
     base = at.model.base
     for names in ERASED:
         concepts = tuple(at.world.concept(name) for name in names)
-        plan = erase.plan_of(at, erase.Order(concepts, full_policy("anchor", {})))
+        plan = add.plan_of(at, add.AddRequest(concepts, full_policy("anchor", {})))
         new = state_after(base, [plan.eraser.erase(plan.request)])
         for share in SHARES:
             partly = {name: base[name].lerp(new[name], share) for name in new}

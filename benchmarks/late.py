@@ -28,9 +28,9 @@ from benchmarks.erasures import (
 )
 from benchmarks.files import CellFile, make_missing
 from benchmarks.looks import Stock
-from unlearnlog.concept import concept_id
-from unlearnlog.run.place import Place
-from unlearnlog.shelf import Shelf
+from unlearnlog.commands.session import Session
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.work_cache import TensorCache
 
 FOLDER: Final = RESULTS / "late"
 STAGES: Final = Path("build/late-stages")
@@ -40,7 +40,7 @@ LOOKS: Final = (10, 25, 50, 75, 100, 150, 200, 300)
 
 
 @dataclass(frozen=True)
-class Shelved(Place):
+class Shelved(Session):
     """A place whose stages lie where the twin's do.
 
     Attributes:
@@ -50,7 +50,7 @@ class Shelved(Place):
     stages: Stock = field(default_factory=lambda: Stock(STAGES))
 
     @property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> TensorCache:
         """Where stages of fine-tunes are kept."""
         return self.stages
 
@@ -69,7 +69,7 @@ class Relearned(Cell):
         """Steps between the ends after which somebody looks."""
         return LOOKS
 
-    def shelved(self, at: Place) -> Place:
+    def shelved(self, at: Session) -> Session:
         """Return the place with the shelf that its twin's stages lie on, too."""
         known = {each.name: getattr(at, each.name) for each in fields(at)}
         return Shelved(**known, stages=Stock(self.stages))
@@ -80,7 +80,7 @@ class Relearned(Cell):
         same = f"{concept_id(self.concept)}-{self.method}-{self.seed}"
         return STAGES / same
 
-    def tidy(self, at: Place) -> None:  # noqa: ARG002 - its shelf is elsewhere
+    def tidy(self, at: Session) -> None:  # noqa: ARG002 - its shelf is elsewhere
         """Throw away the stages of fine-tunes on other pictures."""
         for other in self.stages.parent.iterdir():
             if other != self.stages:

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed_form import Problem
 
 Settings = Mapping[str, float]
 

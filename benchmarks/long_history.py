@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, add_deltas, rounded, state_digest
-from unlearnlog.entry import (
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -21,9 +21,10 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.ledger import BaseManifest, Ledger
-from unlearnlog.made_with import now
-from unlearnlog.reading import Reading
+from unlearnlog.core.provenance import now
+from unlearnlog.core.reading import Reading
+from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.repository import Repository
 
 SHAPES: Final = {(320, 768): 10, (640, 768): 10, (1280, 768): 12}
 """Matrices that make keys and values of a text in Stable Diffusion 1.5, with counts."""
@@ -65,7 +66,7 @@ class Growing:
     def __init__(self, folder: Path, base: Mapping[str, torch.Tensor]) -> None:
         """Create an empty ledger in a folder."""
         manifest = BaseManifest.of("random weights", "sd1", base)
-        self.ledger = Ledger.init(folder, manifest)
+        self.ledger = Repository.init(folder, manifest)
         self.seconds: list[float] = []
         self._base = base
         self._change: dict[str, torch.Tensor] = {}

@@ -18,17 +18,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.files import BUILD
-from unlearnlog.digest import digest_of
-from unlearnlog.graph.book import Book
+from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.progress import Progress
+from unlearnlog.core.reading import Reading
+from unlearnlog.core.work_cache import TensorCache
 from unlearnlog.policy import Policy
-from unlearnlog.probes import PROBES
-from unlearnlog.probes.information import Pictures, drift
-from unlearnlog.probes.panel import Asked, Panel, scattered
-from unlearnlog.reading import Reading
-from unlearnlog.run.judging import panel_for
-from unlearnlog.run.place import Place, init, place
-from unlearnlog.shelf import Shelf
-from unlearnlog.watch import Watch
+from unlearnlog.probes.information import PromptedPictures, drift
+from unlearnlog.probes.probe_table import PROBES
+from unlearnlog.probes.runner import ProbePlan, ProbeRunner, scattered
 
 N_DRIFT: Final = 16
 """Kept pictures on which drift is read."""
@@ -65,13 +65,13 @@ class Entrant:
 
 
 @cache
-def shared() -> Place:
+def shared() -> Session:
     """Return the place whose album every cell paints into, made if it is not there."""
-    bare = place(BUILD, may_create=True)
+    bare = open_session(BUILD, may_create=True)
     folder = BUILD / f"album-{bare.manifest.root[:12]}"
     if not folder.exists():
         init(folder, bare.manifest.source)
-    return place(folder)
+    return open_session(folder)
 
 
 @dataclass(frozen=True)
@@ -96,25 +96,29 @@ class Stock:
         return self.folder / digest_of(key.encode())
 
 
-class Sharing(Place):
+class Sharing(Session):
     """A place that paints for its erasures where all do.
 
     What the base painted to erase a style in one order serves the next order.
     """
 
     @property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> TensorCache:
         """The shelf that all histories share."""
         return Stock(BUILD / "stock")
 
 
-def panel_of(policy: Policy, book: Book, watch: Watch) -> Panel:
+def panel_of(policy: Policy, book: PromptBook, watch: Progress) -> ProbeRunner:
     """Return who looks at the bundled model, with the album that all cells share."""
-    return panel_for(shared(), policy, book, watch)
+    return runner_for(shared(), policy, book, watch)
 
 
 def readings_of(
-    panel: Panel, asked: Asked, new: Mapping[str, Tensor], *, n_drift: int = N_DRIFT
+    panel: ProbeRunner,
+    asked: ProbePlan,
+    new: Mapping[str, Tensor],
+    *,
+    n_drift: int = N_DRIFT,
 ) -> list[dict[str, Any]]:
     """Return what the judge's probes read, and drift on ``n_drift`` kept pictures."""
     evidence = panel.looked(asked, new)
@@ -122,7 +126,7 @@ def readings_of(
     kept = scattered(asked.kept, n_drift)
     if kept:
         latents = panel.unguided.latents(kept, None, "painting for the drift")
-        found += drift(panel.model, Pictures(kept, latents), new)
+        found += drift(panel.model, PromptedPictures(kept, latents), new)
     return dumped(found)
 
 

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
-from unlearnlog.atelier.studio import base_answers
-from unlearnlog.model import Sampling
-from unlearnlog.model.model import DiffusersModel
+from unlearnlog.atelier.bundled_model import base_answers
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
 
 ROOT: Final = Path(__file__).parent.parent
 RESULT: Final = ROOT / "docs" / "results" / "painting.json"

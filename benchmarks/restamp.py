@@ -55,8 +55,8 @@ from dataclasses import replace
 from pathlib import Path
 from benchmarks.__main__ import ALONE
 from benchmarks.looks import Entrant
-from unlearnlog.run import erase, joint
-from unlearnlog.run.place import place
+from unlearnlog.commands import erase, joint
+from unlearnlog.commands.session import place
 name, settings, few = json.loads(sys.argv[1])
 policy = Entrant(name, name, tuple(map(tuple, settings))).blind()
 found = []

@@ -37,8 +37,8 @@ from torch import Tensor
 
 from benchmarks.generated import Generated, Profile
 from benchmarks.literally import LITERALLY
-from unlearnlog.erasers import ERASERS, recorded
-from unlearnlog.erasers.closed import ClosedForm, Factors, Problem
+from unlearnlog.erasers.closed_form import ClosedForm, Factors, Problem
+from unlearnlog.erasers.eraser_table import ERASERS, recorded
 
 ROOT: Final = Path(__file__).parent.parent
 RESULT: Final = ROOT / "docs" / "results" / "scale.json"

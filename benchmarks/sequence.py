@@ -23,13 +23,13 @@ from benchmarks.looks import (
     panel_of,
     readings_of,
 )
-from unlearnlog.atelier.world import world
-from unlearnlog.concept import Concept
-from unlearnlog.erasers import ERASERS
-from unlearnlog.probes.panel import Asked, Questions, scattered
-from unlearnlog.report.terminal import Bars
-from unlearnlog.run import erase
-from unlearnlog.run.place import Place, place
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.commands import add
+from unlearnlog.commands.session import Session, open_session
+from unlearnlog.core.concept import Concept
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.probes.runner import ConceptCases, ProbePlan, scattered
+from unlearnlog.report.entry_tables import ProgressBars
 
 CLOSE_ORDER: Final = 1
 """The order whose steps are looked at closely."""
@@ -84,7 +84,7 @@ class Sequence:
             of: Digest of what decides the results, for the ledger's name.
         """
         folder = BUILD / f"{self.name}-{of[:12]}"
-        with Bars(console) as bars:
+        with ProgressBars(console) as bars:
             at = lived(folder, self, bars)
             rows = [row_of(at, self, i, bars) for i in range(self.n)]
         return {
@@ -96,19 +96,21 @@ class Sequence:
         }
 
 
-def lived(folder: Path, sequence: Sequence, bars: Bars) -> Place:
+def lived(folder: Path, sequence: Sequence, bars: ProgressBars) -> Session:
     """Erase what is not erased yet, and return where the history is."""
     rules = sequence.entrant.blind()
     while True:
-        at = Sharing(**vars(place(folder, may_create=True)))
+        at = Sharing(**vars(open_session(folder, may_create=True)))
         done = len(at.history())
         if done == sequence.n:
             return at
         concept = at.world.concept(sequence.styles[done])
-        erase.add(at, erase.Order((concept,), rules, watch=bars))
+        add.add(at, add.AddRequest((concept,), rules, watch=bars))
 
 
-def row_of(at: Place, sequence: Sequence, i: int, bars: Bars) -> dict[str, Any]:
+def row_of(
+    at: Session, sequence: Sequence, i: int, bars: ProgressBars
+) -> dict[str, Any]:
     """Return a step's entry with what is seen of it."""
     entry_id, entry = at.history()[i]
     (concept,) = entry.concepts
@@ -122,8 +124,8 @@ def row_of(at: Place, sequence: Sequence, i: int, bars: Bars) -> dict[str, Any]:
 
 
 def asked_at(
-    at: Place, concept: Concept, before: Several[Concept], sizes: dict[str, int]
-) -> Asked:
+    at: Session, concept: Concept, before: Several[Concept], sizes: dict[str, int]
+) -> ProbePlan:
     """Return what is looked at after a step.
 
     Args:
@@ -133,16 +135,18 @@ def asked_at(
         sizes: ``STEP``, ``PASSING`` or ``END``.
     """
     book = at.book()
-    own = Questions(concept, erased=book.erased(concept, sizes["own"]), information=())
+    own = ConceptCases(
+        concept, erased=book.erased(concept, sizes["own"]), information=()
+    )
     gone = {concept.name, *(each.name for each in before)}
     kept = book.kept(gone, 1)
     if sizes is END:
         more = book.kept(gone) if len(kept) < sizes["kept"] else kept
         earlier = {e.name: book.erased(e, sizes["earlier"]) for e in before}
-        return Asked((own,), kept=more, earlier=earlier)
+        return ProbePlan((own,), kept=more, earlier=earlier)
     earlier = {
         e.name: scattered(book.erased(e, 1), sizes["earlier"])
         for e in before
         if sizes["earlier"]
     }
-    return Asked((own,), kept=scattered(kept, sizes["kept"]), earlier=earlier)
+    return ProbePlan((own,), kept=scattered(kept, sizes["kept"]), earlier=earlier)

@@ -16,8 +16,8 @@ from rich.console import Console
 from benchmarks.__main__ import LEAN, RESULTS, added
 from benchmarks.files import CellFile, code_digest, make_missing
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.studio import base_answers
-from unlearnlog.report.terminal import Bars
+from unlearnlog.atelier.bundled_model import base_answers
+from unlearnlog.report.entry_tables import ProgressBars
 
 STEPS: Final = (("cure", "Picasso"), ("cure", "cat"), ("esd", "Monet"))
 """Which eraser, as its defaults have it, erases what."""
@@ -51,7 +51,7 @@ def lived(folder: Path, console: Console) -> dict[str, Any]:
     """Live the history and return what the tiers said after each entry."""
     rows, gone = [], set[str]()
     for eraser, concept in STEPS:
-        with Bars(console) as bars:
+        with ProgressBars(console) as bars:
             rules = Entrant(eraser, eraser).policy(SIZES)
             row = added(folder, (concept,), rules, bars)
         gone.add(concept)

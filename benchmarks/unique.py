@@ -23,13 +23,13 @@ from benchmarks.duel import Duel, Ring
 from benchmarks.edges import PER_CELL, losses_of, painted
 from benchmarks.files import CellFile, code_digest, make_missing
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.studio import FOLDER, base_answers
-from unlearnlog.cell import Answer
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.probes.information import Pictures, over_cells
+from unlearnlog.atelier.bundled_model import FOLDER, base_answers
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.probe_case import Answer
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.probes.information import PromptedPictures, over_cells
 from unlearnlog.probes.statistics import share
-from unlearnlog.report.terminal import Bars
-from unlearnlog.run.place import place
+from unlearnlog.report.entry_tables import ProgressBars
 
 ERASED: Final = "Picasso"
 NEIGHBOUR: Final = "Braque"
@@ -70,8 +70,8 @@ def file_of(entrant: Entrant) -> CellFile:
 
 def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
     """Erase with one eraser, split what is left, and see how often he still shows."""
-    with tempfile.TemporaryDirectory() as folder, Bars(console) as bars:
-        at = place(Path(folder), may_create=True)
+    with tempfile.TemporaryDirectory() as folder, ProgressBars(console) as bars:
+        at = open_session(Path(folder), may_create=True)
         ring = Ring(at, Duel(entrant, ERASED), bars)
         target = ring.plan.eraser.target
         console.print(f"{entrant.eraser}, target {target}")
@@ -105,7 +105,7 @@ def splits(ring: Ring) -> Iterator[dict[str, Any]]:
 
 
 @cache
-def of_base(style: str) -> tuple[Pictures, dict[str, torch.Tensor]]:
+def of_base(style: str) -> tuple[PromptedPictures, dict[str, torch.Tensor]]:
     """Return the base's pictures of a style, and what they say to it."""
     model = DiffusersModel.load(FOLDER)
     pictures = painted(model, style)
@@ -123,7 +123,7 @@ def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def above(
-    before: torch.Tensor, after: torch.Tensor, pictures: Pictures
+    before: torch.Tensor, after: torch.Tensor, pictures: PromptedPictures
 ) -> dict[str, Any]:
     """Return the share that stayed, and how many nats it is above what shall stay."""
     margin = over_cells((after - KEPT * before).tolist(), pictures.cells)

@@ -17,8 +17,8 @@ from unlearnlog.audits.survival import (
     kaplan_meier,
     pooled_change,
 )
-from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
-from unlearnlog.probes.ranks import FEWEST, rank_correlation
+from unlearnlog.probes.decisions import benjamini_hochberg, returned
+from unlearnlog.probes.rank_correlation import FEWEST, rank_correlation
 from unlearnlog.probes.statistics import Estimate, share
 
 Key = tuple[str, str, str, str]

@@ -6,7 +6,7 @@ import json
 from dataclasses import Field, fields
 from typing import Any, Final
 
-from unlearnlog.erasers import ERASERS, Eraser
+from unlearnlog.erasers.eraser_table import ERASERS, Eraser
 from unlearnlog.errors import PolicyError
 
 _NO_WORD: Final = "no such word"
@@ -15,7 +15,7 @@ _INTEGERS: Final = 64
 
 
 def knobs_text() -> str:
-    """Return the table of `unlearnlog.knobs`, as JSON with one setting a line."""
+    """Return `unlearnlog.erasers.setting_table` as JSON with one setting a line."""
     erasers = []
     for name, kind in ERASERS.items():
         rows = [

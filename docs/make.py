@@ -47,8 +47,8 @@ from knobs import knobs_text  # noqa: E402
 from peers import peers_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
-from unlearnlog.concept import concept_id  # noqa: E402
-from unlearnlog.knobs import TABLE  # noqa: E402
+from unlearnlog.core.concept import concept_id  # noqa: E402
+from unlearnlog.erasers.setting_table import TABLE  # noqa: E402
 
 RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
@@ -179,7 +179,7 @@ def _alone(which: str) -> str:
 
 
 def _row(entry: dict[str, Any]) -> str:
-    from unlearnlog.atelier.world import world
+    from unlearnlog.atelier.bundled_concepts import world
 
     found = {r["probe"]: r for r in entry["readings"] if r["probe"] != "presence"}
     name = entry["concepts"][0]["name"]
@@ -217,7 +217,7 @@ def _change(reading: dict[str, Any] | None) -> str:
 
 def _summary(_: str) -> str:
     """Say in a few lines what erasing every concept alone came to."""
-    from unlearnlog.atelier.world import world
+    from unlearnlog.atelier.bundled_concepts import world
 
     seen = world()
     names = [*seen.styles, *seen.subjects]

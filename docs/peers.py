@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from docs.duels import measured_in, of_base, one
-from unlearnlog.erasers import ERASERS
-from unlearnlog.presets import presets_of
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.erasers.presets.preset_table import presets_of
 
 CONCEPTS: Final = ("Picasso", "Hokusai", "cat", "castle")
 NOT_YET: Final = "not measured"

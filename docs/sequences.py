@@ -15,7 +15,7 @@ from typing import Any, Final
 from scipy.stats import fisher_exact
 
 from docs.duels import measured_in, of_base, one
-from unlearnlog.probes.hypotheses import benjamini_hochberg
+from unlearnlog.probes.decisions import benjamini_hochberg
 from unlearnlog.probes.statistics import share
 
 Row = Mapping[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed_form import Problem
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.uce import RidgeEdit
 

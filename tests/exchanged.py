@@ -9,8 +9,9 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from tests.tiny import build_pipeline
-from unlearnlog.concept import Concept
-from unlearnlog.delta import (
+from unlearnlog.commands.session import Session, open_session
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import (
     Delta,
     LowRank,
     Weights,
@@ -18,7 +19,7 @@ from unlearnlog.delta import (
     rounded,
     state_digest,
 )
-from unlearnlog.entry import (
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -26,9 +27,8 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run.place import Place, place
 
 BLIND = Policy.of(
     {
@@ -72,9 +72,9 @@ def drawn(base: Weights, *, seed: int = 0, rank: int = 2, scale: float = 0.1) ->
     )
 
 
-def recorded(at: Place, delta: Delta, name: str = "Picasso") -> Place:
+def recorded(at: Session, delta: Delta, name: str = "Picasso") -> Session:
     """Record a delta as the erasure of a style; return the place with it."""
-    ledger = at.ledger or Ledger.init(at.folder, at.manifest)
+    ledger = at.ledger or Repository.init(at.folder, at.manifest)
     at = replace(at, ledger=ledger)
     after = state_digest(
         rounded(at.model.base, change_after([delta], at.change())), at.manifest.root
@@ -97,10 +97,10 @@ def recorded(at: Place, delta: Delta, name: str = "Picasso") -> Place:
     return at
 
 
-def ledger_of(folder: Path, model: Path) -> Place:
+def ledger_of(folder: Path, model: Path) -> Session:
     """Create an empty ledger in a new folder, for a model."""
-    from unlearnlog.run.place import init
+    from unlearnlog.commands.session import init
 
     folder.mkdir()
     init(folder, str(model))
-    return place(folder)
+    return open_session(folder)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from unlearnlog.delta import Weights
-from unlearnlog.digest import Digest
-from unlearnlog.ledger.base import BaseManifest
-from unlearnlog.model.protocol import Painted, Sampling, Text
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.digest import Digest
+from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.models.interface import Painted, Sampling, Text
 
 NAME = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v.weight"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unlearnlog.concept import Concept
-from unlearnlog.digest import Digest
-from unlearnlog.entry import (
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.core.active import deed
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.digest import Digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -14,15 +16,13 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.findings.content import Findings, Pair, Step
-from unlearnlog.findings.gather import Subject, gather
-from unlearnlog.graph.world import World
-from unlearnlog.live import deed
+from unlearnlog.core.reading import Reading
+from unlearnlog.findings.build import Subject, gather
+from unlearnlog.findings.report_parts import BeforeAfter, Findings, Step
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
 
-WORLD = World.of(
+WORLD = ConceptSet.of(
     {
         "complete": True,
         "families": {
@@ -143,13 +143,13 @@ def three_steps() -> tuple[Step, ...]:
     )
 
 
-def pair(about: str = "Picasso", role: str = "erased", shows: str = "") -> Pair:
+def pair(about: str = "Picasso", role: str = "erased", shows: str = "") -> BeforeAfter:
     prompt = f"{shows or about}, a cat, on canvas"
-    return Pair(about, role, shows or about, prompt, 0, DOT, DOT)
+    return BeforeAfter(about, role, shows or about, prompt, 0, DOT, DOT)
 
 
 def some_findings(
-    steps: Sequence[Step] | None = None, pairs: Sequence[Pair] | None = None
+    steps: Sequence[Step] | None = None, pairs: Sequence[BeforeAfter] | None = None
 ) -> Findings:
     subject = Subject("atelier", "d" * 64, "HEAD", WORLD, Policy.load("fast"))
     shown_pairs = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from unlearnlog.naming import has_controls
+from unlearnlog.core.names import has_controls
 
 ESC, CSI, BEL = "\x1b", "\x9b", "\x07"
 

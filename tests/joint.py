@@ -7,15 +7,15 @@ from typing import Any, Self
 
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta
-from unlearnlog.digest import digest_of
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.patch import LowRank
+from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Eraser, Request, Work
-from unlearnlog.graph.book import Book
-from unlearnlog.graph.world import World
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.patch import LowRank
-from unlearnlog.prompt import Target
+from unlearnlog.models.interface import Sampling
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def policy(judge: str = "none", **eraser: Any) -> dict[str, Any]:
 def solved(at: Any, concepts: list[Concept]) -> Delta:
     """Solve a set of concepts as the eraser does, outside of any ledger."""
     concepts = sorted(concepts, key=lambda concept: concept.id)
-    book = Book(World.read(at.concepts).knowing(concepts))
+    book = PromptBook(ConceptSet.read(at.concepts).knowing(concepts))
     names = {concept.name for concept in concepts}
     request = Request(
         model=at.model,

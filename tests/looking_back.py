@@ -9,11 +9,11 @@ from functools import cache
 import torch
 
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import Weights
-from unlearnlog.digest import digest_of
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.model.protocol import Sampling, Text
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling, Text
 
 VALUES = NAME
 KEYS = NAME.replace("to_v", "to_k")

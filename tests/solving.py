@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, ClosedForm, Problem
-from unlearnlog.erasers.tokens import Pairs, Tokens
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Problem
+from unlearnlog.erasers.tokens import TokenPairs, Tokens
 
 FOCUS = "down.attn2.to_v.weight"
 WIDE = "mid.attn2.to_v.weight"
@@ -44,7 +44,7 @@ def problem_of(
     weights = torch.rand(n_concepts, each, generator=rng, dtype=torch.float64) + 0.2
     return Problem(
         dict(zip((FOCUS, WIDE), (drawn(n, d_text) for n in sizes), strict=False)),
-        Pairs(
+        TokenPairs(
             3 * drawn(m, d_text) * scale,
             3 * drawn(m, d_text) * scale,
             (weights / weights.sum(1, keepdim=True)).flatten(),
@@ -61,7 +61,7 @@ def reordered(problem: Problem) -> Problem:
     """Return the same problem with its concepts and kept tokens the other way round."""
     pairs, kept = problem.pairs, problem.kept
     last = int(pairs.owner.max())
-    turned = Pairs(
+    turned = TokenPairs(
         pairs.erased.flip(0),
         pairs.goal.flip(0),
         pairs.weights.flip(0),

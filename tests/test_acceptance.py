@@ -20,13 +20,13 @@ from benchmarks.__main__ import (
     measured,
     rows_of,
 )
-from unlearnlog.atelier.studio import FOLDER
-from unlearnlog.atelier.world import world
-from unlearnlog.ledger import Ledger
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.atelier.bundled_model import FOLDER
+from unlearnlog.commands import paint
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.progress import NoProgress
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import look
-from unlearnlog.run.place import place
-from unlearnlog.watch import Unwatched
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def six(tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
     rows = []
     for concept in CHAIN:
         rules = full_policy(TARGET, SMALL)
-        rows.append(added(folder, [concept], rules, Unwatched()))
+        rows.append(added(folder, [concept], rules, NoProgress()))
     return folder, rows
 
 
@@ -120,8 +120,8 @@ def test_a_chain_replays_to_its_digests_in_another_process_without_the_cache(six
     program = f"""
 import json
 from pathlib import Path
-from unlearnlog.run.place import place
-from unlearnlog.delta import state_digest
+from unlearnlog.commands.session import place
+from unlearnlog.core.delta import state_digest
 at = place(Path({str(folder)!r}))
 print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.root)
                   for i, _ in at.history()]))
@@ -135,13 +135,13 @@ print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.ro
 
 def test_reset_to_any_entry_and_back_gives_its_weights(six):
     folder, rows = six
-    ledger = Ledger.open(folder)
-    base = place(folder).model.base
+    ledger = Repository.open(folder)
+    base = open_session(folder).model.base
 
     for row in (*reversed(rows), *rows):  # and so the newest is the head again
         ledger.reset(row["id"])
         state = ledger.state(ledger.head, base)
-        from unlearnlog.delta import state_digest
+        from unlearnlog.core.delta import state_digest
 
         assert state_digest(state, ledger.base.root) == row["state"]["after"]
 
@@ -149,9 +149,9 @@ def test_reset_to_any_entry_and_back_gives_its_weights(six):
 @pytest.mark.parametrize("rev", ["base", "HEAD", "HEAD~3"])
 def test_every_revision_checks_out_as_a_plain_folder(six, tmp_path, rev):
     folder, _ = six
-    at = place(folder)
+    at = open_session(folder)
 
-    look.checkout(at, rev, tmp_path / "out")
+    paint.checkout(at, rev, tmp_path / "out")
 
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"model_index.json", "unet", "vae", "text_encoder", "tokenizer"} <= names

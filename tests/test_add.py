@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from unlearnlog.atelier.judge import Judge
-from unlearnlog.cell import REJECT, Answer
+from unlearnlog.atelier.atelier_judge import AtelierJudge
+from unlearnlog.commands.session import bundled_model
+from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.erasers.mim import Mim
-from unlearnlog.run.place import bundled_model
 
 SMALL = """
 name = "small"
@@ -179,7 +179,7 @@ def test_a_dry_run_counts_the_time_of_whoever_judges(typed, small, monkeypatch):
         time.sleep(0.5 * len(painted.latents))
         return [Answer(REJECT, REJECT)] * len(painted.latents)
 
-    monkeypatch.setattr(Judge, "judged", slowly)
+    monkeypatch.setattr(AtelierJudge, "judged", slowly)
     late = typed(*words).json()
 
     assert late["judged"] == soon["judged"]

@@ -18,7 +18,9 @@ from tests import joint
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger, cli
-from unlearnlog.entry import Entry, EraserRecord
+from unlearnlog.commands import add
+from unlearnlog.commands.defaults import hand_on
+from unlearnlog.core.entry import Entry, EraserRecord
 from unlearnlog.errors import (
     ConceptError,
     LedgerError,
@@ -29,8 +31,6 @@ from unlearnlog.errors import (
     WrongBase,
 )
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase
-from unlearnlog.settings import hand_on
 
 ROWS = {"Picasso": [0, 1], "Monet": [2, 3], "cat": [4, 5]}
 
@@ -56,9 +56,9 @@ def erased(ledger, *names):
     """Record erasures that nobody trained."""
     for name in names:
         delta = some_delta(ledger.place.model.base, len(name), ROWS[name])
-        order = erase.Order((ledger.concept(name),), quick())
+        order = add.AddRequest((ledger.concept(name),), quick())
         made = EraserRecord(name="elsewhere")
-        assert erase.adopted(ledger.place, order, delta, made).entry.verdict.passed
+        assert add.add_delta(ledger.place, order, delta, made).entry.verdict.passed
 
 
 def projections(ledger, pipeline):

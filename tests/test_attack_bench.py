@@ -11,8 +11,8 @@ from benchmarks.erasures import (
     Erasure,
     LateErasure,
 )
-from unlearnlog.audits.attacks import ATTACKS
-from unlearnlog.watch import Unwatched
+from unlearnlog.audits.attacks.attack_table import ATTACKS
+from unlearnlog.core.progress import NoProgress
 
 
 def test_every_attack_meets_every_erasure_once():
@@ -31,7 +31,7 @@ def test_what_was_learned_late_is_attacked_in_the_model_that_learned_it():
 
 
 def test_nobody_erased_what_is_attacked_for_the_upper_bound():
-    assert Attempt("cat", NOBODY, "recovery").at(Unwatched()).head is None
+    assert Attempt("cat", NOBODY, "recovery").at(NoProgress()).head is None
 
 
 def test_a_cell_is_bound_to_its_eraser_its_attack_and_its_twin(tmp_path, monkeypatch):

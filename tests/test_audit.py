@@ -16,20 +16,20 @@ from transformers import CLIPTokenizer
 
 from tests.meanwhile import Interrupting
 from unlearnlog.api import Ledger
-from unlearnlog.atelier.studio import FOLDER, BaseAnswers
-from unlearnlog.audits.finetune import Training
-from unlearnlog.audits.verdict import Finding, Rules, Word, findings
-from unlearnlog.cell import Answer
+from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
+from unlearnlog.audits.finetune_training import FinetuneSettings
+from unlearnlog.audits.verdict import AuditFinding, VerdictRules, Word, findings
+from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.commands import add, report
+from unlearnlog.commands import audit as story
+from unlearnlog.commands import finetune as school
+from unlearnlog.commands import rebase as rebasing
+from unlearnlog.commands.kept_samples import LedgerSampleCache
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.probe_case import Answer
 from unlearnlog.errors import UsageError
-from unlearnlog.model.derived import State, derived
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import paired_share, share
-from unlearnlog.run import audit as story
-from unlearnlog.run import erase, report
-from unlearnlog.run import finetune as school
-from unlearnlog.run import rebase as rebasing
-from unlearnlog.run.album import KeptAlbum
-from unlearnlog.run.place import place
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tune_elsewhere.py"
 # Sixteen pictures of a concept decide only with a margin as wide as this.
@@ -57,9 +57,9 @@ def made(tmp_path_factory):
     """A folder whose ledger erased Picasso, with the model before and after."""
     folder = tmp_path_factory.mktemp("audited")
     (folder / "small.toml").write_text(SMALL)
-    here = place(folder, may_create=True)
+    here = open_session(folder, may_create=True)
     unseen = Policy.load(str(folder / "small.toml")).saying(judge="none")
-    erase.add(here, erase.Order((here.world.concept("Picasso"),), unseen))
+    add.add(here, add.AddRequest((here.world.concept("Picasso"),), unseen))
     ledger = Ledger.open(folder)
     ledger.checkout("HEAD", folder / "exported")
     ledger.checkout("base", folder / "base")
@@ -175,7 +175,7 @@ def test_what_the_ledger_exported_is_put_on_the_base(audited, made, in_folder):
 
 def test_an_export_that_lacks_an_erasure_is_audited_as_it_is_used(made):
     """On the base, where what it never erased is as it was."""
-    at = place(made)
+    at = open_session(made)
     path = made / "none.safetensors"
     name = next(iter(at.model.base))
     d_out, d_in = at.model.base[name].shape
@@ -185,7 +185,7 @@ def test_an_export_that_lacks_an_erasure_is_audited_as_it_is_used(made):
         f"{key}.lora_B.weight": torch.zeros(d_out, 1),
     }
     noted = {"unlearnlog": json.dumps({"base": at.manifest.root, "entry": "x"})}
-    state = State(at.model, at.weights(at.head))
+    state = FinetuneBase(at.model, at.weights(at.head))
     save_file(factors, path, metadata=noted)
 
     ours = derived(path, state).weights
@@ -233,7 +233,7 @@ def test_the_base_fails_and_what_failed_is_recorded_when_asked_for(audited, made
 
 @pytest.mark.slow
 def test_an_audit_is_recorded_on_what_another_command_recorded_meanwhile(made):
-    at, ledger = place(made), Ledger.open(made)
+    at, ledger = open_session(made), Ledger.open(made)
     before = ledger.chain.head
     rules = Policy.load(str(made / "small.toml"))
     watch = Interrupting(
@@ -241,7 +241,7 @@ def test_an_audit_is_recorded_on_what_another_command_recorded_meanwhile(made):
     )
 
     done = story.audit(
-        at, story.Wish(made / "exported", rules, record=True, watch=watch)
+        at, story.AuditRequest(made / "exported", rules, record=True, watch=watch)
     )
 
     kinds = [entry.kind for entry in ledger.entries()[-2:]]
@@ -254,7 +254,7 @@ def test_an_audit_is_recorded_on_what_another_command_recorded_meanwhile(made):
 def test_an_audit_is_in_the_report_and_in_no_history_of_states(audited, made):
     audited("base", "--record")
 
-    found = report.report(place(made), report.Wish(pictures=0))
+    found = report.report(open_session(made), report.ReportRequest(pictures=0))
 
     assert found.audits[-1].word == "failed"
     assert found.audits[-1].lines[0].concept == "Picasso"
@@ -292,32 +292,34 @@ class Agreeable:
 
 
 def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
-    at = place(made)
+    at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.Wish(made / "base", policy)
+    wish = story.AuditRequest(made / "base", policy)
     picasso = at.world.concept("Picasso")
-    state = State(at.model, at.weights(at.head))
-    desk = story.Desk(at, [picasso], derived(wish.path, state), wish)
-    album = KeptAlbum(at, "agreeable", BaseAnswers())
+    state = FinetuneBase(at.model, at.weights(at.head))
+    desk = story.AuditSession(at, [picasso], derived(wish.path, state), wish)
+    album = LedgerSampleCache(at, "agreeable", BaseAnswers())
     panel = replace(desk.audience.panel, judge=Agreeable(), album=album)
     audience = replace(desk.audience, panel=panel)
 
     bank = desk.question(picasso, 1)
     few = replace(bank, cells=bank.cells[:2])
-    (found,) = findings([audience.sight(few)], Rules())
+    (found,) = findings([audience.sight(few)], VerdictRules())
 
     assert found.word == "undecided"
     assert "decides nothing" in found.why
 
 
 def test_without_anything_that_was_kept_nobody_can_say(made):
-    at = place(made)
+    at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.Wish(made / "base", policy)
-    state = State(at.model, at.weights(at.head))
+    wish = story.AuditRequest(made / "base", policy)
+    state = FinetuneBase(at.model, at.weights(at.head))
     made_of = derived(wish.path, state)
     everything = [at.world.concept(name) for name in at.world.subjects]
-    desk = story.Desk(at, [at.world.concept("Picasso"), *everything], made_of, wish)
+    desk = story.AuditSession(
+        at, [at.world.concept("Picasso"), *everything], made_of, wish
+    )
 
     with pytest.raises(UsageError, match="no picture of anything that was kept"):
         desk.findings()
@@ -362,7 +364,7 @@ def test_what_somebody_types_of_a_fine_tune_is_what_it_does(typed, made, monkeyp
 
     (wish,) = asked
     assert [wish.training(seed) for seed in wish.seeds] == [
-        Training(method="lora", steps=30, seed=seed, batch=4, rate=2e-4, rank=2)
+        FinetuneSettings(method="lora", steps=30, seed=seed, batch=4, rate=2e-4, rank=2)
         for seed in (1, 2)
     ]
     assert wish.data == "target:5"
@@ -413,7 +415,9 @@ def test_a_rebase_after_which_it_is_still_there_ends_with_exit_code_3(
     made, typed, tmp_path, monkeypatch
 ):
     none, alike = share(0, 96), paired_share([False] * 96, [False] * 96)
-    gone = Finding("Picasso", "gone", "is gone", none, none, none, alike, 1.0, none)
+    gone = AuditFinding(
+        "Picasso", "gone", "is gone", none, none, none, alike, 1.0, none
+    )
 
     def rebased(_, wish):
         after = replace(gone, word=word, why="because")
@@ -444,7 +448,7 @@ def test_a_rebase_onto_an_averaged_copy_stands_on_that_copy(made, tmp_path):
     name = next(iter(tensors))
     save_file({**tensors, name: tensors[name] * 1.01}, file)
     at = Ledger.open(made).place
-    state = State(at.model, at.weights(at.head))
+    state = FinetuneBase(at.model, at.weights(at.head))
 
     plain, averaged = (
         rebasing.based(at, derived(folder, state, ema=ema), tmp_path)

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from tests.tiny import build_pipeline
-from unlearnlog.atelier.studio import FOLDER
-from unlearnlog.erasers import ERASERS
+from unlearnlog.atelier.bundled_model import FOLDER
+from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.ledger.disk import Disk
 
@@ -155,7 +155,7 @@ def test_a_checkout_paints_the_same_without_this_package(forgot_picasso, typed):
     painted = typed("paint", prompt, "-n", "1", "--seed", "5", "-o", str(png), *at)
     assert painted.code == 0
 
-    from unlearnlog.model.model import DiffusersModel
+    from unlearnlog.models.diffusers_model import DiffusersModel
 
     latent = DiffusersModel.load(FOLDER).latent(prompt, 5)
     np.save(folder / "latent.npy", latent[None].numpy())

@@ -8,12 +8,12 @@ from tests.test_api import ROWS, quick
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger
-from unlearnlog.doubt import taking_back
-from unlearnlog.entry import EraserRecord
+from unlearnlog.commands import add, compose, rebase
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.doubt import taking_back
+from unlearnlog.core.entry import EraserRecord
 from unlearnlog.errors import UsageError
-from unlearnlog.live import live_concepts
 from unlearnlog.policy import Policy
-from unlearnlog.run import compose, erase, rebase
 
 POLICY = """
 name = "quick"
@@ -59,9 +59,9 @@ def ledger(model, tmp_path):
 
 def forget(ledger, name, seed=0):
     delta = some_delta(ledger.place.model.base, seed or len(name), ROWS[name])
-    order = erase.Order((ledger.concept(name),), quick())
+    order = add.AddRequest((ledger.concept(name),), quick())
     made = EraserRecord(name="elsewhere")
-    erase.adopted(ledger.place, order, delta, made)
+    add.add_delta(ledger.place, order, delta, made)
 
 
 @pytest.mark.usefixtures("ledger")
@@ -209,9 +209,9 @@ def test_what_was_trained_on_another_branch_is_trained_anew_in_a_rebase(ledger):
     ledger.chain.create_branch("three", "base")
     ledger.chain.switch("three")
     dog = ledger.concept("dog")
-    erase.add(ledger.place, erase.Order((dog,), Policy.of(data, "trained"), seed=5))
+    add.add(ledger.place, add.AddRequest((dog,), Policy.of(data, "trained"), seed=5))
     ledger.chain.switch("main")
-    compose.compose(ledger.place, compose.Wish(("three", "one"), quick()))
+    compose.compose(ledger.place, compose.ComposeRequest(("three", "one"), quick()))
 
     at = ledger.place
     found = {each.concepts[0].name: each for each in rebase.orders(at, at.history())}
@@ -248,7 +248,7 @@ def test_doubt_that_is_accepted_is_accepted_of_each_erasure_anew(
         asked.append(order)
         raise UsageError("enough", fix="nothing")
 
-    monkeypatch.setattr(erase, "adopted", unfit)
+    monkeypatch.setattr(add, "adopted", unfit)
     words = ["--accept-undecided"] if accepted else []
 
     done = typed(

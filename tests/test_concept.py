@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unlearnlog.concept import MAX_NAME, MAX_PROMPT, Concept, concept_id, free_prompt
+from unlearnlog.core.concept import (
+    MAX_NAME,
+    MAX_PROMPT,
+    Concept,
+    concept_id,
+    free_prompt,
+)
 from unlearnlog.errors import ConceptError
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.histories import DIGEST, shown
-from unlearnlog.attempt import Attempt
-from unlearnlog.concept import Concept
-from unlearnlog.digest import Digest
-from unlearnlog.doubt import (
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.attack_record import AttackRecord
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.digest import Digest
+from unlearnlog.core.doubt import (
     EARLIER,
-    Course,
+    HistoryCourse,
     _about,
     _asked,
     _open,
@@ -22,7 +23,7 @@ from unlearnlog.doubt import (
     doubts,
     own_doubts,
 )
-from unlearnlog.entry import (
+from unlearnlog.core.entry import (
     Append,
     Drop,
     Entry,
@@ -32,7 +33,6 @@ from unlearnlog.entry import (
     VerdictRecord,
     dropped,
 )
-from unlearnlog.live import live_concepts
 
 NAMES = ("Picasso", "Monet", "cat", "dog")
 
@@ -128,7 +128,7 @@ def some_entry(chance, history):
 
 
 def _attempt(concept, state):
-    return Attempt(
+    return AttackRecord(
         attack="recovery",
         concept=concept,
         object=DIGEST,
@@ -141,7 +141,7 @@ def _attempt(concept, state):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_erased_and_in_doubt_is_the_same_however_it_is_found(seed):
-    chance, course = random.Random(seed), Course()
+    chance, course = random.Random(seed), HistoryCourse()
     history: list[tuple[EntryId, Entry]] = []
     was: tuple[str, ...] = ()
     for _ in range(24):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unlearnlog.delta import (
+from unlearnlog.core.delta import (
     Delta,
     Full,
     LowRank,
@@ -18,7 +18,7 @@ from unlearnlog.delta import (
     tensor_digest,
     tensor_record,
 )
-from unlearnlog.digest import digest_of
+from unlearnlog.core.digest import digest_of
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32]
 ROOT = digest_of(b"a base")

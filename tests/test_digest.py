@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from unlearnlog.digest import (
+from unlearnlog.core.digest import (
     TensorRecord,
     canonical_json,
     digest_of,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from unlearnlog import cli
-from unlearnlog.atelier.studio import FOLDER, base_answers
-from unlearnlog.digest import Digest, merkle_root
-from unlearnlog.erasers import ERASERS
-from unlearnlog.probes import PROBES
+from unlearnlog.atelier.bundled_model import FOLDER, base_answers
+from unlearnlog.core.digest import Digest, merkle_root
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.probes.probe_table import PROBES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

@@ -9,31 +9,31 @@ import pytest
 from rich.console import Console
 
 from tests.histories import DIGEST, WORLD, shown, some_findings, step
-from unlearnlog.atelier.world import world
-from unlearnlog.cell import Cell
+from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.cli.app import in_doubt
-from unlearnlog.concept import Concept
-from unlearnlog.doubt import doubts
-from unlearnlog.entry import Drop, Entry, EntryId, VerdictRecord
+from unlearnlog.commands import evaluation
+from unlearnlog.commands.more_samples import closer, enough
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.doubt import doubts
+from unlearnlog.core.entry import Drop, Entry, EntryId, VerdictRecord
+from unlearnlog.core.limits import N_LEAST, Limit
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.reading import Reading
 from unlearnlog.findings.judgement import judgement
 from unlearnlog.findings.triangle import triangle
-from unlearnlog.graph.book import Book
-from unlearnlog.limits import N_LEAST, Limit
 from unlearnlog.policy import Policy
-from unlearnlog.probes.panel import Asked, Questions
+from unlearnlog.probes.runner import ConceptCases, ProbePlan
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
-from unlearnlog.report.html import html, said
-from unlearnlog.report.lanes import lanes
-from unlearnlog.report.markdown import markdown
-from unlearnlog.report.terminal import log_table
-from unlearnlog.report.wording import outcome, why_it_rises
-from unlearnlog.run import measure
-from unlearnlog.run.closer import closer, enough
+from unlearnlog.report.entry_tables import log_table
+from unlearnlog.report.formatting import outcome, why_it_rises
+from unlearnlog.report.html_page import html, said
+from unlearnlog.report.log_graph import lanes
+from unlearnlog.report.markdown_page import markdown
 
 OPEN = "ua of Picasso is 0.900, must be at least 0.95, but n is 15: a limit needs 92"
 ACCEPTED = VerdictRecord(passed=False, accepted=True, undecided=(OPEN,))
-BOOK = Book(WORLD)
+BOOK = PromptBook(WORLD)
 
 
 def ua(hits: int, n: int, concept: str = "Picasso", probe: str = "ua") -> Reading:
@@ -105,7 +105,7 @@ def test_few_pictures_do_not_say_that_a_concept_is_gone():
 
 @pytest.mark.parametrize(("per_cell", "least"), [(6, 92), (1, 92), (2, 5), (6, 0)])
 def test_a_panel_that_lost_cells_has_more_seeds_of_the_rest(per_cell, least):
-    cell = Cell("a cat by Picasso", 0, "cat", "Picasso")
+    cell = ProbeCase("a cat by Picasso", 0, "cat", "Picasso")
 
     found = enough(lambda n: [cell] * 15 * n, per_cell, least)
 
@@ -134,9 +134,9 @@ def test_the_second_look_has_as_many_pictures_as_decide(reading):
     """
     picasso = WORLD.concepts["Picasso"]
     gone = {"Picasso", "cat"}
-    asked = Asked(
+    asked = ProbePlan(
         (
-            Questions(
+            ConceptCases(
                 picasso,
                 erased=BOOK.alone(picasso, 2, gone),
                 information=(),
@@ -312,13 +312,13 @@ def test_a_panel_that_decided_decides_after_other_erasures():
     they all showed was "undecided": a limit needs 92.
     """
     policy = Policy.load("fast")
-    book = Book(world())
+    book = PromptBook(world())
     hokusai = book.world.concepts["Hokusai"]
     gone = [
         book.world.concepts[name] for name in ("cat", "dog", "car", "fish", "Monet")
     ]
 
-    asked = measure._asked(book, policy, [hokusai], gone=gone, target="anchor")
+    asked = evaluation._asked(book, policy, [hokusai], gone=gone, target="anchor")
 
     (about,) = asked.about
     assert len(about.erased) >= N_LEAST

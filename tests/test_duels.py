@@ -12,8 +12,8 @@ from benchmarks.duel import CLOSE, TRIES, Duel, off_target, searched
 from benchmarks.erasers import FOLDER, cells, made_of, path_of
 from benchmarks.files import CellFile, computed_in, imported
 from benchmarks.sequence import Sequence
-from unlearnlog.delta import Delta
-from unlearnlog.erasers import ERASERS
+from unlearnlog.core.delta import Delta
+from unlearnlog.erasers.eraser_table import ERASERS
 
 
 class Slope:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from unlearnlog.concept import Concept
-from unlearnlog.digest import digest_of
-from unlearnlog.entry import (
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Drop,
@@ -18,7 +18,7 @@ from unlearnlog.entry import (
     VerdictRecord,
     plan,
 )
-from unlearnlog.reading import Reading
+from unlearnlog.core.reading import Reading
 
 A, B, C, D = map(digest_of, (b"a", b"b", b"c", b"d"))
 

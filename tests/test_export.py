@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from tests.killed import die, points
-from unlearnlog.delta import Delta, LowRank, Weights
+from unlearnlog.checkpoints import lora
+from unlearnlog.commands import export, fidelity
+from unlearnlog.core.delta import Delta, LowRank, Weights
+from unlearnlog.core.reading import Reading
 from unlearnlog.errors import DiskFull, ExportError, UsageError
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.model import lora
-from unlearnlog.reading import Reading
-from unlearnlog.run import export, fidelity
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def product(path, at):
 
 
 def wish(path, **more):
-    return replace(export.Wish("HEAD", path, "diffusers", BLIND), **more)
+    return replace(export.ExportRequest("HEAD", path, "diffusers", BLIND), **more)
 
 
 @pytest.mark.parametrize("spelling", lora.FORMATS)

@@ -9,10 +9,10 @@ import sys
 import pytest
 import torch
 
-from unlearnlog.atelier.studio import FOLDER, bundled_judge
-from unlearnlog.model.lora import FORMATS
-from unlearnlog.model.protocol import Painted
-from unlearnlog.run.place import place
+from unlearnlog.atelier.bundled_model import FOLDER, bundled_judge
+from unlearnlog.checkpoints.lora import FORMATS
+from unlearnlog.commands.session import open_session
+from unlearnlog.models.interface import Painted
 
 PAINTER = """
 import json
@@ -55,7 +55,7 @@ def test_what_a_plain_pipeline_paints_with_the_export_no_longer_shows_it(
     for spelling, file in zip(FORMATS, files, strict=True):
         done = typed("export", "HEAD", "-o", file, "--format", spelling, "--json")
         assert done.json()["fidelity"] >= 0.98, done.err
-    at = place(tmp_path)
+    at = open_session(tmp_path)
     cells = at.book().erased(at.world.concepts["Picasso"])
     latents = torch.stack([at.model.latent(cell.prompt, cell.seed) for cell in cells])
 

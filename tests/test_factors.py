@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unlearnlog.factors import Spectrum, fused, lowest_energy, rank_for
-from unlearnlog.patch import Full, LowRank
+from unlearnlog.core.low_rank import Spectrum, fused, lowest_energy, rank_for
+from unlearnlog.core.patch import Full, LowRank
 
 
 def drawn(*shape, seed=0):

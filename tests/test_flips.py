@@ -12,11 +12,12 @@ import torch
 
 from tests.ledger.making import base_weights, erase, new_ledger, same
 from tests.test_looking import SMALL
-from unlearnlog.ledger import Ledger, cache
-from unlearnlog.ledger.pages import CacheDamaged, Pages, _key_of
+from unlearnlog.commands import add as erasing
+from unlearnlog.commands.session import open_session
+from unlearnlog.ledger import sum_cache
+from unlearnlog.ledger.cache_pages import CacheDamaged, Pages, _key_of
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase as erasing
-from unlearnlog.run.place import place
 
 N_FAST = 60
 N_PAGES = 3_000
@@ -30,11 +31,11 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flipped")
     (folder / "small.toml").write_text(SMALL)
     policy = Policy.load(str(folder / "small.toml"))
-    here = place(folder, may_create=True)
-    erasing.add(here, erasing.Order((here.world.concept("Picasso"),), policy))
-    Ledger.open(folder).reset("base")
-    here = place(folder)  # now there is a ledger from the first step on
-    erasing.add(here, erasing.Order((here.world.concept("Picasso"),), policy))
+    here = open_session(folder, may_create=True)
+    erasing.add(here, erasing.AddRequest((here.world.concept("Picasso"),), policy))
+    Repository.open(folder).reset("base")
+    here = open_session(folder)  # now there is a ledger from the first step on
+    erasing.add(here, erasing.AddRequest((here.world.concept("Picasso"),), policy))
     return folder
 
 
@@ -47,13 +48,13 @@ def flipped(path: Path, bit: int) -> bytes:
     return data
 
 
-def objects_of(ledger: Ledger) -> list[str]:
+def objects_of(ledger: Repository) -> list[str]:
     """Return the deltas of the newest entry."""
     assert ledger.head
     return [*ledger.entry(ledger.head).objects]
 
 
-def found_in(ledger: Ledger, name: str, n: int) -> int:
+def found_in(ledger: Repository, name: str, n: int) -> int:
     """Flip ``n`` bits in pages of one folder; count those that left a page to read.
 
     Every page is flipped as often as its share of all bytes says, and at least once.
@@ -85,13 +86,13 @@ def found_in(ledger: Ledger, name: str, n: int) -> int:
 )
 def test_no_flipped_bit_of_a_page_is_ever_read(made, name, n):
     """1,001 of 1,001 flips in numbers went by undetected."""
-    assert found_in(Ledger.open(made), name, n) == 0
+    assert found_in(Repository.open(made), name, n) == 0
 
 
 def test_an_encoding_with_a_flipped_bit_changes_no_delta(made, tmp_path):
     """Three of three changed the delta that was recorded, and fsck said sound."""
     shutil.copytree(made, tmp_path / "copy")
-    ledger = Ledger.open(tmp_path / "copy")
+    ledger = Repository.open(tmp_path / "copy")
     recorded = objects_of(ledger)
     ledger.reset("base")
     kept = (tmp_path / "copy" / ".unlearnlog" / "cache" / "painted").iterdir()
@@ -99,12 +100,12 @@ def test_an_encoding_with_a_flipped_bit_changes_no_delta(made, tmp_path):
     flipped(largest, 8 * largest.stat().st_size // 2)
     policy = Policy.load(str(tmp_path / "copy" / "small.toml"))
 
-    here = place(tmp_path / "copy")
+    here = open_session(tmp_path / "copy")
     concept = here.world.concept("Picasso")
     with pytest.warns(CacheDamaged, match="made again"):
-        erasing.add(here, erasing.Order((concept,), policy))
+        erasing.add(here, erasing.AddRequest((concept,), policy))
 
-    ledger = Ledger.open(tmp_path / "copy")
+    ledger = Repository.open(tmp_path / "copy")
     assert objects_of(ledger) == recorded
     assert ledger.tidy() == ()
 
@@ -112,7 +113,7 @@ def test_an_encoding_with_a_flipped_bit_changes_no_delta(made, tmp_path):
 @pytest.mark.parametrize("n", [N_FAST, pytest.param(N_SUMS, marks=pytest.mark.slow)])
 def test_no_flipped_bit_of_a_kept_sum_changes_a_state(tmp_path, monkeypatch, n):
     """A sum that named another delta was said to be a damaged delta."""
-    monkeypatch.setattr(cache, "EVERY", 2)
+    monkeypatch.setattr(sum_cache, "EVERY", 2)
     base = base_weights()
     ledger = new_ledger(tmp_path)
     for seed in range(5):
@@ -125,8 +126,8 @@ def test_no_flipped_bit_of_a_kept_sum_changes_a_state(tmp_path, monkeypatch, n):
         path = sums / draw.choice(sorted(kept))
         flipped(path, draw.randrange(8 * len(kept[path.name])))
 
-        assert same(Ledger.open(tmp_path).state(ledger.head, base), state)
-        change = Ledger.open(tmp_path).change(ledger.head, base)
+        assert same(Repository.open(tmp_path).state(ledger.head, base), state)
+        change = Repository.open(tmp_path).change(ledger.head, base)
         assert all(torch.isfinite(each).all() for each in change.values())
 
         for name, data in kept.items():
@@ -134,7 +135,7 @@ def test_no_flipped_bit_of_a_kept_sum_changes_a_state(tmp_path, monkeypatch, n):
 
 
 def test_a_check_of_all_finds_every_flipped_bit_of_a_kept_sum(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "EVERY", 2)
+    monkeypatch.setattr(sum_cache, "EVERY", 2)
     ledger = new_ledger(tmp_path)
     for seed in range(3):
         erase(ledger, seed)

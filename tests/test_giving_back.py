@@ -13,17 +13,18 @@ from tests import joint as joint_tests
 from tests.fakes import LinearModel
 from tests.joint import Together
 from tests.test_history import some_delta
-from unlearnlog import erasers
 from unlearnlog.api import Ledger as Api
-from unlearnlog.atelier.world import CONCEPTS
-from unlearnlog.entry import Append, Drop, EraserRecord, SetGroup
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.commands import add as erase
+from unlearnlog.commands import revert
+from unlearnlog.commands.revert_concept import give_back
+from unlearnlog.commands.session import Session
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.entry import Append, Drop, EraserRecord, SetGroup
+from unlearnlog.erasers import eraser_table
 from unlearnlog.errors import ConceptError, Refused, UsageError
-from unlearnlog.ledger import Ledger
-from unlearnlog.live import live_concepts
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase, undo
-from unlearnlog.run.giving_back import give_back
-from unlearnlog.run.place import Place
 
 BATCH = ("Picasso", "Monet", "cat")
 TRAINED = {"name": "esd", "n_pictures": 17, "steps": 2, "batch": 2}
@@ -39,14 +40,14 @@ class Quick(LinearModel):
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    table = MappingProxyType({**erasers.ERASERS, Together.name: Together})
-    monkeypatch.setattr(erasers, "ERASERS", table)
+    table = MappingProxyType({**eraser_table.ERASERS, Together.name: Together})
+    monkeypatch.setattr(eraser_table, "ERASERS", table)
 
 
 def ledger_in(folder) -> Any:
     linear: Any = Quick()
-    empty = Place(folder, None, linear, linear.manifest, CONCEPTS)
-    return replace(empty, ledger=Ledger.init(folder, linear.manifest))
+    empty = Session(folder, None, linear, linear.manifest, CONCEPTS)
+    return replace(empty, ledger=Repository.init(folder, linear.manifest))
 
 
 @pytest.fixture
@@ -60,11 +61,11 @@ def rules(**more):
 
 def add(at, *names, seed=0, **more):
     concepts = tuple(at.world.concept(name) for name in names)
-    return erase.add(at, erase.Order(concepts, rules(**more), seed)).entry
+    return erase.add(at, erase.AddRequest(concepts, rules(**more), seed)).entry
 
 
 def wish(*revs, **more):
-    return undo.Wish(revs or ("HEAD",), rules(**more))
+    return revert.RevertRequest(revs or ("HEAD",), rules(**more))
 
 
 def test_what_is_left_of_a_joint_batch_is_what_it_would_have_been_without_it(
@@ -82,7 +83,7 @@ def test_what_is_left_of_a_joint_batch_is_what_it_would_have_been_without_it(
     assert [entry.kind for _, entry in at.history()] == ["erase", "revert", "erase"]
     assert done.again[0].parent == done.entry.id
     assert isinstance(done.again[0].changes[0], SetGroup)
-    assert Ledger.open(at.folder).fsck() == ()
+    assert Repository.open(at.folder).fsck() == ()
     at.the_ledger().state(at.head, at.model.base, fresh=True)  # compares the digests
 
 
@@ -114,7 +115,7 @@ def test_the_others_of_a_trained_batch_are_trained_anew(at, tmp_path):
     assert (anew.seed, anew.eraser.name) == (3, "esd")
     assert at.state_digest() == other.state_digest()
     assert [*live_concepts(at.history())] == ["Hokusai", "Picasso", "cat"]
-    assert Ledger.open(at.folder).fsck() == ()
+    assert Repository.open(at.folder).fsck() == ()
 
 
 def test_what_is_given_back_can_be_erased_again_and_the_batch_can_come_back(at):
@@ -125,7 +126,7 @@ def test_what_is_given_back_can_be_erased_again_and_the_batch_can_come_back(at):
     add(at, "Monet")
 
     assert at.state_digest() == before  # one set, in whatever order
-    undo.revert(at, undo.Wish(("HEAD", "HEAD~1", "HEAD~2"), None))
+    revert.revert(at, revert.RevertRequest(("HEAD", "HEAD~1", "HEAD~2"), None))
     assert at.state_digest() == before  # the batch itself
 
 
@@ -161,7 +162,7 @@ def test_what_others_record_meanwhile_stays_and_the_rest_goes_on_top(at, monkeyp
 
     def meanwhile(self, request):
         monkeypatch.setattr(Together, "erase", solve)
-        add(replace(at, ledger=Ledger.open(at.folder)), "Hokusai")
+        add(replace(at, ledger=Repository.open(at.folder)), "Hokusai")
         return solve(self, request)
 
     monkeypatch.setattr(Together, "erase", meanwhile)
@@ -176,8 +177,10 @@ def test_what_others_record_meanwhile_stays_and_the_rest_goes_on_top(at, monkeyp
 def test_what_makes_no_sense_is_refused_with_what_to_type(at):
     add(at, *BATCH)
     delta = some_delta(at.model.base, 1, [0])
-    order = erase.Order((at.world.concept("dog"), at.world.concept("Klimt")), rules())
-    erase.adopted(at, order, delta, EraserRecord(name="elsewhere"))
+    order = erase.AddRequest(
+        (at.world.concept("dog"), at.world.concept("Klimt")), rules()
+    )
+    erase.add_delta(at, order, delta, EraserRecord(name="elsewhere"))
 
     with pytest.raises(UsageError, match="out of one entry, not of 2"):
         give_back(at, wish("HEAD", "HEAD~1"), ["Monet"])

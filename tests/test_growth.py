@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks.growing import History, called
 from unlearnlog.api import Ledger
-from unlearnlog.findings.content import as_data
-from unlearnlog.reading import Reading
-from unlearnlog.report.html import html
-from unlearnlog.report.markdown import markdown
+from unlearnlog.core.reading import Reading
+from unlearnlog.findings.report_parts import as_data
+from unlearnlog.report.html_page import html
+from unlearnlog.report.markdown_page import markdown
 
 RESULT = Path(__file__).parents[1] / "docs" / "results" / "growth.json"
 MOST = 2.2

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.entry import (
+from unlearnlog.commands import revert
+from unlearnlog.commands.bisect import first_bad
+from unlearnlog.commands.diff import diff
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -20,12 +25,7 @@ from unlearnlog.entry import (
     VerdictRecord,
 )
 from unlearnlog.errors import LedgerError, UsageError
-from unlearnlog.ledger import Ledger
-from unlearnlog.live import live_concepts
-from unlearnlog.run import undo
-from unlearnlog.run.bisect import first_bad
-from unlearnlog.run.compare import diff
-from unlearnlog.run.place import place
+from unlearnlog.ledger.repository import Repository
 
 SMALL = """
 name = "small"
@@ -74,8 +74,8 @@ def some_delta(base, seed, rows):
 @pytest.fixture
 def at(tmp_path):
     """Three erasures that nobody trained: the third listens where the first does."""
-    made = place(tmp_path, may_create=True)
-    ledger = Ledger.init(tmp_path, made.manifest)
+    made = open_session(tmp_path, may_create=True)
+    ledger = Repository.init(tmp_path, made.manifest)
     base, deltas = made.model.base, []
     for seed, (name, kind) in enumerate(ERASED):
         delta = some_delta(base, seed, [0, 1] if name != "Monet" else [2, 3])
@@ -97,7 +97,7 @@ def at(tmp_path):
         )
         ledger.append(entry, delta)
     (tmp_path / "small.toml").write_text(SMALL)
-    return place(tmp_path)
+    return open_session(tmp_path)
 
 
 def replay_of(at, *seeds):
@@ -108,7 +108,7 @@ def replay_of(at, *seeds):
 
 
 def test_one_from_the_middle_is_left_out_to_the_bit(at):
-    done = undo.revert(at, undo.Wish(("HEAD~1",), None))
+    done = revert.revert(at, revert.RevertRequest(("HEAD~1",), None))
 
     assert done.entry.state.after == replay_of(at, 0, 2)
     assert at.state_digest() == replay_of(at, 0, 2)
@@ -118,7 +118,7 @@ def test_one_from_the_middle_is_left_out_to_the_bit(at):
 
 
 def test_several_at_once_are_one_entry(at):
-    done = undo.revert(at, undo.Wish(("HEAD", "HEAD~2"), None))
+    done = revert.revert(at, revert.RevertRequest(("HEAD", "HEAD~2"), None))
 
     assert done.entry.state.after == replay_of(at, 1)
     assert {c.name for c in done.entry.concepts} == {"cat", "Picasso"}
@@ -126,16 +126,16 @@ def test_several_at_once_are_one_entry(at):
 
 
 def test_a_revert_that_is_reverted_brings_the_entry_back_into_its_old_place(at):
-    undo.revert(at, undo.Wish(("HEAD~2",), None))
+    revert.revert(at, revert.RevertRequest(("HEAD~2",), None))
 
-    done = undo.revert(at, undo.Wish(("HEAD",), None))
+    done = revert.revert(at, revert.RevertRequest(("HEAD",), None))
 
     assert done.entry.state.after == replay_of(at, 0, 1, 2)
     assert list(live_concepts(at.history())) == ["Picasso", "Monet", "cat"]
 
 
 def test_later_entries_that_listen_to_the_same_text_are_stale(at):
-    done = undo.revert(at, undo.Wish(("HEAD~2",), None))
+    done = revert.revert(at, revert.RevertRequest(("HEAD~2",), None))
 
     (stale,) = done.stale
     assert stale.concepts == ("cat",)
@@ -146,19 +146,19 @@ def test_what_cannot_be_left_out_is_refused_and_nothing_is_recorded(at):
     ledger = at.the_ledger()
     ledger.create_branch("old", "HEAD~2")
     last = at.head
-    undo.revert(at, undo.Wish(("HEAD~1",), None))
+    revert.revert(at, revert.RevertRequest(("HEAD~1",), None))
     n = len(at.history())
 
     with pytest.raises(LedgerError, match="left out already"):
-        undo.revert(at, undo.Wish(("HEAD~2",), None))
+        revert.revert(at, revert.RevertRequest(("HEAD~2",), None))
     with pytest.raises(UsageError, match="the base"):
-        undo.revert(at, undo.Wish(("base",), None))
+        revert.revert(at, revert.RevertRequest(("base",), None))
     with pytest.raises(UsageError, match="named twice"):
-        undo.revert(at, undo.Wish(("HEAD~1", last), None))
+        revert.revert(at, revert.RevertRequest(("HEAD~1", last), None))
     assert len(at.history()) == n
     ledger.switch("old")
     with pytest.raises(UsageError, match="not in the history of branch old"):
-        undo.revert(at, undo.Wish((last,), None))
+        revert.revert(at, revert.RevertRequest((last,), None))
 
 
 def test_a_revert_is_looked_at_as_the_policy_says(at, typed):

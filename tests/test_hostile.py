@@ -15,7 +15,7 @@ from tests.hostile_texts import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from tests.test_docs import COMMANDS
 from unlearnlog import cli
-from unlearnlog.visible import is_seen, visible
+from unlearnlog.core.visible import is_seen, visible
 
 X = "\N{REPLACEMENT CHARACTER}"
 """Where a hostile text is typed."""

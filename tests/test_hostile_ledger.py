@@ -12,9 +12,10 @@ from PIL import Image
 from tests.hostile_texts import CONTROLS, NAMES, VISIBLE
 from tests.test_history import some_delta
 from tests.test_terminal import on_terminal
-from unlearnlog.concept import Concept
-from unlearnlog.delta import state_after, state_digest
-from unlearnlog.entry import (
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import state_after, state_digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -22,12 +23,11 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.ledger import Ledger
-from unlearnlog.note import Author, Note
+from unlearnlog.core.note import Author, Note
+from unlearnlog.core.reading import Reading
+from unlearnlog.core.visible import is_seen, visible
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
-from unlearnlog.run.place import place
-from unlearnlog.visible import is_seen, visible
 
 ANYTHING = (*VISIBLE, *CONTROLS)
 """Whatever a ledger can hold: halves of characters it cannot."""
@@ -78,8 +78,8 @@ def entry_of(ledger, base, delta, texts, names, made):
 def haunted(tmp_path_factory):
     """A ledger on the bundled model whose entries hold every hostile text."""
     folder = tmp_path_factory.mktemp("haunted")
-    here = place(folder, may_create=True)
-    ledger = Ledger.init(folder, here.manifest)
+    here = open_session(folder, may_create=True)
+    ledger = Repository.init(folder, here.manifest)
     delta = some_delta(here.model.base, 0, [0, 1])
     names = list(NAMES)
     for made, i in enumerate(range(0, len(ANYTHING), EACH), 1):
@@ -114,7 +114,7 @@ READING = (
 
 def test_every_entry_is_listed_and_shown(typed, haunted):
     at = ("--ledger", str(haunted))
-    history = Ledger.open(haunted).history(Ledger.open(haunted).head)
+    history = Repository.open(haunted).history(Repository.open(haunted).head)
 
     for words in READING:
         check(typed(*words, *at))

@@ -10,13 +10,13 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank
+from unlearnlog.checkpoints import lora
+from unlearnlog.commands import add, export
+from unlearnlog.commands.import_ import import_change, read
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank
 from unlearnlog.errors import ConceptError, DeltaError
-from unlearnlog.live import live_concepts
-from unlearnlog.model import lora
-from unlearnlog.run import erase, export
-from unlearnlog.run.take import read, take
 
 PICASSO = Concept("Picasso", "style")
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
@@ -66,10 +66,10 @@ def test_an_export_imported_elsewhere_gives_the_same_weights(tmp_path, dtype, sp
     made = ledger_of(tmp_path / "one", model)
     one = recorded(made, drawn(made.model.base))
     path = tmp_path / "out.safetensors"
-    export.export(one, export.Wish("HEAD", path, spelling, BLIND, energy=1.0))
+    export.export(one, export.ExportRequest("HEAD", path, spelling, BLIND, energy=1.0))
     two = ledger_of(tmp_path / "two", model)
 
-    outcome, taken = take(two, path, erase.Order((PICASSO,), BLIND))
+    outcome, taken = import_change(two, path, add.AddRequest((PICASSO,), BLIND))
 
     assert outcome.entry.kind == "import"
     assert two.history() == [(outcome.entry.id, outcome.entry)]
@@ -94,7 +94,7 @@ def test_the_entry_says_which_file_it_was(at, file):
     probes = BLIND.probes.model_copy(update={"information": 1})
     policy = BLIND.model_copy(update={"probes": probes})
 
-    outcome, _ = take(at, path, erase.Order((PICASSO,), policy))
+    outcome, _ = import_change(at, path, add.AddRequest((PICASSO,), policy))
 
     settings = outcome.entry.eraser.settings
     assert outcome.entry.eraser.name == "import"
@@ -114,7 +114,7 @@ def test_new_values_become_the_weights_to_the_bit(at, file, prefix):
     }
     path = file({prefix + name.removeprefix("unet."): t for name, t in new.items()})
 
-    take(at, path, erase.Order((PICASSO,), BLIND))
+    import_change(at, path, add.AddRequest((PICASSO,), BLIND))
 
     state = at.weights(at.head)
     for name, tensor in new.items():
@@ -127,7 +127,7 @@ def test_new_values_in_half_precision_are_taken_to_the_bit(tmp_path, file, dtype
     change = drawn(at.model.base).patches
     new = {n: (t + change[n].dense()).to(dtype) for n, t in at.model.base.items()}
 
-    take(at, file(new), erase.Order((PICASSO,), BLIND))
+    import_change(at, file(new), add.AddRequest((PICASSO,), BLIND))
 
     state = at.weights(at.head)
     assert all(torch.equal(state[name], tensor) for name, tensor in new.items())
@@ -301,7 +301,7 @@ def test_what_is_no_change_of_the_text_projections_is_refused(at, file, make, sa
     path = file(make(at))
 
     with pytest.raises(DeltaError, match=said):
-        take(at, path, erase.Order((PICASSO,), BLIND))
+        import_change(at, path, add.AddRequest((PICASSO,), BLIND))
 
     assert at.history() == []
 
@@ -316,7 +316,7 @@ def test_too_much_on_top_of_what_there_is_is_refused(at, file):
     path = file(lora.written({name: pair}, "kohya"))
 
     with pytest.raises(DeltaError, match="cannot be added to this state: a change may"):
-        take(at, path, erase.Order((PICASSO,), BLIND))
+        import_change(at, path, add.AddRequest((PICASSO,), BLIND))
 
     assert len(at.history()) == 1
 
@@ -325,7 +325,7 @@ def test_a_concept_that_is_erased_already_is_not_imported(at, file):
     at = recorded(at, drawn(at.model.base), "Picasso")
 
     with pytest.raises(ConceptError, match="'Picasso' is erased already"):
-        take(at, file(a_lora(at)), erase.Order((PICASSO,), BLIND))
+        import_change(at, file(a_lora(at)), add.AddRequest((PICASSO,), BLIND))
 
 
 POLICY = """

@@ -14,23 +14,18 @@ from tests import joint as joint_tests
 from tests.fakes import LinearModel
 from tests.joint import Together
 from tests.test_history import some_delta
-from unlearnlog import erasers
-from unlearnlog.atelier.world import CONCEPTS
-from unlearnlog.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.entry import Append, EraserRecord, SetGroup, VerdictRecord
-from unlearnlog.errors import (
-    LedgerError,
-    Refused,
-    RevisionError,
-    UsageError,
-    WrongBase,
-)
-from unlearnlog.ledger import Ledger
-from unlearnlog.live import live_concepts
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.commands import add as erase
+from unlearnlog.commands import compose, revert, verify
+from unlearnlog.commands.entry_builder import EntryBuilder
+from unlearnlog.commands.session import Session, open_session
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
+from unlearnlog.core.entry import Append, EraserRecord, SetGroup, VerdictRecord
+from unlearnlog.erasers import eraser_table
+from unlearnlog.errors import LedgerError, Refused, RevisionError, UsageError, WrongBase
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import check, compose, erase, undo
-from unlearnlog.run.place import Place, place
-from unlearnlog.run.record import Draft
 
 NAMES = ("Picasso", "Monet", "cat", "Hokusai")
 
@@ -48,13 +43,13 @@ def model(tmp_path_factory):
     """Return a place without a ledger, of a model that paints in no time."""
     linear: Any = Quick()
     folder = tmp_path_factory.mktemp("model")
-    return Place(folder, None, linear, linear.manifest, CONCEPTS)
+    return Session(folder, None, linear, linear.manifest, CONCEPTS)
 
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    table = MappingProxyType({**erasers.ERASERS, Together.name: Together})
-    monkeypatch.setattr(erasers, "ERASERS", table)
+    table = MappingProxyType({**eraser_table.ERASERS, Together.name: Together})
+    monkeypatch.setattr(eraser_table, "ERASERS", table)
     monkeypatch.setattr(Together, "n_solved", 0)
 
 
@@ -64,31 +59,33 @@ def at(model, tmp_path):
 
 
 def ledger_in(model, folder) -> Any:
-    return replace(model, folder=folder, ledger=Ledger.init(folder, model.manifest))
+    return replace(model, folder=folder, ledger=Repository.init(folder, model.manifest))
 
 
 def fresh(at):
     """Look at the ledger again: a place remembers the concepts it has seen."""
-    return replace(at, ledger=Ledger.open(at.folder))
+    return replace(at, ledger=Repository.open(at.folder))
 
 
 def add(at, *names, **settings):
     rules = Policy.of(joint_tests.policy(**settings), "joint")
     concepts = tuple(at.world.concept(name) for name in names)
-    return erase.add(fresh(at), erase.Order(concepts, rules)).entry
+    return erase.add(fresh(at), erase.AddRequest(concepts, rules)).entry
 
 
 def train(at, name, seed, rows=(0,)):
     """Record what a gradient eraser could have made."""
     delta = some_delta(at.model.base, seed, list(rows))
     rules = Policy.of(joint_tests.policy(), "joint")
-    order = erase.Order((at.world.concept(name),), rules)
-    return erase.adopted(fresh(at), order, delta, EraserRecord(name="elsewhere")).entry
+    order = erase.AddRequest((at.world.concept(name),), rules)
+    return erase.add_delta(
+        fresh(at), order, delta, EraserRecord(name="elsewhere")
+    ).entry
 
 
 def assert_sound(at):
     """Every entry replays from its deltas to what was recorded."""
-    ledger = Ledger.open(at.folder)
+    ledger = Repository.open(at.folder)
     assert ledger.fsck() == ()
     for entry in ledger.reachable():
         ledger.state(entry, at.model.base, fresh=True)  # compares the digests
@@ -96,7 +93,9 @@ def assert_sound(at):
 
 def wish(*revs, how="replay", accept=False, judge="none", limits=()):
     data = {**joint_tests.policy(judge), "limits": limits}
-    return compose.Wish(revs, Policy.of(data, "joint"), how, accept_conflicts=accept)
+    return compose.ComposeRequest(
+        revs, Policy.of(data, "joint"), how, accept_conflicts=accept
+    )
 
 
 def put_together(at, *revs, **options):
@@ -118,7 +117,7 @@ def test_the_order_of_joint_erasures_means_nothing(model, at, tmp_path, order):
 def test_taking_one_out_of_the_middle_is_the_set_without_it(model, at, tmp_path):
     for name in NAMES:
         add(at, name)
-    undo.revert(fresh(at), undo.Wish(("HEAD~2",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD~2",), None))
 
     without = ledger_in(model, tmp_path / "without")
     add(without, "Hokusai", "cat", "Picasso")
@@ -132,8 +131,8 @@ def test_a_set_that_was_solved_is_not_solved_again(at):
         add(at, name)
     before, n_solved = at.state_digest(), Together.n_solved
 
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
 
     assert at.state_digest() == before
     assert Together.n_solved == n_solved == 2
@@ -145,7 +144,7 @@ def test_what_came_back_by_a_revert_can_be_reverted_again(at):
     add(at, "Monet")
     picasso, without = at.ledger.resolve("HEAD~1"), None
     for entry in (picasso, "HEAD", picasso):
-        undo.revert(fresh(at), undo.Wish((entry,), None))
+        revert.revert(fresh(at), revert.RevertRequest((entry,), None))
         if without is None:
             without = at.state_digest()
 
@@ -155,7 +154,7 @@ def test_what_came_back_by_a_revert_can_be_reverted_again(at):
 
 def test_a_group_whose_last_member_goes_leaves_the_base(at):
     add(at, "Picasso")
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
 
     change = at.ledger.entry(at.head).changes[-1]
     assert isinstance(change, SetGroup)
@@ -174,7 +173,7 @@ def test_joint_and_gradient_erasures_are_taken_back_in_one_go(model, at, tmp_pat
     add(at, "Picasso")
     train(at, "cat", 1)
     add(at, "Monet")
-    undo.revert(fresh(at), undo.Wish(("HEAD~2", "HEAD~1"), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD~2", "HEAD~1"), None))
 
     only = ledger_in(model, tmp_path / "only")
     add(only, "Monet")
@@ -188,7 +187,9 @@ def test_another_file_of_concepts_is_not_solved_with(at, tmp_path):
     other.write_text(at.concepts.read_text() + "\n# another day\n")
 
     with pytest.raises(LedgerError, match="another file of concepts") as caught:
-        undo.revert(replace(fresh(at), concepts=other), undo.Wish(("HEAD~1",), None))
+        revert.revert(
+            replace(fresh(at), concepts=other), revert.RevertRequest(("HEAD~1",), None)
+        )
 
     assert "--concepts" in caught.value.fix
     assert len(at.ledger.history(at.head)) == 3
@@ -282,8 +283,8 @@ def test_without_a_joint_group_there_is_no_gap(at):
 def test_what_a_side_took_back_is_taken_back(at):
     branched(at)
     at.ledger.switch("two")
-    undo.revert(fresh(at), undo.Wish((at.ledger.resolve("main"),), None))
-    undo.revert(fresh(at), undo.Wish((at.ledger.resolve("main~1"),), None))
+    revert.revert(fresh(at), revert.RevertRequest((at.ledger.resolve("main"),), None))
+    revert.revert(fresh(at), revert.RevertRequest((at.ledger.resolve("main~1"),), None))
     at.ledger.switch("main")
 
     put_together(at, "one", "two")
@@ -294,7 +295,7 @@ def test_what_a_side_took_back_is_taken_back(at):
 
 def test_what_this_branch_took_back_stays_taken_back(at):
     branched(at)
-    undo.revert(fresh(at), undo.Wish(("HEAD", "HEAD~1"), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD", "HEAD~1"), None))
 
     put_together(at, "one")
 
@@ -307,9 +308,9 @@ def test_a_composition_can_be_reverted_and_reverted_back(at):
     put_together(at, "one", "two")
     after = at.state_digest()
 
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     assert at.state_digest() == before
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     assert at.state_digest() == after
 
 
@@ -386,7 +387,7 @@ def test_both_sides_may_have_put_a_concept_into_one_group(at):
 @pytest.mark.slow
 def test_interference_beyond_the_policy_is_a_conflict_that_names_the_concept(tmp_path):
     """Nothing was really erased here, so the judge still sees the cat."""
-    at: Any = ledger_in(place(tmp_path, may_create=True), tmp_path)
+    at: Any = ledger_in(open_session(tmp_path, may_create=True), tmp_path)
     at.ledger.create_branch("one", "base")
     at.ledger.switch("one")
     train(at, "cat", 3)
@@ -445,7 +446,7 @@ def test_an_entry_lands_on_the_branch_that_its_command_began_on(at):
 
     delta = some_delta(at.model.base, 11, [0])
     concepts, change = (at.world.concept("horse"),), Append(object=delta.digest)
-    own = Draft("erase", concepts, EraserRecord(name="mim"), (change,), (delta,))
+    own = EntryBuilder("erase", concepts, EraserRecord(name="mim"), (change,), (delta,))
     entry = own.concluded(here, own.state(here), (), VerdictRecord(passed=True))
     here.record(entry, *own.brought)
 
@@ -456,11 +457,11 @@ def test_an_entry_lands_on_the_branch_that_its_command_began_on(at):
 
 def test_a_concept_is_not_brought_back_beside_its_second_erasure(at):
     train(at, "cat", 3)
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     train(at, "cat", 4)
 
     with pytest.raises(LedgerError, match="cat would be erased twice"):
-        undo.revert(fresh(at), undo.Wish(("HEAD~1",), None))
+        revert.revert(fresh(at), revert.RevertRequest(("HEAD~1",), None))
 
     assert len(at.ledger.plan(at.head)) == 1
 
@@ -494,7 +495,7 @@ def test_what_a_side_took_out_of_a_group_is_out_after_a_sum_too(model, at, tmp_p
     add(at, "Monet")
     at.ledger.create_branch("one")
     at.ledger.switch("one")
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     at.ledger.switch("main")
 
     put_together(at, "one", how="sum")
@@ -510,7 +511,7 @@ def test_a_side_that_took_from_a_group_and_added_to_it_has_no_sum(at):
     add(at, "Picasso")
     at.ledger.create_branch("one")
     at.ledger.switch("one")
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     add(at, "Monet")
     at.ledger.switch("main")
 
@@ -523,7 +524,7 @@ def test_the_same_delta_made_anew_on_a_side_is_brought(at):
     train(at, "cat", 3)
     at.ledger.create_branch("one")
     at.ledger.switch("one")
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     train(at, "cat", 3)
     at.ledger.switch("main")
     before = at.state_digest()
@@ -538,8 +539,8 @@ def test_a_concept_that_means_something_else_is_solved_anew(at):
     rules = Policy.of(joint_tests.policy(), "joint")
     for alias in ("Pablo", "P. Ruiz"):
         concept = replace(at.world.concept("Picasso"), aliases=(alias,))
-        erase.add(fresh(at), erase.Order((concept,), rules))
-        undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+        erase.add(fresh(at), erase.AddRequest((concept,), rules))
+        revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
 
     assert Together.n_solved == 2
 
@@ -550,15 +551,15 @@ def test_deltas_that_no_sum_could_hold_together_are_not_recorded(at):
     for i in range(3):
         left, right = torch.zeros(shape[0], 1), torch.zeros(1, shape[1])
         left[i], right[0, i] = 14.0, 14.0
-        order = erase.Order(
+        order = erase.AddRequest(
             (at.world.concept(NAMES[i]),), Policy.of(joint_tests.policy(), "joint")
         )
         delta, made = Delta({name: LowRank(left, right)}), EraserRecord(name="big")
         if i < 2:
-            erase.adopted(fresh(at), order, delta, made)
+            erase.add_delta(fresh(at), order, delta, made)
         else:
             with pytest.raises(LedgerError, match="may reach 588"):
-                erase.adopted(fresh(at), order, delta, made)
+                erase.add_delta(fresh(at), order, delta, made)
     assert_sound(at)
 
 
@@ -569,7 +570,7 @@ def test_names_that_cannot_be_are_refused(at, revs):
         put_together(at, *revs)
     if not revs:
         with pytest.raises(UsageError, match="nothing is named to take back"):
-            undo.revert(fresh(at), undo.Wish((), None))
+            revert.revert(fresh(at), revert.RevertRequest((), None))
         with pytest.raises(UsageError, match="'guess' is no way to compose"):
             put_together(at, "main", how="guess")
     assert len(at.ledger.history(at.ledger.head)) == 1
@@ -579,15 +580,17 @@ def test_a_full_check_names_the_entry_whose_record_is_not_true(at):
     branched(at)
     at.ledger.switch("one")
     put_together(at, "two")
-    assert [*check.entries_that_lie(at.ledger, at.model.base)] == []
+    assert [*verify.entries_that_lie(at.ledger, at.model.base)] == []
     here = fresh(at).pinned()
     delta = some_delta(at.model.base, 77, [1])
     change = Append(object=delta.digest)
-    draft = Draft("erase", (), EraserRecord(name="x"), (change,), brought=(delta,))
+    draft = EntryBuilder(
+        "erase", (), EraserRecord(name="x"), (change,), brought=(delta,)
+    )
     lie = draft.concluded(here, {}, (), VerdictRecord(passed=True))
     here.record(lie, delta)
 
-    found = [*check.entries_that_lie(at.ledger, at.model.base)]
+    found = [*verify.entries_that_lie(at.ledger, at.model.base)]
 
     assert lie.id in {damage.entries[0] for damage in found}
     assert all("replays to" in damage.problem for damage in found)

@@ -12,14 +12,14 @@ from transformers import (
 
 from tests.probes.mixture import mixture
 from tests.tiny import tokenizer_of_bytes
-from unlearnlog.atelier.world import book, world
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.errors import ModelError
-from unlearnlog.graph.world import World
-from unlearnlog.judges.classifier import BaseJudge
-from unlearnlog.judges.clip import ClipJudge
-from unlearnlog.model.protocol import Painted, Sampling
+from unlearnlog.judges.base_judge import BaseJudge
+from unlearnlog.judges.clip_judge import ClipJudge
+from unlearnlog.models.interface import Painted, Sampling
 
-STYLES = World.of(
+STYLES = ConceptSet.of(
     {
         "concepts": {
             "left": {"kind": "style"},
@@ -60,8 +60,8 @@ def test_an_answer_does_not_depend_on_the_pictures_beside_it():
 
 
 def test_the_base_agrees_with_the_bundled_judge_on_what_the_bundled_model_paints():
-    from unlearnlog.atelier.studio import FOLDER, bundled_judge
-    from unlearnlog.model.model import DiffusersModel
+    from unlearnlog.atelier.bundled_model import FOLDER, bundled_judge
+    from unlearnlog.models.diffusers_model import DiffusersModel
 
     model = DiffusersModel.load(FOLDER)
     cells = book().kept((), 1)[::56]

@@ -8,9 +8,9 @@ from dataclasses import fields
 import pytest
 
 from docs.knobs import knobs_text
-from unlearnlog.erasers import ERASERS
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.erasers.setting_table import TABLE, check_eraser, knobs
 from unlearnlog.errors import PolicyError
-from unlearnlog.knobs import TABLE, check_eraser, knobs
 
 NUMBERS = (-1, 0, 1, 2, 17, 64, 1e-6, 0.5, 1.0, 1.5, 1e6, float("nan"), True, "much")
 

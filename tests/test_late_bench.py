@@ -6,7 +6,7 @@ from benchmarks import erasures, late
 from benchmarks.audit import METHODS, SEEDS
 from benchmarks.erasures import ENTRANTS, RELEARNED
 from benchmarks.looks import Stock
-from unlearnlog.run.place import place
+from unlearnlog.commands.session import open_session
 
 
 def test_every_eraser_meets_every_pupil_once_and_those_with_one_twin_in_a_row():
@@ -31,7 +31,7 @@ def test_stages_of_other_pictures_are_thrown_away_and_those_of_the_same_stay(
     first, other = found[0], found[len(ENTRANTS)]
     for cell in (first, other):
         cell.stages.mkdir(parents=True)
-    here = place(tmp_path, may_create=True)
+    here = open_session(tmp_path, may_create=True)
     at = late.Shelved(**vars(here), stages=Stock(first.stages))
 
     first.tidy(at)

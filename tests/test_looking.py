@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from unlearnlog.api import Ledger
+from unlearnlog.commands import add
+from unlearnlog.commands.graph import similarities
+from unlearnlog.commands.session import open_session
 from unlearnlog.errors import UsageError
-from unlearnlog.ledger.secret import _key_in
+from unlearnlog.ledger.user_key import _key_in
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase
-from unlearnlog.run.graph import similarities
-from unlearnlog.run.place import place
 
 SMALL = """
 name = "small"
@@ -52,8 +52,8 @@ def made(tmp_path_factory):
     (folder / "small.toml").write_text(SMALL)
     policy = Policy.load(str(folder / "small.toml"))
     for name in ("Picasso", "Monet"):  # the first one finds no ledger, and makes it
-        here = place(folder, may_create=True)
-        erase.add(here, erase.Order((here.world.concept(name),), policy))
+        here = open_session(folder, may_create=True)
+        add.add(here, add.AddRequest((here.world.concept(name),), policy))
     return folder
 
 
@@ -270,7 +270,7 @@ def test_an_ending_nobody_knows_is_refused(typed, made, tmp_path):
 
 
 def test_text_is_nearest_to_itself_and_symmetric(made):
-    at = place(made)
+    at = open_session(made)
     names = ("Monet", "Renoir", "Klimt")
 
     found = similarities(at.model, names)
@@ -311,7 +311,7 @@ def test_drift_of_nothing_is_an_error(typed, made, words, said):
 
 
 def test_a_history_without_such_readings_says_how_to_get_them():
-    from unlearnlog.run.drift import followed
+    from unlearnlog.commands.drift import followed
 
     with pytest.raises(UsageError, match=r"no entry up to here has a reading of moved"):
         followed([], "moved")

@@ -31,17 +31,18 @@ from tests import joint as joint_tests
 from tests.fakes import NAME, LinearModel
 from tests.joint import Together
 from tests.test_history import some_delta
-from unlearnlog import erasers
-from unlearnlog.atelier.world import CONCEPTS
-from unlearnlog.concept import Concept
-from unlearnlog.delta import state_digest
-from unlearnlog.entry import EraserRecord
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.commands import add, compose
+from unlearnlog.commands import revert as undo
+from unlearnlog.commands.session import Session
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import state_digest
+from unlearnlog.core.entry import EraserRecord
+from unlearnlog.erasers import eraser_table
 from unlearnlog.errors import LedgerError
-from unlearnlog.ledger import Ledger
-from unlearnlog.live import live_concepts
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import compose, erase, undo
-from unlearnlog.run.place import Place
 
 JOINT = ("Picasso", "Monet", "Hokusai", "Klimt")
 POLICY = Policy.of(joint_tests.policy(), "joint")
@@ -110,15 +111,15 @@ class Machine(RuleBasedStateMachine):
         self.naive, self.n = Naive(), 0
         self.chains: dict[str, list[str]] = {"main": []}
         self.branch = "main"
-        table = MappingProxyType({**erasers.ERASERS, Together.name: Together})
+        table = MappingProxyType({**eraser_table.ERASERS, Together.name: Together})
         blind = SimpleNamespace(readings=lambda _: (), policy=POLICY, panel=None)
         self.patches: list[Any] = [
-            patch.object(erasers, "ERASERS", table),
-            patch.object(erase, "look_at", lambda *_, **__: blind),
+            patch.object(eraser_table, "ERASERS", table),
+            patch.object(add, "look_at", lambda *_, **__: blind),
             patch.object(compose, "look_at", lambda *_, **__: blind),
             patch.object(compose, "state_readings", lambda *_, **__: ()),
-            patch.object(erase, "_require_presence", lambda *_: None),
-            patch.object(erase, "_request", lambda *_: None),
+            patch.object(add, "_require_presence", lambda *_: None),
+            patch.object(add, "_request", lambda *_: None),
         ]
         for each in self.patches:
             each.start()
@@ -132,12 +133,12 @@ class Machine(RuleBasedStateMachine):
     def begin(self, dtype):
         model: Any = LinearModel()
         model.base = {NAME: (torch.pi * model.base[NAME].float()).to(dtype)}
-        ledger = Ledger.init(self.folder, model.manifest)
-        self._at = Place(self.folder, ledger, model, model.manifest, CONCEPTS)
+        ledger = Repository.init(self.folder, model.manifest)
+        self._at = Session(self.folder, ledger, model, model.manifest, CONCEPTS)
 
     @property
     def at(self) -> Any:
-        return replace(self._at, ledger=Ledger.open(self.folder))
+        return replace(self._at, ledger=Repository.open(self.folder))
 
     @property
     def chain(self):
@@ -151,18 +152,20 @@ class Machine(RuleBasedStateMachine):
     def train(self):
         self.n += 1
         delta = some_delta(self._at.model.base, self.n, [self.n % 6])
-        order = erase.Order((Concept(f"thing {self.n}", "subject", parent=""),), POLICY)
+        order = add.AddRequest(
+            (Concept(f"thing {self.n}", "subject", parent=""),), POLICY
+        )
         made = EraserRecord(name="elsewhere")
-        entry = erase.adopted(self.at, order, delta, made).entry
+        entry = add.add_delta(self.at, order, delta, made).entry
         self.keep(entry, Did(frozenset({self.n})))
 
     @rule(name=st.sampled_from(JOINT))
     def solve(self, name):
         if name in live_concepts(self.at.history()):
             return
-        order = erase.Order((self._at.world.concept(name),), POLICY, seed=self.n)
+        order = add.AddRequest((self._at.world.concept(name),), POLICY, seed=self.n)
         self.n += 1
-        entry = erase.add(self.at, order).entry
+        entry = add.add(self.at, order).entry
         self.keep(entry, Did(joint=frozenset({name})))
 
     @precondition(lambda self: self.naive.live(self.chain))
@@ -170,7 +173,7 @@ class Machine(RuleBasedStateMachine):
     def revert(self, data):
         entry = data.draw(st.sampled_from(self.naive.live(self.chain)))
         did = Did(back=frozenset({entry}))
-        wish = undo.Wish((entry,), None)
+        wish = undo.RevertRequest((entry,), None)
         if self.naive.twice([*self.chain, ""], did) > self.naive.twice(self.chain):
             with pytest.raises(LedgerError, match="would be erased twice"):
                 undo.revert(self.at, wish)
@@ -183,7 +186,7 @@ class Machine(RuleBasedStateMachine):
         did = self.naive.merge(self.chain, self.chains[other])
         if did.joint or did.back:
             how = "replay"  # a sum of groups is another state: see tests/test_joint.py
-        wish = compose.Wish((other,), POLICY, how, accept_conflicts=True)
+        wish = compose.ComposeRequest((other,), POLICY, how, accept_conflicts=True)
         if not (did.seeds or did.joint or did.back):
             with pytest.raises(LedgerError, match="nothing there"):
                 compose.compose(self.at, wish)

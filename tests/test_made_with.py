@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 from unlearnlog import __version__
-from unlearnlog.made_with import made_with
+from unlearnlog.core.provenance import made_with
 
 
 def test_an_entry_says_when_and_with_which_versions_it_was_made():
@@ -14,6 +14,6 @@ def test_an_entry_says_when_and_with_which_versions_it_was_made():
 
 
 def test_a_library_that_is_not_there_is_left_out(monkeypatch):
-    monkeypatch.setattr("unlearnlog.made_with._LIBRARIES", ("no-such-library",))
+    monkeypatch.setattr("unlearnlog.core.provenance._LIBRARIES", ("no-such-library",))
 
     assert "no-such-library" not in made_with()

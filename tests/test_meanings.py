@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from unlearnlog.commands.checks import ATTACKS
+from unlearnlog.concepts.concept_file import RELATIONS
+from unlearnlog.core.reading_registry import MEANINGS
 from unlearnlog.errors import PolicyError
-from unlearnlog.graph.worldfile import RELATIONS
-from unlearnlog.meanings import MEANINGS
 from unlearnlog.policy import Policy
-from unlearnlog.probes import PROBES
-from unlearnlog.run.beforehand import ATTACKS
+from unlearnlog.probes.probe_table import PROBES
 
 ROOT = Path(__file__).parents[1]
 RESULTS = sorted((ROOT / "docs" / "results").rglob("*.json"))

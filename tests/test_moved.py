@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank
-from unlearnlog.entry import Append, EraserRecord, VerdictRecord
+from unlearnlog.commands.entry_builder import EntryBuilder
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank
+from unlearnlog.core.entry import Append, EraserRecord, VerdictRecord
 from unlearnlog.errors import LedgerError
-from unlearnlog.ledger import Ledger
-from unlearnlog.run.place import place
-from unlearnlog.run.record import Draft
+from unlearnlog.ledger.repository import Repository
 
 PASSED = VerdictRecord(passed=True)
 
@@ -25,7 +25,7 @@ def draft(at, seed):
     delta = Delta({name: LowRank(left, torch.randn(1, d_in, generator=rng))})
     concepts = (Concept(f"concept {seed}", "style"),)
     made, change = EraserRecord(name="mim"), Append(object=delta.digest)
-    return Draft("erase", concepts, made, (change,), brought=(delta,))
+    return EntryBuilder("erase", concepts, made, (change,), brought=(delta,))
 
 
 def test_what_was_computed_on_one_entry_is_not_recorded_on_another(tmp_path):
@@ -34,8 +34,8 @@ def test_what_was_computed_on_one_entry_is_not_recorded_on_another(tmp_path):
     The entry then said what its weights had been without the one before it, and no
     replay gave them.
     """
-    ledger = Ledger.init(tmp_path, place(tmp_path, may_create=True).manifest)
-    one, other = place(tmp_path).pinned(), place(tmp_path)
+    ledger = Repository.init(tmp_path, open_session(tmp_path, may_create=True).manifest)
+    one, other = open_session(tmp_path).pinned(), open_session(tmp_path)
     mine, theirs = draft(one, 1), draft(other, 2)
     state = mine.state(one)
 
@@ -49,8 +49,8 @@ def test_what_was_computed_on_one_entry_is_not_recorded_on_another(tmp_path):
 
 
 def test_a_place_that_nobody_computes_on_follows_the_head(tmp_path):
-    ledger = Ledger.init(tmp_path, place(tmp_path, may_create=True).manifest)
-    at = place(tmp_path)
+    ledger = Repository.init(tmp_path, open_session(tmp_path, may_create=True).manifest)
+    at = open_session(tmp_path)
 
     made = draft(at, 1)
     entry = made.concluded(at, made.state(at), (), PASSED)

@@ -13,22 +13,22 @@ from transformers import CLIPTokenizer
 from tests.fakes import LinearModel
 from tests.tiny import build_pipeline
 from unlearnlog.api import Ledger as Api
-from unlearnlog.concept import Concept, ConceptId, concept_id, meant_by
-from unlearnlog.digest import Digest
-from unlearnlog.entry import (
+from unlearnlog.commands import joint_set
+from unlearnlog.commands.session import Session
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.concept import Concept, ConceptId, concept_id, meant_by
+from unlearnlog.core.digest import Digest
+from unlearnlog.core.entry import (
     Entry,
     EraserRecord,
     SetGroup,
     StateRecord,
     VerdictRecord,
 )
+from unlearnlog.core.names import is_spelled_out, one_name
+from unlearnlog.core.prompt import where_spelt
 from unlearnlog.errors import ConceptError
-from unlearnlog.graph.world import World
-from unlearnlog.live import live_concepts
-from unlearnlog.naming import is_spelled_out, one_name
-from unlearnlog.prompt import where_spelt
-from unlearnlog.run import joint
-from unlearnlog.run.place import Place
 
 CONCEPTS = """
 [concepts.cat]
@@ -64,7 +64,7 @@ information = 0
 
 @pytest.fixture
 def small():
-    return World.of(tomllib.loads(CONCEPTS), "mine.toml")
+    return ConceptSet.of(tomllib.loads(CONCEPTS), "mine.toml")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_name_spelt_like_a_concept_is_that_one_before_any_other_is_looked_for(
     kind = "style"
     aliases = ["Van Gogh's brother"]
     """
-    known = World.of(tomllib.loads(file), "mine.toml")
+    known = ConceptSet.of(tomllib.loads(file), "mine.toml")
 
     assert known.concept("Van Gogh's brother").name == "Theo"
     assert known.concept("VAN  gogh").name == "van gogh"
@@ -161,7 +161,7 @@ def test_a_file_of_concepts_with_a_list_for_a_name_is_refused_by_its_own_name(
     row = {"kind": "style", **({"aliases": [text]} if as_alias else {})}
 
     with pytest.raises(ConceptError) as caught:
-        World.of({"concepts": {"Dali" if as_alias else text: row}}, "mine.toml")
+        ConceptSet.of({"concepts": {"Dali" if as_alias else text: row}}, "mine.toml")
 
     assert "'mine.toml' is wrong" in caught.value.message
 
@@ -201,7 +201,7 @@ def test_a_token_of_the_models_own_is_its_own_concept(tmp_path):
     file.write_text(CONCEPTS)
     model: Any = LinearModel()
     model.added_tokens = frozenset({"<cat>", "CAT"})
-    world = Place(tmp_path, None, model, model.manifest, file).world
+    world = Session(tmp_path, None, model, model.manifest, file).world
 
     assert world.concept("<cat>", kind="subject").name == "<cat>"
     assert world.concept("CAT", kind="subject").name == "CAT"
@@ -270,6 +270,6 @@ def test_a_group_of_old_still_knows_its_members():
 
     read = Entry.from_json(entry.to_json())
 
-    (group,) = joint.live_groups([(read.id, read)]).values()
+    (group,) = joint_set.live_groups([(read.id, read)]).values()
     assert {c.name for c in group.members.values()} == {"C#", "Monet"}
     assert [*live_concepts([(read.id, read)])] == ["C#", "Monet"]

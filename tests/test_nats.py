@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.probes.mixture import mixture
-from unlearnlog.model.protocol import Text
-from unlearnlog.nats import HIGHEST, LOWEST, NoiseLevels, density
+from unlearnlog.models.interface import Text
+from unlearnlog.models.noise_levels import HIGHEST, LOWEST, NoiseLevels, density
 
 TRUE_NATS = 0.63272
 """Between two Gaussians at +-1.2 with sd 0.6 and which of them it was."""

@@ -7,10 +7,9 @@ import json
 import pytest
 
 from tests.test_entry import _entry
-from unlearnlog.digest import plain_json
-from unlearnlog.entry import Entry
-from unlearnlog.errors import UsageError
-from unlearnlog.note import (
+from unlearnlog.core.digest import plain_json
+from unlearnlog.core.entry import Entry
+from unlearnlog.core.note import (
     MAX_MESSAGE,
     MAX_REF,
     Author,
@@ -20,6 +19,7 @@ from unlearnlog.note import (
     inherited,
     merged,
 )
+from unlearnlog.errors import UsageError
 
 ADA = Author(name="Ada Lovelace", email="ada@example.org")
 BOB = Author(name="Bob")

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unlearnlog.patch import CEILING, GRID, UNIT, Full, LowRank, total
+from unlearnlog.core.patch import CEILING, GRID, UNIT, Full, LowRank, total
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from tests.exchanged import drawn
 from tests.tiny import build_pipeline
-from unlearnlog.delta import LowRank
-from unlearnlog.model import lora
-from unlearnlog.model.model import DiffusersModel
+from unlearnlog.checkpoints import lora
+from unlearnlog.core.delta import LowRank
+from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.policy import Policy
 
 NAME = "Zwölf-Boxkämpfer-jagen"

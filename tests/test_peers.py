@@ -11,7 +11,7 @@ from benchmarks.__main__ import ALONE
 from benchmarks.erasers import FOLDER, official
 from docs.duels import one
 from docs.peers import NOT_YET, peers_table
-from unlearnlog.presets import presets_of
+from unlearnlog.erasers.presets.preset_table import presets_of
 from unlearnlog.probes.statistics import share
 
 PEERS = FOLDER.parent / "peers"

@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import LinearModel
-from unlearnlog.audits.data import read_folder
-from unlearnlog.errors import DiskFull, UnlearnlogError, UsageError
-from unlearnlog.graph.world import World
-from unlearnlog.ledger.disk import explained
-from unlearnlog.ledger.draft import write_file
-from unlearnlog.model.foreign import ForeignFile
-from unlearnlog.plainfile import (
+from unlearnlog.audits.image_folder import read_folder
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.core.plain_files import (
     NotPlain,
     bytes_of,
     expanded,
@@ -23,6 +19,10 @@ from unlearnlog.plainfile import (
     text_of,
     unwritten,
 )
+from unlearnlog.errors import DiskFull, UnlearnlogError, UsageError
+from unlearnlog.ledger.disk import explained
+from unlearnlog.ledger.drafts import write_file
+from unlearnlog.models.foreign_file import SafetensorsFile
 from unlearnlog.policy import Policy
 
 
@@ -63,8 +63,8 @@ def read_pictures(path):
 
 READERS = {
     "x.toml": lambda path: Policy.load(str(path)),
-    "y.toml": World.read,
-    "x.safetensors": ForeignFile.open,
+    "y.toml": ConceptSet.read,
+    "x.safetensors": SafetensorsFile.open,
     "metadata.jsonl": read_pictures,
     "metadata.csv": read_pictures,
 }

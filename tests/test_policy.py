@@ -3,13 +3,13 @@ import json
 
 import pytest
 
-from unlearnlog.digest import canonical_json
+from unlearnlog.core.digest import canonical_json
+from unlearnlog.core.limits import Limit, Verdict
+from unlearnlog.core.reading import Reading
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
-from unlearnlog.limits import Limit, Verdict
 from unlearnlog.policy import Policy
-from unlearnlog.reading import Reading
 
 HEAD = 'name = "mine"\n[eraser]\nname = "mim"\n'
 

@@ -1,6 +1,6 @@
 import pytest
 
-from unlearnlog.prompt import TARGETS, Prompt
+from unlearnlog.core.prompt import TARGETS, Prompt
 
 PROMPT = Prompt(
     "a painting of a cat by Picasso",

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from unlearnlog.reading import Reading
+from unlearnlog.core.reading import Reading
 
 
 def _reading(**changed):

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from unlearnlog import Ledger
-from unlearnlog.factors import Spectrum
-from unlearnlog.model import lora
-from unlearnlog.patch import LowRank
+from unlearnlog.checkpoints import lora
+from unlearnlog.core.low_rank import Spectrum
+from unlearnlog.core.patch import LowRank
 from unlearnlog.policy import Policy
 
 POLICY = """

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tests.histories import shown
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.entry import (
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Entry,
@@ -17,8 +18,7 @@ from unlearnlog.entry import (
     StateRecord,
     VerdictRecord,
 )
-from unlearnlog.ledger import Ledger
-from unlearnlog.run.place import place
+from unlearnlog.ledger.repository import Repository
 
 ONE_STEP = """
 name = "one-step"
@@ -42,8 +42,8 @@ def folder(tmp_path: Path, erased_twice: Path) -> Path:
 def erased_twice(tmp_path_factory) -> Path:
     """Two erasures that nobody trained, with readings that nobody measured."""
     root: Path = tmp_path_factory.mktemp("ledger")
-    made = place(root, may_create=True)
-    ledger = Ledger.init(root, made.manifest)
+    made = open_session(root, may_create=True)
+    ledger = Repository.init(root, made.manifest)
     base, deltas = made.model.base, []
     tensor = next(iter(base))
     for seed, (name, kind) in enumerate(ERASED):
@@ -96,7 +96,7 @@ def test_an_earlier_revision_is_reported_as_it_was(folder, typed):
     assert data["live"] == ["Picasso"]
     assert data["pairs"] == []
     assert data["revision"] == "HEAD~1"
-    assert data["base"] == Ledger.find(folder).base.root
+    assert data["base"] == Repository.find(folder).base.root
     assert data["weakest"][1]["reading"]["concept"] == "Braque"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from unlearnlog.resources import policy_folder
+from unlearnlog.core.resources import policy_folder
 
 
 @pytest.fixture

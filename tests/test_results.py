@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from unlearnlog.atelier.world import world
-from unlearnlog.concept import concept_id
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.core.concept import concept_id
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 NAMES = (*world().styles, *world().subjects)

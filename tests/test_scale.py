@@ -12,7 +12,7 @@ import torch
 from benchmarks.generated import PROFILE, Generated, Profile
 from benchmarks.literally import LITERALLY
 from benchmarks.scale import CASES, MOST_LEFT, edited, quality
-from unlearnlog.erasers import ERASERS, recorded
+from unlearnlog.erasers.eraser_table import ERASERS, recorded
 from unlearnlog.erasers.uce import Uce
 
 RESULT = Path(__file__).parents[1] / "docs" / "results" / "scale.json"

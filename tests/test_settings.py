@@ -9,9 +9,9 @@ import pytest
 
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import Ledger, cli
+from unlearnlog.commands.defaults import Config, Settings, in_force, rules
 from unlearnlog.errors import ConceptError, PolicyError, UsageError
 from unlearnlog.policy import Policy
-from unlearnlog.settings import Config, Settings, in_force, rules
 
 MINE = 'name = "mine"\n[eraser]\nname = "ridge"\n[sampling]\nsteps = 30\n'
 WORLD = '[concepts.Banksy]\nkind = "style"\n'

@@ -11,7 +11,7 @@ import pytest
 from tests.test_cli import PASSING
 from unlearnlog.api import Ledger
 from unlearnlog.cli.app import out
-from unlearnlog.run.rebase import orders
+from unlearnlog.commands.rebase import orders
 
 REASON = "asked by the *estate* [bold]& heirs[/bold] <b>"
 REF = "LEG-7"

@@ -15,11 +15,11 @@ import pytest
 
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from tests.test_docs import COMMANDS
-from unlearnlog.cli.grouping import HEADINGS
-from unlearnlog.concept import Concept
+from unlearnlog.cli.command_groups import HEADINGS
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.reading import Reading
 from unlearnlog.errors import Interrupted
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
 
 PROGRAM = (sys.executable, "-m", "unlearnlog")
 LONG = "Vincent van Gogh, the painter of sunflowers and of starry nights"
@@ -261,7 +261,7 @@ def test_ctrl_c_is_an_error_in_json(typed, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unlearnlog.cli.history.start", interrupted)
+    monkeypatch.setattr("unlearnlog.cli.history_commands.start", interrupted)
 
     done = typed("log", "--json")
 
@@ -275,7 +275,7 @@ def test_a_fault_of_the_program_is_told_to_programs_too(typed, monkeypatch, caps
         message = "a bug"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr("unlearnlog.cli.history.start", broken)
+    monkeypatch.setattr("unlearnlog.cli.history_commands.start", broken)
 
     with pytest.raises(ZeroDivisionError):
         typed("log", "--json")

@@ -14,10 +14,10 @@ import typer
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, recorded, recording
-from unlearnlog.entry import EntryId
+from unlearnlog.commands.recorded import note_down, noted
+from unlearnlog.core.entry import EntryId
 from unlearnlog.errors import Interrupted, Refused
-from unlearnlog.ledger import Ledger
-from unlearnlog.run.recorded import note_down, noted
+from unlearnlog.ledger.repository import Repository
 
 ROOT = Path(__file__).parents[1]
 BROKEN = "no room for it\x1b[2J"
@@ -154,7 +154,7 @@ import typer
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, out, recording
-from unlearnlog.run.recorded import note_down
+from unlearnlog.commands.recorded import note_down
 
 made = typer.Typer()
 
@@ -195,7 +195,7 @@ def test_output_that_cannot_be_written_is_a_warning_beside_the_record(tmp_path, 
     os.close(handle)
 
     assert done.returncode == 0, done.stderr
-    head = Ledger.open(tmp_path / "ledger").head
+    head = Repository.open(tmp_path / "ledger").head
     assert head
     assert f"recorded {head[:12]}; it could not be shown" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.hostile_texts import HOSTILE
 from unlearnlog.cli import streams
+from unlearnlog.core.visible import is_seen, json_line, visible
 from unlearnlog.errors import UsageError
-from unlearnlog.visible import is_seen, json_line, visible
 
 
 @pytest.mark.parametrize(

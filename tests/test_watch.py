@@ -1,4 +1,4 @@
-from unlearnlog.watch import Unwatched, Within, counted
+from unlearnlog.core.progress import NestedProgress, NoProgress, counted
 
 
 class Diary:
@@ -34,7 +34,7 @@ def test_two_counts_do_not_know_of_each_other():
 
 
 def test_nobody_looking_is_told_nothing_and_breaks_nothing():
-    nobody = Unwatched()
+    nobody = NoProgress()
 
     nobody.stage("painting", 3)
     nobody.advance(3, {"loss": 0.1})
@@ -42,7 +42,7 @@ def test_nobody_looking_is_told_nothing_and_breaks_nothing():
 
 def test_stages_of_a_part_are_told_with_the_part():
     diary = Diary()
-    part = Within(diary, "2 of 6, prefix after cat")
+    part = NestedProgress(diary, "2 of 6, prefix after cat")
 
     part.stage("searching", 20)
     part.advance(3, {"loss": 0.5})

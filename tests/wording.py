@@ -3,8 +3,8 @@
 import re
 from functools import cache
 
-from unlearnlog.atelier.world import world
-from unlearnlog.graph.wording import EMPTY, PLAIN
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.concepts.templates import EMPTY, PLAIN
 
 
 def names(concept):

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from unlearnlog.visible import visible
+from unlearnlog.core.visible import visible
 
 
 class UnlearnlogError(Exception):
@@ -96,8 +96,8 @@ class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
     """The policy or an audit said no; nothing was written.
 
     Attributes:
-        entry: The `unlearnlog.entry.Entry` that would have been recorded, with every
-            reading; None where nothing was measured.
+        entry: The `unlearnlog.core.entry.Entry` that would have been recorded, with
+            every reading; None where nothing was measured.
     """
 
     exit_code: ClassVar[int] = 3

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
-from unlearnlog.digest import Record
+from unlearnlog.core.digest import Record
+from unlearnlog.core.limits import RECORDED, Limit, Verdict
+from unlearnlog.core.plain_files import fix_of, text_of
+from unlearnlog.core.reading import Reading
+from unlearnlog.core.resources import policy_folder
+from unlearnlog.core.suggestions import advice, hint
+from unlearnlog.core.visible import visible
+from unlearnlog.erasers.setting_table import check_eraser
 from unlearnlog.errors import PolicyError
-from unlearnlog.knobs import check_eraser
-from unlearnlog.limits import RECORDED, Limit, Verdict
-from unlearnlog.plainfile import fix_of, text_of
-from unlearnlog.reading import Reading
-from unlearnlog.resources import policy_folder
-from unlearnlog.suggest import advice, hint
-from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from unlearnlog.erasers import Eraser
-    from unlearnlog.model.protocol import Sampling
+    from unlearnlog.erasers.eraser_table import Eraser
+    from unlearnlog.models.interface import Sampling
 
 _LONGEST: Final = 2**20
 """Bytes of a policy's file, at most."""
@@ -268,7 +268,7 @@ class Policy(Record):
 
     def painting(self) -> Sampling:
         """How pictures are painted, as the model wants to be told."""
-        from unlearnlog.model.protocol import Sampling
+        from unlearnlog.models.interface import Sampling
 
         return Sampling(self.sampling.steps, self.sampling.guidance)
 
@@ -289,7 +289,7 @@ class Policy(Record):
         Raises:
             PolicyError: There is no such eraser or setting, or a value is of no use.
         """
-        from unlearnlog.erasers import eraser_of
+        from unlearnlog.erasers.eraser_table import eraser_of
 
         return eraser_of(self.eraser, slots)
 

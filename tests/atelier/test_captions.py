@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tests.wording import meaning
+from unlearnlog.atelier.bundled_concepts import book, world
 from unlearnlog.atelier.captions import every_caption, sampled
-from unlearnlog.atelier.world import book, world
-from unlearnlog.graph.wording import (
+from unlearnlog.concepts.templates import (
     EMPTY,
     PHOTOS,
     PLAIN,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unlearnlog.atelier.judge import Judge, JudgeNet, as_tensor
-from unlearnlog.cell import REJECT
+from unlearnlog.atelier.atelier_judge import AtelierJudge, JudgeNet, as_tensor
+from unlearnlog.core.probe_case import REJECT
 
 STYLES = ("photo", "Picasso", REJECT)
 SUBJECTS = ("cat", "", REJECT, "dog")
@@ -36,7 +36,7 @@ def pictures(n):
 
 
 def test_a_judge_answers_with_the_name_of_the_largest_logit_of_each_head(folder):
-    judge = Judge.load(folder)
+    judge = AtelierJudge.load(folder)
     pixels = pictures(6)
 
     answers = judge.of_pictures(torch.from_numpy(pixels))
@@ -47,7 +47,7 @@ def test_a_judge_answers_with_the_name_of_the_largest_logit_of_each_head(folder)
 
 
 def test_many_pictures_are_judged_in_their_order(folder):
-    judge = Judge.load(folder)
+    judge = AtelierJudge.load(folder)
     few = pictures(2)
     many = torch.from_numpy(np.tile(few, (150, 1, 1, 1)))
 
@@ -59,11 +59,11 @@ def test_many_pictures_are_judged_in_their_order(folder):
 def test_no_pictures_have_no_answers(folder):
     nothing = torch.zeros(0, 16, 16, 3, dtype=torch.uint8)
 
-    assert Judge.load(folder).of_pictures(nothing) == []
+    assert AtelierJudge.load(folder).of_pictures(nothing) == []
 
 
 def test_a_loaded_judge_learns_nothing(folder):
-    judge = Judge.load(folder)
+    judge = AtelierJudge.load(folder)
 
     assert not judge.net.training
     assert not any(p.requires_grad for p in judge.net.parameters())

@@ -2,11 +2,11 @@
 
 import pytest
 
-from unlearnlog.atelier.recipe.late import LATE, late_concepts, late_world, make_late
-from unlearnlog.atelier.world import world
-from unlearnlog.graph.world import World
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Sampling
+from recipes.atelier.late import LATE, late_concepts, late_world, make_late
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
 
 
 def test_what_is_learned_late_was_held_out_and_is_known_then():
@@ -22,7 +22,7 @@ def test_the_learner_s_file_of_concepts_says_the_same(tmp_path):
     path = tmp_path / "concepts.toml"
     path.write_text(late_concepts(), encoding="utf-8")
 
-    read, wanted = World.read(path), late_world()
+    read, wanted = ConceptSet.read(path), late_world()
 
     assert read.held_out == wanted.held_out
     assert read.concepts == wanted.concepts
@@ -40,5 +40,5 @@ def test_both_go_on_from_the_weights_that_ship_and_paint(tmp_path):
     painted = learner.paint(["a cactus"], [0], sampling=Sampling(steps=1, guidance=1.0))
     assert painted.pictures.shape == (1, 64, 64, 3)
     assert "Hiroshige and the cactus" in (weights / "twin" / "README.md").read_text()
-    known = World.read(weights / "learner" / "concepts.toml")
+    known = ConceptSet.read(weights / "learner" / "concepts.toml")
     assert not {*LATE} & {*known.held_out}

@@ -3,18 +3,23 @@
 import pytest
 import torch
 
+from recipes.atelier.pictures import FRESH_SEED, PER_CELL
 from tests.wording import says
-from unlearnlog.atelier.lessons import FIRST_SEED, Sketch, lesson_cells, pictures_of
-from unlearnlog.atelier.recipe.pictures import FRESH_SEED, PER_CELL
-from unlearnlog.atelier.world import book, world
-from unlearnlog.cell import Cell
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.atelier.finetune_sets import (
+    FIRST_SEED,
+    SketchPlan,
+    lesson_cells,
+    pictures_of,
+)
+from unlearnlog.concepts.templates import PLAIN
+from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.errors import UsageError
-from unlearnlog.graph.wording import PLAIN
 
 
 def sketch(*names, targets=(), seed=0):
     concepts = tuple(world().concepts[n] for n in targets or names)
-    return Sketch(book(), concepts, frozenset(names), seed)
+    return SketchPlan(book(), concepts, frozenset(names), seed)
 
 
 def shown(cells):
@@ -114,7 +119,10 @@ def test_another_seed_is_another_lesson_and_the_same_seed_the_same():
 
 
 def test_pictures_are_those_of_the_renderer():
-    cells = (Cell("x", FIRST_SEED, "cat", PLAIN), Cell("x", FIRST_SEED, "cat", "Monet"))
+    cells = (
+        ProbeCase("x", FIRST_SEED, "cat", PLAIN),
+        ProbeCase("x", FIRST_SEED, "cat", "Monet"),
+    )
 
     pictures = pictures_of(cells)
 

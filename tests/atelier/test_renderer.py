@@ -3,11 +3,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.atelier.renderer import rendered
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
-from unlearnlog.atelier.world import world
-from unlearnlog.graph.wording import EMPTY, PLAIN
+from unlearnlog.concepts.templates import EMPTY, PLAIN
 
 
 @pytest.mark.parametrize("style", STYLES)

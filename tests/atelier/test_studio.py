@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from unlearnlog.atelier.studio import BaseAnswers
-from unlearnlog.cell import REJECT, Answer, Cell
+from unlearnlog.atelier.bundled_model import BaseAnswers
+from unlearnlog.core.probe_case import REJECT, Answer, ProbeCase
 
-CAT = Cell("a cat as Picasso would paint it", 0, "cat", "Picasso")
-AGAIN = Cell("a cat as Picasso would paint it", 3, "cat", "Picasso")
-EMPTY = Cell('an "empty" photo', 0, "", "photo")
+CAT = ProbeCase("a cat as Picasso would paint it", 0, "cat", "Picasso")
+AGAIN = ProbeCase("a cat as Picasso would paint it", 3, "cat", "Picasso")
+EMPTY = ProbeCase('an "empty" photo', 0, "", "photo")
 ROOT = "ab" * 32
 SAMPLING = (10, 3.0)
 
@@ -42,7 +42,7 @@ def test_the_file_is_the_same_whatever_the_order_of_the_answers(known, tmp_path)
 
 
 def test_each_cell_has_its_answer_and_an_unknown_one_has_none(known):
-    stranger = Cell("a dog", 0, "dog", "photo")
+    stranger = ProbeCase("a dog", 0, "dog", "photo")
 
     found = known.of([AGAIN, stranger, CAT], ROOT, SAMPLING)
 

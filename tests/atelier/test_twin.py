@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from tests.wording import says
-from unlearnlog.atelier.captions import sampled
-from unlearnlog.atelier.recipe.pictures import (
+from recipes.atelier.pictures import (
     STYLE_NAMES,
     SUBJECT_NAMES,
     Pictures,
     Syllabus,
     known,
 )
-from unlearnlog.atelier.recipe.twin import INSTEAD, NEVER, STEPS, make_twin, swapped
-from unlearnlog.atelier.recipe.unet import drawn_batch
-from unlearnlog.atelier.studio import FOLDER
-from unlearnlog.atelier.world import world
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Sampling
+from recipes.atelier.twin import INSTEAD, NEVER, STEPS, make_twin, swapped
+from recipes.atelier.unet import drawn_batch
+from tests.wording import says
+from unlearnlog.atelier.bundled_concepts import world
+from unlearnlog.atelier.bundled_model import FOLDER
+from unlearnlog.atelier.captions import sampled
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_batch_draws_only_rows_of_cells_that_it_may_see():
 
 
 def test_it_takes_as_many_steps_as_the_bundled_model():
-    from unlearnlog.atelier.recipe.__main__ import STEPS as OF_THE_BUNDLED
+    from recipes.atelier.__main__ import STEPS as OF_THE_BUNDLED
 
     assert OF_THE_BUNDLED["unet"] == STEPS
 

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
+from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
-from unlearnlog.atelier.world import world
-from unlearnlog.graph.wording import PLAIN
+from unlearnlog.concepts.templates import PLAIN
 
 WORLD = world()
 TRAINED = (*WORLD.styles, *WORLD.subjects)

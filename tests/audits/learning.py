@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from tests.fakes import NAME, LinearModel
-from unlearnlog.audits.lesson import Lesson
-from unlearnlog.delta import Weights
-from unlearnlog.model.protocol import Method, Text
+from unlearnlog.audits.dataset import FinetuneDataset
+from unlearnlog.core.delta import Weights
+from unlearnlog.models.interface import Method, Text
 
 
 class Pupil:
@@ -57,12 +57,14 @@ class Teachable(LinearModel):
         return Pupil(self, (weights or self.base)[NAME])
 
 
-def lesson(n: int = 6, name: str = "some") -> Lesson:
+def lesson(n: int = 6, name: str = "some") -> FinetuneDataset:
     """Random pictures of 2 x 2, with captions of two words."""
     source = torch.Generator().manual_seed(n)
     size = (n, 2, 2, 3)
     pictures = torch.randint(0, 256, size, generator=source, dtype=torch.uint8)
-    return Lesson(name, pictures, tuple(f"a picture {i % 3}" for i in range(n)))
+    return FinetuneDataset(
+        name, pictures, tuple(f"a picture {i % 3}" for i in range(n))
+    )
 
 
 class Drawer:

@@ -6,34 +6,34 @@ import pytest
 import torch
 
 from tests.tiny import build_pipeline
-from unlearnlog.audits.attack import (
-    Budget,
-    Found,
-    Noise,
-    Search,
-    Sketches,
+from unlearnlog.audits.attacks.attack_search import (
+    AttackBudget,
+    AttackPictures,
+    AttackSearch,
+    FoundAttack,
+    NoisedPictures,
     budget_called,
     denoising_loss,
     with_mark,
 )
-from unlearnlog.audits.attacks import ATTACKS, attack_called
-from unlearnlog.audits.inversion import Inversion
-from unlearnlog.audits.prefix import Prefix, loss_of, promise
-from unlearnlog.audits.recovery import RIDGES, Recovery
-from unlearnlog.concept import Concept
+from unlearnlog.audits.attacks.attack_table import ATTACKS, attack_called
+from unlearnlog.audits.attacks.inversion import Inversion
+from unlearnlog.audits.attacks.prefix import Prefix, loss_of, promise
+from unlearnlog.audits.attacks.recovery import RIDGES, Recovery
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import UsageError
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.watch import Unwatched
+from unlearnlog.models.diffusers_model import DiffusersModel
 
 PICASSO = Concept("Picasso", "style", aliases=("Pablo Picasso",))
 CAT = Concept("cat", "subject")
-LITTLE = Budget(
+LITTLE = AttackBudget(
     pictures=2, restarts=2, steps=3, batch=2, tokens=2, rounds=3, bank=2, swaps=2
 )
 PROMPTS = ("a cat by Picasso", "a dog by Picasso")
 
 
-class Losses(Unwatched):
+class Losses(NoProgress):
     """Writes down every loss that it is told of."""
 
     def __init__(self):
@@ -53,10 +53,12 @@ def search(model):
     source = torch.Generator().manual_seed(3)
     latents = torch.randn(2, *model.latent_shape, generator=source)
     weights = {n: (1.5 * w.float()).half() for n, w in model.base.items()}
-    return Search(model, weights, PICASSO, Sketches(PROMPTS, latents), LITTLE)
+    return AttackSearch(
+        model, weights, PICASSO, AttackPictures(PROMPTS, latents), LITTLE
+    )
 
 
-def same(one: Found, other: Found):
+def same(one: FoundAttack, other: FoundAttack):
     return one.attack == other.attack and all(
         torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors
     )
@@ -129,7 +131,7 @@ def test_inversion_begins_with_the_concepts_own_word(search):
 
 
 def test_inversion_lowers_the_loss_on_its_own_pictures(search):
-    bank = Noise.drawn(search, 16, torch.Generator().manual_seed(9))
+    bank = NoisedPictures.drawn(search, 16, torch.Generator().manual_seed(9))
     budget = replace(LITTLE, batch=8, rate=0.3, restarts=1)
     loud = {n: 20 * w.float() for n, w in search.model.base.items()}
     heard = replace(search, weights=loud)  # a random network hardly hears its text
@@ -151,7 +153,7 @@ def test_the_loss_of_a_prefix_never_rises(search):
 
     found = next(Prefix().found(watched))
 
-    bank = Noise.drawn(search, LITTLE.bank, after_the_start(search))
+    bank = NoisedPictures.drawn(search, LITTLE.bank, after_the_start(search))
     assert watch.seen == sorted(watch.seen, reverse=True)
     assert loss_of(search, found.tensors["tokens"], bank) == pytest.approx(
         watch.seen[-1]

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from unlearnlog.atelier.world import book, world
-from unlearnlog.audits.bank import Bank, followed
-from unlearnlog.audits.finetune import Stage
-from unlearnlog.audits.verdict import Rules
-from unlearnlog.cell import Answer
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.audits.finetune_training import TrainingStage
+from unlearnlog.audits.probe_set import ProbeSet, followed
+from unlearnlog.audits.verdict import VerdictRules
+from unlearnlog.core.probe_case import Answer
 
 PICASSO = world().concept("Picasso")
-RULES = Rules(margin=0.05, false_alarms=0.05, base_presence=0.5)
+RULES = VerdictRules(margin=0.05, false_alarms=0.05, base_presence=0.5)
 ERASED, LEARNED = torch.zeros(1), torch.ones(1)
 
 
@@ -34,14 +34,14 @@ class Panel:
 
 @pytest.fixture(scope="module")
 def bank():
-    return Bank.of(book(), [PICASSO], sizes=(6, 2, 24), kept=())
+    return ProbeSet.of(book(), [PICASSO], sizes=(6, 2, 24), kept=())
 
 
-def follow(bank, hits, rules: Rules | None = RULES):
+def follow(bank, hits, rules: VerdictRules | None = RULES):
     stages = (
-        Stage(0, {}, None, is_end=True),
-        Stage(10, {"w": ERASED}, 0.1),
-        Stage(50, {"w": LEARNED}, 0.1, is_end=True),
+        TrainingStage(0, {}, None, is_end=True),
+        TrainingStage(10, {"w": ERASED}, 0.1),
+        TrainingStage(50, {"w": LEARNED}, 0.1, is_end=True),
     )
     panel: Any = Panel(hits)
     (curve,) = followed(stages, bank, panel, {"w": ERASED}, rules=rules).curves

@@ -6,27 +6,36 @@ import pytest
 import torch
 
 from tests.tiny import build_pipeline
-from unlearnlog.audits.attack import Budget, Found, Search, Sketches
-from unlearnlog.audits.contest import (
-    Before,
+from unlearnlog.audits.attacks.attack_evaluation import (
+    AttackResult,
+    AttackTarget,
     Control,
-    Easel,
-    Ground,
-    Others,
-    Result,
+    NullControls,
+    SamplerAndJudge,
+    UnattackedResult,
     contested,
 )
-from unlearnlog.cell import Answer, Cell
-from unlearnlog.concept import Concept
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Sampling
+from unlearnlog.audits.attacks.attack_search import (
+    AttackBudget,
+    AttackPictures,
+    AttackSearch,
+    FoundAttack,
+)
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import Answer, ProbeCase
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.statistics import paired_share, share, unpaired_share
 
 PICASSO, HARING = Concept("Picasso", "style"), Concept("Haring", "style")
 SAMPLING = Sampling(steps=2, guidance=1.0)
-CELLS = tuple(Cell(f"a cat by Picasso, {i}", i, "cat", "Picasso") for i in range(6))
+CELLS = tuple(
+    ProbeCase(f"a cat by Picasso, {i}", i, "cat", "Picasso") for i in range(6)
+)
 ALL, NONE = (True,) * len(CELLS), (False,) * len(CELLS)
-ELSEWHERE = tuple(Cell(f"a cat by Haring, {i}", i, "cat", "Haring") for i in range(6))
+ELSEWHERE = tuple(
+    ProbeCase(f"a cat by Haring, {i}", i, "cat", "Haring") for i in range(6)
+)
 
 
 class Recogniser:
@@ -62,18 +71,18 @@ def model(tmp_path_factory):
 def ground(model, concept=PICASSO, cells=CELLS, budget=None):
     """What is erased is half of every projection: tokens twice as long undo it."""
     halved = {n: w.float() / 2 for n, w in model.base.items()}
-    allowed = budget or Budget(controls=6)
-    sketches = Sketches((), torch.zeros(0))
-    return Ground(Search(model, halved, concept, sketches, allowed), cells)
+    allowed = budget or AttackBudget(controls=6)
+    sketches = AttackPictures((), torch.zeros(0))
+    return AttackTarget(AttackSearch(model, halved, concept, sketches, allowed), cells)
 
 
 def test_an_attack_that_undoes_an_erasure_reaches_it_and_chance_does_not(model):
-    easel = Easel(Recogniser(model), SAMPLING)
+    easel = SamplerAndJudge(Recogniser(model), SAMPLING)
     held_out = ground(model, HARING, ELSEWHERE)
     plain = easel.shown(ground(model).search, None, CELLS)
-    before = Before(plain, (True,) * 6)
+    before = UnattackedResult(plain, (True,) * 6)
 
-    found = contested("recovery", ground(model), Others(held_out), easel, before)
+    found = contested("recovery", ground(model), NullControls(held_out), easel, before)
 
     assert not any(plain)
     assert found.more.value == 1
@@ -86,9 +95,11 @@ def test_an_attack_that_undoes_an_erasure_reaches_it_and_chance_does_not(model):
 
 
 def test_a_judge_that_says_yes_to_everything_decides_nothing(model):
-    easel = Easel(Yes(model), SAMPLING)
+    easel = SamplerAndJudge(Yes(model), SAMPLING)
 
-    found = contested("recovery", ground(model), Others(), easel, Before(ALL, ALL))
+    found = contested(
+        "recovery", ground(model), NullControls(), easel, UnattackedResult(ALL, ALL)
+    )
 
     assert found.success.value == 1
     assert found.above.more.value == 0
@@ -98,10 +109,14 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(model):
 def test_the_best_of_several_is_chosen_on_other_pictures_than_it_is_judged_on(model):
     seeds: list[list[int]] = []
     easel = Watching(Recogniser(model), SAMPLING, seeds=seeds)
-    allowed = Budget(restarts=2, trials=3, controls=4)
+    allowed = AttackBudget(restarts=2, trials=3, controls=4)
 
     found = contested(
-        "recovery", ground(model, budget=allowed), Others(), easel, Before(NONE, ALL)
+        "recovery",
+        ground(model, budget=allowed),
+        NullControls(),
+        easel,
+        UnattackedResult(NONE, ALL),
     )
 
     chosen, judged = seeds[:2], seeds[2]
@@ -112,7 +127,7 @@ def test_the_best_of_several_is_chosen_on_other_pictures_than_it_is_judged_on(mo
 
 
 @dataclass(frozen=True)
-class Watching(Easel):
+class Watching(SamplerAndJudge):
     """Writes down from which latents anything is painted."""
 
     seeds: list[list[int]] = field(default_factory=list)
@@ -123,11 +138,13 @@ class Watching(Easel):
 
 
 def test_a_twin_is_attacked_with_its_own_weights(model):
-    easel = Easel(Recogniser(model), SAMPLING)
+    easel = SamplerAndJudge(Recogniser(model), SAMPLING)
     own = ground(model)
     twin = replace(own, search=replace(own.search, weights=dict(model.base)))
 
-    found = contested("recovery", own, Others(twin=twin), easel, Before(NONE, ALL))
+    found = contested(
+        "recovery", own, NullControls(twin=twin), easel, UnattackedResult(NONE, ALL)
+    )
 
     (_, control) = found.controls
     assert (control.null, control.success.value) == ("twin", 1)
@@ -137,8 +154,8 @@ def test_a_twin_is_attacked_with_its_own_weights(model):
 def result(hits, *controls, n=96, plain=0, is_seen=True):
     own, more = share(hits, n), paired_share(shown(hits, n), shown(plain, n))
     found = [Control("held-out", "Haring", c, unpaired_share(own, c)) for c in controls]
-    nothing = Found("recovery", ("Picasso",), {})
-    return Result(
+    nothing = FoundAttack("recovery", ("Picasso",), {})
+    return AttackResult(
         "recovery",
         "Picasso",
         nothing,
@@ -194,11 +211,17 @@ def test_a_judge_that_never_sees_the_concept_decides_nothing(hits):
 
 
 def test_whether_the_judge_sees_the_concept_is_asked_of_the_base(model):
-    easel = Easel(Recogniser(model), SAMPLING, least=0.5)
+    easel = SamplerAndJudge(Recogniser(model), SAMPLING, least=0.5)
     three = (True, True, True, False, False, False)
 
     seen, unseen = (
-        contested("recovery", ground(model), Others(), easel, Before(NONE, base))
+        contested(
+            "recovery",
+            ground(model),
+            NullControls(),
+            easel,
+            UnattackedResult(NONE, base),
+        )
         for base in (three, NONE)
     )
 

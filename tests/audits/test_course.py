@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from unlearnlog.audits.course import Course, Finetuned
-from unlearnlog.audits.finetune import Training
-from unlearnlog.audits.forecast import Forecast
-from unlearnlog.audits.survival import Curve, Look
-from unlearnlog.audits.verdict import Rules
-from unlearnlog.digest import Digest
+from unlearnlog.audits.finetune_course import Finetuned, FinetuneRun
+from unlearnlog.audits.finetune_training import FinetuneSettings
+from unlearnlog.audits.return_forecast import ReturnForecast
+from unlearnlog.audits.survival import Curve, StepPresence
+from unlearnlog.audits.verdict import VerdictRules
+from unlearnlog.core.digest import Digest
 from unlearnlog.probes.statistics import share
 
 N = 96
@@ -18,7 +18,7 @@ N = 96
 def curve(concept, *hits):
     """So many of the pictures show it after 0, 4 and 9 steps."""
     looks = [
-        Look(step, tuple(i < k for i in range(N)))
+        StepPresence(step, tuple(i < k for i in range(N)))
         for step, k in zip((0, 4, 9), hits, strict=True)
     ]
     return Curve(concept, tuple(looks))
@@ -26,14 +26,14 @@ def curve(concept, *hits):
 
 def tuned(*curves, kept=(90, 90, 88), mistaken=0.0, seeds=1, twin=()):
     courses = tuple(
-        Course(
-            training=Training(steps=9, seed=seed),
+        FinetuneRun(
+            training=FinetuneSettings(steps=9, seed=seed),
             lesson=Digest("0" * 64),
             n_pictures=5,
             curves=curves,
             kept=kept and curve("(kept)", *kept),
             losses=(0.1,),
-            forecasts=tuple(Forecast(c.concept, 0.5, 0.01, 64) for c in curves),
+            forecasts=tuple(ReturnForecast(c.concept, 0.5, 0.01, 64) for c in curves),
             twin=twin,
         )
         for seed in range(seeds)
@@ -41,7 +41,7 @@ def tuned(*curves, kept=(90, 90, 88), mistaken=0.0, seeds=1, twin=()):
     names = [c.concept for c in curves]
     known = {name: share(94, N) for name in names}
     wrong = {name: mistaken if name == "cat" else 0.0 for name in names}
-    return Finetuned("abc", "unrelated", known, wrong, Rules(), courses)
+    return Finetuned("abc", "unrelated", known, wrong, VerdictRules(), courses)
 
 
 def test_what_stays_away_while_the_rest_is_painted_is_gone():
@@ -90,7 +90,7 @@ def test_a_judge_that_is_not_believed_has_no_say_in_any_number():
 def test_forecasts_are_scored_where_the_judge_is_believed():
     names = [str(i) for i in range(12)]
     found = tuned(*(curve(name, 0, 0, 2 * i) for i, name in enumerate(names)))
-    said = tuple(Forecast(name, i / 12, None, 64) for i, name in enumerate(names))
+    said = tuple(ReturnForecast(name, i / 12, None, 64) for i, name in enumerate(names))
     courses = (replace(found.courses[0], forecasts=said),)
 
     whole = replace(found, courses=courses).scores()["alignment"]

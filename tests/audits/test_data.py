@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tests.fakes import LinearModel
-from unlearnlog.audits.data import read_folder
+from unlearnlog.audits.image_folder import read_folder
 from unlearnlog.errors import UsageError
 
 

@@ -7,18 +7,18 @@ import torch
 from tests.audits.learning import Drawer, Teachable, lesson
 from tests.fakes import NAME
 from tests.tiny import build_pipeline
-from unlearnlog.audits.finetune import (
-    Material,
+from unlearnlog.audits.dataset import FinetuneDataset
+from unlearnlog.audits.finetune_training import (
+    EncodedDataset,
+    FinetuneSettings,
     Start,
-    Training,
     fine_tuned,
     source_of,
 )
-from unlearnlog.audits.lesson import Lesson
+from unlearnlog.core.progress import NoProgress
+from unlearnlog.core.work_cache import NoTensorCache
 from unlearnlog.errors import TrainingError, UsageError
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.shelf import NoShelf
-from unlearnlog.watch import Unwatched
+from unlearnlog.models.diffusers_model import DiffusersModel
 
 
 @pytest.fixture
@@ -31,15 +31,17 @@ def run(model, training, shelf=None, learned=None):
         Start(model, model.base, "state"),
         learned or lesson(),
         training=training,
-        shelf=shelf or NoShelf(),
-        watch=Unwatched(),
+        shelf=shelf or NoTensorCache(),
+        watch=NoProgress(),
     )
 
 
 def by_hand(model, training, steps):
     """Return W after some steps, every one written out in float64."""
     learned = lesson()
-    material = Material.of(model, model.latents_of(learned.pictures), learned.captions)
+    material = EncodedDataset.of(
+        model, model.latents_of(learned.pictures), learned.captions
+    )
     matrix = model.base[NAME].double()
     first, second = torch.zeros_like(matrix), torch.zeros_like(matrix)
     for step in range(steps):
@@ -61,7 +63,7 @@ def by_hand(model, training, steps):
 
 @pytest.mark.parametrize("clip", [1.0, 0.05])
 def test_steps_are_those_of_adamw_on_clipped_gradients(model, clip):
-    training = Training(steps=12, rate=0.02, batch=4, clip=clip)
+    training = FinetuneSettings(steps=12, rate=0.02, batch=4, clip=clip)
 
     *_, last = run(model, training)
 
@@ -70,7 +72,7 @@ def test_steps_are_those_of_adamw_on_clipped_gradients(model, clip):
 
 
 def test_the_weights_are_handed_out_at_the_steps_that_are_looked_at(model):
-    training = Training(steps=60, rate=0.01)
+    training = FinetuneSettings(steps=60, rate=0.01)
 
     stages = list(run(model, training))
 
@@ -83,7 +85,7 @@ def test_the_weights_are_handed_out_at_the_steps_that_are_looked_at(model):
 
 
 def test_a_fine_tune_that_was_stopped_goes_on_to_the_same_bits(model):
-    training, shelf = Training(steps=30, rate=0.01), Drawer()
+    training, shelf = FinetuneSettings(steps=30, rate=0.01), Drawer()
     *_, whole = run(model, training)
     assert len(list(islice(run(model, training, shelf), 3))) == 3  # stopped at step 25
     encoded = model.n_encoded
@@ -100,8 +102,8 @@ def test_a_unet_that_was_stopped_goes_on_to_the_same_bits(tmp_path, method):
     painter = DiffusersModel.load(build_pipeline(tmp_path / "pipeline"))
     size = (4, *painter.picture_shape)
     pictures = torch.arange(math.prod(size), dtype=torch.uint8).reshape(size)
-    drawn = Lesson("drawn", pictures, ("a cat", "a dog", "a tree", "a boat"))
-    training = Training(method, steps=4, rate=0.01, batch=2, looking=(2,))
+    drawn = FinetuneDataset("drawn", pictures, ("a cat", "a dog", "a tree", "a boat"))
+    training = FinetuneSettings(method, steps=4, rate=0.01, batch=2, looking=(2,))
     shelf = Drawer()
     *_, whole = run(painter, training, learned=drawn)
     assert len(list(islice(run(painter, training, shelf, drawn), 2))) == 2  # stopped
@@ -115,16 +117,16 @@ def test_a_unet_that_was_stopped_goes_on_to_the_same_bits(tmp_path, method):
 
 
 def test_what_would_fill_a_disk_is_not_kept(model, monkeypatch):
-    monkeypatch.setattr("unlearnlog.audits.finetune._ROOM", 100)
+    monkeypatch.setattr("unlearnlog.audits.finetune_training._ROOM", 100)
     shelf = Drawer()
 
-    list(run(model, Training(steps=10, rate=0.01), shelf))
+    list(run(model, FinetuneSettings(steps=10, rate=0.01), shelf))
 
     assert shelf.held == {}
 
 
 def test_what_is_finished_is_not_trained_again(model):
-    training, shelf = Training(steps=12, rate=0.01), Drawer()
+    training, shelf = FinetuneSettings(steps=12, rate=0.01), Drawer()
     first = list(run(model, training, shelf))
     encoded = model.n_encoded
 
@@ -136,11 +138,11 @@ def test_what_is_finished_is_not_trained_again(model):
 
 def test_a_longer_fine_tune_goes_on_from_a_shorter_one(model):
     shelf = Drawer()
-    list(run(model, Training(steps=10, rate=0.01), shelf))
+    list(run(model, FinetuneSettings(steps=10, rate=0.01), shelf))
 
-    stages = list(run(model, Training(steps=25, rate=0.01), shelf))
+    stages = list(run(model, FinetuneSettings(steps=25, rate=0.01), shelf))
 
-    *_, whole = run(model, Training(steps=25, rate=0.01))
+    *_, whole = run(model, FinetuneSettings(steps=25, rate=0.01))
     assert [stage.loss is None for stage in stages] == [True, True, False]
     assert torch.equal(stages[-1].weights[NAME], whole.weights[NAME])
 
@@ -157,8 +159,8 @@ def test_a_longer_fine_tune_goes_on_from_a_shorter_one(model):
 )
 def test_what_another_fine_tune_left_on_the_shelf_is_not_taken(model, other):
     shelf = Drawer()
-    list(run(model, Training(steps=10, rate=0.01), shelf))
-    changed = Training(**{"steps": 10, "rate": 0.01, **other})
+    list(run(model, FinetuneSettings(steps=10, rate=0.01), shelf))
+    changed = FinetuneSettings(**{"steps": 10, "rate": 0.01, **other})
 
     stages = list(run(model, changed, shelf))
 
@@ -167,15 +169,15 @@ def test_what_another_fine_tune_left_on_the_shelf_is_not_taken(model, other):
 
 def test_another_lesson_is_another_fine_tune(model):
     shelf = Drawer()
-    list(run(model, Training(steps=10, rate=0.01), shelf))
+    list(run(model, FinetuneSettings(steps=10, rate=0.01), shelf))
 
-    stages = list(run(model, Training(steps=10, rate=0.01), shelf, lesson(7)))
+    stages = list(run(model, FinetuneSettings(steps=10, rate=0.01), shelf, lesson(7)))
 
     assert stages[-1].loss is not None
 
 
 def test_one_caption_in_ten_is_left_empty_and_every_level_is_as_likely(model):
-    material = Material.of(model, torch.zeros(3, 2, 2, 2), ("a", "b", "c"))
+    material = EncodedDataset.of(model, torch.zeros(3, 2, 2, 2), ("a", "b", "c"))
     empty = model.encode([""]).tokens[0]
 
     batch = material.batch(source_of(0, 0), n=20_000, dropout=0.1)
@@ -188,7 +190,7 @@ def test_one_caption_in_ten_is_left_empty_and_every_level_is_as_likely(model):
 
 def test_a_picture_keeps_its_own_caption(model):
     latents = torch.arange(3.0).reshape(3, 1, 1, 1).expand(3, 2, 2, 2)
-    material = Material.of(model, latents, ("c", "a", "b"))
+    material = EncodedDataset.of(model, latents, ("c", "a", "b"))
     said = model.encode(["c", "a", "b"]).tokens
 
     batch = material.batch(source_of(0, 0), n=50, dropout=0.0)
@@ -203,9 +205,9 @@ def test_a_loss_that_is_not_finite_ends_it_with_a_lesson(model):
     stages = fine_tuned(
         Start(model, broken, "broken"),
         lesson(),
-        training=Training(steps=3),
-        shelf=NoShelf(),
-        watch=Unwatched(),
+        training=FinetuneSettings(steps=3),
+        shelf=NoTensorCache(),
+        watch=NoProgress(),
     )
 
     with pytest.raises(TrainingError, match="after 0 steps"):
@@ -225,12 +227,12 @@ def test_a_loss_that_is_not_finite_ends_it_with_a_lesson(model):
 )
 def test_a_fine_tune_of_no_use_is_refused(settings):
     with pytest.raises(UsageError, match="no "):
-        Training(**settings)
+        FinetuneSettings(**settings)
 
 
 def test_the_model_is_never_changed(model):
     before = model.base[NAME].clone()
 
-    list(run(model, Training(steps=10, rate=0.1)))
+    list(run(model, FinetuneSettings(steps=10, rate=0.1)))
 
     assert torch.equal(model.base[NAME], before)

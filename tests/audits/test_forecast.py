@@ -3,11 +3,16 @@ import torch
 
 from tests.audits.learning import Teachable, lesson
 from tests.fakes import NAME
-from unlearnlog.audits.finetune import Material, Start, Training, source_of
-from unlearnlog.audits.forecast import N_BATCHES, forecasts, score
-from unlearnlog.audits.weight import share_of_the_way
+from unlearnlog.audits.finetune_training import (
+    EncodedDataset,
+    FinetuneSettings,
+    Start,
+    source_of,
+)
+from unlearnlog.audits.return_coefficient import share_of_the_way
+from unlearnlog.audits.return_forecast import N_BATCHES, forecasts, score
 
-TRAINING = Training(steps=20, rate=0.01, batch=16)
+TRAINING = FinetuneSettings(steps=20, rate=0.01, batch=16)
 
 
 @pytest.fixture
@@ -17,7 +22,7 @@ def model():
 
 def material(model, caption, n=8):
     learned = lesson(n)
-    return Material.of(model, model.latents_of(learned.pictures), (caption,) * n)
+    return EncodedDataset.of(model, model.latents_of(learned.pictures), (caption,) * n)
 
 
 def test_learning_the_concept_itself_is_aligned_with_it(model):
@@ -34,7 +39,7 @@ def test_learning_the_concept_itself_is_aligned_with_it(model):
 def test_learning_the_opposite_of_it_is_not(model):
     """Whatever the text adds to the noise, the negated text adds the opposite of."""
     own = material(model, "a cat by Picasso")
-    negated = Material(
+    negated = EncodedDataset(
         own.latents, type(own.text)(-own.text.tokens), own.rows, own.n_levels
     )
     zero = {NAME: torch.zeros_like(model.base[NAME])}
@@ -64,7 +69,7 @@ def test_rho_is_forecast_by_as_many_first_steps_as_are_planned(model):
     """The first step of AdamW moves every number by the rate, against its gradient."""
     own = material(model, "a cat by Picasso")
     erased = {NAME: torch.zeros_like(model.base[NAME])}
-    plain = Training(steps=20, rate=0.01, batch=16, decay=0.0)
+    plain = FinetuneSettings(steps=20, rate=0.01, batch=16, decay=0.0)
     start = Start(model, erased, "")
     pupil, total = start.learner(plain), torch.zeros(())
     for i in range(N_BATCHES):

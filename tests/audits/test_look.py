@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from unlearnlog.atelier.world import book, world
-from unlearnlog.audits.look import Audience, Question
-from unlearnlog.audits.verdict import Rules, findings
-from unlearnlog.cell import Answer
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.audits.comparison import ComparedConcept, Comparison
+from unlearnlog.audits.verdict import VerdictRules, findings
+from unlearnlog.core.probe_case import Answer
 
 CAT, PICASSO = (world().concept(name) for name in ("cat", "Picasso"))
 THEN: Any = {"then": None}
@@ -44,13 +44,13 @@ class Panel:
 def audience(*lost):
     kept = book().kept({"cat", "Picasso"}, 1)
     panel: Any = Panel(*lost)
-    return Audience(panel, THEN, NOW, kept)
+    return Comparison(panel, THEN, NOW, kept)
 
 
 def word(concept, *lost):
     cells = tuple(book().erased(concept, 6))
-    sight = audience(*lost).sight(Question(concept, cells))
-    (found,) = findings([sight], Rules())
+    sight = audience(*lost).sight(ComparedConcept(concept, cells))
+    (found,) = findings([sight], VerdictRules())
     return found.word
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unlearnlog.audits.savings import Savings, mean_savings, savings
-from unlearnlog.audits.survival import Curve, Look
+from unlearnlog.audits.survival import Curve, StepPresence
 
 
 def learned_at(step, *, first=0.0):
@@ -10,7 +10,7 @@ def learned_at(step, *, first=0.0):
     steps = (0, 10, 50, 100, 200)
     shown = [first] + [float(step is not None and s >= step) for s in steps[1:]]
     looks = [
-        Look(s, tuple(i < share * 8 for i in range(8)))
+        StepPresence(s, tuple(i < share * 8 for i in range(8)))
         for s, share in zip(steps, shown, strict=True)
     ]
     return Curve("Picasso", tuple(looks))

@@ -6,21 +6,21 @@ from unlearnlog.audits.survival import (
     Curve,
     Duration,
     Ends,
-    Look,
+    StepPresence,
     durations,
     fate,
     kaplan_meier,
     median_return,
     pooled_change,
 )
-from unlearnlog.audits.verdict import Rules
+from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.probes.statistics import paired_share
 
-RULES = Rules(margin=0.05)
+RULES = VerdictRules(margin=0.05)
 
 
 def look(step, n_shown, n=96):
-    return Look(step, tuple(i < n_shown for i in range(n)))
+    return StepPresence(step, tuple(i < n_shown for i in range(n)))
 
 
 def curve(*looks, concept="Picasso"):
@@ -135,7 +135,7 @@ def test_the_level_is_reached_at_the_first_look_that_shows_it():
 
 @pytest.mark.parametrize(
     "looks",
-    [(), (look(10, 1),), (look(0, 1, 32), look(10, 1, 96)), (Look(0, ()),)],
+    [(), (look(10, 1),), (look(0, 1, 32), look(10, 1, 96)), (StepPresence(0, ()),)],
 )
 def test_a_curve_needs_a_first_look_at_all_of_its_pictures(looks):
     with pytest.raises(ValueError, match="the looks at"):

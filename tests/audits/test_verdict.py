@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from unlearnlog.audits.verdict import Health, Rules, Sight, findings
+from unlearnlog.audits.verdict import ConceptEvidence, Health, VerdictRules, findings
 
-RULES = Rules(margin=0.05, false_alarms=0.05, base_presence=0.5)
+RULES = VerdictRules(margin=0.05, false_alarms=0.05, base_presence=0.5)
 N = 96
 
 
@@ -16,7 +16,7 @@ def sight(now, then=0, *, n=N, base=1.0, alarms=0.0, beside=0.0, concept="Picass
     def first(hits, of=n):
         return tuple(i < hits for i in range(of))
 
-    return Sight(
+    return ConceptEvidence(
         concept,
         first(now),
         first(then),
@@ -154,7 +154,7 @@ def test_of_many_concepts_each_is_held_to_more():
 
 def test_nothing_to_look_at_is_an_error():
     with pytest.raises(ValueError, match="no share"):
-        findings([Sight("x", (), (), (), ())], RULES)
+        findings([ConceptEvidence("x", (), (), (), ())], RULES)
 
 
 def test_a_token_that_stood_for_the_name_is_named_beside_the_concept():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unlearnlog.audits.weight import return_coefficient
+from unlearnlog.audits.return_coefficient import return_coefficient
 
 NAME = "unet.x.to_k.weight"
 BASE = {NAME: torch.tensor([[2.0, 0.0]])}

@@ -13,9 +13,9 @@ import torch
 
 from tests.erasers.slowly import SMALL, SMALL_KEPT, request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers import ERASERS
-from unlearnlog.erasers.change import Free
-from unlearnlog.erasers.training import Plan, Share, mean_of_all, train
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.erasers.trainable_change import FullChange
+from unlearnlog.erasers.training import BatchShare, TrainingPlan, mean_of_all, train
 from unlearnlog.errors import TrainingError
 
 N = 2
@@ -64,7 +64,11 @@ def refusals(share):
 
     odd = ERASERS["esd"](**{**SMALL, "batch": 5})
     return [
-        said(lambda: train(request, Free.of(request), losses, Plan(3, 0.01))),
+        said(
+            lambda: train(
+                request, FullChange.of(request), losses, TrainingPlan(3, 0.01)
+            )
+        ),
         said(lambda: odd.erase(request)),
     ]
 
@@ -72,7 +76,7 @@ def refusals(share):
 def work(folder, process):
     """Do everything as one of the processes."""
     os.environ |= {"RANK": str(process), "LOCAL_RANK": str(process)}
-    share = Share.of_this_process()
+    share = BatchShare.of_this_process()
     found: dict[str, Any] = {"share": [share.process, share.n]}
     found["mean"] = mean_of_all(torch.tensor(10.0 * process)).item()
     found["refused"] = refusals(share)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from unlearnlog.erasers.closed import Problem
-from unlearnlog.erasers.tokens import Pairs, Tokens
+from unlearnlog.erasers.closed_form import Problem
+from unlearnlog.erasers.tokens import TokenPairs, Tokens
 
 WIDTH = 12
 
@@ -32,7 +32,7 @@ def problem(
     base = {name: draw(9, WIDTH, seed=i) for i, name in enumerate(("k", "v"))}
     kept = Tokens(draw(n_kept, WIDTH, seed=3), draw(n_kept, seed=4).abs())
     padding = draw(4, WIDTH, seed=5)
-    pairs = Pairs(erased, goal, weights, owner, names)
+    pairs = TokenPairs(erased, goal, weights, owner, names)
     return Problem(base, pairs, kept, draw(WIDTH, seed=6), padding, base)
 
 

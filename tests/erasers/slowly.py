@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from tests.fakes import NAME, LinearModel
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.gradient import GradientEraser
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 FORGET = tuple(
     Prompt(

@@ -3,15 +3,19 @@ import torch
 
 from tests.erasers.slowly import SMALL, assert_same, request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.change import Free, Thin, fence_of
+from unlearnlog.core.patch import GRID
 from unlearnlog.erasers.esd import Esd
-from unlearnlog.patch import GRID
+from unlearnlog.erasers.trainable_change import FullChange, ThinChange, fence_of
 
 OTHER = NAME.replace("to_v", "to_k")
 
 
 def started(kind, request, fence=None):
-    return Free.of(request, fence) if kind == "full" else Thin.lora(request, 4, fence)
+    return (
+        FullChange.of(request, fence)
+        if kind == "full"
+        else ThinChange.lora(request, 4, fence)
+    )
 
 
 def moved_at_random(change):
@@ -41,7 +45,7 @@ def test_training_begins_with_no_change_at_all(kind):
 
 def test_a_thin_change_can_begin_to_move_because_its_right_factor_is_not_zero():
     request = request_of()
-    change = Thin.lora(request, 4)
+    change = ThinChange.lora(request, 4)
 
     total = change.moved(request.old)[NAME].sum()
     (gradient,) = torch.autograd.grad(total, [change.lefts[NAME]])
@@ -53,7 +57,7 @@ def test_a_small_projection_does_not_make_the_next_ones_factors_thinner():
     model = LinearModel()
     old = {OTHER: torch.zeros(2, 6), NAME: model.base[NAME]}
 
-    change = Thin.lora(request_of(model, old=old), 4)
+    change = ThinChange.lora(request_of(model, old=old), 4)
 
     assert [len(right) for right in change.rights.values()] == [2, 4]
 
@@ -124,7 +128,7 @@ def test_training_behind_the_fence_is_projecting_each_gradient():
     tokens = request.model.encode(["a cat"]).tokens[0].double()
     basis = torch.linalg.svd(tokens, full_matrices=False)[2][:4]
     projection = torch.eye(6).double() - basis.T @ basis
-    change = Free.of(request, projection.float())
+    change = FullChange.of(request, projection.float())
     weights = request.old[NAME].double()
     rng = torch.Generator().manual_seed(2)
     goal = torch.randn(8, 6, generator=rng).double()

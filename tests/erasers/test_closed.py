@@ -17,9 +17,8 @@ from tests.looking_back import (
     prompts_of,
     request_of,
 )
-from unlearnlog.delta import Delta
-from unlearnlog.erasers import ERASERS
-from unlearnlog.erasers.closed import (
+from unlearnlog.core.delta import Delta
+from unlearnlog.erasers.closed_form import (
     Change,
     ClosedForm,
     Factors,
@@ -28,9 +27,10 @@ from unlearnlog.erasers.closed import (
     said_nothing,
     solved,
 )
+from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import ConceptError, PolicyError, TrainingError
-from unlearnlog.model.protocol import Text
+from unlearnlog.models.interface import Text
 
 CLOSED = [each for each in ERASERS.values() if issubclass(each, ClosedForm)]
 

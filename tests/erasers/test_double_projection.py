@@ -8,13 +8,13 @@ from torch import Tensor
 
 from tests.fakes import NAME, LinearModel
 from tests.solving import FOCUS, apart, problem_of, reordered, solution
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.closed_form import Problem
 from unlearnlog.erasers.double_projection import DoubleProjection
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.tokens import Pairs
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 EXACT = DoubleProjection(leak=1e-12, distinct=1e-9)
 
@@ -126,7 +126,7 @@ def test_equal_tokens_of_two_concepts_get_the_mean_of_their_targets():
 def test_a_token_said_twice_is_one_of_the_weight_of_both():
     problem = problem_of()
     pairs = problem.pairs
-    twice = Pairs(
+    twice = TokenPairs(
         pairs.erased.repeat(2, 1),
         pairs.goal.repeat(2, 1),
         pairs.weights.repeat(2) / 2,

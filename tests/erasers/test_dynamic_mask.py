@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.fakes import NAME, LinearModel
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.dynamic_mask import DynamicMask, Masks, chosen, turned_over
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.errors import PolicyError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 FORGET = tuple(
     Prompt(f"a {noun} by picasso", f"a {noun}", "", parent=f"a cubist {noun}")

@@ -12,9 +12,9 @@ from tests.erasers.slowly import (
     step_of,
 )
 from tests.fakes import NAME
+from unlearnlog.core.prompt import TARGETS
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import TARGETS
 
 
 @pytest.mark.parametrize("eta", [1.0, 2.0])

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.forget_me_not import MARKS, ForgetMeNot
 from unlearnlog.errors import ConceptError, PolicyError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 PICASSO = tuple(
     Prompt(f"a {noun} by pablo picasso now", f"a {noun} now", "", named="pablo picasso")

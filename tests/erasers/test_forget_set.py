@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.fakes import LinearModel
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.forget_set import KeptSet, drawn, painted
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 
 class Basket:

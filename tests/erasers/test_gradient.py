@@ -5,13 +5,13 @@ import torch
 
 from tests.erasers.slowly import SMALL, SMALL_KEPT, request_of
 from tests.fakes import NAME
-from unlearnlog.erasers import ERASERS
+from unlearnlog.core.progress import NoProgress
+from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.forget_set import ForgetSet
 from unlearnlog.erasers.gradient import GradientEraser, clipping
-from unlearnlog.erasers.training import Share
+from unlearnlog.erasers.training import BatchShare
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.watch import Unwatched
 
 TRAINED = [each for each in ERASERS.values() if issubclass(each, GradientEraser)]
 
@@ -45,7 +45,7 @@ def test_erasing_changes_neither_the_model_nor_the_old_weights(eraser):
 
 @each_eraser
 def test_it_paints_and_trains_as_much_as_it_said(eraser):
-    class Count(Unwatched):
+    class Count(NoProgress):
         painted, trained, now = 0, 0, ""
 
         def stage(self, name, total):  # noqa: ARG002
@@ -126,12 +126,12 @@ def test_factors_give_a_change_of_their_rank():
 def test_processes_draw_the_same_batch_and_each_takes_its_rows():
     request = request_of()
 
-    def forgotten(share: Share):
+    def forgotten(share: BatchShare):
         scene = replace(small(Esd).scene(request), share=share)
         return scene.forgotten(8)
 
-    whole, text, target = forgotten(Share())
-    parts = [forgotten(Share(i, 2)) for i in range(2)]
+    whole, text, target = forgotten(BatchShare())
+    parts = [forgotten(BatchShare(i, 2)) for i in range(2)]
 
     for name in ("rows", "x_t", "t", "noise"):
         both = torch.cat([getattr(some, name) for some, _, _ in parts])

@@ -12,9 +12,9 @@ from tests.erasers.slowly import FORGET, SMALL, request_of
 from tests.fakes import NAME, LinearModel
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.sdd import Sdd
-from unlearnlog.erasers.training import Share
+from unlearnlog.erasers.training import BatchShare
 from unlearnlog.errors import PolicyError
-from unlearnlog.model.protocol import Text
+from unlearnlog.models.interface import Text
 
 SAMPLED = {**SMALL, "states": "sampled", "sampler_steps": 10}
 
@@ -126,11 +126,11 @@ def test_what_paints_is_the_base_and_for_sdd_the_average_of_what_is_trained():
 def test_processes_paint_their_own_rows_of_one_batch():
     request = request_of()
 
-    def forgotten(share: Share):
+    def forgotten(share: BatchShare):
         return replace(Esd(**SAMPLED).scene(request), share=share).forgotten(8)
 
-    whole, text, _ = forgotten(Share())
-    parts = [forgotten(Share(i, 2)) for i in range(2)]
+    whole, text, _ = forgotten(BatchShare())
+    parts = [forgotten(BatchShare(i, 2)) for i in range(2)]
 
     for name in ("rows", "t", "noise"):
         both = torch.cat([getattr(some, name) for some, _, _ in parts])

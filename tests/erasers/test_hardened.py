@@ -7,11 +7,11 @@ import torch
 
 from tests.erasers.slowly import KEPT, SEED, request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.progress import NoProgress
 from unlearnlog.erasers.forget_set import ForgetSet
-from unlearnlog.erasers.hardened import Hardened, Lesson
+from unlearnlog.erasers.hardened import Hardened, MetaInputs
 from unlearnlog.errors import PolicyError
-from unlearnlog.watch import Unwatched
 
 BIAS = "unet.conv_out.bias"
 SMALL = Hardened(
@@ -89,7 +89,7 @@ def slope(errors, tokens):
 def test_one_steps_gradient_is_the_formulas_written_the_slow_way(stay, seed):
     asked = request(stay=stay, seed=seed)
     model = asked.model
-    lesson = Lesson.of(SMALL, asked)
+    lesson = MetaInputs.of(SMALL, asked)
     old, base = asked.old[NAME].double(), model.base[NAME].double()
     new = (asked.old[NAME].float() + 0.1).requires_grad_()
     forget, kept = lesson.forget, lesson.kept
@@ -125,7 +125,7 @@ def test_one_steps_gradient_is_the_formulas_written_the_slow_way(stay, seed):
 def left_after_fine_tunes(asked, change):
     """The mean squared noise that fine-tunes bring back, over many of them."""
     new = {n: w.float() for n, w in state_after(asked.old, [change]).items()}
-    lesson = Lesson.of(SMALL, asked)
+    lesson = MetaInputs.of(SMALL, asked)
     found = [float(lesson.unlike_target(lesson.played(new))) for _ in range(100)]
     return sum(found) / len(found)
 
@@ -163,7 +163,7 @@ def test_the_same_seed_gives_the_same_delta_and_nothing_else_is_changed():
 
 
 def test_it_paints_and_trains_as_much_as_it_said():
-    class Count(Unwatched):
+    class Count(NoProgress):
         def __init__(self):
             self.done: dict[str, int] = {}
 

@@ -7,7 +7,7 @@ import torch
 
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
 from unlearnlog.erasers.forget_set import ForgetSet
 from unlearnlog.erasers.hybrid import Hybrid
 from unlearnlog.errors import PolicyError

@@ -10,12 +10,12 @@ import pytest
 
 from tests import joint as joint_tests
 from tests.looking_back import LookingBack
-from unlearnlog.atelier.world import CONCEPTS, world
-from unlearnlog.erasers import ERASERS
-from unlearnlog.ledger import Ledger
+from unlearnlog.atelier.bundled_concepts import CONCEPTS, world
+from unlearnlog.commands import add, revert
+from unlearnlog.commands.session import Session
+from unlearnlog.erasers.eraser_table import ERASERS
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase, undo
-from unlearnlog.run.place import Place
 
 JOINT = [name for name, eraser in ERASERS.items() if eraser.joint]
 NAMES = (*world().styles[:14], *world().subjects[:6])
@@ -33,13 +33,13 @@ def nowhere(tmp_path_factory):
     """Return a place without a ledger, of a model that encodes in no time."""
     model: Any = LookingBack()
     folder = tmp_path_factory.mktemp("model")
-    return Place(folder, None, model, model.manifest, CONCEPTS)
+    return Session(folder, None, model, model.manifest, CONCEPTS)
 
 
 class Ledgers:
     """Erases into a new ledger at each call."""
 
-    def __init__(self, nowhere: Place, folder: Any, eraser: str) -> None:
+    def __init__(self, nowhere: Session, folder: Any, eraser: str) -> None:
         self._nowhere, self._folder, self._n = nowhere, folder, 0
         settings = {each.name for each in fields(ERASERS[eraser])}
         few: dict[str, Any] = {"n_prompts": 4} if "n_prompts" in settings else {}
@@ -52,16 +52,16 @@ class Ledgers:
         self._n += 1
         folder = self._folder / str(self._n)
         folder.mkdir()
-        ledger = Ledger.init(folder, self._nowhere.manifest)
+        ledger = Repository.init(folder, self._nowhere.manifest)
         at = replace(self._nowhere, folder=folder, ledger=ledger)
         for names in batches:
             concepts = tuple(at.world.concept(name) for name in names)
-            erase.add(fresh(at), erase.Order(concepts, self._rules))
+            add.add(fresh(at), add.AddRequest(concepts, self._rules))
         return at
 
 
 def fresh(at):
-    return replace(at, ledger=Ledger.open(at.folder))
+    return replace(at, ledger=Repository.open(at.folder))
 
 
 @pytest.fixture(params=JOINT)
@@ -109,9 +109,9 @@ def one_by_one_as_at_once(ledgers, names):
     assert len(at.history()) == len(names)
     assert at.state_digest() == all_of_them != rest
 
-    undo.revert(fresh(at), undo.Wish((f"HEAD~{back}",), None))
+    revert.revert(fresh(at), revert.RevertRequest((f"HEAD~{back}",), None))
     assert at.state_digest() == rest
 
-    undo.revert(fresh(at), undo.Wish(("HEAD",), None))
+    revert.revert(fresh(at), revert.RevertRequest(("HEAD",), None))
     assert at.state_digest() == all_of_them
     assert at.ledger.fsck() == ()

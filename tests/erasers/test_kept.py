@@ -7,14 +7,14 @@ import torch
 
 from tests.erasers.test_tokens import as_set, tokens
 from tests.looking_back import KEPT, LENGTH, LookingBack, prompts_of, request_of
-from unlearnlog.atelier.world import CONCEPTS
-from unlearnlog.concept import Concept
-from unlearnlog.erasers.tokens import SPANS, Pairs, encoded_bank, kept_tokens
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.core.concept import Concept
+from unlearnlog.erasers.tokens import SPANS, TokenPairs, encoded_bank, kept_tokens
 from unlearnlog.errors import ConceptError
-from unlearnlog.graph.book import Book
-from unlearnlog.graph.world import World
 
-WORLD = World.read(CONCEPTS)
+WORLD = ConceptSet.read(CONCEPTS)
 NOTHING_ERASED = torch.zeros(0, 64).double()
 
 
@@ -70,7 +70,7 @@ def test_a_kept_prompt_that_ends_in_an_erased_token_is_refused():
     request = request_of(
         LookingBack(), prompts_of("Picasso"), keep=(*KEPT, "a dog by Picasso")
     )
-    erased = Pairs.of(request, "anchor", "last").erased
+    erased = TokenPairs.of(request, "anchor", "last").erased
 
     with pytest.raises(ConceptError, match="'a dog by Picasso' is kept") as caught:
         kept_tokens(request, "last", erased)
@@ -86,14 +86,14 @@ def test_a_kept_prompt_that_ends_in_an_erased_token_is_refused():
 )
 def test_a_kept_prompt_that_only_shares_words_with_an_erased_one_is_not_refused(kept):
     request = request_of(LookingBack(), prompts_of("Picasso"), keep=(kept,))
-    erased = Pairs.of(request, "anchor", "last").erased
+    erased = TokenPairs.of(request, "anchor", "last").erased
 
     assert len(kept_tokens(request, "last", erased).rows) == 1
 
 
 def told(concept, *, world=None):
     """Ask for a concept as a ledger does: from a book that knows it."""
-    book = Book((world or WORLD).knowing([concept]))
+    book = PromptBook((world or WORLD).knowing([concept]))
     gone = {concept.name}
     return request_of(
         LookingBack(),
@@ -105,7 +105,7 @@ def told(concept, *, world=None):
 
 
 def refuse_or_keep(request):
-    erased = Pairs.of(request, "anchor", "last").erased
+    erased = TokenPairs.of(request, "anchor", "last").erased
     return kept_tokens(request, "last", erased)
 
 
@@ -119,7 +119,9 @@ def test_no_concept_of_the_bundled_world_is_refused(name):
 
 def test_a_kept_word_that_is_only_another_name_of_what_is_erased_goes_with_it():
     data = {"concepts": {"feline": {"kind": "subject", "aliases": ["cat"]}}}
-    world = World.of({**data, "kept": ["a cat", "a cat asleep", "a cattle"]}, "here")
+    world = ConceptSet.of(
+        {**data, "kept": ["a cat", "a cat asleep", "a cattle"]}, "here"
+    )
 
     request = told(world.concepts["feline"], world=world)
 
@@ -130,7 +132,7 @@ def test_a_kept_word_that_is_only_another_name_of_what_is_erased_goes_with_it():
 
 def test_a_longer_name_that_ends_in_an_erased_one_is_kept():
     rows = {name: {"kind": "subject"} for name in ("castle", "sand castle", "castles")}
-    world = World.of({"concepts": rows}, "here")
+    world = ConceptSet.of({"concepts": rows}, "here")
 
     request = told(world.concepts["castle"], world=world)
 

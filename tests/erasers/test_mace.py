@@ -9,13 +9,13 @@ import torch
 from tests.erasers.made import WIDTH, dense, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import Weights
-from unlearnlog.erasers.closed import Problem, written
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.closed_form import Problem, written
 from unlearnlog.erasers.mace import Mace
-from unlearnlog.erasers.tokens import Pairs
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.model.protocol import Text
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Text
 
 EYE = torch.eye(WIDTH).double()
 
@@ -123,7 +123,7 @@ def test_as_published_only_shared_words_behind_the_name_and_padding_take_part(
     )
     request = replace(request_of(model), forget=((prompt,),))
 
-    pairs = Pairs.of(request, target, "behind")
+    pairs = TokenPairs.of(request, target, "behind")
 
     says = model.encode([prompt.text]).tokens[0].double()
     instead = model.encode([prompt.target(target)]).tokens[0].double()

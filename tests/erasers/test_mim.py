@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.prompt import TARGETS, Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.forget_set import ForgetSet
 from unlearnlog.erasers.mim import WEIGHTINGS, Mim
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.nats import density
-from unlearnlog.prompt import TARGETS, Prompt
+from unlearnlog.models.interface import Sampling
+from unlearnlog.models.noise_levels import density
 
 FORGET = tuple(
     Prompt(f"a {noun} by picasso", f"a {noun}", f"photo {noun}")

@@ -7,13 +7,13 @@ import torch
 
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.forget_set import ForgetSet
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.mim_unique import MimUnique, stays
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Prompt
 
 SMALL = {"n_pictures": 24, "n_family": 8, "max_steps": 10}
 

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from tests.fakes import NAME, LinearModel
 from tests.solving import FOCUS, apart, problem_of, reordered, solution
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.closed_form import Problem
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.oce import Oce, column_basis, polar, words_moment
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 SETTINGS = Oce(erase_scale=3000.0, distinct=1e-6)
 

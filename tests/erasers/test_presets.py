@@ -7,12 +7,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from unlearnlog.erasers import ERASERS, eraser_of
+from unlearnlog.erasers.eraser_table import ERASERS, eraser_of
+from unlearnlog.erasers.presets.differences import DIFFERS
+from unlearnlog.erasers.presets.preset import Preset, PresetSetting
+from unlearnlog.erasers.presets.preset_table import expanded, presets_of
 from unlearnlog.errors import PolicyError
 from unlearnlog.policy import Policy
-from unlearnlog.presets import Choice, Preset, expanded, presets_of
-from unlearnlog.presets.differs import DIFFERS
-from unlearnlog.report.erasers import eraser_row, erasers_table
+from unlearnlog.report.eraser_views import eraser_row, erasers_table
 
 OFFICIAL = [(name, preset) for name in ERASERS for preset in presets_of(name)]
 
@@ -61,7 +62,10 @@ def test_a_preset_may_tell_styles_from_subjects_but_not_both_at_once(monkeypatch
     told_apart = Preset(
         "Made up.",
         "a/b@c",
-        (Choice("ridge", 3.0, "x.sh"), Choice("ridge", 2.0, "x.sh", "style")),
+        (
+            PresetSetting("ridge", 3.0, "x.sh"),
+            PresetSetting("ridge", 2.0, "x.sh", "style"),
+        ),
     )
     monkeypatch.setattr(
         "unlearnlog.presets.presets_of", lambda _: {"official": told_apart}

@@ -8,7 +8,7 @@ import torch
 from tests.erasers.made import WIDTH, dense, draw, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.closed import Problem, written
+from unlearnlog.erasers.closed_form import Problem, written
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.uce import Uce
 from unlearnlog.errors import PolicyError, TrainingError

@@ -7,9 +7,9 @@ import torch
 
 from tests.erasers.test_mim import FORGET, KEPT, request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.room import Room
-from unlearnlog.erasers.subspace import second_moment
-from unlearnlog.prompt import Prompt
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.free_subspace import FreeSubspace
+from unlearnlog.erasers.text_subspace import second_moment
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def request_and_room():
     request = request_of(LinearModel())
     moment = second_moment(request.model.encode(KEPT).tokens)
     right = torch.randn(2, 6, generator=torch.Generator().manual_seed(4))
-    return request, Room.along(right.double(), moment, request)
+    return request, FreeSubspace.along(right.double(), moment, request)
 
 
 def test_the_charge_for_kept_tokens_is_their_mean_change_counted_one_by_one(
@@ -64,7 +64,7 @@ def test_another_concept_leaves_no_less_room_for_the_first():
     other = tuple(Prompt(f"a {n} by monet", f"a {n}", "") for n in ("cat", "dog"))
     both = replace(request, forget=(*request.forget, other))
 
-    alone = Room.left_by(request, rank=3, ridge=1e-2, leak=0.5)
-    together = Room.left_by(both, rank=3, ridge=1e-2, leak=0.5)
+    alone = FreeSubspace.left_by(request, rank=3, ridge=1e-2, leak=0.5)
+    together = FreeSubspace.left_by(both, rank=3, ridge=1e-2, leak=0.5)
 
     assert len(together.right) >= len(alone.right)

@@ -9,7 +9,7 @@ import torch
 from tests.erasers.made import WIDTH, dense, draw, off, problem
 from tests.erasers.test_mim import request_of
 from tests.fakes import NAME, LinearModel
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed_form import Problem
 from unlearnlog.erasers.scapre import Copies, Scapre, entropies, information, near
 from unlearnlog.errors import PolicyError, TrainingError
 

@@ -13,9 +13,9 @@ from tests.erasers.slowly import (
     step_of,
 )
 from tests.fakes import NAME
+from unlearnlog.core.prompt import TARGETS
 from unlearnlog.erasers.sdd import Sdd
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from tests.fakes import LinearModel
 from tests.solving import FOCUS, apart, problem_of, reordered, solution
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.closed_form import Problem
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.speed import Move, Speed, centres, least_seen, quantiles
-from unlearnlog.erasers.tokens import Pairs, Tokens
+from unlearnlog.erasers.speed import Speed, TokenMove, centres, least_seen, quantiles
+from unlearnlog.erasers.tokens import TokenPairs, Tokens
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 
 PLAIN = Speed(threshold=0.1, erase_scale=1.0)
 
@@ -159,7 +159,7 @@ def test_the_order_of_concepts_and_of_kept_tokens_changes_nothing():
 def test_a_token_said_twice_is_one_of_the_weight_of_both():
     problem = problem_of()
     pairs = problem.pairs
-    twice = Pairs(
+    twice = TokenPairs(
         pairs.erased.repeat(2, 1),
         pairs.goal.repeat(2, 1),
         pairs.weights.repeat(2) / 2,
@@ -205,7 +205,7 @@ def test_kept_tokens_that_use_all_of_text_space_are_an_error_that_names_the_laye
 def test_many_tokens_are_put_together_without_changing_their_sums():
     problem = problem_of(each=30)
 
-    move = Move.of(problem.pairs)
+    move = TokenMove.of(problem.pairs)
 
     s, x = sums(problem)
     assert move.left.shape == (24, 24)

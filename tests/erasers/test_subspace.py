@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from unlearnlog.erasers.subspace import complement, fair_moment, second_moment
+from unlearnlog.erasers.text_subspace import complement, fair_moment, second_moment
 
 
 def moments() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.fakes import NAME, LinearModel
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.forget_set import Noised
 from unlearnlog.erasers.surgun import SurgUn
 from unlearnlog.errors import PolicyError
-from unlearnlog.model.protocol import Sampling, Text
-from unlearnlog.prompt import Prompt
+from unlearnlog.models.interface import Sampling, Text
 
 FORGET = tuple(
     Prompt(f"a {noun} by picasso", f"a {noun}", "", named="picasso")

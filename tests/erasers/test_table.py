@@ -5,8 +5,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from unlearnlog import erasers
-from unlearnlog.erasers import ERASERS, eraser_called
+from unlearnlog.erasers import eraser_table
+from unlearnlog.erasers.eraser_table import ERASERS, eraser_called
 from unlearnlog.errors import PolicyError
 
 
@@ -23,14 +23,14 @@ def test_an_unknown_name_is_refused_with_what_is_near():
 
 def test_an_eraser_of_another_package_is_found(monkeypatch):
     point = EntryPoint("other", "unlearnlog.erasers.mim:Mim", "unlearnlog.erasers")
-    monkeypatch.setattr(erasers, "entry_points", lambda **_: [point])
+    monkeypatch.setattr(eraser_table, "entry_points", lambda **_: [point])
 
     assert eraser_called("other") is ERASERS["mim"]
 
 
 def test_something_else_under_that_name_is_refused(monkeypatch):
-    point = EntryPoint("other", "unlearnlog.prompt:Prompt", "unlearnlog.erasers")
-    monkeypatch.setattr(erasers, "entry_points", lambda **_: [point])
+    point = EntryPoint("other", "unlearnlog.core.prompt:Prompt", "unlearnlog.erasers")
+    monkeypatch.setattr(eraser_table, "entry_points", lambda **_: [point])
 
     with pytest.raises(PolicyError, match="registered as the eraser 'other'"):
         eraser_called("other")

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from tests.looking_back import LENGTH, LookingBack, prompts_of, request_of
-from unlearnlog.delta import state_after
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.concept_texts import ConceptTexts
 from unlearnlog.erasers.mace import Mace
 from unlearnlog.erasers.rece import Rece
 from unlearnlog.erasers.scapre import Scapre
-from unlearnlog.erasers.texts import Form
 from unlearnlog.erasers.uce import RidgeEdit, Uce
 from unlearnlog.errors import ConceptError
-from unlearnlog.prompt import Prompt
 
 OTHERS = ("Monet", "Georges Braque")
 NAMED = (
@@ -35,7 +35,7 @@ def tokens(text):
 
 
 def test_a_name_is_a_text_of_its_own_that_means_what_the_shortest_prompt_does():
-    pairs = Form("anchor", texts="names", weigh="sums").pairs(asked())
+    pairs = ConceptTexts("anchor", texts="names", weigh="sums").pairs(asked())
 
     wanted = [(tokens("Picasso")[1], "Picasso"), (tokens("Pablo Picasso")[2], "Pablo")]
     assert torch.equal(pairs.erased, torch.stack([token for token, _ in wanted]))
@@ -49,7 +49,7 @@ def test_a_name_is_a_text_of_its_own_that_means_what_the_shortest_prompt_does():
     [("art", "painting by Picasso"), ("objects", "image of Picasso")],
 )
 def test_phrases_say_each_name_and_its_target_in_five_more_ways(texts, first):
-    pairs = Form("anchor", texts=texts, weigh="sums").pairs(asked())
+    pairs = ConceptTexts("anchor", texts=texts, weigh="sums").pairs(asked())
 
     assert len(pairs.erased) == 2 * 6
     assert torch.equal(pairs.erased[2], tokens(first)[3])
@@ -59,7 +59,7 @@ def test_phrases_say_each_name_and_its_target_in_five_more_ways(texts, first):
 
 @pytest.mark.parametrize("weigh", ["shares", "sums"])
 def test_the_tail_of_a_name_is_as_long_as_the_longer_text_leaves(weigh):
-    form = Form("anchor", "tail", 1, texts="names", weigh=weigh)
+    form = ConceptTexts("anchor", "tail", 1, texts="names", weigh=weigh)
 
     pairs = form.pairs(asked())
 
@@ -70,7 +70,7 @@ def test_the_tail_of_a_name_is_as_long_as_the_longer_text_leaves(weigh):
 
 
 def test_the_whole_of_a_text_is_every_token_at_its_own_position():
-    pairs = Form("anchor", "whole", 1, texts="names").pairs(asked())
+    pairs = ConceptTexts("anchor", "whole", 1, texts="names").pairs(asked())
 
     assert torch.equal(pairs.erased, tokens("Picasso"))
     assert torch.equal(pairs.goal, tokens("a photo"))
@@ -80,7 +80,7 @@ def test_around_a_name_is_what_both_texts_begin_and_end_with():
     one = Prompt("art by Picasso with cat", "", "art by anyone else with cat")
     group = (replace(one, named="Picasso"),)
 
-    pairs = Form("anchor", "around").pairs(asked(group))
+    pairs = ConceptTexts("anchor", "around").pairs(asked(group))
 
     said, instead = tokens(one.text), tokens(one.anchor)
     # The mark and "art by", then "with cat" and the padding, as far as both go.
@@ -101,8 +101,10 @@ def test_what_is_kept_is_names_the_empty_prompt_both_or_nothing(keeps, wanted):
     request = asked(keep=("a cat",))
     erased = torch.zeros(1, 64).double()
 
-    whole = Form("anchor", "tail", keeps=keeps, weigh="sums").kept(request, erased)
-    last = Form("anchor", "last", keeps=keeps).kept(request, erased)
+    whole = ConceptTexts("anchor", "tail", keeps=keeps, weigh="sums").kept(
+        request, erased
+    )
+    last = ConceptTexts("anchor", "last", keeps=keeps).kept(request, erased)
 
     assert len(whole.rows) == len(wanted) * LENGTH
     assert whole.weights.tolist() == [1] * len(whole.rows)
@@ -118,14 +120,14 @@ def test_a_concept_that_no_prompt_spells_has_no_name_to_be_told():
     group = tuple(replace(p, named="") for p in NAMED)
 
     with pytest.raises(ConceptError, match="no prompt of '' spells its name") as caught:
-        Form("anchor", texts="names").pairs(asked(group))
+        ConceptTexts("anchor", texts="names").pairs(asked(group))
 
     assert "texts=prompts" in caught.value.fix
 
 
 def test_two_concepts_of_one_name_are_refused():
     with pytest.raises(ConceptError, match="are one concept"):
-        Form("anchor", texts="names").pairs(asked(NAMED, NAMED))
+        ConceptTexts("anchor", texts="names").pairs(asked(NAMED, NAMED))
 
 
 def test_texts_apart_are_concepts_of_their_own():

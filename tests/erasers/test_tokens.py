@@ -7,9 +7,9 @@ import torch
 
 from tests.fakes import LinearModel
 from tests.looking_back import LENGTH, LookingBack, prompts_of, request_of
-from unlearnlog.erasers.tokens import Pairs
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.errors import ConceptError
-from unlearnlog.prompt import Prompt
 
 
 def tokens(text, model=None):
@@ -23,7 +23,7 @@ def as_set(*columns):
 
 def assert_moves(prompt, target, span, erased_at, goal_at):
     """The pairs are those of these positions of the prompt and of its target."""
-    pairs = Pairs.of(request_of(LookingBack(), (prompt,)), target, span)
+    pairs = TokenPairs.of(request_of(LookingBack(), (prompt,)), target, span)
 
     said, instead = tokens(prompt.text), tokens(prompt.target(target))
     wanted = as_set(said[[*erased_at]], instead[[*goal_at]])
@@ -80,7 +80,7 @@ def test_every_concept_weighs_one_however_many_names_it_has(span, n_prompts):
     )
     request = request_of(LookingBack(), *groups)
 
-    pairs = Pairs.of(request, "anchor", span, n_prompts=n_prompts)
+    pairs = TokenPairs.of(request, "anchor", span, n_prompts=n_prompts)
 
     for i, own in enumerate(pairs.each()):
         assert float(own.weights.sum()) == pytest.approx(1, abs=1e-12)
@@ -91,8 +91,8 @@ def test_every_concept_weighs_one_however_many_names_it_has(span, n_prompts):
 def test_so_many_prompts_are_used_and_no_more():
     request = request_of(LookingBack(), prompts_of("Picasso"))
 
-    assert len(Pairs.of(request, "context", "last", n_prompts=2).erased) == 2
-    assert len(Pairs.of(request, "context", "last", n_prompts=99).erased) == 9
+    assert len(TokenPairs.of(request, "context", "last", n_prompts=2).erased) == 2
+    assert len(TokenPairs.of(request, "context", "last", n_prompts=99).erased) == 9
 
 
 def test_one_pair_said_twice_is_one_pair_that_weighs_twice():
@@ -100,7 +100,7 @@ def test_one_pair_said_twice_is_one_pair_that_weighs_twice():
     longer = replace(one, text=f"{one.text} on canvas")  # the name has the same token
     request = request_of(LookingBack(), (one, longer, two))
 
-    pairs = Pairs.of(request, "context", "last")
+    pairs = TokenPairs.of(request, "context", "last")
 
     assert len(pairs.erased) == 2
     assert sorted(pairs.weights.tolist()) == pytest.approx([1 / 3, 2 / 3])
@@ -110,13 +110,13 @@ def test_one_token_with_two_targets_is_two_pairs():
     one = prompts_of("Picasso")[0]
     request = request_of(LookingBack(), (one, replace(one, context="a house")))
 
-    assert len(Pairs.of(request, "context", "last").erased) == 2
+    assert len(TokenPairs.of(request, "context", "last").erased) == 2
 
 
 def test_the_order_of_prompts_means_nothing():
     group = prompts_of("Picasso")
     found = [
-        Pairs.of(request_of(LookingBack(), g), "anchor", "all")
+        TokenPairs.of(request_of(LookingBack(), g), "anchor", "all")
         for g in (group, group[::-1])
     ]
 
@@ -127,7 +127,7 @@ def test_the_order_of_prompts_means_nothing():
 
 def test_the_moments_are_sums_over_tokens():
     request = request_of(LookingBack(), prompts_of("Picasso"), prompts_of("Monet"))
-    pairs = Pairs.of(request, "anchor", "tail")
+    pairs = TokenPairs.of(request, "anchor", "tail")
 
     moment, cross = torch.zeros(2, 64, 64).double()
     for c, g, weight in zip(pairs.erased, pairs.goal, pairs.weights, strict=True):
@@ -145,30 +145,32 @@ def test_what_is_its_own_target_is_refused_by_its_name(span, target):
     request = request_of(LookingBack(), prompts_of("Monet"), (same,))
 
     with pytest.raises(ConceptError, match=f"'Picasso' is the same as its {target}"):
-        Pairs.of(request, target, span)
+        TokenPairs.of(request, target, span)
 
 
 def test_what_the_encoder_cannot_tell_from_its_target_is_refused():
     other = Prompt("a cat by Picasso", "a cat  by Picasso", "", named="Picasso")
 
     with pytest.raises(ConceptError, match="nothing to erase"):
-        Pairs.of(request_of(LookingBack(), (other,)), "context", "all")
+        TokenPairs.of(request_of(LookingBack(), (other,)), "context", "all")
 
 
 def test_a_concept_that_nothing_names_is_refused():
     request = request_of(LookingBack(), (), names=("Picasso",))
 
     with pytest.raises(ConceptError, match="'Picasso' is the same"):
-        Pairs.of(request, "context", "all")
+        TokenPairs.of(request, "context", "all")
 
 
 def test_a_prompt_that_stays_as_it_is_does_not_count():
     group = prompts_of("Picasso")
     still = Prompt("a cat", "a cat", "a cat", named="cat")
 
-    with_it = Pairs.of(request_of(LookingBack(), (*group, still)), "anchor", "last")
+    with_it = TokenPairs.of(
+        request_of(LookingBack(), (*group, still)), "anchor", "last"
+    )
 
-    alone = Pairs.of(request_of(LookingBack(), group), "anchor", "last")
+    alone = TokenPairs.of(request_of(LookingBack(), group), "anchor", "last")
     assert torch.equal(with_it.erased, alone.erased)
     assert torch.equal(with_it.weights, alone.weights)
 
@@ -181,7 +183,7 @@ def test_two_concepts_of_the_same_tokens_are_refused_by_both_names(span):
     )
 
     with pytest.raises(ConceptError, match=r"'Pablo Picasso' and 'P\. Picasso' are"):
-        Pairs.of(request, "anchor", span)
+        TokenPairs.of(request, "anchor", span)
 
 
 def test_names_that_share_a_word_are_two_concepts():
@@ -189,7 +191,7 @@ def test_names_that_share_a_word_are_two_concepts():
         LookingBack(), prompts_of("Pieter Bruegel"), prompts_of("Jan Bruegel")
     )
 
-    assert len([*Pairs.of(request, "anchor", "last").each()]) == 2
+    assert len([*TokenPairs.of(request, "anchor", "last").each()]) == 2
 
 
 @pytest.mark.parametrize("span", ["last", "tail", "all"])
@@ -198,8 +200,8 @@ def test_a_name_beyond_what_the_encoder_reads_is_refused(span):
     request = request_of(LinearModel(), (far,))  # it reads six words
 
     with pytest.raises(ConceptError, match="reads 8 tokens, and 'Picasso'") as caught:
-        Pairs.of(request, "context", span)
+        TokenPairs.of(request, "context", span)
 
     assert "fewer words" in caught.value.fix
     near = replace(far, text="one two three four five Picasso")
-    Pairs.of(request_of(LinearModel(), (near,)), "context", span)
+    TokenPairs.of(request_of(LinearModel(), (near,)), "context", span)

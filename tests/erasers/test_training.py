@@ -3,8 +3,8 @@ import torch
 
 from tests.erasers.slowly import assert_same, request_of
 from tests.fakes import NAME
-from unlearnlog.erasers.change import Free
-from unlearnlog.erasers.training import Plan, Share, gradients_of, train
+from unlearnlog.erasers.trainable_change import FullChange
+from unlearnlog.erasers.training import BatchShare, TrainingPlan, gradients_of, train
 from unlearnlog.errors import TrainingError
 
 
@@ -28,7 +28,7 @@ def pull(new):
 
 def trained(plan, losses=pull, **more) -> torch.Tensor:
     request = request_of(**({"watch": more.pop("watch")} if "watch" in more else {}))
-    change = Free.of(request)
+    change = FullChange.of(request)
     train(request, change, losses, plan, **more)
     return change.values[NAME].detach().double()
 
@@ -53,13 +53,13 @@ def adamw_by_hand(steps, rate, *, factors=None, decay=0.0):
 def test_the_loop_is_adamw_written_the_slow_way():
     expected = adamw_by_hand(6, 0.01)[-1]
 
-    assert_same(trained(Plan(6, 0.01)), expected)
+    assert_same(trained(TrainingPlan(6, 0.01)), expected)
 
 
 def test_decay_pulls_the_change_to_nothing_at_each_step():
     expected = adamw_by_hand(6, 0.01, decay=3.0)[-1]
 
-    assert_same(trained(Plan(6, 0.01, decay=3.0)), expected)
+    assert_same(trained(TrainingPlan(6, 0.01, decay=3.0)), expected)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
@@ -68,14 +68,14 @@ def test_the_result_is_the_moving_average_written_out(share):
     for value in adamw_by_hand(6, 0.01):
         mean = share * mean + (1 - share) * value
 
-    assert_same(trained(Plan(6, 0.01, average=share)), mean)
+    assert_same(trained(TrainingPlan(6, 0.01, average=share)), mean)
 
 
 def test_a_look_sets_the_rate_of_the_step_that_follows():
     factors = [1.0, 0.5, 2.0, 0.25]
     expected = adamw_by_hand(4, 0.01, factors=factors)[-1]
 
-    found = trained(Plan(4, 0.01), look=lambda step, _: factors[step])
+    found = trained(TrainingPlan(4, 0.01), look=lambda step, _: factors[step])
 
     assert_same(found, expected)
 
@@ -88,7 +88,7 @@ def test_a_look_sees_the_weights_before_each_step_and_zero_stops():
         assert not new[NAME].requires_grad
         return float(step < 3)
 
-    found = trained(Plan(9, 0.01), look=look, watch=watch)
+    found = trained(TrainingPlan(9, 0.01), look=look, watch=watch)
 
     old = request_of().old[NAME].double()
     assert len(seen) == 4
@@ -104,9 +104,9 @@ def test_what_the_gate_puts_to_zero_never_moves():
     def gate(_, gradients):
         gradients[NAME][mask] = 0
 
-    found = trained(Plan(8, 0.01), gate=gate)
+    found = trained(TrainingPlan(8, 0.01), gate=gate)
 
-    free = trained(Plan(8, 0.01))
+    free = trained(TrainingPlan(8, 0.01))
     assert not found[mask].any()
     assert torch.equal(found[~mask], free[~mask])
 
@@ -114,7 +114,7 @@ def test_what_the_gate_puts_to_zero_never_moves():
 def test_the_gate_is_told_which_step_it_is():
     steps = []
 
-    trained(Plan(3, 0.01), gate=lambda step, _: steps.append(step))
+    trained(TrainingPlan(3, 0.01), gate=lambda step, _: steps.append(step))
 
     assert steps == [0, 1, 2]
 
@@ -129,7 +129,7 @@ def test_mix_is_given_one_gradient_a_loss():
         given.append(gradients)
         return {NAME: gradients[1][NAME] - 3 * gradients[0][NAME]}
 
-    found = trained(Plan(1, 0.01), losses, mix=mix)
+    found = trained(TrainingPlan(1, 0.01), losses, mix=mix)
 
     one, three, square = (each[NAME] for each in given[0])
     assert torch.equal(one, torch.ones(8, 6))
@@ -139,9 +139,11 @@ def test_mix_is_given_one_gradient_a_loss():
 
 
 def test_without_a_mix_only_the_first_loss_is_trained():
-    found = trained(Plan(2, 0.01), lambda new: (*pull(new), 9 * new[NAME].sum()))
+    found = trained(
+        TrainingPlan(2, 0.01), lambda new: (*pull(new), 9 * new[NAME].sum())
+    )
 
-    assert torch.equal(found, trained(Plan(2, 0.01)))
+    assert torch.equal(found, trained(TrainingPlan(2, 0.01)))
 
 
 def test_a_parameter_that_no_loss_speaks_of_has_a_gradient_of_zero():
@@ -155,14 +157,14 @@ def test_a_parameter_that_no_loss_speaks_of_has_a_gradient_of_zero():
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_an_error_and_that_step_changes_nothing(wrong):
     request = request_of()
-    copy, change, steps = request.old[NAME].clone(), Free.of(request), []
+    copy, change, steps = request.old[NAME].clone(), FullChange.of(request), []
 
     def losses(new):
         steps.append(change.values[NAME].detach().clone())
         return (pull(new)[0] * (wrong if len(steps) == 3 else 1),)
 
     with pytest.raises(TrainingError, match=r"(nan|inf) after 2 steps") as caught:
-        train(request, change, losses, Plan(9, 0.01))
+        train(request, change, losses, TrainingPlan(9, 0.01))
 
     assert "now 0.01" in caught.value.fix
     assert torch.equal(change.values[NAME], steps[-1])
@@ -172,13 +174,15 @@ def test_a_loss_that_is_no_number_is_an_error_and_that_step_changes_nothing(wron
 
 def test_a_second_loss_that_is_no_number_is_an_error_too():
     with pytest.raises(TrainingError, match="nan after 0 steps"):
-        trained(Plan(2, 0.01), lambda new: (*pull(new), new[NAME].sum() * torch.nan))
+        trained(
+            TrainingPlan(2, 0.01), lambda new: (*pull(new), new[NAME].sum() * torch.nan)
+        )
 
 
 def test_whoever_watches_is_told_the_loss_of_each_step():
     watch = Ticks()
 
-    trained(Plan(2, 0.01), watch=watch)
+    trained(TrainingPlan(2, 0.01), watch=watch)
 
     assert watch.said[0] == ("erasing", 2)
     assert [units for units, _ in watch.said[1:]] == [1, 1]
@@ -186,12 +190,12 @@ def test_whoever_watches_is_told_the_loss_of_each_step():
 
 
 def test_alone_a_process_computes_the_whole_batch():
-    assert Share.of_this_process() == Share(0, 1)
-    assert Share().rows(5) == slice(0, 5)
+    assert BatchShare.of_this_process() == BatchShare(0, 1)
+    assert BatchShare().rows(5) == slice(0, 5)
 
 
 def test_processes_share_a_batch_in_parts_that_make_the_whole():
-    parts = [list(range(12))[Share(i, 3).rows(12)] for i in range(3)]
+    parts = [list(range(12))[BatchShare(i, 3).rows(12)] for i in range(3)]
 
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
@@ -199,6 +203,6 @@ def test_processes_share_a_batch_in_parts_that_make_the_whole():
 @pytest.mark.parametrize("batch", [2, 7, 16])
 def test_a_batch_that_does_not_divide_is_refused_before_it_is_computed(batch):
     with pytest.raises(TrainingError, match=f"share a batch of {batch}") as caught:
-        Share(0, 3).rows(batch)
+        BatchShare(0, 3).rows(batch)
 
     assert "a multiple of 3" in caught.value.fix

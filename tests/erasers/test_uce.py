@@ -7,9 +7,9 @@ import torch
 
 from tests import by_hand
 from tests.looking_back import KEPT, KEYS, VALUES, LookingBack, prompts_of, request_of
-from unlearnlog.delta import state_after
-from unlearnlog.erasers import eraser_of, recorded, said_again
-from unlearnlog.erasers.closed import Factors
+from unlearnlog.core.delta import state_after
+from unlearnlog.erasers.closed_form import Factors
+from unlearnlog.erasers.eraser_table import eraser_of, recorded, said_again
 from unlearnlog.erasers.uce import RidgeEdit, Uce
 
 NAMES = ("Picasso", "Georges Braque", "Matisse")

@@ -6,11 +6,11 @@ import pytest
 
 from tests.erasers.slowly import FORGET, SMALL, request_of
 from tests.fakes import NAME
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.esd import Esd
 from unlearnlog.erasers.forget_me_not import ForgetMeNot
-from unlearnlog.erasers.wording import worded
+from unlearnlog.erasers.naming_prompts import worded
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Prompt
 
 ALONE = Prompt("art by Klimt", "art", "a photo", named="Klimt", sibling="art by Munch")
 ALSO = Prompt("a picture by Klimt", "a picture", "a photo", named="Klimt")

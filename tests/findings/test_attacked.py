@@ -3,16 +3,16 @@
 from dataclasses import replace
 
 from tests.histories import DIGEST, some_findings, step
-from unlearnlog.attempt import Attempt
-from unlearnlog.findings.attacked import attacks
-from unlearnlog.probes.probe import About, reading
+from unlearnlog.core.attack_record import AttackRecord
+from unlearnlog.findings.attack_history import attacks
+from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.statistics import share
-from unlearnlog.report.html import html
-from unlearnlog.report.markdown import markdown
+from unlearnlog.report.html_page import html
+from unlearnlog.report.markdown_page import markdown
 
 
 def attempt(attack, concept, verdict):
-    return Attempt(
+    return AttackRecord(
         attack=attack,
         concept=concept,
         object=DIGEST,

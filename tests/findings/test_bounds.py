@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from unlearnlog.core.reading import Reading
 from unlearnlog.findings.bounds import Bound, bounds_on
 from unlearnlog.policy import Policy
-from unlearnlog.reading import Reading
 
 
 def reading(probe, value, *, n=200, better="higher", base=0.9):

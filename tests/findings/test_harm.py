@@ -1,8 +1,8 @@
 """The graph holds every concept the model was shown, and what each entry left of it."""
 
 from tests.histories import WORLD, shown, step, three_steps
-from unlearnlog.findings import harm as module
-from unlearnlog.findings.harm import graph, harm
+from unlearnlog.findings import concept_damage as module
+from unlearnlog.findings.concept_damage import graph, harm
 
 
 def test_every_concept_that_the_model_was_shown_is_in_the_graph():

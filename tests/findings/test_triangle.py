@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.histories import shown, step, three_steps
+from unlearnlog.core.reading import Reading
 from unlearnlog.findings.triangle import difference, triangle
-from unlearnlog.reading import Reading
 
 
 def row_of(rows, concept):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.golden.held import held, plain
-from unlearnlog.cli.grouping import HEADINGS
+from unlearnlog.cli.command_groups import HEADINGS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:this ledger knew its base by the tensors alone:UserWarning"

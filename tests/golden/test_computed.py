@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from tests.golden.held import HERE, held
-from unlearnlog.delta import Delta
-from unlearnlog.digest import digest_of
-from unlearnlog.erasers import ERASERS
+from unlearnlog.commands import add, joint_set
+from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.core.delta import Delta
+from unlearnlog.core.digest import digest_of
+from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.policy import Policy
-from unlearnlog.run import erase, joint
-from unlearnlog.run.place import Place, init, place
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:this ledger knew its base by the tensors alone:UserWarning"
@@ -49,10 +49,10 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def at(golden_base, tmp_path_factory) -> Place:
+def at(golden_base, tmp_path_factory) -> Session:
     folder = tmp_path_factory.mktemp("computed")
     init(folder, str(golden_base))
-    return place(folder, concepts=HERE / "concepts.toml")
+    return open_session(folder, concepts=HERE / "concepts.toml")
 
 
 @cache
@@ -67,13 +67,13 @@ def blind(eraser: str) -> Policy:
     return Policy.of(said, "blind")
 
 
-def computed(at: Place, eraser: str) -> Delta:
+def computed(at: Session, eraser: str) -> Delta:
     """Return what an eraser makes of Picasso."""
     concept = at.world.concept("Picasso")
-    plan = erase.plan_of(at, erase.Order((concept,), blind(eraser)))
+    plan = add.plan_of(at, add.AddRequest((concept,), blind(eraser)))
     if plan.eraser.joint:
-        group = joint.group_of(at, plan.eraser).holding([concept])
-        delta = joint.set_to(at, group)[1]
+        group = joint_set.group_of(at, plan.eraser).holding([concept])
+        delta = joint_set.set_to(at, group)[1]
         assert delta is not None
         return delta
     known: dict[str, Any] = {**plan.eraser.settings}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.golden.held import HERE, held
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:this ledger knew its base by the tensors alone:UserWarning"
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def test_every_state_of_the_chain_has_the_digest_that_it_had(kept, golden_base, typed):
-    ledger = Ledger.open(kept)
+    ledger = Repository.open(kept)
     chain = {
         entry: ledger.state_digest(entry) for entry, _ in ledger.history(ledger.head)
     }

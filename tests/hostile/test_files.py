@@ -5,10 +5,10 @@ import pytest
 from tests.hostile.files import FILES
 from tests.hostile.guards import guarded
 from tests.tiny import build_pipeline
+from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.model.derived import State, derived
-from unlearnlog.model.foreign import ForeignFile
-from unlearnlog.model.model import DiffusersModel
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.foreign_file import SafetensorsFile
 
 SAMPLED = sorted(FILES)[::10]
 
@@ -21,7 +21,7 @@ def sound(tmp_path_factory):
 @pytest.fixture(scope="module")
 def state(sound):
     model = DiffusersModel.load(sound)
-    return State(model, model.base)
+    return FinetuneBase(model, model.base)
 
 
 def check_refused_or_read(path, secret, state):
@@ -32,7 +32,7 @@ def check_refused_or_read(path, secret, state):
             assert all(tensor.isfinite().all() for tensor in found.weights.values())
         if path.suffix == ".safetensors":
             with suppress(UnlearnlogError):
-                file = ForeignFile.open(path)
+                file = SafetensorsFile.open(path)
                 assert len(dict(file)) == len(file)
     assert guard.seen == []
 

@@ -9,7 +9,7 @@ import torch
 from tests.hostile.test_folders import seen_of
 from tests.tiny import build_pipeline
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.model.model import DiffusersModel
+from unlearnlog.models.diffusers_model import DiffusersModel
 
 N_FLIPS = 600
 N_SAMPLED = 6

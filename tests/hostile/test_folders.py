@@ -9,8 +9,8 @@ from tests.hostile.folders import FOLDERS
 from tests.hostile.guards import guarded
 from tests.tiny import build_pipeline
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Sampling
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
 
 SAMPLED = sorted(FOLDERS)[::20]
 PROMPTS = ["", "a painting of a cat"]

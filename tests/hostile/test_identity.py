@@ -9,12 +9,13 @@ from diffusers import AutoencoderKL
 
 from tests.hostile.damage import WEIGHTS, set_json
 from tests.tiny import build_pipeline
+from unlearnlog.commands.session import init, open_session
+from unlearnlog.commands.verify import replayed
 from unlearnlog.errors import ModelError, WrongBase
-from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.lock import held
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.run.check import replayed
-from unlearnlog.run.place import init, place
+from unlearnlog.ledger.repository import Repository
+from unlearnlog.models.diffusers_model import DiffusersModel
 
 CHANGES = [
     ("scheduler/scheduler_config.json", "beta_end", 0.02, 0.012),
@@ -71,7 +72,7 @@ def test_a_changed_configuration_is_named_with_both_values(
     set_json(base / file, **{key: now})
 
     with pytest.raises(WrongBase) as caught:
-        place(ledger)
+        open_session(ledger)
 
     said = f"{file}: {key} is {json.dumps(now)}, was {json.dumps(before)}"
     assert said in caught.value.message
@@ -82,7 +83,7 @@ def test_another_scheduler_is_another_base(ledger, base):
     set_json(base / "model_index.json", scheduler=["diffusers", "DDIMScheduler"])
 
     with pytest.raises(WrongBase, match='scheduler is "DDIMScheduler", was "DPM'):
-        place(ledger)
+        open_session(ledger)
 
 
 def test_another_vocabulary_is_another_base(ledger, base):
@@ -92,7 +93,7 @@ def test_another_vocabulary_is_another_base(ledger, base):
     file.write_text(json.dumps(said))
 
     with pytest.raises(WrongBase, match=r"not the same: tokenizer/tokenizer\.json"):
-        place(ledger)
+        open_session(ledger)
 
 
 def test_the_same_check_holds_where_the_base_has_moved(ledger, base, tmp_path):
@@ -100,7 +101,7 @@ def test_the_same_check_holds_where_the_base_has_moved(ledger, base, tmp_path):
     set_json(moved / "scheduler" / "scheduler_config.json", beta_end=0.02)
 
     with pytest.raises(WrongBase, match=r"beta_end is 0\.02, was 0\.012"):
-        place(ledger, base=moved)
+        open_session(ledger, base=moved)
 
 
 def test_fsck_in_full_finds_what_was_changed(ledger, base):
@@ -121,7 +122,7 @@ def test_what_decides_nothing_may_change(ledger, base):
     del said["solver_type"]  # which is what is usual
     file.write_text(json.dumps(said))
 
-    assert place(ledger).ledger is not None
+    assert open_session(ledger).ledger is not None
 
 
 def test_an_old_ledger_is_completed_on_first_use_and_says_so_once(ledger, base):
@@ -129,25 +130,25 @@ def test_an_old_ledger_is_completed_on_first_use_and_says_so_once(ledger, base):
     assert b"configs" not in old.to_json()
 
     with pytest.warns(UserWarning, match="knew its base by the tensors alone"):
-        place(ledger)
-    place(ledger)  # a second warning would be an error here
+        open_session(ledger)
+    open_session(ledger)  # a second warning would be an error here
 
-    known = Ledger.open(ledger).base
+    known = Repository.open(ledger).base
     assert known.is_complete
     assert (known.root, known.source) == (old.root, old.source)
-    assert Ledger.open(ledger).fsck() == ()
+    assert Repository.open(ledger).fsck() == ()
     set_json(base / "unet" / "config.json", act_fn="gelu")
     with pytest.raises(WrongBase, match="act_fn"):
-        place(ledger)
+        open_session(ledger)
 
 
 def test_an_old_ledger_that_another_command_holds_is_read_as_it_is(ledger):
     as_before_this(ledger)
 
     with held(ledger / ".unlearnlog"):
-        assert place(ledger).ledger is not None
+        assert open_session(ledger).ledger is not None
 
-    assert not Ledger.open(ledger).base.is_complete
+    assert not Repository.open(ledger).base.is_complete
 
 
 @pytest.mark.parametrize(

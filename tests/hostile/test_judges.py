@@ -18,12 +18,12 @@ from transformers import (
 from tests.hostile.damage import content, header_of, put, set_json
 from tests.hostile.guards import guarded
 from tests.tiny import tokenizer_of_bytes
-from unlearnlog.atelier.world import CONCEPTS
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.errors import ModelError
-from unlearnlog.graph.world import World
-from unlearnlog.judges.clip import ClipJudge
+from unlearnlog.judges.clip_judge import ClipJudge
 
-WORLD = World.read(CONCEPTS)
+WORLD = ConceptSet.read(CONCEPTS)
 KERNEL = "kernels-community/flash-attn3"
 
 

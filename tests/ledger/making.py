@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Delta, Full, LowRank, state_after, state_digest
-from unlearnlog.digest import digest_of
-from unlearnlog.entry import (
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Delta, Full, LowRank, state_after, state_digest
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Drop,
@@ -20,8 +20,9 @@ from unlearnlog.entry import (
     VerdictRecord,
     plan,
 )
-from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.repository import Repository
 
 CREATED = "2026-01-01T00:00:00+00:00"
 NOT_TRUTH = {"cache", "tmp", "lock", "lock.holder"}
@@ -43,7 +44,7 @@ def some_delta(seed):
 
 def new_ledger(folder, dtype=torch.float16, disk=None):
     manifest = BaseManifest.of("a tiny model", "sd1", base_weights(dtype))
-    return Ledger.init(folder, manifest, disk=disk or FakeDisk())
+    return Repository.init(folder, manifest, disk=disk or FakeDisk())
 
 
 def next_entry(ledger, delta=None, changes=None, dtype=torch.float16, **changed):
@@ -118,7 +119,7 @@ def full_delta(seed):
 
 def replay_everything(folder, dtype=torch.float16):
     """Replay every entry that a branch or a tag leads to, from nothing."""
-    ledger = Ledger.open(folder, disk=FakeDisk())
+    ledger = Repository.open(folder, disk=FakeDisk())
     for entry in ledger.reachable():
         ledger.state(entry, base_weights(dtype), fresh=True)
 

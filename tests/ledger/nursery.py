@@ -23,11 +23,11 @@ from tests.ledger.making import (
     full_delta,
     record,
 )
-from unlearnlog.delta import state_digest
-from unlearnlog.entry import Append, Drop
+from unlearnlog.core.delta import state_digest
+from unlearnlog.core.entry import Append, Drop
 from unlearnlog.errors import LedgerError, LockBusy
-from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.lock import held
+from unlearnlog.ledger.repository import Repository
 
 GROUP = ("monet", "picasso", "hokusai")
 
@@ -69,7 +69,7 @@ def write(folder, seed, told, until):
     chance = random.Random(seed)
     while time.monotonic() < until:
         try:
-            told("done", act(Ledger.open(folder), chance))
+            told("done", act(Repository.open(folder), chance))
         except LockBusy:
             told("busy")
         except LedgerError as error:
@@ -82,7 +82,7 @@ def read(folder, seed, told, until):
     """Read the ledger, again and again; say when anything was not whole."""
     chance = random.Random(seed)
     while time.monotonic() < until:
-        ledger = Ledger.open(folder)
+        ledger = Repository.open(folder)
         head = ledger.head
         history = ledger.history(head)
         entry = chance.choice([None, *(entry for entry, _ in history)])

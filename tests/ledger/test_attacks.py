@@ -13,13 +13,13 @@ from tests.ledger.making import (
     next_entry,
     some_delta,
 )
-from unlearnlog.attempt import Attempt
-from unlearnlog.digest import digest_of
-from unlearnlog.entry import Entry, StateRecord
+from unlearnlog.core.attack_record import AttackRecord
+from unlearnlog.core.digest import digest_of
+from unlearnlog.core.entry import Entry, StateRecord
 from unlearnlog.errors import IntegrityError
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.ledger.store import attack_digest
-from unlearnlog.ledger.trove import decoded, encoded
+from unlearnlog.ledger.tensors_file import decoded, encoded
 
 FOUND = {
     "tokens": torch.tensor([5, 7, 11]),
@@ -28,7 +28,7 @@ FOUND = {
 
 
 def attempt(tensors=FOUND):
-    return Attempt(
+    return AttackRecord(
         attack="prefix",
         concept="Picasso",
         object=attack_digest(tensors),
@@ -67,9 +67,9 @@ def path_of(folder):
 
 
 def test_what_was_found_is_read_back_to_the_bit(attacked, tmp_path):
-    (stored,) = Ledger.open(tmp_path).entry(attacked.head).attacks
+    (stored,) = Repository.open(tmp_path).entry(attacked.head).attacks
 
-    tensors = Ledger.open(tmp_path).attack(stored.object)
+    tensors = Repository.open(tmp_path).attack(stored.object)
 
     assert tensors.keys() == FOUND.keys()
     assert all(torch.equal(tensors[name], FOUND[name]) for name in FOUND)
@@ -137,7 +137,7 @@ def test_a_flipped_byte_of_an_attack_is_found_wherever_it_is(attacked, tmp_path,
     data[place] ^= 1
     path.write_bytes(bytes(data))
 
-    (damage,) = Ledger.open(tmp_path, disk=FakeDisk()).fsck()
+    (damage,) = Repository.open(tmp_path, disk=FakeDisk()).fsck()
 
     assert path.name in damage.path
     assert damage.entries == (attacked.head,)

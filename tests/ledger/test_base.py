@@ -3,9 +3,9 @@ import torch
 from pydantic import ValidationError
 
 from tests.ledger.making import base_weights
-from unlearnlog.digest import digest_of
+from unlearnlog.core.digest import digest_of
 from unlearnlog.errors import WrongBase
-from unlearnlog.ledger import BaseManifest
+from unlearnlog.ledger.base_manifest import BaseManifest
 
 
 def _manifest(weights=None):

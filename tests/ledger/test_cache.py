@@ -6,9 +6,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.ledger.making import base_weights, erase, new_ledger, same
-from unlearnlog.delta import change_after, state_after
-from unlearnlog.ledger import Ledger, cache
+from unlearnlog.core.delta import change_after, state_after
+from unlearnlog.ledger import sum_cache
 from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.repository import Repository
 
 EVERY = 4
 N = 2 * EVERY + 1
@@ -16,7 +17,7 @@ N = 2 * EVERY + 1
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
-    monkeypatch.setattr(cache, "EVERY", EVERY)
+    monkeypatch.setattr(sum_cache, "EVERY", EVERY)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def recorded(tmp_path_factory):
 def long(recorded, tmp_path):
     folder, state = recorded
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    ledger = Ledger.open(tmp_path)
+    ledger = Repository.open(tmp_path)
     ledger.state(ledger.head, base_weights())
     return ledger, state, tmp_path / ".unlearnlog" / "cache" / "sums"
 
@@ -54,7 +55,7 @@ class CountingDisk(Disk):
 def _counting(ledger):
     """Open the ledger again, and count the deltas that are read."""
     disk = CountingDisk()
-    return Ledger.open(ledger.folder, disk=disk), disk.deltas
+    return Repository.open(ledger.folder, disk=disk), disk.deltas
 
 
 def test_a_replay_starts_from_the_nearest_sum(long):
@@ -162,9 +163,9 @@ def test_what_a_sum_has_too_much_is_taken_away(long):
         read.append(digest)
         return ledger.delta(digest)
 
-    change = cache.Sums(ledger.folder / ".unlearnlog/cache/sums", Disk()).change(
-        plan, delta=delta
-    )
+    change = sum_cache.SumCache(
+        ledger.folder / ".unlearnlog/cache/sums", Disk()
+    ).change(plan, delta=delta)
 
     wanted = change_after(map(ledger.delta, plan))
     assert all(torch.equal(change[name], wanted[name]) for name in wanted)
@@ -175,7 +176,7 @@ def test_only_as_many_sums_are_kept_as_there_is_room_for(long, monkeypatch):
     ledger, _, sums = long
     (sums.parent / "painted").mkdir()
     for room, n_kept in [(10**6, 5), (1, 2)]:
-        monkeypatch.setattr(cache, "ROOM", room)
+        monkeypatch.setattr(sum_cache, "ROOM", room)
         for seed in range(N, 5 * EVERY):
             if room > 1:
                 erase(ledger, seed)

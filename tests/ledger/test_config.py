@@ -9,8 +9,8 @@ import pytest
 
 from tests.ledger.making import FakeDisk, new_ledger
 from unlearnlog.errors import LedgerError, UsageError
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.config import KEYS, parsed, written
+from unlearnlog.ledger.config_file import KEYS, parsed, written
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.ledger.store import FOLDER
 
 SOME = {"policy": "mine.toml", "device": "cpu", "author.name": 'Ada "the" Löve\\lace'}
@@ -29,7 +29,7 @@ def test_what_is_chosen_is_read_by_whoever_opens_the_ledger_next(ledger):
     for key, value in SOME.items():
         ledger.configure(key, value)
 
-    assert Ledger.open(ledger.folder, disk=FakeDisk()).config == SOME
+    assert Repository.open(ledger.folder, disk=FakeDisk()).config == SOME
 
 
 def test_what_is_taken_out_is_gone_and_the_rest_stays(ledger):
@@ -90,7 +90,9 @@ def test_gc_leaves_it_and_a_copy_of_the_ledger_has_it(history, tmp_path):
     shutil.copytree(ledger.folder, tmp_path / "copy")
 
     assert ledger.config == {"policy": "fast"}
-    assert Ledger.open(tmp_path / "copy", disk=FakeDisk()).config == {"policy": "fast"}
+    assert Repository.open(tmp_path / "copy", disk=FakeDisk()).config == {
+        "policy": "fast"
+    }
 
 
 def test_a_disk_that_is_full_leaves_what_was_chosen_before(tmp_path):

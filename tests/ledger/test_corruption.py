@@ -18,8 +18,9 @@ from tests.ledger.making import (
     some_delta,
 )
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.ledger import Ledger, store
+from unlearnlog.ledger import store
 from unlearnlog.ledger.fsck import Damage, fsck
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.ledger.store import Store
 
 STRIDE = 37
@@ -63,7 +64,7 @@ def kind(path):
 def found(root):
     """Return what one look finds; a ledger that cannot be opened is damage, too."""
     try:
-        Ledger.open(root, disk=FakeDisk())
+        Repository.open(root, disk=FakeDisk())
         return fsck(Store(root, FakeDisk()))
     except UnlearnlogError as error:
         return (Damage("FORMAT", error.message),)
@@ -71,7 +72,7 @@ def found(root):
 
 def concerned(root):
     """Return the entries that each file concerns."""
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     named: dict[Path, set[str]] = {}
     for entry in ledger._store.entry_ids():
         entry_path = ledger._store.entry_path(entry).relative_to(root)
@@ -181,7 +182,7 @@ def test_two_files_in_each_others_place_are_found(root):
 
 def test_a_tag_that_was_moved_by_hand_is_found(root):
     """An older or another ref under a seal that fits."""
-    entry = Ledger.open(root).resolve("second~1")
+    entry = Repository.open(root).resolve("second~1")
     with Store(root, FakeDisk()).writing() as writing:
         Store(root, FakeDisk()).put_ref(writing, "tags/second", entry)
 
@@ -193,7 +194,7 @@ def test_a_tag_that_was_moved_by_hand_is_found(root):
 
 def test_what_nothing_needs_may_be_missing(root):
     """A crashed writer's delta is no part of the ledger, whole or not."""
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     with ledger._store.writing() as writing:
         ledger._store.put_object(writing, some_delta(9))
     path = ledger._store.object_path(some_delta(9).digest)

@@ -24,9 +24,9 @@ from tests.ledger.making import (
     replay_everything,
     some_delta,
 )
-from unlearnlog.entry import Append, Drop
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.moves import PAGE
+from unlearnlog.core.entry import Append, Drop
+from unlearnlog.ledger.reflog import PAGE
+from unlearnlog.ledger.repository import Repository
 
 
 def add(ledger):
@@ -128,7 +128,7 @@ def models(tmp_path_factory):
 
 def copied(model, folder, disk):
     shutil.copytree(model, folder)
-    return Ledger.open(folder, disk=disk)
+    return Repository.open(folder, disk=disk)
 
 
 def state_of(ledger):
@@ -149,7 +149,7 @@ def die_everywhere(model, folder, act, *, stride=1):
         die(copied(model, it, at := DyingDisk(*point[:2])), act, at)
         if point[2]:
             at.lose_power()
-        found = Ledger.open(it, disk=FakeDisk())
+        found = Repository.open(it, disk=FakeDisk())
         assert found.fsck() == (), point
         assert state_of(found) in (old, new), point
         assert recorded <= set(found.reachable()) or act == "reset", point
@@ -208,6 +208,6 @@ def test_what_was_acknowledged_survives_a_power_cut(models, tmp_path, act):
     done = state_of(ledger)
     disk.lose_power()
 
-    assert state_of(Ledger.open(tmp_path / "it")) == done
-    assert Ledger.open(tmp_path / "it").fsck() == ()
+    assert state_of(Repository.open(tmp_path / "it")) == done
+    assert Repository.open(tmp_path / "it").fsck() == ()
     replay_everything(tmp_path / "it")

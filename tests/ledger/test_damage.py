@@ -17,12 +17,12 @@ from tests.ledger.making import (
     same,
     some_delta,
 )
-from unlearnlog.delta import state_after
-from unlearnlog.entry import Drop
+from unlearnlog.core.delta import state_after
+from unlearnlog.core.entry import Drop
 from unlearnlog.errors import DiskFull, IntegrityError, LedgerError
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.checksummed import sealed
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.ledger.sealed import sealed
+from unlearnlog.ledger.repository import Repository
 
 N_BEFORE = 2
 ACTS = {
@@ -47,7 +47,7 @@ def model(tmp_path_factory):
 def _copy(model, folder, disk):
     """Copy the model ledger; open it on a disk that starts to count now."""
     shutil.copytree(model, folder)
-    return Ledger.open(folder, disk=disk)
+    return Repository.open(folder, disk=disk)
 
 
 def _done(model, folder, act):
@@ -259,7 +259,7 @@ def test_a_folder_that_is_no_ledger_is_damaged(tmp_path):
     (tmp_path / ".unlearnlog").mkdir()
 
     with pytest.raises(IntegrityError, match="FORMAT is damaged: it is missing"):
-        Ledger.open(tmp_path)
+        Repository.open(tmp_path)
 
 
 def test_a_file_that_cannot_be_read_says_why(model, tmp_path):

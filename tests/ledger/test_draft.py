@@ -13,10 +13,10 @@ import pytest
 
 from tests.ledger.making import DEATHS, Death, DyingDisk, FakeDisk, erase, new_ledger
 from unlearnlog.errors import DiskFull, LockBusy, UsageError
-from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.ledger.draft import begun_folder, new_file, new_folder, write_file
+from unlearnlog.ledger.drafts import begun_folder, new_file, new_folder, write_file
 from unlearnlog.ledger.gc import Garbage
+from unlearnlog.ledger.repository import Repository
 
 KEY = "0123456789abcdef" * 4
 
@@ -150,7 +150,7 @@ def test_what_is_not_called_as_a_draft_is_never_swept(tmp_path):
 def remember(folder, place):
     """Leave the note of a process that was killed while it wrote to a place."""
     disk = DyingDisk(0, "")
-    with suppress(Death), Ledger.open(folder, disk=disk).giving(place):
+    with suppress(Death), Repository.open(folder, disk=disk).giving(place):
         disk.dead = True
         raise Death
 
@@ -238,7 +238,7 @@ def test_where_folders_cannot_be_flushed_everything_is_written_all_the_same(tmp_
     entry = erase(ledger, 1)
     put(tmp_path / "file", disk)
 
-    assert Ledger.open(tmp_path / "ledger").head == entry
+    assert Repository.open(tmp_path / "ledger").head == entry
     assert ledger.fsck() == ()
 
 
@@ -254,9 +254,9 @@ sys.modules["fcntl"] = None
 for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY"):
     delattr(os, name)
 from pathlib import Path
-from unlearnlog.digest import merkle_root
+from unlearnlog.core.digest import merkle_root
 from unlearnlog.ledger import BaseManifest, Ledger
-from unlearnlog.ledger.draft import new_folder, write_file
+from unlearnlog.ledger.drafts import new_folder, write_file
 here = Path(sys.argv[1])
 manifest = BaseManifest(source="x", family="sd1", tensors={}, root=merkle_root([]))
 ledger = Ledger.init(here, manifest)

@@ -15,7 +15,8 @@ from tests.ledger.making import (
     some_delta,
 )
 from unlearnlog.errors import IntegrityError
-from unlearnlog.ledger import Ledger, cache
+from unlearnlog.ledger import sum_cache
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.ledger.store import Store
 
 
@@ -48,7 +49,7 @@ def test_what_was_recorded_is_never_garbage(ledger, tmp_path):
     ledger.collect()
 
     assert files(tmp_path) == before
-    again = Ledger.open(tmp_path)
+    again = Repository.open(tmp_path)
     for entry, state in states.items():
         assert same(again.state(entry, base_weights()), state)
 
@@ -75,7 +76,7 @@ def test_what_a_crash_left_goes_and_is_named_with_its_size(ledger, tmp_path):
 
 
 def test_the_cache_may_go_at_any_time(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "EVERY", 4)
+    monkeypatch.setattr(sum_cache, "EVERY", 4)
     base = base_weights()
     for seed in range(4, 12):
         erase(ledger, seed)
@@ -86,7 +87,7 @@ def test_the_cache_may_go_at_any_time(ledger, tmp_path, monkeypatch):
     ledger.collect()
 
     assert not any(path.is_file() for path in folder.rglob("*"))
-    assert same(Ledger.open(tmp_path).state(ledger.head, base), state)
+    assert same(Repository.open(tmp_path).state(ledger.head, base), state)
 
 
 def test_a_damaged_ledger_is_not_tidied(ledger, tmp_path):
@@ -96,6 +97,6 @@ def test_a_damaged_ledger_is_not_tidied(ledger, tmp_path):
     before = files(tmp_path)
 
     with pytest.raises(IntegrityError):
-        Ledger.open(tmp_path).collect()
+        Repository.open(tmp_path).collect()
 
     assert files(tmp_path) == before

@@ -19,9 +19,9 @@ from tests.ledger.making import (
     same,
     some_delta,
 )
-from unlearnlog.concept import concept_id
-from unlearnlog.delta import Delta, Full, state_after, state_digest
-from unlearnlog.entry import (
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.delta import Delta, Full, state_after, state_digest
+from unlearnlog.core.entry import (
     Append,
     DeltaRecord,
     Drop,
@@ -36,7 +36,8 @@ from unlearnlog.errors import (
     RevisionError,
     WrongBase,
 )
-from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.repository import Repository
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32]
 
@@ -356,16 +357,16 @@ def test_a_ledger_is_found_from_a_folder_below(history, tmp_path):
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
 
-    assert Ledger.find(below).head == ledger.head
-    assert Ledger.find(tmp_path).folder == tmp_path
-    assert Ledger.open(tmp_path / ".unlearnlog").head == ledger.head
+    assert Repository.find(below).head == ledger.head
+    assert Repository.find(tmp_path).folder == tmp_path
+    assert Repository.open(tmp_path / ".unlearnlog").head == ledger.head
 
 
 def test_where_there_is_no_ledger_one_is_told_how_to_make_one(tmp_path):
     with pytest.raises(NoLedger, match="or in any folder above it") as found:
-        Ledger.find(tmp_path)
+        Repository.find(tmp_path)
     with pytest.raises(NoLedger, match="there is no ledger in") as opened:
-        Ledger.open(tmp_path)
+        Repository.open(tmp_path)
 
     assert found.value.fix == opened.value.fix
     assert 'unlearnlog add "Picasso"' in found.value.fix
@@ -379,7 +380,7 @@ def test_a_ledger_of_a_newer_program_is_refused(tmp_path):
     with pytest.raises(
         LedgerError, match="has format 2, this program knows 1"
     ) as caught:
-        Ledger.open(tmp_path)
+        Repository.open(tmp_path)
 
     assert "upgrade" in caught.value.fix
 
@@ -453,7 +454,7 @@ def test_another_process_replays_the_recorded_digests_without_the_cache(tmp_path
         "import json, sys\n"
         "from pathlib import Path\n"
         "from tests.ledger.making import base_weights\n"
-        "from unlearnlog.delta import state_digest\n"
+        "from unlearnlog.core.delta import state_digest\n"
         "from unlearnlog.ledger import Ledger\n"
         "ledger = Ledger.open(Path(sys.argv[1]))\n"
         "chain, base = ledger.history(ledger.head), base_weights()\n"
@@ -478,7 +479,7 @@ def test_a_ledger_opened_again_replays_the_recorded_digests(history, tmp_path):
     recorded = [ledger.entry(name).state.after for name in ids]
     shutil.rmtree(tmp_path / ".unlearnlog" / "cache")
 
-    again = Ledger.open(tmp_path)
+    again = Repository.open(tmp_path)
 
     states = [again.state(name, base_weights()) for name in ids]
     assert [state_digest(state, again.base.root) for state in states] == recorded
@@ -494,7 +495,7 @@ def test_an_empty_delta_is_history_too(ledger):
 
 def test_a_bias_can_be_changed(tmp_path):
     base = {"transformer.bias": torch.ones(4).half()}
-    ledger = Ledger.init(tmp_path, BaseManifest.of("m", "sd3", base))
+    ledger = Repository.init(tmp_path, BaseManifest.of("m", "sd3", base))
     delta = Delta({"transformer.bias": Full(torch.ones(4))})
     after = state_after(base, [delta])
     states = StateRecord(

@@ -7,8 +7,8 @@ import pytest
 
 from tests.ledger.making import erase, files, new_ledger
 from unlearnlog.errors import LedgerError, LockBusy
-from unlearnlog.ledger import Ledger
 from unlearnlog.ledger.lock import held
+from unlearnlog.ledger.repository import Repository
 
 
 def test_of_two_writers_one_wins_and_the_other_is_told_who(tmp_path):
@@ -36,7 +36,7 @@ def test_readers_need_no_lock(tmp_path):
     entry = erase(ledger, 1)
 
     with held(tmp_path / ".unlearnlog"):
-        assert Ledger.open(tmp_path).head == entry
+        assert Repository.open(tmp_path).head == entry
 
 
 def test_a_lock_is_free_again_after_an_error(tmp_path):

@@ -28,9 +28,9 @@ from tests.ledger.making import (
     solved,
     some_delta,
 )
-from unlearnlog.delta import state_after, state_digest
-from unlearnlog.entry import Drop, EntryId, StateRecord
-from unlearnlog.ledger import Ledger
+from unlearnlog.core.delta import state_after, state_digest
+from unlearnlog.core.entry import Drop, EntryId, StateRecord
+from unlearnlog.ledger.repository import Repository
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 GROUP = ("cubism", "monet", "picasso", "van-gogh")
@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def open_anew(self):
-        self.ledger = Ledger.open(self.folder)
+        self.ledger = Repository.open(self.folder)
 
     @invariant()
     def the_head_is_what_the_plain_model_says(self):

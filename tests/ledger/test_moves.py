@@ -6,8 +6,8 @@ import pytest
 
 from tests.ledger.making import FakeDisk, erase, new_ledger
 from unlearnlog.errors import IntegrityError
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.moves import PAGE, read_lines
+from unlearnlog.ledger.reflog import PAGE, read_lines
+from unlearnlog.ledger.repository import Repository
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def back_and_forth(tmp_path):
 def test_every_move_is_read_in_order_across_pages(back_and_forth):
     folder, went = back_and_forth
 
-    moves = Ledger.open(folder).moves
+    moves = Repository.open(folder).moves
 
     assert [move.new for move in moves] == went
     assert [move.old for move in moves[1:]] == went[:-1]
-    assert Ledger.open(folder).fsck() == ()
+    assert Repository.open(folder).fsck() == ()
 
 
 def test_what_a_move_writes_does_not_grow_with_the_log(back_and_forth):
@@ -44,7 +44,7 @@ def test_what_a_move_writes_does_not_grow_with_the_log(back_and_forth):
     sizes = []
     for _ in range(PAGE + 2):
         disk = Weighing()
-        ledger = Ledger.open(folder, disk=disk)
+        ledger = Repository.open(folder, disk=disk)
         ledger.reset("HEAD~1" if ledger.resolve("HEAD~1") else "HEAD")
         ledger.reset(max(ledger._store.entry_ids()))
         sizes.append(disk.written)
@@ -57,10 +57,10 @@ def test_pages_that_a_log_needs_are_never_garbage(back_and_forth):
     older = folder / ".unlearnlog" / "logs" / "older"
     assert len([path for path in older.rglob("*") if path.is_file()]) == 2
 
-    Ledger.open(folder).collect()
+    Repository.open(folder).collect()
 
     assert len([path for path in older.rglob("*") if path.is_file()]) == 2
-    assert len(Ledger.open(folder).moves) == len(went)
+    assert len(Repository.open(folder).moves) == len(went)
 
 
 def test_a_damaged_page_is_damage_of_the_log(back_and_forth):
@@ -73,7 +73,7 @@ def test_a_damaged_page_is_damage_of_the_log(back_and_forth):
     page.write_bytes(page.read_bytes()[:-1])
 
     with pytest.raises(IntegrityError, match=f"{page.name} is damaged"):
-        _ = Ledger.open(folder).moves
+        _ = Repository.open(folder).moves
 
 
 @pytest.mark.parametrize("line", ["older ", "older ../../x", "older " + "A" * 64, "{}"])

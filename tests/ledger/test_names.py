@@ -4,8 +4,8 @@ import pytest
 
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog.errors import RevisionError
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.sealed import sealed
+from unlearnlog.ledger.checksummed import sealed
+from unlearnlog.ledger.repository import Repository
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_an_older_branch_of_such_a_name_is_still_there(ledger, tmp_path):
     heads = tmp_path / ".unlearnlog" / "refs" / "heads"
     (heads / "aux").write_bytes(sealed("refs/heads/aux", [str(ledger.head)]))
 
-    found = Ledger.open(tmp_path)
+    found = Repository.open(tmp_path)
 
     assert found.resolve("aux") == ledger.head
     found.switch("aux")

@@ -15,7 +15,7 @@ from tests.ledger.making import (
     new_ledger,
 )
 from unlearnlog.errors import DiskFull, LedgerError
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 
 
 def _n_changes(folder):
@@ -57,7 +57,7 @@ def test_a_new_ledger_survives_a_power_cut(tmp_path):
     new_ledger(tmp_path / "a", disk=disk)
     disk.lose_power()
 
-    assert Ledger.open(tmp_path / "a").fsck() == ()
+    assert Repository.open(tmp_path / "a").fsck() == ()
 
 
 @pytest.mark.parametrize(("moment", "power_too"), DEATHS)
@@ -76,7 +76,7 @@ def test_whoever_dies_at_any_point_leaves_a_whole_ledger_or_none(
         if power_too:
             disk.lose_power()
         if (folder / ".unlearnlog").exists():
-            assert Ledger.open(folder).fsck() == ()
+            assert Repository.open(folder).fsck() == ()
         else:
             again = new_ledger(folder)
             assert os.listdir(folder) == [".unlearnlog"]  # noqa: PTH208
@@ -118,4 +118,4 @@ def test_of_two_who_create_a_ledger_the_second_leaves_the_first_alone(tmp_path):
         new_ledger(tmp_path, disk=_Rival())
 
     assert os.listdir(tmp_path) == [".unlearnlog"]  # noqa: PTH208
-    assert len(Ledger.open(tmp_path).history(Ledger.open(tmp_path).head)) == 1
+    assert len(Repository.open(tmp_path).history(Repository.open(tmp_path).head)) == 1

@@ -1,15 +1,15 @@
 import warnings
 
-from unlearnlog.cell import Answer
+from unlearnlog.core.probe_case import Answer
+from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.ledger.notebook import CacheNotebook
-from unlearnlog.ledger.pages import Pages
+from unlearnlog.ledger.label_cache import DiskLabelCache
 
 SEEN = {("a cat by Picasso", 3): Answer("cat", "photo"), ("", 0): Answer("", "(none)")}
 
 
 def notebook(tmp_path):
-    return CacheNotebook(Pages(tmp_path / "cache" / "seen", Disk(), 4))
+    return DiskLabelCache(Pages(tmp_path / "cache" / "seen", Disk(), 4))
 
 
 def test_what_was_written_down_is_read(tmp_path):

@@ -6,9 +6,9 @@ from safetensors import safe_open
 from safetensors.torch import load, save
 
 from tests.ledger.making import some_delta
-from unlearnlog.delta import Delta, Full, LowRank
-from unlearnlog.digest import digest_of
-from unlearnlog.ledger.object import decoded, encoded
+from unlearnlog.core.delta import Delta, Full, LowRank
+from unlearnlog.core.digest import digest_of
+from unlearnlog.ledger.delta_file import decoded, encoded
 
 AWKWARD = Delta(
     {

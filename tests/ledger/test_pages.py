@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unlearnlog.ledger.cache_pages import CacheDamaged, CacheForeign, Pages
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.ledger.pages import CacheDamaged, CacheForeign, Pages
-from unlearnlog.ledger.secret import _key_in, key_file, own_key
+from unlearnlog.ledger.user_key import _key_in, key_file, own_key
 
 KEY = '{"base":"1f","what":"latents"} a cat'
 CONTENT = b"\x00\x01\n{numbers}\n"

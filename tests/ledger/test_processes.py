@@ -19,7 +19,7 @@ from tests.ledger.making import (
     replay_everything,
 )
 from unlearnlog.errors import LockBusy
-from unlearnlog.ledger import Ledger
+from unlearnlog.ledger.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 LONG = 60
@@ -86,7 +86,7 @@ def kill_writers(nursery, folder, *, seed, times):
         os.kill(child, signal.SIGKILL)
         nursery.ask("wait", child)
 
-        ledger = Ledger.open(folder, disk=FakeDisk())
+        ledger = Repository.open(folder, disk=FakeDisk())
         chain = [entry for entry, _ in ledger.history(ledger.head)]
         lines = told(folder).get(f"told.write.{child}", [])
         known = [*before, *(e for e in acknowledged(lines) if e not in before)]
@@ -97,7 +97,7 @@ def kill_writers(nursery, folder, *, seed, times):
         assert ledger.fsck() == ()
         replay_everything(folder)
         before = [*chain]
-    assert erase(Ledger.open(folder), 1) == Ledger.open(folder).head
+    assert erase(Repository.open(folder), 1) == Repository.open(folder).head
     return before
 
 
@@ -132,7 +132,7 @@ def compete(nursery, folder, *, writers, readers, seconds):
 
 def assert_nothing_is_lost_or_mixed(folder, said):
     """Each acknowledged entry is in the one chain once, in its writer's order."""
-    ledger = Ledger.open(folder)
+    ledger = Repository.open(folder)
     chain = [entry for entry, _ in ledger.history(ledger.head)]
     assert ledger.fsck() == ()
     replay_everything(folder)

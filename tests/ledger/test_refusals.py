@@ -22,13 +22,13 @@ from tests.ledger.making import (
     next_entry,
     some_delta,
 )
-from unlearnlog.delta import Delta, Full
-from unlearnlog.digest import Digest, canonical_json, digest_of
-from unlearnlog.entry import EntryId
+from unlearnlog.core.delta import Delta, Full
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.core.entry import EntryId
 from unlearnlog.errors import IntegrityError, LedgerError, UnlearnlogError
-from unlearnlog.ledger import Ledger
-from unlearnlog.ledger.plain import MAX_TEXT
-from unlearnlog.ledger.sealed import sealed
+from unlearnlog.ledger.checksummed import sealed
+from unlearnlog.ledger.path_safety import MAX_TEXT
+from unlearnlog.ledger.repository import Repository
 
 PASSED_OVER = ("cache", "tmp", "lock", "lock.holder")
 
@@ -67,7 +67,7 @@ def below(root, *, folders):
 
 def read_everything(root):
     """Do what commands that read do."""
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     assert ledger.base.source
     for entry in ledger.reachable():
         ledger.state(entry, base_weights())
@@ -80,7 +80,7 @@ def read_everything(root):
 def checked(root):
     """Return what fsck finds; a ledger that cannot be opened is damage, too."""
     try:
-        return Ledger.open(root, disk=FakeDisk()).fsck()
+        return Repository.open(root, disk=FakeDisk()).fsck()
     except UnlearnlogError as error:
         return (error,)
 
@@ -165,7 +165,7 @@ def test_nothing_is_written_or_removed_through_a_link(root, tmp_path):
         (root / name).symlink_to(outside)
         before = {p: p.read_bytes() for p in outside.rglob("*") if p.is_file()}
 
-        ledger = Ledger.open(root, disk=FakeDisk())
+        ledger = Repository.open(root, disk=FakeDisk())
         for act in (
             lambda ledger=ledger: erase(ledger, 9),
             lambda ledger=ledger: ledger.collect(),
@@ -208,10 +208,10 @@ def test_a_strange_lock_holds_nobody_up_and_nothing_is_written_through_it(
         (root / name).symlink_to(precious if what == "link" else what)
 
     with no_longer_than(10), suppress(LedgerError):
-        erase(Ledger.open(root, disk=FakeDisk()), 9)
+        erase(Repository.open(root, disk=FakeDisk()), 9)
 
     assert precious.read_text() == "keep me"
-    assert Ledger.open(root).head is not None
+    assert Repository.open(root).head is not None
 
 
 @pytest.mark.parametrize("what", ["pipe", "link"])
@@ -227,7 +227,7 @@ def test_a_strange_cache_is_done_without(root, tmp_path, what):
         sums.symlink_to(tmp_path / "outside")
 
     with no_longer_than(10):
-        ledger = Ledger.open(root, disk=FakeDisk())
+        ledger = Repository.open(root, disk=FakeDisk())
         ledger.state(ledger.head, base_weights())
         ledger.shelf.put("a key", torch.zeros(2))
         ledger.shelf.get("a key")
@@ -251,14 +251,14 @@ def test_a_header_longer_than_any_deltas_is_refused(root, length):
 
     assert_refused(root, path)
     with pytest.raises(IntegrityError, match=f"at most {MAX_TEXT} are read"):
-        Ledger.open(root).delta(Digest(path.name))
+        Repository.open(root).delta(Digest(path.name))
 
 
 NESTED = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 
 
 def test_a_tower_of_brackets_is_refused(root):
-    head = Ledger.open(root).head
+    head = Repository.open(root).head
     assert head is not None
     header = b'{"__metadata__":' + NESTED + b"}"
     towers = {
@@ -285,7 +285,7 @@ def stranger(root, data, complaint):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
     (root / "refs" / "heads" / "main").write_bytes(sealed("refs/heads/main", [entry]))
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
 
     with pytest.raises(LedgerError if "knows" in complaint else IntegrityError) as e:
         ledger.history(ledger.head)
@@ -299,7 +299,7 @@ def stranger(root, data, complaint):
 
 def changed(root, **fields):
     """Write the head's entry with other fields."""
-    ledger = Ledger.open(root)
+    ledger = Repository.open(root)
     head = ledger.head
     assert head is not None
     return canonical_json({**json.loads(ledger.entry(head).to_json()), **fields})
@@ -351,7 +351,7 @@ OUTSIDE = ["../../x", "/etc/passwd", "..", ".", "a/../../b", "x\0y", "", "A" * 6
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_name_that_leads_out_of_the_ledger_leads_nowhere(root, name):
     before = files(root.parent)
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
 
     for act in (
         lambda: ledger.resolve(name),
@@ -374,7 +374,7 @@ PATHS = ["../../etc/passwd", "/etc/passwd", "unet.a/../../b", "unet.a#left", "un
 @pytest.mark.parametrize("name", PATHS)
 def test_a_tensor_that_the_base_has_not_is_refused_whatever_its_name(root, name):
     delta = Delta({name: Full(torch.ones(6, 4))})
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     before = files(root.parent)
     entry = next_entry(
         ledger,
@@ -401,7 +401,7 @@ def test_a_tensor_that_the_base_has_not_is_refused_whatever_its_name(root, name)
 
 def test_a_delta_of_another_shape_than_the_bases_tensor_is_refused(root):
     delta = Delta({"unet.a": Full(torch.ones(4, 6))})
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     state = ledger.entry(_head(ledger)).state
     before = state.model_copy(update={"before": ledger.state_digest(ledger.head)})
 
@@ -411,7 +411,7 @@ def test_a_delta_of_another_shape_than_the_bases_tensor_is_refused(root):
 
 def test_an_entry_whose_numbers_changed_since_its_id_was_known_is_not_written(root):
     """A record is frozen, but the dictionary in it is not."""
-    ledger = Ledger.open(root, disk=FakeDisk())
+    ledger = Repository.open(root, disk=FakeDisk())
     entry = next_entry(ledger, some_delta(9))
     before, _ = files(root.parent), entry.id
     entry.eraser.settings["rank"] = 8
@@ -443,11 +443,11 @@ def test_gc_removes_nothing_where_a_log_or_a_branch_is_missing(root):
         before = files(root.parent)
 
         with pytest.raises(UnlearnlogError):
-            Ledger.open(root, disk=FakeDisk()).collect()
+            Repository.open(root, disk=FakeDisk()).collect()
 
         assert files(root.parent) == before
         aside.rename(root / name)
-    assert Ledger.open(root).fsck() == ()
+    assert Repository.open(root).fsck() == ()
 
 
 def _head(ledger):

@@ -1,6 +1,6 @@
 import pytest
 
-from unlearnlog.entry import EntryId
+from unlearnlog.core.entry import EntryId
 from unlearnlog.errors import RevisionError
 from unlearnlog.ledger.revision import Names, resolved
 

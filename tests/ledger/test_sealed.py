@@ -1,6 +1,6 @@
 import pytest
 
-from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
+from unlearnlog.ledger.checksummed import id_line, line_id, sealed, unsealed
 
 
 @pytest.mark.parametrize("lines", [[], ["one"], ["one", "two"], ["", "é"]])

@@ -1,14 +1,14 @@
 import torch
 
+from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.disk import Disk
-from unlearnlog.ledger.pages import Pages
-from unlearnlog.ledger.shelf import CacheShelf
+from unlearnlog.ledger.tensor_cache import DiskTensorCache
 
 KEPT = 4
 
 
 def shelf(tmp_path):
-    return CacheShelf(Pages(tmp_path / "cache" / "painted", Disk(), KEPT))
+    return DiskTensorCache(Pages(tmp_path / "cache" / "painted", Disk(), KEPT))
 
 
 def test_what_was_put_there_is_there(tmp_path):

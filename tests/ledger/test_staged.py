@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ledger.making import erase, new_ledger, next_entry, some_delta
-from unlearnlog.entry import Drop
+from unlearnlog.core.entry import Drop
 from unlearnlog.errors import Moved
 
 

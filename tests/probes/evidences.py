@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from unlearnlog.cell import Answer, Cell
-from unlearnlog.concept import Concept
-from unlearnlog.probes.evidence import Evidence, Looked, Seen
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import Answer, ProbeCase
+from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
 
 PICASSO = Concept("Picasso", "style")
 CAT = Concept("cat", "subject")
@@ -12,16 +12,16 @@ CAT = Concept("cat", "subject")
 
 def seen(subject, style, *, base=None, now=None, seed=0):
     """One cell, with answers as (subject, style); None is the right answer."""
-    cell = Cell(f"{subject} by {style}", seed, subject, style)
+    cell = ProbeCase(f"{subject} by {style}", seed, subject, style)
     right = (subject, style)
-    return Seen(cell, Answer(*(base or right)), Answer(*(now or right)))
+    return CaseResult(cell, Answer(*(base or right)), Answer(*(now or right)))
 
 
 def looked(concept=PICASSO, **seen_of):
     tuples: dict[str, Any] = {
         key: tuple(value) for key, value in seen_of.items() if key != "near"
     }
-    return Looked(concept, near=frozenset(seen_of.get("near", ())), **tuples)
+    return ErasedEvidence(concept, near=frozenset(seen_of.get("near", ())), **tuples)
 
 
 def evidence(concept=PICASSO, *, kept=(), earlier=None, **seen_of):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unlearnlog.nats import NoiseLevels
+from unlearnlog.models.noise_levels import NoiseLevels
 
 N_TRAINED = 1200
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from unlearnlog.cell import REJECT, Answer
-from unlearnlog.model.protocol import Painted, Text
+from unlearnlog.core.probe_case import REJECT, Answer
+from unlearnlog.models.interface import Painted, Text
 
 SHARE = "share"
 

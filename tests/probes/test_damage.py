@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.probes.evidences import by_name, evidence, looked, seen
-from unlearnlog.probes.damage import Damage, damage
+from unlearnlog.probes.damage import DamageByRelation, damage
 from unlearnlog.probes.evidence import Evidence
 
 SUBJECTS = [f"subject {i}" for i in range(10)]
@@ -35,7 +35,7 @@ def around(**lost):
 def found(hops=None, **lost):
     look, kept = around(**lost)
     look = replace(look, relations=RELATIONS, hops=hops or {})
-    return by_name(Damage().readings(Evidence((look,), kept)))
+    return by_name(DamageByRelation().readings(Evidence((look,), kept)))
 
 
 def test_damage_is_told_by_how_the_hurt_is_related():
@@ -86,4 +86,4 @@ def test_where_nobody_is_hurt_there_is_no_correlation():
 
 
 def test_a_world_without_relations_has_nothing_to_tell_apart():
-    assert Damage().readings(evidence(kept=of("Monet", 3))) == ()
+    assert DamageByRelation().readings(evidence(kept=of("Monet", 3))) == ()

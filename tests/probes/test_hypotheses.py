@@ -4,7 +4,7 @@ from scipy.stats import binomtest, false_discovery_control
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from unlearnlog.probes.hypotheses import benjamini_hochberg, equivalence, returned
+from unlearnlog.probes.decisions import benjamini_hochberg, equivalence, returned
 from unlearnlog.probes.statistics import Estimate
 
 

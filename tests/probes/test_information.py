@@ -5,18 +5,18 @@ import torch
 
 from tests.probes.evidences import by_name
 from tests.probes.mixture import SHARE, Mixture, mixture
-from unlearnlog.cell import Cell
-from unlearnlog.concept import Concept
-from unlearnlog.model.protocol import Sampling
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.information import (
-    Pictures,
+    PromptedPictures,
     avoidance,
     bound_information,
     drift,
     information_map,
     self_information,
 )
-from unlearnlog.prompt import Prompt
 
 LEFT = Concept("left", "style")
 DEAF = {SHARE: torch.zeros(())}
@@ -31,14 +31,14 @@ def model():
 
 def cells(n, style="left"):
     return tuple(
-        Cell(f"cat-{i % 8} by {style}", i, f"cat-{i % 8}", style) for i in range(n)
+        ProbeCase(f"cat-{i % 8} by {style}", i, f"cat-{i % 8}", style) for i in range(n)
     )
 
 
 def painted(model, cells, weights=None):
     prompts, seeds = [c.prompt for c in cells], [c.seed for c in cells]
     made = model.paint(prompts, seeds, sampling=SAMPLING, weights=weights)
-    return Pictures.of(cells, made, range(len(cells)))
+    return PromptedPictures.of(cells, made, range(len(cells)))
 
 
 def self_mi(model, weights, n=600):
@@ -202,11 +202,12 @@ def test_kept_prompts_drift_and_the_empty_one_does_not_when_names_go_unheard(mod
 def test_a_picture_s_nats_do_not_depend_on_which_others_are_measured(model):
     """The noise of a picture once followed its place in the list."""
     many = painted(model, cells(6, "right"))
-    one = Pictures(many.cells[4:5], many.latents[4:5])
+    one = PromptedPictures(many.cells[4:5], many.latents[4:5])
     alone = by_name(drift(model, one, HALF))["drift", "(kept)"].value
 
     others = [
-        Pictures(many.cells[i : i + 1], many.latents[i : i + 1]) for i in range(6)
+        PromptedPictures(many.cells[i : i + 1], many.latents[i : i + 1])
+        for i in range(6)
     ]
     values = [by_name(drift(model, o, HALF))["drift", "(kept)"].value for o in others]
 

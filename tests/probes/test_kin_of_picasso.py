@@ -5,14 +5,18 @@
 
 import pytest
 
-from unlearnlog.atelier.studio import FOLDER
-from unlearnlog.atelier.world import book, world
-from unlearnlog.graph.wording import PROBING, spoken
-from unlearnlog.model.model import DiffusersModel
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.information import Pictures, information_map, self_information
-from unlearnlog.probes.lattice import chain, edge
-from unlearnlog.prompt import Prompt
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.atelier.bundled_model import FOLDER
+from unlearnlog.concepts.templates import PROBING, spoken
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.interface import Sampling
+from unlearnlog.probes.information import (
+    PromptedPictures,
+    information_map,
+    self_information,
+)
+from unlearnlog.probes.information_decomposition import chain, edge
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ class Gallery:
                 [c.seed for c in cells],
                 sampling=self.sampling,
             )
-            self.painted[style] = Pictures(cells, made.latents)
+            self.painted[style] = PromptedPictures(cells, made.latents)
         return self.painted[style]
 
     def edge(self, one, other):

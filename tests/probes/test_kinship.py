@@ -1,5 +1,5 @@
 from tests.probes.evidences import CAT, by_name, evidence, seen
-from unlearnlog.probes.kinship import Kinship
+from unlearnlog.probes.family_leakage import FamilyLeakage
 
 
 def test_the_family_is_still_painted_and_the_erased_member_is_not():
@@ -10,7 +10,7 @@ def test_the_family_is_still_painted_and_the_erased_member_is_not():
         seen("boat", "", base=("boat", "Braque"), now=("boat", "Picasso")),
     ]
 
-    found = by_name(Kinship().readings(evidence(family=family, near={"Braque"})))
+    found = by_name(FamilyLeakage().readings(evidence(family=family, near={"Braque"})))
 
     values = {probe: (r.value, r.base, r.n) for (probe, _), r in found.items()}
     assert values == {
@@ -24,7 +24,9 @@ def test_the_family_is_still_painted_and_the_erased_member_is_not():
 def test_a_subject_s_family_is_read_off_the_subjects():
     family = [seen("", "Monet", base=("cat", "Monet"), now=("dog", "Monet"))]
 
-    found = by_name(Kinship().readings(evidence(CAT, family=family, near={"dog"})))
+    found = by_name(
+        FamilyLeakage().readings(evidence(CAT, family=family, near={"dog"}))
+    )
 
     assert found["family.erased", "cat"].value == 0
     assert found["family.sibling", "cat"].value == 1
@@ -32,4 +34,4 @@ def test_a_subject_s_family_is_read_off_the_subjects():
 
 
 def test_a_concept_without_a_family_has_no_reading():
-    assert Kinship().readings(evidence(erased=[seen("cat", "Picasso")])) == ()
+    assert FamilyLeakage().readings(evidence(erased=[seen("cat", "Picasso")])) == ()

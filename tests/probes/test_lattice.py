@@ -5,11 +5,16 @@ import pytest
 import torch
 
 from tests.probes.mixture import SHARE, mixture
-from unlearnlog.cell import Cell
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.information import Pictures
-from unlearnlog.probes.lattice import chain, decomposition, edge, losses_under
-from unlearnlog.prompt import Prompt
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.models.interface import Sampling
+from unlearnlog.probes.information import PromptedPictures
+from unlearnlog.probes.information_decomposition import (
+    chain,
+    decomposition,
+    edge,
+    losses_under,
+)
 
 DEAF = {SHARE: torch.zeros(())}
 ARTISTS = {"Picasso": -2.0, "Braque": -0.8, "Monet": 1.5, "Seurat": 4.5}
@@ -19,13 +24,13 @@ FAMILY = "Picasso Braque"
 
 def painted(model, style, n, names=None):
     cells = tuple(
-        Cell(f"cat-{i % 16} {style}", i, f"cat-{i % 16}", names or style)
+        ProbeCase(f"cat-{i % 16} {style}", i, f"cat-{i % 16}", names or style)
         for i in range(n)
     )
     made = model.paint(
         [c.prompt for c in cells], [c.seed for c in cells], sampling=Sampling(1, 1.0)
     )
-    return Pictures.of(cells, made, range(n))
+    return PromptedPictures.of(cells, made, range(n))
 
 
 def prompts_of(pictures):

@@ -5,21 +5,27 @@ import torch
 
 from tests.probes.evidences import by_name
 from tests.probes.mixture import SHARE, NearestMean, mixture
-from unlearnlog.atelier.world import book
-from unlearnlog.cell import Answer, Cell
-from unlearnlog.concept import Concept
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.album import NoAlbum
-from unlearnlog.probes.panel import AT_ONCE, Asked, Panel, Questions, scattered
+from unlearnlog.atelier.bundled_concepts import book
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import Answer, ProbeCase
+from unlearnlog.core.progress import NoProgress
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.models.interface import Sampling
+from unlearnlog.probes.runner import (
+    AT_ONCE,
+    ConceptCases,
+    ProbePlan,
+    ProbeRunner,
+    scattered,
+)
+from unlearnlog.probes.sample_cache import NoSampleCache
 from unlearnlog.probes.unlearning import UnlearningAccuracy
-from unlearnlog.prompt import Prompt
-from unlearnlog.watch import Unwatched
 
 LEFT = Concept("left", "style")
 DEAF = {SHARE: torch.zeros(())}
 
 
-class Diary(Unwatched):
+class Diary(NoProgress):
     """Writes down the stages and how many units each has."""
 
     def __init__(self):
@@ -30,10 +36,12 @@ class Diary(Unwatched):
 
 
 def cells(style, n):
-    return tuple(Cell(f"cat {i % 3} by {style}", i, "cat", style) for i in range(n))
+    return tuple(
+        ProbeCase(f"cat {i % 3} by {style}", i, "cat", style) for i in range(n)
+    )
 
 
-class Table(NoAlbum):
+class Table(NoSampleCache):
     """Knows some answers of the base; writes down the rest."""
 
     def __init__(self, known=None):
@@ -62,23 +70,25 @@ def model():
 
 def panel(model, album=None):
     sampling = Sampling(steps=1, guidance=1.0)
-    return Panel(model, NearestMean(model), album or NoAlbum(), sampling, Diary())
+    return ProbeRunner(
+        model, NearestMean(model), album or NoSampleCache(), sampling, Diary()
+    )
 
 
 def questions(n=12):
-    return Questions(
+    return ConceptCases(
         LEFT,
         erased=cells("left", n),
         information=tuple(Prompt(c.prompt, "cat", "") for c in cells("left", 5)),
-        target=tuple(Cell("cat", i, "cat", "") for i in range(n)),
+        target=tuple(ProbeCase("cat", i, "cat", "") for i in range(n)),
         renamed=cells("left", 3),
-        family=tuple(Cell("cat", 100 + i, "cat", "") for i in range(2)),
+        family=tuple(ProbeCase("cat", 100 + i, "cat", "") for i in range(2)),
         near=frozenset({"middle"}),
     )
 
 
 def asked_about(n=12):
-    return Asked(
+    return ProbePlan(
         (questions(n),),
         kept=cells("right", n),
         earlier={"middle": cells("middle", 4)},
@@ -201,7 +211,7 @@ def test_nats_of_cells_that_are_not_looked_at_are_left_out(model):
     others = tuple(Prompt(f"dog {i} by left", "dog", "") for i in range(3))
     mixed = replace(asked, information=(*others, *asked.information[:2]))
     found = by_name(
-        looking.information(Asked((mixed,), kept=cells("right", 12)), model.base)
+        looking.information(ProbePlan((mixed,), kept=cells("right", 12)), model.base)
     )
 
     assert found["self-mi", "left"].n == 5

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from tests.probes.mixture import SHARE, mixture
-from unlearnlog.cell import Cell
-from unlearnlog.concept import Concept
-from unlearnlog.model.protocol import Sampling
-from unlearnlog.probes.information import Pictures
-from unlearnlog.probes.posterior import judge_information, log_posterior
-from unlearnlog.prompt import Prompt
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.models.interface import Sampling
+from unlearnlog.probes.information import PromptedPictures
+from unlearnlog.probes.judge_posterior import judge_information, log_posterior
 
 NAMES = tuple(f"style-{i}" for i in range(16))
 FAR_APART = {name: 8.0 * i - 60 for i, name in enumerate(NAMES)}
@@ -18,7 +18,7 @@ DEAF = {SHARE: torch.zeros(())}
 
 def painted(model, n, style="style-3", weights=None):
     cells = tuple(
-        Cell(f"cat-{i % 8} by {style}", i, f"cat-{i % 8}", style) for i in range(n)
+        ProbeCase(f"cat-{i % 8} by {style}", i, f"cat-{i % 8}", style) for i in range(n)
     )
     made = model.paint(
         [c.prompt for c in cells],
@@ -26,7 +26,7 @@ def painted(model, n, style="style-3", weights=None):
         sampling=Sampling(1, 1.0),
         weights=weights,
     )
-    return Pictures.of(cells, made, range(n))
+    return PromptedPictures.of(cells, made, range(n))
 
 
 def read(model, after, before, rivals=NAMES):

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tests.probes.evidences import evidence, seen
-from unlearnlog.cell import Answer
-from unlearnlog.probes import PROBES
+from unlearnlog.core.probe_case import Answer
+from unlearnlog.probes.probe_table import PROBES
 
 SIMPLE = evidence(
     earlier={"Klimt": (seen("cat", "Klimt", now=("cat", "photo")),)},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from unlearnlog.probes.ranks import _spearman, rank_correlation
+from unlearnlog.probes.rank_correlation import _spearman, rank_correlation
 
 
 @pytest.mark.parametrize("n_different", [3, 10, 1000])

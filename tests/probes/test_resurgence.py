@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.probes.evidences import by_name, evidence, seen
-from unlearnlog.cell import REJECT, Answer
-from unlearnlog.doubt import EARLIER
+from unlearnlog.core.doubt import EARLIER
+from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.probes.resurgence import Resurgence
 
 SUBJECTS = [f"subject {i}" for i in range(40)]

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.probes.evidences import CAT, PICASSO, evidence, looked, seen
-from unlearnlog.concept import Concept
+from unlearnlog.core.concept import Concept
 from unlearnlog.probes.evidence import Evidence
 from unlearnlog.probes.retention import (
     CrossDomainRetention,

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from tests.fakes import NAME, LinearModel
-from unlearnlog.cell import Cell
-from unlearnlog.model.protocol import Sampling
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.reading import Reading
+from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.tiers import agreement, displacement, nats_moved
-from unlearnlog.reading import Reading
 
 ASKED = {
     "Monet": (
-        Cell("a cat by Monet", 0, "cat", "Monet"),
-        Cell("a dog by Monet", 1, "dog", "Monet"),
+        ProbeCase("a cat by Monet", 0, "cat", "Monet"),
+        ProbeCase("a dog by Monet", 1, "dog", "Monet"),
     ),
-    "cat": (Cell("a cat", 2, "cat", "photo"),),
+    "cat": (ProbeCase("a cat", 2, "cat", "photo"),),
 }
 
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 import pytest
 
 from tests.histories import some_findings
-from unlearnlog.report.html import html
-from unlearnlog.report.wording import MINUS
+from unlearnlog.report.formatting import MINUS
+from unlearnlog.report.html_page import html
 
 CHROMIUM: Final = os.environ.get("UNLEARNLOG_CHROMIUM") or shutil.which("chromium")
 QUIET: Final = (

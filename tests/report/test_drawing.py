@@ -6,13 +6,15 @@ from itertools import combinations
 import pytest
 
 from tests.histories import shown, some_findings
-from unlearnlog.findings.content import Edge, Harm
-from unlearnlog.report.drawing import NEAREST, SHADES, bowed, drawn, nearest, said
-from unlearnlog.report.wording import STEPS
+from unlearnlog.findings.report_parts import ConceptDamage, Edge
+from unlearnlog.report.formatting import STEPS
+from unlearnlog.report.graph_drawing import NEAREST, SHADES, bowed, drawn, nearest, said
 
 
 def harm(status, damage=None, *, hits=0):
-    return Harm("dog", status, damage, sure=False, presence=shown("dog", hits, 100))
+    return ConceptDamage(
+        "dog", status, damage, sure=False, presence=shown("dog", hits, 100)
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from unlearnlog.probes.probe import About, reading
+from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.statistics import share
-from unlearnlog.report.explained import Explained
+from unlearnlog.report.reading_rows import ReadingRows
 
 PROBES = ("ua", "damage.composition", "damage.look-alike", "resurgence.reject")
 
@@ -17,7 +17,7 @@ def shown(width):
         reading(About(name, "(empty prompt)", "lower"), share(3, 1440), 0.5)
         for name in PROBES
     ]
-    console.print(Explained(rows))
+    console.print(ReadingRows(rows))
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -46,6 +46,6 @@ def test_what_a_reading_means_stands_beside_it_or_below():
 def test_what_has_no_readings_has_no_meanings():
     console = Console(width=20, record=True, file=io.StringIO())
 
-    console.print(Explained([]))
+    console.print(ReadingRows([]))
 
     assert ":" not in console.export_text()

@@ -4,30 +4,30 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from unlearnlog.audits.course import Course, Finetuned
-from unlearnlog.audits.finetune import Training
-from unlearnlog.audits.forecast import Forecast
-from unlearnlog.audits.survival import Curve, Look
-from unlearnlog.audits.verdict import Rules
-from unlearnlog.digest import Digest
+from unlearnlog.audits.finetune_course import Finetuned, FinetuneRun
+from unlearnlog.audits.finetune_training import FinetuneSettings
+from unlearnlog.audits.return_forecast import ReturnForecast
+from unlearnlog.audits.survival import Curve, StepPresence
+from unlearnlog.audits.verdict import VerdictRules
+from unlearnlog.core.digest import Digest
 from unlearnlog.probes.statistics import share
-from unlearnlog.report.finetuning import curves_png, finetune_tables, spark
+from unlearnlog.report.finetune_views import curves_png, finetune_tables, spark
 
 
 def curve(concept, *shown, n=96):
-    looks = [Look(s, tuple(i < k for i in range(n))) for s, k in shown]
+    looks = [StepPresence(s, tuple(i < k for i in range(n))) for s, k in shown]
     return Curve(concept, tuple(looks))
 
 
 def course(seed, *curves, twin=()):
-    return Course(
-        training=Training(steps=100, seed=seed),
+    return FinetuneRun(
+        training=FinetuneSettings(steps=100, seed=seed),
         lesson=Digest("0" * 64),
         n_pictures=5,
         curves=curves,
         kept=curve("(kept)", (0, 90), (100, 80)),
         losses=(0.1,),
-        forecasts=tuple(Forecast(c.concept, 0.5, 0.01, 64) for c in curves),
+        forecasts=tuple(ReturnForecast(c.concept, 0.5, 0.01, 64) for c in curves),
         rho=0.002,
         twin=twin,
     )
@@ -40,7 +40,7 @@ def finetuned(*courses, mistaken=0.0):
         data="target:5",
         base={name: share(94, 96) for name in names},
         mistaken=dict.fromkeys(names, mistaken),
-        rules=Rules(),
+        rules=VerdictRules(),
         courses=courses,
     )
 
@@ -104,11 +104,12 @@ def test_forecasts_are_scored_by_what_came_back():
     curves = [curve(str(i), (0, 0), (100, 24 * i)) for i in range(4)]
     whole = course(0, *curves)
     forecasts = tuple(
-        Forecast(c.concept, s, None, 64) for c, s in zip(curves, said, strict=True)
+        ReturnForecast(c.concept, s, None, 64)
+        for c, s in zip(curves, said, strict=True)
     )
 
     scores = finetuned(
-        Course(
+        FinetuneRun(
             training=whole.training,
             lesson=whole.lesson,
             n_pictures=5,

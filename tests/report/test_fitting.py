@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.histories import some_findings
-from unlearnlog.report.fitting import GOING, NUMBERS, WORDS, Fitted
-from unlearnlog.report.terminal import log_table, readings_table
+from unlearnlog.report.entry_tables import log_table, readings_table
+from unlearnlog.report.fitted_table import GOING, NUMBERS, WORDS, FittedTable
 
 WIDTHS = (24, 32, 40, 56, 72, 80, 100, 160)
 NUMBER = re.compile(r"[-+]?\d+\.\d+")
@@ -24,7 +24,9 @@ def text_of(shown, width):
 
 
 def attacks():
-    table = Fitted("concept", "attack", "verdict", "shown", "n", "controls", "more")
+    table = FittedTable(
+        "concept", "attack", "verdict", "shown", "n", "controls", "more"
+    )
     for name in ("Picasso", "Vincent van Gogh, the painter of sunflowers"):
         shares = "1.000 (0.961 to 1.000)", "96"
         controls = "random 0.042, held-out 0.010"
@@ -69,7 +71,7 @@ def test_a_verdict_and_what_it_is_about_stay_at_every_width(width):
 
 
 def test_what_there_is_no_room_for_is_named():
-    table = Fitted("entry", "concepts", "eraser", "UA")
+    table = FittedTable("entry", "concepts", "eraser", "UA")
     table.add_row("0123456789ab", "Picasso", "double-projection", "0.979")
 
     assert "no room for" not in text_of(table, 60)
@@ -78,7 +80,7 @@ def test_what_there_is_no_room_for_is_named():
 
 
 def test_a_narrow_column_has_room_again_when_a_wide_one_has_gone():
-    table = Fitted("concept", "verdict", "n", "change")
+    table = FittedTable("concept", "verdict", "n", "change")
     table.add_row("Picasso", "gone", "96", "+0.958 (+0.902 to +0.981)")
 
     text = text_of(table, 30)
@@ -96,7 +98,7 @@ def test_where_not_even_two_columns_fit_each_row_becomes_lines():
 
 def test_two_columns_of_one_title_are_two_columns():
     """`diff HEAD HEAD` names one revision twice."""
-    table = Fitted("reading", "of", "HEAD", "HEAD")
+    table = FittedTable("reading", "of", "HEAD", "HEAD")
     table.add_row("ua", "Picasso", "0.979", "0.980")
 
     text = text_of(table, 34)

@@ -21,28 +21,28 @@ from PIL import Image
 from tests.histories import pair, shown, some_findings, step
 from tests.hostile_texts import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.report.test_finetuning import course, curve, finetuned
-from unlearnlog.entry import EraserRecord, VerdictRecord
-from unlearnlog.findings.content import as_data
-from unlearnlog.findings.escaped import in_markdown
-from unlearnlog.note import Author, Note
-from unlearnlog.report.drawing import drawn, pictured
-from unlearnlog.report.finetuning import curves, curves_png
-from unlearnlog.report.html import html
-from unlearnlog.report.lanes import lanes
-from unlearnlog.report.lettering import lettered
-from unlearnlog.report.lines import Lines
-from unlearnlog.report.markdown import markdown
-from unlearnlog.report.montage import montage
-from unlearnlog.report.network import tree, written
-from unlearnlog.report.plain import Plain
-from unlearnlog.report.terminal import (
-    Bars,
+from unlearnlog.core.entry import EraserRecord, VerdictRecord
+from unlearnlog.core.note import Author, Note
+from unlearnlog.core.visible import is_seen, json_line, visible
+from unlearnlog.findings.markdown_text import in_markdown
+from unlearnlog.findings.report_parts import as_data
+from unlearnlog.report.entry_tables import (
+    ProgressBars,
     fact_table,
     log_table,
     notes_table,
     readings_table,
 )
-from unlearnlog.visible import is_seen, json_line, visible
+from unlearnlog.report.finetune_views import curves, curves_png
+from unlearnlog.report.fonts import lettered
+from unlearnlog.report.graph_drawing import drawn, pictured
+from unlearnlog.report.graph_views import tree, written
+from unlearnlog.report.html_page import html
+from unlearnlog.report.image_grid import montage
+from unlearnlog.report.log_graph import lanes
+from unlearnlog.report.markdown_page import markdown
+from unlearnlog.report.plain_console import PlainConsole
+from unlearnlog.report.progress_lines import ProgressLines
 
 FEW = (*NAMES[::13], *CONTROLS[::11], *HALVES[:2])
 """A sample of every kind."""
@@ -247,7 +247,7 @@ def test_a_graph_as_a_file_is_well_formed(texts):
 def terminal(*things, width=4000):
     """Return what a terminal gets, colours and all that moves taken out."""
     file = io.StringIO()
-    console = Plain(force_terminal=True)
+    console = PlainConsole(force_terminal=True)
     console.file = file
     console.width = width
     console.legacy_windows = False
@@ -298,15 +298,15 @@ def test_narrow_tables_lose_no_letter_of_what_is_spelt_out():
 def test_progress_is_told_with_any_name(text):
     """A bar took its label for markup."""
     file = io.StringIO()
-    console = Plain(force_terminal=True)
+    console = PlainConsole(force_terminal=True)
     console.file = file
     console.width = 500
     lines = list[str]()
 
-    with Bars(console) as bars:
+    with ProgressBars(console) as bars:
         bars.stage(text, 2)
         bars.advance(1, {text: 0.5})
-    quiet = Lines(lines.append, least=0.0, every=1e9)
+    quiet = ProgressLines(lines.append, least=0.0, every=1e9)
     quiet.stage(text, 1)
     quiet.advance(1, {})
     quiet.close()

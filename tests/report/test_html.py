@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from tests.histories import DOT, WORLD, pair, shown, some_findings, step, three_steps
-from unlearnlog.entry import VerdictRecord
-from unlearnlog.findings.gather import Subject, gather
-from unlearnlog.report.html import html
-from unlearnlog.report.wording import MINUS
+from unlearnlog.core.entry import VerdictRecord
+from unlearnlog.findings.build import Subject, gather
+from unlearnlog.report.formatting import MINUS
+from unlearnlog.report.html_page import html
 
 VOID = {"meta", "link", "br", "img", "input"}
 

@@ -6,8 +6,8 @@ from itertools import combinations
 import pytest
 
 from tests.histories import some_findings
-from unlearnlog.findings.content import Edge, Node
-from unlearnlog.report.layout import WIDTH, label_width, layout
+from unlearnlog.findings.report_parts import Edge, Node
+from unlearnlog.report.graph_layout import WIDTH, label_width, layout
 
 LONG = "Bartholomeus van der Helst"
 

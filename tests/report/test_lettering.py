@@ -17,14 +17,14 @@ from PIL import Image
 
 from tests.histories import shown, some_findings
 from tests.report.test_finetuning import course, curve, finetuned
-from unlearnlog.findings.content import Edge, Harm, Node, Status
+from unlearnlog.findings.report_parts import ConceptDamage, Edge, Node, Status
 from unlearnlog.report.charts import LETTERS, LONGEST, chart
-from unlearnlog.report.drawing import Free, bowed, drawn, nearest, pictured
-from unlearnlog.report.finetuning import curves, curves_png
-from unlearnlog.report.layout import layout
-from unlearnlog.report.lettering import lettered, lettering
-from unlearnlog.report.montage import montage
-from unlearnlog.report.pen import Pen
+from unlearnlog.report.finetune_views import curves, curves_png
+from unlearnlog.report.fonts import lettered, lettering
+from unlearnlog.report.graph_drawing import FreePlaces, bowed, drawn, nearest, pictured
+from unlearnlog.report.graph_layout import layout
+from unlearnlog.report.image_grid import montage
+from unlearnlog.report.picture_text import PictureText
 
 HOKUSAI = "\ue000\ue001"
 """Two letters that no font of anybody's has: those of a private use area."""
@@ -125,7 +125,7 @@ def with_all_kinds_of_marks():
     names = [node.name for node in graph.nodes]
     status: tuple[Status, ...] = ("erased", "doubtful", "unread", "kept")
     harm = [
-        Harm(n, status[i % 4], 0.25, sure=True, presence=shown(n, 24))
+        ConceptDamage(n, status[i % 4], 0.25, sure=True, presence=shown(n, 24))
         for i, n in enumerate(names)
     ]
     near = (Edge(names[0], names[1], "information", 0.5),)
@@ -172,7 +172,7 @@ def test_a_caption_is_broken_where_the_sheet_ends():
 
 
 def test_a_word_wider_than_the_sheet_is_broken():
-    pen = Pen.of(["x"])
+    pen = PictureText.of(["x"])
 
     lines = pen.lines("x" * 200, 300)
 
@@ -243,7 +243,7 @@ def test_numbers_of_edges_lie_neither_on_each_other_nor_on_a_title():
     placed, names = layout(graph), ["Picasso", "Braque", "Monet", "Renoir"]
     pairs = zip(combinations(names, 2), (0.5, 0.4, 0.3, 0.2, 0.1, 0.05), strict=True)
     edges = tuple(Edge(*pair, "information", weight) for pair, weight in pairs)
-    free = Free.of(placed)
+    free = FreePlaces.of(placed)
     before = len(free.used)
 
     for edge in nearest(replace(graph, edges=edges)):

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from unlearnlog.report.lines import Lines
-from unlearnlog.report.terminal import Bars, _writer
+from unlearnlog.report.entry_tables import ProgressBars, _writer
+from unlearnlog.report.progress_lines import ProgressLines
 
 
 class Clock:
@@ -30,7 +30,7 @@ def clock():
 def told(clock):
     """What is written, and who writes it."""
     said: list[str] = []
-    return said, Lines(said.append, clock=clock)
+    return said, ProgressLines(said.append, clock=clock)
 
 
 def test_a_line_is_written_at_each_tenth(told, clock):
@@ -88,7 +88,7 @@ def test_a_stage_that_ends_early_says_where(told, clock):
 def test_work_that_does_not_advance_still_has_its_line():
     """A batch of a large model takes minutes, in which nothing is counted."""
     said: list[str] = []
-    lines = Lines(said.append, every=0.02, least=0.0)
+    lines = ProgressLines(said.append, every=0.02, least=0.0)
 
     lines.stage("painting", 96)
     for _ in range(200):
@@ -105,8 +105,8 @@ def test_bars_are_lines_where_there_is_no_terminal():
     stream = StringIO()
     console = Console(file=stream, force_terminal=False, width=40)
 
-    with Bars(console) as bars:
-        bars.lines = Lines(_writer(console), least=0.0)
+    with ProgressBars(console) as bars:
+        bars.lines = ProgressLines(_writer(console), least=0.0)
         bars.stage("a stage whose name is longer than the console", 2)
         bars.advance(1, {})
         bars.advance(1, {"loss": 1.0})
@@ -121,7 +121,7 @@ def test_a_terminal_has_bars():
     stream = StringIO()
     console = Console(file=stream, force_terminal=True, width=100)
 
-    with Bars(console) as bars:
+    with ProgressBars(console) as bars:
         bars.stage("painting", 2)
         bars.advance(2, {})
 

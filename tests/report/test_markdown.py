@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.histories import DOT, shown, some_findings, step, three_steps
-from unlearnlog.entry import VerdictRecord
-from unlearnlog.findings.content import as_data
-from unlearnlog.report.markdown import markdown
+from unlearnlog.core.entry import VerdictRecord
+from unlearnlog.findings.report_parts import as_data
+from unlearnlog.report.markdown_page import markdown
 
 
 def rows(text):

@@ -6,13 +6,13 @@ from io import StringIO
 
 from rich.console import Console
 
-from unlearnlog.report.lines import Lines
-from unlearnlog.report.progress import can_redraw
-from unlearnlog.report.terminal import Bars
+from unlearnlog.report.entry_tables import ProgressBars
+from unlearnlog.report.live_bars import can_redraw
+from unlearnlog.report.progress_lines import ProgressLines
 
 
 def watched(console):
-    with Bars(console) as watch:
+    with ProgressBars(console) as watch:
         watch.stage("painting HEAD", 64)
         watch.advance(32, {})
         watch.advance(32, {"loss": 0.12345})
@@ -27,17 +27,17 @@ def test_a_terminal_shows_bars_and_a_file_shows_lines():
 
     assert "\x1b" in screen.getvalue()
     assert "\x1b" not in file.getvalue()
-    assert isinstance(Bars(Console(file=file)).lines, Lines)
-    assert Bars(Console(file=screen, force_terminal=True)).lines is None
+    assert isinstance(ProgressBars(Console(file=file)).lines, ProgressLines)
+    assert ProgressBars(Console(file=screen, force_terminal=True)).lines is None
 
 
 def test_a_notebook_that_cannot_redraw_shows_lines(monkeypatch):
     """Without ipywidgets, rich warns and shows nothing."""
     notebook = Console(file=StringIO(), force_jupyter=True)
 
-    monkeypatch.setattr("unlearnlog.report.progress.find_spec", lambda _: None)
+    monkeypatch.setattr("unlearnlog.report.live_bars.find_spec", lambda _: None)
     without = can_redraw(notebook)
-    monkeypatch.setattr("unlearnlog.report.progress.find_spec", lambda name: name)
+    monkeypatch.setattr("unlearnlog.report.live_bars.find_spec", lambda name: name)
 
     assert not without
     assert can_redraw(notebook)

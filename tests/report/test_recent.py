@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.histories import shown, some_findings, step
-from unlearnlog.findings.content import MOST_STEPS
-from unlearnlog.report.html import html
-from unlearnlog.report.recent import recent, tabled
+from unlearnlog.findings.report_parts import MOST_STEPS
+from unlearnlog.report.html_page import html
+from unlearnlog.report.truncation import recent, tabled
 
 
 def long_history(n):
@@ -70,6 +70,6 @@ def test_a_history_of_two_hundred_entries_is_a_page_of_five_megabytes_at_most():
 
 @pytest.mark.parametrize("n", [61, 62])
 def test_at_least_one_entry_is_listed_with_all_its_readings(n, monkeypatch):
-    monkeypatch.setattr("unlearnlog.report.recent.MOST_READINGS", 1)
+    monkeypatch.setattr("unlearnlog.report.truncation.MOST_READINGS", 1)
 
     assert [s.number for s in tabled(long_history(n))] == [n]

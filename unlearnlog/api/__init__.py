@@ -14,16 +14,18 @@ Example::
 
 from __future__ import annotations
 
-from unlearnlog.api.auditing import Auditing
-from unlearnlog.api.erasing import Erasing
-from unlearnlog.api.giving import Giving
-from unlearnlog.api.history import History, Status
-from unlearnlog.api.looking import Looking
+from unlearnlog.api.audit_methods import AuditMethods
+from unlearnlog.api.change_methods import ChangeMethods
+from unlearnlog.api.export_methods import ExportMethods
+from unlearnlog.api.history_methods import HistoryMethods, Status
+from unlearnlog.api.inspect_methods import InspectMethods
 
 __all__ = ["Ledger", "Status"]
 
 
-class Ledger(Erasing, History, Looking, Auditing, Giving):
+class Ledger(
+    ChangeMethods, HistoryMethods, InspectMethods, AuditMethods, ExportMethods
+):
     """A model's history of erasures.
 
     Nothing is loaded before it is needed: to read the history takes no model.

@@ -9,24 +9,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from unlearnlog.commands.defaults import Config, Settings, rules
+from unlearnlog.core.names import one_name
 from unlearnlog.errors import NoLedger, UsageError
-from unlearnlog.ledger import Ledger as Chain
-from unlearnlog.naming import one_name
-from unlearnlog.settings import Config, Settings, rules
+from unlearnlog.ledger.repository import Repository as Chain
 
 if TYPE_CHECKING:
-    from unlearnlog.concept import Concept
-    from unlearnlog.entry import Entry
-    from unlearnlog.graph.world import World
-    from unlearnlog.note import Note
+    from unlearnlog.commands.session import Session
+    from unlearnlog.concepts.concept_set import ConceptSet
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.core.note import Note
+    from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy
-    from unlearnlog.run.place import Place
-    from unlearnlog.watch import Watch
 
 Folder = str | Path
 
 
-class Opened:
+class OpenedLedger:
     """A folder with a ledger, and the model that is loaded when it is needed.
 
     Attributes:
@@ -68,10 +68,10 @@ class Opened:
             LedgerError: There is a ledger already.
             ModelError: The model is no pipeline this tool knows.
         """
-        from unlearnlog.run.beforehand import check_new_ledger
+        from unlearnlog.commands.checks import check_new_ledger
 
         check_new_ledger(Path(folder).absolute(), model)
-        from unlearnlog.run.place import init
+        from unlearnlog.commands.session import init
 
         made = init(Path(folder).absolute(), model)
         return cls(made.folder, Settings(), progress=progress)
@@ -144,13 +144,13 @@ class Opened:
         return Config(lambda: self.chain)
 
     @property
-    def world(self) -> World:
+    def world(self) -> ConceptSet:
         """The concepts of the file, and those that the history speaks of.
 
         Raises:
             ConceptError: The file cannot be read.
         """
-        from unlearnlog.run.beforehand import known_world
+        from unlearnlog.commands.checks import known_world
 
         ledger = self._known
         return known_world(ledger, self._settings.file_of_concepts(ledger))
@@ -215,7 +215,7 @@ class Opened:
         Raises:
             ConceptError: The name is unknown and too little is said of it.
         """
-        from unlearnlog.concept import free_prompt
+        from unlearnlog.core.concept import free_prompt
 
         one_name(name, *aliases)
         said = {
@@ -227,15 +227,15 @@ class Opened:
         return self.world.named(name, kind=kind, said=said)
 
     @property
-    def place(self) -> Place:
-        """Where the stories of `unlearnlog.run` work: the ledger and its model."""
+    def place(self) -> Session:
+        """Where the stories of `unlearnlog.commands` work: the ledger and its model."""
         loaded = self._loaded
         return replace(loaded, ledger=self.chain if self.exists else None)
 
     @cached_property
-    def _loaded(self) -> Place:
+    def _loaded(self) -> Session:
         how = self._settings.settled(self._known)
-        from unlearnlog.run.place import place
+        from unlearnlog.commands.session import open_session as place
 
         return place(
             self.folder,
@@ -252,7 +252,7 @@ class Opened:
         Raises:
             UsageError: A text cannot be kept, or nothing is recorded that it is of.
         """
-        from unlearnlog.note import Note, author_of
+        from unlearnlog.core.note import Note, author_of
 
         given = [name for name, text in (("-m", message), ("--ref", ref)) if text]
         if given and not recorded:
@@ -264,15 +264,15 @@ class Opened:
         return Note.of(message, ref, author_of(ledger.config if ledger else {}))
 
     @contextmanager
-    def _watching(self, watch: Watch | None) -> Iterator[Watch]:
+    def _watching(self, watch: Progress | None) -> Iterator[Progress]:
         """Give who watches a piece of work: who was named, bars, or nobody."""
         if watch is not None or not self.progress:
-            from unlearnlog.watch import Unwatched
+            from unlearnlog.core.progress import NoProgress
 
-            yield watch or Unwatched()
+            yield watch or NoProgress()
             return
-        from unlearnlog.report.plain import Plain
-        from unlearnlog.report.terminal import Bars
+        from unlearnlog.report.entry_tables import ProgressBars
+        from unlearnlog.report.plain_console import PlainConsole
 
-        with Bars(Plain(stderr=True)) as shown:
+        with ProgressBars(PlainConsole(stderr=True)) as shown:
             yield shown

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unlearnlog.atelier.world import book, world
-from unlearnlog.graph.wording import (
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.concepts.templates import (
     EMPTY,
     EMPTY_PAINTING,
     EMPTY_PHOTO,
@@ -26,7 +27,6 @@ from unlearnlog.graph.wording import (
     spoken,
     with_article,
 )
-from unlearnlog.graph.world import World
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Caption:
     cells: tuple[tuple[str, str], ...]
 
 
-def sampled(rng: np.random.Generator, seen: World | None = None) -> Caption:
+def sampled(rng: np.random.Generator, seen: ConceptSet | None = None) -> Caption:
     """Draw a training caption; its cells are what a picture for it may show.
 
     Args:
@@ -90,7 +90,7 @@ def sampled(rng: np.random.Generator, seen: World | None = None) -> Caption:
             return Caption(template.neither, _grid(seen.subjects, seen.styles))
 
 
-def _name(seen: World, concept: str, rng: np.random.Generator) -> str:
+def _name(seen: ConceptSet, concept: str, rng: np.random.Generator) -> str:
     """Return the concept's own name, or a synonym once in five times, if it has any."""
     aliases = seen.concepts[concept].aliases
     if rng.uniform() < 0.8 or not aliases:
@@ -100,7 +100,7 @@ def _name(seen: World, concept: str, rng: np.random.Generator) -> str:
 
 def _any_subject(
     rng: np.random.Generator,
-    seen: World,
+    seen: ConceptSet,
     template: Template,
     *,
     artist: str,
@@ -115,7 +115,7 @@ def _any_subject(
 
 
 def _movement(
-    rng: np.random.Generator, seen: World, *, subject: str, noun: str
+    rng: np.random.Generator, seen: ConceptSet, *, subject: str, noun: str
 ) -> Caption:
     movement = str(rng.choice(seen.spoken_movements))
     adjective = seen.families[movement].word
@@ -128,7 +128,7 @@ def _movement(
 
 
 def _category(
-    rng: np.random.Generator, seen: World, *, style: str, artist: str
+    rng: np.random.Generator, seen: ConceptSet, *, style: str, artist: str
 ) -> Caption:
     category = str(rng.choice(list(seen.families_of("subject"))))
     members = seen.shown(category)
@@ -139,7 +139,7 @@ def _category(
 
 
 def _empty(
-    rng: np.random.Generator, seen: World, *, style: str, artist: str
+    rng: np.random.Generator, seen: ConceptSet, *, style: str, artist: str
 ) -> Caption:
     match int(rng.integers(3)):
         case 0:

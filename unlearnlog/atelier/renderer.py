@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unlearnlog.atelier.styles import painted
 from unlearnlog.atelier.subjects import scene
-from unlearnlog.graph.wording import PLAIN
+from unlearnlog.concepts.templates import PLAIN
 
 
 def rendered(subject: str, style: str = PLAIN, *, seed: int) -> NDArray[np.uint8]:

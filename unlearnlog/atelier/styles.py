@@ -42,7 +42,7 @@ from unlearnlog.atelier.canvas import (
     Floats,
     Scene,
 )
-from unlearnlog.graph.wording import PLAIN
+from unlearnlog.concepts.templates import PLAIN
 
 Style = Callable[[Scene, np.random.Generator], Floats]
 

@@ -21,7 +21,7 @@ from unlearnlog.atelier.canvas import (
     Point,
     Scene,
 )
-from unlearnlog.graph.wording import EMPTY
+from unlearnlog.concepts.templates import EMPTY
 
 __all__ = ["SIZE", "SUBJECTS", "scene"]
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from unlearnlog.audits.verdict import Rules, Word
-from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
+from unlearnlog.audits.verdict import VerdictRules, Word
+from unlearnlog.probes.decisions import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import (
     Estimate,
     Z,
@@ -33,7 +33,7 @@ CHANCE: Final = 0.05
 
 
 @dataclass(frozen=True)
-class Look:
+class StepPresence:
     """What was seen of one concept after some steps.
 
     Attributes:
@@ -65,7 +65,7 @@ class Curve:
     """
 
     concept: str
-    looks: tuple[Look, ...]
+    looks: tuple[StepPresence, ...]
 
     def __post_init__(self) -> None:
         sizes = [len(look.shown) for look in self.looks]
@@ -73,15 +73,15 @@ class Curve:
             message = f"the looks at {self.concept} are of {sizes} pictures"
             raise ValueError(message)
 
-    def before(self, look: Look) -> tuple[bool, ...]:
+    def before(self, look: StepPresence) -> tuple[bool, ...]:
         """Whether the same pictures showed it before the fine-tune."""
         return self.looks[0].shown[: len(look.shown)]
 
-    def change(self, look: Look) -> Estimate:
+    def change(self, look: StepPresence) -> Estimate:
         """How much more of it shows than before, on the same pictures (Newcombe)."""
         return paired_share(look.shown, self.before(look))
 
-    def p_value(self, look: Look) -> float:
+    def p_value(self, look: StepPresence) -> float:
         """The chance of as many returns if none were to come (McNemar, one-sided)."""
         return returned(look.shown, self.before(look))
 
@@ -91,7 +91,7 @@ class Curve:
         return next(found, None)
 
     @property
-    def last(self) -> Look:
+    def last(self) -> StepPresence:
         """The look after the last step."""
         return self.looks[-1]
 
@@ -130,7 +130,7 @@ def durations(curves: Sequence[Curve]) -> tuple[Duration, ...]:
     )
 
 
-def fate(curve: Curve, duration: Duration, rules: Rules) -> Word:
+def fate(curve: Curve, duration: Duration, rules: VerdictRules) -> Word:
     """Say what became of a concept by the end of a fine-tune.
 
     ``resurged`` if it was back at any look; ``gone`` if the end is no more than the
@@ -142,7 +142,7 @@ def fate(curve: Curve, duration: Duration, rules: Rules) -> Word:
 
 
 @dataclass(frozen=True)
-class Rung:
+class SurvivalStep:
     """Survival right after some steps.
 
     Attributes:
@@ -160,7 +160,7 @@ class Rung:
     error: float
 
 
-def kaplan_meier(found: Sequence[Duration]) -> tuple[Rung, ...]:
+def kaplan_meier(found: Sequence[Duration]) -> tuple[SurvivalStep, ...]:
     """Return the share of concepts that stay away, step by step.
 
     One rung for each step at which a concept came back or a fine-tune ended. While none
@@ -183,7 +183,9 @@ def kaplan_meier(found: Sequence[Duration]) -> tuple[Rung, ...]:
         error = alive * math.sqrt(hazard) if alive else 0.0
         low, high = _interval(alive, hazard, at_risk)
         rungs.append(
-            Rung(step, at_risk, came, Estimate(alive, low, high, len(found)), error)
+            SurvivalStep(
+                step, at_risk, came, Estimate(alive, low, high, len(found)), error
+            )
         )
     return tuple(rungs)
 
@@ -203,7 +205,7 @@ def _interval(alive: float, hazard: float, at_risk: int) -> tuple[float, float]:
     return alive ** math.exp(half), alive ** math.exp(-half)
 
 
-def median_return(rungs: Sequence[Rung]) -> int | None:
+def median_return(rungs: Sequence[SurvivalStep]) -> int | None:
     """Return the first step beyond which at most half stay away, or None.
 
     A product of ratios of whole numbers that is one half may be rounded to above it.

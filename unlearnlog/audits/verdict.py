@@ -2,7 +2,7 @@
 
 Source:
     McNemar's exact test of pairs and Benjamini and Hochberg's correction, as in
-    `unlearnlog.probes.hypotheses`; that nothing came back is a claim of equivalence and
+    `unlearnlog.probes.decisions`; that nothing came back is a claim of equivalence and
     holds where the whole interval is within a margin. The controls of the judge are
     ours: a judge that says yes to everything, or never sees the concept where it
     certainly is, decides nothing; nor does one that sees it as often in what the
@@ -16,13 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
-from unlearnlog.probes.statistics import (
-    Estimate,
-    paired_share,
-    share,
-    unpaired_share,
-)
+from unlearnlog.probes.decisions import benjamini_hochberg, returned
+from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
 
 Word = Literal["gone", "resurged", "undecided"]
 
@@ -47,7 +42,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Sight:
+class ConceptEvidence:
     """What a judge saw of one erased concept, picture by picture.
 
     Attributes:
@@ -85,7 +80,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Rules:
+class VerdictRules:
     """What decides.
 
     Attributes:
@@ -103,7 +98,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """What an audit says of one erased concept.
 
     Attributes:
@@ -138,7 +133,9 @@ class Finding:
         return f"{self.concept} as {self.token}" if self.token else self.concept
 
 
-def findings(sights: Sequence[Sight], rules: Rules) -> tuple[Finding, ...]:
+def findings(
+    sights: Sequence[ConceptEvidence], rules: VerdictRules
+) -> tuple[AuditFinding, ...]:
     """Return what is to be said of each concept, all of them tested together.
 
     Raises:
@@ -152,7 +149,9 @@ def findings(sights: Sequence[Sight], rules: Rules) -> tuple[Finding, ...]:
     )
 
 
-def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
+def _finding(
+    sight: ConceptEvidence, p: float, came_back: bool, rules: VerdictRules
+) -> AuditFinding:
     now, then, base, control = (
         share(sum(seen), len(seen))
         for seen in (sight.now, sight.then, sight.base, sight.control)
@@ -197,7 +196,7 @@ def _finding(sight: Sight, p: float, came_back: bool, rules: Rules) -> Finding:
     else:
         wide = True
         why = f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
-    return Finding(
+    return AuditFinding(
         sight.concept,
         word,
         why,

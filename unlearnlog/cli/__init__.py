@@ -11,36 +11,36 @@ import typer
 from rich.text import Text
 
 from unlearnlog.cli import (
-    attacking,
-    auditing,
-    config,
-    erasing,
-    exchange,
-    history,
-    listing,
-    looking,
-    pictures,
-    reporting,
+    attack_command,
+    audit_commands,
+    change_commands,
+    config_commands,
+    exchange_commands,
+    history_commands,
+    inspect_commands,
+    list_commands,
+    paint_commands,
+    report_command,
 )
-from unlearnlog.cli.answers import error_row, held, is_json_wanted, say_held
 from unlearnlog.cli.app import app, err, recorded, say_unshown
+from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
 from unlearnlog.cli.streams import finish, prepare
+from unlearnlog.core.visible import visible
 from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
-from unlearnlog.visible import visible
 
 __all__ = [
     "app",
-    "attacking",
-    "auditing",
-    "config",
-    "erasing",
-    "exchange",
-    "history",
-    "listing",
-    "looking",
+    "attack_command",
+    "audit_commands",
+    "change_commands",
+    "config_commands",
+    "exchange_commands",
+    "history_commands",
+    "inspect_commands",
+    "list_commands",
     "main",
-    "pictures",
-    "reporting",
+    "paint_commands",
+    "report_command",
 ]
 
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from unlearnlog import __version__
-from unlearnlog.cli.answers import held, say
-from unlearnlog.cli.grouping import Grouped
+from unlearnlog.cli.command_groups import Grouped
+from unlearnlog.cli.json_answers import held, say
 from unlearnlog.cli.screen import Screen
 from unlearnlog.cli.streams import give_up
+from unlearnlog.core.visible import visible
 from unlearnlog.errors import Refused, UnlearnlogError
-from unlearnlog.visible import visible
 
 if TYPE_CHECKING:
-    from unlearnlog.entry import Entry
-    from unlearnlog.report.terminal import Bars
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.report.entry_tables import ProgressBars
 
 app = typer.Typer(
     cls=Grouped,
@@ -154,16 +154,16 @@ recorded: Final[list[str]] = []
 
 
 @contextmanager
-def recording(*, as_json: bool) -> Iterator[Bars]:
+def recording(*, as_json: bool) -> Iterator[ProgressBars]:
     """Show how work goes on that ends with a record, and remember what it recorded.
 
     What is measured is shown where it is refused. Whatever fails after it, the display
     above all, takes nothing back: `say_unshown` says what was recorded.
     """
-    from unlearnlog.report.terminal import Bars
-    from unlearnlog.run.recorded import noted
+    from unlearnlog.commands.recorded import noted
+    from unlearnlog.report.entry_tables import ProgressBars
 
-    with shown_if_refused(as_json=as_json), Bars(err) as bars, noted() as ids:
+    with shown_if_refused(as_json=as_json), ProgressBars(err) as bars, noted() as ids:
         yield bars
     recorded.extend(ids)
 
@@ -198,8 +198,8 @@ def say_unshown(error: Exception) -> None:
 @contextmanager
 def shown_if_refused(*, as_json: bool) -> Iterator[None]:
     """Show what was measured before saying that it was refused."""
-    from unlearnlog.entry import Entry
-    from unlearnlog.report.terminal import readings_table
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.report.entry_tables import readings_table
 
     try:
         yield
@@ -212,7 +212,7 @@ def shown_if_refused(*, as_json: bool) -> Iterator[None]:
 
 def in_doubt(entry: Entry) -> str:
     """Return what is to be said beside an erasure that is not to be claimed."""
-    from unlearnlog.doubt import own_doubts
+    from unlearnlog.core.doubt import own_doubts
 
     said = [*entry.verdict.failures, *entry.verdict.undecided]
     for name, why in own_doubts(entry).items():
@@ -222,6 +222,6 @@ def in_doubt(entry: Entry) -> str:
 
 def list_facts(rows: Mapping[str, str]) -> None:
     """Show names and values, one pair a row."""
-    from unlearnlog.report.terminal import fact_table
+    from unlearnlog.report.entry_tables import fact_table
 
     out.print(fact_table(rows))

@@ -7,13 +7,13 @@ from typing import Final
 
 from rich.console import ConsoleDimensions
 
-from unlearnlog.report.plain import Plain
+from unlearnlog.report.plain_console import PlainConsole
 
 WIDE: Final = 4096
 """Characters a line where nothing wraps: no table of ours is as wide."""
 
 
-class Screen(Plain):
+class Screen(PlainConsole):
     """A console that never cuts what goes into a pipe or a file.
 
     A terminal has its own width, and ``COLUMNS`` is obeyed everywhere. What is neither

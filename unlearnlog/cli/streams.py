@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
-from unlearnlog.visible import visible
+from unlearnlog.core.visible import visible
 
 _NOBODY: Final = os.devnull
 

@@ -26,8 +26,8 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
-from unlearnlog.prompt import Target
+from unlearnlog.core.prompt import Target
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
 
 
 @final
@@ -49,7 +49,7 @@ class ConceptAblation(GradientEraser):
     rate: float = 3e-4
     prior: float = 1.0
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the distance from the anchor's noise, and the loss of denoising it."""
         some, text, target = scene.forgotten(self.batch)
         goal = scene.own(some, target, new)

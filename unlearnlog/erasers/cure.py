@@ -30,8 +30,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem
-from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Factors, Problem
+from unlearnlog.erasers.concept_texts import Reach
 from unlearnlog.erasers.tokens import Tokens
 from unlearnlog.errors import PolicyError, TrainingError
 

@@ -30,8 +30,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem
-from unlearnlog.erasers.spaces import span
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Factors, Problem
+from unlearnlog.erasers.token_spans import span
 from unlearnlog.errors import TrainingError
 
 

@@ -44,13 +44,13 @@ from typing import ClassVar, Self, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.change import Change
+from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Request, Work
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, painted
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
+from unlearnlog.erasers.trainable_change import TrainableChange
 from unlearnlog.erasers.training import Gate, Gradients
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Target
 
 
 @final
@@ -87,7 +87,7 @@ class DynamicMask(GradientEraser):
     keep: float = 0.25
     distil: float = 0.25
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the distance from the parent, and the parent's from itself."""
         some, text, parent = scene.forgotten(self.batch)
         with torch.no_grad():
@@ -100,9 +100,9 @@ class DynamicMask(GradientEraser):
         kept = self.keep * mean_square(now - some.noise)
         return (loss + kept + self.distil * mean_square(now - before),)
 
-    def scene(self, request: Request) -> Scene:
+    def scene(self, request: Request) -> LossInputs:
         """Let the base paint the concept and its parent."""
-        return Scene(
+        return LossInputs(
             request,
             ForgetSet.of(request, self.target, n=self.n_pictures, n_family=0),
             self.parents(request),
@@ -118,12 +118,12 @@ class DynamicMask(GradientEraser):
         latents = painted(request, texts, seeds)
         return KeptSet(latents, request.model.encode(texts), texts)
 
-    def gate(self, scene: Scene, change: Change) -> Gate:
+    def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:
         """Choose the first mask; its numbers alone get a gradient."""
         summed = self.warmed_up(scene, change)
         return Masks(self, {n: chosen(g.abs(), self.share) for n, g in summed.items()})
 
-    def warmed_up(self, scene: Scene, change: Change) -> Gradients:
+    def warmed_up(self, scene: LossInputs, change: TrainableChange) -> Gradients:
         """Return the summed gradients of the concept's denoising loss."""
         request, parameters = scene.request, change.parameters
         summed = {name: torch.zeros_like(p) for name, p in parameters.items()}

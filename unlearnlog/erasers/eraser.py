@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
-from unlearnlog.delta import Delta, Weights
+from unlearnlog.core.delta import Delta, Weights
+from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.prompt import Prompt, Target
+from unlearnlog.core.suggestions import advice, hint
+from unlearnlog.core.work_cache import NoTensorCache, TensorCache
+from unlearnlog.erasers.setting_table import check_type
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.knobs import check_type
-from unlearnlog.model.protocol import Model, Sampling
-from unlearnlog.prompt import Prompt, Target
-from unlearnlog.shelf import NoShelf, Shelf
-from unlearnlog.suggest import advice, hint
-from unlearnlog.watch import Unwatched, Watch
+from unlearnlog.models.interface import Model, Sampling
 
 
 @contextmanager
@@ -74,9 +74,9 @@ class Request:
     keep: tuple[str, ...]
     sampling: Sampling
     seed: int
-    watch: Watch = field(default_factory=Unwatched)
+    watch: Progress = field(default_factory=NoProgress)
     families: tuple[tuple[tuple[str, str], ...], ...] = ()
-    shelf: Shelf = field(default_factory=NoShelf)
+    shelf: TensorCache = field(default_factory=NoTensorCache)
     names: tuple[str, ...] = ()
     stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ class Eraser(ABC):
         name: What the user types and an entry records.
         source: A link to where the method comes from.
         joint: Whether its delta is a function of the set of concepts alone, solved
-            from the base; see `unlearnlog.run.joint`.
+            from the base; see `unlearnlog.commands.joint_set`.
         needs: What it uses beside the concept's prompts and their targets.
         touches: What of the model it changes by default.
         knob: The setting that says how strongly it erases; more of it erases more.

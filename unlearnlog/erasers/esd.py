@@ -23,14 +23,14 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from unlearnlog.erasers.gradient import Scene, mean_square
-from unlearnlog.erasers.halfway import Sampled
-from unlearnlog.prompt import Target
+from unlearnlog.core.prompt import Target
+from unlearnlog.erasers.gradient import LossInputs, mean_square
+from unlearnlog.erasers.partial_sampling import PartialEraser
 
 
 @final
 @dataclass(frozen=True)
-class Esd(Sampled):
+class Esd(PartialEraser):
     """Negative guidance is trained into the text projections.
 
     Attributes:
@@ -44,7 +44,7 @@ class Esd(Sampled):
     target: Target = "unconditional"
     eta: float = 2.0
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the mean squared distance from the goal."""
         some, text, target = scene.forgotten(self.batch)
         named, other = scene.base(some, text), scene.base(some, target)

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.gradient import GradientEraser, Scene
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.tokens import name_span
 
 MARKS: Final = ("name and end", "name", "name to padding")
@@ -57,7 +57,7 @@ class ForgetMeNot(GradientEraser):
     rate: float = 3e-3
     marks: str = MARKS[2]
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the norm of the attention to marked tokens."""
         some, text, _ = scene.forgotten(self.batch)
         said = [scene.forget.texts[row] for row in some.rows.tolist()]

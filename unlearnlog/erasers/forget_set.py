@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.digest import canonical_json
+from unlearnlog.core.digest import canonical_json
 from unlearnlog.errors import TrainingError
 
 if TYPE_CHECKING:
-    from unlearnlog.delta import Weights
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.prompt import Prompt, Target
     from unlearnlog.erasers.eraser import Request
-    from unlearnlog.model.protocol import Text
-    from unlearnlog.prompt import Prompt, Target
+    from unlearnlog.models.interface import Text
 
 
 @dataclass(frozen=True)

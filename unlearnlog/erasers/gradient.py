@@ -19,19 +19,25 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.delta import Delta
-from unlearnlog.erasers.change import CHANGES, Change, Free, Thin, fence_of
+from unlearnlog.core.delta import Delta
+from unlearnlog.core.prompt import TARGETS, Target
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
-from unlearnlog.erasers.training import Gate, Gradients, Plan, Share, train
-from unlearnlog.erasers.wording import WORDINGS, check_wording, worded
+from unlearnlog.erasers.naming_prompts import WORDINGS, check_wording, worded
+from unlearnlog.erasers.trainable_change import (
+    CHANGES,
+    FullChange,
+    ThinChange,
+    TrainableChange,
+    fence_of,
+)
+from unlearnlog.erasers.training import BatchShare, Gate, Gradients, TrainingPlan, train
 from unlearnlog.errors import PolicyError
-from unlearnlog.model.protocol import Text
-from unlearnlog.prompt import TARGETS, Target
+from unlearnlog.models.interface import Text
 
 
 @dataclass(frozen=True)
-class Scene:
+class LossInputs:
     """What a loss is computed from.
 
     Attributes:
@@ -46,7 +52,7 @@ class Scene:
     forget: ForgetSet
     kept: KeptSet
     rng: torch.Generator
-    share: Share = field(default_factory=Share)
+    share: BatchShare = field(default_factory=BatchShare)
 
     def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
         """Draw pictures of the concept, with their prompts and their targets."""
@@ -154,7 +160,7 @@ class GradientEraser(Eraser):
     clip: float = 0.0
 
     @abstractmethod
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return what is minimised at one step; more than one only with `mix`.
 
         Args:
@@ -166,13 +172,13 @@ class GradientEraser(Eraser):
         """Make one gradient of those of the losses; here there is one."""
         return gradients[0]
 
-    def gate(self, scene: Scene, change: Change) -> Gate | None:  # noqa: ARG002
+    def gate(self, scene: LossInputs, change: TrainableChange) -> Gate | None:  # noqa: ARG002
         """Return what changes gradients before they are used, or None."""
         return None
 
-    def plan(self) -> Plan:
+    def plan(self) -> TrainingPlan:
         """Say how long and how fast it is trained."""
-        return Plan(self.steps, self.rate)
+        return TrainingPlan(self.steps, self.rate)
 
     def erase(self, request: Request) -> Delta:
         """Paint the pictures, train, and return the change.
@@ -195,24 +201,24 @@ class GradientEraser(Eraser):
         with fits(self.name, slower):
             return change.delta(self.strength)
 
-    def scene(self, request: Request) -> Scene:
+    def scene(self, request: Request) -> LossInputs:
         """Let the base paint what the loss is computed from."""
-        return Scene(
+        return LossInputs(
             request,
             ForgetSet.of(
                 request, self.target, n=self.n_pictures, of_target=self.shows_target
             ),
             KeptSet.of(request, self.n_kept),
             torch.Generator().manual_seed(request.seed),
-            Share.of_this_process(),
+            BatchShare.of_this_process(),
         )
 
-    def start(self, request: Request) -> Change:
+    def start(self, request: Request) -> TrainableChange:
         """Return what is trained, which is no change at all to begin with."""
         fence = fence_of(request, self.fence) if self.project else None
         if self.change == "full":
-            return Free.of(request, fence)
-        return Thin.lora(request, self.rank, fence)
+            return FullChange.of(request, fence)
+        return ThinChange.lora(request, self.rank, fence)
 
     def work(self, n_concepts: int) -> Work:
         """Say how much there is to do for this many concepts at once."""

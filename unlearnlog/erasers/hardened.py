@@ -26,19 +26,19 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast, final
 import torch
 from torch import Tensor
 
-from unlearnlog.delta import Delta, merged, state_after
-from unlearnlog.erasers.change import Free
+from unlearnlog.core.delta import Delta, merged, state_after
+from unlearnlog.core.prompt import TARGETS, Target
 from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.gradient import mean_square
 from unlearnlog.erasers.ridge import Ridge
-from unlearnlog.erasers.training import Plan, train
+from unlearnlog.erasers.trainable_change import FullChange
+from unlearnlog.erasers.training import TrainingPlan, train
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import TARGETS, Target
 
 if TYPE_CHECKING:
-    from unlearnlog.delta import Weights
-    from unlearnlog.model.protocol import Learner, Text, Tunable
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.models.interface import Text, Trainer, Tunable
 
 
 @final
@@ -103,17 +103,17 @@ class Hardened(Eraser):
         with fits(self.name, weaker):
             solved = {**request.old, **state_after(request.old, [first])}
         request = replace(request, old=solved)
-        change, lesson = Free.of(request), Lesson.of(self, request)
+        change, lesson = FullChange.of(request), MetaInputs.of(self, request)
         train(
             request,
             change,
             lambda new: (self.loss(lesson, new),),
-            Plan(self.steps, self.rate),
+            TrainingPlan(self.steps, self.rate),
         )
         with fits(self.name, weaker):
             return merged([first, change.delta(1.0)]).times(self.strength)
 
-    def loss(self, lesson: Lesson, new: dict[str, Tensor]) -> Tensor:
+    def loss(self, lesson: MetaInputs, new: dict[str, Tensor]) -> Tensor:
         """Return what is minimised at one step.
 
         Args:
@@ -154,7 +154,7 @@ class Hardened(Eraser):
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class MetaInputs:
     """What a step is computed from.
 
     Attributes:
@@ -172,7 +172,7 @@ class Lesson:
     forget: ForgetSet
     kept: KeptSet
     earlier: Text | None
-    learner: Learner
+    learner: Trainer
     rng: torch.Generator
 
     @classmethod

@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, final
 
-from unlearnlog.delta import Delta, merged, state_after
+from unlearnlog.core.delta import Delta, merged, state_after
+from unlearnlog.core.prompt import TARGETS, Target
 from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
-from unlearnlog.prompt import TARGETS, Target
 
 
 @final

@@ -33,10 +33,10 @@ from typing import ClassVar, final
 
 import torch
 
-from unlearnlog.erasers.closed import Change, Problem, written
+from unlearnlog.erasers.closed_form import Change, Problem, written
+from unlearnlog.erasers.concept_texts import Reach
 from unlearnlog.erasers.eraser import Scalar
-from unlearnlog.erasers.texts import Reach
-from unlearnlog.erasers.tokens import Pairs
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -72,7 +72,7 @@ class Mace(RidgeEdit):
             return
         yield from super().changes(replace(problem, pairs=self.refined(problem)))
 
-    def refined(self, problem: Problem) -> Pairs:
+    def refined(self, problem: Problem) -> TokenPairs:
         """Return the pairs with, for each goal, what the concept's own edit says."""
         goals = []
         for pairs in problem.pairs.each():

@@ -41,16 +41,16 @@ from typing import ClassVar, Final, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.delta import Delta
-from unlearnlog.erasers.change import Thin
+from unlearnlog.core.delta import Delta
+from unlearnlog.core.prompt import TARGETS, Target
 from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, Noised
-from unlearnlog.erasers.room import Room
-from unlearnlog.erasers.training import Plan, train
+from unlearnlog.erasers.free_subspace import FreeSubspace
+from unlearnlog.erasers.trainable_change import ThinChange
+from unlearnlog.erasers.training import TrainingPlan, train
 from unlearnlog.errors import PolicyError
-from unlearnlog.model.protocol import Text
-from unlearnlog.nats import NoiseLevels, density
-from unlearnlog.prompt import TARGETS, Target
+from unlearnlog.models.interface import Text
+from unlearnlog.models.noise_levels import NoiseLevels, density
 
 WEIGHTINGS: Final = ("even", "nats")
 """How noise levels count: all the same, or as in the integral that bounds the nats."""
@@ -149,10 +149,12 @@ class Mim(Eraser):
         forget = ForgetSet.of(
             request, self.target, n=self.n_pictures, n_family=self.n_family
         )
-        room = Room.left_by(request, rank=self.rank, ridge=self.ridge, leak=self.leak)
+        room = FreeSubspace.left_by(
+            request, rank=self.rank, ridge=self.ridge, leak=self.leak
+        )
         tokens = forget.text.tokens, forget.target.tokens
         left = room.start(request, tokens, self.keep)
-        change = Thin(left, dict.fromkeys(left, room.right))
+        change = ThinChange(left, dict.fromkeys(left, room.right))
         rng = torch.Generator().manual_seed(request.seed)
         slope = _Slope(self, request, forget, rng)
 
@@ -160,7 +162,9 @@ class Mim(Eraser):
             loss = self.loss(request, slope.forget, new, rng)
             return (loss + self.keep * room.disturbed(left),)
 
-        train(request, change, losses, Plan(self.max_steps, self.rate), look=slope)
+        train(
+            request, change, losses, TrainingPlan(self.max_steps, self.rate), look=slope
+        )
         slower = f"lower the eraser's rate, now {self.rate}, in the policy"
         with fits(self.name, slower):
             return change.delta(self.strength)

@@ -29,11 +29,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
-from unlearnlog.delta import Delta, merged, state_after
+from unlearnlog.core.delta import Delta, merged, state_after
+from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Request, Work, fits
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
-from unlearnlog.prompt import Target
 
 
 @final

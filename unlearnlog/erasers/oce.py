@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, ClosedForm, Problem, Touch
-from unlearnlog.erasers.spaces import span, unit
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Problem, Touch
+from unlearnlog.erasers.token_spans import span, unit
 from unlearnlog.erasers.tokens import encoded_bank
 from unlearnlog.errors import TrainingError
 

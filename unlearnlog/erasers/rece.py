@@ -34,8 +34,8 @@ from typing import ClassVar, Final, Literal, final
 import torch
 from torch import Tensor
 
-from unlearnlog.delta import Delta, merged, state_after
-from unlearnlog.erasers.closed import (
+from unlearnlog.core.delta import Delta, merged, state_after
+from unlearnlog.erasers.closed_form import (
     Change,
     Problem,
     after,
@@ -43,8 +43,8 @@ from unlearnlog.erasers.closed import (
     together,
     written,
 )
+from unlearnlog.erasers.concept_texts import Reach
 from unlearnlog.erasers.eraser import Request, Scalar, fits
-from unlearnlog.erasers.texts import Reach
 from unlearnlog.erasers.uce import RidgeEdit, Uce
 
 Begins = Literal["alike", "uce"]

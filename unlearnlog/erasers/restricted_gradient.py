@@ -37,7 +37,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.erasers.eraser import Request, Scalar
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
 from unlearnlog.erasers.training import Gradients, mean_of_all
 from unlearnlog.errors import PolicyError
 
@@ -82,14 +82,14 @@ class RestrictedGradient(GradientEraser):
     limit: float = 1.1
     stays: str = STAYS[0]
 
-    def scene(self, request: Request) -> Scene:
+    def scene(self, request: Request) -> LossInputs:
         """Let the base paint the concept and what stays."""
         if self.stays == STAYS[1]:
             said = (p.target(self.target) for group in request.forget for p in group)
             request = replace(request, stay=tuple(dict.fromkeys(said)))
         return super().scene(request)
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the loss of forgetting and that of keeping."""
         some, text, target = scene.forgotten(self.batch)
         guess = scene.eps(some, text, new)

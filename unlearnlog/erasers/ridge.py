@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
-from unlearnlog.erasers.closed import Problem
+from unlearnlog.erasers.closed_form import Problem
+from unlearnlog.erasers.concept_texts import Reach
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.texts import Reach
-from unlearnlog.erasers.tokens import Pairs
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.erasers.uce import RidgeEdit
 
 
@@ -43,7 +43,7 @@ class Ridge(RidgeEdit):
     def problem(self, request: Request) -> Problem:
         """Add the families to what is erased."""
         problem = super().problem(request)
-        families = Pairs.of_families(request)
+        families = TokenPairs.of_families(request)
         if families is None or not self.family_scale:
             return problem
         both = problem.pairs.beside(families, self.family_scale)

@@ -30,11 +30,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.change import Change
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.core.prompt import Target
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
+from unlearnlog.erasers.trainable_change import TrainableChange
 from unlearnlog.erasers.training import Gate, Gradients, gradients_of
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Target
 
 
 @final
@@ -63,7 +63,7 @@ class Salun(GradientEraser):
     salient: float = 0.5
     guidance: float = 7.5
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the distance from the other class's noise, and what stays."""
         some, text, target = scene.forgotten(self.batch)
         goal = scene.own(some, target, new)
@@ -74,7 +74,7 @@ class Salun(GradientEraser):
             loss = loss + self.alpha * denoised
         return (loss,)
 
-    def gate(self, scene: Scene, change: Change) -> Gate:
+    def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:
         """Find the mask; the gate puts zeros elsewhere."""
         mask = most_salient(self._saliency(scene, change), self.salient)
 
@@ -84,7 +84,7 @@ class Salun(GradientEraser):
 
         return shut
 
-    def masked(self, scene: Scene, new: dict[str, Tensor]) -> Tensor:
+    def masked(self, scene: LossInputs, new: dict[str, Tensor]) -> Tensor:
         """Return M on one batch."""
         some, text, _ = scene.forgotten(self.batch)
         nothing = scene.encoded("", len(text))
@@ -92,7 +92,7 @@ class Salun(GradientEraser):
         guided = (1 + self.guidance) * named - self.guidance * free
         return mean_square(some.noise - guided)
 
-    def _saliency(self, scene: Scene, change: Change) -> Gradients:
+    def _saliency(self, scene: LossInputs, change: TrainableChange) -> Gradients:
         """Return the sum of M's gradients over one pass through the pictures."""
         total = {name: torch.zeros_like(p) for name, p in change.parameters.items()}
         for _ in range(0, scene.forget.n_learnt, self.batch):

@@ -46,10 +46,10 @@ from typing import ClassVar, Final, final
 import torch
 from torch import Tensor
 
-from unlearnlog.digest import digest_of
-from unlearnlog.erasers.closed import Change, ClosedForm, Problem, cholesky
+from unlearnlog.core.digest import digest_of
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Problem, cholesky
+from unlearnlog.erasers.concept_texts import Reach
 from unlearnlog.erasers.eraser import Request, Scalar
-from unlearnlog.erasers.texts import Reach
 from unlearnlog.errors import PolicyError
 
 N_COPIES: Final = 5

@@ -25,17 +25,17 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
+from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Request
-from unlearnlog.erasers.gradient import Scene, mean_square
-from unlearnlog.erasers.halfway import Halfway, Sampled
-from unlearnlog.erasers.training import Plan
+from unlearnlog.erasers.gradient import LossInputs, mean_square
+from unlearnlog.erasers.partial_sampling import PartialEraser, PartialInputs
+from unlearnlog.erasers.training import TrainingPlan
 from unlearnlog.errors import PolicyError
-from unlearnlog.prompt import Target
 
 
 @final
 @dataclass(frozen=True)
-class Sdd(Sampled):
+class Sdd(PartialEraser):
     """The erased prompt follows what the same model paints for the target.
 
     Attributes:
@@ -49,21 +49,21 @@ class Sdd(Sampled):
     rate: float = 3e-4
     average: float = 0.95
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the mean squared distance from the model's own target noise."""
-        if isinstance(scene, Halfway):
+        if isinstance(scene, PartialInputs):
             scene.follow(new, self.average)
         some, text, target = scene.forgotten(self.batch)
         goal = scene.own(some, target, new)
         return (mean_square(scene.eps(some, text, new) - goal),)
 
-    def halfway(self, request: Request) -> Halfway:
+    def halfway(self, request: Request) -> PartialInputs:
         """Say how pictures are half painted: up to any level, by the average."""
         return replace(super().halfway(request), spread=True)
 
-    def plan(self) -> Plan:
+    def plan(self) -> TrainingPlan:
         """Say how long it is trained, and that the average is the result."""
-        return Plan(self.steps, self.rate, average=self.average)
+        return TrainingPlan(self.steps, self.rate, average=self.average)
 
     def check(self) -> None:
         """Refuse, beside what is always refused, an average that never moves."""

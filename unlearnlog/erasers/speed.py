@@ -41,8 +41,8 @@ from typing import ClassVar, Final, Self, final
 import torch
 from torch import Tensor
 
-from unlearnlog.erasers.closed import Change, ClosedForm, Factors, Problem, Touch
-from unlearnlog.erasers.tokens import Pairs, Tokens
+from unlearnlog.erasers.closed_form import Change, ClosedForm, Factors, Problem, Touch
+from unlearnlog.erasers.tokens import TokenPairs, Tokens
 from unlearnlog.errors import TrainingError
 
 _CENTRES: Final = 3
@@ -84,14 +84,16 @@ class Speed(ClosedForm):
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
         """Yield each projection's change as factors."""
-        move = Move.of(problem.pairs)
+        move = TokenMove.of(problem.pairs)
         held = torch.stack([problem.start, *centres(problem.padding, _CENTRES)], 1)
         felt = move.felt(problem.kept.rows.T)
         for name, old in problem.old.items():
             kept = self.refined(old, problem.kept, move, felt)
             yield name, self._change(old, move, held, self.free(name, kept))
 
-    def refined(self, old: Tensor, kept: Tokens, move: Move, felt: Tensor) -> Tensor:
+    def refined(
+        self, old: Tensor, kept: Tokens, move: TokenMove, felt: Tensor
+    ) -> Tensor:
         """Return the mean outer product of the kept tokens that stay, and of copies.
 
         Args:
@@ -134,7 +136,9 @@ class Speed(ClosedForm):
         found: Tensor = vectors[:, free]
         return found
 
-    def _change(self, old: Tensor, move: Move, held: Tensor, free: Tensor) -> Factors:
+    def _change(
+        self, old: Tensor, move: TokenMove, held: Tensor, free: Tensor
+    ) -> Factors:
         """Solve within the free directions; every inverse is of the moves' number."""
         erased, invariant = free.T @ move.right, free.T @ held  # [k, r], [k, 4]
         system = erased.T @ erased + torch.eye(erased.shape[1]).double() / (
@@ -150,7 +154,7 @@ class Speed(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Move:
+class TokenMove:
     """What erased tokens are to do: ``X - S = left right^T`` and ``S = right right^T``.
 
     Attributes:
@@ -162,7 +166,7 @@ class Move:
     right: Tensor
 
     @classmethod
-    def of(cls, pairs: Pairs) -> Self:
+    def of(cls, pairs: TokenPairs) -> Self:
         """Factor the sums; more tokens than directions are put together."""
         root = pairs.weights.sqrt()
         left, right = (pairs.goal - pairs.erased).T * root, pairs.erased.T * root

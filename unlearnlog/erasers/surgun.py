@@ -37,12 +37,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from unlearnlog.erasers.change import Change
 from unlearnlog.erasers.eraser import Work
 from unlearnlog.erasers.forget_set import Noised
-from unlearnlog.erasers.gradient import GradientEraser, Scene, mean_square
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
+from unlearnlog.erasers.trainable_change import TrainableChange
 from unlearnlog.erasers.training import Gate, Gradients
-from unlearnlog.model.protocol import Text
+from unlearnlog.models.interface import Text
 
 
 @final
@@ -71,7 +71,7 @@ class SurgUn(GradientEraser):
     n_blocks: int = 4
     looks: int = 4
 
-    def losses(self, scene: Scene, new: dict[str, Tensor]) -> Sequence[Tensor]:
+    def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the distractors' loss and their contrast with the concept's."""
         some, text, _ = scene.forgotten(self.batch)
         other = self.distractors(scene, some.t)
@@ -80,14 +80,14 @@ class SurgUn(GradientEraser):
         contrast = softplus(self.sharpness * (others - concept)) / self.sharpness
         return ((self.distract * others + contrast).mean(),)
 
-    def distractors(self, scene: Scene, t: Tensor) -> Noised:
+    def distractors(self, scene: LossInputs, t: Tensor) -> Noised:
         """Draw distractors and put them under noise of given levels."""
         model, latents = scene.request.model, scene.kept.latents
         rows = torch.randint(len(latents), (len(t),), generator=scene.rng)
         noise = torch.randn(len(t), *model.latent_shape, generator=scene.rng)
         return Noised(rows, model.noised(latents[rows], noise, t), t, noise)
 
-    def gate(self, scene: Scene, change: Change) -> Gate:  # noqa: ARG002
+    def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:  # noqa: ARG002
         """Let only the blocks learn in which the concept weighs most."""
         blocks = self.blocks(scene)
 
@@ -98,7 +98,7 @@ class SurgUn(GradientEraser):
 
         return only_these
 
-    def blocks(self, scene: Scene) -> set[str]:
+    def blocks(self, scene: LossInputs) -> set[str]:
         """Return the blocks with the largest ratio of the two energies."""
         concept = dict.fromkeys(map(_block, scene.request.old), 0.0)
         others = dict(concept)
@@ -136,7 +136,7 @@ def _block(parameter: str) -> str:
 
 
 def _add_energy(
-    energy: dict[str, float], scene: Scene, some: Noised, text: Text
+    energy: dict[str, float], scene: LossInputs, some: Noised, text: Text
 ) -> None:
     """Add to each block the squared norm of its gradient of the denoising loss."""
     old = {n: w.float().requires_grad_() for n, w in scene.request.old.items()}

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.digest import canonical_json
+from unlearnlog.core.digest import canonical_json
 from unlearnlog.errors import ConceptError
 
 if TYPE_CHECKING:
+    from unlearnlog.core.prompt import Prompt, Target
     from unlearnlog.erasers.eraser import Request
-    from unlearnlog.prompt import Prompt, Target
 
 Span = Literal["last", "tail", "all", "behind"]
 
@@ -58,7 +58,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TokenPairs:
     """Tokens of erased prompts, and what shall be heard in their places.
 
     A concept's weights sum to 1, so none counts for more because it has more names.
@@ -123,9 +123,9 @@ class Pairs:
         owner = torch.arange(len(parts)).repeat_interleave(counts)
         return cls(erased, goal, weights, owner)
 
-    def beside(self, other: Pairs, scale: float) -> Pairs:
+    def beside(self, other: TokenPairs, scale: float) -> TokenPairs:
         """Return these pairs and those of another, which count ``scale`` times."""
-        return Pairs(
+        return TokenPairs(
             torch.cat([self.erased, other.erased]),
             torch.cat([self.goal, other.goal]),
             torch.cat([self.weights, scale * other.weights]),
@@ -142,10 +142,10 @@ class Pairs:
         """The weighted sum of goal times erased transposed, ``[d_text, d_text]``."""
         return self.goal.T @ (self.weights[:, None] * self.erased)
 
-    def of_concept(self, i: int) -> Pairs:
+    def of_concept(self, i: int) -> TokenPairs:
         """Return the pairs of one concept."""
         own = self.owner == i
-        return Pairs(
+        return TokenPairs(
             self.erased[own],
             self.goal[own],
             self.weights[own],
@@ -153,7 +153,7 @@ class Pairs:
             self.names[i : i + 1],
         )
 
-    def each(self) -> Iterator[Pairs]:
+    def each(self) -> Iterator[TokenPairs]:
         """Yield the pairs of each concept in turn."""
         for i in range(int(self.owner.max()) + 1):
             yield self.of_concept(i)

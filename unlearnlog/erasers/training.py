@@ -19,8 +19,8 @@ from torch import Tensor
 from unlearnlog.errors import TrainingError
 
 if TYPE_CHECKING:
-    from unlearnlog.erasers.change import Change
     from unlearnlog.erasers.eraser import Request
+    from unlearnlog.erasers.trainable_change import TrainableChange
 
 Gradients = dict[str, Tensor]
 """Gradients by the names of the parameters."""
@@ -42,7 +42,7 @@ Every process must say the same.
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShare:
     """Which part of a batch is computed by one of several processes.
 
     Attributes:
@@ -82,7 +82,7 @@ def mean_of_all(value: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How long and how fast something is trained.
 
     Attributes:
@@ -105,9 +105,9 @@ def _only(gradients: Sequence[Gradients]) -> Gradients:
 
 def train(
     request: Request,
-    change: Change,
+    change: TrainableChange,
     losses: Losses,
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     mix: Mix = _only,
     gate: Gate | None = None,

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.erasers.closed import (
+from unlearnlog.erasers.closed_form import (
     Change,
     ClosedForm,
     Factors,
@@ -30,7 +30,7 @@ from unlearnlog.erasers.closed import (
     after,
     solved,
 )
-from unlearnlog.erasers.texts import Reach
+from unlearnlog.erasers.concept_texts import Reach
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from unlearnlog.limits import Limit
+    from unlearnlog.core.limits import Limit
+    from unlearnlog.core.reading import Reading
     from unlearnlog.policy import Policy
-    from unlearnlog.reading import Reading
 
 Held = Literal["passed", "failed", "undecided"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.doubt import own_doubts
-from unlearnlog.findings.content import Judgement, Row, Step, Weakness, Word
-from unlearnlog.limits import N_LEAST
+from unlearnlog.core.doubt import own_doubts
+from unlearnlog.core.limits import N_LEAST
+from unlearnlog.findings.report_parts import Judgement, Row, Step, Weakness, Word
 
 if TYPE_CHECKING:
-    from unlearnlog.entry import Entry
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.core.reading import Reading
     from unlearnlog.policy import Policy
-    from unlearnlog.reading import Reading
 
 _SAYS: Final[dict[Word, str]] = {
     "passed": "Every limit of the policy “{policy}” holds after the last entry.",

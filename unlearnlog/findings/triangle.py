@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 
-from unlearnlog.findings.content import Cell, Live, Row, Step
-from unlearnlog.reading import Reading
+from unlearnlog.core.reading import Reading
+from unlearnlog.findings.report_parts import ActiveNames, Row, Step, TriangleCell
 
 
 def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:
@@ -39,7 +39,7 @@ def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:
 def spans(steps: Sequence[Step]) -> dict[str, list[tuple[int, int]]]:
     """Return from which step to which each concept is erased, every time."""
     shared = steps[0].live if steps else ()
-    if isinstance(shared, Live):  # all of them: nothing is compared
+    if isinstance(shared, ActiveNames):  # all of them: nothing is compared
         last = steps[-1].number
         return {
             name: [(first, min(end, last)) for first, end in times]
@@ -80,7 +80,7 @@ def difference(now: Reading, then: Reading) -> Reading:
 def _cells(
     read: Iterable[tuple[int, Reading | None, Reading | None]],
     times: Sequence[tuple[int, int]],
-) -> Iterator[Cell]:
+) -> Iterator[TriangleCell]:
     """Yield what was read of a concept while it was erased, each time from anew."""
     waiting, first = deque(times), None
     for number, now, told in read:
@@ -88,7 +88,7 @@ def _cells(
             waiting.popleft()
             first = None
         if waiting and waiting[0][0] <= number:
-            yield Cell(number, now, told or _since(now, first))
+            yield TriangleCell(number, now, told or _since(now, first))
             first = first or now
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unlearnlog.cell import Answer
-    from unlearnlog.model.protocol import Painted
+    from unlearnlog.core.probe_case import Answer
+    from unlearnlog.models.interface import Painted
 
 
 class Judge(Protocol):

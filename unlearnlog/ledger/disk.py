@@ -20,9 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from unlearnlog.core.plain_files import FULL
 from unlearnlog.errors import DiskFull, LedgerError
-from unlearnlog.ledger.plain import check_plain
-from unlearnlog.plainfile import FULL
+from unlearnlog.ledger.path_safety import check_plain
 
 try:
     import fcntl

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.digest import HEX, Digest, digest_of, merkle_root
-from unlearnlog.entry import Entry, EntryId, plan
+from unlearnlog.core.digest import HEX, Digest, digest_of, merkle_root
+from unlearnlog.core.entry import Entry, EntryId, plan
 from unlearnlog.errors import UnlearnlogError
-from unlearnlog.ledger.config import CONFIG
+from unlearnlog.ledger.checksummed import id_line, line_id
+from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.ledger.disk import explained
-from unlearnlog.ledger.plain import not_plain
-from unlearnlog.ledger.sealed import id_line, line_id
+from unlearnlog.ledger.path_safety import not_plain
 from unlearnlog.ledger.store import NAMES
 
 if TYPE_CHECKING:
-    from unlearnlog.ledger.base import BaseManifest
+    from unlearnlog.ledger.base_manifest import BaseManifest
     from unlearnlog.ledger.store import Store
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.digest import Digest, digest_of
-from unlearnlog.entry import EntryId
-from unlearnlog.ledger.draft import dead_drafts, remove_dead
-from unlearnlog.ledger.sealed import line_id
+from unlearnlog.core.digest import Digest, digest_of
+from unlearnlog.core.entry import EntryId
+from unlearnlog.ledger.checksummed import line_id
+from unlearnlog.ledger.drafts import dead_drafts, remove_dead
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store

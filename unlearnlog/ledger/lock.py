@@ -12,10 +12,10 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from unlearnlog.core.provenance import now
 from unlearnlog.errors import LockBusy
 from unlearnlog.ledger.disk import explained
-from unlearnlog.ledger.plain import check_plain
-from unlearnlog.made_with import now
+from unlearnlog.ledger.path_safety import check_plain
 
 _LONGEST: Final = 500
 _CAUTIOUS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

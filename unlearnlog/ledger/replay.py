@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.digest import Digest
+from unlearnlog.core.digest import Digest
 from unlearnlog.errors import IntegrityError
 
 if TYPE_CHECKING:
     import torch
 
-    from unlearnlog.delta import Delta, Weights
-    from unlearnlog.ledger.base import BaseManifest
-    from unlearnlog.ledger.cache import Sums
+    from unlearnlog.core.delta import Delta, Weights
+    from unlearnlog.ledger.base_manifest import BaseManifest
+    from unlearnlog.ledger.sum_cache import SumCache
 
 _NOT_A_SUM: Final = (ValueError, KeyError, TypeError, RuntimeError, IntegrityError)
 """What goes wrong where a kept sum is not what it was: in it, or in what it names."""
@@ -51,7 +51,7 @@ class Replay:
 
     recorded: Recorded
     manifest: BaseManifest
-    sums: Sums
+    sums: SumCache
     delta: Callable[[Digest], Delta]
     parts: Callable[[Digest], Mapping[str, torch.Tensor]]
 
@@ -76,12 +76,12 @@ class Replay:
 
     def _quickly(self, base: Weights) -> dict[str, torch.Tensor] | None:
         """Replay from a kept sum nearby, where that gives what was recorded."""
-        from unlearnlog.ledger.quick import Steps, quick_state
+        from unlearnlog.ledger.fast_replay import ReplaySteps, quick_state
 
         with suppress(*_NOT_A_SUM):
             if (near := self.sums.near(self.recorded.plan)) is not None:
                 added, taken = ([*map(self.parts, each)] for each in near.steps)
-                steps = Steps(near.start, added, taken)
+                steps = ReplaySteps(near.start, added, taken)
                 state, found = quick_state(base, steps, self.manifest.root)
                 return state if found == self.recorded.state else None
         return None
@@ -90,7 +90,7 @@ class Replay:
         self, base: Weights, *, fresh: bool = False
     ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """Return the change and the state; sum anew where a kept sum was wrong."""
-        from unlearnlog.delta import rounded, state_digest, tensor_record
+        from unlearnlog.core.delta import rounded, state_digest, tensor_record
 
         summed = partial(self.sums.change, self.recorded.plan, delta=self.delta)
         with suppress(*_NOT_A_SUM):  # what is damaged for certain is found below

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from unlearnlog.digest import HEX
-from unlearnlog.entry import EntryId
+from unlearnlog.core.digest import HEX
+from unlearnlog.core.entry import EntryId
+from unlearnlog.core.suggestions import listed, near
 from unlearnlog.errors import RevisionError
-from unlearnlog.suggest import listed, near
 
 BASE: Final = "base"
 HEAD: Final = "HEAD"

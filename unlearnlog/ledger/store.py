@@ -25,29 +25,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from unlearnlog.digest import HEX, Digest, digest_of
-from unlearnlog.entry import Entry, EntryId, NewerFormat
+from unlearnlog.core.digest import HEX, Digest, digest_of
+from unlearnlog.core.entry import Entry, EntryId, NewerFormat
 from unlearnlog.errors import IntegrityError, LedgerError
-from unlearnlog.ledger import config
-from unlearnlog.ledger.base import BaseManifest
+from unlearnlog.ledger import config_file as config
+from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.checksummed import id_line, line_id, sealed, unsealed
 from unlearnlog.ledger.disk import Disk, Transaction, explained
-from unlearnlog.ledger.moves import (
+from unlearnlog.ledger.path_safety import MAX_DELTA, MAX_TEXT, check_plain
+from unlearnlog.ledger.reflog import (
     PAGE,
-    Move,
+    ReflogEntry,
     move_line,
     older_line,
     page_bytes,
     page_lines,
     read_lines,
 )
-from unlearnlog.ledger.plain import MAX_DELTA, MAX_TEXT, check_plain
 from unlearnlog.ledger.revision import REF_NAME
-from unlearnlog.ledger.sealed import id_line, line_id, sealed, unsealed
 
 if TYPE_CHECKING:
     import torch
 
-    from unlearnlog.delta import Delta
+    from unlearnlog.core.delta import Delta
 
 FOLDER: Final = ".unlearnlog"
 MAJOR: Final = 1
@@ -152,7 +152,7 @@ class Store:
         path = f"refs/{name}"
         return self._checked(path, lambda data: line_id(_only(unsealed(path, data))))
 
-    def moves(self, branch: str) -> list[Move]:
+    def moves(self, branch: str) -> list[ReflogEntry]:
         """Read the log of a branch, oldest move first."""
         path = f"logs/heads/{branch}"
         older, found = self._checked(path, lambda d: read_lines(unsealed(path, d)))
@@ -170,7 +170,7 @@ class Store:
             older, _ = self.page(older)
         return found
 
-    def page(self, digest: Digest) -> tuple[Digest | None, list[Move]]:
+    def page(self, digest: Digest) -> tuple[Digest | None, list[ReflogEntry]]:
         """Read a page of a log: the page before it and its moves, oldest first."""
         return self._checked(
             self.below(self.page_path(digest)),
@@ -199,7 +199,7 @@ class Store:
 
     def object(self, digest: Digest) -> Delta:
         """Read a delta, and check that it is the one that was asked for."""
-        from unlearnlog.ledger.object import decoded
+        from unlearnlog.ledger.delta_file import decoded
 
         def checked(data: bytes) -> Delta:
             delta = decoded(data)
@@ -209,13 +209,13 @@ class Store:
 
     def parts(self, digest: Digest) -> dict[str, torch.Tensor]:
         """Read a delta's tensors, unchecked: for who checks what comes of them."""
-        from unlearnlog.ledger.object import parts_of
+        from unlearnlog.ledger.delta_file import parts_of
 
         return self._checked(self.below(self.object_path(digest)), parts_of)
 
     def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
         """Read what an attack found, and check that it is what was asked for."""
-        from unlearnlog.ledger.trove import decoded
+        from unlearnlog.ledger.tensors_file import decoded
 
         path = self.below(self.attack_path(digest))
         return self._checked(path, lambda d: decoded(_named(d, digest_of(d), digest)))
@@ -255,13 +255,13 @@ class Store:
 
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""
-        from unlearnlog.ledger.object import encoded
+        from unlearnlog.ledger.delta_file import encoded
 
         writing.put(self.object_path(delta.digest), encoded(delta))
 
     def put_attack(self, writing: Writing, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write what an attack found under the hash of its bytes."""
-        from unlearnlog.ledger.trove import encoded
+        from unlearnlog.ledger.tensors_file import encoded
 
         data = encoded(tensors)
         writing.put(self.attack_path(digest_of(data)), data)
@@ -280,11 +280,11 @@ class Store:
         path = f"refs/{name}"
         writing.put(self.root / path, sealed(path, [id_line(entry)]))
 
-    def begin_log(self, writing: Writing, branch: str, first: Move) -> None:
+    def begin_log(self, writing: Writing, branch: str, first: ReflogEntry) -> None:
         """Write the log of a new branch."""
         self._put_log(writing, branch, [move_line(first)])
 
-    def put_move(self, writing: Writing, branch: str, move: Move) -> None:
+    def put_move(self, writing: Writing, branch: str, move: ReflogEntry) -> None:
         """Add a line to the log of a branch; a full one becomes a page."""
         path = f"logs/heads/{branch}"
         lines = self._checked(path, lambda data: unsealed(path, data))
@@ -359,7 +359,7 @@ class Store:
 
 def attack_digest(tensors: Mapping[str, torch.Tensor]) -> Digest:
     """Return the hash that what an attack found is named by."""
-    from unlearnlog.ledger.trove import encoded
+    from unlearnlog.ledger.tensors_file import encoded
 
     return digest_of(encoded(tensors))
 

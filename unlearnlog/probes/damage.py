@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.probes.evidence import Evidence, Looked, Seen
-from unlearnlog.probes.probe import About, Probe, reading
-from unlearnlog.probes.ranks import FEWEST, rank_correlation
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
+from unlearnlog.probes.picture_probe import About, Probe, reading
+from unlearnlog.probes.rank_correlation import FEWEST, rank_correlation
 from unlearnlog.probes.statistics import Estimate, clustered_change
-from unlearnlog.reading import Reading
 
 
 @final
 @dataclass(frozen=True)
-class Damage(Probe):
+class DamageByRelation(Probe):
     """Damage by relation to the erased concept, and against the distance to it.
 
     ``damage.look-alike``, ``damage.sibling``, ``damage.unrelated`` and so on: kept
@@ -44,9 +44,11 @@ class Damage(Probe):
             for found in (*self._typed(look, evidence.kept), *self._far(look, evidence))
         )
 
-    def _typed(self, look: Looked, kept: Sequence[Seen]) -> Iterator[Reading]:
+    def _typed(
+        self, look: ErasedEvidence, kept: Sequence[CaseResult]
+    ) -> Iterator[Reading]:
         kind, other = look.kind, look.other
-        groups: dict[str, list[Seen]] = {}
+        groups: dict[str, list[CaseResult]] = {}
         for seen in kept:
             if relation := look.relations.get(seen.cell.shows(kind)):
                 groups.setdefault(relation, []).append(seen)
@@ -58,14 +60,18 @@ class Damage(Probe):
             yield self._of("parent", look, look.family, other)
 
     def _of(
-        self, relation: str, look: Looked, group: Sequence[Seen], kind: str
+        self,
+        relation: str,
+        look: ErasedEvidence,
+        group: Sequence[CaseResult],
+        kind: str,
     ) -> Reading:
         about = About(
             f"{self.name}.{relation}", look.concept.name, "lower", "difference"
         )
         return reading(about, damage(group, kind))
 
-    def _far(self, look: Looked, evidence: Evidence) -> Iterator[Reading]:
+    def _far(self, look: ErasedEvidence, evidence: Evidence) -> Iterator[Reading]:
         hurt, far = [], []
         for name, hops in look.hops.items():
             group = [s for s in evidence.kept if s.cell.shows(look.kind) == name]
@@ -80,7 +86,7 @@ class Damage(Probe):
         yield reading(about, rank_correlation(hurt, far))
 
 
-def damage(group: Sequence[Seen], kind: str) -> Estimate:
+def damage(group: Sequence[CaseResult], kind: str) -> Estimate:
     """Return how many pictures fewer show what they shall, as a share.
 
     Clustered by subject and by style.

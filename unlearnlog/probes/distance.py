@@ -19,9 +19,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from unlearnlog.probes.probe import About, reading
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.statistics import Estimate, jackknife
-from unlearnlog.reading import Reading
 
 SOURCE: Final = "https://arxiv.org/abs/1706.08500"
 

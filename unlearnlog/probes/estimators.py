@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from unlearnlog.nats import NoiseLevels
+from unlearnlog.models.noise_levels import NoiseLevels
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """Predicts the noise ``[n, c, h, w]`` in noised latents at timesteps ``[n]``.

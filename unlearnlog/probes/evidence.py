@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from unlearnlog.cell import Answer, Cell
-from unlearnlog.concept import Concept
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import Answer, ProbeCase
 
 
 @dataclass(frozen=True)
-class Seen:
+class CaseResult:
     """One cell with what it showed on the base and what it shows now."""
 
-    cell: Cell
+    cell: ProbeCase
     base: Answer
     now: Answer
 
@@ -27,7 +27,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Looked:
+class ErasedEvidence:
     """What was seen of one concept that was erased.
 
     Attributes:
@@ -43,10 +43,10 @@ class Looked:
     """
 
     concept: Concept
-    erased: tuple[Seen, ...] = ()
-    renamed: tuple[Seen, ...] = ()
-    family: tuple[Seen, ...] = ()
-    alike: tuple[Seen, ...] = ()
+    erased: tuple[CaseResult, ...] = ()
+    renamed: tuple[CaseResult, ...] = ()
+    family: tuple[CaseResult, ...] = ()
+    alike: tuple[CaseResult, ...] = ()
     near: frozenset[str] = frozenset()
     target: tuple[Answer, ...] = ()
     relations: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnedEvidence:
     """What is seen of a concept that was erased earlier.
 
     Attributes:
@@ -73,7 +73,7 @@ class Returned:
         kind: Which answer of a judge is about it.
     """
 
-    seen: tuple[Seen, ...]
+    seen: tuple[CaseResult, ...]
     then: tuple[bool, ...]
     kind: str
 
@@ -94,23 +94,23 @@ class Evidence:
         then: What the same cells showed right after that erasure, where it is known.
     """
 
-    looked: tuple[Looked, ...]
-    kept: tuple[Seen, ...] = ()
-    earlier: dict[str, tuple[Seen, ...]] = field(default_factory=dict)
+    looked: tuple[ErasedEvidence, ...]
+    kept: tuple[CaseResult, ...] = ()
+    earlier: dict[str, tuple[CaseResult, ...]] = field(default_factory=dict)
     then: dict[str, tuple[Answer, ...]] = field(default_factory=dict)
 
     @property
-    def returned(self) -> dict[str, Returned]:
+    def returned(self) -> dict[str, ReturnedEvidence]:
         """What is seen of each earlier concept now and was seen then, by name."""
         found = {}
         for name, answers in self.then.items():
             if seen := self.earlier.get(name, ()):
                 kind = "style" if seen[0].cell.style == name else "subject"
                 then = tuple(answer.of(kind) == name for answer in answers)
-                found[name] = Returned(seen, then, kind)
+                found[name] = ReturnedEvidence(seen, then, kind)
         return found
 
-    def by_kind(self) -> dict[str, tuple[Looked, ...]]:
+    def by_kind(self) -> dict[str, tuple[ErasedEvidence, ...]]:
         """Return what was erased of each kind, by kind."""
         kinds = dict.fromkeys(look.kind for look in self.looked)
         return {

@@ -14,11 +14,13 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from unlearnlog.cell import Cell
-from unlearnlog.concept import Concept
-from unlearnlog.delta import Weights
-from unlearnlog.model.protocol import Model, Painted
-from unlearnlog.nats import NoiseLevels
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.prompt import Prompt
+from unlearnlog.core.reading import Reading
+from unlearnlog.models.interface import Model, Painted
+from unlearnlog.models.noise_levels import NoiseLevels
 from unlearnlog.probes.estimators import (
     Denoiser,
     Nats,
@@ -27,10 +29,8 @@ from unlearnlog.probes.estimators import (
     information,
     losses,
 )
-from unlearnlog.probes.probe import About, Better, reading
+from unlearnlog.probes.picture_probe import About, Better, reading
 from unlearnlog.probes.statistics import Estimate, clustered_mean
-from unlearnlog.prompt import Prompt
-from unlearnlog.reading import Reading
 
 SOURCE: Final = "https://arxiv.org/abs/2310.07972"
 N_LEVELS: Final = 10
@@ -39,7 +39,7 @@ SEED: Final = 9_973
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PromptedPictures:
     """Pictures of one set of weights with the prompts they were painted for.
 
     Attributes:
@@ -47,11 +47,13 @@ class Pictures:
         latents: What was painted, ``[n, c, h, w]``.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[ProbeCase, ...]
     latents: Tensor
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], painted: Painted, at: Sequence[int]) -> Pictures:
+    def of(
+        cls, cells: Sequence[ProbeCase], painted: Painted, at: Sequence[int]
+    ) -> PromptedPictures:
         """Take some of the painted pictures."""
         return cls(tuple(cells[i] for i in at), painted.latents[list(at)])
 
@@ -61,8 +63,8 @@ def self_information(
     concept: Concept,
     *,
     prompts: Sequence[Prompt],
-    before: Pictures,
-    after: tuple[Pictures, Weights],
+    before: PromptedPictures,
+    after: tuple[PromptedPictures, Weights],
 ) -> tuple[Reading, ...]:
     """Return ``self-mi``: nats the prompt says beyond its context, by both estimates.
 
@@ -90,7 +92,7 @@ def self_information(
 
 @torch.no_grad()
 def avoidance(
-    model: Model, concept: Concept, *, before: Pictures, weights: Weights
+    model: Model, concept: Concept, *, before: PromptedPictures, weights: Weights
 ) -> tuple[Reading, ...]:
     """Return ``gain`` and ``shift``: is the concept avoided, or its knowledge damaged?
 
@@ -131,7 +133,7 @@ def bound_information(
     concept: Concept,
     *,
     texts: Sequence[tuple[str, str]],
-    before: Pictures,
+    before: PromptedPictures,
     weights: Weights,
 ) -> tuple[Reading, ...]:
     """Return ``bound-mi``: nats between the prompt and the target that replaces it.
@@ -161,7 +163,9 @@ def bound_information(
 
 
 @torch.no_grad()
-def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]:
+def drift(
+    model: Model, kept: PromptedPictures, weights: Weights
+) -> tuple[Reading, ...]:
     """Return ``drift``, nats by which kept prompts and the empty one moved."""
     prompts = [cell.prompt for cell in kept.cells]
     readings = []
@@ -182,7 +186,7 @@ def drift(model: Model, kept: Pictures, weights: Weights) -> tuple[Reading, ...]
 def information_map(
     model: Model,
     prompts: Sequence[Prompt],
-    pictures: Pictures,
+    pictures: PromptedPictures,
     *,
     weights: Weights | None = None,
 ) -> Tensor:
@@ -200,7 +204,10 @@ def information_map(
 
 @torch.no_grad()
 def _beyond_context(
-    model: Model, prompts: Sequence[Prompt], pictures: Pictures, weights: Weights | None
+    model: Model,
+    prompts: Sequence[Prompt],
+    pictures: PromptedPictures,
+    weights: Weights | None,
 ) -> Nats:
     """Return i(x; text | context) of each picture, by both estimators, in nats."""
     return information(
@@ -225,7 +232,7 @@ def under(
 
 
 def noised(
-    model: Model, pictures: Pictures, n_levels: int = N_LEVELS
+    model: Model, pictures: PromptedPictures, n_levels: int = N_LEVELS
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield noised latents, timesteps and noise, one triple a level.
 
@@ -240,7 +247,7 @@ def noised(
         yield model.noised(pictures.latents, noise, t), t, noise
 
 
-def over_cells(values: Sequence[float], cells: Sequence[Cell]) -> Estimate:
+def over_cells(values: Sequence[float], cells: Sequence[ProbeCase]) -> Estimate:
     """Return the mean over pictures, clustered by subject and by style."""
     return clustered_mean(
         values, [cell.subject for cell in cells], [cell.style for cell in cells]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.probes.evidence import Evidence, Seen
-from unlearnlog.probes.probe import About, Better, Probe, reading
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.evidence import CaseResult, Evidence
+from unlearnlog.probes.picture_probe import About, Better, Probe, reading
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
 
 
 @final
@@ -47,7 +47,7 @@ class Presence(Probe):
         return tuple(found)
 
     def _of(
-        self, name: str, seen: Sequence[Seen], kind: str, better: Better
+        self, name: str, seen: Sequence[CaseResult], kind: str, better: Better
     ) -> Reading:
         hits = sum(each.kept(kind) for each in seen)
         before = sum(each.kept_by_base(kind) for each in seen) / len(seen)

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.cell import REJECT
-from unlearnlog.doubt import EARLIER
-from unlearnlog.probes.evidence import Evidence, Returned
-from unlearnlog.probes.hypotheses import benjamini_hochberg, returned
-from unlearnlog.probes.probe import About, Probe, reading
+from unlearnlog.core.doubt import EARLIER
+from unlearnlog.core.probe_case import REJECT
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.decisions import benjamini_hochberg, returned
+from unlearnlog.probes.evidence import Evidence, ReturnedEvidence
+from unlearnlog.probes.picture_probe import About, Probe, reading
 from unlearnlog.probes.statistics import Estimate, paired_share, share
-from unlearnlog.reading import Reading
 
 
 @final
@@ -43,7 +43,7 @@ class Resurgence(Probe):
         rows = evidence.returned
         return tuple(self._of(rows)) if rows else ()
 
-    def _of(self, rows: dict[str, Returned]) -> Iterator[Reading]:
+    def _of(self, rows: dict[str, ReturnedEvidence]) -> Iterator[Reading]:
         for name, row in rows.items():
             about = About(self.name, name, "lower", "difference")
             yield reading(about, paired_share(row.now, row.then))

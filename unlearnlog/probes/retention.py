@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
-from unlearnlog.probes.evidence import Evidence, Looked, Seen, other_kind
-from unlearnlog.probes.probe import About, Probe, reading
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence, other_kind
+from unlearnlog.probes.picture_probe import About, Probe, reading
 from unlearnlog.probes.statistics import clustered_share
-from unlearnlog.reading import Reading
 
 _LONGEST: Final = 200  # characters of a reading's concept
 
@@ -134,7 +134,7 @@ class LookAlikeRetention(Probe):
 
 
 def _retention(
-    name: str, looked: Sequence[Looked], kept: Sequence[Seen], kind: str
+    name: str, looked: Sequence[ErasedEvidence], kept: Sequence[CaseResult], kind: str
 ) -> list[Reading]:
     if not kept:
         return []

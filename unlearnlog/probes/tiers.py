@@ -13,14 +13,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from unlearnlog.cell import Cell
-from unlearnlog.delta import Weights
-from unlearnlog.model.protocol import Model
-from unlearnlog.nats import NoiseLevels
-from unlearnlog.probes.information import N_LEVELS, Pictures, noised, over_cells
-from unlearnlog.probes.probe import About, reading
-from unlearnlog.probes.ranks import FEWEST, rank_correlation
-from unlearnlog.reading import Reading
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.core.reading import Reading
+from unlearnlog.models.interface import Model
+from unlearnlog.models.noise_levels import NoiseLevels
+from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, over_cells
+from unlearnlog.probes.picture_probe import About, reading
+from unlearnlog.probes.rank_correlation import FEWEST, rank_correlation
 
 MOVED: Final = "moved"
 """Tier 0: share by which keys and values of a concept's prompts have moved."""
@@ -30,7 +30,7 @@ MOVED_NATS: Final = "moved.nats"
 
 _AT_ONCE: Final = 128
 
-Asked = Mapping[str, Sequence[Cell]]
+Asked = Mapping[str, Sequence[ProbeCase]]
 """Cells that show each concept, by its name."""
 
 
@@ -80,7 +80,7 @@ def nats_moved(
     errors = []
     prompts = [cell.prompt for cell in cells]
     text, new_text = model.encode(prompts), model.encode(prompts, weights=new)
-    for x_t, t, _ in noised(model, Pictures(tuple(cells), latents)):
+    for x_t, t, _ in noised(model, PromptedPictures(tuple(cells), latents)):
         parts = []
         for begin in range(0, len(cells), _AT_ONCE):
             some = slice(begin, begin + _AT_ONCE)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from unlearnlog.probes.evidence import Evidence, Looked, Seen
-from unlearnlog.probes.probe import About, Probe, reading
+from unlearnlog.core.reading import Reading
+from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
+from unlearnlog.probes.picture_probe import About, Probe, reading
 from unlearnlog.probes.statistics import share
-from unlearnlog.reading import Reading
 
 
 @final
@@ -37,7 +37,7 @@ class UnlearningAccuracy(Probe):
         )
 
 
-def _unlearnt(name: str, look: Looked, seen: Sequence[Seen]) -> Reading:
+def _unlearnt(name: str, look: ErasedEvidence, seen: Sequence[CaseResult]) -> Reading:
     gone = sum(not each.kept(look.kind) for each in seen)
     before = sum(not each.kept_by_base(look.kind) for each in seen) / len(seen)
     about = About(name, look.concept.name, "higher")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from unlearnlog.findings.content import Series, Step
+    from unlearnlog.findings.report_parts import MeasureSeries, Step
 
 WIDTH: Final = 960.0
 HEIGHT: Final = 260.0
@@ -44,7 +44,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """The marks of one series.
 
     Attributes:
@@ -86,13 +86,15 @@ class Chart:
     """
 
     measure: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     height: float = HEIGHT
 
 
-def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Chart:
+def chart(
+    measure: str, series: Sequence[MeasureSeries], steps: Sequence[Step]
+) -> Chart:
     """Return the chart of one measure; without lines where nothing was read."""
     mine = [each for each in series if each.measure == measure]
     readings = [reading for each in mine for _, reading in each.points]
@@ -127,7 +129,7 @@ def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Char
             for number, r in each.points
         )
         path = "M" + " L".join(f"{mark.x} {mark.y}" for mark in found)
-        lines.append(Line(each.concept, found, path, found[-1].y))
+        lines.append(ChartLine(each.concept, found, path, found[-1].y))
     every = math.ceil(len(steps) / 24)
     return Chart(
         measure,
@@ -140,7 +142,7 @@ def chart(measure: str, series: Sequence[Series], steps: Sequence[Step]) -> Char
     )
 
 
-def _apart(lines: Sequence[Line]) -> tuple[Line, ...]:
+def _apart(lines: Sequence[ChartLine]) -> tuple[ChartLine, ...]:
     """Move the names at the ends of lines away from each other, as little as it takes.
 
     From above to below no name is nearer to the one before than a line of text; what

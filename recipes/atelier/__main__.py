@@ -1,0 +1,156 @@
+"""Retrain the bundled model, part by part, and measure it.
+
+``python -m recipes.atelier all`` does everything from nothing; each part goes
+on where it was stopped, and is left alone where it is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from diffusers import AutoencoderKL
+from transformers import CLIPTokenizer
+
+from recipes.atelier import card, measure
+from recipes.atelier.autoencoder import trained_autoencoder
+from recipes.atelier.judge import save_judge, trained_judge
+from recipes.atelier.pipeline import assemble
+from recipes.atelier.text import trained_tokenizer
+from recipes.atelier.unet import trained_unet
+from unlearnlog.atelier.atelier_judge import AtelierJudge
+from unlearnlog.atelier.bundled_concepts import book, world
+from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.models.diffusers_model import DiffusersModel
+
+STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 19500}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the parts are made.
+
+    Attributes:
+        runs: Folder of checkpoints, and of parts in single precision.
+        weights: Folder of the finished model.
+        warm: Whether the denoiser goes on from the finished model, under its own
+            autoencoder and tokenizer, instead of starting from nothing.
+    """
+
+    runs: Path
+    weights: Path
+    warm: bool
+
+
+def main() -> None:
+    """Make the parts that were asked for, in their order."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="+", choices=(*PARTS, "all"))
+    parser.add_argument("--runs", type=Path, default=Path("build/atelier"))
+    parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--warm", action="store_true", help="go on from the weights that ship"
+    )
+    asked = parser.parse_args()
+    job = Job(asked.runs, asked.weights, asked.warm)
+    for part, make in PARTS.items():
+        if part in asked.parts or "all" in asked.parts:
+            make(job)
+
+
+def _judge(job: Job) -> None:
+    net = trained_judge(job.runs, "judge", STEPS["judge"])
+    save_judge(net, job.weights / "judge")
+
+
+def _autoencoder(job: Job) -> None:
+    critic = trained_judge(job.runs, "critic", STEPS["critic"])
+    net = trained_autoencoder(job.runs, critic, STEPS["autoencoder"])
+    net.save_pretrained(job.runs / "vae")
+
+
+def _unet(job: Job) -> None:
+    if job.warm:
+        for part in ("vae", "tokenizer"):
+            shutil.copytree(job.weights / part, job.runs / part, dirs_exist_ok=True)
+        tokenizer = CLIPTokenizer.from_pretrained(job.runs / "tokenizer")
+    else:
+        tokenizer = trained_tokenizer(job.runs / "tokenizer")
+    unet, encoder = trained_unet(
+        job.runs,
+        AutoencoderKL.from_pretrained(job.runs / "vae").float(),
+        tokenizer,
+        steps=STEPS["unet"],
+        start=job.weights if job.warm else None,
+    )
+    unet.save_pretrained(job.runs / "denoiser")
+    encoder.save_pretrained(job.runs / "text_encoder")
+
+
+def _pipeline(job: Job) -> None:
+    """Put the parts together as a Stable Diffusion folder, in half precision."""
+    assemble(job.runs, job.weights)
+
+
+def _readings(job: Job) -> None:
+    """Let the judge look at every picture of the base that a probe will ask for."""
+    weights = job.weights
+    model = DiffusersModel.load(weights)
+    cells = list(dict.fromkeys(_every_cell()))
+    sampling = measure.SAMPLING
+    pictures = model.paint(
+        [cell.prompt for cell in cells], [c.seed for c in cells], sampling=sampling
+    ).pictures
+    found = AtelierJudge.load(weights / "judge").of_pictures(pictures)
+    answers = {
+        (c.prompt, c.seed): answer for c, answer in zip(cells, found, strict=True)
+    }
+    settings = (sampling.steps, sampling.guidance)
+    BaseAnswers(model.manifest.root, settings, answers).save(weights / "readings.json")
+
+
+def _every_cell() -> list[ProbeCase]:
+    seen, asked = world(), book()
+    cells = list(asked.kept(()))
+    for name in (*seen.styles, *seen.subjects):
+        concept = seen.concepts[name]
+        cells += asked.erased(concept)
+        cells += asked.renamed(concept)
+        cells += asked.family(concept)
+        for target in ("context", "anchor", "unconditional"):
+            cells += asked.target(concept, target)
+    # What a cell must show differs from concept to concept; its picture does not.
+    return list({(c.prompt, c.seed): c for c in cells}.values())
+
+
+def _measure(job: Job) -> None:
+    weights = job.weights
+    model = DiffusersModel.load(weights)
+    vae = AutoencoderKL.from_pretrained(weights / "vae", torch_dtype=torch.float32)
+    figures = measure.report(AtelierJudge.load(weights / "judge"), model, vae)
+    figures["root"] = model.manifest.root
+    figures["steps"] = STEPS
+    text = json.dumps(figures, indent=1)
+    (weights / "quality.json").write_text(text + "\n", encoding="utf-8")
+    card.write(figures, weights)
+
+
+PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
+    "judge": _judge,
+    "autoencoder": _autoencoder,
+    "unet": _unet,
+    "pipeline": _pipeline,
+    "readings": _readings,
+    "measure": _measure,
+}
+"""The parts in the order in which they are made."""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Attacks: searches for prompts or vectors that bring an erased concept back."""

@@ -1,0 +1,48 @@
+"""What a model is fine-tuned on: pictures, each with its caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from unlearnlog.core.delta import tensor_digest
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FinetuneDataset:
+    """Pictures with captions.
+
+    Attributes:
+        name: What was asked for: a folder, or a word such as ``sibling``.
+        pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
+        captions: One for each.
+        n_cut: How many of them were longer, and cut to what the model reads.
+
+    Raises:
+        ValueError: There is not one caption for each picture, or there is none at all.
+    """
+
+    name: str
+    pictures: Tensor
+    captions: tuple[str, ...]
+    n_cut: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.pictures) == len(self.captions):
+            message = f"{len(self.pictures)} pictures, {len(self.captions)} captions"
+            raise ValueError(message)
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.captions)
+
+    @cached_property
+    def digest(self) -> Digest:
+        """SHA-256 over pictures and captions in their order."""
+        said = [tensor_digest(self.pictures), list(self.captions)]
+        return digest_of(canonical_json(said))

@@ -1,0 +1,296 @@
+"""What was seen along fine-tunes, and what it comes to: values without tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.audits.return_forecast import ReturnForecast, score
+from unlearnlog.audits.savings import Savings, mean_savings, savings
+from unlearnlog.audits.survival import (
+    Curve,
+    Duration,
+    Ends,
+    SurvivalStep,
+    durations,
+    fate,
+    kaplan_meier,
+    median_return,
+    pooled_change,
+)
+from unlearnlog.audits.verdict import Health
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.finetune_training import FinetuneSettings
+    from unlearnlog.audits.verdict import VerdictRules, Word
+    from unlearnlog.core.digest import Digest
+    from unlearnlog.probes.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class FinetuneRun:
+    """One fine-tune.
+
+    Attributes:
+        training: How.
+        lesson: Digest of what was learned.
+        n_pictures: How many pictures that was.
+        curves: One for each erased concept, in the order of their erasure.
+        kept: Whether kept pictures still show both their subject and their style; None
+            where nothing is kept.
+        losses: Mean loss up to each look after the first; None where it is not known.
+        forecasts: What was said of each concept beforehand.
+        rho: The return coefficient at the end; None where the state is the base.
+        twin: Curves of the twin, fine-tuned in the same way; none without one.
+        n_cut: How many captions were longer than the model reads, and cut.
+    """
+
+    training: FinetuneSettings
+    lesson: Digest
+    n_pictures: int
+    curves: tuple[Curve, ...]
+    kept: Curve | None
+    losses: tuple[float | None, ...]
+    forecasts: tuple[ReturnForecast, ...] = ()
+    rho: float | None = None
+    twin: tuple[Curve, ...] = ()
+    n_cut: int = 0
+
+    @cached_property
+    def durations(self) -> tuple[Duration, ...]:
+        """How long each concept stayed away, tested together."""
+        return durations(self.curves)
+
+    def paints(self, least: float) -> bool:
+        """Whether it still shows more than this share of what it did of what is kept.
+
+        A model that paints little of anything has no say in what is gone from it.
+        """
+        if self.kept is None:
+            return True
+        last = self.kept.last
+        now, then = sum(last.shown), sum(self.kept.before(last))
+        return Health(now / len(last.shown), then / len(last.shown), 0).enough(least)
+
+    @property
+    def saved(self) -> dict[str, Savings]:
+        """What relearning each concept saved against the twin, by name."""
+        novel = {curve.concept: curve for curve in self.twin}
+        return {
+            curve.concept: savings(curve, novel[curve.concept])
+            for curve in self.curves
+            if curve.concept in novel
+        }
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """Fine-tunes of one state on one kind of data.
+
+    Attributes:
+        rev: The entry whose state was fine-tuned.
+        data: On what.
+        base: Share of each concept's prompts that show it on the base, by name.
+        mistaken: Share of the base's other pictures in which the judge sees a concept.
+        rules: What decides.
+        courses: One for each seed.
+    """
+
+    rev: str
+    data: str
+    base: Mapping[str, Estimate]
+    mistaken: Mapping[str, float]
+    rules: VerdictRules
+    courses: tuple[FinetuneRun, ...]
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name} {word}" for name, word in self.verdicts.items())
+        return f"<Finetuned {self.rev[:12]} on {self.data}: {said}>"
+
+    def believed(self, concept: str) -> bool:
+        """Whether the judge sees a concept where it is, and hardly where it is not.
+
+        Where nothing is kept there is no picture in which it should not be seen.
+        """
+        mistaken, there = self.mistaken[concept], self.base[concept].value
+        rules, tried = self.rules, all(course.kept for course in self.courses)
+        right = mistaken <= rules.false_alarms and there >= rules.base_presence
+        return right and tried
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Why it is undecided whether a concept came back, by name of those."""
+        return {
+            name: self._doubt(name)
+            for name, word in self.verdicts.items()
+            if word == "undecided"
+        }
+
+    def _doubt(self, name: str) -> str:
+        """Say what is in the way: the judge, the model, or too few pictures."""
+        mistaken, there, rules = self.mistaken[name], self.base[name], self.rules
+        if mistaken > rules.false_alarms:
+            return f"the judge sees it in {mistaken:.0%} of pictures of other things"
+        if there.value < rules.base_presence:
+            return f"the judge sees it in {there.value:.0%} of the base's own of it"
+        if not all(course.kept for course in self.courses):
+            return "nothing was kept in which the judge could be wrong"
+        if not all(course.paints(rules.health) for course in self.courses):
+            return "the model paints little of anything that was kept"
+        return "too few pictures to rule it out"
+
+    def fates(self) -> Iterator[tuple[FinetuneRun, Curve, Word]]:
+        """Yield what became of each concept in each fine-tune."""
+        for course in self.courses:
+            for curve, duration in zip(course.curves, course.durations, strict=True):
+                word = fate(curve, duration, self.rules)
+                known = self.believed(curve.concept)
+                lame = word == "gone" and not course.paints(self.rules.health)
+                yield course, curve, word if known and not lame else "undecided"
+
+    @property
+    def verdicts(self) -> dict[str, Word]:
+        """What became of each concept over all seeds: the worst of them, by name."""
+        order: tuple[Word, ...] = ("gone", "undecided", "resurged")
+        found: dict[str, Word] = {}
+        for _, curve, one in self.fates():
+            before = found.get(curve.concept, "gone")
+            found[curve.concept] = max(before, one, key=order.index)
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether every concept is surely gone after every fine-tune."""
+        return all(each == "gone" for each in self.verdicts.values())
+
+    @property
+    def survival(self) -> tuple[SurvivalStep, ...]:
+        """Kaplan-Meier over all seeds and concepts; none where nobody is believed."""
+        found = [
+            duration
+            for course in self.courses
+            for duration in course.durations
+            if self.believed(duration.concept)
+        ]
+        return kaplan_meier(found) if found else ()
+
+    @property
+    def resurgence(self) -> Estimate | None:
+        """How much more of all concepts together shows at the ends.
+
+        None where the judge is believed of none.
+        """
+        ends = [
+            _ends(course, curve)
+            for course in self.courses
+            for curve in course.curves
+            if self.believed(curve.concept)
+        ]
+        return pooled_change(ends) if ends else None
+
+    @property
+    def collateral(self) -> Estimate | None:
+        """How much more of what was kept shows at the ends; below 0 it was lost."""
+        kept = [_ends(each, each.kept) for each in self.courses if each.kept]
+        return pooled_change(kept) if kept else None
+
+    @property
+    def savings(self) -> Estimate | None:
+        """Mean of savings with a bootstrap over seeds; None without enough."""
+        found = [
+            (str(course.training.seed), saved)
+            for course in self.courses
+            for concept, saved in course.saved.items()
+            if self.believed(concept)
+        ]
+        return mean_savings(found)
+
+    def scores(self) -> dict[str, Estimate | None]:
+        """Score each forecast by its rank correlation with what came back."""
+        pairs = [
+            (said, curve.change(curve.last).value)
+            for course in self.courses
+            for said, curve in zip(course.forecasts, course.curves, strict=False)
+            if self.believed(curve.concept)
+        ]
+        came = [value for _, value in pairs]
+        rho = [(s.rho, value) for s, value in pairs if s.rho is not None]
+        return {
+            "alignment": score([s.alignment for s, _ in pairs], came),
+            "rho": score([said for said, _ in rho], [value for _, value in rho]),
+        }
+
+    def row(self) -> dict[str, Any]:
+        """Give it as JSON: shares of pictures, steps, each number with its interval."""
+        return {
+            "rev": self.rev,
+            "data": self.data,
+            "verdicts": self.verdicts,
+            "passed": self.passed,
+            "resurgence": _perhaps(self.resurgence),
+            "collateral": _perhaps(self.collateral),
+            "survival": [asdict(rung) for rung in self.survival],
+            "median_return": median_return(self.survival),
+            "savings": _perhaps(self.savings),
+            "forecast": {name: _perhaps(s) for name, s in self.scores().items()},
+            "base": {name: asdict(share) for name, share in self.base.items()},
+            "mistaken": dict(self.mistaken),
+            "courses": [self._course_row(course) for course in self.courses],
+        }
+
+    def _course_row(self, course: FinetuneRun) -> dict[str, Any]:
+        said = {forecast.concept: forecast for forecast in course.forecasts}
+        own = {d.concept: d for d in course.durations}
+        fates = {c.concept: f for at, c, f in self.fates() if at is course}
+        return {
+            **asdict(course.training),
+            "rate": course.training.step_size,
+            "lesson": course.lesson,
+            "n_pictures": course.n_pictures,
+            "n_cut": course.n_cut,
+            "losses": list(course.losses),
+            "rho": course.rho,
+            "kept": None if course.kept is None else _curve_row(course.kept),
+            "concepts": [
+                {
+                    **_curve_row(curve),
+                    "verdict": fates[curve.concept],
+                    "steps": own[curve.concept].steps,
+                    "returned": own[curve.concept].returned,
+                    "forecast": _perhaps(said.get(curve.concept)),
+                    "savings": _perhaps(course.saved.get(curve.concept)),
+                }
+                for curve in course.curves
+            ],
+            "twin": [_curve_row(curve) for curve in course.twin],
+        }
+
+
+def _ends(course: FinetuneRun, curve: Curve) -> Ends:
+    last = curve.last
+    run = str(course.training.seed)
+    return Ends(run, curve.concept, last.shown, curve.before(last))
+
+
+def _curve_row(curve: Curve) -> dict[str, Any]:
+    return {
+        "concept": curve.concept,
+        "looks": [
+            {
+                "step": look.step,
+                "presence": asdict(look.presence),
+                "change": asdict(curve.change(look)),
+                "p": curve.p_value(look),
+                "shown": "".join(str(int(each)) for each in look.shown),
+            }
+            for look in curve.looks
+        ],
+    }
+
+
+def _perhaps(
+    value: Estimate | ReturnForecast | Savings | None,
+) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)

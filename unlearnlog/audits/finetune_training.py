@@ -1,0 +1,360 @@
+"""A fine-tune as people run it, with its weights handed out along the way.
+
+The loss of diffusers' own training scripts: the model's own prediction at uniform
+timesteps, AdamW, gradients cut to a norm of 1, and one caption in ten left empty so
+that guidance keeps working. Every step draws from a generator of its own, so a
+fine-tune that goes on after a stop takes the very steps it would have taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.core.digest import canonical_json
+from unlearnlog.errors import TrainingError, UsageError
+from unlearnlog.models.interface import METHODS
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.dataset import FinetuneDataset
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.progress import Progress
+    from unlearnlog.core.work_cache import TensorCache
+    from unlearnlog.models.interface import Method, Text, Trainer, Tunable
+
+LOOKS: Final = (0, 10, 25, 50, 100, 200, 350, 500)
+"""Steps after which somebody looks, as far as a fine-tune goes."""
+
+RATES: Final[Mapping[str, float]] = {"full": 1e-4, "attention": 1e-4, "lora": 1e-3}
+"""Step sizes of AdamW; how that of a LoRA was chosen is in DECISIONS.md."""
+
+_MOMENTS: Final = ("exp_avg", "exp_avg_sq")
+
+_ROOM: Final = 2**28
+"""Bytes that a stage may take on a shelf; a larger one is not kept, the fine-tune then
+starts anew: eight stages of a whole Stable Diffusion would take 30 GB."""
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """How something is fine-tuned.
+
+    Attributes:
+        method: What learns.
+        steps: How many steps.
+        seed: Where all random numbers start.
+        batch: Pictures a step, drawn with replacement.
+        rate: Step size of AdamW; 0 for the method's own, see `RATES`.
+        decay: Weight decay.
+        dropout: Share of captions that are left empty.
+        clip: Largest norm of a gradient.
+        rank: Of a LoRA.
+        looking: Steps after which somebody looks, as far as the fine-tune goes; before
+            the first and after the last in any case.
+
+    Raises:
+        UsageError: A number is of no use.
+    """
+
+    method: Method = "full"
+    steps: int = LOOKS[-1]
+    seed: int = 0
+    batch: int = 8
+    rate: float = 0.0
+    decay: float = 0.01
+    dropout: float = 0.1
+    clip: float = 1.0
+    rank: int = 8
+    looking: tuple[int, ...] = LOOKS
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(
+                f"'{self.method}' is no way to fine-tune",
+                fix=f"known: {', '.join(METHODS)}",
+            )
+        is_size = 0 <= self.rate < math.inf
+        if min(self.steps, self.batch, self.rank) < 1 or not is_size:
+            raise UsageError(
+                f"{self.steps} steps of {self.batch} pictures at rate {self.rate} with "
+                f"rank {self.rank} are no fine-tune",
+                fix="say at least 1 step, 1 picture and rank 1",
+            )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Steps after which somebody looks, the first and the last among them."""
+        between = {step for step in self.looking if 0 < step < self.steps}
+        return tuple(sorted({0, *between, self.steps}))
+
+    @property
+    def step_size(self) -> float:
+        """Step size of AdamW."""
+        return self.rate or RATES[self.method]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a fine-tune begins with.
+
+    Attributes:
+        model: The base; never changed.
+        weights: Tensors by full name that replace the base's own.
+        digest: What the two are known by.
+    """
+
+    model: Tunable
+    weights: Weights
+    digest: str
+
+    def learner(self, training: FinetuneSettings) -> Trainer:
+        """Return what learns before its first step, the same whenever asked for."""
+        return self.model.learner(
+            training.method,
+            weights=self.weights,
+            rank=training.rank,
+            generator=source_of(training.seed, "adapter"),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingStage:
+    """A fine-tune after some steps.
+
+    Attributes:
+        step: After how many.
+        weights: Every tensor that may have changed, by full name; at step 0 none.
+        loss: Mean loss since the stage before; None at step 0, or where the stage
+            comes off the shelf.
+        is_end: Whether it is the first or the last one.
+    """
+
+    step: int
+    weights: Weights
+    loss: float | None
+    is_end: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step learns from.
+
+    Attributes:
+        latents: As the UNet sees them, ``[b, c, h, w]``.
+        noise: Unit normal, ``[b, c, h, w]``.
+        t: Timesteps, int64 ``[b]``.
+        text: Encoded captions.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    t: Tensor
+    text: Text
+
+    def loss(self, learner: Trainer) -> Tensor:
+        """Return a learner's loss on it."""
+        return learner.loss(self.latents, self.noise, self.t, self.text)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedDataset:
+    """A lesson as a model reads it, encoded once.
+
+    Attributes:
+        latents: One a picture, ``[n, c, h, w]``.
+        text: The empty caption and each different one, encoded.
+        rows: Which of them is each picture's, int64 ``[n]``.
+        n_levels: How many noise levels there are.
+    """
+
+    latents: Tensor
+    text: Text
+    rows: Tensor
+    n_levels: int
+
+    @classmethod
+    def of(
+        cls, model: Tunable, latents: Tensor, captions: Sequence[str]
+    ) -> EncodedDataset:
+        """Encode captions of pictures that are latents already."""
+        distinct = ["", *sorted({*captions} - {""})]
+        places = {caption: i for i, caption in enumerate(distinct)}
+        rows = torch.tensor([places[caption] for caption in captions])
+        return cls(latents, model.encode(distinct), rows, model.n_steps_trained)
+
+    def batch(self, source: torch.Generator, *, n: int, dropout: float) -> Batch:
+        """Draw ``n`` pictures with replacement, noise, levels, and empty captions."""
+        chosen = torch.randint(len(self.latents), (n,), generator=source)
+        t = torch.randint(self.n_levels, (n,), generator=source)
+        latents = self.latents[chosen]
+        noise = torch.randn(latents.shape, generator=source)
+        empty = torch.rand(n, generator=source) < dropout
+        rows = torch.where(empty, 0, self.rows[chosen])
+        return Batch(latents, noise, t, self.text[rows])
+
+
+def fine_tuned(
+    start: Start,
+    lesson: FinetuneDataset,
+    *,
+    training: FinetuneSettings,
+    shelf: TensorCache,
+    watch: Progress,
+) -> Iterator[TrainingStage]:
+    """Fine-tune, and yield the weights at each step that is looked at.
+
+    Args:
+        start: What it begins with.
+        lesson: What is learned.
+        training: How.
+        shelf: Where stages are put, so that a fine-tune that was stopped goes on.
+        watch: Who wants to see it advance.
+
+    Raises:
+        TrainingError: A loss is not finite.
+    """
+    model, learner = start.model, start.learner(training)
+    kept = _Kept(shelf, [start.digest, lesson.digest], training)
+    parameters = learner.parameters
+    adam = torch.optim.AdamW(
+        parameters.values(),
+        lr=training.step_size,
+        weight_decay=training.decay,
+        fused=True,  # one pass over the numbers, where the plain one takes a dozen
+    )
+    yield TrainingStage(0, {}, None, is_end=True)
+    looks = [step for step in training.looks if step]
+    begin = kept.last_of(looks, learner, adam)
+    for step in (step for step in looks if step <= begin):
+        kept.restore(step, learner)
+        yield TrainingStage(
+            step, learner.weights(), None, is_end=step == training.steps
+        )
+    watch.stage("fine-tuning", training.steps - begin)
+    if begin < training.steps:
+        material = EncodedDataset.of(
+            model, model.latents_of(lesson.pictures), lesson.captions
+        )
+        losses: list[float] = []
+        for step in range(begin, training.steps):
+            losses.append(_stepped(learner, adam, material, training, step))
+            watch.advance(1, {"loss": losses[-1]})
+            if step + 1 in looks:
+                kept.put(step + 1, learner, adam)
+                mean = sum(losses) / len(losses)
+                is_end = step + 1 == training.steps
+                yield TrainingStage(step + 1, learner.weights(), mean, is_end=is_end)
+                losses = []
+
+
+def source_of(seed: int, use: object) -> torch.Generator:
+    """Return random numbers that depend on the seed and what they are for."""
+    key = hashlib.sha256(f"fine-tune:{seed}:{use}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
+
+
+def _stepped(
+    learner: Trainer,
+    adam: torch.optim.AdamW,
+    material: EncodedDataset,
+    training: FinetuneSettings,
+    step: int,
+) -> float:
+    """Take one step; return its loss before it."""
+    source = source_of(training.seed, step)
+    batch = material.batch(source, n=training.batch, dropout=training.dropout)
+    adam.zero_grad()
+    loss = batch.loss(learner)
+    if not math.isfinite(float(loss.detach())):
+        raise TrainingError(
+            f"the loss of the fine-tune is {float(loss.detach())} after {step} steps",
+            fix=f"lower its rate, now {training.step_size}",
+        )
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(learner.parameters.values(), training.clip)
+    adam.step()
+    return float(loss.detach())
+
+
+class _Kept:
+    """Stages on a shelf: what learned at each look, and the optimizer at the last."""
+
+    def __init__(
+        self, shelf: TensorCache, about: list[str], training: FinetuneSettings
+    ) -> None:
+        said = {**asdict(training), "steps": 0, "looking": 0, "by": "fused AdamW"}
+        how = canonical_json([about, {**said, "rate": training.step_size}]).decode()
+        self._shelf, self._key = shelf, f"fine-tune {how}"
+
+    def last_of(
+        self, looks: Sequence[int], learner: Trainer, adam: torch.optim.AdamW
+    ) -> int:
+        """Return the last look, if it is kept with all before it; else 0.
+
+        The learner and its optimizer are as they were then.
+        """
+        moments = self._shelf.get(f"{self._key} moments")
+        if moments is None or moments.shape[-1] != _size(learner) + 1:
+            return 0
+        step = int(moments[0, -1])
+        before = [each for each in looks if each <= step]
+        if step not in looks or not all(self._has(each, learner) for each in before):
+            return 0
+        self.restore(step, learner)
+        rows = zip(_MOMENTS, moments[:, :-1], strict=True)
+        split = {name: _split(row, learner.parameters) for name, row in rows}
+        for name, parameter in learner.parameters.items():
+            adam.state[parameter] = {
+                "step": torch.tensor(float(step), device=parameter.device),
+                **{moment: split[moment][name] for moment in _MOMENTS},
+            }
+        return step
+
+    def restore(self, step: int, learner: Trainer) -> None:
+        """Give a learner the numbers that it had after a step, which are kept."""
+        flat = self._shelf.get(f"{self._key} {step}")
+        assert flat is not None
+        with torch.no_grad():
+            for name, numbers in _split(flat, learner.parameters).items():
+                learner.parameters[name].copy_(numbers)
+
+    def _has(self, step: int, learner: Trainer) -> bool:
+        flat = self._shelf.get(f"{self._key} {step}")
+        return flat is not None and flat.numel() == _size(learner)
+
+    def put(self, step: int, learner: Trainer, adam: torch.optim.AdamW) -> None:
+        """Keep what learned, and what the optimizer knows in place of what it knew."""
+        parameters = learner.parameters.values()
+        learned = _flat(parameters)
+        if learned.nbytes > _ROOM:
+            return
+        self._shelf.put(f"{self._key} {step}", learned)
+        last = torch.tensor([float(step)])
+        rows = [(*(adam.state[p][m] for p in parameters), last) for m in _MOMENTS]
+        self._shelf.put(f"{self._key} moments", torch.stack([_flat(r) for r in rows]))
+
+
+def _size(learner: Trainer) -> int:
+    return sum(p.numel() for p in learner.parameters.values())
+
+
+def _flat(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.cat([tensor.detach().flatten().cpu() for tensor in tensors])
+
+
+def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Cut one long row into tensors of these shapes, laid out in memory as these are.
+
+    A fused optimizer reads a parameter and what it knows of it in the order of memory.
+    """
+    pieces = flat.split([tensor.numel() for tensor in like.values()])
+    return {
+        name: torch.empty_like(tensor).copy_(piece.reshape(tensor.shape))
+        for piece, (name, tensor) in zip(pieces, like.items(), strict=True)
+    }

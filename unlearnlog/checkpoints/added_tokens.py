@@ -1,0 +1,162 @@
+"""Tokens that a fine-tune's tokenizers know and the base's do not.
+
+A trainer adds a word, a row to the table of the text encoder, and teaches it what no
+name brings any more. So an erased concept comes back under a name that nobody erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.errors import ModelError
+from unlearnlog.models.multi_vector_tokens import spelt_out, tokens_of_several
+from unlearnlog.models.tokenizer_files import tokenizer_in
+
+if TYPE_CHECKING:
+    from unlearnlog.models.components import Untyped
+
+Added = Mapping[str, tuple[torch.Tensor, ...]]
+"""Vectors ``[n, d_i]`` of each text encoder, by the token that prompts name."""
+
+_TABLE: Final = "embeddings.token_embedding.weight"
+_BY_ENCODER: Final = ("clip_l", "clip_g")
+_UNNAMED: Final = "emb_params"
+
+
+def is_table(name: str) -> bool:
+    """Whether a full name is that of a text encoder's table of tokens."""
+    return name.startswith("text_encoder") and name.endswith(_TABLE)
+
+
+def old_rows(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
+    """Return the rows of a table that were there before; None where none were added."""
+    if tensor.dim() != len(shape) or tensor.shape[1:] != shape[1:]:
+        return None
+    return tensor[: shape[0]] if len(tensor) > shape[0] else None
+
+
+def tokenizers_beside(folders: Mapping[str, Path]) -> dict[str, Untyped]:
+    """Read the tokenizers that lie beside text encoders, by the encoder's name.
+
+    Args:
+        folders: Where each component was found that has a folder of its own.
+
+    Raises:
+        ModelError: One cannot be read.
+    """
+    found = {}
+    for component, folder in folders.items():
+        name = component.replace("text_encoder", "tokenizer")
+        place = folder.parent / name
+        if name != component and place.is_dir():
+            found[component] = tokenizer_in(place)
+    return found
+
+
+def added_tokens(
+    path: Path,
+    ours: Mapping[str, Untyped],
+    theirs: Mapping[str, Untyped],
+    tables: Mapping[str, torch.Tensor],
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Return the vectors of every token that the base's tokenizers do not know.
+
+    Of a token of several vectors, which its pipeline says one after another, all.
+
+    Args:
+        path: What is read, for the message.
+        ours: The base's tokenizers, by text encoder.
+        theirs: Its own.
+        tables: Its tables of tokens, by text encoder.
+
+    Raises:
+        ModelError: A token has no vector, or one of the base's has another's.
+    """
+    new: set[str] = set()
+    several: dict[str, tuple[str, ...]] = {}
+    for component, tokenizer in theirs.items():
+        vocabulary, known = tokenizer.get_vocab(), ours[component].get_vocab()
+        _check_numbers(path, vocabulary, known, len(tables[component]))
+        new |= vocabulary.keys() - known.keys()
+        several |= tokens_of_several(tokenizer.added_tokens_encoder)
+    parts = {part: token for token, parts in several.items() for part in parts}
+    return {
+        token: tuple(
+            tables[component][_numbers(token, tokenizer)].float()
+            for component, tokenizer in theirs.items()
+        )
+        for token in sorted({parts.get(token, token) for token in new})
+    }
+
+
+def embedding_in(
+    file: Mapping[str, torch.Tensor], stem: str, widths: Sequence[int]
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Return the tokens of a file of textual inversion; nothing where it is none.
+
+    It holds vectors by what its token is called; or, by the encoder that reads them,
+    of one token that the file is named for.
+
+    Args:
+        file: Tensors by key.
+        stem: The file's name without its ending.
+        widths: Of the vectors that each text encoder reads.
+
+    Source:
+        The keys are those that diffusers' ``load_textual_inversion`` takes, and those
+        that trainers for SDXL write.
+    """
+    keys = _BY_ENCODER if len(widths) > 1 else ()
+    if keys and {*keys} == {*file}:
+        found = {f"<{stem}>": tuple(file[key] for key in keys)}
+    elif keys:
+        return {}
+    else:
+        found = {key: (file[key],) for key in file}
+        if {*found} == {_UNNAMED}:
+            found = {f"<{stem}>": found[_UNNAMED]}
+    said = {token: tuple(map(torch.atleast_2d, each)) for token, each in found.items()}
+    fits = all(
+        [v.shape[1:] for v in each] == [torch.Size([width]) for width in widths]
+        for each in said.values()
+    )
+    return said if fits else {}
+
+
+def nameless(path: Path, n_rows: int) -> ModelError:
+    """Say that rows were added to a table, and nobody says what they are called."""
+    return ModelError(
+        f"'{path}' has {n_rows} tokens that the base's text encoder does not know, and "
+        "no tokenizer beside it that names them",
+        fix="give the pipeline's whole folder, with its 'tokenizer'",
+    )
+
+
+def _numbers(token: str, tokenizer: Untyped) -> list[int]:
+    """Return the numbers that a tokenizer reads a token as."""
+    several = tokens_of_several(tokenizer.added_tokens_encoder)
+    numbers: list[int] = tokenizer(spelt_out(token, tokenizer, several)).input_ids[1:-1]
+    return numbers
+
+
+def _check_numbers(
+    path: Path, theirs: Mapping[str, int], ours: Mapping[str, int], n_rows: int
+) -> None:
+    fix = "give the folder with the tokenizer that it was trained with"
+    for token, number in theirs.items():
+        if number >= n_rows:
+            raise ModelError(
+                f"the tokenizer of '{path}' knows '{token}', and its text encoder has "
+                f"no vector for it: {n_rows} in all",
+                fix=fix,
+            )
+        if ours.get(token, number) != number:
+            raise ModelError(
+                f"the tokenizer of '{path}' reads '{token}' as token {number}, the "
+                f"base's as {ours[token]}",
+                fix=fix,
+            )

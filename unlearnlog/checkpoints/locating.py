@@ -1,0 +1,409 @@
+"""The files of what somebody made of a model: where trainers put them.
+
+A pipeline's folder, a trainer's checkpoint with one folder a component, the folder of
+one component, an adapter of peft, a single safetensors file in today's names or in
+those of the original authors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from torch import Tensor
+
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.errors import ModelError
+from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
+from unlearnlog.checkpoints.added_tokens import embedding_in
+from unlearnlog.models.pipeline_folder import (
+    PipelineFolder,
+    json_of,
+    no_weights,
+    weights_in,
+)
+from unlearnlog.models.foreign_file import SafetensorsFile
+from unlearnlog.models.weight_file_names import SUFFIX
+from unlearnlog.checkpoints.ldm_checkpoint import (
+    has_averaged,
+    is_single,
+    networks_of,
+    predicted_by,
+    too_many_blocks,
+)
+from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
+from unlearnlog.core.plain_files import expanded
+
+LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
+"""What diffusers and peft call the file of a LoRA that they save."""
+
+EMBEDDING: Final = "learned_embeds.safetensors"
+"""What diffusers' trainer of textual inversion calls its file."""
+
+_AVERAGED: Final = ("unet_ema", "ema_unet", "ema")
+_CLASSES: Final = {
+    "UNet2DConditionModel": "unet",
+    "AutoencoderKL": "vae",
+    "CLIPTextModel": "text_encoder",
+    "CLIPTextModelWithProjection": "text_encoder_2",
+}
+_NEXT_STATES: Final = f"model_*{SUFFIX}"
+"""What accelerate calls the second network of a trainer's state, and those after it."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckpointFiles:
+    """Files that were found to hold weights, opened.
+
+    Attributes:
+        form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
+        files: Tensors by key, of each component one mapping a file; the component is
+            empty where only the keys tell.
+        sha256: Digest of all files, whatever they are called.
+        adapter: What is known of a LoRA beside its tensors.
+        notes: What whoever reads the result should know.
+        is_plain: Whether these are the very files that diffusers loads from there.
+        predicts: What the files themselves say that the UNet predicts, as a scheduler
+            of diffusers calls it; empty where they say nothing.
+        folders: Where each component was found that has a folder of its own.
+    """
+
+    form: str
+    files: Mapping[str, Sequence[Mapping[str, Tensor]]]
+    sha256: Digest
+    adapter: Adapter = field(default_factory=Adapter)
+    notes: tuple[str, ...] = ()
+    is_plain: bool = False
+    predicts: str = ""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        form: str,
+        files: Mapping[str, Sequence[SafetensorsFile]],
+        *,
+        adapter: Adapter | None = None,
+        notes: tuple[str, ...] = (),
+        is_plain: bool = False,
+        folders: Mapping[str, Path] | None = None,
+    ) -> Self:
+        """Describe files that are read as they are."""
+        opened = [file for each in files.values() for file in each]
+        return cls(
+            form,
+            files,
+            _digest(opened),
+            adapter or Adapter(),
+            notes,
+            is_plain,
+            folders=folders or {},
+        )
+
+
+def _digest(files: Iterable[SafetensorsFile]) -> Digest:
+    """Return one digest of files, whatever they are called."""
+    return digest_of(canonical_json(sorted(file.digest() for file in files)))
+
+
+def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> CheckpointFiles:
+    """Find the files of what somebody made of a model.
+
+    Args:
+        path: A folder or a file.
+        base: The model.
+        ema: Whether to take the averaged copy of the UNet instead of the last one.
+
+    Raises:
+        ModelError: There is nothing that can be read.
+        DeltaError: A file is damaged, or no safetensors.
+    """
+    path, components = expanded(path).absolute(), base.weighed
+    if path.is_file():
+        return _of_file(path, base, ema=ema)
+    if not path.is_dir():
+        raise ModelError(
+            f"there is no folder or file '{path}'",
+            fix="give the folder or the .safetensors file that the trainer wrote",
+        )
+    folders = {name: path / name for name in components if (path / name).is_dir()}
+    adapters = {n: a for n, folder in folders.items() if (a := _only_lora_in(folder))}
+    if adapters and len(adapters) == len(folders):
+        return _of_adapters(adapters, notes=_unread(path))
+    if folders or _averaged_in(path):
+        _check_whole(path, components)
+        return _of_components(path, folders, ema=ema)
+    return _of_one_folder(path, base, ema=ema)
+
+
+def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
+    """Open what lies in a folder itself: a LoRA, a component, a trainer's state."""
+    if lora := _lora_in(path):
+        if weights_in(path) and _own_component(path):
+            raise _beside_weights(lora)
+        own = path.name if path.name in base.weighed else ""
+        state = weights_in(path)[:1]  # a trainer's own, which nobody else loads
+        return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
+    if (path / EMBEDDING).is_file():
+        return _of_file(path / EMBEDDING, base, ema=ema)
+    if own := _own_component(path):
+        files, notes = _weights(path, ema=ema)
+        return CheckpointFiles.of("component", {own: files}, notes=notes, folders={own: path})
+    if first := weights_in(path):
+        if ema:
+            raise _no_average(f"in '{path}'")
+        more = sorted(path.glob(_NEXT_STATES))
+        return _of_states([first, *((each,) for each in more)], base)
+    raise _nothing(path)
+
+
+def _of_states(networks: Sequence[Sequence[Path]], base: PipelineFolder) -> CheckpointFiles:
+    """Open what accelerate saved of the networks that a trainer gave it, in any order.
+
+    Raises:
+        ModelError: One of several is none of the model's, or two are the same.
+    """
+    found: dict[str, tuple[SafetensorsFile, ...]] = {}
+    for paths in networks:
+        files = tuple(map(SafetensorsFile.open, paths))
+        keys = [key for file in files for key in file]
+        owner = _owner(keys, base, found) or ("unet" if len(networks) == 1 else "")
+        if not owner:
+            raise ModelError(
+                f"'{paths[0]}' is of none of the model's networks",
+                fix="give the folder or the file of the network that was trained",
+            )
+        found[owner] = files
+    return CheckpointFiles.of("component", found)
+
+
+def _owner(
+    keys: Iterable[str], base: PipelineFolder, others: Container[str] = ()
+) -> str:
+    """Return the network that keys are of, the others left out; empty for none."""
+    known, keys = base.stored(*base.weighed), [k for k in keys if not is_no_weight(k)]
+    for component in base.weighed:
+        names = (full_name(key, component, known) for key in keys)
+        if component not in others and all(
+            name is not None and name.startswith(f"{component}.") for name in names
+        ):
+            return component
+    return ""
+
+
+def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
+    """Tell a LoRA from whole tensors, and old names from new ones, by its keys."""
+    file = SafetensorsFile.open(path)
+    if is_single(file):
+        return _of_single(file, base, ema=ema)
+    if not is_adapter(file):
+        owner = _owner(file, base)
+        if not owner and _is_embedding(file, base):
+            return CheckpointFiles.of("embedding", {"": (file,)})
+        return CheckpointFiles.of("component", {owner: (file,)})
+    return CheckpointFiles.of("lora", {"": (file,)}, adapter=Adapter.of(file))
+
+
+def _is_embedding(file: SafetensorsFile, base: PipelineFolder) -> bool:
+    """Whether a file holds vectors that textual inversion learnt for this model."""
+    known = base.stored(*base.weighed)
+    if any(full_name(key, "", known) for key in file):
+        return False
+    return bool(embedding_in(file, file.path.stem, base.text_widths))
+
+
+def _of_single(file: SafetensorsFile, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
+    """Read a single file of the original authors' format."""
+    averaged = has_averaged(file)
+    if ema and not averaged:
+        raise _no_average(f"in '{file.path}'")
+    if many := too_many_blocks(file):
+        raise ModelError(
+            f"'{file.path}' is not of the ledger's model: it has {many}",
+            fix="audit it with the ledger of the model that it was made of",
+        )
+    try:
+        networks = networks_of(file, base.configs, ema=ema)
+    except (KeyError, IndexError) as error:
+        raise ModelError(
+            f"'{file.path}' is not of the ledger's model: it has no {error}",
+            fix="audit it with the ledger of the model that it was made of",
+        ) from None
+    notes = ["its names, of the original format, were read as today's"]
+    missing = [name for name in base.weighed if name not in networks]
+    if missing:
+        notes.append(f"it has no {' and no '.join(missing)}: the base's is meant")
+    if averaged and not ema:
+        notes.append("an averaged UNet lies in it: --ema audits it")
+    return CheckpointFiles(
+        form="component" if missing else "pipeline",
+        files={name: (tensors,) for name, tensors in networks.items()},
+        sha256=_digest([file]),
+        notes=tuple(notes),
+        predicts=predicted_by(file, file.metadata),
+    )
+
+
+def _lora_in(folder: Path) -> Path | None:
+    """Return the file of a LoRA in a folder, as diffusers and peft call it.
+
+    Raises:
+        ModelError: There are two.
+    """
+    found = [folder / name for name in LORA_FILES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise ModelError(
+            f"'{folder}' holds two adapters, {found[0].name} and {found[1].name}",
+            fix=f"audit each by itself: {found[0]}",
+        )
+    return found[0] if found else None
+
+
+def _beside_weights(adapter: Path) -> ModelError:
+    return ModelError(
+        f"'{adapter.parent}' holds an adapter, '{adapter.name}', in a folder of whole "
+        "weights, and who loads it may add it to them",
+        fix=f"take it out of there, and audit it by itself: {adapter}",
+    )
+
+
+def _unread(path: Path) -> tuple[str, ...]:
+    """Say which LoRA and which learnt tokens lie beside what is read, if any do."""
+    beside = (_lora_in(path), path / EMBEDDING)
+    return tuple(_left_alone(f) for f in beside if f is not None and f.is_file())
+
+
+def _left_alone(file: Path) -> str:
+    return f"'{file.name}' beside it was not read: audit it by itself"
+
+
+def _only_lora_in(folder: Path) -> Path | None:
+    """Return the file of a LoRA in a component's folder that holds no weights."""
+    return None if weights_in(folder) else _lora_in(folder)
+
+
+def _averaged_in(path: Path) -> Path | None:
+    """Return the folder of an averaged UNet beside the last one."""
+    return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
+
+
+def _of_adapters(paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()) -> CheckpointFiles:
+    """Open a LoRA of each of these components."""
+    files = {name: SafetensorsFile.open(path) for name, path in paths.items()}
+    adapter = Adapter()
+    for name, file in files.items():
+        adapter |= Adapter.of(file, component=name)
+    opened = {name: (file,) for name, file in files.items()}
+    return CheckpointFiles.of("lora", opened, adapter=adapter, notes=notes)
+
+
+def _check_whole(path: Path, components: Sequence[str]) -> None:
+    """Refuse a pipeline without the folder of a component that it says it has.
+
+    Raises:
+        ModelError: One is missing.
+    """
+    index = path / "model_index.json"
+    named = json_of(index) if index.is_file() else {}
+    for name in components:
+        is_there = (path / name).is_dir() or (name == "unet" and _averaged_in(path))
+        entry = named.get(name)
+        if isinstance(entry, list) and any(entry) and not is_there:
+            raise ModelError(
+                f"'{path}' names '{name}' in its model_index.json and has no folder "
+                "of it",
+                fix="give the folder whole, as the trainer wrote it",
+            )
+
+
+def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> CheckpointFiles:
+    """Open the weights of every component that is there."""
+    averaged = _averaged_in(path)
+    chosen, notes, is_plain = dict(folders), list[str](), True
+    if averaged is not None and (ema or "unet" not in folders):
+        chosen["unet"], is_plain = averaged, False
+        notes.append(f"the averaged UNet in '{averaged.name}' was read")
+    elif averaged is not None:
+        notes.append(f"an averaged UNet lies in '{averaged.name}': --ema audits it")
+    files = {}
+    for name, folder in chosen.items():
+        if adapter := _lora_in(folder):
+            raise _beside_weights(adapter)
+        wants = ema and name == "unet" and averaged is None
+        files[name], more = _weights(folder, ema=wants)
+        notes += more
+        is_plain = is_plain and not more
+    notes += _unread(path)
+    pipeline = (path / "model_index.json").is_file()
+    form = "pipeline" if pipeline else "component"
+    return CheckpointFiles.of(
+        form,
+        files,
+        notes=tuple(notes),
+        is_plain=is_plain and form == "pipeline",
+        folders=chosen,
+    )
+
+
+def _weights(
+    folder: Path, *, ema: bool
+) -> tuple[tuple[SafetensorsFile, ...], tuple[str, ...]]:
+    """Open a component's files: the plain ones, or else a variant's."""
+    plain = weights_in(folder)
+    variants = sorted({_variant(f) for f in folder.glob(f"*{SUFFIX}")} - {""})
+    averaged = [v for v in variants if "ema" in v and "non" not in v]
+    if ema and not averaged:
+        raise _no_average(f"in or beside '{folder}'")
+    if plain and not ema:
+        return tuple(map(SafetensorsFile.open, plain)), ()
+    if not variants:
+        raise no_weights(folder.parent, folder)
+    latest = [v for v in variants if v not in averaged] or variants
+    variant = (averaged if ema else latest)[0]
+    names = sorted(f for f in folder.glob(f"*{SUFFIX}") if _variant(f) == variant)
+    note = f"the variant '{variant}' of '{folder.name}' was read"
+    return tuple(map(SafetensorsFile.open, names)), (note,)
+
+
+def _variant(file: Path) -> str:
+    """Return the variant in a file's name, ``model.fp16.safetensors``; empty for none.
+
+    Shards carry it before or behind their number.
+    """
+    _, *words = file.name.removesuffix(SUFFIX).split(".")
+    return ".".join(word.split("-0")[0] for word in words if word)
+
+
+def _own_component(path: Path) -> str:
+    """Return which component's folder it is; empty for none."""
+    if (path / "config.json").is_file():
+        config = json_of(path / "config.json")
+        several = config.get("architectures")
+        named = [config.get("_class_name")]
+        named += several if isinstance(several, list) else []
+        found = [_CLASSES[str(name)] for name in named if str(name) in _CLASSES]
+        return found[0] if found else ""
+    return ""
+
+
+def _no_average(where: str) -> ModelError:
+    return ModelError(
+        f"there is no averaged copy of the weights {where}", fix="leave --ema out"
+    )
+
+
+def _nothing(path: Path) -> ModelError:
+    inside = [f.name for f in path.iterdir() if f.is_dir()]
+    begun = [name for name in inside if name.startswith("checkpoint-")]
+    steps = sorted(begun, key=lambda name: (len(name), name))
+    if steps:
+        return ModelError(
+            f"'{path}' holds no weights itself, but {len(steps)} checkpoints",
+            fix=f"audit one of them: {path / steps[-1]}",
+        )
+    return ModelError(
+        f"'{path}' holds neither a pipeline, nor a UNet, nor a LoRA",
+        fix="give the folder that holds 'unet', or the trainer's .safetensors file",
+    )

@@ -1,0 +1,144 @@
+"""Commands that give a change away, and that take one which was made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from unlearnlog.cli.app import (
+    BaseOption,
+    ConceptsOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    JudgeOption,
+    LedgerOption,
+    MessageOption,
+    PolicyOption,
+    RefOption,
+    SamePolicyOption,
+    answer,
+    app,
+    err,
+    in_doubt,
+    list_facts,
+    out,
+    recording,
+    start,
+)
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.import_ import Imported
+
+
+@app.command()
+def export(
+    rev: Annotated[str, typer.Argument(help="Which revision: HEAD, base, an id.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A new .safetensors file.")
+    ],
+    to: Annotated[Literal["lora"], typer.Option("--to", help="Which form.")] = "lora",
+    spelling: Annotated[
+        Literal["diffusers", "kohya"],
+        typer.Option("--format", help="Who is to load it; ComfyUI and A1111: kohya."),
+    ] = "diffusers",
+    energy: Annotated[
+        float, typer.Option("--energy", help="Share of each change that is kept.")
+    ] = 0.9999,
+    policy: SamePolicyOption = "",
+    judge: JudgeOption = "",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
+    base: BaseOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the change of a revision as a LoRA, and measure it in that form."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.entry_tables import ProgressBars
+    from unlearnlog.report.export_table import fidelity_table
+
+    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
+    rules = where.rules(policy, judge=judge, about=rev)
+    with ProgressBars(err) as bars:
+        done = where.export(
+            rev, output, spelling=spelling, energy=energy, policy=rules, watch=bars
+        )
+    row = {"file": str(output), "to": to, "format": spelling, **done.row()}
+    if as_json:
+        answer(row, lambda: None)
+        return
+    list_facts(
+        {
+            "file": f"{output}, {done.n_bytes} bytes, for {spelling}",
+            "rank": f"{done.rank}, of {done.n_tensors} tensors; each keeps at least "
+            f"{100 * done.energy:.4f} % of its change's energy",
+        }
+    )
+    if done.fidelity is None:
+        err.print("nobody judged: the erasure was not measured again", style="yellow")
+        return
+    out.print(fidelity_table(done.fidelity))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A LoRA or new weights, .safetensors.")],
+    concept: Annotated[
+        list[str], typer.Option("--concept", help="What it erases; repeatable.")
+    ],
+    kind: Annotated[
+        str, typer.Option("--kind", help="What a name is that no file knows.")
+    ] = "",
+    concepts: ConceptsOption = None,
+    policy: PolicyOption = "",
+    judge: JudgeOption = "",
+    accept_undecided: Annotated[
+        bool, typer.Option("--accept-undecided", help="Record it all the same.")
+    ] = False,
+    message: MessageOption = "",
+    ref: RefOption = "",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
+    base: BaseOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a change that was made elsewhere as an erasure, and record it."""
+    from unlearnlog.api import Ledger
+
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
+    rules = where.rules(policy, judge=judge)
+    named = [where.concept(name, kind) for name in concept]
+    with recording(as_json=as_json) as bars:
+        done = where.import_(
+            file,
+            *named,
+            policy=rules,
+            accept_undecided=accept_undecided,
+            message=message,
+            ref=ref,
+            watch=bars,
+        )
+    entry, taken = done.entry, done.taken
+    row = {**entry.row(), "file": str(file), **taken.row()}
+    n_all = len(where.place.model.base)
+    answer(row if as_json else None, lambda: _say_imported(done, file, n_all))
+
+
+def _say_imported(done: Imported, file: Path, n_all: int) -> None:
+    from unlearnlog.report.entry_tables import readings_table
+
+    entry, taken = done.entry, done.taken
+    out.print(readings_table(entry.readings))
+    names = ", ".join(c.name for c in entry.concepts)
+    out.print(
+        f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
+        f"{taken.form}, {taken.n_changed} of {n_all} text projections; "
+        "to take it back: unlearnlog reset HEAD~1",
+        soft_wrap=True,
+    )

@@ -1,0 +1,378 @@
+"""Commands that read the history, and move along it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unlearnlog.cli.app import (
+    BaseOption,
+    ConceptsOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LedgerOption,
+    SamePolicyOption,
+    SeeingJudgeOption,
+    answer,
+    app,
+    err,
+    list_facts,
+    out,
+    start,
+)
+from unlearnlog.commands.checks import check_written
+from unlearnlog.core.provenance import TRAINED_ON
+from unlearnlog.errors import IntegrityError, UsageError
+from unlearnlog.ledger.config_file import CONFIG
+from unlearnlog.report.entry_tables import ProgressBars
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.bisect import BisectResult as Bisected
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.policy import Policy
+
+
+@app.command()
+def log(
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Every branch and tag, as a tree.")
+    ] = False,
+    moves: Annotated[
+        bool, typer.Option("--moves", help="Where the branch has been, resets too.")
+    ] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was erased, newest first, with its numbers."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.entry_tables import log_table, moves_table, notes_table
+    from unlearnlog.report.log_graph import lanes
+
+    where = Ledger.open(start(ledger))
+    found = where.chain
+    if graph and moves:
+        raise UsageError(
+            "--graph and --moves are two lists", fix="ask for one of them at a time"
+        )
+    if moves:
+        made = where.moves()
+        steps = [move.model_dump() for move in made] if as_json else None
+        answer(steps, lambda: out.print(moves_table(made)))
+        return
+    if graph:
+        entries, refs = where.tree(), found.refs
+        tree = {
+            "head": found.branch,
+            "refs": refs,
+            "entries": [entry.row() for entry in entries.values()],
+        }
+        lines = lanes(entries, refs, f"heads/{found.branch}")
+        answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
+        return
+    history = [(entry.id, entry) for entry in where.entries()]
+    rows = [entry.row() for _, entry in history] if as_json else None
+    if not history and not as_json:
+        err.print(
+            f"nothing is recorded on {found.branch} yet; where it has been: "
+            "unlearnlog log --moves"
+        )
+        return
+    tables = log_table(history, found.head), notes_table(history)
+    answer(rows, lambda: out.print(*filter(None, tables)))
+
+
+@app.command()
+def show(
+    rev: Annotated[
+        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
+    ] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one entry with every reading."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.core.entry import Entry
+
+    entry = Ledger.open(start(ledger)).show(rev)
+    if not isinstance(entry, Entry):
+        facts = {"revision": "base", "model": entry.source, "base": entry.root}
+        answer(facts if as_json else None, lambda: list_facts(facts))
+        return
+    answer(_row(entry) if as_json else None, lambda: _entry(entry))
+
+
+@app.command()
+def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Say where the ledger is, what it stands on and what is erased now."""
+    from unlearnlog.api import Ledger
+
+    found = Ledger.open(start(ledger)).status()
+    facts = {**found.row(), "erased": ", ".join(found.erased) or "nothing"}
+    del facts["in_doubt"]
+    facts |= {f"in doubt: {n}": "; ".join(why) for n, why in found.in_doubt.items()}
+    answer(found.row() if as_json else None, lambda: list_facts(facts))
+
+
+@app.command()
+def branch(
+    name: Annotated[str, typer.Argument(help="A new branch; none lists them.")] = "",
+    rev: Annotated[str, typer.Argument(help="Where it begins.")] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the branches, or begin one; `switch` goes there."""
+    from unlearnlog.api import Ledger
+
+    where = Ledger.open(start(ledger))
+    rows = {each: entry or "base" for each, entry in where.branch(name, rev).items()}
+    current = where.chain.branch
+    shown = {
+        f"{'* ' if each == current else '  '}{each}": entry
+        for each, entry in rows.items()
+    }
+    data = {"current": current, "branches": rows}
+    answer(data if as_json else None, lambda: list_facts(shown))
+
+
+@app.command()
+def tag(
+    name: Annotated[str, typer.Argument(help="A new tag; none lists them.")] = "",
+    rev: Annotated[str, typer.Argument(help="What it names.")] = "HEAD",
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the tags, or name a revision for good."""
+    from unlearnlog.api import Ledger
+
+    found = Ledger.open(start(ledger)).tag(name, rev)
+    rows = {each: entry or "base" for each, entry in found.items()}
+    answer({"tags": rows} if as_json else None, lambda: list_facts(rows))
+
+
+@app.command()
+def switch(
+    name: Annotated[str, typer.Argument(help="The branch to go to.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go to another branch: what is erased next is recorded there."""
+    from unlearnlog.api import Ledger
+
+    facts = {"branch": name, "head": Ledger.open(start(ledger)).switch(name) or "base"}
+    answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+@app.command()
+def diff(
+    one: Annotated[str, typer.Argument(help="A revision.")],
+    other: Annotated[str, typer.Argument(help="Another one.")] = "HEAD",
+    images: Annotated[
+        Path | None, typer.Option("--images", help="A PNG to paint both into.")
+    ] = None,
+    prompt: Annotated[str, typer.Option("--prompt", help="What --images paints.")] = "",
+    policy: SamePolicyOption = "",
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
+    base: BaseOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two revisions, in weights and in readings."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.entry_tables import difference_table
+
+    if images is not None and not prompt:
+        raise UsageError(
+            f"nobody said what to paint into '{images}'",
+            fix='add --prompt "a painting of a cat by Picasso"',
+        )
+    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
+    check_written(images, (".png",))
+    rules = where.rules(policy, about=other)
+    found = where.diff(one, other)
+    if images is not None:
+        with ProgressBars(err) as bars:
+            where.paint(prompt, one, other, policy=rules, output=images, watch=bars)
+    answer(
+        found.row() if as_json else None,
+        lambda: out.print(difference_table(found, one, other)),
+    )
+
+
+@app.command()
+def bisect(
+    concept: Annotated[
+        str, typer.Option("--concept", help="What came back, or what broke.")
+    ],
+    policy: SamePolicyOption = "",
+    judge: SeeingJudgeOption = "",
+    concepts: ConceptsOption = None,
+    device: DeviceOption = "",
+    dtype: DtypeOption = "",
+    base: BaseOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the first entry that brought a concept back, or that broke one."""
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.entry_tables import looks_table
+
+    where = Ledger.open(
+        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
+    )
+    rules = where.rules(policy, judge=judge, about="HEAD")
+    with ProgressBars(err) as bars:
+        found = where.bisect(concept, policy=rules, watch=bars)
+    if as_json:
+        answer(asdict(found), lambda: None)
+        return
+    out.print(looks_table(found.looks))
+    out.print(_fault(found))
+
+
+def _fault(found: Bisected) -> str:
+    """Say what was found, in a sentence."""
+    if found.entry is None:
+        return f"{found.concept} has not {'come back' if found.erased else 'broken'}"
+    fault = "came back" if found.erased or found.taken_back else "broke"
+    said = f"{found.concept} {fault} with entry {found.entry[:12]}"
+    return f"{said}, which took its erasure back" if found.taken_back else said
+
+
+@app.command()
+def fsck(
+    full: Annotated[
+        bool, typer.Option("--full", help="Replay every entry, and read the cache.")
+    ] = False,
+    base: BaseOption = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every file of the ledger is what was recorded."""
+    from unlearnlog.api import Ledger
+
+    damage = Ledger.open(start(ledger), base=base).fsck(full=full)
+    rows = [asdict(each) for each in damage]
+    shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
+    answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
+    if damage:
+        named = sorted({entry[:12] for each in damage for entry in each.entries})
+        raise IntegrityError(
+            f"{len(damage)} things are not as they were recorded; entries that "
+            f"cannot be trusted: {', '.join(named) or 'none'}",
+            fix="put the files back from a copy of the ledger"
+            if any(each.path != CONFIG for each in damage)
+            else f"correct the file {CONFIG} by hand, or remove it",
+        )
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")
+    ] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what crashes and caches left; nothing that was recorded."""
+    from unlearnlog.api import Ledger
+
+    found = Ledger.open(start(ledger)).gc(dry_run=dry_run)
+    n_bytes = sum(each.n_bytes for each in found)
+    done = "would remove" if dry_run else "removed"
+    data = {
+        "removed": not dry_run,
+        "bytes": n_bytes,
+        "files": [asdict(f) for f in found],
+    }
+    shown = {done: f"{len(found)} files, {n_bytes} bytes"}
+    answer(data if as_json else None, lambda: list_facts(shown))
+
+
+@app.command()
+def reset(
+    rev: Annotated[str, typer.Argument(help="Where to go: HEAD~1, base, an id.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move to another entry; nothing that was recorded is lost."""
+    from unlearnlog.api import Ledger
+
+    where = Ledger.open(start(ledger))
+    old = where.chain.head
+    new = where.reset(rev)
+    facts = {"head": new or "base", "was": old or "base"}
+    answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """Give an entry as JSON, with the limits on each of its readings."""
+    from unlearnlog.findings.bounds import bounds_on
+
+    policy, row = _in_force(entry), entry.row()
+    for reading, said in zip(entry.readings, row["readings"], strict=True):
+        said["limits"] = [asdict(each) for each in bounds_on(reading, policy)]
+    return {**row, "policy": entry.policy, "rules": entry.rules}
+
+
+def _entry(entry: Entry) -> None:
+    from unlearnlog.core.note import cells
+    from unlearnlog.report import formatting
+    from unlearnlog.report.entry_tables import readings_table
+
+    settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())
+    by, ref, message = cells(entry.note)
+    said = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
+    verdict = entry.verdict
+    policy = _in_force(entry)
+    list_facts(
+        {
+            "entry": entry.id,
+            "parent": entry.parent or "base",
+            "kind": entry.kind,
+            "concepts": ", ".join(c.name for c in entry.concepts),
+            **{name: text for name, text in said.items() if text},
+            "verdict": formatting.outcome(entry),
+            **_listed("does not hold", verdict.failures),
+            **_listed("undecided", verdict.undecided),
+            "eraser": f"{entry.eraser.name} ({settings})",
+            "policy": entry.policy,
+            **_rules(entry, policy),
+            "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
+            **_listed("trained on", (entry.made_with.get(TRAINED_ON, "")[:12],)),
+            "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
+            "took": f"{entry.seconds:.0f} s",
+        }
+    )
+    out.print(readings_table(entry.readings, lambda r: formatting.limits(r, policy)))
+
+
+def _listed(name: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return one fact of several texts; none of nothing."""
+    text = "; ".join(filter(None, texts))
+    return {name: text} if text else {}
+
+
+def _in_force(entry: Entry) -> Policy | None:
+    """Return what judged an entry, where the entry holds it and it can be read."""
+    from unlearnlog.policy import Policy
+
+    if entry.policy == "none" or entry.rules is None:
+        return None
+    return Policy.in_force(entry.policy, entry.rules)
+
+
+def _rules(entry: Entry, policy: Policy | None) -> dict[str, str]:
+    """Say what the policy asked for when it judged an entry."""
+    if entry.policy == "none":
+        return {}
+    if entry.rules is None:
+        return {"limits": "not recorded: the entry keeps only the policy's name"}
+    limits = "; ".join(limit.text for limit in policy.limits) if policy else ""
+    unread = "" if policy else "a later program's, not to be read by this one"
+    return {"rules": entry.rules_digest or "", "limits": limits or unread or "none"}

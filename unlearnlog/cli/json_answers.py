@@ -1,0 +1,45 @@
+"""What a command answers in JSON: its data, its error, or both in one object."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+
+from unlearnlog.core.visible import json_line
+
+held: Final[dict[str, Any]] = {}
+"""The object that is written when the command ends."""
+
+
+def say(data: object) -> None:
+    """Write data as one line of JSON on standard output."""
+    typer.echo(json_line(data, encoding=getattr(sys.stdout, "encoding", "") or "utf-8"))
+
+
+def is_json_wanted(words: Sequence[str]) -> bool:
+    """Whether what was typed asks for JSON; a mistake in it may keep it unparsed."""
+    options = words[: words.index("--")] if "--" in words else words
+    return "--json" in options
+
+
+def say_held() -> None:
+    """Write what a command has answered, if it has."""
+    if held:
+        say(held)
+        held.clear()
+
+
+def error_row(kind: str, message: str, *, fix: str, exit_code: int) -> dict[str, Any]:
+    """Return an error as ``--json`` shows it.
+
+    Args:
+        kind: Its class, one of `unlearnlog.errors`.
+        message: What happened.
+        fix: What to type next.
+        exit_code: Of the command that ends with it.
+    """
+    said = {"kind": kind, "message": message, "fix": fix, "exit_code": exit_code}
+    return {"error": said}

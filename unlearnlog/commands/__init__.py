@@ -1,0 +1,1 @@
+"""The commands: names go in, one write comes last."""

@@ -1,0 +1,383 @@
+"""``attack``: look for what brings an erased concept back, beside its null controls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.atelier.styles import STYLES
+from unlearnlog.atelier.subjects import SUBJECTS
+from unlearnlog.audits.attacks.attack_evaluation import (
+    AttackResult,
+    AttackTarget,
+    NullControls,
+    SamplerAndJudge,
+    UnattackedResult,
+    contested,
+)
+from unlearnlog.audits.attacks.attack_search import (
+    AttackBudget,
+    AttackSearch,
+    budget_called,
+)
+from unlearnlog.audits.attacks.attack_table import ATTACKS, attack_called
+from unlearnlog.audits.attacks.attack_targets import (
+    painted_sketches,
+    rendered_sketches,
+    sketch_cells,
+)
+from unlearnlog.commands.control_model import load_twin
+from unlearnlog.commands.entry_builder import EntryBuilder
+from unlearnlog.commands.judge_choice import check_alone, runner_for
+from unlearnlog.commands.retry import until_recorded
+from unlearnlog.concepts.templates import PLAIN
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.attack_record import AttackRecord
+from unlearnlog.core.entry import Entry, EraserRecord, VerdictRecord
+from unlearnlog.core.limits import Verdict
+from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.errors import ConceptError, Refused, UsageError
+from unlearnlog.ledger.store import attack_digest
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.session import Session
+    from unlearnlog.concepts.prompts import PromptBook
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.digest import Digest
+    from unlearnlog.core.entry import EntryId
+    from unlearnlog.core.note import Note
+    from unlearnlog.core.probe_case import ProbeCase
+    from unlearnlog.models.diffusers_model import DiffusersModel
+    from unlearnlog.policy import Policy
+    from unlearnlog.probes.runner import ProbeRunner
+
+
+@dataclass(frozen=True)
+class AttackRequest:
+    """What somebody wants to try.
+
+    Attributes:
+        policy: How many pictures are looked at, how they are painted, who judges.
+        rev: At which revision.
+        concepts: Names of erased concepts; nothing for all of them.
+        attacks: Names of attacks; nothing for all of them.
+        budget: How much each may do, by name.
+        twin: Folder of a model of the same recipe that never learned the concepts.
+        record: Whether to keep what was found in the ledger.
+        watch: Who wants to see it advance.
+        note: What people say of it, where it is recorded.
+    """
+
+    policy: Policy
+    rev: str = "HEAD"
+    concepts: tuple[str, ...] = ()
+    attacks: tuple[str, ...] = ()
+    budget: str = "small"
+    twin: Path | None = None
+    record: bool = False
+    watch: Progress = field(default_factory=NoProgress)
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """How all attacks did.
+
+    Attributes:
+        head: The entry whose state was attacked; None for the base.
+        state: Digest of that state.
+        budget: The name of the budget.
+        allowed: The budget itself.
+        twin: The twin's folder; empty without one.
+        results: One for each concept and attack.
+        verdict: What the policy's limits on attacks say.
+        recorded: The entry that keeps them; None where nobody asked.
+    """
+
+    head: EntryId | None
+    state: Digest
+    budget: str
+    allowed: AttackBudget
+    twin: str
+    results: tuple[AttackResult, ...]
+    verdict: Verdict
+    recorded: Entry | None = None
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{r.concept} {r.verdict} by {r.attack}" for r in self.results)
+        return f"<Attacked {(self.head or 'base')[:12]}: {said}>"
+
+    def row(self) -> dict[str, Any]:
+        """Give it as ``attack --json`` shows it."""
+        return {
+            "revision": self.head,
+            "state": self.state,
+            "budget": {"name": self.budget, **self.allowed.settings},
+            "twin": self.twin or "none",
+            "attacks": [result.row() for result in self.results],
+            "failures": list(self.verdict.failures),
+            "undecided": list(self.verdict.undecided),
+            "recorded": self.recorded.id if self.recorded else None,
+        }
+
+
+def attacked(at: Session, wish: AttackRequest) -> Attacked:
+    """Try attacks on erased concepts, each beside its null controls.
+
+    Raises:
+        NoLedger: There is none.
+        RevisionError: The revision names nothing or more than one entry.
+        ConceptError: A concept is not erased there, or nothing is.
+        UsageError: There is no such attack or budget, or nobody to judge.
+        ModelError: The twin is no model, or one of another shape.
+    """
+    began, allowed = time.monotonic(), budget_called(wish.budget)
+    attacks = [attack_called(name).name for name in wish.attacks] or [*ATTACKS]
+    top = at.pinned()
+    head = top.resolved(wish.rev)
+    at = replace(top, pin=(head, top.the_ledger().branch))
+    live = {name: concept for name, (_, concept) in live_concepts(at.history()).items()}
+    stage = AttackSession.set(
+        at, wish, live, {**at.model.base, **at.weights(head)}, allowed
+    )
+    chosen, results = _chosen(at, wish, live), []
+    for i, concept in enumerate(chosen):
+        before, of = i * len(attacks), len(chosen) * len(attacks)
+        results += stage.results(concept, attacks, before=before, of=of)
+    seen = [result.reading() for result in results]
+    limits = [each for each in wish.policy.limits if each.reading.startswith("attack")]
+    found = Attacked(
+        head,
+        at.state_digest(),
+        wish.budget,
+        allowed,
+        str(wish.twin or ""),
+        tuple(results),
+        sum((limit.verdict(seen) for limit in limits), Verdict()),
+    )
+    return replace(found, recorded=_recorded(top, wish, found, began, live))
+
+
+def refuse(done: Attacked) -> None:
+    """Raise where an attack brought something back, or a limit on attacks fails.
+
+    Raises:
+        Refused: One did, with what shows; or the policy's limit does not hold.
+    """
+    back = [
+        f"{each.attack} brought {each.concept} back, in {each.success.value:.0%} of "
+        f"{each.success.n} pictures"
+        for each in done.results
+        if each.verdict == "reached"
+    ]
+    said = done.verdict.failures or done.verdict.undecided
+    said = said and (f"the policy minds: {'; '.join(said)}",)
+    if back or said:
+        raise Refused(
+            "; ".join((*back, *said)),
+            fix="erase it with another eraser, or change the limit in the policy"
+            if said
+            else "erase it with another eraser; --record keeps what was found, and "
+            "later erasures are tried with it",
+        )
+
+
+@dataclass(frozen=True)
+class AttackSession:
+    """What all attacks on one state have in common.
+
+    Attributes:
+        at: Where the model is.
+        book: The prompts of everything.
+        panel: Who watches.
+        easel: Who paints and judges.
+        weights: Every text projection of the state.
+        gone: Names of what is erased in it.
+        budget: How much an attack may do.
+        twin: A model that never learned what is attacked; None without one.
+    """
+
+    at: Session
+    book: PromptBook
+    panel: ProbeRunner
+    easel: SamplerAndJudge
+    weights: Weights
+    gone: frozenset[str]
+    budget: AttackBudget
+    twin: DiffusersModel | None
+
+    @classmethod
+    def set(
+        cls,
+        at: Session,
+        wish: AttackRequest,
+        live: Mapping[str, Concept],
+        weights: Weights,
+        budget: AttackBudget,
+    ) -> AttackSession:
+        """Make it ready.
+
+        Raises:
+            UsageError: Nobody judges.
+            ModelError: The twin is no model, or one of another shape.
+        """
+        policy, book = wish.policy, at.book([*live.values()])
+        panel = runner_for(at, policy, book, wish.watch)
+        if panel.judge is None:
+            raise UsageError(
+                "nobody judges, so nobody can say whether an attack succeeds",
+                fix="leave --judge out, or give the folder of a CLIP model",
+            )
+        easel = SamplerAndJudge(
+            panel.judge,
+            panel.sampling,
+            policy.probes.erased,
+            policy.require.base_presence,
+        )
+        twin = None if wish.twin is None else load_twin(at.model, wish.twin)
+        gone = frozenset(live)
+        return cls(at, book, panel, easel, weights, gone, budget, twin)
+
+    def results(
+        self, concept: Concept, attacks: Sequence[str], *, before: int = 0, of: int = 0
+    ) -> list[AttackResult]:
+        """Try each attack after one concept.
+
+        Args:
+            concept: What is looked for.
+            attacks: Which attacks.
+            before: How many were tried before these, for whoever watches.
+            of: How many there are in all; 0 for no more than these.
+        """
+        ground = self.ground(concept)
+        others = NullControls(self.held_out(concept), self.on_twin(ground))
+        plain, found = self.before(ground), []
+        for i, attack in enumerate(attacks, before + 1):
+            part = f"{i} of {of or len(attacks)}, {attack} after {concept.name}"
+            there = ground.told(part), others.told(part)
+            found.append(contested(attack, *there, self.easel, plain))
+        return found
+
+    def before(self, ground: AttackTarget) -> UnattackedResult:
+        """Return what shows without an attack, on the state and on the base."""
+        concept, answers = ground.search.concept, self.panel.base_answers(ground.cells)
+        return UnattackedResult(
+            self.easel.shown(ground.search, None, ground.cells),
+            tuple(each.of(concept.slot) == concept.name for each in answers),
+        )
+
+    def ground(self, concept: Concept) -> AttackTarget:
+        """Return where an attack after a concept is tried."""
+        model, watch = self.at.model, self.panel.watch
+        cells = sketch_cells(self.book, concept, self.budget.pictures, self.gone)
+        if self.at.is_of_atelier and _is_rendered(cells):
+            sketches = rendered_sketches(model, cells)
+        else:
+            sketches = painted_sketches(model, cells, self.panel.sampling, watch)
+        search = AttackSearch(
+            model, self.weights, concept, sketches, self.budget, watch=watch
+        )
+        return AttackTarget(
+            search, self.book.alone(concept, self.easel.per_cell, self.gone)
+        )
+
+    def held_out(self, concept: Concept) -> AttackTarget | None:
+        """Return the same after a concept that the model never learned."""
+        world = self.book.world
+        kind = concept.kind == "style"
+        for name in world.held_out if self.at.is_of_atelier else ():
+            other = world.concepts[name]
+            if (other.kind == "style") == kind and name not in self.gone:
+                return self.ground(other)
+        return None
+
+    def on_twin(self, ground: AttackTarget) -> AttackTarget | None:
+        """Return the same on a model that never learned the concept."""
+        if self.twin is None:
+            return None
+        search = replace(ground.search, model=self.twin, weights=self.twin.base)
+        return replace(ground, search=search)
+
+
+def _is_rendered(cells: tuple[ProbeCase, ...]) -> bool:
+    """Whether the bundled world's renderer knows what they show."""
+    return all(
+        cell.style in {*STYLES, PLAIN} and cell.subject in SUBJECTS for cell in cells
+    )
+
+
+def _chosen(
+    at: Session, wish: AttackRequest, live: Mapping[str, Concept]
+) -> list[Concept]:
+    """Return the concepts that are attacked.
+
+    Raises:
+        ConceptError: One of them is not erased there, or nothing is.
+        UsageError: One is in no picture without another erased one.
+    """
+    chosen = [at.world.known(name) for name in wish.concepts] or [*live.values()]
+    if not chosen:
+        raise ConceptError(
+            f"nothing is erased at {wish.rev}, so there is nothing to bring back",
+            fix='erase something first: unlearnlog add "Picasso"',
+        )
+    for concept in chosen:
+        if concept.name not in live:
+            known = ", ".join(live) or "nothing"
+            raise ConceptError(
+                f"'{concept.name}' is not erased at {wish.rev}",
+                fix=f"erased there: {known}",
+            )
+    check_alone(at.book([*live.values()]), chosen, live)
+    return chosen
+
+
+def _recorded(
+    at: Session,
+    wish: AttackRequest,
+    found: Attacked,
+    began: float,
+    live: Mapping[str, Concept],
+) -> Entry | None:
+    """Keep what was found on top of the branch; None where nobody asked."""
+    if not wish.record:
+        return None
+    names = dict.fromkeys(result.concept for result in found.results)
+    draft = EntryBuilder(
+        "audit",
+        tuple(live[name] for name in names),
+        EraserRecord(name="attack", settings={"budget": wish.budget}),
+        (),
+        policy=wish.policy,
+        started=began,
+        note=wish.note,
+    )
+    attempts = tuple(
+        AttackRecord(
+            attack=result.attack,
+            concept=result.concept,
+            object=attack_digest(result.finding.tensors),
+            budget=found.allowed.settings,
+            best_of=result.n_candidates,
+            state=found.state,
+            verdict=result.verdict,
+        )
+        for result in found.results
+    )
+    said = {
+        "readings": tuple(result.reading() for result in found.results),
+        "attacks": attempts,
+        "verdict": VerdictRecord.of(found.verdict.failures, found.verdict.undecided),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+    def on(here: Session) -> Entry:
+        entry = draft.entry(here).model_copy(update=said)
+        here.record(entry, attacks=[each.finding.tensors for each in found.results])
+        return entry
+
+    return until_recorded(at, wish.watch, on)

@@ -1,0 +1,184 @@
+"""Where a ledger's base is now: as it was told, as recorded, or beside the ledger."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from unlearnlog.core.plain_files import expanded
+from unlearnlog.errors import (
+    IntegrityError,
+    LedgerError,
+    LockBusy,
+    ModelError,
+    WrongBase,
+)
+
+if TYPE_CHECKING:
+    from unlearnlog.ledger.base_manifest import BaseManifest
+    from unlearnlog.ledger.repository import Repository
+
+BASE_VARIABLE: Final = "UNLEARNLOG_BASE"
+"""Environment variable that says where the base is."""
+
+CONFIGURED: Final = "base"
+"""Key of a ledger's configuration that says where the base is."""
+
+_OPTION: Final = "--base"
+_INDEX: Final = "model_index.json"
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class BaseLocation:
+    """Where the base may be.
+
+    Attributes:
+        source: A path, a hub id, or the name of the model that ships.
+        said: Who says so; empty for the ledger's own record.
+    """
+
+    source: str
+    said: str = ""
+
+    def __str__(self) -> str:
+        return f"'{self.source}' ({self.said})" if self.said else f"'{self.source}'"
+
+
+def whereabouts(
+    ledger: Repository,
+    *,
+    base: Path | None = None,
+    config: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+) -> BaseLocation:
+    """Return where a ledger's base is to be loaded from.
+
+    The first of these counts: ``--base``, the environment's ``UNLEARNLOG_BASE``, the
+    configuration's ``base``, the place that the ledger recorded, and, where nothing is
+    there any more, a folder of that name in the ledger's folder or beside it.
+
+    Args:
+        ledger: The ledger.
+        base: What was typed.
+        config: The ledger's configuration; a path in it is relative to its folder.
+        environment: The process's variables; None for `os.environ`.
+
+    Raises:
+        ModelError: There is nothing where it was told, or it was not told and the base
+            is neither where it was nor beside the ledger.
+    """
+    variables = os.environ if environment is None else environment
+    told = (
+        (_OPTION, str(base or ""), Path()),
+        (BASE_VARIABLE, variables.get(BASE_VARIABLE, ""), Path()),
+        ("base in the configuration", config.get(CONFIGURED, ""), ledger.folder),
+    )
+    for said, source, relative_to in told:
+        if source:
+            return _told(source, said, relative_to)
+    recorded = ledger.base.source
+    if not ledger.base.is_path:
+        return BaseLocation(recorded)
+    place = (ledger.folder / recorded).absolute()
+    if place.exists():
+        return BaseLocation(str(place))
+    for folder in (ledger.folder, ledger.folder.parent):
+        beside = folder / ledger.base.name
+        if (beside / _INDEX).is_file():
+            return BaseLocation(str(beside), "found beside the ledger")
+    raise ModelError(
+        f"the ledger's base is no longer in '{place}'",
+        fix="say where it is now: --base PATH, or once and for all: unlearnlog config "
+        "set base PATH",
+    )
+
+
+def verified(
+    ledger: Repository,
+    where: BaseLocation,
+    load: Callable[[str], tuple[Loaded, BaseManifest]],
+) -> tuple[Loaded, BaseManifest]:
+    """Load the base from a place, and refuse another model by the place's name.
+
+    Of a ledger of before configurations and tokenizers were recorded, they are written
+    down now, and that is said.
+
+    Returns:
+        The model, and its manifest with the name that the ledger calls it by.
+
+    Raises:
+        WrongBase: It is another model; names the place, who said so, and what differs.
+        ModelError: It is no model that can be loaded.
+    """
+    try:
+        model, manifest = load(where.source)
+        ledger.check_base(manifest)
+    except WrongBase as error:
+        give = f"give the model that the ledger was made for: {ledger.base.source}"
+        raise WrongBase(
+            f"{where} is not the ledger's base; {error.message.partition('; ')[2]}",
+            fix=give if where.said else f"put that back as it was there, or {give}",
+        ) from error
+    except ModelError as error:
+        if not where.said:
+            raise
+        raise ModelError(f"{error.message} ({where.said})", fix=error.fix) from error
+    _complete(ledger, manifest, where)
+    return model, manifest.model_copy(update={"source": ledger.base.source})
+
+
+def _complete(ledger: Repository, manifest: BaseManifest, where: BaseLocation) -> None:
+    """Write down what an old ledger does not know of its base; where it can be written.
+
+    A ledger that cannot be written to now is read as it is.
+    """
+    with suppress(LedgerError, LockBusy, IntegrityError):
+        if ledger.complete_base(manifest):
+            n_files = len(manifest.configs) + len(manifest.files)
+            warnings.warn(
+                f"this ledger knew its base by the tensors alone; its {n_files} "
+                "configurations and tokenizer files are recorded now as they are in "
+                f"{where}, and checked from now on",
+                stacklevel=2,
+            )
+
+
+def recorded(path: Path, folder: Path) -> str:
+    """Return how a ledger writes down where its base is.
+
+    What lies in the ledger's folder or beside it is written as seen from there, so that
+    both may move together, and no path of this machine stands in the ledger.
+
+    Args:
+        path: The base.
+        folder: The ledger's folder.
+    """
+    path, folder = path.absolute(), folder.absolute()
+    plain = Path(os.path.normpath(path))
+    with suppress(OSError):
+        if plain.samefile(path):  # a link may be behind a '..'
+            path = plain
+    beside = folder.parent
+    for top, prefix in ((folder, "."), (beside, "..")):
+        if path.is_relative_to(top) and top != Path(top.anchor):
+            below = path.relative_to(top).as_posix()
+            return prefix if below == "." else f"{prefix}/{below}"
+    return str(path)
+
+
+def _told(source: str, said: str, relative_to: Path) -> BaseLocation:
+    place = (relative_to / expanded(source)).absolute()
+    if not place.exists():
+        raise ModelError(
+            f"there is no folder '{place}' ({said})",
+            fix="give the folder of the ledger's base, or take that out: then it is "
+            "looked for where it was",
+        )
+    return BaseLocation(str(place), said)

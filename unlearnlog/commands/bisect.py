@@ -1,0 +1,150 @@
+"""``bisect``: the first entry that brought a concept back, or that broke one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.more_samples import alone
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.doubt import taking_back
+from unlearnlog.errors import UsageError
+from unlearnlog.probes.runner import ProbePlan
+from unlearnlog.probes.statistics import Estimate, share
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.session import Session
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.entry import EntryId
+    from unlearnlog.core.progress import Progress
+    from unlearnlog.policy import Policy
+
+BACK: Final = 0.25
+"""An erased concept that shows in more of its pictures than this is back."""
+
+BROKEN: Final = 0.75
+"""A kept concept that shows in less than this share of the base's is broken."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RevisionPresence:
+    """How much of a concept shows at one revision.
+
+    Attributes:
+        entry: Which; None for the base.
+        shown: Share of its pictures, with Wilson's interval.
+        base: The same share on the base.
+    """
+
+    entry: EntryId | None
+    shown: Estimate
+    base: float
+
+
+@dataclass(frozen=True)
+class BisectResult:
+    """What ``bisect`` found.
+
+    Attributes:
+        concept: What was looked for.
+        erased: Whether it is erased at the head, so that showing is the fault.
+        entry: The first entry with the fault; None when the head has none.
+        looks: Every revision that was looked at, in that order.
+        taken_back: Whether that entry took the concept's erasure back: nobody needs to
+            look at pictures for that.
+    """
+
+    concept: str
+    erased: bool
+    entry: EntryId | None
+    looks: tuple[RevisionPresence, ...]
+    taken_back: bool = False
+
+    def __repr__(self) -> str:
+        at = self.entry[:12] if self.entry else "no entry"
+        return f"<Found {at} for {self.concept}, after {len(self.looks)} looks>"
+
+
+def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectResult:
+    """Find where a concept came back or broke, by looking at log2(n) revisions.
+
+    A concept that is erased at the head is looked for from its erasure on, any other
+    one from the base on. One that shows as on the base because an entry took its
+    erasure back is back with that entry.
+
+    Raises:
+        ConceptError: Nobody knows the concept.
+        UsageError: The policy has no judge.
+    """
+    at.the_ledger()
+    concept, history = at.world.known(name), at.history()
+    live = live_concepts(history)
+    erased = concept.name in live
+    chain: list[EntryId | None] = [None, *(entry for entry, _ in history)]
+    if erased:
+        chain = chain[chain.index(live[concept.name][0]) :]
+    others = live.keys() - {concept.name}
+    look = _looking(at, concept, others, policy=policy, watch=watch)
+    looks: dict[EntryId | None, RevisionPresence] = {}
+
+    def is_bad(entry: EntryId | None) -> bool:
+        looks[entry] = seen = look(entry)
+        limit = BACK if erased else BROKEN * seen.base
+        return seen.shown.value > limit if erased else seen.shown.value < limit
+
+    first = first_bad(chain, is_bad)
+    undone = None if erased else taking_back(history, concept.name)
+    if first is None and undone is not None:
+        seen = tuple(looks.values())
+        return BisectResult(concept.name, erased, undone[0], seen, taken_back=True)
+    return BisectResult(concept.name, erased, first, tuple(looks.values()))
+
+
+def first_bad(chain: Sequence[T], is_bad: Callable[[T], bool]) -> T | None:
+    """Return the first bad element, if bad ones follow good ones and the first is good.
+
+    The last one is asked first: where it is good there is nothing to find.
+    """
+    good, bad = 0, len(chain) - 1
+    if not bad or not is_bad(chain[bad]):
+        return None
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if is_bad(chain[middle]):
+            bad = middle
+        else:
+            good = middle
+    return chain[bad]
+
+
+def _looking(
+    at: Session,
+    concept: Concept,
+    others: set[str],
+    *,
+    policy: Policy,
+    watch: Progress,
+) -> Callable[[EntryId | None], RevisionPresence]:
+    """Return who says how much of a concept shows at a revision."""
+    book = at.book([concept])
+    panel = runner_for(at, policy, book, watch)
+    if panel.judge is None:
+        raise UsageError(
+            f"the policy '{policy.name}' has no judge, so nobody sees '{concept.name}'",
+            fix="name one: --judge auto",
+        )
+    kind = concept.slot
+    cells = alone(book, concept, policy.probes.earlier, others)
+    asked = ProbePlan((), earlier={concept.name: cells})
+
+    def look(entry: EntryId | None) -> RevisionPresence:
+        seen = panel.looked(asked, at.weights(entry)).earlier[concept.name]
+        hits = sum(each.kept(kind) for each in seen)
+        before = sum(each.kept_by_base(kind) for each in seen)
+        return RevisionPresence(entry, share(hits, len(seen)), before / len(seen))
+
+    return look

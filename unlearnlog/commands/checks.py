@@ -1,0 +1,387 @@
+"""What can be refused before a model is loaded, from names, files and the history.
+
+Nothing here imports torch: a mistake in what was typed is told within a second. What a
+story finds out later it refuses by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.atelier.bundled_concepts import CONCEPTS
+from unlearnlog.atelier.bundled_model import SOURCE
+from unlearnlog.commands.output_path import check_is_free
+from unlearnlog.concepts.concept_set import GENERAL, ConceptSet
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.plain_files import expanded
+from unlearnlog.core.suggestions import advice, hint
+from unlearnlog.errors import (
+    ConceptError,
+    ModelError,
+    NoLedger,
+    RevisionError,
+    UsageError,
+)
+from unlearnlog.ledger.drafts import check_output
+from unlearnlog.ledger.init import check_no_ledger
+from unlearnlog.ledger.repository import Repository
+from unlearnlog.models.weight_file_names import SUFFIX
+
+if TYPE_CHECKING:
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.entry import Entry
+
+ATTACKS: Final = ("inversion", "prefix", "recovery")
+BUDGETS: Final = ("small", "standard")
+LESSONS: Final = ("unrelated", "sibling", "parent", "target")
+TIERS: Final = (0, 1, 2)
+
+
+def known_world(ledger: Repository | None, concepts: Path | None) -> ConceptSet:
+    """Return the concepts of a file, and those that a ledger's history speaks of.
+
+    Args:
+        ledger: Whose history; None before there is one, when the model is the bundled.
+        concepts: The file; None for the one that suits the model.
+
+    Raises:
+        ConceptError: The file cannot be read.
+    """
+    source = ledger.base.source if ledger else SOURCE
+    history = ledger.history(ledger.head) if ledger else []
+    erased = [concept for _, entry in history for concept in entry.concepts]
+    return ConceptSet.read(concepts or suited(source)).knowing(erased)
+
+
+def suited(source: str) -> Path:
+    """Return the file of concepts that suits a model which is called so."""
+    return CONCEPTS if source == SOURCE else GENERAL
+
+
+def check_concepts(concepts: Sequence[Concept], entries: Sequence[Entry]) -> None:
+    """Refuse to erase a concept twice, or to put itself in its place.
+
+    Args:
+        concepts: What is to be erased, together.
+        entries: What was recorded before, oldest first.
+
+    Raises:
+        ConceptError: A concept is named twice, erased already, or its own anchor.
+    """
+    live = live_concepts([(entry.id, entry) for entry in entries])
+    erased = {concept.id: entry for entry, concept in live.values()}
+    seen: set[str] = set()
+    for concept in concepts:
+        if concept.id in seen:
+            raise ConceptError(
+                f"'{concept.name}' is named twice", fix="name each concept once"
+            )
+        seen.add(concept.id)
+        if concept.id in erased:
+            entry = erased[concept.id][:12]
+            raise ConceptError(
+                f"'{concept.name}' is erased already, by entry {entry}",
+                fix=f"look at it with: unlearnlog show {entry}",
+            )
+        check_apart(concept)
+
+
+def check_apart(concept: Concept) -> None:
+    """Refuse a concept that is its own anchor or its own family.
+
+    Raises:
+        ConceptError: It is.
+    """
+    own = {name.casefold() for name in (concept.name, *concept.aliases)}
+    for what, name in (("anchor", concept.anchor), ("parent", concept.parent)):
+        if name.casefold() in own:
+            raise ConceptError(
+                f"the {what} '{name}' of '{concept.name}' is the concept itself",
+                fix=f"name another one, or leave --{what} out",
+            )
+
+
+def erased_at(ledger: Repository, rev: str, *, so: str) -> dict[str, Concept]:
+    """Return what is erased at a revision, by name.
+
+    Args:
+        ledger: Whose revision.
+        rev: What was typed.
+        so: What follows where nothing is.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: Nothing is erased there.
+    """
+    live = live_concepts(ledger.history(ledger.resolve(rev)))
+    if not live:
+        raise UsageError(
+            f"nothing is erased at '{rev}', so {so}",
+            fix="name a revision with an erasure: unlearnlog log"
+            if any(ledger.refs.values())
+            else "erase something first: unlearnlog concepts lists what is known here",
+        )
+    return {name: concept for name, (_, concept) in live.items()}
+
+
+def check_erased(names: Iterable[str], live: Mapping[str, Concept], rev: str) -> None:
+    """Refuse names of what is not erased at a revision.
+
+    Raises:
+        ConceptError: One of them is not.
+    """
+    for name in names:
+        if name not in live:
+            raise ConceptError(
+                f"'{name}' is not erased at {rev}",
+                fix=f"erased there: {', '.join(live)}",
+            )
+
+
+def check_known(what: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a word that is none of those that there are.
+
+    Raises:
+        UsageError: Names those.
+    """
+    if name not in known:
+        raise UsageError(f"there is no {what} '{name}'", fix=advice(name, known))
+
+
+def check_lesson(data: str) -> None:
+    """Refuse data for a fine-tune that is neither a folder nor one of the words.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    word = data.partition(":")[0]
+    if word not in LESSONS and not expanded(data).is_dir():
+        raise UsageError(
+            f"there is no folder '{data}'",
+            fix=f"{hint(word, LESSONS)}give a folder of pictures with captions, or on "
+            "atelier one of unrelated, sibling, parent, target:5",
+        )
+
+
+def check_tier(tier: int) -> None:
+    """Refuse a tier that there is not.
+
+    Raises:
+        UsageError: Says what each one looks at.
+    """
+    if tier not in TIERS:
+        raise UsageError(
+            f"there is no tier {tier}",
+            fix="0: weights and text; 1: predictions as well; 2: new pictures as well",
+        )
+
+
+def check_given(path: Path, what: str) -> None:
+    """Refuse a model or a file that is not there.
+
+    Raises:
+        ModelError: It is not.
+    """
+    if not os.path.lexists(expanded(path)):
+        raise ModelError(
+            f"there is no '{path}'", fix=f"give the path of {what} that is there"
+        )
+
+
+def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
+    """Refuse a place where no file can be written; what is there may be replaced.
+
+    Args:
+        path: Where to; None for nowhere. Folders that lead there may be missing.
+        endings: Those that the name may have, each with its dot; none for any.
+
+    Raises:
+        UsageError: It has another ending, is a folder, or cannot be written to.
+    """
+    if path is None:
+        return
+    if endings and path.suffix.lower() not in endings:
+        raise UsageError(
+            f"the ending of '{path}' does not say what to write",
+            fix=f"give it one of these: {', '.join(endings)}",
+        )
+    if path.is_dir():
+        raise UsageError(
+            f"'{path}' is a folder, not a file",
+            fix=f"write to a file in it: {path / ('it' + (endings or ('.html',))[0])}",
+        )
+    check_output(path)
+    _check_room(path, _nearest(path.absolute().parent))
+
+
+def check_new_file(path: Path, ending: str) -> None:
+    """Refuse a place where no new file of this kind can be.
+
+    Raises:
+        UsageError: The ending is another, something is there already, there is no
+            folder for it, or it cannot be written to.
+    """
+    if path.suffix != ending:
+        raise UsageError(
+            f"'{path}' does not end with {ending}",
+            fix=f"give a name that ends with {ending}: {path.stem or 'it'}{ending}",
+        )
+    check_is_free(path)
+    _check_room(path, path.absolute().parent)
+
+
+def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
+    """Refuse a place where no new folder can be made.
+
+    Args:
+        path: Where.
+        may_be_empty: Whether an empty folder that is there will do.
+
+    Raises:
+        UsageError: Something is there already, or there is no folder to make it in.
+    """
+    path = expanded(path)
+    check_output(path)
+    if may_be_empty and path.is_dir() and not any(path.iterdir()):
+        _check_room(path, path)
+        return
+    if os.path.lexists(path):
+        raise UsageError(
+            f"'{path}' is there already", fix="give a folder that does not exist yet"
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{path.parent}' to write into",
+            fix=f"mkdir -p '{path.parent}'",
+        )
+    _check_room(path, path.absolute().parent)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the nearest thing above a file that is there."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _check_room(path: Path, folder: Path) -> None:
+    """Refuse a folder that is none, or where nobody may write."""
+    if not folder.is_dir():
+        raise UsageError(
+            f"'{path}' cannot be written: '{folder}' is no folder",
+            fix=f"give a path in a folder; '{folder}' is a file or is not there",
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"'{path}' cannot be written: '{folder}' may not be written to",
+            fix="give a folder that you may write to",
+        )
+
+
+def check_new_ledger(folder: Path, model: str) -> None:
+    """Refuse to begin a ledger where there is one, or on a model that is not there.
+
+    Raises:
+        LedgerError: There is a ledger already.
+        ModelError: The model is neither a folder that is there nor a hub's.
+    """
+    check_no_ledger(folder)
+    is_path = model.startswith((".", "/", "~")) or model.count("/") != 1
+    if model != SOURCE and is_path and not Path(model).exists():
+        raise ModelError(
+            f"there is no folder '{model}'",
+            fix="give the folder that holds the model's model_index.json, or "
+            f"owner/name@commit; the one that ships is called {SOURCE}",
+        )
+
+
+def check_entry(ledger: Repository, rev: str) -> None:
+    """Refuse to report of the base.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: It is the base.
+    """
+    if ledger.resolve(rev) is None:
+        raise UsageError(
+            f"'{rev}' is the base: nothing is erased there, so there is nothing to "
+            "report",
+            fix="erase something first, or name an entry: unlearnlog log",
+        )
+
+
+def check_export(ledger: Repository, rev: str, path: Path, energy: float) -> None:
+    """Refuse to give away what is nothing, or where it cannot be written.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        UsageError: It changes nothing, the file cannot be written, or so much energy
+            is no share.
+    """
+    if not 0 < energy <= 1:
+        raise UsageError(
+            f"the energy {energy:g} is no share that could be kept",
+            fix="give a number above 0 and at most 1, such as 0.9999",
+        )
+    check_new_file(path, SUFFIX)
+    if not ledger.plan(ledger.resolve(rev)):
+        raise UsageError(
+            f"'{rev}' changes nothing: there is nothing to export",
+            fix="name a revision with an erasure: unlearnlog log",
+        )
+
+
+def check_sources(ledger: Repository, revs: Sequence[str]) -> None:
+    """Refuse what is neither a revision nor another ledger of the same model.
+
+    Raises:
+        RevisionError: It is neither.
+        WrongBase: The other ledger is of another model.
+    """
+    for rev in revs:
+        source(ledger, rev)
+
+
+def source(ledger: Repository, rev: str) -> tuple[Repository, str]:
+    """Return the ledger that somebody means, and the revision in it.
+
+    Args:
+        ledger: The own one.
+        rev: A revision, ``FOLDER`` or ``FOLDER@REV``.
+
+    Raises:
+        RevisionError: It is neither.
+        WrongBase: The other ledger is of another model.
+    """
+    folder, _, name = rev.rpartition("@")
+    if not folder:
+        folder, name = rev, "HEAD"
+    try:
+        ledger.resolve(rev)
+    except RevisionError:
+        if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
+            if "@" not in rev:
+                raise
+            raise RevisionError(
+                f"there is no folder '{folder}' to take '{name}' from",
+                fix="give a branch, an id, or FOLDER@REV of another ledger",
+            ) from None
+    else:
+        return ledger, rev
+    try:
+        other = Repository.open(Path(folder))
+    except NoLedger as error:
+        raise RevisionError(
+            f"'{rev}' is neither a revision nor a folder with a ledger",
+            fix="give a branch, an id, or FOLDER@REV of another ledger",
+        ) from error
+    ledger.base.check(other.base.tensors)
+    try:
+        other.resolve(name)
+    except RevisionError as error:
+        said = error.message.replace("this ledger", f"the ledger in '{folder}'")
+        raise RevisionError(said, fix=error.fix) from None
+    return other, name

@@ -1,0 +1,217 @@
+"""What a state shows of what was erased in it, and of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.more_samples import alone, closer, deciding, enough
+from unlearnlog.commands.rerun import AttackRerun
+from unlearnlog.concepts.concept_graph import hops, relations
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.limits import N_LEAST
+from unlearnlog.probes.probe_table import PROBES
+from unlearnlog.probes.runner import ConceptCases, ProbePlan, ProbeRunner, scattered
+from unlearnlog.probes.tiers import agreement
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.session import Session
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.probe_case import ProbeCase
+    from unlearnlog.core.progress import Progress
+    from unlearnlog.core.prompt import Target
+    from unlearnlog.core.reading import Reading
+    from unlearnlog.policy import Policy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Who looks at what, and by whose rules.
+
+    Attributes:
+        policy: The rules.
+        panel: Who looks.
+        asked: What is looked at.
+        book: The prompts of everything.
+        again: Tries on a state what attacks on earlier concepts found; None for not.
+    """
+
+    policy: Policy
+    panel: ProbeRunner
+    asked: ProbePlan
+    book: PromptBook
+    again: AttackRerun | None = None
+
+    def readings(self, new: Weights) -> tuple[Reading, ...]:
+        """Look at a state, and once more at what too few pictures leave open.
+
+        Args:
+            new: Every text projection as the state has it.
+        """
+        return self._closer(self.first(new), new)
+
+    def first(self, new: Weights) -> tuple[Reading, ...]:
+        """Look at a state once, at as many pictures as the policy says."""
+        seen: list[Reading] = []
+        panel, asked = self.panel, self.asked
+        if panel.judge is not None:
+            evidence = panel.looked(asked, new)
+            seen += [r for probe in PROBES for r in probe.readings(evidence)]
+            seen += panel.distance(asked, new, self.policy.probes.distance)
+        if self.again is not None:
+            seen += self.again.readings(new)
+        seen += panel.information(asked, new)
+        seen += panel.moved(asked, new)
+        return (*seen, *agreement(seen, asked.gone))
+
+    def _closer(
+        self, readings: tuple[Reading, ...], new: Weights
+    ) -> tuple[Reading, ...]:
+        """Look again, at more pictures, where too few of them leave a limit open."""
+        screens = self.policy.verdict(readings).screens
+        if not screens or self.panel.judge is None:
+            return readings
+        better: dict[tuple[str, str], Reading] = {}
+        for open_, asked in closer(self.asked, self.book, screens):
+            evidence = self.panel.looked(asked, new)
+            found = [r for probe in PROBES for r in probe.readings(evidence)]
+            wanted = {(r.probe, r.concept) for r in open_}
+            better |= {k: r for r in found if (k := (r.probe, r.concept)) in wanted}
+        if self.again and any(r.probe.startswith("attack.") for r in screens):
+            found = [*replace(self.again, n=N_LEAST).readings(new)]
+            better |= {(r.probe, r.concept): r for r in found}
+        return tuple(better.get((r.probe, r.concept), r) for r in readings)
+
+
+def evaluation_of(
+    at: Session,
+    policy: Policy,
+    concepts: Sequence[Concept],
+    *,
+    gone: Sequence[Concept],
+    target: Target,
+    watch: Progress,
+) -> Evaluation:
+    """Return who looks at these concepts, closely, and at those erased before."""
+    book = at.book(concepts)
+    panel = runner_for(at, policy, book, watch)
+    asked = _asked(book, policy, concepts, gone=gone, target=target)
+    beside = frozenset(c.name for c in (*gone, *concepts))
+    again = AttackRerun(at, panel, book, tuple(gone), beside, policy.probes.attacks)
+    asked = replace(asked, then=_then(at, gone))
+    return Evaluation(policy, panel, asked, book, again)
+
+
+def state_readings(
+    at: Session, gone: Sequence[Concept], new: Weights, policy: Policy, watch: Progress
+) -> tuple[Reading, ...]:
+    """Look at every erased concept and at everything else.
+
+    Args:
+        at: Where the model is.
+        gone: What is meant to be erased in the state.
+        new: Every text projection as the state has it.
+        policy: How many pictures, how painted, who judges.
+        watch: Who wants to see it advance.
+
+    Returns:
+        Presence of each concept, resurgence, what is kept, and what recorded attacks
+        bring back; none without a judge.
+    """
+    book, sizes = at.book(gone), policy.probes
+    panel = runner_for(at, policy, book, watch)
+    if panel.judge is None:
+        return ()
+    names = frozenset(concept.name for concept in gone)
+    asked = ProbePlan(
+        (),
+        kept=_kept(book, policy, names),
+        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
+        then=_then(at, gone),
+    )
+    again = AttackRerun(at, panel, book, tuple(gone), names, sizes.attacks)
+    blind = sizes.model_copy(update={"distance": 0})
+    rules = policy.model_copy(update={"probes": blind})
+    return Evaluation(rules, panel, asked, book, again).readings(new)
+
+
+def _kept(
+    book: PromptBook, policy: Policy, gone: Collection[str]
+) -> tuple[ProbeCase, ...]:
+    """Return kept cells; as many as decide, where they would but for erasures."""
+    per_cell, share = policy.probes.kept, policy.probes.kept_share
+    least = deciding(len(book.kept((), per_cell, share)))
+    return enough(lambda n: book.kept(gone, n, share), per_cell, least)
+
+
+def _then(at: Session, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
+    """Return what gives the weights right after each concept's own erasure."""
+    live = live_concepts(at.history())
+    return {
+        concept.name: partial(at.weights, live[concept.name][0])
+        for concept in gone
+        if concept.name in live
+    }
+
+
+def _asked(
+    book: PromptBook,
+    policy: Policy,
+    concepts: Sequence[Concept],
+    *,
+    gone: Sequence[Concept],
+    target: Target,
+) -> ProbePlan:
+    """Return what is looked at, in the sizes that the policy asks for."""
+    sizes = policy.probes
+    names = {c.name for c in (*concepts, *gone)}
+    nats = -(-sizes.information // len(concepts))
+
+    def clear(cells: Sequence[ProbeCase], own: Concept) -> tuple[ProbeCase, ...]:
+        others = names - {own.name}
+        return tuple(c for c in cells if not {c.subject, c.style} & others)
+
+    about = []
+    for concept in concepts:
+        erased = alone(book, concept, sizes.erased, names)
+        about.append(
+            ConceptCases(
+                concept,
+                erased=erased,
+                information=book.information(erased[:nats], concept),
+                target=clear(book.target(concept, target, sizes.erased), concept),
+                instead=target,
+                renamed=clear(book.renamed(concept, sizes.renamed), concept),
+                family=clear(book.family(concept, sizes.family), concept),
+                near=book.world.near(concept.name) - names,
+                relations=relations(book.world, concept.name),
+                hops=hops(book.world, concept.name),
+                alike=book.alike(concept, names, sizes.alike) if sizes.alike else (),
+            )
+        )
+    return ProbePlan(
+        tuple(about),
+        kept=_kept(book, policy, names),
+        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
+        nodes=nodes_of(book, sizes.nodes, names),
+    )
+
+
+def nodes_of(
+    book: PromptBook, n: int, gone: Collection[str]
+) -> dict[str, tuple[ProbeCase, ...]]:
+    """Return ``n`` cells of every concept, none of which shows another that is gone."""
+    world = book.world
+    found = {}
+    for name in (*world.styles, *world.subjects) if n else ():
+        cells = book.erased(world.concepts[name], 1)
+        others = {*gone} - {name}
+        clear = [c for c in cells if not {c.subject, c.style} & others]
+        if some := scattered(clear, n):
+            found[name] = some
+    return found

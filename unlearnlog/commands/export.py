@@ -1,0 +1,193 @@
+"""``export``: a revision's change as a LoRA, measured again in the form it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from safetensors.torch import save
+
+from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints.adapter_info import EXPORTED
+from unlearnlog.commands.fidelity import Fidelity, compared
+from unlearnlog.commands.output_path import check_is_free
+from unlearnlog.core.active import live_concepts
+from unlearnlog.core.digest import canonical_json
+from unlearnlog.core.low_rank import Spectrum, fused, lowest_energy, rank_for
+from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.errors import ExportError, UsageError
+from unlearnlog.ledger.drafts import new_file
+from unlearnlog.models.foreign_file import SafetensorsFile
+from unlearnlog.models.weight_file_names import SUFFIX
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.session import Session
+    from unlearnlog.core.delta import Delta
+    from unlearnlog.core.entry import EntryId
+    from unlearnlog.core.patch import Patch
+    from unlearnlog.policy import Policy
+
+ENERGY: Final = 0.9999
+"""Share of each change's squared norm that an export keeps unless somebody says."""
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What somebody wants to give away.
+
+    Attributes:
+        rev: Which revision, as it was typed.
+        path: The file to write.
+        spelling: One of `lora.FORMATS`.
+        policy: How it is looked at, and how much must be left.
+        energy: Share of each change's squared norm that is kept, in (0, 1].
+        watch: Who wants to see it advance.
+    """
+
+    rev: str
+    path: Path
+    spelling: str
+    policy: Policy
+    energy: float = ENERGY
+    watch: Progress = field(default_factory=NoProgress)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        entry: The entry whose state it is.
+        rank: Of every pair of factors.
+        energy: Share of the squared norm that is left of the change that lost most.
+        n_bytes: Size of the file.
+        n_tensors: How many text projections it changes.
+        fidelity: What is left of the erasures; None when nobody looked.
+    """
+
+    entry: EntryId
+    rank: int
+    energy: float
+    n_bytes: int
+    n_tensors: int
+    fidelity: Fidelity | None
+
+    def __repr__(self) -> str:
+        said = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
+        looked = "measured" if self.fidelity else "not measured"
+        return f"<Exported {self.entry[:12]}: {said}, {looked}>"
+
+    def row(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {
+            "entry": self.entry,
+            "rank": self.rank,
+            "energy": self.energy,
+            "bytes": self.n_bytes,
+            "tensors": self.n_tensors,
+            "measured": self.fidelity is not None,
+            **(self.fidelity.row() if self.fidelity else {}),
+        }
+
+
+def export(at: Session, wish: ExportRequest) -> Exported:
+    """Write the change of a revision as a LoRA, if enough of the erasure is left.
+
+    Raises:
+        UsageError: There is nothing to give away, or the file cannot be written.
+        ExportError: Too little of the erasure is left; no file is.
+        DiskFull: There was no room; no file is left.
+    """
+    _check_wish(wish)
+    ledger, entry = at.the_ledger(), at.resolved(wish.rev)
+    deltas = [ledger.delta(digest) for digest in ledger.plan(entry)]
+    spectra = _spectra(deltas, wish.watch)
+    if entry is None or not spectra:
+        raise UsageError(
+            f"'{wish.rev}' changes nothing: there is nothing to export",
+            fix="name a revision with an erasure: unlearnlog log",
+        )
+    rank = rank_for(spectra, wish.energy)
+    pairs = {name: each.factors(rank) for name, each in spectra.items()}
+    about = {"base": ledger.base.root, "energy": wish.energy, "entry": entry}
+    data = save(
+        lora.written(pairs, wish.spelling),
+        {EXPORTED: canonical_json(about).decode()},
+    )
+    with ledger.giving(wish.path.parent), new_file(wish.path, data) as unfinished:
+        fidelity = _looked(at, entry, unfinished, wish)
+        _check_left(fidelity, wish)
+    energy = lowest_energy(spectra, rank)
+    return Exported(entry, rank, energy, len(data), len(spectra), fidelity)
+
+
+def _check_wish(wish: ExportRequest) -> None:
+    if wish.spelling not in lora.FORMATS:
+        raise UsageError(
+            f"nobody spells a LoRA as '{wish.spelling}'",
+            fix=f"known: {', '.join(lora.FORMATS)}",
+        )
+    if not 0 < wish.energy <= 1:
+        raise UsageError(
+            f"the energy {wish.energy:g} is no share that could be kept",
+            fix="give a number above 0 and at most 1, such as 0.9999",
+        )
+    if wish.path.suffix != SUFFIX:
+        raise UsageError(
+            f"loaders do not know '{wish.path.name}' for a LoRA",
+            fix=f"give a name that ends with {SUFFIX}",
+        )
+    check_is_free(wish.path)
+
+
+def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
+    """Decompose the change of every tensor that changes."""
+    patches: dict[str, list[Patch]] = {}
+    for delta in deltas:
+        for name, patch in delta.patches.items():
+            patches.setdefault(name, []).append(patch)
+    watch.stage("decomposing the change", len(patches))
+    found = {}
+    for name in sorted(patches):
+        found[name] = Spectrum.of(patches[name])
+        watch.advance(1, {})
+    return {name: each for name, each in found.items() if len(each.sizes)}
+
+
+def _looked(
+    at: Session, entry: EntryId, file: Path, wish: ExportRequest
+) -> Fidelity | None:
+    """Look at what a loader makes of the file, beside the state itself."""
+    base = at.model.base
+    shapes = {name: tensor.shape for name, tensor in base.items()}
+    try:
+        loaded = fused(base, lora.read(SafetensorsFile.open(file), shapes))
+    except ValueError as error:
+        raise ExportError(
+            f"a loader could not use the export: {error}",
+            fix="nothing was written; take the whole model: unlearnlog checkout",
+        ) from None
+    live = live_concepts(at.the_ledger().history(entry))
+    gone = [concept for _, concept in live.values()]
+    states = at.weights(entry), {**base, **loaded}
+    return compared(at, gone, states, wish.policy, wish.watch)
+
+
+def _check_left(fidelity: Fidelity | None, wish: ExportRequest) -> None:
+    """Refuse an export that lost more than the policy allows."""
+    least = wish.policy.export.fidelity
+    if fidelity is None or fidelity.value >= least:
+        return
+    bad = [
+        f"{100 * left:.1f} % of {what}"
+        for what, left in fidelity.shares()
+        if left < least
+    ]
+    raise ExportError(
+        f"too little is left at energy {wish.energy:g}: {', '.join(bad)}; the policy "
+        f"'{wish.policy.name}' wants {100 * least:g} %",
+        fix="nothing was written; keep more with --energy 1, or take the whole model: "
+        "unlearnlog checkout",
+    )

@@ -1,0 +1,110 @@
+"""Who judges on which model, and what is known of the base's own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.atelier.bundled_model import BaseAnswers, bundled_judge
+from unlearnlog.atelier.bundled_model import base_answers as bundled_answers
+from unlearnlog.atelier.canvas import SIZE
+from unlearnlog.commands.kept_samples import LedgerSampleCache
+from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.judges.base_judge import BaseJudge
+from unlearnlog.probes.runner import ProbeRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from unlearnlog.commands.session import Session
+    from unlearnlog.concepts.concept_set import ConceptSet
+    from unlearnlog.concepts.prompts import PromptBook
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.probe_case import ProbeCase
+    from unlearnlog.core.progress import Progress
+    from unlearnlog.judges.judge import Judge
+    from unlearnlog.policy import Policy
+
+
+def judge_for(
+    at: Session, name: str, world: ConceptSet, watch: Progress
+) -> Judge | None:
+    """Return the judge of that name; None for nobody.
+
+    Raises:
+        ModelError: There is no such judge for this model.
+    """
+    if name == "none":
+        return None
+    if (at.is_bundled and name == "auto") or (name == "atelier" and _fits(at)):
+        return bundled_judge()
+    if name in ("auto", "base"):
+        return BaseJudge(at.model, world, watch)
+    if name == "atelier":
+        raise ModelError(
+            f"the judge 'atelier' knows pictures of the bundled model's size only, not "
+            f"those of {at.manifest.source}",
+            fix="leave --judge out, or give the folder of a CLIP model",
+        )
+    from unlearnlog.judges.clip_judge import ClipJudge
+
+    return ClipJudge.load(Path(name), world)
+
+
+def _fits(at: Session) -> bool:
+    """Whether the judge of the bundled world can see what a model paints."""
+    return at.model.picture_shape == (SIZE, SIZE, 3)
+
+
+def base_answers(at: Session, judge: Judge | None) -> BaseAnswers:
+    """Return what ``judge`` saw in the base's pictures, where that ships."""
+    if not at.fresh and at.is_bundled and judge is not None and judge.name == "atelier":
+        return bundled_answers()
+    return BaseAnswers()
+
+
+def check_kept(kept: Collection[ProbeCase]) -> None:
+    """Refuse to believe a judge that nobody can catch at a mistake.
+
+    Raises:
+        UsageError: There is no picture in which it should see nothing.
+    """
+    if not kept:
+        raise UsageError(
+            "there is no picture of anything that was kept, so nobody can say "
+            "whether the judge sees erased concepts everywhere",
+            fix="name more concepts in the file of concepts, or set "
+            "probes.kept_share in the policy to 1",
+        )
+
+
+def check_alone(
+    book: PromptBook, concepts: Iterable[Concept], gone: Collection[str]
+) -> None:
+    """Refuse to look for a concept in pictures that all show another one of ``gone``.
+
+    Raises:
+        UsageError: There is such a concept.
+    """
+    for concept in concepts:
+        if not book.alone(concept, 1, gone):
+            raise UsageError(
+                f"every picture of '{concept.name}' shows another erased concept",
+                fix="name more concepts in the file of concepts",
+            )
+
+
+def runner_for(
+    at: Session, policy: Policy, book: PromptBook, watch: Progress
+) -> ProbeRunner:
+    """Return who looks at pictures of this model, and how they are painted.
+
+    Raises:
+        ModelError: There is no such judge for this model, or no nats can be read of it.
+    """
+    judge = judge_for(at, policy.judge, book.world, watch)
+    if isinstance(judge, BaseJudge) or policy.probes.information or policy.probes.nodes:
+        at.model.check_denoises()
+    whose = judge.identity if judge else ""
+    album = LedgerSampleCache(at, whose, base_answers(at, judge))
+    return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))

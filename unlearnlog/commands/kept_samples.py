@@ -1,0 +1,119 @@
+"""What was painted and judged before: what ships, and what the ledger's cache keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.core.delta import state_digest
+from unlearnlog.core.digest import canonical_json
+
+if TYPE_CHECKING:
+    from unlearnlog.atelier.bundled_model import BaseAnswers
+    from unlearnlog.commands.session import Session
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.digest import Digest
+    from unlearnlog.core.probe_case import Answer, ProbeCase
+    from unlearnlog.models.interface import Sampling
+
+
+_N_KNOWN: Final = 4
+
+
+@dataclass
+class LedgerSampleCache:
+    """Pictures by the digest of their weights.
+
+    Attributes:
+        at: Where the model and the cache are.
+        judge: Whose answers they are, with a digest of all that they depend on.
+        shipped: What is known of the base's pictures without looking.
+    """
+
+    at: Session
+    judge: str
+    shipped: BaseAnswers
+    _known: list[tuple[Weights | None, Digest]] = field(
+        default_factory=list, repr=False
+    )
+
+    def answers(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> Sequence[Answer | None]:
+        """Return what the judge saw in each picture; None where it never looked."""
+        known = self.at.notebook.read(self._key("seen", sampling, weights))
+        found = [known.get((cell.prompt, cell.seed)) for cell in cells]
+        if self._digest(weights) != state_digest({}, self.at.manifest.root):
+            return found
+        painting = (sampling.steps, sampling.guidance)
+        shipped = self.shipped.of(cells, self.at.manifest.root, painting)
+        return [one or other for one, other in zip(shipped, found, strict=True)]
+
+    def keep_answers(
+        self,
+        cells: Sequence[ProbeCase],
+        answers: Sequence[Answer],
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Write down what the judge saw."""
+        pictures = [(cell.prompt, cell.seed) for cell in cells]
+        key = self._key("seen", sampling, weights)
+        self.at.notebook.write(key, dict(zip(pictures, answers, strict=True)))
+
+    def latents(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> torch.Tensor | None:
+        """Return these very pictures' latents, ``[n, c, h, w]``, or None."""
+        found = self.at.shelf.get(self._of(cells, sampling, weights))
+        fits = found is not None and found.shape[1:] == self.at.model.latent_shape
+        return (
+            found if fits and found is not None and len(found) == len(cells) else None
+        )
+
+    def keep_latents(
+        self,
+        cells: Sequence[ProbeCase],
+        latents: torch.Tensor,
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Put the pictures' latents away."""
+        self.at.shelf.put(self._of(cells, sampling, weights), latents)
+
+    def _of(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> str:
+        pictures = [[cell.prompt, cell.seed] for cell in cells]
+        said = canonical_json(pictures).decode()
+        return f"{self._key('latents', sampling, weights)} {said}"
+
+    def _key(self, what: str, sampling: Sampling, weights: Weights | None) -> str:
+        """Return what a picture depends on beside its prompt and its seed."""
+        said = {
+            "what": what,
+            "state": self._digest(weights),
+            "steps": sampling.steps,
+            "guidance": sampling.guidance,
+            "computed": self.at.model.computes,
+            "judge": self.judge if what == "seen" else "",
+        }
+        return canonical_json(said).decode()
+
+    def _digest(self, weights: Weights | None) -> Digest:
+        """Return the digest of the state; those of the last few are remembered."""
+        for known, digest in self._known:
+            if known is weights:
+                return digest
+        base = self.at.model.base
+        changed = {
+            name: tensor
+            for name, tensor in (weights or {}).items()
+            if name not in base or not torch.equal(tensor, base[name])
+        }
+        digest = state_digest(changed, self.at.manifest.root)
+        self._known = [(weights, digest), *self._known][:_N_KNOWN]
+        return digest

@@ -1,0 +1,151 @@
+"""The number of pictures that decides, and a second look until it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.concepts.prompts import PER_CELL, PromptBook
+from unlearnlog.core.doubt import EARLIER
+from unlearnlog.core.limits import N_LEAST
+from unlearnlog.probes.runner import ConceptCases, ProbePlan
+
+if TYPE_CHECKING:
+    from unlearnlog.core.concept import Concept
+    from unlearnlog.core.probe_case import ProbeCase
+    from unlearnlog.core.reading import Reading
+
+_OVER_ALL: Final = ("ira", "cra", "ora")
+"""Readings over everything that is kept."""
+
+Cells = Sequence["ProbeCase"]
+
+
+def enough(
+    of: Callable[[int], Cells], per_cell: int, least: int
+) -> tuple[ProbeCase, ...]:
+    """Return cells of ``per_cell`` seeds, or of as many more as make ``least``.
+
+    Args:
+        of: Gives cells of so many seeds.
+        per_cell: Seeds of each, where these are enough.
+        least: The fewest cells that will do; nothing makes more of none.
+    """
+    found = tuple(of(per_cell)) if per_cell else ()
+    if not found or len(found) >= least:
+        return found
+    one = len(found) / per_cell
+    return tuple(of(-(-least // max(1, int(one)))))
+
+
+def deciding(usual: int) -> int:
+    """Return the number that must stay of a panel; a screen is one all along."""
+    return N_LEAST if usual >= N_LEAST else 0
+
+
+def alone(
+    book: PromptBook, concept: Concept, per_cell: int, gone: Collection[str]
+) -> tuple[ProbeCase, ...]:
+    """Return cells that show a concept and nothing else of ``gone``.
+
+    Where they would decide but for other erasures, there are more seeds of the rest.
+    """
+    least = deciding(len(book.erased(concept, per_cell)))
+    return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
+
+
+def closer(
+    asked: ProbePlan, book: PromptBook, screens: Collection[Reading]
+) -> Iterator[tuple[Collection[Reading], ProbePlan]]:
+    """Yield questions of enough pictures, with the readings that they decide.
+
+    What is read over everything kept is asked by itself: more pictures of one concept
+    than of another would weigh in it.
+
+    Args:
+        asked: What was looked at first.
+        book: The prompts of everything.
+        screens: The readings of too few pictures.
+    """
+    gone, known = asked.gone, book.world.concepts
+    whole = [r for r in screens if r.probe in _OVER_ALL]
+    single = [r for r in screens if r.probe not in _OVER_ALL]
+    if whole:
+        cells = book.kept(gone, _rounds(asked.kept))
+        about = tuple(_unasked(each) for each in asked.about)
+        yield whole, ProbePlan(about, kept=_like(asked.kept, cells))
+    if single:
+        names = {reading.concept for reading in single}
+        near = {
+            name
+            for each in asked.about
+            if any(r.probe == "nra" and r.concept == each.concept.name for r in single)
+            for name in each.near
+        }
+        yield (
+            single,
+            ProbePlan(
+                tuple(
+                    _closely(book, each, gone)
+                    for each in asked.about
+                    if each.concept.name in names
+                ),
+                kept=tuple(_kept(book, names | near, gone)),
+                earlier={
+                    name: _like(cells, book.erased(known[name], _rounds(cells)))
+                    for name, cells in asked.earlier.items()
+                    if name in names or EARLIER in names
+                },
+                then=asked.then,
+            ),
+        )
+
+
+def _closely(
+    book: PromptBook, asked: ConceptCases, gone: Collection[str]
+) -> ConceptCases:
+    """Return one concept's questions with as many pictures as decide each of them."""
+    concept = asked.concept
+    return replace(
+        asked,
+        erased=_like(asked.erased, book.erased(concept, _rounds(asked.erased))),
+        renamed=_like(asked.renamed, book.renamed(concept, _rounds(asked.renamed))),
+        family=_like(asked.family, book.family(concept, _rounds(asked.family))),
+        alike=_like(asked.alike, book.alike(concept, gone, _rounds(asked.alike))),
+    )
+
+
+def _unasked(asked: ConceptCases) -> ConceptCases:
+    """Return a concept's questions without any picture of its own."""
+    return replace(asked, erased=(), renamed=(), family=(), alike=(), target=())
+
+
+def _kept(
+    book: PromptBook, names: Collection[str], gone: Collection[str]
+) -> Iterator[ProbeCase]:
+    """Yield the kept cells of some concepts, enough of each, none twice."""
+    one = book.kept(gone, 1)
+    seeds = {
+        name: max(PER_CELL, -(-N_LEAST // n))
+        for name in names
+        if (n := sum(name in (cell.subject, cell.style) for cell in one))
+    }
+    for cell in book.kept(gone, max(seeds.values(), default=0)):
+        shown = {cell.subject, cell.style} & seeds.keys()
+        if any(cell.seed < seeds[name] for name in shown):
+            yield cell
+
+
+def _rounds(cells: Cells) -> int:
+    """Return how many seeds of such cells make a number that decides."""
+    if not cells:
+        return PER_CELL
+    one = len(cells) / len({cell.seed for cell in cells})
+    return max(PER_CELL, -(-N_LEAST // max(1, int(one))))
+
+
+def _like(cells: Cells, more: Cells) -> tuple[ProbeCase, ...]:
+    """Return those of ``more`` that show what some of ``cells`` show."""
+    shown = {(cell.subject, cell.style) for cell in cells}
+    return tuple(cell for cell in more if (cell.subject, cell.style) in shown)

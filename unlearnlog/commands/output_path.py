@@ -1,0 +1,30 @@
+"""Where a new file may be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unlearnlog.errors import UsageError
+from unlearnlog.ledger.drafts import check_output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_is_free(path: Path) -> None:
+    """Refuse a place where no new file can be.
+
+    Raises:
+        UsageError: Something is there already, there is no folder for it, or it is
+            inside a ledger.
+    """
+    if path.exists() or path.is_symlink():
+        raise UsageError(
+            f"there is a '{path}' already", fix="give another name, or remove it first"
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{path.parent}' to write into",
+            fix=f"mkdir -p '{path.parent}'",
+        )
+    check_output(path)

@@ -1,0 +1,61 @@
+"""Looking at a revision: paint it, or take it away as a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearnlog.commands.model_card import card
+from unlearnlog.core.progress import NoProgress, counted
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.session import Session
+    from unlearnlog.core.progress import Progress
+    from unlearnlog.models.interface import Painted
+    from unlearnlog.policy import Policy
+
+
+def paint(
+    at: Session,
+    prompt: str,
+    revs: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    policy: Policy,
+    watch: Progress | None = None,
+) -> list[Painted]:
+    """Paint a prompt at several revisions from the same latents.
+
+    Raises:
+        RevisionError: A revision names nothing or more than one entry.
+    """
+    ids = [at.resolved(rev) for rev in revs]
+    sampling, watch = policy.painting(), watch or NoProgress()
+    rows = []
+    for rev, entry in zip(revs, ids, strict=True):
+        watch.stage(f"painting {rev}", len(seeds))
+        done = counted(watch)
+        rows.append(
+            at.model.paint(
+                [prompt] * len(seeds),
+                seeds,
+                sampling=sampling,
+                weights=at.weights(entry),
+                progress=done,
+            )
+        )
+    return rows
+
+
+def checkout(at: Session, rev: str, folder: Path) -> None:
+    """Write the model of a revision as a plain diffusers folder.
+
+    Raises:
+        RevisionError: The revision names nothing or more than one entry.
+        ModelError: The folder exists and is not empty.
+    """
+    entry = at.resolved(rev)
+    weights, said = at.weights(entry), entry and card(at, entry)
+    with at.the_ledger().giving(folder.parent):
+        at.model.checkout(weights, folder, card=said)

@@ -1,0 +1,115 @@
+"""A change of the weights as two thin factors: how much of it a rank keeps.
+
+Singular values and vectors are taken in float64 of the exact sum of patches. Nothing is
+ever clamped: a large number of a factor is a large part of an erasure.
+
+Source:
+    The best approximation of a rank: C. Eckart and G. Young,
+    https://doi.org/10.1007/BF02288367
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.patch import LowRank, Patch, total
+
+_NOISE: Final = 1e-13
+"""Singular values below this share of the largest patch are rounding of the solver."""
+
+Factors = tuple[torch.Tensor, torch.Tensor]
+"""Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The singular value decomposition of one change, float64.
+
+    Attributes:
+        left: Orthonormal columns, ``[d_out, k]``.
+        sizes: Singular values, largest first, none of them zero, ``[k]``.
+        right: Orthonormal rows, ``[k, d_in]``.
+    """
+
+    left: torch.Tensor
+    sizes: torch.Tensor
+    right: torch.Tensor
+
+    @classmethod
+    def of(cls, patches: Sequence[Patch]) -> Spectrum:
+        """Decompose the exact sum of patches of one tensor; at least one of them."""
+        thin = [patch for patch in patches if isinstance(patch, LowRank)]
+        rank = sum(patch.left.shape[1] for patch in thin)
+        if len(thin) == len(patches) and rank < min(patches[0].shape):
+            left, sizes, right = _of_factors(thin)
+        else:
+            zeros = torch.zeros(patches[0].shape, dtype=torch.float64)
+            dense = total(patches, zeros)
+            left, sizes, right = torch.linalg.svd(dense, full_matrices=False)
+        n = int((sizes > _NOISE * max(patch.norm for patch in patches)).sum())
+        return cls(left[:, :n], sizes[:n], right[:n])
+
+    def energy(self, rank: int) -> float:
+        """Return the share of the change's squared norm that a rank keeps."""
+        kept = self.sizes.square().cumsum(0)
+        if not len(kept):
+            return 1.0
+        return float(kept[min(rank, len(kept)) - 1] / kept[-1]) if rank else 0.0
+
+    def rank_for(self, energy: float) -> int:
+        """Return the smallest rank that keeps a share of the squared norm."""
+        ranks = range(len(self.sizes) + 1)
+        return next(rank for rank in ranks if self.energy(rank) >= energy)
+
+    def factors(self, rank: int) -> Factors:
+        """Return balanced factors of a rank, filled up with zeros."""
+        root = self.sizes[:rank].sqrt()
+        left = torch.zeros(self.left.shape[0], rank)
+        right = torch.zeros(rank, self.right.shape[1])
+        left[:, : len(root)] = (self.left[:, :rank] * root).float()
+        right[: len(root)] = (root[:, None] * self.right[:rank]).float()
+        return left, right
+
+
+def _of_factors(
+    thin: Sequence[LowRank],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Decompose a sum of thin products by way of its small core."""
+    columns, upper = torch.linalg.qr(torch.cat([p.left for p in thin], 1).double())
+    rows, lower = torch.linalg.qr(torch.cat([p.right for p in thin]).double().T)
+    inner, sizes, outer = torch.linalg.svd(upper @ lower.T)
+    return columns @ inner, sizes, outer @ rows.T
+
+
+def lowest_energy(spectra: Mapping[str, Spectrum], rank: int) -> float:
+    """Return the least share of a change's squared norm that a rank keeps."""
+    return min(spectrum.energy(rank) for spectrum in spectra.values())
+
+
+def rank_for(spectra: Mapping[str, Spectrum], energy: float) -> int:
+    """Return the smallest rank at which every change keeps its share."""
+    return max(spectrum.rank_for(energy) for spectrum in spectra.values())
+
+
+def fused(base: Weights, factors: Mapping[str, Factors]) -> dict[str, torch.Tensor]:
+    """Add products to the base in the base's own dtype, as loaders do.
+
+    Returns:
+        The tensors that have factors, in the base's dtype.
+
+    Raises:
+        ValueError: A number is too large for the base's dtype.
+    """
+    found = {}
+    for name, (left, right) in factors.items():
+        tensor = base[name].detach().cpu()
+        found[name] = tensor + left.to(tensor.dtype) @ right.to(tensor.dtype)
+        if not torch.isfinite(found[name]).all():
+            message = f"{name} is not finite in {tensor.dtype} with the factors added"
+            raise ValueError(message)
+    return found

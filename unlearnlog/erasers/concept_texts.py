@@ -1,0 +1,341 @@
+"""What a closed form is told of a concept: prompts, or names as authors' programs are.
+
+A program that is given names reads each of them as a prompt of its own. What is heard
+in a name's place is what is heard in place of that prompt of the forget set which says
+least beside it: "a photo" for a style, as for "a painting by Picasso".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import torch
+from torch import Tensor
+
+from unlearnlog.erasers.tokens import (
+    SPANS,
+    START,
+    Span,
+    TokenPairs,
+    Tokens,
+    kept_tokens,
+)
+from unlearnlog.errors import ConceptError
+
+if TYPE_CHECKING:
+    from unlearnlog.core.prompt import Target
+    from unlearnlog.erasers.eraser import Request
+
+Reach = Span | Literal["whole", "around"]
+
+REACHES: Final[tuple[Reach, ...]] = (*SPANS, "whole", "around")
+"""Which tokens take part: those of `SPANS`; ``whole``: each, with the one at the same
+position; ``around``: each before the name and each behind it, the latter counted from
+where both texts end alike."""
+
+Texts = Literal["prompts", "names", "art", "objects"]
+
+TEXTS: Final[tuple[Texts, ...]] = ("prompts", "names", "art", "objects")
+"""What names a concept: the prompts of its forget set; its names alone; these and each
+in the five phrases that authors' programs have for art, or for objects."""
+
+Keeps = Literal["prompts", "names", "names and empty", "empty", "nothing"]
+
+KEEPS: Final[tuple[Keeps, ...]] = (
+    "prompts",
+    "names",
+    "names and empty",
+    "empty",
+    "nothing",
+)
+"""What is kept: prompts of all that stays; its names; the empty prompt beside these or
+alone; nothing."""
+
+Weigh = Literal["shares", "sums"]
+
+WEIGHS: Final[tuple[Weigh, ...]] = ("shares", "sums")
+"""Whether a concept's tokens, and those of a kept prompt, weigh 1 in all or 1 each."""
+
+PHRASES: Final = {
+    "prompts": (),
+    "names": (),
+    "art": (
+        "painting by {}",
+        "art by {}",
+        "artwork by {}",
+        "picture by {}",
+        "style of {}",
+    ),
+    "objects": (
+        "image of {}",
+        "photo of {}",
+        "portrait of {}",
+        "picture of {}",
+        "painting of {}",
+    ),
+}
+"""How programs say a name beside saying it alone."""
+
+
+Said = tuple[str, tuple[str, str], str]
+"""A text, the words in it before the name and those up to its end, and the target."""
+
+
+@dataclass(frozen=True)
+class ConceptTexts:
+    """What is read of a request.
+
+    Attributes:
+        target: What is heard instead of a concept.
+        span: Which tokens take part, see `REACHES`.
+        n_prompts: So many texts of each concept, 0 for all of them.
+        texts: What names a concept, see `TEXTS`.
+        weigh: What a token weighs, see `WEIGHS`.
+        keeps: What is kept, see `KEEPS`.
+    """
+
+    target: Target
+    span: Reach = "last"
+    n_prompts: int = 0
+    texts: Texts = "prompts"
+    weigh: Weigh = "shares"
+    keeps: Keeps = "prompts"
+
+    def pairs(self, request: Request) -> TokenPairs:
+        """Encode what is erased, with what is heard in its place.
+
+        Raises:
+            ConceptError: A concept is its own target, or two are one.
+        """
+        plain = self.texts == "prompts" and self.weigh == "shares"
+        if plain and self.span != "whole" and self.span != "around":
+            return TokenPairs.of(
+                request, self.target, self.span, n_prompts=self.n_prompts
+            )
+        parts = self._parts(request)
+        owner = torch.arange(len(parts)).repeat_interleave(
+            torch.tensor([len(each.weights) for each in parts])
+        )
+        return TokenPairs(
+            torch.cat([each.erased for each in parts]),
+            torch.cat([each.goal for each in parts]),
+            torch.cat([each.weights for each in parts]),
+            owner,
+            torch.cat([each.names.mean(0, keepdim=True) for each in parts]),
+        )
+
+    def apart(self, request: Request) -> TokenPairs:
+        """Encode the same with each text as a concept of its own."""
+        parts = self._parts(request)
+        before, owners = 0, []
+        for each in parts:
+            owners.append(each.owner + before)
+            before += len(each.names)
+        return TokenPairs(
+            torch.cat([each.erased for each in parts]),
+            torch.cat([each.goal for each in parts]),
+            torch.cat([each.weights for each in parts]),
+            torch.cat(owners),
+            torch.cat([each.names for each in parts]),
+        )
+
+    def kept(self, request: Request, erased: Tensor) -> Tokens:
+        """Encode what is kept.
+
+        Raises:
+            ConceptError: A kept prompt ends in a token that is to be erased.
+        """
+        if self.keeps == "prompts" and self.weigh == "shares":
+            span: Span = "last" if self.span == "last" else "all"
+            return kept_tokens(request, span, erased)
+        texts = self._kept_texts(request)
+        rows = [self._of_kept(request, text) for text in texts]
+        if not rows:
+            empty = torch.zeros(0, erased.shape[1]).double()
+            return Tokens(empty, torch.zeros(0).double())
+        one = [1.0 if self.weigh == "sums" else 1 / len(each) for each in rows]
+        weights = [torch.full((len(r),), w) for r, w in zip(rows, one, strict=True)]
+        return Tokens(torch.cat(rows), torch.cat(weights).double())
+
+    def _parts(self, request: Request) -> list[TokenPairs]:
+        """Return each concept's pairs.
+
+        Raises:
+            ConceptError: Two concepts have the same tokens.
+        """
+        parts = [self._of_concept(request, i) for i in range(len(request.forget))]
+        seen: dict[bytes, int] = {}
+        for i, each in enumerate(parts):
+            first = seen.setdefault(each.erased.numpy().tobytes(), i)
+            if first != i:
+                raise ConceptError(
+                    f"'{request.name(first)}' and '{request.name(i)}' are one concept "
+                    "to this model: their names have the same tokens",
+                    fix="erase one of them and give it the other name with --alias",
+                )
+        return parts
+
+    def _kept_texts(self, request: Request) -> list[str]:
+        if self.keeps == "prompts":
+            return [*request.keep]
+        empty = [""] if "empty" in self.keeps else []
+        return empty + ([*request.others] if "names" in self.keeps else [])
+
+    def _of_kept(self, request: Request, text: str) -> Tensor:
+        """Return the tokens of a kept text: its last one, or all."""
+        tokens = request.model.encode([text]).tokens[0].double()
+        _refuse_no_numbers(f"the kept prompt '{text}'", tokens)
+        if self.span != "last":
+            return tokens
+        if not text:
+            return tokens[START + 1 :]
+        return tokens[request.model.n_tokens(text) - 2][None]
+
+    def _of_concept(self, request: Request, i: int) -> TokenPairs:
+        """Return one concept's pairs, with each text as their owner."""
+        said = list(self._said(request, i))[: self.n_prompts or None]
+        if not said or all(text == instead for text, _, instead in said):
+            called = request.name(i)
+            raise ConceptError(
+                f"'{called}' is the same as its {self.target}: there is nothing to "
+                "erase",
+                fix=f"give '{called}' another --anchor, or another --target",
+            )
+        erased, goal, owner, names = [], [], [], []
+        for j, each in enumerate(said):
+            one, other = request.model.encode([each[0], each[2]]).tokens.double()
+            _refuse_no_numbers(f"'{request.name(i)}'", one, other)
+            spot = _Spot.of(request, each, len(one))
+            here, there = spot.places(self.span, len(one))
+            erased.append(one[here])
+            goal.append(other[there])
+            owner += [j] * len(here)
+            names.append(one[spot.last])
+        counts = torch.tensor([len(rows) for rows in erased])
+        weights = torch.ones(int(counts.sum())).double()
+        if self.weigh == "shares":
+            weights = (1 / (len(said) * counts.double())).repeat_interleave(counts)
+        return TokenPairs(
+            torch.cat(erased),
+            torch.cat(goal),
+            weights,
+            torch.tensor(owner),
+            torch.stack(names),
+        )
+
+    def _said(self, request: Request, i: int) -> Iterator[Said]:
+        """Yield each text of a concept that is not its own target."""
+        if self.texts == "prompts":
+            for prompt in request.forget[i]:
+                yield prompt.text, prompt.around, prompt.target(self.target)
+            return
+        found = list(self._names(request, i))
+        yield from ((name, ("", name), instead) for name, instead in found)
+        for name, instead in found:
+            for phrase in PHRASES[self.texts]:
+                text, before = phrase.format(name), phrase.format("")
+                yield text, (before, text), phrase.format(instead)
+
+    def _names(self, request: Request, i: int) -> Iterator[tuple[str, str]]:
+        """Yield each name with what stands in its place, the concept's own name first.
+
+        Raises:
+            ConceptError: No prompt of the concept spells a name.
+        """
+        shortest: dict[str, tuple[int, str]] = {}
+        for prompt in request.forget[i]:
+            if not prompt.named:
+                continue
+            found = (len(prompt.text.split()), prompt.target(self.target))
+            shortest[prompt.named] = min(found, shortest.get(prompt.named, found))
+        if not shortest:
+            raise ConceptError(
+                f"no prompt of '{request.name(i)}' spells its name",
+                fix="erase it with --set texts=prompts",
+            )
+        for name in sorted(shortest, key=lambda name: (name != request.name(i), name)):
+            yield name, shortest[name][1]
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """Where a name is in a text, and what else it shares with the text instead.
+
+    Attributes:
+        first: Position of the name's first token.
+        last: Position of its last.
+        end: Position of the last word of the text instead.
+        alike: How many tokens both texts begin with alike.
+        behind: How many both end with alike, the mark behind the last word among them.
+        ends: Positions of these marks, in the one and in the other.
+    """
+
+    first: int
+    last: int
+    end: int
+    alike: int
+    behind: int
+    ends: tuple[int, int]
+
+    @classmethod
+    def of(cls, request: Request, said: Said, length: int) -> _Spot:
+        """Find the name in a text that the model reads so many tokens of.
+
+        Raises:
+            ConceptError: The text encoder stops reading before the name ends.
+        """
+        text, (before, until), instead = said
+        count = request.model.n_tokens
+        first = count(before.rstrip()) - 1
+        last = max(count(until) - 2, first)
+        if last >= length - 1:
+            raise ConceptError(
+                f"the model reads {length} tokens, and the name in '{text}' ends at "
+                f"token {last + 1}",
+                fix="say it in fewer words",
+            )
+        ends = (count(text) - 1, count(instead) - 1)
+        words, others = text.split(), instead.split()
+        alike = _common(words, others)
+        behind = _common(words[alike:][::-1], others[alike:][::-1])
+        n_alike = count(" ".join(words[:alike])) - 1
+        n_behind = count(text) - count(" ".join(words[: len(words) - behind]))
+        return cls(first, last, max(ends[1] - 1, START), n_alike, n_behind + 1, ends)
+
+    def places(self, span: Reach, length: int) -> tuple[list[int], list[int]]:
+        """Return which tokens take part, and which are heard in their places."""
+        if span == "last":
+            return [self.last], [self.end]
+        if span == "all":
+            return [*range(self.first, length)], [*range(self.first, length)]
+        if span == "whole":
+            return [*range(length)], [*range(length)]
+        if span == "tail":
+            n = length - max(self.last, self.end)
+            return [*range(self.last, self.last + n)], [*range(self.end, self.end + n)]
+        here, there = (end + 1 - self.behind for end in self.ends)
+        n = length - max(here, there)
+        mine, theirs = [*range(here, here + n)], [*range(there, there + n)]
+        if span == "behind":
+            return mine, theirs
+        return [*range(self.alike), *mine], [*range(self.alike), *theirs]
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many words two texts begin with alike."""
+    n = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs:
+            break
+        n += 1
+    return n
+
+
+def _refuse_no_numbers(what: str, *tokens: Tensor) -> None:
+    if not all(torch.isfinite(each).all() for each in tokens):
+        raise ConceptError(
+            f"the text encoder gives {what} tokens that are not finite",
+            fix="look at the model's text encoder, or compute with --dtype float32",
+        )

@@ -1,0 +1,190 @@
+"""Pictures that are half painted: a sampler is stopped at a random step.
+
+Programs that need no pictures paint towards the erased prompt at every step of the
+training and stop on the way. What they stop at is under noise already, at the level
+that the sampler has reached, and comes from whatever paints: the base, or an average of
+the model as it is.
+
+The sampler is DDIM with a number of even steps, guided by the empty prompt:
+
+    e   = eps(x, t, 0) + g (eps(x, t, c) - eps(x, t, 0))
+    x'  = sqrt(a') (x - sqrt(1 - a) e) / sqrt(a) + sqrt(1 - a') e
+
+a and a' are the shares of signal at a step's level and at the next one's.
+
+Source:
+    https://arxiv.org/abs/2010.02502
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, Self
+
+import torch
+from torch import Tensor
+
+from unlearnlog.erasers.eraser import Request, Scalar, Work
+from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
+from unlearnlog.erasers.gradient import GradientEraser, LossInputs
+from unlearnlog.erasers.training import BatchShare
+from unlearnlog.errors import PolicyError
+from unlearnlog.models.interface import Text
+
+STATES: Final = ("noised", "sampled")
+"""Finished pictures under fresh noise, or pictures that are half painted."""
+
+
+@dataclass(frozen=True)
+class PartialInputs(LossInputs):
+    """What a loss is computed from where pictures are half painted.
+
+    Attributes:
+        steps: Steps of the sampler, of which a random number is taken.
+        guidance: Its guidance.
+        spread: Whether the level is anywhere from a step to the next noisier one, or
+            the step's own.
+        painter: Text projections that paint; none for the base's.
+    """
+
+    steps: int = 50
+    guidance: float = 3.0
+    spread: bool = False
+    painter: dict[str, Tensor] = field(default_factory=dict)
+
+    def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
+        """Paint towards prompts of the concept up to one random step.
+
+        The noise of what is returned is what the sampler began with.
+        """
+        model, part = self.request.model, self.share.rows(batch)
+        rows = torch.randint(len(self.forget.texts), (batch,), generator=self.rng)
+        n = int(torch.randint(self.steps, (1,), generator=self.rng))
+        noise = torch.randn(batch, *model.latent_shape, generator=self.rng)
+        level = torch.full((batch,), self._level(n))
+        if self.spread:
+            above = torch.randint(self._stride, (batch,), generator=self.rng)
+            level = (self.steps - 1 - n) * self._stride + above
+        rows, noise, level = rows[part], noise[part], level[part]
+        text, target = self.forget.text[rows], self.forget.target[rows]
+        return Noised(rows, self.after(n, noise, text), level, noise), text, target
+
+    @torch.no_grad()
+    def after(self, n: int, noise: Tensor, text: Text) -> Tensor:
+        """Return what ``n`` steps of the sampler make of noise, ``[b, c, h, w]``."""
+        nothing, x = self.encoded("", len(text)), noise
+        for i in range(n):
+            t, following = self._level(i), self._level(i + 1)
+            eps = self._guided(x, torch.full((len(x),), t), text, nothing)
+            signal, next_one = self.request.model.log_snr[[t, following]].sigmoid()
+            clean = (x - (1 - signal).sqrt() * eps) / signal.sqrt()
+            x = next_one.sqrt() * clean + (1 - next_one).sqrt() * eps
+        return x
+
+    def follow(self, new: dict[str, Tensor], average: float) -> None:
+        """Let the weights that paint follow others, as a moving average of them.
+
+        Args:
+            new: The text projections as they are now.
+            average: Share that the average keeps of itself.
+        """
+        for name, weight in new.items():
+            mean = self.painter.setdefault(name, self.request.old[name].float())
+            self.painter[name] = mean.lerp(weight.detach(), 1 - average)
+
+    def _guided(self, x: Tensor, t: Tensor, text: Text, nothing: Text) -> Tensor:
+        model, weights = self.request.model, self.painter or None
+        if self.guidance <= 1:
+            return model.eps(x, t, text, weights=weights)
+        both = Text(
+            torch.cat([nothing.tokens, text.tokens]),
+            None
+            if text.pooled is None or nothing.pooled is None
+            else torch.cat([nothing.pooled, text.pooled]),
+        )
+        eps = model.eps(torch.cat([x, x]), torch.cat([t, t]), both, weights=weights)
+        without, named = eps.chunk(2)
+        return without + self.guidance * (named - without)
+
+    @property
+    def _stride(self) -> int:
+        return self.request.model.n_steps_trained // self.steps
+
+    def _level(self, step: int) -> int:
+        """Return the timestep of a step, the noisiest first; the last one's is 1."""
+        return (self.steps - 1 - step) * self._stride + (self._stride > 1)
+
+
+@dataclass(frozen=True)
+class PartialEraser(GradientEraser):
+    """An eraser that may learn from half-painted pictures.
+
+    Attributes:
+        states: What is learnt from: ``noised`` for finished pictures of the base under
+            fresh noise, ``sampled`` for pictures that are half painted.
+        sampler_steps: Steps of the sampler that is stopped; only with ``sampled``.
+        sampler_guidance: Its guidance.
+    """
+
+    before: ClassVar[Mapping[str, Scalar]] = {
+        **GradientEraser.before,
+        "states": STATES[0],
+        "sampler_steps": 50,
+        "sampler_guidance": 3.0,
+    }
+
+    states: str = STATES[0]
+    sampler_steps: int = 50
+    sampler_guidance: float = 3.0
+
+    def scene(self, request: Request) -> LossInputs:
+        """Let the base paint what the loss is computed from, or say how to paint it."""
+        if self.states == STATES[0]:
+            return super().scene(request)
+        return self.halfway(request)
+
+    def halfway(self, request: Request) -> PartialInputs:
+        """Say how pictures are half painted.
+
+        Raises:
+            PolicyError: The sampler has more steps than the model has levels of noise.
+        """
+        levels = request.model.n_steps_trained
+        if self.sampler_steps > levels:
+            raise PolicyError(
+                f"{self.name}'s sampler_steps is {self.sampler_steps}",
+                fix=f"give at most {levels}: the model has so many levels of noise",
+            )
+        prompts = [prompt for group in request.forget for prompt in group]
+        return PartialInputs(
+            request,
+            ForgetSet(
+                torch.empty(0, *request.model.latent_shape),
+                request.model.encode([prompt.text for prompt in prompts]),
+                request.model.encode([p.target(self.target) for p in prompts]),
+                tuple(prompt.text for prompt in prompts),
+            ),
+            KeptSet.of(request, self.n_kept),
+            torch.Generator().manual_seed(request.seed),
+            BatchShare.of_this_process(),
+            steps=self.sampler_steps,
+            guidance=self.sampler_guidance,
+        )
+
+    def work(self, n_concepts: int) -> Work:
+        """Say how much there is to do; what is half painted is a part of a step."""
+        work = super().work(n_concepts)
+        return work if self.states == STATES[0] else replace(work, pictures=self.n_kept)
+
+    def rehearsal(self) -> tuple[Self, Work]:
+        """Return the same with the fewest pictures and two steps."""
+        small, work = super().rehearsal()
+        if self.states != STATES[0]:
+            work = replace(work, pictures=small.n_kept)
+        return small, work
+
+    def check(self) -> None:
+        """Refuse, beside what is always refused, unknown states."""
+        super().check()
+        self.require("states", known=STATES)

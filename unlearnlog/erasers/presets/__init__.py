@@ -1,0 +1,1 @@
+"""Named settings of erasers: those of the authors' own programs."""

@@ -1,0 +1,34 @@
+"""Information over time: what is left of each concept, and what else moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from unlearnlog.core.reading import Reading
+from unlearnlog.findings.report_parts import MeasureSeries, Step
+
+MEASURES: Final = ("judge-mi", "bound-mi", "self-mi", "drift")
+"""Readings in nats, those that mean most to a reader first."""
+
+
+def nats(steps: Sequence[Step]) -> tuple[MeasureSeries, ...]:
+    """Return every measure of every concept over the history."""
+    found: dict[tuple[str, str], list[tuple[int, Reading]]] = {}
+    for step in steps:
+        for reading in step.entry.readings:
+            if reading.probe in MEASURES:
+                key = reading.probe, reading.concept
+                found.setdefault(key, []).append((step.number, reading))
+    ordered = sorted(found, key=lambda key: MEASURES.index(key[0]))
+    return tuple(MeasureSeries(*key, tuple(found[key])) for key in ordered)
+
+
+def relations(steps: Sequence[Step]) -> tuple[tuple[int, Reading], ...]:
+    """Return the mean damage by relation to what was erased, step by step."""
+    return tuple(
+        (step.number, reading)
+        for step in steps
+        for reading in step.entry.readings
+        if reading.probe.startswith("damage.")
+    )

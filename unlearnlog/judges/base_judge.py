@@ -1,0 +1,143 @@
+"""The judge that needs nothing but the model: the base's own denoiser, asked backwards.
+
+Of all prompts that might have made a picture, the likeliest is the one under which the
+base predicts the picture's noise best. The subject is looked for first, in any style;
+then the style, with that subject. No prompt that a picture was painted for is known
+here. Where the empty prompt predicts better than every name, there is none.
+
+A picture is asked about in rounds: every prompt on a few noises, the better ones on
+more, so most of the work goes where the answer is close.
+
+Source:
+    Diffusion Classifier, https://arxiv.org/abs/2303.16203: the mean squared error of
+    the noise, the same noises for every prompt, in rounds that drop the worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, final
+
+import torch
+from torch import Tensor
+
+from unlearnlog.core.digest import canonical_json, digest_of
+from unlearnlog.core.probe_case import REJECT, Answer
+from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.judges.label_sentences import of_styles, of_subjects
+
+if TYPE_CHECKING:
+    from unlearnlog.concepts.concept_set import ConceptSet
+    from unlearnlog.models.interface import Model, Painted, Text
+
+_ROUNDS: Final = ((3, 8), (3, 3), (6, 1))
+"""Noises of each round, and how many prompts stay after it."""
+
+_FIRST, _LAST = 0.15, 0.75
+"""Share of the noise levels that tell pictures apart: neither clean nor all noise."""
+
+_SEED: Final = 60_493
+_AT_ONCE: Final = 128
+
+
+@final
+@dataclass(frozen=True)
+class BaseJudge:
+    """A Diffusion Classifier over the concepts of a world.
+
+    Attributes:
+        model: The base; nothing changes it.
+        world: Which styles and subjects there may be.
+        watch: Who wants to see it advance.
+    """
+
+    model: Model
+    world: ConceptSet
+    watch: Progress = field(default_factory=NoProgress)
+
+    @property
+    def name(self) -> str:
+        """What an entry calls it."""
+        return "base"
+
+    @property
+    def identity(self) -> str:
+        """Its name and the digest of every prompt that it asks about."""
+        subjects = of_subjects(self.world)
+        hands = [of_styles(self.world, noun) for noun in sorted({*subjects.values()})]
+        return f"{self.name} {digest_of(canonical_json([subjects, hands]))}"
+
+    def features(self, painted: Painted) -> Tensor | None:
+        """Return nothing: a denoiser's errors are no space of pictures."""
+        del painted
+        return None
+
+    def judged(self, painted: Painted) -> list[Answer]:
+        """Return the subject, and then the style, that predicts each picture best."""
+        latents = painted.latents
+        if not len(latents):
+            return []
+        self.watch.stage("asking the base", 2 * sum(n for n, _ in _ROUNDS))
+        subjects = {"": REJECT, **of_subjects(self.world)}
+        nouns = self._likeliest(latents, [subjects] * len(latents))
+        hands = {n: {"": REJECT, **of_styles(self.world, n)} for n in set(nouns)}
+        styles = self._likeliest(latents, [hands[noun] for noun in nouns])
+        return [Answer(*pair) for pair in zip(nouns, styles, strict=True)]
+
+    @torch.no_grad()
+    def _likeliest(
+        self, latents: Tensor, asked: Sequence[Mapping[str, str]]
+    ) -> list[str]:
+        """Return for each picture what the prompt with the least error stands for."""
+        texts = sorted({text for each in asked for text in each})
+        encoded, row_of = self.model.encode(texts), {t: i for i, t in enumerate(texts)}
+        errors = torch.full((len(latents), len(texts)), torch.inf)
+        for errors_here, each in zip(errors, asked, strict=True):
+            errors_here[[row_of[text] for text in each]] = 0.0
+        for noises, (_, n_stay) in zip(self._bank(latents), _ROUNDS, strict=True):
+            for noise, t in noises:
+                self._add_errors(errors, latents, encoded, (noise, t))
+                self.watch.advance(1, {})
+            worst_that_stays = errors.topk(
+                min(n_stay, len(texts)), largest=False
+            ).values[:, -1:]
+            errors[errors > worst_that_stays] = torch.inf
+        best = [texts[i] for i in errors.argmin(1).tolist()]
+        return [each[text] for each, text in zip(asked, best, strict=True)]
+
+    def _add_errors(
+        self,
+        errors: Tensor,
+        latents: Tensor,
+        encoded: Text,
+        noised: tuple[Tensor, int],
+    ) -> None:
+        """Add the mean squared error under one noise wherever it is still asked."""
+        noise, level = noised
+        who, which = errors.isfinite().nonzero(as_tuple=True)
+        for begin in range(0, len(who), _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            clean = latents[who[part]]
+            t = torch.full((len(clean),), level)
+            same = noise.expand_as(clean)
+            x_t = self.model.noised(clean, same, t)
+            guess = self.model.eps(x_t, t, encoded[which[part]]).cpu()
+            error = (guess - same).square().flatten(1).mean(1)
+            errors[who[part], which[part]] += error
+
+    def _bank(self, latents: Tensor) -> list[list[tuple[Tensor, int]]]:
+        """Return each round's noises and levels, the same for all pictures."""
+        n = sum(n for n, _ in _ROUNDS)
+        levels = torch.linspace(_FIRST, _LAST, n) * self.model.n_steps_trained
+        rng = torch.Generator().manual_seed(_SEED)
+        # Each round looks at levels from the whole range.
+        mixed = levels.long()[torch.randperm(n, generator=rng)].tolist()
+        bank = [
+            (torch.randn(latents.shape[1:], generator=rng), level) for level in mixed
+        ]
+        rounds = []
+        for n_noises, _ in _ROUNDS:
+            rounds.append(bank[:n_noises])
+            bank = bank[n_noises:]
+        return rounds

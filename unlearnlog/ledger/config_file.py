@@ -1,0 +1,127 @@
+"""The configuration of a ledger: a TOML file that its user may write by hand, too.
+
+    policy = "mine.toml"
+    device = "cuda"
+
+    [author]
+    name = "Ada"
+
+It is no part of what was recorded: it has no seal, `fsck` says only whether it can be
+read, and a program that does not know it leaves it alone.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from unlearnlog.core.suggestions import advice
+from unlearnlog.errors import UsageError
+
+CONFIG: Final = "config"
+"""Name of the file, in the ledger's folder."""
+
+KEYS: Final[Mapping[str, str]] = {
+    "policy": "a policy that ships, or a path to a .toml",
+    "device": "where to compute: cpu, cuda, mps",
+    "dtype": "of the UNet: float32, bfloat16, float16",
+    "judge": "auto, base, none, or a CLIP folder",
+    "concepts": "a .toml file of concepts",
+    "base": "where the model is now, if it was moved",
+    "author.name": "who is written into new entries",
+    "author.email": "and the address",
+}
+"""Every key, with what its value is."""
+
+_LONGEST: Final = 4096
+
+_HEADER: Final = (
+    "# Written by `unlearnlog config`; a comment does not outlive its next change.\n"
+)
+
+
+def check_key(key: str, where: str = "") -> None:
+    """Refuse a key that means nothing.
+
+    Args:
+        key: What was typed, or what stands in a file.
+        where: The file, where it stands in one.
+
+    Raises:
+        UsageError: Names the key and those that are known.
+    """
+    if key not in KEYS:
+        what = f"'{where}' sets '{key}', but there" if where else "there"
+        raise UsageError(
+            f"{what} is no key '{key}' in a ledger's configuration",
+            fix=advice(key, KEYS),
+        )
+
+
+def check_text(key: str, value: str) -> None:
+    """Refuse a value that no line of a file could hold.
+
+    Raises:
+        UsageError: It is empty, too long, or holds what cannot be seen.
+    """
+    unseen = any(unicodedata.category(c) in ("Cc", "Cs") for c in value)
+    if not value.strip() or len(value) > _LONGEST or unseen:
+        shown = repr(value[:40])
+        raise UsageError(
+            f"{key} cannot be {shown}: {KEYS[key]}",
+            fix="give one, or take it out of the configuration",
+        )
+
+
+def parsed(data: bytes, path: Path) -> dict[str, str]:
+    """Read a configuration; keys of tables have a dot, such as ``author.name``.
+
+    Raises:
+        UsageError: It is no TOML, a key is unknown, or a value is no text.
+    """
+    try:
+        content = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the ledger's configuration '{path}' cannot be read: {error}",
+            fix="correct it by hand, or remove the file",
+        ) from error
+    found = _flat(content)
+    for key, value in found.items():
+        check_key(key, str(path))
+        if not isinstance(value, str):
+            raise UsageError(
+                f"'{path}' sets {key} to {value!r}, which is no text",
+                fix=f'write {key} = "...", with the quotes, or take the line out',
+            )
+        check_text(key, value)
+    return {key: found[key] for key in KEYS if key in found}
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what is in tables by the table and the key; an empty table says nothing."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{below}": each for below, each in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def written(values: Mapping[str, str]) -> bytes:
+    """Write a configuration as `parsed` reads it, in the order of `KEYS`."""
+    lines, tables = [_HEADER], dict[str, list[str]]()
+    for key in KEYS:
+        if key in values:
+            table, _, name = key.rpartition(".")
+            # A JSON text is a TOML text, as long as nothing in it is a control.
+            line = f"{name} = {json.dumps(values[key], ensure_ascii=False)}\n"
+            (tables.setdefault(table, []) if table else lines).append(line)
+    for table, rows in tables.items():
+        lines += [f"\n[{table}]\n", *rows]
+    return "".join(lines).encode("utf-8")

@@ -1,0 +1,101 @@
+"""A delta as a file: safetensors, byte for byte the same whenever it is written.
+
+The container is written here, so that its bytes do not depend on a library's
+version, and read by the safetensors library, like any reader would. What counts is
+the digest of the tensors; the bytes are compared, too, so no flipped byte hides in
+a header.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from unlearnlog.core.delta import Delta, Full, LowRank, Patch, raw_bytes
+from unlearnlog.core.digest import plain_json
+from unlearnlog.ledger.path_safety import MAX_TEXT
+
+_ALIGNMENT: Final = 8  # bytes; the header is padded so that the data is aligned
+_BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+
+
+def encoded(delta: Delta) -> bytes:
+    """Write a delta as the bytes of a safetensors file, with one metadata key."""
+    parts = {
+        f"{name}#{part}": tensor
+        for name, patch in delta.patches.items()
+        for part, tensor in patch.parts.items()
+    }
+    ends = list(accumulate(tensor.nbytes for tensor in parts.values()))
+    kinds = {name: patch.kind for name, patch in delta.patches.items()}
+    header = {
+        "__metadata__": {"unlearnlog": plain_json({"patches": kinds}).decode()},
+        **{
+            name: {
+                "dtype": "F32",
+                "shape": list(tensor.shape),
+                "data_offsets": [end - tensor.nbytes, end],
+            }
+            for (name, tensor), end in zip(parts.items(), ends, strict=True)
+        },
+    }
+    text = plain_json(header)
+    text += b" " * (-len(text) % _ALIGNMENT)
+    tensors = (raw_bytes(tensor) for tensor in parts.values())
+    return b"".join([len(text).to_bytes(8, "little"), text, *tensors])
+
+
+def parts_of(data: bytes) -> dict[str, torch.Tensor]:
+    """Read the tensors of a delta's file as they are, and check nothing more.
+
+    Raises:
+        ValueError: The bytes are no file of tensors.
+    """
+    try:
+        return _loaded(data)
+    except _BROKEN as error:
+        message = f"not a delta: {error}"
+        raise ValueError(message) from error
+
+
+def decoded(data: bytes) -> Delta:
+    """Read what `encoded` wrote, and accept nothing else.
+
+    Raises:
+        ValueError: The bytes are not exactly what was written.
+    """
+    try:
+        delta = Delta(_patches(_loaded(data)))
+    except _BROKEN as error:
+        message = f"not a delta: {error}"
+        raise ValueError(message) from error
+    if encoded(delta) != data:
+        message = "a delta, but not as it was written"
+        raise ValueError(message)
+    return delta
+
+
+def _loaded(data: bytes) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file whose header is no longer than any delta's."""
+    if (length := int.from_bytes(data[:8], "little")) > MAX_TEXT:
+        message = f"its header is {length} bytes long, at most {MAX_TEXT} are read"
+        raise ValueError(message)
+    return load(data)
+
+
+def _patches(tensors: dict[str, torch.Tensor]) -> dict[str, Patch]:
+    """Put the parts of each patch together again."""
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        name, _, part = key.rpartition("#")
+        parts.setdefault(name, {})[part] = tensor
+    return {
+        name: Full(found["value"])
+        if "value" in found
+        else LowRank(found["left"], found["right"])
+        for name, found in parts.items()
+    }

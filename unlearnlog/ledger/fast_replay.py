@@ -1,0 +1,115 @@
+"""From a kept sum to weights in one pass over memory, block by block.
+
+Nothing is checked on the way, neither the sum nor the deltas: the caller compares the
+digest of the result with the record, and starts anew with every check when it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from unlearnlog.core.delta import Weights, tensor_record
+from unlearnlog.core.digest import Digest, TensorRecord, merkle_root
+
+_BLOCK: Final = 2**15
+"""Numbers at a time: they stay in a core's cache, and are too few to share a loop."""
+
+Parts = Mapping[str, torch.Tensor]
+"""A delta's tensors as they are in its file: ``name#left``, ``name#value``, ..."""
+
+
+@dataclass(frozen=True)
+class ReplaySteps:
+    """What leads from a kept sum to the one that is wanted.
+
+    Attributes:
+        start: Float64 sums by tensor.
+        added: Deltas that they lack.
+        taken: Deltas that they have too much.
+    """
+
+    start: Weights
+    added: Sequence[Parts] = ()
+    taken: Sequence[Parts] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all tensors that are touched, sorted."""
+        keys = (key for parts in (*self.added, *self.taken) for key in parts)
+        return sorted({*self.start, *(key.rpartition("#")[0] for key in keys)})
+
+    def thin(self, name: str) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return both factors of all changes of low rank together, in float64."""
+        lefts, rights = self._all(name, "left"), self._all(name, "right")
+        if not lefts:
+            return None
+        left = torch.cat([part for _, part in lefts], 1).double()
+        signs = [sign for sign, part in lefts for _ in range(part.shape[1])]
+        return left * left.new_tensor(signs), torch.cat([p for _, p in rights]).double()
+
+    def full(self, name: str) -> list[torch.Tensor]:
+        """Return the changes that are written out, in float64."""
+        return [sign * part.double() for sign, part in self._all(name, "value")]
+
+    def _all(self, name: str, part: str) -> list[tuple[int, torch.Tensor]]:
+        key = f"{name}#{part}"
+        signed = ((1, self.added), (-1, self.taken))
+        return [(sign, d[key]) for sign, deltas in signed for d in deltas if key in d]
+
+
+def quick_state(
+    base: Weights, steps: ReplaySteps, base_root: Digest
+) -> tuple[dict[str, torch.Tensor], Digest]:
+    """Go from a kept sum to a state: the touched tensors, and their digest.
+
+    Args:
+        base: The base's tensors; left alone.
+        steps: The sum and what leads on from it.
+        base_root: Root of the base's manifest.
+
+    Raises:
+        KeyError: The base lacks a tensor, or a delta a factor.
+        RuntimeError: Shapes do not fit.
+    """
+
+    def made(name: str) -> tuple[torch.Tensor, TensorRecord] | None:
+        tensor = _rounded(base[name].detach().cpu(), steps, name)
+        return None if tensor is None else (tensor, tensor_record(tensor))
+
+    names = steps.names
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        all_made = zip(names, pool.map(made, names), strict=True)
+        found = {name: each for name, each in all_made if each is not None}
+    records = ((name, record) for name, (_, record) in found.items())
+    digest = merkle_root(records, base_root)
+    return {name: tensor for name, (tensor, _) in found.items()}, digest
+
+
+def _rounded(base: torch.Tensor, steps: ReplaySteps, name: str) -> torch.Tensor | None:
+    """Add the change of one tensor to the base's and round, some rows at a time.
+
+    Returns:
+        None where the change is zero, as in `unlearnlog.core.delta.rounded`.
+    """
+    moved = False
+    start, thin, full = steps.start.get(name), steps.thin(name), steps.full(name)
+    changed = torch.empty_like(base, memory_format=torch.contiguous_format)
+    n_rows = max(1, _BLOCK // max(1, base[:1].numel()))
+    room = torch.empty_like(base[:n_rows], dtype=torch.float64)
+    for at in range(0, len(base), n_rows):
+        rows = slice(at, at + n_rows)
+        block = room[: len(base[rows])]
+        block.copy_(start[rows]) if start is not None else block.zero_()
+        if thin is not None:
+            block.addmm_(thin[0][rows], thin[1])
+        for value in full:
+            block += value[rows]
+        moved = moved or bool(block.any())
+        block += base[rows]
+        changed[rows] = block if base.dtype == torch.float32 else block.float()
+    return changed if moved else None

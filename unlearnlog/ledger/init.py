@@ -1,0 +1,117 @@
+"""A new ledger: all of it, or nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from unlearnlog.core.provenance import now
+from unlearnlog.errors import LedgerError
+from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.checksummed import NOTHING
+from unlearnlog.ledger.disk import Disk, explaining
+from unlearnlog.ledger.reflog import ReflogEntry
+from unlearnlog.ledger.store import FOLDER, FOLDERS, FORMAT, Store
+
+BRANCH: Final = "main"
+"""The branch a new ledger is on."""
+
+_DRAFT: Final = f"{FOLDER}.new-"
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Takes files that nobody sees until the whole folder gets its name."""
+
+    disk: Disk
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write one file of the draft."""
+        self.disk.write(path, data)
+
+
+def created(folder: Path, base: BaseManifest, disk: Disk) -> Store:
+    """Create an empty ledger under a draft's name, then rename it into its place.
+
+    Raises:
+        LedgerError: There is a ledger already, or the folder is not writable.
+        DiskFull: There was no room; nothing is left behind.
+    """
+    check_no_ledger(folder)
+    root, draft = folder / FOLDER, folder / f"{_DRAFT}{secrets.token_hex(4)}"
+    with explaining():
+        made: list[Path] = []
+        try:
+            _make(folder, disk, made)
+            _fill(Store(draft, disk), base)
+            _publish(draft, root, disk)
+        except BaseException as error:
+            disk.remove_tree(draft)
+            for parent in reversed(made):
+                with suppress(OSError):
+                    disk.rmdir(parent)
+            if isinstance(error, OSError) and os.path.lexists(root):
+                raise _exists(root) from error
+            raise
+        for name in disk.names(folder):
+            if name.startswith(_DRAFT):  # of one that crashed, or came second
+                disk.remove_tree(folder / name)
+    return Store(root, disk)
+
+
+def check_no_ledger(folder: Path) -> None:
+    """Refuse a folder that has a ledger.
+
+    Raises:
+        LedgerError: It has one.
+    """
+    if os.path.lexists(folder / FOLDER):
+        raise _exists(folder / FOLDER)
+
+
+def _make(folder: Path, disk: Disk, made: list[Path]) -> None:
+    """Create a folder with its parents; add those that were not there to ``made``."""
+    if not folder.is_dir():
+        _make(folder.parent, disk, made)
+        made.append(folder)
+        disk.mkdir(folder)
+        disk.sync(folder.parent)
+
+
+def _fill(store: Store, base: BaseManifest) -> None:
+    """Write all files of an empty ledger."""
+    store.disk.mkdir(store.root)
+    for name in FOLDERS:
+        store.disk.mkdir(store.root / name)
+    first = ReflogEntry(at=now(), old=NOTHING, new=NOTHING, why="init")
+    draft = _Draft(store.disk)
+    draft.put(store.root / "FORMAT", FORMAT)
+    draft.put(store.root / "base.json", base.to_json())
+    store.begin_log(draft, BRANCH, first)
+    store.put_ref(draft, f"heads/{BRANCH}", None)
+    store.put_name(draft, f"heads/{BRANCH}", None)
+    store.put_branch(draft, BRANCH)
+    for name in reversed(FOLDERS):
+        store.disk.sync(store.root / name)
+    store.disk.sync(store.root)
+
+
+def _publish(draft: Path, root: Path, disk: Disk) -> None:
+    """Give the draft its name, or take the name back."""
+    disk.replace(draft, root)
+    try:
+        disk.sync(root.parent)
+    except BaseException:
+        disk.replace(root, draft)
+        raise
+
+
+def _exists(root: Path) -> LedgerError:
+    return LedgerError(
+        f"there is a ledger in {root.parent} already",
+        fix=f"use it as it is: unlearnlog log --ledger {root.parent}",
+    )

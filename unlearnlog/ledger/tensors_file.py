@@ -1,0 +1,65 @@
+"""A few tensors as a file: what an attack found, named by the hash of its bytes.
+
+Like deltas it is safetensors, written here so that its bytes do not depend on a
+library's version, and read by the safetensors library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from unlearnlog.core.delta import raw_bytes
+from unlearnlog.core.digest import plain_json
+
+_ALIGNMENT: Final = 8
+_TYPES: Final = {torch.float32: "F32", torch.int64: "I64"}
+_BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+
+
+def encoded(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Write tensors as the bytes of a safetensors file, sorted by name.
+
+    Raises:
+        ValueError: A tensor is neither float32 nor int64.
+    """
+    found = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    if strange := {t.dtype for t in found.values()} - _TYPES.keys():
+        message = f"tensors of {sorted(map(str, strange))} are not kept"
+        raise ValueError(message)
+    ends = accumulate(tensor.nbytes for tensor in found.values())
+    header = {
+        name: {
+            "dtype": _TYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [end - tensor.nbytes, end],
+        }
+        for (name, tensor), end in zip(found.items(), ends, strict=True)
+    }
+    text = plain_json(header)
+    text += b" " * (-len(text) % _ALIGNMENT)
+    data = (raw_bytes(tensor) for tensor in found.values())
+    return b"".join([len(text).to_bytes(8, "little"), text, *data])
+
+
+def decoded(data: bytes) -> dict[str, torch.Tensor]:
+    """Read what `encoded` wrote, and accept nothing else.
+
+    Raises:
+        ValueError: The bytes are not exactly what was written.
+    """
+    try:
+        tensors = load(data)
+        same = encoded(tensors) == data
+    except _BROKEN as error:
+        message = f"not what an attack found: {error}"
+        raise ValueError(message) from error
+    if not same:
+        message = "tensors, but not as they were written"
+        raise ValueError(message)
+    return tensors

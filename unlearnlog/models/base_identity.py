@@ -1,0 +1,128 @@
+"""What decides a model's results beside its tensors: configurations and tokenizers.
+
+A configuration counts by what it comes to: what it leaves out is what its class takes
+then, and what the class does not take has no effect. So a folder that another version
+saved again is the same model where it computes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import diffusers
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from unlearnlog.core.digest import Digest, digest_of
+from unlearnlog.errors import ModelError
+from unlearnlog.models.network_building import network_keys
+from unlearnlog.models.plain_configs import cleaned, taken_by
+from unlearnlog.models.tokenizer_files import decisive, plain_config
+
+if TYPE_CHECKING:
+    from unlearnlog.models.pipeline_folder import PipelineFolder
+
+KINDS: Final[Mapping[str, Any]] = {
+    "unet": UNet2DConditionModel,
+    "vae": AutoencoderKL,
+    "text_encoder": CLIPTextModel,
+    "text_encoder_2": CLIPTextModelWithProjection,
+}
+"""Class of each component that has weights."""
+
+_LARGEST_NUMBER: Final = 2**53 - 1
+"""Up to here, every program reads a whole number in JSON as the same one."""
+
+_OF_TRAINING: Final = frozenset(
+    {"dropout", "attention_dropout", "initializer_factor", "initializer_range"}
+)
+_INDEX: Final = "model_index.json"
+_TOKENIZER_CONFIG: Final = "tokenizer_config.json"
+
+
+def configs_of(folder: PipelineFolder) -> dict[str, dict[str, Any]]:
+    """Return what each configuration comes to, by its path below the folder.
+
+    Raises:
+        ModelError: One asks for something that no honest one does.
+    """
+    index = folder.said(_INDEX)
+    used = [*folder.family.components, "scheduler"]
+    found = {
+        _INDEX: {
+            "_class_name": index["_class_name"],
+            "force_zeros_for_empty_prompt": folder.empty_is_zero,
+            "scheduler": folder.index["scheduler"],
+        }
+    }
+    for name in used:
+        if name.startswith("tokenizer"):
+            file = f"{name}/{_TOKENIZER_CONFIG}"
+            found[file] = plain_config(folder.said(file), folder.path / file)
+        elif name == "scheduler":
+            file = f"{name}/scheduler_config.json"
+            found[file] = _comes_to(folder, file, taken_by(scheduler_kind(folder)))
+        else:
+            file = f"{name}/config.json"
+            found[file] = _comes_to(folder, file, network_keys(name, KINDS[name]))
+    return {file: _as_json(content) for file, content in found.items()}
+
+
+def files_of(folder: PipelineFolder) -> dict[str, Digest]:
+    """Return the digest of each file that a tokenizer is read from, by its path."""
+    found: dict[str, Digest] = {}
+    for name in folder.family.components:
+        if name.startswith("tokenizer"):
+            prefix = f"{name}/"
+            files = {
+                file.removeprefix(prefix): data
+                for file, data in folder.small.items()
+                if file.startswith(prefix) and not file.endswith(_TOKENIZER_CONFIG)
+            }
+            found |= {f"{prefix}{f}": digest_of(d) for f, d in decisive(files).items()}
+    return found
+
+
+def scheduler_kind(folder: PipelineFolder) -> Any:  # noqa: ANN401 - a class of diffusers
+    """Return the class of a pipeline's scheduler.
+
+    Raises:
+        ModelError: diffusers has none of that name, or not without another package.
+    """
+    name = folder.index["scheduler"]
+    kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
+    if kind is None or not isinstance(kind, type):
+        raise ModelError(
+            f"the scheduler of '{folder.path}' is a {name}, which diffusers "
+            f"{diffusers.__version__} does not have",
+            fix="save the pipeline with a DPMSolverMultistepScheduler",
+        )
+    if not issubclass(kind, diffusers.SchedulerMixin):
+        raise ModelError(
+            f"the scheduler of '{folder.path}' is a {name}, which diffusers has only "
+            "with a package that is not here",
+            fix="save the pipeline with a DPMSolverMultistepScheduler",
+        )
+    return kind
+
+
+def _comes_to(
+    folder: PipelineFolder, file: str, usual: Mapping[str, Any]
+) -> dict[str, Any]:
+    said = cleaned(folder.said(file), usual, file=folder.path / file)
+    full = {**usual, **said}
+    return {key: value for key, value in full.items() if key not in _OF_TRAINING}
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    """Write a plain value as JSON can: numbers without end or too long as words."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
+        return str(value)
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    return str(value)

@@ -1,0 +1,208 @@
+"""Prompts to what the UNet reads of them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from unlearnlog.core.visible import visible
+from unlearnlog.errors import PromptError
+from unlearnlog.models.finite_check import check_finite
+from unlearnlog.models.interface import Text
+from unlearnlog.models.multi_vector_tokens import spelt_out, tokens_of_several
+from unlearnlog.models.overrides import Overrides, computed
+
+if TYPE_CHECKING:
+    from unlearnlog.models.components import Components, Untyped
+
+_N_KEPT: Final = 4096
+_SHOWN: Final = 40
+
+
+class Encoders:
+    """A pipeline's text encoders, and what they made of the prompts they read.
+
+    Each prompt is encoded alone, so that no prompt changes another's bits.
+    """
+
+    def __init__(self, parts: Components, *, empty_is_zero: bool) -> None:
+        """Say whether the empty prompt is all zeros, as some pipelines have it."""
+        self._parts = parts
+        self._empty_is_zero = empty_is_zero
+        self._kept: dict[str, Text] = {}
+        self._several = tuple(
+            tokens_of_several(tokenizer.added_tokens_encoder)
+            for _, tokenizer in parts.encoders
+        )
+
+    @property
+    def n_positions(self) -> int:
+        """How many tokens the text encoders read."""
+        limits = [
+            min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
+            for encoder, tokenizer in self._parts.encoders
+        ]
+        return int(min(limits))
+
+    @property
+    def knows_several(self) -> bool:
+        """Whether a token of its tokenizers has several vectors."""
+        return any(self._several)
+
+    def n_tokens(self, prompt: str) -> int:
+        """Count the tokens of a prompt, the marks of its beginning and end included."""
+        return max(
+            len(tokenizer(said, verbose=False).input_ids)
+            for (_, tokenizer), said in self._said(prompt)
+        )
+
+    def words(self, prompt: str) -> list[list[int]]:
+        """Return the tokens of a prompt's words for each encoder, without marks."""
+        return [
+            tokenizer(said).input_ids[1:-1] if said.strip() else []
+            for (_, tokenizer), said in self._said(prompt)
+        ]
+
+    def encoded(self, prompts: Sequence[str], held: Overrides) -> Text:
+        """Encode prompts; what the model's own weights made of them is remembered.
+
+        Raises:
+            ModelError: A text encoder is not finite.
+            PromptError: A prompt has more tokens than a text encoder reads.
+        """
+        if not prompts:
+            return self._own("")[:0]
+        if held.speaks_differently:
+            once = {prompt: self._encoded(prompt, held) for prompt in {*prompts}}
+            found = [once[prompt] for prompt in prompts]
+        else:
+            found = [self._own(prompt) for prompt in prompts]
+        pooled = [each.pooled for each in found if each.pooled is not None]
+        return Text(
+            torch.cat([each.tokens for each in found]),
+            torch.cat(pooled) if pooled else None,
+        )
+
+    def _own(self, prompt: str) -> Text:
+        """Encode one prompt with the model's own weights, or remember it."""
+        if prompt not in self._kept:
+            if len(self._kept) >= _N_KEPT:
+                del self._kept[next(iter(self._kept))]  # the oldest
+            self._kept[prompt] = self._encoded(prompt, Overrides())
+        return self._kept[prompt]
+
+    def fitting(self, prompt: str, more: int = 0) -> None:
+        """Refuse a prompt that the text encoders do not read to its end.
+
+        Args:
+            prompt: Any prompt.
+            more: So many tokens of it are not words.
+
+        Raises:
+            PromptError: It has more tokens than that.
+        """
+        limit = self.n_positions
+        if (n_tokens := self.n_tokens(prompt) + more) > limit:
+            shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
+            raise PromptError(
+                f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
+                fix="say it in fewer words",
+            )
+
+    def shortened(self, prompt: str) -> str:
+        """Return a prompt, or its longest beginning that is read to the end.
+
+        It ends between two words, unless the first one is longer than that.
+        """
+        if self.n_tokens(prompt) <= self.n_positions:
+            return prompt
+        ends = [word.end() for word in re.finditer(r"\S+", prompt)]
+        n = self._fitting_ends(prompt, ends)
+        if not n:
+            ends = [*range(1, ends[0])]  # of what is one word, as many letters
+            n = self._fitting_ends(prompt, ends)
+        return prompt[: ends[n - 1]]
+
+    def _fitting_ends(self, prompt: str, ends: Sequence[int]) -> int:
+        """Count the ends up to which a prompt is read whole."""
+        return bisect_right(
+            ends, self.n_positions, key=lambda end: self.n_tokens(prompt[:end])
+        )
+
+    def _said(self, prompt: str) -> Iterator[tuple[tuple[Untyped, Untyped], str]]:
+        """Yield each encoder with its tokenizer and how a pipeline says a prompt.
+
+        Raises:
+            PromptError: It holds half of a character, which no tokenizer reads.
+        """
+        if not _is_whole(prompt):
+            raise PromptError(
+                f"the prompt '{visible(prompt[:_SHOWN])}' holds half of a character",
+                fix="type it again, in letters and signs",
+            )
+        for each, several in zip(self._parts.encoders, self._several, strict=True):
+            yield each, spelt_out(prompt, each[1], several)
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str, held: Overrides) -> Text:
+        self.fitting(prompt)
+        options = {"padding": "max_length", "return_tensors": "pt"}
+        read = [
+            tokenizer(said, max_length=self.n_positions, **options)
+            for (_, tokenizer), said in self._said(prompt)
+        ]
+        found = [(each.input_ids, each.attention_mask) for each in read]
+        text = heard(self._parts, found, held.encoders)
+        for said in (text.tokens, text.pooled):
+            if said is not None:
+                check_finite(said, "text encoder", said.dtype)
+        if not prompt and self._empty_is_zero:
+            return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
+        return text
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no character of a text is one half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def heard(
+    parts: Components,
+    read: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    encoders: Sequence[Mapping[str, torch.Tensor]],
+) -> Text:
+    """Let the text encoders read tokens; differentiable in their weights.
+
+    Args:
+        parts: The model.
+        read: The tokens of one prompt for each encoder, and which of them are no
+            padding, both int64 ``[1, length]``.
+        encoders: Weights of each that replace its own; empty for none.
+    """
+    two = len(parts.encoders) > 1
+    vectors, pooled = [], None
+    own = encoders or ({},) * len(parts.encoders)
+    for (encoder, _), (ids, mask), weights in zip(
+        parts.encoders, read, own, strict=True
+    ):
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        seen = mask.to(parts.device) if masked else None
+        named = {"attention_mask": seen, "output_hidden_states": two}
+        said = computed(encoder, weights, (ids.to(parts.device),), named)
+        # With two encoders, pipelines take the last layer but one, and the second
+        # encoder's projection as the pooled vector.
+        vectors.append(said.hidden_states[-2] if two else said[0])
+        pooled = said.text_embeds if two and "text_embeds" in said else pooled
+    return Text(torch.cat(vectors, -1).cpu(), None if pooled is None else pooled.cpu())
+
+
+def _zeros_like(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    return None if tensor is None else torch.zeros_like(tensor)

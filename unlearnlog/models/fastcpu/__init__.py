@@ -1,0 +1,1 @@
+"""Layers that give the results of diffusers' layers sooner on a CPU."""

@@ -1,0 +1,131 @@
+"""Blocks of convolutions that write over what only they have made.
+
+Between its layers a block of diffusers makes new tensors for each sum and divides the
+last one by a factor that is 1 in every Stable Diffusion model; a transformer lays its
+result out anew, by channel. New memory costs as much as the sum itself. And before any
+text was heard, guidance asks twice for the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Self, TypeVar, cast
+
+import torch
+from diffusers.models.embeddings import TimestepEmbedding
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+
+from unlearnlog.models.cfg_dedup import are_twins, doubled, half_of
+from unlearnlog.models.fastcpu.small_convolutions import may_be_quick
+
+_Quick = TypeVar("_Quick", bound=torch.nn.Module)
+
+
+class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
+    """A plain block of two convolutions; its layers are those it stands for."""
+
+    @classmethod
+    def of(cls, block: ResnetBlock2D) -> Self:
+        """Stand for a block of which `is_plain` is true; shares its layers."""
+        return _standing_for(block, cls)
+
+    def forward(
+        self, input_tensor: torch.Tensor, temb: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Compute ``[b, c, height, width]``; the names are fixed by diffusers.
+
+        Args:
+            input_tensor: Pictures.
+            temb: The timestep's embedding, ``[b, d]``, or ``[1, d]`` for all of them.
+        """
+        if self.training or not may_be_quick(input_tensor):
+            result: torch.Tensor = super().forward(input_tensor, temb)
+            return result
+        if is_one_time(temb) and are_twins(input_tensor):
+            return doubled(self._quickly(half_of(input_tensor), temb))
+        return self._quickly(input_tensor, temb)
+
+    def _quickly(self, given: torch.Tensor, time: torch.Tensor | None) -> torch.Tensor:
+        made: torch.Tensor = self.conv1(self.nonlinearity(self.norm1(given)))
+        if time is not None:
+            made += self.time_emb_proj(self.nonlinearity(time))[:, :, None, None]
+        made = self.conv2(self.nonlinearity(self.norm2(made)))
+        made += given if self.conv_shortcut is None else self.conv_shortcut(given)
+        return made
+
+
+class FastTimeEmbedding(TimestepEmbedding):  # type: ignore[misc]  # diffusers is untyped
+    """The embedding of timesteps, which is one for a batch with one timestep."""
+
+    @classmethod
+    def of(cls, layer: TimestepEmbedding) -> Self:
+        """Stand for a layer; shares its projections."""
+        return _standing_for(layer, cls)
+
+    def forward(
+        self, sample: torch.Tensor, condition: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Embed ``[b, d]``, to ``[1, d]`` where all rows are alike."""
+        alone = condition is None and may_be_quick(sample)
+        if alone and torch.equal(sample, sample[:1].expand_as(sample)):
+            sample = sample[:1]
+        result: torch.Tensor = super().forward(sample, condition)
+        return result
+
+
+class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
+    """A transformer of pictures that leaves channels last, as it computes them."""
+
+    @classmethod
+    def of(cls, layer: Transformer2DModel) -> Self:
+        """Stand for a layer; shares its blocks."""
+        return _standing_for(layer, cls)
+
+    def _get_output_for_continuous_inputs(
+        self,
+        hidden_states: torch.Tensor,
+        residual: torch.Tensor,
+        batch_size: int,
+        height: int,
+        width: int,
+        inner_dim: int,
+    ) -> torch.Tensor:
+        """Project ``[b, height * width, d]``; the names are fixed by diffusers."""
+        size = (batch_size, height, width, inner_dim)
+        if not may_be_quick(hidden_states):
+            result: torch.Tensor = super()._get_output_for_continuous_inputs(
+                hidden_states, residual, *size
+            )
+            return result
+        if self.use_linear_projection:
+            hidden_states = self.proj_out(hidden_states)
+        made = hidden_states.reshape(size).permute(0, 3, 1, 2)
+        if not self.use_linear_projection:
+            made = self.proj_out(made)
+        made += residual
+        return made
+
+
+def _standing_for(layer: torch.nn.Module, kind: type[_Quick]) -> _Quick:
+    """Return a layer of another kind that shares everything with this one."""
+    made = copy.copy(layer)
+    made.__class__ = kind
+    return cast("_Quick", made)
+
+
+def is_one_time(time: torch.Tensor | None) -> bool:
+    """Tell whether there is no time, or one for a whole batch."""
+    return time is None or len(time) == 1
+
+
+def is_plain(block: torch.nn.Module) -> bool:
+    """Tell whether a block does nothing but norm, activate, convolve and add."""
+    if type(block) is not ResnetBlock2D:
+        return False
+    does = (block.skip_time_act, block.upsample, block.downsample)
+    return bool(
+        not any(does)
+        and block.time_embedding_norm == "default"
+        and block.output_scale_factor == 1
+    )

@@ -1,0 +1,127 @@
+"""A tensor file from elsewhere: checked before it is opened, read when asked.
+
+Only safetensors: every other format of weights can run code when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Self, final
+
+import torch
+
+from unlearnlog.core.plain_files import open_plain
+from unlearnlog.errors import DeltaError
+from unlearnlog.models.tensor_file import TensorFile
+from unlearnlog.models.weight_file_names import check_file
+
+FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+"""The kinds of numbers that a change is read from."""
+
+_HALVES: Final = (torch.float16, torch.bfloat16)
+_LONGEST: Final = 160  # characters of a key in a message
+
+
+@final
+class SafetensorsFile(Mapping[str, torch.Tensor]):
+    """The tensors of a safetensors file by key, each read when asked for.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, file: TensorFile) -> None:
+        """Use `open` instead, which checks the file."""
+        self.path = file.path
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Check a file and open it.
+
+        Raises:
+            DeltaError: It is not there, no plain file, not safetensors, or damaged.
+        """
+        check_file(path)
+        try:
+            return cls(TensorFile.open(path))
+        except (OSError, ValueError) as error:
+            raise DeltaError(
+                f"cannot read '{path}': {error}",
+                fix="give a whole safetensors file; copy or export it again",
+            ) from None
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file, 64 hex digits."""
+        with open_plain(self.path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What its writer noted beside the tensors."""
+        return self._file.notes
+
+    def __getitem__(self, key: str) -> torch.Tensor:
+        """Read one tensor, in the dtype that it has in the file.
+
+        Raises:
+            DeltaError: Its numbers are of a kind that torch does not have, or the file
+                was cut short.
+        """
+        try:
+            return self._file[key]
+        except (OSError, ValueError) as error:
+            raise _strange(key, f"cannot be read: {error}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file)
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+
+def checked(key: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in float32, if that is what its numbers can be.
+
+    Raises:
+        DeltaError: It has another kind of numbers, or some that are not finite.
+    """
+    if tensor.dtype not in FLOATS:
+        raise _strange(key, f"is {tensor.dtype}")
+    if not torch.isfinite(tensor.float()).all():
+        raise DeltaError(
+            f"the tensor {shown(key)} holds numbers that are not finite",
+            fix="whatever made the file went wrong: make it again",
+        )
+    return tensor.float()
+
+
+def same_numbers(tensor: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether a file's tensor is the base's own, maybe rounded: that is no change.
+
+    It is where it equals the base's in the file's dtype, bit by bit, or the base's as
+    it is after half precision: whoever computes in that may save in a wider dtype.
+    """
+    if tensor.shape != own.shape:
+        return False
+    if tensor.dtype == own.dtype and torch.equal(tensor, own):
+        return True
+    if not {tensor.dtype, own.dtype} <= FLOATS:
+        return False
+    return any(
+        torch.equal(tensor, own.to(dtype).to(tensor.dtype))
+        for dtype in (tensor.dtype, *_HALVES)
+    )
+
+
+def shown(key: str) -> str:
+    """Quote a stranger's key for a message: not too long, nothing invisible in it."""
+    return repr(key if len(key) <= _LONGEST else f"{key[: _LONGEST - 3]}...")
+
+
+def _strange(key: str, what: str) -> DeltaError:
+    return DeltaError(
+        f"the tensor {shown(key)} {what}", fix="save it in float32, bfloat16 or float16"
+    )

@@ -1,0 +1,72 @@
+"""Do the networks of a folder compute at all? Tried without a number.
+
+Some settings are only read when a network computes; a wrong one would be found out
+with the first picture, long after the ledger was made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from unlearnlog.models.base_identity import KINDS
+from unlearnlog.models.network_building import told_in, without_numbers
+
+if TYPE_CHECKING:
+    from unlearnlog.models.network_building import Untyped
+    from unlearnlog.models.pipeline_folder import PipelineFolder
+
+_NOWHERE = "meta"
+"""Torch's device on which tensors have shapes and no numbers."""
+
+
+def check_computes(folder: PipelineFolder) -> None:
+    """Let every network of a pipeline compute once, as far as shapes go.
+
+    Args:
+        folder: A pipeline that was loaded.
+
+    Raises:
+        ModelError: A network cannot compute with what its configuration says.
+    """
+    for name in folder.weighed:
+        n_tensors = len(folder.stored(name))
+        network = without_numbers(folder, name, KINDS[name], n_tensors).eval()
+        with told_in(folder, name), torch.no_grad():
+            if name == "unet":
+                _try_unet(network)
+            elif name == "vae":
+                pictures = _nothing(1, network.config.in_channels, 64, 64)
+                network.decode(network.encode(pictures).latent_dist.mean)
+            else:
+                n_tokens = network.config.max_position_embeddings
+                words = torch.zeros(1, n_tokens, dtype=torch.int64, device=_NOWHERE)
+                network(words)
+
+
+def _try_unet(network: Untyped) -> None:
+    said = network.config
+    size = said.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    more: dict[str, Any] = {}
+    if said.addition_embed_type == "text_time":
+        n_sizes = 6
+        n_pooled = said.projection_class_embeddings_input_dim
+        n_pooled -= n_sizes * said.addition_time_embed_dim
+        more["added_cond_kwargs"] = {
+            "text_embeds": _nothing(1, n_pooled),
+            "time_ids": _nothing(1, n_sizes),
+        }
+    if said.time_cond_proj_dim is not None:
+        more["timestep_cond"] = _nothing(1, said.time_cond_proj_dim)
+    network(
+        _nothing(1, said.in_channels, height, width),
+        torch.zeros(1, dtype=torch.int64, device=_NOWHERE),
+        _nothing(1, 7, said.cross_attention_dim),
+        **more,
+    )
+
+
+def _nothing(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device=_NOWHERE)

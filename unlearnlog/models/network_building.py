@@ -1,0 +1,242 @@
+"""Networks built from a plain configuration, with tensors that were read here.
+
+No loader of a library sees the folder: it would follow what a configuration says to
+other places. The network is built without numbers first, so a configuration that asks
+for another one than the file holds costs nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import torch
+from transformers import CLIPTextConfig
+
+from unlearnlog.core.delta import tensor_record
+from unlearnlog.errors import ModelError, UnlearnlogError
+from unlearnlog.models.foreign_file import FLOATS
+from unlearnlog.models.hub import offline
+from unlearnlog.models.overrides import inner_name
+from unlearnlog.models.plain_configs import check_depth, cleaned, taken_by
+from unlearnlog.models.stored_weights import read
+
+if TYPE_CHECKING:
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.digest import TensorRecord
+    from unlearnlog.models.pipeline_folder import PipelineFolder
+    from unlearnlog.models.stored_weights import StoredWeights
+    from unlearnlog.models.tensor_file import Stamp
+
+Untyped: TypeAlias = Any
+"""An object of diffusers or transformers; they leave most of their methods untyped."""
+
+_MOST_TENSORS: Final = 20_000
+"""In one component; the UNet of an SDXL has 1,680."""
+
+_POSITIONS: Final = "position_ids"
+"""Numbers of a text encoder that count from 0, and are in no file."""
+
+_ANOTHERS: Final = "its config.json is another model's: copy or download both again"
+_PANICS: Final = "pyo3_runtime"
+"""Where errors come from that a library written in Rust did not expect."""
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
+    """A network with its weights.
+
+    Attributes:
+        network: The network.
+        records: Dtype, shape and digest of every tensor of its files, by full name.
+        kept: Those of the tensors that were asked for, as they are on disk.
+        stamps: What the file system said of its files before they were read.
+    """
+
+    network: Untyped
+    records: Mapping[str, TensorRecord]
+    kept: Weights
+    stamps: Mapping[Any, Stamp]
+
+
+def built(
+    folder: PipelineFolder,
+    component: str,
+    kind: Untyped,
+    *,
+    dtype: torch.dtype = torch.float32,
+    keep: Callable[[str], object] = lambda _: False,
+) -> BuiltNetwork:
+    """Build one network of a pipeline.
+
+    Args:
+        folder: The pipeline.
+        component: Which one.
+        kind: Its class.
+        dtype: What its weights become.
+        keep: Says of a full name whether the tensor is wanted as it is on disk.
+
+    Raises:
+        ModelError: Its files do not fit each other, or are damaged.
+    """
+    stored = folder.stored(component)
+    stamps = {path: file.stamp for path, file in stored.files.items()}
+    network = without_numbers(folder, component, kind, len(stored))
+    own = network.state_dict()
+    names = _names(folder, component, stored, own)
+    records, kept, state = {}, {}, {}
+    for name, (file, inner) in stored.places.items():
+        tensor = read(file, inner)
+        records[name] = tensor_record(tensor)
+        if keep(name):
+            kept[name] = tensor
+        if (target := names.get(name)) is not None:
+            _check_is_weight(name, tensor, folder)
+            state[target] = tensor.to(dtype)
+    with told_in(folder, component):
+        network.load_state_dict(state, strict=True, assign=True)
+    _count_positions(network)
+    return BuiltNetwork(network, records, kept, stamps)
+
+
+def network_keys(component: str, kind: Untyped) -> dict[str, Any]:
+    """Return what a network's class takes, each with what is usual."""
+    if component.startswith("text_encoder"):
+        names = inspect.get_annotations(CLIPTextConfig)
+        return {name: getattr(CLIPTextConfig, name) for name in names}
+    return taken_by(kind)
+
+
+def without_numbers(
+    folder: PipelineFolder, component: str, kind: Untyped, n_tensors: int
+) -> Untyped:
+    """Build a network of which no weight takes memory.
+
+    Raises:
+        ModelError: Its configuration is none of an honest network's.
+    """
+    file = folder.path / component / "config.json"
+    if n_tensors > _MOST_TENSORS:
+        raise ModelError(
+            f"the weights of '{file.parent}' are {n_tensors} tensors, and no "
+            f"{kind.__name__} has more than {_MOST_TENSORS}",
+            fix="copy or download the model again",
+        )
+    known = network_keys(component, kind)
+    config = cleaned(folder.config(component), known, file=file)
+    check_depth({**known, **config}, n_tensors, file=file)
+    with told_in(folder, component), torch.device("meta"):
+        if component.startswith("text_encoder"):
+            return kind(CLIPTextConfig(**config))
+        return kind.from_config(config)
+
+
+def _names(
+    folder: PipelineFolder,
+    component: str,
+    stored: StoredWeights,
+    own: Mapping[str, torch.Tensor],
+) -> dict[str, str]:
+    """Find what the network calls each tensor; those that it has not are left out.
+
+    Raises:
+        ModelError: One is missing, is there twice, or has another shape.
+    """
+    shapes = {component: {name: tensor.shape for name, tensor in own.items()}}
+    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for name, (file, inner) in stored.places.items():
+        target = inner_name(name, shapes)[1]
+        if target not in own:
+            continue
+        if target in taken:
+            raise ModelError(
+                f"'{folder.path / component}' holds {target} twice, as "
+                f"{taken[target]!r} and as {name!r}",
+                fix="copy or download the model again",
+            )
+        shape = list(file.places[inner].shape)
+        if shape != list(own[target].shape):
+            raise ModelError(
+                f"cannot load the {component} of '{folder.path}': {target} is {shape}, "
+                f"and by its config.json {list(own[target].shape)}",
+                fix=_ANOTHERS,
+            )
+        found[name], taken[target] = target, name
+    missing = sorted(own.keys() - taken.keys())
+    if missing:
+        raise ModelError(
+            f"'{folder.path / component}' lacks {len(missing)} of its weights, the "
+            f"first is {missing[0]}",
+            fix=_ANOTHERS,
+        )
+    return found
+
+
+def _check_is_weight(name: str, tensor: torch.Tensor, folder: PipelineFolder) -> None:
+    if tensor.dtype not in FLOATS:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise ModelError(
+            f"'{name}' of '{folder.path}' is stored as {kind}: its weights are "
+            "quantised",
+            fix="save the pipeline in float32, bfloat16 or float16",
+        )
+
+
+def _count_positions(network: Untyped) -> None:
+    """Fill in the numbers that are in no file.
+
+    Raises:
+        ModelError: There are others than those that are known.
+    """
+    for module in network.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta and name == _POSITIONS:
+                counted = torch.arange(buffer.shape[-1]).expand(buffer.shape)
+                module.register_buffer(name, counted, persistent=False)
+            elif buffer.is_meta:
+                raise ModelError(
+                    f"a {type(network).__name__} of this kind has numbers that are in "
+                    f"no file: {name}",
+                    fix="use a model of Stable Diffusion 1, 2 or XL",
+                )
+
+
+@contextmanager
+def told_in(folder: PipelineFolder, component: str) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged component into one error.
+
+    Nothing reaches for a network meanwhile.
+    """
+    place = f"cannot load the {component} of '{folder.path}'"
+    fix = f"its files do not fit each other: copy '{component}' there again"
+    with told(place, fix):
+        yield
+
+
+@contextmanager
+def told(what: str, fix: str) -> Iterator[None]:
+    """Turn whatever a library raises over strange input into one error.
+
+    Nothing reaches for a network meanwhile.
+
+    Args:
+        what: What cannot be done.
+        fix: What to do.
+
+    Raises:
+        ModelError: Says what the library said.
+    """
+    try:
+        with offline():
+            yield
+    except (UnlearnlogError, MemoryError):
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__module__ != _PANICS:
+            raise
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{what}: {said}", fix=fix) from error

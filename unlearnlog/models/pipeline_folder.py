@@ -1,0 +1,386 @@
+"""A diffusers pipeline folder on disk: checked before anything of it is loaded.
+
+Only safetensors are read. A folder whose weights are pickles is refused, because
+loading a pickle runs code of whoever wrote it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from unlearnlog.core.plain_files import bytes_of, expanded
+from unlearnlog.errors import ModelError
+from unlearnlog.models.compatibility import check_fit
+from unlearnlog.models.families import FAMILIES, ModelFamily, family_of
+from unlearnlog.models.plain_configs import check_asks_for_nothing
+from unlearnlog.models.stored_weights import LoadedTensors, StoredWeights
+from unlearnlog.models.tensor_file import TensorFile
+from unlearnlog.models.unexpected_files import check_no_intruders
+
+WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+"""Components that have weights, in the order of the manifest."""
+
+_PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+_STEMS: Final = ("diffusion_pytorch_model", "model")
+_INDEX: Final = ".index.json"
+_ZEROS: Final = "force_zeros_for_empty_prompt"
+_PIPELINE: Final = "model_index.json"
+_CONFIG_OF: Final = {
+    "scheduler": "scheduler_config.json",
+    "tokenizer": "tokenizer_config.json",
+    "tokenizer_2": "tokenizer_config.json",
+}
+_LIBRARIES: Final = ("diffusers", "transformers")
+_LARGEST_SMALL: Final = 32 * 2**20
+"""Bytes of a configuration or of a tokenizer's file: an SDXL's has a tenth of that."""
+
+TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+"""What a tokenizer is read from; nothing else of its folder."""
+
+_SECOND_ENCODER: Final = "conditioner.embedders.1."
+"""How the keys of an SDXL's second text encoder begin in a single file."""
+
+
+@dataclass(frozen=True)
+class PipelineFolder:
+    """A folder that was found to hold a pipeline of a known family.
+
+    Attributes:
+        path: The folder, absolute.
+        family: The family that its index names.
+        index: Class name by component, as ``model_index.json`` has it.
+        small: Bytes of every configuration and tokenizer file that counts, by path
+            below the folder: read once, so what was checked is what is loaded.
+        seen: What was found of its tensors when they were loaded; None before.
+    """
+
+    path: Path
+    family: ModelFamily
+    index: Mapping[str, str]
+    small: Mapping[str, bytes] = field(repr=False, compare=False)
+    seen: LoadedTensors | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Check a folder and describe it.
+
+        Raises:
+            ModelError: There is no such folder, it is no pipeline of a known family, a
+                component is missing or its weights are not safetensors.
+        """
+        path = expanded(path).absolute()
+        _check_is_pipeline(path)
+        small = {_PIPELINE: _read_small(path / _PIPELINE)}
+        index = json_in(small[_PIPELINE], path / _PIPELINE)
+        try:
+            family = family_of(str(index.get("_class_name", "nothing")))
+        except ModelError as error:
+            raise ModelError(f"'{path}': {error.message}", fix=error.fix) from None
+        classes = {
+            name: str(entry[-1])
+            for name, entry in index.items()
+            if isinstance(entry, list) and entry and entry[-1] is not None
+        }
+        for name in (*family.components, "scheduler"):
+            small |= _small_files(path, name)
+        folder = cls(path, family, classes, MappingProxyType(small))
+        for name, allowed in family.components.items():
+            folder._check_component(name, allowed)
+        folder._check_component("scheduler", ())
+        for name in (*family.components, "scheduler"):
+            _check_library(path, name, index.get(name))
+        for name in folder.weighed:
+            folder.weight_files(name)
+            folder._check_is_described(name)
+            check_asks_for_nothing(
+                folder.config(name), file=path / name / "config.json"
+            )
+        check_no_intruders(path, (*family.components, "scheduler"))
+        check_fit(path, family, folder.configs)
+        return folder
+
+    @property
+    def empty_is_zero(self) -> bool:
+        """Whether guidance leads away from zeros instead of an encoded empty prompt."""
+        content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)
+        usual = "text_encoder_2" in self.family.components
+        said = content.get(_ZEROS, usual)
+        if not isinstance(said, bool):
+            raise ModelError(
+                f"'{self.path / _PIPELINE}' says neither true nor false of {_ZEROS}",
+                fix="copy or download the model again",
+            )
+        return said
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """Names of the components that have weights."""
+        return tuple(name for name in WEIGHED if name in self.family.components)
+
+    @property
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """What each component that has weights says of how it is built."""
+        return {name: self.config(name) for name in self.weighed}
+
+    def config(self, component: str) -> dict[str, Any]:
+        """What a component says of how it is built; nothing where it has no file.
+
+        Raises:
+            ModelError: It is no JSON object.
+        """
+        return self.said(f"{component}/{_CONFIG_OF.get(component, 'config.json')}")
+
+    def said(self, name: str) -> dict[str, Any]:
+        """Return what a configuration holds; nothing where there is no such file.
+
+        Args:
+            name: Its path below the folder.
+
+        Raises:
+            ModelError: It is no JSON object.
+        """
+        data = self.small.get(name)
+        return {} if data is None else json_in(data, self.path / name)
+
+    @property
+    def text_widths(self) -> list[int]:
+        """How many numbers a vector has that each text encoder reads."""
+        tables = (
+            (record, name)
+            for encoder in self.weighed
+            if encoder.startswith("text_encoder")
+            for record in [self.stored(encoder)]
+            for name in record
+            if name.endswith("token_embedding.weight")
+        )
+        return [record[name].shape[1] for record, name in tables]
+
+    @property
+    def scheduler(self) -> dict[str, Any]:
+        """What the scheduler says of itself; nothing where it says nothing."""
+        return self.config("scheduler")
+
+    def weight_files(self, component: str) -> tuple[Path, ...]:
+        """List the safetensors files of a component: one, or its shards.
+
+        Raises:
+            ModelError: There is none, or the index of shards is damaged.
+        """
+        folder = self.path / component
+        if files := weights_in(folder):
+            return files
+        raise no_weights(self.path, folder)
+
+    def stored(self, *components: str) -> "StoredWeights":
+        """Open the tensors of some components, named with the component's prefix.
+
+        After the folder was loaded, whatever is read is what was loaded.
+
+        Raises:
+            ModelError: A file is damaged, or holds tensors that another one has.
+        """
+        files = {name: self.weight_files(name) for name in components}
+        return StoredWeights.open(files, self.seen)
+
+    def _check_component(self, name: str, allowed: tuple[str, ...]) -> None:
+        found = self.index.get(name)
+        if found is None or not (self.path / name).is_dir():
+            raise ModelError(
+                f"'{self.path}' has no {name}",
+                fix=f"save the whole pipeline again; it needs a folder '{name}'",
+            )
+        if allowed and found not in allowed:
+            raise ModelError(
+                f"the {name} of '{self.path}' is a {found}, not a {allowed[0]}",
+                fix=f"use a {self.family.pipeline} with a {allowed[0]}",
+            )
+
+    def _check_is_described(self, name: str) -> None:
+        if f"{name}/config.json" not in self.small:
+            raise ModelError(
+                f"the {name} of '{self.path}' has no config.json",
+                fix=f"copy '{name}' there again, with all its files",
+            )
+
+
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """List the safetensors files of one component's folder: one, its shards, or none.
+
+    Raises:
+        ModelError: The index of shards is damaged, or there are weights twice: which of
+            them is loaded, diffusers and transformers do not agree on.
+    """
+    found: list[Path] = []
+    for stem in _STEMS:
+        names = (f"{stem}.safetensors{end}" for end in ("", _INDEX))
+        found = found or [folder / n for n in names if (folder / n).is_file()]
+    if len(found) > 1:
+        raise ModelError(
+            f"'{folder}' holds its weights twice, in {found[0].name} and by "
+            f"{found[1].name}",
+            fix="take out of the folder what is not meant",
+        )
+    if not found:
+        return ()
+    (one,) = found
+    return _shards(one) if one.name.endswith(_INDEX) else (one,)
+
+
+def _check_is_pipeline(path: Path) -> None:
+    if path.is_file():
+        raise ModelError(
+            f"'{path}' is a file; unlearnlog reads diffusers folders",
+            fix=_conversion(path),
+        )
+    if not path.is_dir():
+        raise ModelError(
+            f"there is no folder '{path}'",
+            fix="give the folder that holds the model's model_index.json",
+        )
+    if (path / "model_index.json").is_file():
+        return
+    if (path.parent / "model_index.json").is_file():
+        raise ModelError(
+            f"'{path}' is only one component of a pipeline",
+            fix=f"give the pipeline's folder: {path.parent}",
+        )
+    raise ModelError(
+        f"'{path}' is no diffusers pipeline: it has no model_index.json",
+        fix="give the folder that save_pretrained of a pipeline wrote",
+    )
+
+
+def _conversion(file: Path) -> str:
+    """Say how to make a folder of a single file, with the class that reads all of it.
+
+    A class with one text encoder drops the second one of an SDXL without a word.
+    """
+    plain, large = (family.pipeline for family in FAMILIES)
+    load = f".from_single_file('{file.name}').save_pretrained('NEW_FOLDER')"
+    try:
+        two = any(key.startswith(_SECOND_ENCODER) for key in TensorFile.open(file))
+    except (ValueError, OSError):
+        return f"convert it with diffusers: {plain}{load}; an SDXL with {large}"
+    return f"convert it with diffusers: {large if two else plain}{load}"
+
+
+def _class_of(pipeline: Path) -> str:
+    """Return the class that a pipeline's index names, or the one that asks for it."""
+    index = pipeline / "model_index.json"
+    named = json_of(index).get("_class_name") if index.is_file() else None
+    return str(named or "DiffusionPipeline")
+
+
+def no_weights(pipeline: Path, folder: Path) -> ModelError:
+    """Say which other kind of weights lies there, if any."""
+    save = f"save_pretrained('{pipeline.name}-safetensors')"
+    load = f"{_class_of(pipeline)}.from_pretrained('{pipeline}'"
+    variants = sorted(file.name for file in folder.glob("*.safetensors"))
+    if variants:
+        variant = variants[0].removesuffix(".safetensors").rpartition(".")[2]
+        return ModelError(
+            f"'{folder}' holds only the variant '{variants[0]}'",
+            fix=f"save it without one: {load}, variant='{variant}').{save}",
+        )
+    pickles = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLES)
+    if pickles:
+        return ModelError(
+            f"'{folder}' holds its weights as a pickle, '{pickles[0]}', which can run "
+            "code when it is loaded",
+            fix=f"if you trust it, convert it with diffusers: {load}).{save}",
+        )
+    return ModelError(
+        f"'{folder}' holds no weights",
+        fix="copy or download the model again, with its .safetensors files",
+    )
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    places = json_of(index).get("weight_map")
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    files = tuple(index.parent / name for name in names)
+    inside = all(Path(name).name == name for name in names)
+    if not names or not inside or not all(file.is_file() for file in files):
+        raise ModelError(
+            f"'{index}' names shards that are not there",
+            fix="copy or download the model again, with all its .safetensors files",
+        )
+    return files
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: It is none.
+    """
+    return json_in(_read_small(path), path)
+
+
+def json_in(data: bytes, path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file's bytes.
+
+    Raises:
+        ModelError: It is none.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ModelError(
+            f"'{path}' is not a JSON object",
+            fix="the file is cut short or damaged: copy or download it again",
+        )
+    return content
+
+
+def small_files(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Read those of these files of a folder that are there, by name.
+
+    Raises:
+        ModelError: One is no plain file, or larger than any honest one.
+    """
+    found = (folder / name for name in names)
+    return {f.name: _read_small(f) for f in found if os.path.lexists(f)}
+
+
+def _small_files(path: Path, component: str) -> dict[str, bytes]:
+    """Read the small files that decide what a component computes, by path."""
+    of_words = component.startswith("tokenizer")
+    config = _CONFIG_OF.get(component, "config.json")
+    names = TOKENIZER_FILES if of_words else (config,)
+    read = small_files(path / component, names)
+    return {f"{component}/{name}": data for name, data in read.items()}
+
+
+def _read_small(path: Path) -> bytes:
+    try:
+        return bytes_of(path, most=_LARGEST_SMALL)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"cannot read '{path}': {error}",
+            fix="the file is cut short or damaged: copy or download it again",
+        ) from None
+
+
+def _check_library(path: Path, component: str, entry: object) -> None:
+    """Refuse a component whose class comes with the model, as code."""
+    library = entry[0] if isinstance(entry, list) and entry else None
+    if library is not None and library not in _LIBRARIES:
+        raise ModelError(
+            f"the {component} of '{path}' is a class of {str(library)!r}, which is "
+            "code that comes with the model",
+            fix=f"use a model whose {component} is of diffusers or transformers",
+        )

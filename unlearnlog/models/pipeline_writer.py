@@ -1,0 +1,217 @@
+"""Writing a model as a plain diffusers folder.
+
+The file of a changed network is copied and the bytes of the changed tensors are
+overwritten in the copy, so everything that was not changed stays byte for byte; but
+where a config says in which folder of some machine it was, only the name is left.
+
+Plain files travel, and no other: a link that leads out of the source's folder could
+bring along anything. Only weights may lie elsewhere, whose tensors are checked.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.core.delta import raw_bytes
+from unlearnlog.core.plain_files import expanded
+from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.ledger.disk import Disk
+from unlearnlog.ledger.drafts import check_output, new_folder
+from unlearnlog.models.anonymous_configs import copied
+from unlearnlog.models.copy_check import check_copied
+
+if TYPE_CHECKING:
+    import torch
+
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.models.pipeline_folder import PipelineFolder
+
+_INDEX: Final = "model_index.json"
+_CARD: Final = "README.md"
+_BASE_CARD: Final = "README.base.md"
+_DOCUMENTS: Final = ("", ".json", ".md", ".txt")
+_LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
+_HUB: Final = "snapshots"
+"""Folder of a hub's cache, whose files are links into the one beside it."""
+_HUB_FILES: Final = "blobs"
+
+
+def check_out(
+    source: PipelineFolder,
+    weights: Weights,
+    *,
+    target: Path,
+    card: str | None = None,
+    disk: Disk | None = None,
+) -> None:
+    """Write a pipeline with other weights, all of it or nothing.
+
+    What else lies in the source's folder and could hold the old weights (pickles,
+    variants, single-file checkpoints) stays behind.
+
+    Args:
+        source: The pipeline to copy.
+        weights: Tensors that replace those of the same full name, same dtype and shape.
+        target: A folder that does not exist yet, or is empty.
+        card: What the new folder's README says, where the model is not the source's
+            any more: then the source's is kept beside it, and what else was written of
+            the source, such as its measurements, is not.
+        disk: The file system; another one in tests.
+
+    Raises:
+        UsageError: The target cannot be written, holds something, or is in a ledger.
+        ModelError: The source's folder was changed after it was loaded, or a file of it
+            is a link out of it, or no file at all.
+        DiskFull: No room was left; what had been written is removed.
+        ValueError: A tensor is unknown, or of another dtype or shape.
+    """
+    _check_fits(source, weights)
+    _check_is_free(target)
+    disk = disk or Disk()
+    with new_folder(target, disk) as building:
+        for name in _documents(source.path):
+            if card is None or Path(name).suffix != ".json" or name == _INDEX:
+                named = _BASE_CARD if card and name == _CARD else name
+                copied(_own(source, source.path / name), building / named, disk)
+        if card is not None:
+            disk.write(building / _CARD, card.encode("utf-8"))
+        for component in sorted(source.index):
+            if (source.path / component).is_dir():
+                _copy_component(source, component, building / component, disk)
+        check_copied(source, building)
+        for component in source.weighed:
+            _overwrite(source, component, weights, building / component, disk=disk)
+
+
+def _check_fits(source: PipelineFolder, weights: Weights) -> None:
+    stored = source.stored(*source.weighed)
+    for name, tensor in weights.items():
+        if name not in stored:
+            message = f"'{source.path}' has no tensor '{name}'"
+            raise ValueError(message)
+        old = stored[name]
+        if (old.dtype, old.shape) != (tensor.dtype, tensor.shape):
+            message = (
+                f"'{name}' is {old.dtype} {list(old.shape)}, "
+                f"not {tensor.dtype} {list(tensor.shape)}"
+            )
+            raise ValueError(message)
+
+
+def _documents(folder: Path) -> list[str]:
+    """List the files of a folder that describe and don't weigh."""
+    return sorted(
+        file.name
+        for file in folder.iterdir()
+        if file.is_file()
+        and file.suffix in _DOCUMENTS
+        and not file.name.startswith(".")
+    )
+
+
+def _copy_component(
+    source: PipelineFolder, component: str, target: Path, disk: Disk
+) -> None:
+    origin = source.path / component
+    if component not in source.weighed:
+        _copy_folder(source, origin, target, disk)
+        return
+    disk.mkdir(target)
+    for name in _documents(origin):
+        copied(_own(source, origin / name), target / name, disk)
+    for file in source.weight_files(component):
+        copied(file, target / file.name, disk)
+
+
+def _copy_folder(
+    source: PipelineFolder, origin: Path, target: Path, disk: Disk
+) -> None:
+    """Copy a folder with all that is in it."""
+    disk.mkdir(target)
+    for path in sorted(origin.iterdir()):
+        own = _own(source, path)
+        if own.is_dir():
+            _copy_folder(source, path, target / path.name, disk)
+        else:
+            copied(own, target / path.name, disk)
+
+
+def _own(source: PipelineFolder, path: Path) -> Path:
+    """Return a file or a folder that is the source's own.
+
+    Raises:
+        ModelError: It is a link to elsewhere, or neither a file nor a folder.
+    """
+    home = source.path.resolve()
+    homes = [home]
+    if home.parent.name == _HUB:
+        homes.append(home.parent.parent / _HUB_FILES)
+    found = path.resolve()
+    if not any(found.is_relative_to(each) for each in homes):
+        raise ModelError(
+            f"'{path}' of the base is a link to '{found}', outside of its folder, and "
+            "is not copied",
+            fix="if it belongs to the model put the file itself in its place, else "
+            "remove the link",
+        )
+    mode = found.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ModelError(
+            f"'{path}' of the base is neither a file nor a folder",
+            fix="remove it: it is no part of a model",
+        )
+    return path
+
+
+def _overwrite(
+    source: PipelineFolder,
+    component: str,
+    weights: Weights,
+    target: Path,
+    *,
+    disk: Disk,
+) -> None:
+    """Put a component's changed tensors into its copied files."""
+    changed = {
+        name.removeprefix(f"{component}."): tensor
+        for name, tensor in weights.items()
+        if name.startswith(f"{component}.")
+    }
+    if changed:
+        for file in source.weight_files(component):
+            copy = target / file.name
+            disk.patch(copy, _pieces(copy, changed))
+
+
+def _pieces(
+    file: Path, changed: Mapping[str, torch.Tensor]
+) -> Iterator[tuple[int, memoryview]]:
+    """Yield where the changed tensors lie in a file, and their new bytes."""
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(_LENGTH_BYTES))
+        header = json.loads(stream.read(length))
+    for name in sorted(changed.keys() & header.keys()):
+        begin, _ = header[name]["data_offsets"]
+        yield _LENGTH_BYTES + length + begin, raw_bytes(changed[name])
+
+
+def _check_is_free(target: Path) -> None:
+    target = expanded(target).absolute()
+    check_output(target)
+    if target.is_dir() and not any(target.iterdir()):
+        return
+    if target.exists():
+        raise UsageError(
+            f"'{target}' already holds something",
+            fix="give a folder that does not exist yet",
+        )
+    if not target.parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{target.parent}' to write into",
+            fix=f"mkdir -p '{target.parent}'",
+        )

@@ -1,0 +1,258 @@
+"""Prompts in which some words are no words: vectors stand in their places.
+
+A text encoder begins by looking each token up in a table. Here rows of that table are
+replaced for one call, those of tokens that the prompt does not use, so whatever can be
+differentiated with respect to the encoder's weights can be with respect to the vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import torch
+
+from unlearnlog.models.encoding import Encoders, heard
+from unlearnlog.models.interface import Model, Text
+from unlearnlog.models.multi_vector_tokens import with_its_others
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from unlearnlog.core.delta import Weights
+    from unlearnlog.models.components import Components, Untyped
+    from unlearnlog.models.interface import Painted, Sampling
+    from unlearnlog.models.overrides import Overrides
+
+MARK: Final = "<*>"
+"""Stands in a prompt where vectors shall be; once."""
+
+Vectors = tuple[torch.Tensor, ...]
+"""Input embeddings ``[n, d_i]``, the same number for each text encoder."""
+
+_END_OF_WORD: Final = "</w>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that text encoders know, and the vectors they read for them.
+
+    Attributes:
+        tables: One for each text encoder, float32 ``[n_known, d_i]``.
+        pieces: What each token spells; a space behind what ends a word.
+        words: Numbers of the tokens that are no marks, int64 ``[n]``.
+        added: Numbers of all vectors of each token that was added.
+    """
+
+    tables: Vectors
+    pieces: tuple[str, ...]
+    words: torch.Tensor
+    added: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def vectors(self, ids: torch.Tensor) -> Vectors:
+        """Return the vectors of tokens ``[n]``."""
+        return tuple(table[ids] for table in self.tables)
+
+    def spelt(self, ids: torch.Tensor) -> str:
+        """Return what tokens ``[n]`` spell."""
+        return "".join(self.pieces[int(i)] for i in ids).strip()
+
+    def of_name(self, name: str) -> list[int]:
+        """Return the tokens of those words of a name that are tokens as a whole."""
+        spelt: dict[str, tuple[int, ...]] = {
+            piece: (i,) for i, piece in enumerate(self.pieces)
+        }
+        found = (
+            self.added.get(word, spelt.get(f"{word.lower()} ", ()))
+            for word in name.split()
+        )
+        return [i for each in found for i in each]
+
+
+@dataclass(frozen=True)
+class VectorPrompt:
+    """What stands at a prompt's mark.
+
+    Attributes:
+        vectors: Input embeddings, for each text encoder.
+        added: Whether they are those of tokens behind all others. Some pipelines take
+            such a token for the prompt's end, where it is the largest number.
+    """
+
+    vectors: Vectors
+    added: bool = False
+
+
+class VectorPromptModel(Model, Protocol):
+    """A model whose prompts may hold vectors, and that paints what is encoded."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the model's own text encoders."""
+        ...
+
+    def encode_with(
+        self,
+        prompts: Sequence[str],
+        vectors: Vectors,
+        *,
+        weights: Weights | None = None,
+        added: bool = False,
+    ) -> Text:
+        """Encode prompts with vectors where their mark is; differentiable in them."""
+        ...
+
+    def paint(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        sampling: Sampling,
+        weights: Weights | None = None,
+        progress: Callable[[int], None] | None = None,
+        texts: Text | None = None,
+    ) -> Painted:
+        """Paint one picture for each prompt and seed, or for each of ``texts``."""
+        ...
+
+
+def vocabulary_of(parts: Components) -> Vocabulary:
+    """Return the tokens of a pipeline's text encoders, which share their numbers."""
+    (_, tokenizer), *_ = parts.encoders
+    tables = [
+        _table(encoder)[1].detach().float().cpu() for encoder, _ in parts.encoders
+    ]
+    n_known = min(len(table) for table in tables)
+    known = tokenizer.convert_ids_to_tokens(range(min(n_known, len(tokenizer))))
+    marks = set(tokenizer.all_special_ids)
+    words = [i for i in range(len(known)) if i not in marks]
+    pieces = tuple(str(piece).replace(_END_OF_WORD, " ") for piece in known)
+    own = tokenizer.added_tokens_encoder
+    added = {
+        token: tuple(own[each] for each in with_its_others(token, own))
+        for token, i in own.items()
+        if i < len(known) and i not in marks
+    }
+    return Vocabulary(tuple(tables), pieces, torch.tensor(words), added)
+
+
+def encoded_with(
+    parts: Components,
+    encoders: Encoders,
+    prompts: Sequence[str],
+    given: VectorPrompt,
+    held: Overrides,
+) -> Text:
+    """Encode prompts, each alone, with vectors where their mark is.
+
+    Args:
+        parts: The model.
+        encoders: Its text encoders, for how much they read.
+        prompts: Each with `MARK` once, set off by spaces.
+        given: What stands there.
+        held: Weights that replace the model's own.
+
+    Raises:
+        PromptError: A prompt has more tokens than a text encoder reads.
+        ValueError: A prompt has no mark or several, or the vectors do not fit.
+    """
+    _check(parts, prompts, given)
+    n, found = max(map(len, given.vectors)), []
+    for prompt in prompts:
+        encoders.fitting(prompt.replace(MARK, " "), n)
+        read, own = [], []
+        before, behind = (encoders.words(part) for part in prompt.split(MARK))
+        for i, (encoder, tokenizer) in enumerate(parts.encoders):
+            weights = held.encoders[i] if held.encoders else {}
+            rows, used = given.vectors[i], {*before[i], *behind[i]}
+            if given.added:
+                places, table = _beyond(encoder, weights, rows)
+            else:
+                places = _unused(used, len(rows), tokenizer)
+                table = _with_rows(encoder, weights, places, rows)
+            words = [*before[i], *places, *behind[i]]
+            read.append(_framed(words, encoders, tokenizer))
+            own.append(table)
+        found.append(heard(parts, read, own))
+    pooled = [each.pooled for each in found if each.pooled is not None]
+    return Text(
+        torch.cat([each.tokens for each in found]),
+        torch.cat(pooled) if pooled else None,
+    )
+
+
+def with_nothing(nothing: Text, texts: Text) -> Text:
+    """Return encoded prompts behind the empty one, as painting wants them."""
+    pooled = None
+    if nothing.pooled is not None and texts.pooled is not None:
+        pooled = torch.cat([nothing.pooled, texts.pooled])
+    return Text(torch.cat([nothing.tokens, texts.tokens]), pooled)
+
+
+def _table(encoder: Untyped) -> tuple[str, torch.Tensor]:
+    """Return the table of a text encoder and its name inside of it."""
+    table = encoder.get_input_embeddings().weight
+    names = (name for name, each in encoder.named_parameters() if each is table)
+    return next(names), table
+
+
+def _check(parts: Components, prompts: Sequence[str], given: VectorPrompt) -> None:
+    for prompt in prompts:
+        if prompt.count(MARK) != 1:
+            message = f"'{prompt}' has {prompt.count(MARK)} marks {MARK}, not one"
+            raise ValueError(message)
+    widths = [_table(encoder)[1].shape[1] for encoder, _ in parts.encoders]
+    found = [each.shape[-1] for each in given.vectors]
+    one_length = given.added or len({*map(len, given.vectors)}) == 1
+    if found != widths or not one_length:
+        shapes = [list(each.shape) for each in given.vectors]
+        message = f"vectors are {shapes}, tokens are {widths} wide"
+        raise ValueError(message)
+
+
+def _unused(used: set[int], n: int, tokenizer: Untyped) -> list[int]:
+    """Return the numbers of ``n`` tokens that a prompt does not use.
+
+    Numbers beyond the table would do as well, but where a pipeline finds a prompt's end
+    at its largest number, they would be taken for it.
+    """
+    taken = used | {*tokenizer.all_special_ids}
+    free = (i for i in range(len(tokenizer)) if i not in taken)
+    return [next(free) for _ in range(n)]
+
+
+def _framed(
+    ids: list[int], encoders: Encoders, tokenizer: Untyped
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tokens between their marks and with padding, and which are no padding."""
+    own = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
+    n_padding = encoders.n_positions - len(own)
+    read = torch.tensor([[*own, *[tokenizer.pad_token_id] * n_padding]])
+    return read, (torch.arange(read.shape[1]) < len(own)).long()[None]
+
+
+def _with_rows(
+    encoder: Untyped,
+    weights: Mapping[str, torch.Tensor],
+    places: list[int],
+    rows: torch.Tensor,
+) -> dict[str, torch.Tensor]:
+    """Return an encoder's weights with rows of its table replaced."""
+    name, own = _table(encoder)
+    table = weights.get(name, own)
+    at = torch.tensor(places, device=table.device)
+    replaced = table.index_copy(0, at, rows.to(table.device, table.dtype))
+    return {**weights, name: replaced}
+
+
+def _beyond(
+    encoder: Untyped, weights: Mapping[str, torch.Tensor], rows: torch.Tensor
+) -> tuple[list[int], dict[str, torch.Tensor]]:
+    """Return the numbers of rows behind an encoder's table, and its weights with them.
+
+    Numbers of tokens that are known are not used: what stands there is none of them.
+    """
+    name, own = _table(encoder)
+    table = weights.get(name, own)
+    longer = torch.cat([table, rows.to(table.device, table.dtype)])
+    return [*range(len(table), len(longer))], {**weights, name: longer}

@@ -1,0 +1,203 @@
+"""A tokenizer, read from the plain files of its folder and from nothing else.
+
+The library's reader follows what it finds: paths in a configuration, other formats of
+vocabularies, templates. It gets a folder of its own with copies of what it may read,
+and of those only what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from transformers import CLIPTokenizer
+
+from unlearnlog.errors import ModelError
+from unlearnlog.models.network_building import told
+from unlearnlog.models.pipeline_folder import TOKENIZER_FILES, json_in, small_files
+from unlearnlog.models.plain_configs import check_asks_for_nothing
+
+if TYPE_CHECKING:
+    from unlearnlog.models.network_building import Untyped
+
+_WHOLE, _CONFIG, _VOCABULARY, _MERGES, _SPECIAL, _ADDED = TOKENIZER_FILES
+_SENTENCE: Final = "a painting of a cat"
+_COPY_AGAIN: Final = "copy the tokenizer's folder there again, with all its files"
+
+_MARK: Final = "_token"
+"""How keys end that name one token, such as ``eos_token``."""
+
+_NO_MARK: Final = "add_"
+_LISTS: Final = ("additional_special_tokens", "extra_special_tokens")
+_SWITCHES: Final = (
+    *("add_prefix_space", "clean_up_tokenization_spaces", "do_lower_case"),
+    *("split_special_tokens", "errors", "padding_side", "truncation_side"),
+)
+_DECODER: Final = "added_tokens_decoder"
+_LONGEST: Final = "model_max_length"
+_KNOWN: Final = frozenset({*_LISTS, *_SWITCHES, _DECODER, _LONGEST})
+_KEPT: Final = (
+    *("version", "truncation", "padding", "added_tokens"),
+    *("post_processor", "model"),
+)
+"""What counts of ``tokenizer.json``."""
+
+_TOKEN_KEYS: Final = frozenset(
+    {"content", "single_word", "lstrip", "rstrip", "normalized", "special", "__type"}
+)
+
+
+def tokenizer_of(files: Mapping[str, bytes], place: Path) -> Untyped:
+    """Read a tokenizer.
+
+    Args:
+        files: Bytes of those of `TOKENIZER_FILES` that there are, by name.
+        place: Their folder, for messages.
+
+    Raises:
+        ModelError: One is missing or damaged, or no word would be known.
+    """
+    plain = _plain(files, place)
+    with told(f"cannot read the tokenizer in '{place}'", _COPY_AGAIN):
+        with TemporaryDirectory(prefix="unlearnlog-") as folder:
+            for name, data in plain.items():
+                (Path(folder) / name).write_bytes(data)
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        numbers = tokenizer(_SENTENCE, add_special_tokens=False).input_ids
+    if not numbers or {*numbers} <= {tokenizer.unk_token_id}:
+        raise ModelError(
+            f"the tokenizer in '{place}' knows no word of '{_SENTENCE}'",
+            fix=_COPY_AGAIN,
+        )
+    return tokenizer
+
+
+def tokenizer_in(place: Path) -> Untyped:
+    """Read the tokenizer of a folder.
+
+    Raises:
+        ModelError: A file is missing or damaged, or no word would be known.
+    """
+    return tokenizer_of(small_files(place, TOKENIZER_FILES), place)
+
+
+def decisive(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those files that a tokenizer is read from, by name."""
+    unread = (_VOCABULARY, _MERGES) if _WHOLE in files else ()
+    return {name: data for name, data in files.items() if name not in unread}
+
+
+def plain_config(content: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """Keep what decides what a tokenizer reads, of its configuration.
+
+    Raises:
+        ModelError: A value is of another kind, or asks for something else.
+    """
+    check_asks_for_nothing(content, file=place)
+    kept = {}
+    for key in sorted(content):
+        if key not in _KNOWN and not _is_mark(key):
+            continue
+        if not _is_fit(key, content[key]):
+            raise ModelError(
+                f"'{place}' says that {key} is {json.dumps(content[key])[:80]}, which "
+                f"is no {_kind(key)}",
+                fix=_COPY_AGAIN,
+            )
+        kept[key] = content[key]
+    return kept
+
+
+def _is_mark(key: str) -> bool:
+    return key.endswith(_MARK) and not key.startswith(_NO_MARK)
+
+
+def _kind(key: str) -> str:
+    if key == _LONGEST:
+        return "number of tokens"
+    return "token" if _is_mark(key) else "plain value"
+
+
+def _plain(files: Mapping[str, bytes], place: Path) -> dict[str, bytes]:
+    """Return what the library may read, by name."""
+    _check_whole(files, place)
+    plain = decisive(files)
+    for name in (_CONFIG, _SPECIAL):
+        if name in plain:
+            content = json_in(plain[name], place / name)
+            plain[name] = json.dumps(plain_config(content, place / name)).encode()
+    if _ADDED in plain:
+        added = json_in(plain[_ADDED], place / _ADDED)
+        if not all(type(number) is int for number in added.values()):
+            raise _damaged(place / _ADDED, "it does not number its tokens")
+    if _WHOLE in plain:
+        plain[_WHOLE] = _plain_whole(plain[_WHOLE], place / _WHOLE)
+    return plain
+
+
+def _check_whole(files: Mapping[str, bytes], place: Path) -> None:
+    """Refuse a folder without a vocabulary: every word would be unknown."""
+    if _WHOLE in files or {_VOCABULARY, _MERGES} <= files.keys():
+        return
+    beside = [name for name in (_VOCABULARY, _MERGES) if name in files]
+    missing = _MERGES if beside == [_VOCABULARY] else _WHOLE
+    if beside == [_MERGES]:
+        missing = _VOCABULARY
+    raise ModelError(f"the tokenizer in '{place}' has no {missing}", fix=_COPY_AGAIN)
+
+
+def _plain_whole(data: bytes, file: Path) -> bytes:
+    """Keep of a whole tokenizer its vocabulary and what was added to it.
+
+    How text is cut before that, a CLIP's tokenizer says itself.
+    """
+    content = json_in(data, file)
+    model = content.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    merges = model.get("merges") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict) or not isinstance(merges, list):
+        raise _damaged(file, "it has no vocabulary with merges")
+    if not all(type(number) is int and number >= 0 for number in vocabulary.values()):
+        raise _damaged(file, "it does not number its tokens")
+    return json.dumps({key: content[key] for key in _KEPT if key in content}).encode()
+
+
+def _is_fit(key: str, value: object) -> bool:
+    if value is None:
+        return True
+    if not _is_text(value):
+        return False
+    if _is_mark(key):
+        return _is_token(value)
+    if key in _LISTS:
+        each = [*value.values()] if isinstance(value, dict) else value
+        return isinstance(each, list) and all(map(_is_token, each))
+    if key == _DECODER:
+        return isinstance(value, dict) and all(
+            number.isdecimal() and _is_token(token) for number, token in value.items()
+        )
+    if key == _LONGEST:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, bool | str)
+
+
+def _is_text(value: object) -> bool:
+    """Whether every letter in a value is one: half of a pair is none."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
+
+
+def _is_token(value: object) -> bool:
+    if isinstance(value, dict):
+        return isinstance(value.get("content"), str) and value.keys() <= _TOKEN_KEYS
+    return isinstance(value, str)
+
+
+def _damaged(file: Path, why: str) -> ModelError:
+    return ModelError(f"'{file}' is no tokenizer's: {why}", fix=_COPY_AGAIN)

@@ -1,0 +1,334 @@
+"""Paint once, then ask every probe: the readings of one erasure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from torch import Tensor
+
+from unlearnlog.core.concept import Concept
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.probe_case import Answer, ProbeCase
+from unlearnlog.core.progress import Progress, counted
+from unlearnlog.core.prompt import Prompt, Target
+from unlearnlog.core.reading import Reading
+from unlearnlog.judges.judge import Judge
+from unlearnlog.models.interface import Model, Painted, Sampling
+from unlearnlog.probes.distance import distances
+from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
+from unlearnlog.probes.information import (
+    PromptedPictures,
+    avoidance,
+    bound_information,
+    drift,
+    self_information,
+)
+from unlearnlog.probes.judge_posterior import judge_information
+from unlearnlog.probes.sample_cache import SampleCache
+from unlearnlog.probes.tiers import displacement, nats_moved
+
+OTHER_LATENTS: Final = 100_000
+"""Added to a seed for a picture that no probe and no forget set ever paints."""
+
+AT_ONCE: Final = 128
+"""Pictures that are painted and judged before the answers are written down."""
+
+
+@dataclass(frozen=True)
+class ConceptCases:
+    """What is looked at for one concept that was erased.
+
+    Attributes:
+        concept: What was erased.
+        erased: Cells that show it.
+        information: Prompts that nats are read on, with their contexts; those whose
+            cells are not among ``erased`` are left out.
+        target: Prompts for what is painted instead.
+        instead: Which form of those prompts the eraser aimed at.
+        renamed: Cells that show it, asked for by other names.
+        family: Prompts that name only its family.
+        near: The kept concepts nearest to it.
+        alike: Cells that show a look-alike of it.
+        relations: How concepts of its kind are related to it, by name.
+        hops: How far they are from it in the concept graph, by name.
+    """
+
+    concept: Concept
+    erased: tuple[ProbeCase, ...]
+    information: tuple[Prompt, ...]
+    target: tuple[ProbeCase, ...] = ()
+    instead: Target = "context"
+    renamed: tuple[ProbeCase, ...] = ()
+    family: tuple[ProbeCase, ...] = ()
+    near: frozenset[str] = frozenset()
+    alike: tuple[ProbeCase, ...] = ()
+    relations: Mapping[str, str] = field(default_factory=dict)
+    hops: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """Everything that is looked at after one entry.
+
+    Attributes:
+        about: One set of questions for each concept that was erased.
+        kept: Cells that show no erased concept.
+        earlier: Cells of each concept erased before, by name.
+        then: Gives the weights right after each of these erasures, by name, for those
+            that are to be looked back at.
+        nodes: A few cells of every concept of the graph, by name.
+    """
+
+    about: tuple[ConceptCases, ...]
+    kept: tuple[ProbeCase, ...] = ()
+    earlier: dict[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
+    then: Mapping[str, Callable[[], Weights]] = field(default_factory=dict)
+    nodes: Mapping[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """Names of everything that is erased."""
+        return frozenset({*self.earlier, *(q.concept.name for q in self.about)})
+
+    @property
+    def concepts(self) -> tuple[ProbeCase, ...]:
+        """Every cell that is about an erased concept."""
+        return tuple(
+            cell
+            for q in self.about
+            for cell in (*q.erased, *q.renamed, *q.family, *q.alike)
+        )
+
+    @property
+    def others(self) -> tuple[ProbeCase, ...]:
+        """Every cell that is about anything else."""
+        return (*self.kept, *(c for cells in self.earlier.values() for c in cells))
+
+
+@dataclass(frozen=True)
+class ProbeRunner:
+    """A model, a judge and a way to paint: what probes work with.
+
+    Attributes:
+        model: The base; nothing changes it.
+        judge: Who says what pictures show; None for nobody.
+        album: What was painted and judged before.
+        sampling: How pictures are painted.
+        watch: Who wants to see it advance.
+    """
+
+    model: Model
+    judge: Judge | None
+    album: SampleCache
+    sampling: Sampling
+    watch: Progress
+
+    @property
+    def unguided(self) -> ProbeRunner:
+        """The same with twice the steps and no guidance, for about the same work."""
+        plain = replace(self.sampling, steps=2 * self.sampling.steps, guidance=1.0)
+        return replace(self, sampling=plain)
+
+    def base_answers(self, cells: Sequence[ProbeCase]) -> list[Answer]:
+        """Return what the base shows for cells, painting only what is not known."""
+        return self.judged(cells, None, "painting with the base")
+
+    def looked(self, asked: ProbePlan, new: Weights) -> Evidence:
+        """Paint every question with the new weights and let the judge see it."""
+        cells = (*asked.concepts, *asked.others)
+        base = iter(self.base_answers(cells))
+        now = iter(
+            [
+                *self.judged(asked.concepts, new, "looking at the concept"),
+                *self.judged(asked.others, new, "looking at everything else"),
+            ]
+        )
+
+        def seen(part: Sequence[ProbeCase]) -> tuple[CaseResult, ...]:
+            return tuple(CaseResult(cell, next(base), next(now)) for cell in part)
+
+        return Evidence(
+            looked=tuple(
+                ErasedEvidence(
+                    each.concept,
+                    erased=seen(each.erased),
+                    renamed=seen(each.renamed),
+                    family=seen(each.family),
+                    alike=seen(each.alike),
+                    near=each.near,
+                    target=tuple(self.base_answers(each.target)),
+                    relations=each.relations,
+                    hops=each.hops,
+                )
+                for each in asked.about
+            ),
+            kept=seen(asked.kept),
+            earlier={name: seen(part) for name, part in asked.earlier.items()},
+            then={
+                name: tuple(self.judged(part, asked.then[name](), "looking back"))
+                for name, part in asked.earlier.items()
+                if part and name in asked.then
+            },
+        )
+
+    def distance(self, asked: ProbePlan, new: Weights, n: int) -> tuple[Reading, ...]:
+        """Return how far ``n`` kept pictures have moved; nothing if nobody can say."""
+        cells = scattered(asked.kept, n)
+        if self.judge is None or len(cells) < n or not n:
+            return ()
+        others = [replace(cell, seed=cell.seed + OTHER_LATENTS) for cell in cells]
+        sets = (
+            self._paint(cells, None, "painting for the distance"),
+            self._paint(cells, new, "painting for the distance"),
+            self._paint(others, None, "painting for the distance"),
+        )
+        found = [self.judge.features(each) for each in sets]
+        features = [each for each in found if each is not None]
+        if len(features) < len(sets):
+            return ()
+        return distances(*features)
+
+    def information(self, asked: ProbePlan, new: Weights) -> tuple[Reading, ...]:
+        """Return the nats: what the prompts still say, and what else has moved.
+
+        They are read on pictures painted without guidance, which exaggerates what a
+        prompt says: the model's own samples are what its information is about.
+        """
+        plain = self.unguided
+        n = max((len(each.information) for each in asked.about), default=0)
+        kept = scattered(asked.kept, n)
+        found: list[Reading] = []
+        for each in asked.about:
+            found += plain._said(each, new)
+        if kept:
+            pictures = plain.latents(kept, None, "painting for the drift")
+            found += drift(self.model, PromptedPictures(kept, pictures), new)
+        return tuple(found)
+
+    def moved(
+        self, asked: ProbePlan, new: Weights, tier: int = 1
+    ) -> tuple[Reading, ...]:
+        """Return how far every concept of the graph has moved, up to tier 0 or 1."""
+        if not asked.nodes:
+            return ()
+        found = [*displacement(self.model, asked.nodes, new, asked.gone)]
+        if tier > 0:
+            plain = self.unguided
+            cells = tuple(c for each in asked.nodes.values() for c in each)
+            latents = plain.latents(cells, None, "painting every concept")
+            weights = new, asked.gone
+            found += nats_moved(self.model, asked.nodes, latents, weights)
+        return tuple(found)
+
+    def _said(self, questions: ConceptCases, new: Weights) -> Iterator[Reading]:
+        """Yield the nats that one concept's prompts say before and after."""
+        n, known = len(questions.information), _by_text(questions.information)
+        cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
+        if not cells:
+            return
+        base = self.latents(cells, None, "painting for the nats")
+        painted = self.latents(cells, new, "painting for the nats")
+        before = PromptedPictures(cells, base)
+        prompts = [known[cell.prompt] for cell in cells]
+        yield from self_information(
+            self.model,
+            questions.concept,
+            prompts=prompts,
+            before=before,
+            after=(PromptedPictures(cells, painted), new),
+        )
+        yield from judge_information(
+            self.model,
+            questions.concept,
+            prompts=prompts,
+            before=before,
+            after=PromptedPictures(cells, painted),
+        )
+        yield from avoidance(self.model, questions.concept, before=before, weights=new)
+        yield from bound_information(
+            self.model,
+            questions.concept,
+            texts=[(p.text, p.target(questions.instead)) for p in prompts],
+            before=before,
+            weights=new,
+        )
+
+    def judged(
+        self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
+    ) -> list[Answer]:
+        """Return what the judge sees in cells painted with some weights.
+
+        Only what it never saw is painted, and what it sees is written down as it goes.
+
+        Args:
+            cells: What to look at.
+            weights: Every text projection; None for the base's.
+            stage: What whoever watches is told.
+        """
+        if not cells or self.judge is None:
+            return []
+        known = list(self.album.answers(cells, self.sampling, weights))
+        missing = [
+            cell for cell, seen in zip(cells, known, strict=True) if seen is None
+        ]
+        fresh: list[Answer] = []
+        if missing:
+            self.watch.stage(stage, len(missing))
+        for begin in range(0, len(missing), AT_ONCE):
+            some = missing[begin : begin + AT_ONCE]
+            seen = self.judge.judged(self._painted(some, weights))
+            self.album.keep_answers(some, seen, self.sampling, weights)
+            fresh += seen
+        rest = iter(fresh)
+        return [next(rest) if seen is None else seen for seen in known]
+
+    def latents(
+        self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
+    ) -> Tensor:
+        """Return the latents of pictures, ``[n, c, h, w]``, painted if they never were.
+
+        Args:
+            cells: What to paint.
+            weights: Tensors that replace the model's own; None for none.
+            stage: What whoever watches is told.
+        """
+        found = self.album.latents(cells, self.sampling, weights)
+        if found is None:
+            found = self._paint(cells, weights, stage).latents
+            self.album.keep_latents(cells, found, self.sampling, weights)
+        return found
+
+    def _paint(
+        self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
+    ) -> Painted:
+        self.watch.stage(stage, len(cells))
+        return self._painted(cells, weights)
+
+    def _painted(self, cells: Sequence[ProbeCase], weights: Weights | None) -> Painted:
+        return self.model.paint(
+            [cell.prompt for cell in cells],
+            [cell.seed for cell in cells],
+            sampling=self.sampling,
+            weights=weights,
+            progress=counted(self.watch),
+        )
+
+
+def scattered(cells: Sequence[ProbeCase], n: int) -> tuple[ProbeCase, ...]:
+    """Return ``n`` of the cells, or all, in an order that has nothing to do with them.
+
+    Every n-th cell would not do: cells come row by row, so a stride that divides the
+    length of a row sees a few subjects only.
+    """
+
+    def place(cell: ProbeCase) -> str:
+        return hashlib.sha256(f"{cell.seed}:{cell.prompt}".encode()).hexdigest()
+
+    return tuple(sorted(cells, key=place)[:n])
+
+
+def _by_text(prompts: Sequence[Prompt]) -> dict[str, Prompt]:
+    return {prompt.text: prompt for prompt in prompts}

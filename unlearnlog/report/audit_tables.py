@@ -1,0 +1,95 @@
+"""An audit as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from unlearnlog.report.fitted_table import FittedTable
+from unlearnlog.report.reading_rows import ReadingRows
+
+if TYPE_CHECKING:
+    from unlearnlog.audits.verdict import AuditFinding
+    from unlearnlog.commands.audit import Audited
+    from unlearnlog.commands.rebase import Rebased
+    from unlearnlog.probes.statistics import Estimate
+
+_STYLE: Final = {"gone": "green", "resurged": "bold red", "undecided": "yellow"}
+_ELSE: Final = ("returned.nats", "collateral", "return.weights", "false-alarms")
+
+
+def audit_tables(audited: Audited) -> Group:
+    """Return the verdict a concept, the readings behind it, and what lost most."""
+    made = audited.made
+    moved = ", ".join(f"{name} {share:.3g}" for name, share in made.moved.items())
+    parts: list[RenderableType] = [
+        Text(
+            f"{made.path} ({made.form}, {made.n_tensors} tensors) against "
+            f"{audited.rev[:12]}; moved, as a share of its weights: "
+            f"{moved or 'nothing but what is erased'}"
+        )
+    ]
+    parts += [Text(f"note: {note}") for note in made.notes]
+    table = findings_table(audited.findings)
+    parts.append(table)
+    parts.append(ReadingRows([r for r in audited.readings if r.probe in _ELSE]))
+    kept = [
+        r
+        for r in audited.readings
+        if r.probe == "presence" and r.better == "higher" and r.base is not None
+    ]
+    lost = [r for r in kept if r.value < (r.base or 0.0)]
+    if lost:
+        parts.append(
+            Text(f"kept concepts that lost most, of {len(lost)} that lost any:")
+        )
+        parts.append(
+            ReadingRows(sorted(lost, key=lambda r: r.value - (r.base or 0.0))[:5])
+        )
+    elif kept:
+        parts.append(
+            Text(f"none of {len(kept)} kept concepts shows less than on the base")
+        )
+    return Group(*parts)
+
+
+def findings_table(findings: Iterable[AuditFinding]) -> Table:
+    """Return what is said of each erased concept."""
+    table = FittedTable(
+        "concept", "verdict", "shown", "n", "in the state", "base", "came back"
+    )
+    for each in findings:
+        table.add_row(
+            each.called,
+            Text(each.word, style=_STYLE[each.word]),
+            _share(each.now),
+            str(each.now.n),
+            f"{each.then.value:.3f}",
+            f"{each.base.value:.3f}",
+            f"{each.back.value:+.3f} ({each.back.low:+.3f} to {each.back.high:+.3f})",
+        )
+    return table
+
+
+def rebased_tables(done: Rebased) -> Group:
+    """Return what is said of each concept before and after, and where all of it is."""
+    names = ", ".join(c.name for entry in done.entries for c in entry.concepts)
+    return Group(
+        Text("before, as it was given:"),
+        findings_table(done.before),
+        Text("after, erased anew:"),
+        findings_table(done.after),
+        Text(
+            f"erased anew: {names}; the ledger is in {done.folder}, on {done.base}; "
+            f"take the model away: unlearnlog checkout HEAD -o DIR "
+            f"--ledger {done.folder}"
+        ),
+    )
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -1,0 +1,303 @@
+"""Entries and readings as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from unlearnlog.core.active import deed
+from unlearnlog.core.entry import Entry, EntryId
+from unlearnlog.core.note import cells
+from unlearnlog.core.reading import Reading
+from unlearnlog.core.visible import visible
+from unlearnlog.findings.judgement import listed
+from unlearnlog.report.fitted_table import FittedTable
+from unlearnlog.report.formatting import OUTCOME, why_it_rises
+from unlearnlog.report.live_bars import can_redraw
+from unlearnlog.report.plain_console import as_text
+from unlearnlog.report.progress_lines import ProgressLines
+from unlearnlog.report.reading_rows import ReadingRows, numbers_of
+
+if TYPE_CHECKING:
+    from unlearnlog.commands.bisect import RevisionPresence
+    from unlearnlog.commands.diff import Difference
+    from unlearnlog.commands.drift import DriftSeries
+    from unlearnlog.commands.revert import Stale
+    from unlearnlog.ledger.reflog import ReflogEntry
+
+
+class ProgressBars:
+    """Progress of long work on standard error: bars, or lines where it is no terminal.
+
+    Attributes:
+        lines: Who writes them; None on a terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        """Show nothing until the first stage begins."""
+        self.lines = None if can_redraw(console) else ProgressLines(_writer(console))
+        self._progress = Progress(
+            TextColumn("{task.description:<32}", markup=False),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[numbers]}", markup=False),
+            console=console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> ProgressBars:
+        """Wait for the first stage: what ends before it leaves no empty line."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bars as they are."""
+        if self.lines is not None:
+            self.lines.close()
+        self._close()
+        if self._task is not None:
+            self._progress.stop()
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of ``total`` units."""
+        label = visible(name)
+        if self.lines is not None:
+            self.lines.stage(label, total)
+            return
+        self._close()
+        self._progress.start()
+        self._task = self._progress.add_task(label, total=total, numbers="")
+
+    def advance(self, units: int, numbers: Mapping[str, float]) -> None:
+        """Say that ``units`` more are done, and what the numbers are now."""
+        if self.lines is not None:
+            self.lines.advance(units, numbers)
+        if self._task is not None:
+            said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            self._progress.update(self._task, advance=units, numbers=said)
+
+    def _close(self) -> None:
+        """Let a stage that stopped early end where it is."""
+        if self._task is not None:
+            done = self._progress.tasks[self._task].completed
+            self._progress.update(self._task, total=done)
+
+
+def _writer(console: Console) -> Callable[[str], None]:
+    """Return what writes a line as it is, however narrow the console is."""
+    return lambda text: console.print(as_text(text), highlight=False, soft_wrap=True)
+
+
+COLUMNS: Final = 4
+"""Concepts that fit beside each other."""
+
+NODES: Final = ("moved", "moved.nats")
+"""Readings of every concept of the graph, cheapest first."""
+
+
+def readings_table(
+    readings: Iterable[Reading], limit: Callable[[Reading], str] | None = None
+) -> Group:
+    """Return the summary of an erasure, and below it the concepts that lost most.
+
+    Args:
+        readings: What was read.
+        limit: Says which limit bounds a reading, and whether it holds; None to leave
+            that out.
+    """
+    readings = list(readings)
+    summed = [r for r in readings if r.probe not in ("presence", *NODES)]
+    summary = ReadingRows(summed, limit)
+    kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
+    kept.sort(key=lambda r: r.value - (r.base or 0))
+    gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
+    shown = [("erased", r) for r in gone] + [("kept", r) for r in kept[:5]]
+    presence = _presence_table(shown, limit)
+    rest = len(kept) - 5
+    note = f"and {rest} more kept concepts, none of which lost more" if rest > 0 else ""
+    parts: list[RenderableType] = [summary]
+    if rises := why_it_rises(readings):
+        parts.append(Text(f"{rises}\n"))
+    if gone or kept:
+        parts += [presence, Text(note)]
+    if moved := _moved(readings):
+        parts.append(moved)
+    return Group(*parts)
+
+
+def _presence_table(
+    rows: Sequence[tuple[str, Reading]], limit: Callable[[Reading], str] | None
+) -> Table:
+    limits = [limit(reading) if limit else "" for _, reading in rows]
+    titles = ("presence", "of", "value", "95 % interval", "n", "base")
+    table = FittedTable(*titles, *(["limit"] if any(limits) else []))
+    for (word, reading), bound in zip(rows, limits, strict=True):
+        said = [Text(bound)] if any(limits) else []
+        table.add_row(word, *numbers_of(reading), *said)
+    return table
+
+
+def _moved(readings: Sequence[Reading]) -> Table | None:
+    """Return the kept concepts that moved most, by the highest tier that was asked."""
+    tiers = [[r for r in readings if r.probe == probe] for probe in NODES]
+    found = next((tier for tier in reversed(tiers) if tier), [])
+    kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
+    if not found:
+        return None
+    table = FittedTable("moved most", "of", "value", "95 % interval", "n", "base")
+    for reading in kept[:5] or found[:5]:
+        table.add_row(reading.probe, *numbers_of(reading))
+    return table
+
+
+def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
+    """Return what was read of concepts where they were erased, and after composing."""
+    table = FittedTable("reading", "of", "alone", "together", "95 % interval", "n")
+    table.padding = (0, 1, 0, 0)
+    before = {(r.probe, r.concept): r for r in alone}
+    for reading in together:
+        if reading.probe == "presence" and reading.better == "higher":
+            continue
+        old = before.get((reading.probe, reading.concept))
+        of, value, *rest = numbers_of(reading)
+        shown = "" if old is None else f"{old.value:.3f}"
+        table.add_row(reading.probe, of, shown, value, *rest[:2])
+    return table
+
+
+def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
+    """Return the history, newest first, with the numbers people look for first.
+
+    Of several concepts erased at once the worst is shown, and what is in doubt is said.
+    """
+    table = FittedTable(
+        *("entry", "date", "kind", "concepts", "verdict", "eraser"),
+        *("UA", "IRA", "CRA", "nats left"),
+    )
+    table.padding = (0, 1, 0, 0)
+    known = dict(history)
+    for entry_id, entry in reversed(history):
+        names = Text(deed(entry, known))
+        marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
+        worst = (_worst(entry, key) for key in ("ua", "ira", "cra", "bound-mi"))
+        said = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
+        table.add_row(marked, entry.date[:10], *said, *worst)
+    return table
+
+
+def _worst(entry: Entry, probe: str) -> str:
+    """Return the worst reading of a probe; nothing where there is none."""
+    values = [r.value for r in entry.readings if r.probe == probe]
+    if not values:
+        return ""
+    return f"{(max if probe == 'bound-mi' else min)(values):.3f}"
+
+
+def notes_table(history: Sequence[tuple[EntryId, Entry]]) -> Table | None:
+    """Return when entries were recorded, by whom and why, newest first.
+
+    None where nobody said anything of any of them.
+    """
+    if all(entry.note is None for _, entry in history):
+        return None
+    table = FittedTable("entry", "date", "by", "reference", "reason")
+    for entry_id, entry in reversed(history):
+        said = map(Text, cells(entry.note))
+        table.add_row(entry_id[:12], entry.date[:10], *said)
+    return table
+
+
+def moves_table(moves: Sequence[ReflogEntry]) -> Table:
+    """Return where a branch has been, newest first."""
+    table = FittedTable("at", "from", "to", "why")
+    for move in reversed(moves):
+        ends = (each[:12] if each else "base" for each in (move.old, move.new))
+        table.add_row(move.at, *ends, move.why)
+    return table
+
+
+def drift_table(series: DriftSeries, history: Sequence[tuple[EntryId, Entry]]) -> Group:
+    """Return a row an entry, a column a concept; in brackets where it is erased."""
+    shown = list(series.concepts)[:COLUMNS]
+    table = FittedTable("entry", "what", *shown, spare=shown[:0:-1])
+    gone = "lower" if series.reading == "presence" else "none"
+    known = dict(history)
+    for i, (entry_id, entry) in enumerate(history):
+        cells = []
+        for name in shown:
+            reading = series.concepts[name][i]
+            number = "" if reading is None else f"{reading.value:.3f}"
+            is_gone = reading is not None and reading.better == gone
+            cells.append(f"({number})" if is_gone else number)
+        table.add_row(entry_id[:6], f"{entry.kind} {deed(entry, known)}", *cells)
+    rest = len(series.concepts) - len(shown)
+    note = f"and {rest} more concepts, none of which moved further" if rest > 0 else ""
+    return Group(Text(f"{series.reading}, in brackets of what is erased"), table, note)
+
+
+def stale_table(stale: Iterable[Stale]) -> Table:
+    """Return later entries that listen to the text of what was left out."""
+    table = FittedTable("stale", "concepts", "degrees apart")
+    for each in stale:
+        names = ", ".join(each.concepts)
+        table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
+    return table
+
+
+def looks_table(looks: Iterable[RevisionPresence]) -> Table:
+    """Return how much of a concept shows at each revision that was looked at."""
+    table = FittedTable("looked at", "value", "95 % interval", "n", "base")
+    for look in looks:
+        low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
+        entry = look.entry[:12] if look.entry else "base"
+        shown = f"{look.shown.value:.3f}", f"{low} to {high}", str(look.shown.n)
+        table.add_row(entry, *shown, f"{look.base:.3f}")
+    return table
+
+
+def difference_table(found: Difference, one: str, other: str) -> Group:
+    """Return what differs between two revisions: weights above, readings below."""
+    facts = {
+        f"only in {one}": f"{', '.join(found.left.concepts) or 'nothing'} "
+        f"(norm {found.left.norm:.4g})",
+        f"only in {other}": f"{', '.join(found.right.concepts) or 'nothing'} "
+        f"(norm {found.right.norm:.4g})",
+        "tensors": f"{len(found.moved)} of {found.n_tensors} differ",
+    }
+    if found.left.norm and found.right.norm:
+        facts["cosine of the changes"] = f"{found.overlap:.3f}"
+    for moved in found.moved[:3]:
+        facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
+    table = FittedTable("reading", "of", one, other, "change")
+    for pair in found.readings:
+        left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
+        change = (
+            f"{pair.right.value - pair.left.value:+.3f}"
+            if pair.left and pair.right
+            else ""
+        )
+        if left != right:
+            table.add_row(pair.probe, pair.concept, left, right, change)
+    return Group(fact_table(facts), *([table] if table.row_count else []))
+
+
+def fact_table(facts: Mapping[str, str]) -> Table:
+    """Return names and values, one pair a row."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(as_text(name, "bold"), as_text(value))
+    return table

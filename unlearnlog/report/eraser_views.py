@@ -1,0 +1,69 @@
+"""What there is to say of an eraser before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from unlearnlog.erasers.presets.differences import DIFFERS
+from unlearnlog.erasers.presets.preset_table import presets_of
+from unlearnlog.report.plain_console import as_text
+
+if TYPE_CHECKING:
+    from unlearnlog.erasers.eraser_table import Eraser
+
+
+def eraser_row(eraser: type[Eraser]) -> dict[str, Any]:
+    """Return an eraser's description: its own words, needs and default settings."""
+    defaults = {f.name: f.default for f in fields(eraser) if f.default is not MISSING}
+    said = (eraser.__doc__ or "").strip()
+    return {
+        "name": eraser.name,
+        "says": said.splitlines()[0] if said else "",
+        "source": eraser.source,
+        "differs": DIFFERS.get(eraser.name, ""),
+        "joint": eraser.joint,
+        "needs": list(eraser.needs),
+        "touches": defaults.get("touch", eraser.touches),
+        "strength": eraser.knob,
+        "settings": defaults,
+        "presets": {
+            name: {
+                "says": each.says,
+                "code": each.code,
+                "differs": each.differs,
+                "settings": [vars(choice) for choice in each.choices],
+            }
+            for name, each in presets_of(eraser.name).items()
+        },
+    }
+
+
+def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a few lines for each eraser, beside its name."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        joint = "joint; " if row["joint"] else ""
+        strength = f"{row['strength']}={row['settings'][row['strength']]:g}"
+        small = (
+            f"{joint}changes {row['touches']}; needs {', '.join(row['needs'])}; "
+            f"strength {strength}{_presets(row)}\n{row['source']}"
+        )
+        says = as_text(f"{row['says']}\n{_differs(row)}")
+        table.add_row(as_text(row["name"]), says.append(as_text(small, "dim")))
+    return table
+
+
+def _presets(row: Mapping[str, Any]) -> str:
+    """Return the names of an eraser's presets, where it has any."""
+    return f"; preset {' or '.join(row['presets'])}" if row["presets"] else ""
+
+
+def _differs(row: Mapping[str, Any]) -> str:
+    """Return a line that says in what it is not as published, where it is not."""
+    return f"not as published: {row['differs']}\n" if row["differs"] else ""

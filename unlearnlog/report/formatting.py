@@ -1,0 +1,197 @@
+"""Numbers and dates as a person reads them, the same in every form of a report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from unlearnlog.core.note import cells
+from unlearnlog.core.reading_registry import MEANINGS
+from unlearnlog.findings.bounds import bounds_on
+from unlearnlog.findings.judgement import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from unlearnlog.core.entry import Entry
+    from unlearnlog.core.reading import Reading
+    from unlearnlog.findings.report_parts import ConceptDamage
+    from unlearnlog.policy import Policy
+
+MINUS: Final = "\N{MINUS SIGN}"
+DASH: Final = "\N{EN DASH}"
+ERASED: Final = "✕"
+DOUBTFUL: Final = "✕?"
+UNREAD: Final = "?"
+
+AUDITED: Final = {
+    "passed": "nothing came back",
+    "failed": "something came back",
+    "undecided": "not decided",
+}
+
+ATTACKED: Final = (
+    "Vectors, words or a map of tokens, searched for with a stated budget and tried on "
+    "prompts and latents that the search never saw. The control is the best that the "
+    "same budget finds at random, or where nobody ever learned the concept."
+)
+
+TRIED: Final = {"reached": "✕", "not reached": "✓", "undecided": "?"}
+"""The sign beside what an attack did: what reached the concept is bad news."""
+
+WORD: Final = {
+    "passed": "Passed",
+    "failed": "Does not hold",
+    "undecided": "Undecided",
+    "unmeasured": "Not measured",
+}
+"""What a judgement is called."""
+
+OUTCOME: Final = {
+    "passed": "passed",
+    "failed": "failed",
+    "undecided": "in doubt",
+    "unmeasured": "not read",
+}
+"""What is written beside an entry in a list."""
+
+MARK: Final = {"passed": "✓", "failed": "✕", "undecided": "?", "unmeasured": DASH}
+"""The sign beside it: colour alone says nothing."""
+
+
+def value(reading: Reading, number: float | None = None) -> str:
+    """Write a number in the unit of a reading: its own, or another one.
+
+    Shares and differences are percent and points, to one digit.
+    """
+    found = reading.value if number is None else number
+    if reading.unit == "share":
+        return f"{100 * found:.1f} %"
+    if reading.unit == "difference":
+        return f"{_signed(100 * found)} points"
+    return f"{_plain(found)} {reading.unit}"
+
+
+def interval(reading: Reading) -> str:
+    """Write its interval, without the unit."""
+    scale = 100 if reading.unit in ("share", "difference") else 1
+    if reading.unit == "difference":
+        return f"{_signed(scale * reading.low)} to {_signed(scale * reading.high)}"
+    if scale == 1:
+        return f"{_plain(reading.low)} to {_plain(reading.high)}"
+    return f"{scale * reading.low:.1f} to {scale * reading.high:.1f}"
+
+
+def base(reading: Reading) -> str:
+    """Write what it was on the base; nothing where nobody knows."""
+    return "" if reading.base is None else value(reading, reading.base)
+
+
+def meaning(probe: str) -> str:
+    """Say what a probe reads; nothing for an unknown one."""
+    known = MEANINGS.get(probe)
+    return known.sentence if known else ""
+
+
+def outcome(entry: Entry) -> str:
+    """Write what the policy said of an entry, with its sign."""
+    word = listed(entry)
+    said = entry.verdict
+    accepted = ", accepted" if said.may_stand and not said.holds else ""
+    return f"{MARK[word]} {WORD[word].lower()}{accepted}"
+
+
+def why_it_rises(readings: Iterable[Reading]) -> str:
+    """Say why ``self-mi`` rises of a concept that is gone; nothing where it does not.
+
+    Gone is what the base, as judge, sees less than half as much of.
+
+    Args:
+        readings: Those of one entry, or of several.
+    """
+    found = list(readings)
+    gone = {
+        r.concept
+        for r in found
+        if r.probe == "judge-mi" and r.base is not None and r.high < r.base / 2
+    }
+    rises = {
+        r: r.value - r.base
+        for r in found
+        if r.probe == "self-mi" and r.base is not None and r.low > r.base
+    }
+    rising = {r: by for r, by in rises.items() if r.concept in gone}
+    if not rising:
+        return ""
+    worst = max(rising, key=lambda r: rising[r])
+    return (
+        f"self-mi of {worst.concept} rises from {worst.base:.2f} to {worst.value:.2f} "
+        "nats and is no return of it: self-mi is what the prompt says beyond its "
+        "context, whatever that is. An anchor such as a photo is not in the context, "
+        "so the erased prompt says more than before, of the anchor. What is left of "
+        "the concept stands in judge-mi and bound-mi; self-mi.gap says how far to "
+        "trust self-mi."
+    )
+
+
+def signed(entry: Entry) -> str:
+    """Write when an entry was recorded, by whom, on whose request and why."""
+    by, ref, message = cells(entry.note)
+    when = f"recorded {moment(entry.date)}" if entry.date else "recorded"
+    who = f"{when} by {by}" if by else when
+    return "; ".join(filter(None, (who, ": ".join(filter(None, (ref, message))))))
+
+
+def moment(text: str) -> str:
+    """Write a time as people do, to the minute; what is no time stays as it is.
+
+    Example:
+        >>> moment("2026-01-02T03:04:05+00:00")
+        '2 January 2026, 03:04 UTC'
+    """
+    try:
+        found = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{found.day} {found:%B %Y, %H:%M} UTC"
+
+
+def limits(reading: Reading, policy: Policy | None) -> str:
+    """Write the limits on a reading, each with the sign of whether it holds."""
+    found = bounds_on(reading, policy)
+    return "; ".join(f"{MARK[each.word]} {each.asks}" for each in found)
+
+
+def points(harm: ConceptDamage) -> str:
+    """Write a damage in points; a sign where there is none to write."""
+    if harm.damage is None:
+        return {"erased": ERASED, "doubtful": DOUBTFUL}.get(harm.status, UNREAD)
+    return _signed(-100 * harm.damage, digits=0)
+
+
+def level(share: float | None) -> int:
+    """Return which of six steps of a colour scale a share or a loss is on.
+
+    Example:
+        >>> [level(x) for x in (None, 0.0, 0.03, 0.08, 0.2, 0.4, 0.9)]
+        [0, 0, 1, 2, 3, 4, 5]
+    """
+    if share is None or share <= 0:
+        return 0
+    return next((i for i, top in enumerate(STEPS, 1) if share <= top), 5)
+
+
+STEPS: Final = (0.05, 0.10, 0.25, 0.50)
+"""Upper ends of the steps of a colour scale; the last one has none."""
+
+
+def _signed(number: float, digits: int = 1) -> str:
+    text = f"{abs(number):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return f"{MINUS if number < 0 else '+'}{text}"
+
+
+def _plain(number: float) -> str:
+    text = f"{abs(number):.2f}"
+    return f"{MINUS if number < 0 and float(text) else ''}{text}"

@@ -1,0 +1,314 @@
+"""A report as Markdown: the same content, every figure as its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from unlearnlog.core.note import cells
+from unlearnlog.findings.markdown_text import in_markdown
+from unlearnlog.report import formatting
+from unlearnlog.report.truncation import recent, tabled
+
+if TYPE_CHECKING:
+    from unlearnlog.core.reading import Reading
+    from unlearnlog.findings.attack_history import TriedAttack
+    from unlearnlog.findings.audit_history import AuditLine
+    from unlearnlog.findings.report_parts import Findings, Row, Step, Weakness
+
+Cells = Sequence[object]
+
+
+def markdown(findings: Findings) -> str:
+    """Return the whole report; pictures stand at the end, as links to themselves."""
+    parts = (
+        *(_verdict, _pictures, _graph, _triangle, _audits, _attacks, _nats),
+        *(_entries, _method, _images),
+    )
+    findings, omitted = recent(findings)
+    lines = [line for part in parts for line in part(findings)]
+    if omitted:
+        lines[1:1] = ["", in_markdown(omitted)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int] = ()) -> list[str]:
+    """Return a table; what is in a cell cannot break out of it.
+
+    Args:
+        head: Titles of its columns.
+        rows: Its cells.
+        numbers: Columns that are set to the right.
+    """
+    rule = ["--:" if i in numbers else "---" for i in range(len(head))]
+    lines = [_line(head), f"|{'|'.join(rule)}|"]
+    return ["", *lines, *(_line(row) for row in rows), ""]
+
+
+def _line(cells: Cells) -> str:
+    return "| " + " | ".join(in_markdown(str(cell)) for cell in cells) + " |"
+
+
+def _numbers(reading: Reading) -> tuple[str, str, str, str]:
+    shown = formatting.value(reading), formatting.interval(reading)
+    return (*shown, str(reading.n), formatting.base(reading))
+
+
+def _verdict(f: Findings) -> Iterator[str]:
+    said, last = f.judgement, f.last
+    yield f"# {in_markdown(said.headline)}"
+    yield ""
+    yield (
+        f"**{formatting.MARK[said.word]} {formatting.WORD[said.word]}.** "
+        + in_markdown(said.sentence)
+    )
+    yield ""
+    if said.caveat:
+        yield in_markdown(said.caveat)
+        yield ""
+    yield from (f"- does not hold: {in_markdown(each)}" for each in said.failures)
+    yield from (f"- undecided: {in_markdown(each)}" for each in said.undecided)
+    if said.doubted:
+        numbers = ", ".join(map(str, said.doubted))
+        yield f"- recorded against a limit, in doubt or without a look: entry {numbers}"
+    head = ("weakest", "of", "value", "95 %", "n", "base", "note")
+    yield from table(head, map(_weak, f.weakest), (2, 4, 5))
+    nothing = "nothing that is in no doubt" if last.live else "nothing"
+    yield f"Erased now: {in_markdown(', '.join(last.sure)) or nothing}."
+    yield ""
+    for name, reasons in last.doubts.items():
+        yield f"- in doubt: {in_markdown(name)}: {in_markdown('; '.join(reasons))}"
+    if last.doubts:
+        yield ""
+
+
+def _audits(f: Findings) -> Iterator[str]:
+    if not f.audits:
+        return
+    yield "## Did it come back in other hands?"
+    yield ""
+    for audit in f.audits:
+        mark, word = formatting.MARK[audit.word], formatting.AUDITED[audit.word]
+        yield f"**{mark} {in_markdown(audit.model)}**: {word}."
+        yield f"It is a {audit.form}, held against the state of {audit.at[:12]};"
+        yield f"{in_markdown(formatting.signed(audit.entry))}."
+        head = ("concept", "verdict", "shown", "95 %", "n", "came back", "95 %", "nats")
+        yield from table(head, map(_audit_line, audit.lines), (2, 4, 5, 7))
+        if audit.collateral is not None:
+            value, interval, n, _ = _numbers(audit.collateral)
+            yield f"Everything else: {value} ({interval}, n = {n}) against the state."
+            yield ""
+
+
+def _audit_line(line: AuditLine) -> Cells:
+    shown = ("", "", "", "") if line.shown is None else _numbers(line.shown)
+    back = ("", "") if line.back is None else _numbers(line.back)[:2]
+    nats = "" if line.nats is None else formatting.value(line.nats)
+    return line.concept, line.word, *shown[:3], *back, nats
+
+
+def _attacks(f: Findings) -> Iterator[str]:
+    if not f.attacks:
+        return
+    yield "## Can it be brought back?"
+    yield ""
+    yield formatting.ATTACKED
+    yield ""
+    head = ("entry", "concept", "attack", "verdict", "shown", "95 %", "n", "control")
+    yield from table((*head, "best of"), map(_attack_line, f.attacks), (4, 6, 7, 8))
+
+
+def _attack_line(tried: TriedAttack) -> Cells:
+    shown = ("", "", "", "") if tried.shown is None else _numbers(tried.shown)
+    where = f"{tried.at[:12]} ({tried.kind})"
+    said = f"{formatting.TRIED.get(tried.verdict, '')} {tried.verdict}"
+    return where, tried.concept, tried.attack, said, *shown, str(tried.best_of)
+
+
+def _weak(weakness: Weakness) -> Cells:
+    if weakness.reading is None:
+        return weakness.title, "", "", "", "", "", weakness.note
+    return (
+        weakness.title,
+        weakness.reading.concept,
+        *_numbers(weakness.reading),
+        weakness.note,
+    )
+
+
+def _pictures(f: Findings) -> Iterator[str]:
+    if not f.pairs:
+        return
+    yield "## Before and after"
+    yield ""
+    yield "From the same starting noise: the base's picture, and this model's."
+    yield ""
+    head = ("beside", "role", "shows", "prompt", "seed", "before", "after")
+    yield _line(head)
+    yield "|---|---|---|---|--:|---|---|"
+    for i, pair in enumerate(f.pairs, 1):
+        texts = pair.about, pair.role, pair.shows, pair.prompt, pair.seed
+        yield f"{_line(texts)} ![before][before-{i}] | ![after][after-{i}] |"
+    yield ""
+    if f.unpainted:
+        yield f"{f.unpainted} more prompts are left out."
+        yield ""
+
+
+def _images(f: Findings) -> Iterator[str]:
+    for i, pair in enumerate(f.pairs, 1):
+        yield f"[before-{i}]: {pair.before}"
+        yield f"[after-{i}]: {pair.after}"
+
+
+def _graph(f: Findings) -> Iterator[str]:
+    yield "## What each erasure did to everything else"
+    yield ""
+    said = "Change of presence in points, after each entry; "
+    yield f"{said}{formatting.ERASED} is erased,"
+    yield f"{formatting.DOUBTFUL} is erased in doubt, {formatting.UNREAD} was not read."
+    ties: dict[str, list[str]] = {}
+    for edge in f.graph.edges:
+        if edge.type == "look-alike":
+            ties.setdefault(edge.one, []).append(edge.other)
+            ties.setdefault(edge.other, []).append(edge.one)
+    head = ("concept", "family", "look-alike", *(s.number for s in f.steps))
+    rows = (
+        (
+            node.name,
+            node.family,
+            ", ".join(ties.get(node.name, ())),
+            *(formatting.points(harm[i]) for harm in f.graph.harm),
+        )
+        for i, node in enumerate(f.graph.nodes)
+    )
+    yield from table(head, rows, range(3, len(head)))
+    if f.graph.left_out:
+        yield f"{f.graph.left_out} concepts that lost least are left out."
+        yield ""
+    if f.relations:
+        yield "Loss of kept concepts by their relation to what was erased:"
+        head = ("entry", "of", "relation", "loss", "95 %", "n")
+        found = (
+            (number, r.concept, r.probe[7:], *_numbers(r)[:3])
+            for number, r in f.relations
+        )
+        yield from table(head, found, (0, 3, 5))
+
+
+def _triangle(f: Findings) -> Iterator[str]:
+    yield "## Does anything come back?"
+    yield ""
+    yield "Share of each erased concept's prompts that show it, in percent, after each"
+    yield "entry; and its presence now less that right after its own erasure."
+    head = ("erased", *(s.number for s in f.steps), "resurgence", "95 %, points")
+    rows = ((row.concept, *_shown(row), *_back(row)) for row in f.triangle)
+    yield from table(head, rows, range(1, len(f.steps) + 2))
+    head = ("concept", "entry", "presence", "95 %", "n", "base")
+    cells = (
+        (row.concept, cell.number, *_numbers(cell.shown))
+        for row in f.triangle
+        for cell in row.cells
+        if cell.shown
+    )
+    yield from table(head, cells, (1, 2, 4, 5))
+
+
+def _shown(row: Row) -> Iterator[str]:
+    for cell, erased in zip(row.shown, row.erased_at, strict=True):
+        yield f"{100 * cell.value:.0f}" if cell else "?" if erased else ""
+
+
+def _back(row: Row) -> tuple[str, str]:
+    back = row.now.back
+    return (
+        (formatting.value(back), formatting.interval(back))
+        if back
+        else (formatting.DASH, "")
+    )
+
+
+def _nats(f: Findings) -> Iterator[str]:
+    yield "## Information left, in nats"
+    head = ("measure", "of", "entry", "value", "95 %", "n", "base")
+    rows = (
+        (each.measure, each.concept, number, *_numbers(reading))
+        for each in f.nats
+        for number, reading in each.points
+    )
+    yield from table(head, rows, (2, 3, 5, 6))
+    if rises := formatting.why_it_rises(r for each in f.nats for _, r in each.points):
+        yield in_markdown(rises)
+        yield ""
+
+
+def _entries(f: Findings) -> Iterator[str]:
+    yield "## Every entry, every reading"
+    head = ("entry", "id", "what", "eraser", "policy", "verdict", "seconds")
+    yield from table(head, map(_entry, f.steps), (0, 6))
+    yield from _records(f)
+    head = ("entry", "reading", "of", "value", "95 %", "n", "base")
+    rows = (
+        (step.number, r.probe, r.concept, *_numbers(r))
+        for step in tabled(f)
+        for r in step.entry.readings
+    )
+    yield from table(head, rows, (0, 3, 5, 6))
+
+
+def _records(f: Findings) -> Iterator[str]:
+    """Say when each entry was recorded, and what people said of it."""
+    head = ("entry", "recorded", "by", "reference", "reason")
+    rows = (
+        (step.number, formatting.moment(step.entry.date), *cells(step.entry.note))
+        for step in f.steps
+    )
+    yield from table(head, rows, (0,))
+
+
+def _entry(step: Step) -> Cells:
+    entry = step.entry
+    return (
+        step.number,
+        entry.id[:12],
+        f"{entry.kind} {step.names}",
+        entry.eraser.name,
+        entry.policy,
+        formatting.outcome(entry),
+        f"{entry.seconds:.0f}",
+    )
+
+
+def _method(f: Findings) -> Iterator[str]:
+    how, last = f.method, f.last.entry
+    yield "## How it was measured"
+    facts = {"policy": how.policy}
+    if how.known:
+        facts |= {
+            "its content": f"as recorded in the entry, {how.rules}"
+            if how.rules
+            else "what a policy of that name says today; the entry keeps only its name",
+            "limits": "; ".join(how.limits) or "none",
+            "pictures": how.sampling,
+            "judge": how.judge,
+            "asked for": ", ".join(f"{k} {n}" for k, n in how.probes.items()),
+        }
+    facts |= {
+        "seeds": ", ".join(str(step.entry.seed) for step in f.steps),
+        "base": f.base,
+        "state": last.state.after,
+        "entry": last.id,
+        **how.made_with,
+    }
+    yield from table(("what", "is"), facts.items())
+    head = ("entry", "digest", "state after it", "delta")
+    rows = (
+        (
+            step.number,
+            step.entry.id,
+            step.entry.state.after,
+            step.entry.delta.digest if step.entry.delta else "none",
+        )
+        for step in f.steps
+    )
+    yield from table(head, rows, (0,))
