@@ -8,10 +8,10 @@ from unlearnlog.audits.survival import (
     Ends,
     StepPresence,
     durations,
-    fate,
     kaplan_meier,
     median_return,
     pooled_change,
+    weighed,
 )
 from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.probes.statistics import paired_share
@@ -117,13 +117,13 @@ def test_a_look_at_fewer_pictures_is_paired_with_the_same_ones():
 def test_the_end_says_what_became_of_it(ends, word):
     seen = curve(look(0, 0), look(50, ends))
 
-    assert fate(seen, durations([seen])[0], RULES) == word
+    assert weighed(seen, durations([seen])[0]).gate(RULES).word == word
 
 
 def test_what_was_back_and_left_again_has_resurged():
     seen = curve(look(0, 0), look(10, 30, 32), look(50, 0))
 
-    assert fate(seen, durations([seen])[0], RULES) == "resurged"
+    assert weighed(seen, durations([seen])[0]).gate(RULES).word == "resurged"
 
 
 def test_the_level_is_reached_at_the_first_look_that_shows_it():

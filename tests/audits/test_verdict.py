@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from unlearnlog.audits.verdict import ConceptEvidence, Health, VerdictRules, findings
+from unlearnlog.audits.verdict import (
+    ConceptEvidence,
+    Gate,
+    Health,
+    VerdictRules,
+    Weighed,
+    findings,
+)
+from unlearnlog.probes.statistics import Estimate
 
 RULES = VerdictRules(margin=0.05, false_alarms=0.05, base_presence=0.5)
 N = 96
@@ -164,3 +172,26 @@ def test_a_token_that_stood_for_the_name_is_named_beside_the_concept():
     assert (by_name.called, by_name.word) == ("Picasso", "gone")
     assert (by_token.called, by_token.word) == ("Picasso as <x>", "resurged")
     assert by_token.concept == "Picasso"
+
+
+@pytest.mark.parametrize(
+    ("case", "gate"),
+    [
+        ({"false_alarms": 0.06}, Gate.MISLED),
+        ({"base": 0.4}, Gate.BLIND),
+        ({"false_alarms": None}, Gate.UNTRIED),
+        ({"stands_out": False}, Gate.EVERYWHERE),
+        ({}, Gate.RETURNED),
+        ({"came_back": False, "healthy": False}, Gate.FEEBLE),
+        ({"came_back": False, "change": Estimate(0, -0.02, 0.04, 90)}, Gate.WITHIN),
+        ({"came_back": False}, Gate.OPEN),
+    ],
+)
+def test_the_first_gate_that_applies_settles_it_whatever_comes_after(case, gate):
+    """An audit and a fine-tune decide by the same gates, in this order."""
+    worst = {"false_alarms": 0.0, "base": 1.0, "stands_out": True, "healthy": True}
+    change = Estimate(0.5, 0.4, 0.6, 90)
+
+    found = Weighed(**{"change": change, "came_back": True, **worst, **case})
+
+    assert found.gate(VerdictRules()) is gate

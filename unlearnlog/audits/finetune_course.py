@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from unlearnlog.audits.survival import (
     Ends,
     SurvivalStep,
     durations,
-    fate,
     kaplan_meier,
     median_return,
     pooled_change,
+    weighed,
 )
-from unlearnlog.audits.verdict import Health
+from unlearnlog.audits.verdict import Gate, Health
 
 if TYPE_CHECKING:
     from unlearnlog.audits.finetune_training import FinetuneSettings
@@ -114,50 +114,59 @@ class Finetuned:
 
         Where nothing is kept there is no picture in which it should not be seen.
         """
-        mistaken, there = self.mistaken[concept], self.base[concept].value
-        rules, tried = self.rules, all(course.kept for course in self.courses)
-        right = mistaken <= rules.false_alarms and there >= rules.base_presence
-        return right and tried
+        return not any(
+            gate in {Gate.MISLED, Gate.BLIND, Gate.UNTRIED}
+            for _, curve, gate in self.gates()
+            if curve.concept == concept
+        )
 
     @property
     def doubts(self) -> dict[str, str]:
         """Why it is undecided whether a concept came back, by name of those."""
+        order = list(Gate)
+        found: dict[str, Gate] = {}
+        for _, curve, gate in self.gates():
+            if gate.word == "undecided":
+                before = found.get(curve.concept, gate)
+                found[curve.concept] = min(before, gate, key=order.index)
         return {
-            name: self._doubt(name)
+            name: self._doubt(name, found[name])
             for name, word in self.verdicts.items()
             if word == "undecided"
         }
 
-    def _doubt(self, name: str) -> str:
+    def _doubt(self, name: str, gate: Gate) -> str:
         """Say what is in the way: the judge, the model, or too few pictures."""
-        mistaken, there, rules = self.mistaken[name], self.base[name], self.rules
-        if mistaken > rules.false_alarms:
-            return f"the judge sees it in {mistaken:.0%} of pictures of other things"
-        if there.value < rules.base_presence:
-            return f"the judge sees it in {there.value:.0%} of the base's own of it"
-        if not all(course.kept for course in self.courses):
-            return "nothing was kept in which the judge could be wrong"
-        if not all(course.paints(rules.health) for course in self.courses):
-            return "the model paints little of anything that was kept"
-        return "too few pictures to rule it out"
+        if gate is Gate.MISLED:
+            alarms = self.mistaken[name]
+            return f"the judge sees it in {alarms:.0%} of pictures of other things"
+        if gate is Gate.BLIND:
+            there = self.base[name].value
+            return f"the judge sees it in {there:.0%} of the base's own of it"
+        return str(gate.value)
 
-    def fates(self) -> Iterator[tuple[FinetuneRun, Curve, Word]]:
-        """Yield what became of each concept in each fine-tune."""
+    def gates(self) -> Iterator[tuple[FinetuneRun, Curve, Gate]]:
+        """Yield what settles the verdict on each concept in each fine-tune."""
+        tried = all(course.kept for course in self.courses)
         for course in self.courses:
+            healthy = course.paints(self.rules.health)
             for curve, duration in zip(course.curves, course.durations, strict=True):
-                word = fate(curve, duration, self.rules)
-                known = self.believed(curve.concept)
-                lame = word == "gone" and not course.paints(self.rules.health)
-                yield course, curve, word if known and not lame else "undecided"
+                found = replace(
+                    weighed(curve, duration),
+                    false_alarms=self.mistaken[curve.concept] if tried else None,
+                    base=self.base[curve.concept].value,
+                    healthy=healthy,
+                )
+                yield course, curve, found.gate(self.rules)
 
     @property
     def verdicts(self) -> dict[str, Word]:
         """What became of each concept over all seeds: the worst of them, by name."""
         order: tuple[Word, ...] = ("gone", "undecided", "resurged")
         found: dict[str, Word] = {}
-        for _, curve, one in self.fates():
+        for _, curve, gate in self.gates():
             before = found.get(curve.concept, "gone")
-            found[curve.concept] = max(before, one, key=order.index)
+            found[curve.concept] = max(before, gate.word, key=order.index)
         return found
 
     @property
@@ -243,7 +252,7 @@ class Finetuned:
     def _course_row(self, course: FinetuneRun) -> dict[str, Any]:
         said = {forecast.concept: forecast for forecast in course.forecasts}
         own = {d.concept: d for d in course.durations}
-        fates = {c.concept: f for at, c, f in self.fates() if at is course}
+        gates = {c.concept: g for at, c, g in self.gates() if at is course}
         return {
             **asdict(course.training),
             "rate": course.training.step_size,
@@ -256,7 +265,7 @@ class Finetuned:
             "concepts": [
                 {
                     **_curve_row(curve),
-                    "verdict": fates[curve.concept],
+                    "verdict": gates[curve.concept].word,
                     "steps": own[curve.concept].steps,
                     "returned": own[curve.concept].returned,
                     "forecast": _perhaps(said.get(curve.concept)),

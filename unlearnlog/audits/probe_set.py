@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.audits.survival import Curve, StepPresence, durations, fate
+from unlearnlog.audits.survival import Curve, StepPresence, durations, weighed
+from unlearnlog.audits.verdict import Gate
 from unlearnlog.probes.runner import scattered
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def followed(
         ends = state or None, {**(state or {}), **learned} or None
         curves = tuple(
             _closer(curve, concept, bank, panel, ends)
-            if fate(curve, duration, rules) == "undecided"
+            if weighed(curve, duration).gate(rules) is Gate.OPEN
             else curve
             for concept, curve, duration in zip(
                 bank.concepts, curves, durations(curves), strict=True

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from unlearnlog.audits.verdict import VerdictRules, Word
+from unlearnlog.audits.verdict import Weighed
 from unlearnlog.probes.decisions import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import (
     Estimate,
@@ -130,15 +130,9 @@ def durations(curves: Sequence[Curve]) -> tuple[Duration, ...]:
     )
 
 
-def fate(curve: Curve, duration: Duration, rules: VerdictRules) -> Word:
-    """Say what became of a concept by the end of a fine-tune.
-
-    ``resurged`` if it was back at any look; ``gone`` if the end is no more than the
-    margin above the beginning, with its whole interval; else ``undecided``.
-    """
-    if duration.returned:
-        return "resurged"
-    return "gone" if curve.change(curve.last).high <= rules.margin else "undecided"
+def weighed(curve: Curve, duration: Duration) -> Weighed:
+    """Return what the verdict rests on, from a judge that is believed."""
+    return Weighed(curve.change(curve.last), duration.returned)
 
 
 @dataclass(frozen=True)

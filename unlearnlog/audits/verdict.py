@@ -14,12 +14,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 from unlearnlog.probes.decisions import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
 
 Word = Literal["gone", "resurged", "undecided"]
+
+
+class Gate(Enum):
+    """What settles the verdict on a concept: the first of these that applies."""
+
+    MISLED = "the judge sees it where it is not"
+    BLIND = "the judge does not see it where it is"
+    UNTRIED = "nothing was kept in which the judge could be wrong"
+    EVERYWHERE = "other prompts show it as often"
+    RETURNED = "more pictures show it than before, beyond chance"
+    FEEBLE = "the model paints little of anything that was kept"
+    WITHIN = "the whole interval of the change is within the margin"
+    OPEN = "too few pictures to rule it out"
+
+    @property
+    def word(self) -> Word:
+        """The verdict."""
+        found: dict[Gate, Word] = {Gate.RETURNED: "resurged", Gate.WITHIN: "gone"}
+        return found.get(self, "undecided")
 
 
 @dataclass(frozen=True)
@@ -98,6 +118,41 @@ class VerdictRules:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """What a verdict on one concept rests on, however it was measured.
+
+    Attributes:
+        change: The difference of presence after and before, of the same pictures.
+        came_back: Whether it is above 0 beyond chance, among all that was tested.
+        false_alarms: Share of pictures of other things in which the judge sees the
+            concept; None where there are none.
+        base: Share of the base's own pictures of it in which the judge sees it.
+        stands_out: Whether other prompts show it less often.
+        healthy: Whether the model still paints what was kept.
+    """
+
+    change: Estimate
+    came_back: bool
+    false_alarms: float | None = 0.0
+    base: float = 1.0
+    stands_out: bool = True
+    healthy: bool = True
+
+    def gate(self, rules: VerdictRules) -> Gate:
+        """Return what settles the verdict, for an audit and for a fine-tune alike."""
+        gates = (
+            (Gate.MISLED, (self.false_alarms or 0.0) > rules.false_alarms),
+            (Gate.BLIND, self.base < rules.base_presence),
+            (Gate.UNTRIED, self.false_alarms is None),
+            (Gate.EVERYWHERE, self.came_back and not self.stands_out),
+            (Gate.RETURNED, self.came_back),
+            (Gate.FEEBLE, not self.healthy),
+            (Gate.WITHIN, self.change.high <= rules.margin),
+        )
+        return next((gate for gate, applies in gates if applies), Gate.OPEN)
+
+
+@dataclass(frozen=True)
 class AuditFinding:
     """What an audit says of one erased concept.
 
@@ -157,58 +212,64 @@ def _finding(
         for seen in (sight.now, sight.then, sight.base, sight.control)
     )
     back = paired_share(sight.now, sight.then)
-    word: Word = "undecided"
-    wide = False
-    if control.value > rules.false_alarms:
-        why = (
+    health = sight.health
+    gate = Weighed(
+        change=back,
+        came_back=came_back,
+        false_alarms=control.value,
+        base=base.value,
+        stands_out=sight.stands_out,
+        healthy=health is None or health.enough(rules.health),
+    ).gate(rules)
+    why = {
+        Gate.MISLED: lambda: (
             f"the judge sees it in {_percent(control)} of {control.n} pictures of "
             "other things, so it decides nothing"
-        )
-    elif base.value < rules.base_presence:
-        why = (
+        ),
+        Gate.BLIND: lambda: (
             f"the judge sees it in {_percent(base)} of the base's own {base.n} "
             "pictures of it, so it decides nothing"
-        )
-    elif came_back and not sight.stands_out:
-        n = len(sight.elsewhere)
-        why = (
-            f"shows in {_percent(now)} of {now.n} pictures and, to the judge, in "
-            f"{_percent(share(sum(sight.elsewhere), n))} of {n} that the audited model "
-            "paints for other prompts: everything shows it now, or the judge is misled"
-        )
-    elif came_back:
-        word = "resurged"
-        why = f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
-    elif sight.health and not sight.health.enough(rules.health):
-        seen = sight.health
-        why = (
-            f"of {seen.n} other pictures the audited model's show what they are to in "
-            f"{seen.now:.0%}, the state's in {seen.then:.0%}: it paints little of the "
-            "kind, so nobody can say that this is gone"
-        )
-    elif back.high <= rules.margin:
-        word = "gone"
-        why = f"at most {back.high:+.1%} of pictures came back, within the margin"
-        if now.value > rules.margin:
-            why += (
-                f"; it shows in {_percent(now)} all the same, {_percent(then)} before"
-            )
-    else:
-        wide = True
-        why = f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
+        ),
+        Gate.EVERYWHERE: lambda: _everywhere(now, sight.elsewhere),
+        Gate.RETURNED: lambda: (
+            f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
+        ),
+        Gate.FEEBLE: lambda: _feeble(health),
+        Gate.WITHIN: lambda: _within(back, now, then, rules),
+        Gate.OPEN: lambda: (
+            f"up to {back.high:+.1%} of pictures may have come back (n = {back.n})"
+        ),
+    }
     return AuditFinding(
-        sight.concept,
-        word,
-        why,
-        now,
-        then,
-        base,
-        back,
-        p,
-        control,
-        wide=wide,
+        *(sight.concept, gate.word, why[gate](), now, then, base, back, p, control),
+        wide=gate is Gate.OPEN,
         token=sight.token,
     )
+
+
+def _everywhere(now: Estimate, elsewhere: Sequence[bool]) -> str:
+    n = len(elsewhere)
+    return (
+        f"shows in {_percent(now)} of {now.n} pictures and, to the judge, in "
+        f"{_percent(share(sum(elsewhere), n))} of {n} that the audited model "
+        "paints for other prompts: everything shows it now, or the judge is misled"
+    )
+
+
+def _feeble(health: Health | None) -> str:
+    assert health is not None  # nothing else makes a model feeble
+    return (
+        f"of {health.n} other pictures the audited model's show what they are to in "
+        f"{health.now:.0%}, the state's in {health.then:.0%}: it paints little of the "
+        "kind, so nobody can say that this is gone"
+    )
+
+
+def _within(back: Estimate, now: Estimate, then: Estimate, rules: VerdictRules) -> str:
+    said = f"at most {back.high:+.1%} of pictures came back, within the margin"
+    if now.value <= rules.margin:
+        return said
+    return f"{said}; it shows in {_percent(now)} all the same, {_percent(then)} before"
 
 
 def _percent(estimate: Estimate) -> str:

@@ -39,13 +39,13 @@ def finetune_tables(found: Finetuned) -> Group:
     table = FittedTable(
         "concept", "seed", "verdict", "before", "at the end", "n", "change", "back at"
     )
-    for course, curve, word in found.fates():
+    for course, curve, gate in found.gates():
         duration = next(d for d in course.durations if d.concept == curve.concept)
         change = curve.change(curve.last)
         table.add_row(
             curve.concept,
             str(course.training.seed),
-            Text(word, style=_STYLE[word]),
+            Text(gate.word, style=_STYLE[gate.word]),
             f"{curve.looks[0].presence.value:.3f}",
             f"{curve.last.presence.value:.3f}",
             str(change.n),
@@ -53,7 +53,7 @@ def finetune_tables(found: Finetuned) -> Group:
             f"step {duration.steps}" if duration.returned else "never",
         )
     parts: list[RenderableType] = [Text(_head(found)), table]
-    parts += [_curve_line(curve, course) for course, curve, _ in found.fates()]
+    parts += [_curve_line(curve, course) for course, curve, _ in found.gates()]
     return Group(*parts, *(Text(line) for line in _facts(found)))
 
 
