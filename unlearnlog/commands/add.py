@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -220,13 +221,18 @@ class ErasurePlan:
 
     Attributes:
         eraser: How it is done.
-        request: What the eraser is given.
-        look: Who looks at the result, and at what.
+        look: What is painted and judged afterwards.
+        asked: Returns what the eraser is given; a joint one is given the whole set.
     """
 
     eraser: Eraser
-    request: Request
     look: Evaluation
+    asked: Callable[[], Request]
+
+    @cached_property
+    def request(self) -> Request:
+        """What the eraser is given."""
+        return self.asked()
 
 
 def plan_of(at: Session, order: AddRequest) -> ErasurePlan:
@@ -253,7 +259,7 @@ def planned(at: Session, order: AddRequest) -> ErasurePlan:
     look = evaluation_of(
         at, policy, concepts, gone=gone, target=eraser.target, watch=order.watch
     )
-    return ErasurePlan(eraser, _request(at, look, order, gone), look)
+    return ErasurePlan(eraser, look, lambda: _request(at, look, order, gone))
 
 
 def _erased(at: Session, eraser: Eraser, request: Request) -> Delta:

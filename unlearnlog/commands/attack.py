@@ -34,7 +34,6 @@ from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import check_alone, runner_for
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.concepts.templates import PLAIN
-from unlearnlog.core.active import live_concepts
 from unlearnlog.core.attack_record import AttackRecord
 from unlearnlog.core.entry import Entry, EraserRecord, VerdictRecord
 from unlearnlog.core.limits import Verdict
@@ -138,12 +137,10 @@ def attacked(at: Session, wish: AttackRequest) -> Attacked:
     began, allowed = time.monotonic(), budget_called(wish.budget)
     attacks = [attack_called(name).name for name in wish.attacks] or [*ATTACKS]
     top = at.pinned()
-    head = top.resolved(wish.rev)
-    at = replace(top, pin=(head, top.the_ledger().branch))
-    live = {name: concept for name, (_, concept) in live_concepts(at.history()).items()}
-    stage = AttackSession.set(
-        at, wish, live, {**at.model.base, **at.weights(head)}, allowed
-    )
+    at = top.at_rev(wish.rev)
+    live = at.erased
+    weights = {**at.model.base, **at.weights(at.head)}
+    stage = AttackSession.set(at, wish, live, weights, allowed)
     chosen, results = _chosen(at, wish, live), []
     for i, concept in enumerate(chosen):
         before, of = i * len(attacks), len(chosen) * len(attacks)
@@ -151,7 +148,7 @@ def attacked(at: Session, wish: AttackRequest) -> Attacked:
     seen = [result.reading() for result in results]
     limits = [each for each in wish.policy.limits if each.reading.startswith("attack")]
     found = Attacked(
-        head,
+        at.head,
         at.state_digest(),
         wish.budget,
         allowed,

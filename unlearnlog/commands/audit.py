@@ -22,7 +22,6 @@ from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for
 from unlearnlog.commands.more_samples import alone
 from unlearnlog.commands.retry import until_recorded
-from unlearnlog.core.active import live_concepts
 from unlearnlog.core.entry import EraserRecord, VerdictRecord
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import Refused, UsageError
@@ -119,9 +118,9 @@ def audit(at: Session, wish: AuditRequest) -> Audited:
         DeltaError: It is a LoRA of something else.
         WrongBase: It is no descendant of this model.
     """
-    head, now = at.resolved(wish.rev), at.pinned()
-    at = replace(now, pin=(head, at.the_ledger().branch))
-    live = [concept for _, concept in live_concepts(at.history()).values()]
+    now = at.pinned()
+    at = now.at_rev(wish.rev)
+    head, live = at.head, [*at.erased.values()]
     if head is None or not live:
         raise UsageError(
             f"nothing is erased at '{wish.rev}', so nothing can have come back",

@@ -110,7 +110,7 @@ def choices(
     concept, others = gone[name], gone.keys() - {name}
     slot = concept.slot
     start = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-    own = [c for c in book.erased(concept, 1) if not {c.subject, c.style} & others]
+    own = book.alone(concept, 1, others)
     for rank in range(min(each, len(own))):
         cell = own[(start + rank * len(own) // each) % len(own)]
         yield ShownPrompt(name, "erased", name, cell, rank)

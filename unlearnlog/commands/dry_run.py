@@ -160,7 +160,7 @@ def of_rebase(at: Session, wish: rebase.RebaseRequest) -> CostForecast:
     Raises:
         UnlearnlogError: As `rebase.rebase` does before it begins.
     """
-    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
+    at = at.at_rev(wish.rev)
     tally, parts, watch = WorkCount(), list[WorkPart](), wish.watch
     asked = rebase.asked_of(at, wish)
     bench = _bench(at, wish.policy, watch)

@@ -174,7 +174,7 @@ def _asked(
 
     def clear(cells: Sequence[ProbeCase], own: Concept) -> tuple[ProbeCase, ...]:
         others = names - {own.name}
-        return tuple(c for c in cells if not {c.subject, c.style} & others)
+        return tuple(c for c in cells if not c.shows_any(others))
 
     about = []
     for concept in concepts:
@@ -209,9 +209,6 @@ def nodes_of(
     world = book.world
     found = {}
     for name in (*world.styles, *world.subjects) if n else ():
-        cells = book.erased(world.concepts[name], 1)
-        others = {*gone} - {name}
-        clear = [c for c in cells if not {c.subject, c.style} & others]
-        if some := scattered(clear, n):
+        if some := scattered(book.alone(world.concepts[name], 1, gone), n):
             found[name] = some
     return found

@@ -31,7 +31,6 @@ from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.commands.control_model import load_twin
 from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for
 from unlearnlog.commands.kept_samples import LedgerSampleCache
-from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import state_digest
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import Refused, UsageError
@@ -123,9 +122,8 @@ def finetuned(at: Session, wish: FinetuneRequest) -> Finetuned:
         TrainingError: A fine-tune did not converge.
     """
     trainings = [wish.training(seed) for seed in wish.seeds]
-    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
-    gone = [concept for _, concept in live_concepts(at.history()).values()]
-    trial = _trial(at, wish, gone)
+    at = at.at_rev(wish.rev)
+    trial = _trial(at, wish, [*at.erased.values()])
     lessons = [trial.lesson(training.seed) for training in trainings]
     bank, panel = trial.bank, trial.panel
     return Finetuned(

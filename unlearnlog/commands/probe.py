@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.commands.checks import TIERS, check_tier
 from unlearnlog.commands.evaluation import evaluation_of, nodes_of, state_readings
 from unlearnlog.commands.judge_choice import runner_for
-from unlearnlog.core.active import live_concepts
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.probes.probe_table import PROBES
 from unlearnlog.probes.runner import ProbePlan
@@ -58,11 +57,10 @@ def probe(at: Session, wish: ProbeRequest) -> tuple[Reading, ...]:
         UsageError: There is no such tier.
     """
     check_tier(wish.tier)
-    head = at.resolved(wish.rev)
-    at = replace(at, pin=(head, at.the_ledger().branch), fresh=wish.fresh)
+    at = replace(at.at_rev(wish.rev), fresh=wish.fresh)
     named = [at.world.known(name) for name in wish.concepts]
-    live = [concept for _, concept in live_concepts(at.history()).values()]
-    new = {**at.model.base, **at.weights(head)}
+    live = [*at.erased.values()]
+    new = {**at.model.base, **at.weights(at.head)}
     found = _moved(at, wish, named=named, live=live, new=new)
     if wish.tier == TIERS[-1]:
         found += _seen(at, wish, named=named, live=live, new=new)
@@ -130,7 +128,7 @@ def _kept(
     if panel.judge is None:
         return []
     cells = book.erased(concept, wish.policy.probes.erased)
-    clear = tuple(c for c in cells if not {c.subject, c.style} & gone)
+    clear = tuple(c for c in cells if not c.shows_any(gone))
     evidence = panel.looked(ProbePlan((), kept=clear), new)
     readings = [r for each in PROBES for r in each.readings(evidence)]
     return [r for r in readings if r.concept == concept.name]

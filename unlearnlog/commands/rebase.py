@@ -135,7 +135,7 @@ def rebase(at: Session, wish: RebaseRequest) -> Rebased:
         Refused: The policy refuses one of the erasures; nothing is left behind.
         LockBusy: Another process makes the same.
     """
-    at = replace(at, pin=(at.resolved(wish.rev), at.the_ledger().branch))
+    at = at.at_rev(wish.rev)
     asked, target = asked_of(at, wish), expanded(wish.folder).absolute()
     _check_new(target)
     made = derived_of(at, wish)
@@ -214,7 +214,7 @@ def asked_of(at: Session, wish: RebaseRequest) -> RebaseScope:
     Raises:
         UsageError: Nothing is, or something twice.
     """
-    live = tuple(concept for _, concept in live_concepts(at.history()).values())
+    live = tuple(at.erased.values())
     if not live:
         raise UsageError(
             f"nothing is erased at '{wish.rev}', so there is nothing to erase anew",

@@ -24,6 +24,7 @@ from unlearnlog.commands.retry import patiently
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core import devices
+from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, Weights, state_digest
 from unlearnlog.core.digest import Digest, canonical_json
 from unlearnlog.core.entry import Entry, EntryId
@@ -129,6 +130,21 @@ class Session:
         if self.ledger is None:
             return self
         return replace(self, pin=(self.ledger.head, self.ledger.branch))
+
+    def at_rev(self, rev: str) -> Session:
+        """Return the session with a revision of its ledger as head.
+
+        Raises:
+            NoLedger: There is no ledger.
+            RevisionError: The revision names nothing or more than one entry.
+        """
+        return replace(self, pin=(self.resolved(rev), self.the_ledger().branch))
+
+    @property
+    def erased(self) -> dict[str, Concept]:
+        """The concepts that are erased at the head, by name."""
+        live = live_concepts(self.history())
+        return {name: concept for name, (_, concept) in live.items()}
 
     def caught_up(self) -> Session:
         """Return the place with what others recorded since, on the same branch.

@@ -162,7 +162,7 @@ class PromptBook:
         """
         others = {*gone} - {concept.name}
         cells = self.erased(concept, per_cell)
-        return tuple(c for c in cells if not {c.subject, c.style} & others)
+        return tuple(c for c in cells if not c.shows_any(others))
 
     def renamed(
         self, concept: Concept, per_cell: int = PER_CELL

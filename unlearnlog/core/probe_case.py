@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,10 @@ class ProbeCase:
     seed: int
     subject: str
     style: str
+
+    def shows_any(self, names: Collection[str]) -> bool:
+        """Whether what it shows is among some concepts, by name."""
+        return self.subject in names or self.style in names
 
     def shows(self, kind: str) -> str:
         """Return what the cell shows of one kind, ``style`` or ``subject``."""

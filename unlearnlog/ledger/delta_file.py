@@ -1,25 +1,22 @@
-"""A delta as a file: safetensors, byte for byte the same whenever it is written.
+"""A delta as a file of tensors.
 
-The container is written here, so that its bytes do not depend on a library's
-version, and read by the safetensors library, like any reader would. What counts is
-the digest of the tensors; the bytes are compared, too, so no flipped byte hides in
-a header.
+What counts is the digest of the tensors; the bytes are compared, too, so no flipped
+byte hides in a header.
 """
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Final
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from unlearnlog.core.delta import Delta, Full, LowRank, Patch, raw_bytes
+from unlearnlog.core.delta import Delta, Full, LowRank, Patch
 from unlearnlog.core.digest import plain_json
 from unlearnlog.ledger.path_safety import MAX_TEXT
+from unlearnlog.ledger.tensors_file import written
 
-_ALIGNMENT: Final = 8  # bytes; the header is padded so that the data is aligned
 _BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
 
 
@@ -30,23 +27,8 @@ def encoded(delta: Delta) -> bytes:
         for name, patch in delta.patches.items()
         for part, tensor in patch.parts.items()
     }
-    ends = list(accumulate(tensor.nbytes for tensor in parts.values()))
     kinds = {name: patch.kind for name, patch in delta.patches.items()}
-    header = {
-        "__metadata__": {"unlearnlog": plain_json({"patches": kinds}).decode()},
-        **{
-            name: {
-                "dtype": "F32",
-                "shape": list(tensor.shape),
-                "data_offsets": [end - tensor.nbytes, end],
-            }
-            for (name, tensor), end in zip(parts.items(), ends, strict=True)
-        },
-    }
-    text = plain_json(header)
-    text += b" " * (-len(text) % _ALIGNMENT)
-    tensors = (raw_bytes(tensor) for tensor in parts.values())
-    return b"".join([len(text).to_bytes(8, "little"), text, *tensors])
+    return written(parts, {"unlearnlog": plain_json({"patches": kinds}).decode()})
 
 
 def parts_of(data: bytes) -> dict[str, torch.Tensor]:

@@ -1,7 +1,7 @@
-"""A few tensors as a file: what an attack found, named by the hash of its bytes.
+"""Tensors as the bytes of a safetensors file, the same whenever they are written.
 
-Like deltas it is safetensors, written here so that its bytes do not depend on a
-library's version, and read by the safetensors library.
+The container is written here, so that its bytes do not depend on a library's
+version, and read by the safetensors library, like any reader would.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ from safetensors.torch import load
 from unlearnlog.core.delta import raw_bytes
 from unlearnlog.core.digest import plain_json
 
-_ALIGNMENT: Final = 8
+_ALIGNMENT: Final = 8  # bytes; the header is padded so that the data is aligned
 _TYPES: Final = {torch.float32: "F32", torch.int64: "I64"}
 _BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
 
 
-def encoded(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """Write tensors as the bytes of a safetensors file, sorted by name.
+def written(
+    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """Write tensors, in their order, as the bytes of a safetensors file.
 
     Raises:
         ValueError: A tensor is neither float32 nor int64.
     """
-    found = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    found = {name: tensor.contiguous() for name, tensor in tensors.items()}
     if strange := {t.dtype for t in found.values()} - _TYPES.keys():
         message = f"tensors of {sorted(map(str, strange))} are not kept"
         raise ValueError(message)
     ends = accumulate(tensor.nbytes for tensor in found.values())
-    header = {
+    header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    header |= {
         name: {
             "dtype": _TYPES[tensor.dtype],
             "shape": list(tensor.shape),
@@ -45,6 +48,11 @@ def encoded(tensors: Mapping[str, torch.Tensor]) -> bytes:
     text += b" " * (-len(text) % _ALIGNMENT)
     data = (raw_bytes(tensor) for tensor in found.values())
     return b"".join([len(text).to_bytes(8, "little"), text, *data])
+
+
+def encoded(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Write tensors sorted by name; what an attack found is named by these bytes."""
+    return written({name: tensors[name] for name in sorted(tensors)})
 
 
 def decoded(data: bytes) -> dict[str, torch.Tensor]:

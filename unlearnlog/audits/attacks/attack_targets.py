@@ -40,12 +40,10 @@ def sketch_cells(
         n: How many at most.
         gone: Names of what else is erased, which none of them shows.
     """
-    others = {*gone} - {concept.name}
     free = [
         cell
-        for cell in book.erased(concept, 1)
-        if not {cell.subject, cell.style} & others
-        and not book.is_reserved(cell.subject, cell.style)
+        for cell in book.alone(concept, 1, gone)
+        if not book.is_reserved(cell.subject, cell.style)
     ]
     return tuple(
         type(cell)(_text(cell, i), i, cell.subject, cell.style)
