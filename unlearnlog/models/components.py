@@ -97,7 +97,8 @@ class Components:
             network.eval().requires_grad_(False).to(device)
         for name in ("unet", "vae"):
             networks[name].to(memory_format=torch.channels_last)
-            quicken(networks[name])
+            if device.type == "cpu":
+                quicken(networks[name])
         parts = cls(
             unet=networks["unet"],
             attention=attention,

@@ -13,6 +13,7 @@ from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
 from unlearnlog.models.components import Components
 from unlearnlog.models.encoding import Encoders
+from unlearnlog.models.fastcpu.switch import said_of_it
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import Method, Painted, Sampling, Text
 from unlearnlog.models.overrides import Overrides
@@ -125,7 +126,8 @@ class DiffusersModel:
         """
         several = " several" if self._encoders.knows_several else ""
         told = " guidance" if self._parts.is_told_guidance else ""
-        return f"{self.device.type} {self._parts.dtype}{several}{told}"
+        fast = said_of_it() if self.device.type == "cpu" else ""
+        return f"{self.device.type} {self._parts.dtype}{several}{told}{fast}"
 
     @property
     def predicts(self) -> str:

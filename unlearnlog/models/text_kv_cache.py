@@ -17,11 +17,10 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from unlearnlog.models.cfg_dedup import are_twins, doubled, half_of
-from unlearnlog.models.fastcpu.small_convolutions import may_be_quick
+from unlearnlog.models.fastcpu.plain_attention import by_products, suits_products
+from unlearnlog.models.fastcpu.switch import may_be_fast
 
 _LEAST_RUN: Final = 2
-_FEW_SCORES: Final = 2**20
-"""Up to as many scores attention is quicker in plain products, on the CPU."""
 
 
 class Projection(Protocol):
@@ -222,7 +221,7 @@ class CachedTextAttention:
 
     def _within(self, attn: AttentionLayer, pictures: torch.Tensor) -> torch.Tensor:
         """Attend from the positions of each picture to its positions."""
-        if may_be_quick(pictures) and are_twins(pictures):
+        if may_be_fast(pictures) and are_twins(pictures):
             return doubled(self._within(attn, half_of(pictures)))
         heard = self._heard(attn.to_q(pictures), *_both_of(attn, pictures))
         return attn.to_out[0](heard)
@@ -236,9 +235,8 @@ class CachedTextAttention:
             return self._heard(asked, keys.expand(each), values.expand(each))
         together = asked.reshape(len(keys), -1, asked.shape[-1])
         queries = _heads(together, keys.shape[1])
-        if _are_few(queries, keys):
-            scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-            return _joined(scores.softmax(-1) @ values).reshape(asked.shape)
+        if suits_products(queries, keys):
+            return _joined(by_products(queries, keys, values)).reshape(asked.shape)
         return self._heard(together, keys, values).reshape(asked.shape)
 
     def _heard(
@@ -276,12 +274,6 @@ def _both_of(
 def _by_width(keys: torch.Tensor) -> torch.Tensor:
     """Lay out ``[b, heads, length, d_head]`` as products with queries read it."""
     return keys.transpose(-1, -2).contiguous().transpose(-1, -2)
-
-
-def _are_few(queries: torch.Tensor, keys: torch.Tensor) -> bool:
-    """Tell whether nothing is learnt, and there are few scores: text is short."""
-    n_scores = queries.shape[:-1].numel() * keys.shape[-2]
-    return may_be_quick(queries) and n_scores <= _FEW_SCORES
 
 
 def _joined(heard: torch.Tensor) -> torch.Tensor:

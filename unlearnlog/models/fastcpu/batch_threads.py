@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 
 import torch
 
+from unlearnlog.models.fastcpu.switch import is_on
+
 LEAST: Final = 16
 """Pictures of a share; fewer are no quicker alone than together."""
 
@@ -27,7 +29,8 @@ def shares_of(n: int, device: torch.device) -> list[slice]:
         n: How many pictures; 0 is one empty share.
         device: Where they are computed: one share anywhere but on the CPU.
     """
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    several = device.type == "cpu" and is_on("threads")
+    threads = torch.get_num_threads() if several else 1
     count = max(1, min(threads, n // LEAST))
     ends = [n * i // count for i in range(count + 1)]
     return [slice(*pair) for pair in pairwise(ends)]

@@ -3,7 +3,8 @@
 They have the weights of the layers that they stand for, under the same names, and use
 those that they hold at a call. Small convolutions and enlargements are quick wherever
 their own weights do not learn; what writes over what it is given, only in inference
-mode. All else, and everything that is not on the CPU, is computed by the layer as ever.
+mode. All else is computed by the layer as ever, and a network that is not on the CPU
+keeps its own layers.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from unlearnlog.models.fastcpu.resnet import (
 from unlearnlog.models.fastcpu.small_convolutions import (
     OF_PICTURES,
     SmallConvolution,
-    may_be_quick,
     suits,
 )
+from unlearnlog.models.fastcpu.switch import Part, left_out, may_be_fast
 from unlearnlog.models.fastcpu.upsample import FastUpsample, doubles
 
 AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
@@ -54,7 +55,7 @@ class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Gate ``[..., d_in]``; the name of what is given is fixed by diffusers."""
         project: torch.nn.Module = self.proj
-        if not may_be_quick(hidden_states) or type(project) is not torch.nn.Linear:
+        if not may_be_fast(hidden_states) or type(project) is not torch.nn.Linear:
             result: torch.Tensor = super().forward(hidden_states)
             return result
         weights = project.weight.chunk(2)
@@ -80,7 +81,7 @@ class FastPointwise(torch.nn.Conv2d):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Mix the channels of ``[b, n_in, height, width]``."""
-        if not may_be_quick(pictures):
+        if not may_be_fast(pictures):
             return super().forward(pictures)
         colours = pictures.permute(0, 2, 3, 1).contiguous()  # or it is many products
         mixed = linear(colours, self.weight[:, :, 0, 0], self.bias)
@@ -97,17 +98,19 @@ class FastSiLU(torch.nn.SiLU):
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """Activate ``[b, c, height, width]``; anything else as ever."""
         is_picture = given.dim() == OF_PICTURES
-        return silu(given, inplace=is_picture and may_be_quick(given))
+        return silu(given, inplace=is_picture and may_be_fast(given))
 
 
 def quicken(network: torch.nn.Module) -> None:
-    """Let quick layers stand for every layer of a network that they suit."""
+    """Let fast layers stand for every layer of a network that they suit."""
+    without = left_out()
     for name, layer in list(network.named_children()):
         quicken(layer)
-        if type(layer) is torch.nn.SiLU and name in AFTER_A_NORM:
+        after_a_norm = type(layer) is torch.nn.SiLU and name in AFTER_A_NORM
+        if after_a_norm and "silu" not in without:
             setattr(network, name, FastSiLU())
-        for fits, stands_for in _KINDS:
-            if fits(layer):
+        for part, fits, stands_for in _KINDS:
+            if part not in without and fits(layer):
                 setattr(network, name, stands_for(layer))
                 break
 
@@ -127,14 +130,14 @@ def _is(kind: type) -> Callable[[torch.nn.Module], bool]:
     return lambda layer: type(layer) is kind
 
 
-_Kind = tuple[Callable[..., bool], Callable[..., torch.nn.Module]]
+_Kind = tuple[Part, Callable[..., bool], Callable[..., torch.nn.Module]]
 _KINDS: Final[tuple[_Kind, ...]] = (
-    (suits, SmallConvolution.of),
-    (is_pointwise, FastPointwise.of),
-    (doubles, FastUpsample.of),
-    (_is(GEGLU), FastGEGLU.of),
-    (_is(TimestepEmbedding), FastTimeEmbedding.of),
-    (is_plain, FastResnet.of),
-    (_is(Transformer2DModel), FastTransformer.of),
+    ("convolutions", suits, SmallConvolution.of),
+    ("pointwise", is_pointwise, FastPointwise.of),
+    ("upsample", doubles, FastUpsample.of),
+    ("geglu", _is(GEGLU), FastGEGLU.of),
+    ("time", _is(TimestepEmbedding), FastTimeEmbedding.of),
+    ("resnet", is_plain, FastResnet.of),
+    ("transformer", _is(Transformer2DModel), FastTransformer.of),
 )
-"""What suits which layers, and what stands for them."""
+"""The parts of the room: what suits which layers, and what stands for them."""

@@ -17,7 +17,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from unlearnlog.models.cfg_dedup import are_twins, doubled, half_of
-from unlearnlog.models.fastcpu.small_convolutions import may_be_quick
+from unlearnlog.models.fastcpu.switch import may_be_fast
 
 _Quick = TypeVar("_Quick", bound=torch.nn.Module)
 
@@ -39,7 +39,7 @@ class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
             input_tensor: Pictures.
             temb: The timestep's embedding, ``[b, d]``, or ``[1, d]`` for all of them.
         """
-        if self.training or not may_be_quick(input_tensor):
+        if self.training or not may_be_fast(input_tensor):
             result: torch.Tensor = super().forward(input_tensor, temb)
             return result
         if is_one_time(temb) and are_twins(input_tensor):
@@ -67,7 +67,7 @@ class FastTimeEmbedding(TimestepEmbedding):  # type: ignore[misc]  # diffusers i
         self, sample: torch.Tensor, condition: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Embed ``[b, d]``, to ``[1, d]`` where all rows are alike."""
-        alone = condition is None and may_be_quick(sample)
+        alone = condition is None and may_be_fast(sample)
         if alone and torch.equal(sample, sample[:1].expand_as(sample)):
             sample = sample[:1]
         result: torch.Tensor = super().forward(sample, condition)
@@ -93,7 +93,7 @@ class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
     ) -> torch.Tensor:
         """Project ``[b, height * width, d]``; the names are fixed by diffusers."""
         size = (batch_size, height, width, inner_dim)
-        if not may_be_quick(hidden_states):
+        if not may_be_fast(hidden_states):
             result: torch.Tensor = super()._get_output_for_continuous_inputs(
                 hidden_states, residual, *size
             )

@@ -173,8 +173,3 @@ def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
         and layer.groups == 1
         and layer.padding_mode == "zeros"
     )
-
-
-def may_be_quick(given: torch.Tensor) -> bool:
-    """Tell whether something is computed on the CPU, and nothing is learnt from it."""
-    return given.device.type == "cpu" and torch.is_inference_mode_enabled()
