@@ -120,9 +120,9 @@ def test_a_chain_replays_to_its_digests_in_another_process_without_the_cache(six
     program = f"""
 import json
 from pathlib import Path
-from unlearnlog.commands.session import place
+from unlearnlog.commands.session import open_session
 from unlearnlog.core.delta import state_digest
-at = place(Path({str(folder)!r}))
+at = open_session(Path({str(folder)!r}))
 print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.root)
                   for i, _ in at.history()]))
 """

@@ -248,7 +248,7 @@ def test_doubt_that_is_accepted_is_accepted_of_each_erasure_anew(
         asked.append(order)
         raise UsageError("enough", fix="nothing")
 
-    monkeypatch.setattr(add, "adopted", unfit)
+    monkeypatch.setattr(add, "add_delta", unfit)
     words = ["--accept-undecided"] if accepted else []
 
     done = typed(

@@ -416,13 +416,13 @@ def test_what_others_record_meanwhile_is_not_recorded_over(at, monkeypatch, verb
     branched(at)
     look = meanwhile(lambda: train(at, "horse", 11))
     whole = {"add": erase, "compose": compose}[verb]
-    real = whole.look_at
+    real = whole.evaluation_of
 
     def only_once(*_, **__):
-        monkeypatch.setattr(whole, "look_at", real)
+        monkeypatch.setattr(whole, "evaluation_of", real)
         return look()
 
-    monkeypatch.setattr(whole, "look_at", only_once)
+    monkeypatch.setattr(whole, "evaluation_of", only_once)
     if verb == "add":
         monkeypatch.setattr(erase, "_require_presence", lambda *_: None)
         monkeypatch.setattr(erase, "_request", lambda *_: None)

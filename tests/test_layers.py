@@ -57,7 +57,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def _room(module: str) -> str:
+def room_of(module: str) -> str:
     """Return the room of one of our modules; the package itself has none: ''."""
     first = [*module.split("."), ""][1]
     return ROOM_OF.get(first, first)
@@ -90,7 +90,7 @@ def _imported(source: str, package: str) -> Iterator[tuple[int, str]]:
                 target = _target(node, package)
                 if target == "unlearnlog":
                     found = [f"unlearnlog.{each.name}" for each in names]
-                    known = [name for name in found if _room(name) in FLOOR_OF]
+                    known = [name for name in found if room_of(name) in FLOOR_OF]
                     yield from ((node.lineno, name) for name in known or [target])
                 else:
                     yield node.lineno, target
@@ -119,13 +119,13 @@ def _used(source: str, modules: Mapping[str, str]) -> set[str]:
 
 def _fault(importer: str, imported: str) -> str | None:
     """Say what is wrong with one import, or None."""
-    room, root = _room(importer), imported.split(".")[0]
+    room, root = room_of(importer), imported.split(".")[0]
     if root != "unlearnlog":
         users = USERS.get(root)
         inside = importer.removeprefix("unlearnlog.")
         may = users is None or room in users or inside in users
         return None if may else f"only {sorted(users or ())} may import {root}"
-    other = _room(imported)
+    other = room_of(imported)
     if not other:  # the package's own file, which anyone may ask for the version
         return None
     if not room:
@@ -148,8 +148,8 @@ def violations(sources: Mapping[str, str]) -> list[str]:
     for path, source in sources.items():
         module = ".".join(Path(path).with_suffix("").parts).removesuffix(".__init__")
         package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
-        if _room(module) not in {*FLOOR_OF, ""}:
-            faults.append(f"{path}: {_room(module)} is in no room")
+        if room_of(module) not in {*FLOOR_OF, ""}:
+            faults.append(f"{path}: {room_of(module)} is in no room")
             continue
         for line, imported in _imported(source, package):
             if fault := _fault(module, imported):

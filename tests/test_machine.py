@@ -115,8 +115,8 @@ class Machine(RuleBasedStateMachine):
         blind = SimpleNamespace(readings=lambda _: (), policy=POLICY, panel=None)
         self.patches: list[Any] = [
             patch.object(eraser_table, "ERASERS", table),
-            patch.object(add, "look_at", lambda *_, **__: blind),
-            patch.object(compose, "look_at", lambda *_, **__: blind),
+            patch.object(add, "evaluation_of", lambda *_, **__: blind),
+            patch.object(compose, "evaluation_of", lambda *_, **__: blind),
             patch.object(compose, "state_readings", lambda *_, **__: ()),
             patch.object(add, "_require_presence", lambda *_: None),
             patch.object(add, "_request", lambda *_: None),

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from unlearnlog.erasers.eraser_table import ERASERS, eraser_of
+from unlearnlog.erasers.presets import preset_table
 from unlearnlog.erasers.presets.differences import DIFFERS
 from unlearnlog.erasers.presets.preset import Preset, PresetSetting
 from unlearnlog.erasers.presets.preset_table import expanded, presets_of
@@ -67,9 +68,7 @@ def test_a_preset_may_tell_styles_from_subjects_but_not_both_at_once(monkeypatch
             PresetSetting("ridge", 2.0, "x.sh", "style"),
         ),
     )
-    monkeypatch.setattr(
-        "unlearnlog.presets.presets_of", lambda _: {"official": told_apart}
-    )
+    monkeypatch.setattr(preset_table, "presets_of", lambda _: {"official": told_apart})
     said = {"preset": "official"}
 
     assert expanded("uce", said, {"subject"}) == {"ridge": 3.0}

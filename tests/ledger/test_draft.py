@@ -255,11 +255,12 @@ for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_DIRECTORY"):
     delattr(os, name)
 from pathlib import Path
 from unlearnlog.core.digest import merkle_root
-from unlearnlog.ledger import BaseManifest, Ledger
+from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.drafts import new_folder, write_file
+from unlearnlog.ledger.repository import Repository
 here = Path(sys.argv[1])
 manifest = BaseManifest(source="x", family="sd1", tensors={}, root=merkle_root([]))
-ledger = Ledger.init(here, manifest)
+ledger = Repository.init(here, manifest)
 ledger.create_branch("june")
 with new_folder(here / "out") as building:
     (building / "file").write_text("whole")
