@@ -98,19 +98,19 @@ def _imported(source: str, package: str) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, name) for name in _by_name(node))
 
 
-def _at_work(tree: ast.AST) -> Iterator[ast.AST]:
+def at_work(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield every node but what only a checker of types reads."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
         yield node
-        yield from _at_work(node)
+        yield from at_work(node)
 
 
 def _used(source: str, modules: Mapping[str, str]) -> set[str]:
     """Return those of the package's modules that a file needs while it runs."""
     found = set()
-    for node in _at_work(ast.parse(source)):
+    for node in at_work(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             within = {f"{node.module}.{each.name}" for each in node.names}
             found |= (within & modules.keys()) or {node.module}

@@ -14,8 +14,8 @@ import typer
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, recorded, recording
-from unlearnlog.commands.recorded import note_down, noted
 from unlearnlog.core.entry import EntryId
+from unlearnlog.core.recorded import note_down, noted
 from unlearnlog.errors import Interrupted, Refused
 from unlearnlog.ledger.repository import Repository
 
@@ -154,7 +154,7 @@ import typer
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import cli
 from unlearnlog.cli.app import answer, out, recording
-from unlearnlog.commands.recorded import note_down
+from unlearnlog.core.recorded import note_down
 
 made = typer.Typer()
 

@@ -11,13 +11,13 @@ from unlearnlog.commands.checks import (
     check_apart,
     check_new_file,
     check_new_folder,
-    check_written,
 )
 from unlearnlog.core import devices
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.devices import check_device, check_dtype
 from unlearnlog.errors import ConceptError, DeltaError, UsageError
 from unlearnlog.models.weight_file_names import check_file
+from unlearnlog.report.output_file import check_written
 
 HOKUSAI = Concept("Hokusai", "style", ("the master of the wave",), anchor="photo")
 

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from unlearnlog.api.audit_methods import AuditMethods
 from unlearnlog.api.change_methods import ChangeMethods
+from unlearnlog.api.dry_runs import DryRuns
 from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
+from unlearnlog.api.verdicts import raise_if_failed
 
-__all__ = ["Ledger", "Status"]
+__all__ = ["DryRuns", "Ledger", "Status", "raise_if_failed"]
 
 
 class Ledger(
@@ -34,3 +36,8 @@ class Ledger(
         folder: Where the ledger is, or where `add` will create it.
         progress: Whether long work shows how far it is.
     """
+
+    @property
+    def dry_run(self) -> DryRuns:
+        """What `add`, `audit`, `finetune`, `attack` and `rebase` would cost."""
+        return DryRuns(self)

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from unlearnlog.api.opened import Folder, OpenedLedger
 from unlearnlog.commands import checks
 
 if TYPE_CHECKING:
     from unlearnlog.audits.finetune_course import Finetuned
-    from unlearnlog.commands.attack import Attacked
-    from unlearnlog.commands.audit import Audited
-    from unlearnlog.commands.rebase import Rebased
+    from unlearnlog.commands.attack import Attacked, AttackRequest
+    from unlearnlog.commands.audit import Audited, AuditRequest
+    from unlearnlog.commands.finetune import FinetuneRequest
+    from unlearnlog.commands.rebase import Rebased, RebaseRequest
     from unlearnlog.core.progress import Progress
     from unlearnlog.models.interface import Method
     from unlearnlog.policy import Policy
+
+
+class HowToTrain(TypedDict, total=False):
+    """How a fine-tune is run; see `AuditMethods.finetune`."""
+
+    method: Method
+    steps: int
+    seeds: tuple[int, ...]
+    batch: int
+    rate: float
+    rank: int
+    twin: Path | None
 
 
 class AuditMethods(OpenedLedger):
@@ -61,17 +74,29 @@ class AuditMethods(OpenedLedger):
             UsageError: Nothing is erased at the revision, or nobody judges.
         """
         note = self._note(message, ref, recorded=record)
+        asked = self._audit_request(model, rev, policy=policy, ema=ema)
+        from unlearnlog.commands.audit import audit
+
+        with self._watching(watch) as shown:
+            request = replace(
+                asked,
+                record=record,
+                accept_undecided=accept_undecided,
+                watch=shown,
+                note=note,
+            )
+            return audit(self.place, request)
+
+    def _audit_request(
+        self, model: Folder, rev: str, *, policy: str | Policy, ema: bool
+    ) -> AuditRequest:
         rules = self.rules(policy, about=rev)
         checks.check_given(Path(model), "a folder, a checkpoint or a LoRA")
         checks.erased_at(self.chain, rev, so="nothing can have come back")
         self.check()
-        from unlearnlog.commands import audit
+        from unlearnlog.commands.audit import AuditRequest
 
-        with self._watching(watch) as shown:
-            wish = audit.AuditRequest(
-                *(Path(model), rules, rev, ema, record, accept_undecided), shown, note
-            )
-            return audit.audit(self.place, wish)
+        return AuditRequest(Path(model), rules, rev, ema)
 
     def finetune(
         self,
@@ -115,20 +140,8 @@ class AuditMethods(OpenedLedger):
             ModelError: The twin is no model, or one of another shape.
             TrainingError: A fine-tune did not converge.
         """
-        rules = self.rules(policy, about=rev)
-        checks.check_lesson(str(data))
-        live = checks.erased_at(self.chain, rev, so="nothing can come back")
-        checks.check_erased(self._names(concepts), live, rev)
-        if twin is not None:
-            checks.check_given(Path(twin), "a pipeline")
-        self.check()
-        from unlearnlog.commands import finetune
-
-        wish = finetune.FinetuneRequest(
-            rules,
-            str(data),
-            rev,
-            tuple(concepts),
+        asked = self._finetune_request(
+            *(data, rev, concepts, policy),
             method=method,
             steps=steps,
             seeds=tuple(seeds),
@@ -137,8 +150,29 @@ class AuditMethods(OpenedLedger):
             rank=rank,
             twin=None if twin is None else Path(twin),
         )
+        from unlearnlog.commands.finetune import finetuned
+
         with self._watching(watch) as shown:
-            return finetune.finetuned(self.place, replace(wish, watch=shown))
+            return finetuned(self.place, replace(asked, watch=shown))
+
+    def _finetune_request(
+        self,
+        data: Folder,
+        rev: str,
+        concepts: Sequence[str],
+        policy: str | Policy,
+        **training: Unpack[HowToTrain],
+    ) -> FinetuneRequest:
+        rules = self.rules(policy, about=rev)
+        checks.check_lesson(str(data))
+        live = checks.erased_at(self.chain, rev, so="nothing can come back")
+        checks.check_erased(self._names(concepts), live, rev)
+        if twin := training.get("twin"):
+            checks.check_given(twin, "a pipeline")
+        self.check()
+        from unlearnlog.commands.finetune import FinetuneRequest
+
+        return FinetuneRequest(rules, str(data), rev, tuple(concepts), **training)
 
     def attack(
         self,
@@ -178,6 +212,25 @@ class AuditMethods(OpenedLedger):
             ModelError: The twin is no model, or one of another shape.
         """
         note = self._note(message, ref, recorded=record)
+        asked = self._attack_request(
+            *(rev, concepts, attacks, policy), budget=budget, twin=twin
+        )
+        from unlearnlog.commands.attack import attacked
+
+        with self._watching(watch) as shown:
+            request = replace(asked, record=record, note=note, watch=shown)
+            return attacked(self.place, request)
+
+    def _attack_request(
+        self,
+        rev: str,
+        concepts: Sequence[str],
+        attacks: Sequence[str],
+        policy: str | Policy,
+        *,
+        budget: str,
+        twin: Folder | None,
+    ) -> AttackRequest:
         rules = self.rules(policy, about=rev)
         for name in attacks:
             checks.check_known("attack", name, checks.ATTACKS)
@@ -187,20 +240,13 @@ class AuditMethods(OpenedLedger):
         if twin is not None:
             checks.check_given(Path(twin), "a pipeline")
         self.check()
-        from unlearnlog.commands import attack
+        from unlearnlog.commands.attack import AttackRequest
 
-        wish = attack.AttackRequest(
-            rules,
-            rev,
-            tuple(concepts),
-            tuple(attacks),
+        return AttackRequest(
+            *(rules, rev, tuple(concepts), tuple(attacks)),
             budget=budget,
             twin=None if twin is None else Path(twin),
-            record=record,
-            note=note,
         )
-        with self._watching(watch) as shown:
-            return attack.attacked(self.place, replace(wish, watch=shown))
 
     def rebase(
         self,
@@ -235,18 +281,32 @@ class AuditMethods(OpenedLedger):
             UsageError: Nothing is erased, or the folder is there already.
         """
         note = self._note(message, ref)
+        asked = self._rebase_request(onto, folder, rev, policy=policy, ema=ema)
+        from unlearnlog.commands.rebase import rebase
+
+        with self._watching(watch) as shown:
+            request = replace(
+                asked, accept_undecided=accept_undecided, watch=shown, note=note
+            )
+            return rebase(self.place, request)
+
+    def _rebase_request(
+        self,
+        onto: Folder,
+        folder: Folder,
+        rev: str,
+        *,
+        policy: str | Policy,
+        ema: bool,
+    ) -> RebaseRequest:
         rules = self.rules(policy, about=rev)
         checks.check_given(Path(onto), "a folder, a checkpoint or a LoRA")
         checks.check_new_folder(Path(folder))
         checks.erased_at(self.chain, rev, so="there is nothing to erase anew")
         self.check()
-        from unlearnlog.commands import rebase
+        from unlearnlog.commands.rebase import RebaseRequest
 
-        wish = rebase.RebaseRequest(
-            *(Path(onto), Path(folder), rules, rev, ema, accept_undecided)
-        )
-        with self._watching(watch) as shown:
-            return rebase.rebase(self.place, replace(wish, watch=shown, note=note))
+        return RebaseRequest(Path(onto), Path(folder), rules, rev, ema)
 
     def _names(self, concepts: Sequence[str]) -> list[str]:
         """Return the names of what somebody may call by another one."""

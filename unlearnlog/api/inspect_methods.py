@@ -57,7 +57,9 @@ class InspectMethods(OpenedLedger):
         for rev in rows:
             self.chain.resolve(rev)
         rules = self.rules(policy, about=rows[-1])
-        checks.check_written(None if output is None else Path(output), (".png",))
+        from unlearnlog.report.output_file import check_written
+
+        check_written(None if output is None else Path(output), (".png",))
         self.check()
         from unlearnlog.commands import paint as look
         from unlearnlog.report.image_grid import montage, save
@@ -211,7 +213,14 @@ class InspectMethods(OpenedLedger):
 
         return concept_rows(self.world)
 
-    def erasers(self) -> list[dict[str, Any]]:
+    def families(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the concepts of each family, by the family's."""
+        from unlearnlog.concepts.concept_rows import family_rows
+
+        return family_rows(self.world)
+
+    @staticmethod
+    def erasers() -> list[dict[str, Any]]:
         """List the methods of erasure: source, needs, settings."""
         from unlearnlog.erasers.eraser_table import known_erasers
         from unlearnlog.report.eraser_views import eraser_row

@@ -160,7 +160,7 @@ def recording(*, as_json: bool) -> Iterator[ProgressBars]:
     What is measured is shown where it is refused. Whatever fails after it, the display
     above all, takes nothing back: `say_unshown` says what was recorded.
     """
-    from unlearnlog.commands.recorded import noted
+    from unlearnlog.core.recorded import noted
     from unlearnlog.report.entry_tables import ProgressBars
 
     with shown_if_refused(as_json=as_json), ProgressBars(err) as bars, noted() as ids:

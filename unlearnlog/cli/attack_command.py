@@ -67,7 +67,7 @@ def attack(
     as_json: JsonOption = False,
 ) -> None:
     """Look for words that bring an erased concept back, beside null controls."""
-    from unlearnlog.api import Ledger
+    from unlearnlog.api import DryRuns, Ledger, raise_if_failed
     from unlearnlog.report.entry_tables import ProgressBars
 
     if dry_run:
@@ -77,14 +77,16 @@ def attack(
     )
     rules = where.rules(policy, judge=judge, about=rev)
     if dry_run:
-        from unlearnlog.commands.attack import AttackRequest
-        from unlearnlog.commands.dry_run import of_attack
-
-        of = tuple(concept or ()), tuple(attack or ())
         with ProgressBars(err) as bars:
-            wish = AttackRequest(rules, rev, *of, budget=budget, twin=twin, watch=bars)
-            found = of_attack(where.place, wish)
-        tell(found, would=f"attack what is erased at {rev}", as_json=as_json)
+            cost = DryRuns(where, bars).attack(
+                rev,
+                concepts=concept or (),
+                attacks=attack or (),
+                budget=budget,
+                twin=twin,
+                policy=rules,
+            )
+        tell(cost, would=f"attack what is erased at {rev}", as_json=as_json)
         return
     with recording(as_json=as_json) as bars:
         done = where.attack(
@@ -100,9 +102,7 @@ def attack(
             watch=bars,
         )
     answer(done.row() if as_json else None, lambda: _say_attacked(done))
-    from unlearnlog.commands.attack import refuse
-
-    refuse(done)
+    raise_if_failed(done)
 
 
 def _say_attacked(done: Attacked) -> None:

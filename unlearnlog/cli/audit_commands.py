@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -27,16 +26,13 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
-from unlearnlog.commands.checks import check_written
 from unlearnlog.errors import UsageError
 from unlearnlog.report.entry_tables import ProgressBars
+from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
-    from unlearnlog.api import Ledger
     from unlearnlog.audits.finetune_course import Finetuned
-    from unlearnlog.commands import audit as audit_wish
-    from unlearnlog.commands import finetune as lessons
     from unlearnlog.commands.audit import Audited
 
 
@@ -131,7 +127,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
-    from unlearnlog.api import Ledger
+    from unlearnlog.api import DryRuns, Ledger
 
     if (model is None) == (not finetune):
         raise UsageError(
@@ -152,24 +148,25 @@ def audit(
     rules = where.rules(policy, judge=judge, about=rev)
     check_written(plot, (".png",))
     if dry_run and model is not None:
-        from unlearnlog.commands.audit import AuditRequest
-
-        _forecast_audit(where, AuditRequest(model, rules, rev, ema), as_json=as_json)
+        with ProgressBars(err) as bars:
+            cost = DryRuns(where, bars).audit(model, rev, policy=rules, ema=ema)
+        tell(cost, would=f"audit {model}", as_json=as_json)
         return
     if dry_run:
-        from unlearnlog.commands.finetune import FinetuneRequest as Lesson
-
-        lesson = Lesson(
-            *(rules, finetune, rev, tuple(concept or ())),
-            method=method,
-            steps=steps,
-            seeds=tuple(seed or (0,)),
-            batch=batch,
-            rate=rate,
-            rank=rank,
-            twin=twin,
-        )
-        _forecast_finetune(where, lesson, as_json=as_json)
+        with ProgressBars(err) as bars:
+            cost = DryRuns(where, bars).finetune(
+                *(finetune, rev),
+                concepts=concept or (),
+                policy=rules,
+                method=method,
+                steps=steps,
+                seeds=tuple(seed or (0,)),
+                batch=batch,
+                rate=rate,
+                rank=rank,
+                twin=twin,
+            )
+        tell(cost, would=f"fine-tune on {finetune} and look", as_json=as_json)
         return
     if model is not None:
         with recording(as_json=as_json) as bars:
@@ -204,26 +201,6 @@ def audit(
     _say_tuned(tuned, plot, as_json=as_json, accept_undecided=accept_undecided)
 
 
-def _forecast_audit(
-    where: Ledger, wish: audit_wish.AuditRequest, *, as_json: bool
-) -> None:
-    from unlearnlog.commands.dry_run import of_audit
-
-    with ProgressBars(err) as bars:
-        found = of_audit(where.place, replace(wish, watch=bars))
-    tell(found, would=f"audit {wish.path}", as_json=as_json)
-
-
-def _forecast_finetune(
-    where: Ledger, wish: lessons.FinetuneRequest, *, as_json: bool
-) -> None:
-    from unlearnlog.commands.dry_run import of_finetune
-
-    with ProgressBars(err) as bars:
-        found = of_finetune(where.place, replace(wish, watch=bars))
-    tell(found, would=f"fine-tune on {wish.data} and look", as_json=as_json)
-
-
 def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
     """Refuse options that somebody typed and that would do nothing."""
     sources = {name: context.get_parameter_source(name) for name in names}
@@ -238,7 +215,7 @@ def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -
 
 
 def _say_audited(done: Audited, *, as_json: bool) -> None:
-    from unlearnlog.commands import audit as story
+    from unlearnlog.api import raise_if_failed
     from unlearnlog.report.audit_tables import audit_tables
 
     def say() -> None:
@@ -247,21 +224,18 @@ def _say_audited(done: Audited, *, as_json: bool) -> None:
             out.print(f"recorded {done.entry.id[:12]}")
 
     answer(done.row() if as_json else None, say)
-    story.raise_if_failed(
-        done.verdict,
-        fix="take the erasure up again on it: unlearnlog rebase --onto",
-    )
+    raise_if_failed(done)
 
 
 def _say_tuned(
     done: Finetuned, plot: Path | None, *, as_json: bool, accept_undecided: bool
 ) -> None:
-    from unlearnlog.commands.finetune import raise_if_failed
-    from unlearnlog.ledger.drafts import write_file
+    from unlearnlog.api import raise_if_failed
     from unlearnlog.report.finetune_views import curves_png, finetune_tables
+    from unlearnlog.report.output_file import write_output
 
     if plot is not None:
-        write_file(plot, curves_png(done))
+        write_output(plot, curves_png(done))
         err.print(as_text(f"the curves are in {plot}"), soft_wrap=True)
     answer(done.row() if as_json else None, lambda: out.print(finetune_tables(done)))
     raise_if_failed(done, accept_undecided=accept_undecided)
@@ -296,7 +270,7 @@ def rebase(
     as_json: JsonOption = False,
 ) -> None:
     """Erase anew on a model that was made of this one, and audit before and after."""
-    from unlearnlog.api import Ledger
+    from unlearnlog.api import DryRuns, Ledger, raise_if_failed
 
     if dry_run:
         say_first()
@@ -305,13 +279,10 @@ def rebase(
     )
     rules = where.rules(policy, judge=judge, about=rev)
     if dry_run:
-        from unlearnlog.commands.dry_run import of_rebase
-        from unlearnlog.commands.rebase import RebaseRequest
-
         with ProgressBars(err) as bars:
-            wish = RebaseRequest(onto, output, rules, rev, ema, accept_undecided, bars)
-            found = of_rebase(where.place, wish)
-        tell(found, would=f"erase anew on {onto}, in {output}", as_json=as_json)
+            runs = DryRuns(where, bars)
+            cost = runs.rebase(onto, output, rev, policy=rules, ema=ema)
+        tell(cost, would=f"erase anew on {onto}, in {output}", as_json=as_json)
         return
     with recording(as_json=as_json) as bars:
         done = where.rebase(
@@ -325,11 +296,7 @@ def rebase(
             ref=ref,
             watch=bars,
         )
-    from unlearnlog.commands import audit
     from unlearnlog.report.audit_tables import rebased_tables
 
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
-    audit.raise_if_failed(
-        audit.verdict_of(done.after, accepted=accept_undecided),
-        fix=f"the new ledger is in '{output}': erase there with another eraser",
-    )
+    raise_if_failed(done, accept_undecided=accept_undecided)

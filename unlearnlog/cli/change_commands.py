@@ -334,10 +334,9 @@ def _say_composed(done: Composed) -> None:
 def _dry_run(
     where: Ledger, concepts: Sequence[Concept], policy: Policy, *, as_json: bool
 ) -> None:
-    from unlearnlog.commands.add import AddRequest
-    from unlearnlog.commands.dry_run import of_add
+    from unlearnlog.api import DryRuns
 
     with ProgressBars(err) as bars:
-        found = of_add(where.place, AddRequest(tuple(concepts), policy, watch=bars))
+        found = DryRuns(where, bars).add(*concepts, policy=policy)
     names = ", ".join(concept.name for concept in concepts)
     tell(found, would=f"forget {names}", as_json=as_json)

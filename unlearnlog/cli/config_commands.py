@@ -45,10 +45,9 @@ def listed(
     context.obj = ledger
     if context.invoked_subcommand is not None:
         return
-    from unlearnlog.ledger.config_file import KEYS
-
     chosen = _of(context, ledger)
-    rows = {key: chosen.get(key, f"not set: {what}") for key, what in KEYS.items()}
+    there_are = chosen.keys_there_are.items()
+    rows = {key: chosen.get(key, f"not set: {what}") for key, what in there_are}
     answer({"config": dict(chosen)} if as_json else None, lambda: list_facts(rows))
 
 

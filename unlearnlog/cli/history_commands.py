@@ -25,11 +25,10 @@ from unlearnlog.cli.app import (
     out,
     start,
 )
-from unlearnlog.commands.checks import check_written
 from unlearnlog.core.provenance import TRAINED_ON
 from unlearnlog.errors import IntegrityError, UsageError
-from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.report.entry_tables import ProgressBars
+from unlearnlog.report.output_file import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.commands.bisect import BisectResult as Bisected
@@ -266,8 +265,8 @@ def fsck(
             f"{len(damage)} things are not as they were recorded; entries that "
             f"cannot be trusted: {', '.join(named) or 'none'}",
             fix="put the files back from a copy of the ledger"
-            if any(each.path != CONFIG for each in damage)
-            else f"correct the file {CONFIG} by hand, or remove it",
+            if not all(each.is_of_configuration for each in damage)
+            else f"correct the file {damage[0].path} by hand, or remove it",
         )
 
 
@@ -312,11 +311,11 @@ def reset(
 
 def _row(entry: Entry) -> dict[str, Any]:
     """Give an entry as JSON, with the limits on each of its readings."""
-    from unlearnlog.findings.bounds import bounds_on
+    from unlearnlog.report.formatting import limit_rows
 
     policy, row = _in_force(entry), entry.row()
     for reading, said in zip(entry.readings, row["readings"], strict=True):
-        said["limits"] = [asdict(each) for each in bounds_on(reading, policy)]
+        said["limits"] = limit_rows(reading, policy)
     return {**row, "policy": entry.policy, "rules": entry.rules}
 
 

@@ -23,8 +23,8 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.cli.json_answers import say
-from unlearnlog.commands.checks import check_written
 from unlearnlog.errors import UsageError
+from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
 
 
@@ -113,9 +113,9 @@ def graph(
 ) -> None:
     """Show the concept graph, and what became of each concept."""
     from unlearnlog.api import Ledger
-    from unlearnlog.ledger.drafts import write_file
     from unlearnlog.report.entry_tables import ProgressBars
     from unlearnlog.report.graph_views import FORMS, linked, tree, written
+    from unlearnlog.report.output_file import write_output
 
     form = output.suffix.lower().removeprefix(".") if output else ""
     check_written(output, tuple(f".{each}" for each in FORMS))
@@ -137,7 +137,7 @@ def graph(
             watch=bars,
         )
     if output is not None:
-        write_file(output, written(found.network, found.drawing, form))
+        write_output(output, written(found.network, found.drawing, form))
         err.print(as_text(f"the graph is in {output}"), soft_wrap=True)
     if as_json:
         say(linked(found.network))

@@ -25,20 +25,19 @@ def concepts(
     bundled model.
     """
     from unlearnlog.api import Ledger
-    from unlearnlog.concepts.concept_rows import concept_rows, family_rows
     from unlearnlog.report.entry_tables import fact_table
 
-    seen = Ledger.open(start(ledger), may_create=True, concepts=concepts).world
-    rows = concept_rows(seen)
-    facts = {name: ", ".join(names) for name, names in family_rows(seen).items()}
+    where = Ledger.open(start(ledger), may_create=True, concepts=concepts)
+    rows, families = where.concepts(), where.families()
+    facts = {name: ", ".join(names) for name, names in families.items()}
     answer(rows if as_json else None, lambda: out.print(fact_table(facts)))
 
 
 @app.command()
 def erasers(as_json: JsonOption = False) -> None:
     """List the methods of erasure: source, needs, settings."""
-    from unlearnlog.erasers.eraser_table import known_erasers
-    from unlearnlog.report.eraser_views import eraser_row, erasers_table
+    from unlearnlog.api import Ledger
+    from unlearnlog.report.eraser_views import erasers_table
 
-    rows = [eraser_row(each) for each in known_erasers()]
+    rows = Ledger.erasers()
     answer(rows if as_json else None, lambda: out.print(erasers_table(rows)))

@@ -22,10 +22,10 @@ from unlearnlog.cli.app import (
     start,
 )
 from unlearnlog.cli.json_answers import say
-from unlearnlog.commands.checks import check_written
 from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.visible import json_line
 from unlearnlog.errors import UsageError
+from unlearnlog.report.output_file import check_written
 
 if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import Findings
@@ -61,8 +61,8 @@ def report(
 ) -> None:
     """Lay a history on one page, for somebody who must decide whether to release."""
     from unlearnlog.api import Ledger
-    from unlearnlog.ledger.drafts import write_file
     from unlearnlog.report.entry_tables import ProgressBars
+    from unlearnlog.report.output_file import write_output
 
     chosen = _form(output, form, as_json=as_json)
     check_written(output)
@@ -72,7 +72,7 @@ def report(
     with ProgressBars(err) as bars:
         found = where.report(rev, pictures=pictures, policy=policy, watch=bars)
     if output is not None:
-        write_file(output, _written(found, chosen).encode("utf-8"))
+        write_output(output, _written(found, chosen).encode("utf-8"))
     if as_json or output is None:
         _say(found, "json" if as_json else chosen)
         return
@@ -111,9 +111,9 @@ def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
 def _say(found: Findings, form: Format) -> None:
     """Write the report to standard output."""
     if form == "json":
-        from unlearnlog.findings.report_parts import as_data
+        from unlearnlog.report.json_page import report_data
 
-        say(as_data(found))
+        say(report_data(found))
     else:
         typer.echo(_written(found, form), nl=False)
 
@@ -129,6 +129,6 @@ def _written(found: Findings, form: Format) -> str:
         from unlearnlog.report.markdown_page import markdown
 
         return markdown(found)
-    from unlearnlog.findings.report_parts import as_data
+    from unlearnlog.report.json_page import report_data
 
-    return json_line(as_data(found)) + "\n"
+    return json_line(report_data(found)) + "\n"

@@ -191,32 +191,6 @@ def check_given(path: Path, what: str) -> None:
         )
 
 
-def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
-    """Refuse a place where no file can be written; what is there may be replaced.
-
-    Args:
-        path: Where to; None for nowhere. Folders that lead there may be missing.
-        endings: Those that the name may have, each with its dot; none for any.
-
-    Raises:
-        UsageError: It has another ending, is a folder, or cannot be written to.
-    """
-    if path is None:
-        return
-    if endings and path.suffix.lower() not in endings:
-        raise UsageError(
-            f"the ending of '{path}' does not say what to write",
-            fix=f"give it one of these: {', '.join(endings)}",
-        )
-    if path.is_dir():
-        raise UsageError(
-            f"'{path}' is a folder, not a file",
-            fix=f"write to a file in it: {path / ('it' + (endings or ('.html',))[0])}",
-        )
-    check_output(path)
-    _check_room(path, _nearest(path.absolute().parent))
-
-
 def check_new_file(path: Path, ending: str) -> None:
     """Refuse a place where no new file of this kind can be.
 
@@ -230,7 +204,7 @@ def check_new_file(path: Path, ending: str) -> None:
             fix=f"give a name that ends with {ending}: {path.stem or 'it'}{ending}",
         )
     check_is_free(path)
-    _check_room(path, path.absolute().parent)
+    check_room(path, path.absolute().parent)
 
 
 def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
@@ -246,7 +220,7 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
     path = expanded(path)
     check_output(path)
     if may_be_empty and path.is_dir() and not any(path.iterdir()):
-        _check_room(path, path)
+        check_room(path, path)
         return
     if os.path.lexists(path):
         raise UsageError(
@@ -257,17 +231,17 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
             f"there is no folder '{path.parent}' to write into",
             fix=f"mkdir -p '{path.parent}'",
         )
-    _check_room(path, path.absolute().parent)
+    check_room(path, path.absolute().parent)
 
 
-def _nearest(folder: Path) -> Path:
+def nearest(folder: Path) -> Path:
     """Return the nearest thing above a file that is there."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
-def _check_room(path: Path, folder: Path) -> None:
+def check_room(path: Path, folder: Path) -> None:
     """Refuse a folder that is none, or where nobody may write."""
     if not folder.is_dir():
         raise UsageError(

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.core.devices import check_device, check_dtype
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.suggestions import advice
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
-from unlearnlog.ledger.config_file import check_key, check_text
+from unlearnlog.ledger.config_file import KEYS, check_key, check_text
 from unlearnlog.policy import Policy
 
 if TYPE_CHECKING:
@@ -211,6 +211,9 @@ class Config(MutableMapping[str, str]):
         ledger.config["policy"] = "mine.toml"
         del ledger.config["device"]
     """
+
+    keys_there_are: ClassVar[Mapping[str, str]] = KEYS
+    """Every key that can be set, with what it is for."""
 
     def __init__(self, ledger: Callable[[], Repository]) -> None:
         """Say who gives the ledger as it is now."""

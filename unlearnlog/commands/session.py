@@ -19,7 +19,6 @@ from unlearnlog.atelier.subjects import SUBJECTS
 from unlearnlog.commands.base_location import recorded, verified, whereabouts
 from unlearnlog.commands.checks import suited
 from unlearnlog.commands.defaults import configured
-from unlearnlog.commands.recorded import note_down
 from unlearnlog.commands.retry import patiently
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
@@ -29,6 +28,7 @@ from unlearnlog.core.delta import Delta, Weights, state_digest
 from unlearnlog.core.digest import Digest, canonical_json
 from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.core.provenance import versions
+from unlearnlog.core.recorded import note_down
 from unlearnlog.core.work_cache import (
     KeyedLabelCache,
     KeyedTensorCache,

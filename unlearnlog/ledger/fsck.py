@@ -37,6 +37,11 @@ class Damage:
     problem: str
     entries: tuple[EntryId, ...] = ()
 
+    @property
+    def is_of_configuration(self) -> bool:
+        """Whether a person can mend it by hand, or do without the file."""
+        return self.path == CONFIG
+
 
 def fsck(store: Store) -> tuple[Damage, ...]:
     """Check every file but the cache and the lock; an empty result means sound."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.core.note import cells
 from unlearnlog.core.reading_registry import MEANINGS
@@ -160,6 +161,11 @@ def limits(reading: Reading, policy: Policy | None) -> str:
     """Write the limits on a reading, each with the sign of whether it holds."""
     found = bounds_on(reading, policy)
     return "; ".join(f"{MARK[each.word]} {each.asks}" for each in found)
+
+
+def limit_rows(reading: Reading, policy: Policy | None) -> list[dict[str, Any]]:
+    """Return the limits on a reading as JSON."""
+    return [asdict(each) for each in bounds_on(reading, policy)]
 
 
 def points(harm: ConceptDamage) -> str:

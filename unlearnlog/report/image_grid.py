@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageDraw
 
 from unlearnlog.errors import UsageError
-from unlearnlog.ledger.drafts import write_file
+from unlearnlog.report.output_file import write_output
 from unlearnlog.report.picture_text import PictureText
 
 if TYPE_CHECKING:
@@ -66,4 +66,4 @@ def save(sheet: Image.Image, path: Path) -> None:
         )
     file = io.BytesIO()
     sheet.save(file, "PNG")
-    write_file(path, file.getvalue())
+    write_output(path, file.getvalue())

@@ -1,0 +1,15 @@
+"""A report as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unlearnlog.findings.report_parts import as_data
+
+if TYPE_CHECKING:
+    from unlearnlog.findings.report_parts import Findings
+
+
+def report_data(found: Findings) -> Any:  # noqa: ANN401 - as JSON is
+    """Return everything that a report says as objects, lists, texts and numbers."""
+    return as_data(found)

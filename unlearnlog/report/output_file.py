@@ -1,0 +1,46 @@
+"""Files that results are written to, at a path that the user named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlearnlog.commands.checks import check_room, nearest
+from unlearnlog.errors import UsageError
+from unlearnlog.ledger.drafts import check_output, write_file
+
+
+def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
+    """Refuse a place where no file can be written; what is there may be replaced.
+
+    Args:
+        path: Where to; None for nowhere. Folders that lead there may be missing.
+        endings: Those that the name may have, each with its dot; none for any.
+
+    Raises:
+        UsageError: It has another ending, is a folder, or cannot be written to.
+    """
+    if path is None:
+        return
+    if endings and path.suffix.lower() not in endings:
+        raise UsageError(
+            f"the ending of '{path}' does not say what to write",
+            fix=f"give it one of these: {', '.join(endings)}",
+        )
+    if path.is_dir():
+        raise UsageError(
+            f"'{path}' is a folder, not a file",
+            fix=f"write to a file in it: {path / ('it' + (endings or ('.html',))[0])}",
+        )
+    check_output(path)
+    check_room(path, nearest(path.absolute().parent))
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; what is there is replaced.
+
+    Raises:
+        DiskFull: There is no room; what was there before is untouched.
+        UsageError: It cannot be written to.
+    """
+    write_file(path, data)
