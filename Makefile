@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test slow bench audit twin late cost painting scale report lint fix browse
+.PHONY: demo test docs slow bench audit twin late cost painting scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -20,6 +20,10 @@ demo: $(READY)
 
 test: lint
 	"$(BIN)/pytest" -n 2 --dist loadscope --no-loadscope-reorder
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 "$(BIN)/mkdocs" build --strict
+	@echo "the first page: build/site/index.html"
 
 slow: $(READY)
 	"$(BIN)/pytest" -m "slow and not gpu"

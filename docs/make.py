@@ -1,4 +1,4 @@
-"""Rewrite what a program can know in the documents: help texts and measured tables.
+"""Rewrite what a program can know in the documents: help texts, registries, figures.
 
 The table of what erasers' settings may be is written with them.
 
@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 # Both are found beside this folder, so they come after the path is set.
 from aims import aims_table  # noqa: E402
 from attacks import attacks_table  # noqa: E402
+from commands import commands_text  # noqa: E402
 from duels import duels_table, worst_of  # noqa: E402
 from edges import (  # noqa: E402
     chains_table,
@@ -45,6 +46,8 @@ from finetunes import (  # noqa: E402
 from growth import growth_table  # noqa: E402
 from knobs import knobs_text  # noqa: E402
 from peers import peers_table  # noqa: E402
+from policy_tables import fields_table, policy_file, shipped_table  # noqa: E402
+from readings import readings_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.core.concept import concept_id  # noqa: E402
@@ -52,12 +55,7 @@ from unlearnlog.erasers.setting_table import TABLE  # noqa: E402
 
 RESULTS: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
-DOCUMENTS: Final = (
-    ROOT / "README.md",
-    ROOT / "docs" / "RESULTS.md",
-    ROOT / "docs" / "ERASERS.md",
-    ROOT / "docs" / "AUDIT.md",
-)
+DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
@@ -119,23 +117,14 @@ def _block(name: str) -> str:
     return BLOCKS[kind](rest)
 
 
-def _help(command: str) -> str:
-    words = [sys.executable, "-m", "unlearnlog", *command.split(), "--help"]
-    done = subprocess.run(
-        words,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-        env={"COLUMNS": "88", "PATH": "", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-    )
-    lines = [line.rstrip() for line in done.stdout.strip().splitlines()]
-    return "```text\n" + "\n".join(lines) + "\n```"
-
-
 def _transcript(name: str) -> str:
     text = (RESULTS / f"{name}.txt").read_text(encoding="utf-8").rstrip()
     return f"```text\n{text}\n```"
+
+
+def _example(name: str) -> str:
+    text = (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8").rstrip()
+    return f"```python\n{text}\n```"
 
 
 def _is_measured(*names: str) -> bool:
@@ -565,8 +554,13 @@ def _model(_: str) -> str:
 
 
 BLOCKS: Final[dict[str, Callable[[str], str]]] = {
-    "help": _help,
     "transcript": _transcript,
+    "commands": lambda _: commands_text(),
+    "readings": readings_table,
+    "fields": fields_table,
+    "policies": lambda _: shipped_table(),
+    "policy": policy_file,
+    "example": _example,
     "alone": _alone,
     "summary": _summary,
     "sequence": _sequence,

@@ -72,7 +72,7 @@ def test_what_the_document_says_of_five_pictures_stands_in_the_cells():
 
     assert all(curve["returned"] for curve in found)
     assert said_in_the_document(
-        f"in each of {len(found)} fine-tunes, whoever erased it"
+        f"in each of {len(found)} fine-tunes, by whichever eraser it was erased"
     )
     assert said_in_the_document(f"in {len(soon)} by the first look")
 

@@ -40,7 +40,12 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SamplingSettings(Record):
-    """How pictures are painted: solver steps and guidance scale."""
+    """How pictures are painted.
+
+    Attributes:
+        steps: Of the solver, for each picture.
+        guidance: Scale of the guidance away from the empty prompt's prediction.
+    """
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 10
     guidance: Annotated[float, Field(ge=0, le=50)] = 3.0
