@@ -51,6 +51,7 @@ from readings import readings_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from unlearnlog.core.concept import concept_id  # noqa: E402
+from unlearnlog.core.reading_registry import MEANINGS  # noqa: E402
 from unlearnlog.erasers.setting_table import TABLE  # noqa: E402
 
 RESULTS: Final = ROOT / "docs" / "results"
@@ -158,10 +159,12 @@ def _alone(which: str) -> str:
         chosen = [e for e in entries if len(targets[e["concepts"][0]["name"]]) > 1]
     else:
         chosen = [e for e in entries if e["eraser"]["target"] == which]
+    own = {name: each.short for name, each in MEANINGS.items()}
     columns = (
-        "concept | target | UA | alias | IRA / base | CRA / base | beside / base | "
-        "anchor | reject | look-alike / base | worst kept / base | family | "
-        "nats seen | nats to target"
+        f"concept | target | {own['ua']} | {own['ua.alias']} | {own['ira']} / base | "
+        f"{own['cra']} / base | beside it / base | {own['lands.anchor']} | "
+        f"{own['lands.reject']} | {own['alike']} / base | worst kept / base | "
+        f"{own['family.erased']} | {own['judge-mi']} | {own['bound-mi']}"
     )
     head = [f"| {columns} |", "|---|---|" + "--:|" * 12]
     return "\n".join([*head, *(_row(entry) for entry in chosen)])
@@ -219,12 +222,14 @@ def _summary(_: str) -> str:
     ]
     ua = [row["ua"]["value"] for row in found]
     rows = ["| over all | mean | lowest | which |", "|---|--:|--:|---|"]
+    of_base = [
+        (f"{MEANINGS[probe].short} / base", _values(found, probe, of_base=True))
+        for probe in ("ira", "cra", "alike")
+    ]
     for title, values in (
-        ("UA", ua),
-        ("UA by names that share no word", _values(found, "ua.alias")),
-        ("IRA / base", _values(found, "ira", of_base=True)),
-        ("CRA / base", _values(found, "cra", of_base=True)),
-        ("look-alike / base", _values(found, "alike", of_base=True)),
+        (MEANINGS["ua"].short, ua),
+        (MEANINGS["ua.alias"].short, _values(found, "ua.alias")),
+        *of_base,
     ):
         there = [(v, n) for v, n in zip(values, names, strict=True) if v is not None]
         low, which = min(there)
@@ -364,7 +369,8 @@ def _batch(_: str) -> str:
     (entry,) = _rows("batch-of-five")
     alone = _rows("braque-anchor")[0]["seconds"]  # with probes of the same sizes
     found = {(r["probe"], r["concept"]): r for r in entry["readings"]}
-    rows = ["| concept | UA | anchor | nats left |", "|---|--:|--:|--:|"]
+    read = (MEANINGS[name].short for name in ("ua", "lands.anchor", "bound-mi"))
+    rows = [f"| concept | {' | '.join(read)} |", "|---|--:|--:|--:|"]
     for concept in entry["concepts"]:
         name = concept["name"]
         rows.append(

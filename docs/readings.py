@@ -6,7 +6,8 @@ from typing import Final
 
 from unlearnlog.core.reading_registry import MEANINGS
 
-_GOOD: Final = {"higher": "higher", "lower": "lower", "either": ""}
+_UNITS: Final = {"nats": "nats", "difference": "difference of shares"}
+_WAYS: Final = {"higher": "higher", "lower": "lower", "either": ""}
 
 
 def readings_table(names: str) -> str:
@@ -15,11 +16,15 @@ def readings_table(names: str) -> str:
     Args:
         names: Which ones, separated by spaces.
     """
-    rows = ["| reading | what it says | unit | better |", "|---|---|---|---|"]
+    rows = [
+        "| title | standard name | name | what its number is | unit | better |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in names.split():
         known = MEANINGS[name]
-        said = known.brief
-        if known.full:
-            said = f"**{said}**: {known.full}"
-        rows.append(f"| `{name}` | {said} | {known.unit} | {_GOOD[known.better]} |")
+        unit, way = _UNITS.get(known.unit, known.unit), _WAYS[known.better]
+        rows.append(
+            f"| {known.title} | {known.standard} | `{name}` | {known.says} "
+            f"| {unit} | {way} |"
+        )
     return "\n".join(rows)

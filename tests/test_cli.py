@@ -232,7 +232,8 @@ def test_a_refused_erasure_leaves_no_trace(typed, tmp_path):
 
     assert done.code == 3
     assert "must be at most -1" in done.err
-    assert "ira" in done.out
+    assert done.out.startswith("✕ refused, nothing recorded: Picasso by ")
+    assert "\n✕ lost beside its name  " in done.out
     assert not (tmp_path / ".unlearnlog").exists()
 
 

@@ -81,14 +81,15 @@ def test_two_branches_are_put_together_on_a_third(typed):
 
 
 @pytest.mark.usefixtures("ledger")
-def test_people_see_what_each_concept_was_alone_and_is_together(typed):
+def test_people_see_what_it_came_to_in_one_screen(typed):
     done = typed("compose", "one", "two", "--policy", "quick.toml", "--how", "sum")
 
     assert done.code == 0, done.err
-    assert "alone" in done.out
-    assert "bound-mi" in done.out
-    assert "cat erased here, too IN DOUBT (" in done.out
-    assert "; solved together and added up are 0 % apart" in done.out
+    assert "nats to target, worst of 3: " in done.out
+    assert "not met: its erasure was not measured\n" in done.out
+    assert "Picasso, Monet, cat erased here, too IN DOUBT, entry " in done.out
+    assert "\nsolved together and added up are 0 % apart" in done.out
+    assert "take it back: unlearnlog reset HEAD~1" in done.out
 
 
 def test_what_a_branch_took_back_is_said_wherever_the_entry_is_named(ledger, typed):
@@ -102,8 +103,8 @@ def test_what_a_branch_took_back_is_said_wherever_the_entry_is_named(ledger, typ
     done = typed("compose", "three", "--policy", "quick.toml")
 
     assert done.code == 0, done.err
-    assert "cat erased here, too IN DOUBT (cat: its erasure was not" in done.out
-    assert "; Picasso is no longer erased: taken back" in done.out
+    assert "cat erased here, too; Picasso is no longer erased" in done.out
+    assert "not met: its erasure was not measured" in done.out
     assert "compose cat; without Picasso " in typed("log", "--graph").out
     assert "without" in typed("log").out
     history = ledger.place.history()
@@ -151,7 +152,8 @@ def test_conflicts_are_shown_and_nothing_is_recorded(typed):
     assert "conflict: bound-mi of Monet is" in done.err
     assert "bound-mi of cat is" in done.err
     assert "--accept-conflicts" in done.err
-    assert "bound-mi" in done.out
+    assert "✕ refused, nothing recorded: Monet, cat" in done.out
+    assert "✕ nats to target, 2 of 2 not met: " in done.out
     assert typed("log", "--json").json() == []
 
 
@@ -161,7 +163,8 @@ def test_conflicts_that_are_accepted_stand_in_the_entry(typed):
     done = typed(*words)
 
     assert done.code == 0, done.err
-    assert "accepted: bound-mi of Monet" in done.err
+    assert "Monet, cat erased here, too IN DOUBT, entry" in done.out
+    assert "✕ nats to target, 2 of 2 not met: " in done.out
     (entry,) = typed("log", "--json").json()
     assert (entry["verdict"]["passed"], entry["verdict"]["accepted"]) == (False, True)
     assert len(entry["verdict"]["failures"]) == 2

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from tests.histories import DIGEST, WORLD, shown, some_findings, step
 from unlearnlog.atelier.bundled_concepts import world
-from unlearnlog.cli.app import in_doubt
 from unlearnlog.commands import evaluation
 from unlearnlog.commands.more_samples import closer, enough
 from unlearnlog.concepts.prompts import PromptBook
@@ -20,6 +19,7 @@ from unlearnlog.core.entry import Drop, Entry, EntryId, VerdictRecord
 from unlearnlog.core.limits import N_LEAST, Limit
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
+from unlearnlog.findings.headlines import headlines, reasons
 from unlearnlog.findings.judgement import judgement
 from unlearnlog.findings.triangle import triangle
 from unlearnlog.policy import Policy
@@ -358,7 +358,7 @@ def test_what_no_limit_asks_and_nobody_looked_at_is_not_erased(limits):
     assert doubts(chain(asked.entry)) == {}
     assert "in doubt" in table(unasked)
     assert outcome(unasked).startswith("? undecided")
-    assert "IN DOUBT (cat: its erasure was not measured)" in in_doubt(unasked)
+    assert reasons(unasked, headlines(unasked)) == ("its erasure was not measured",)
 
 
 def test_pictures_that_may_show_it_are_a_doubt_where_no_limit_asked_of_them():

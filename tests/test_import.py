@@ -369,8 +369,9 @@ def test_an_import_is_typed_and_can_be_taken_back(at, file, typed, tmp_path):
         *(at.weights(rev)[next(iter(at.model.base))] for rev in (None, at.head))
     )
     said = typed(*words, *here)
-    assert "Picasso erased IN DOUBT (Picasso: its erasure was not measured)" in said.out
-    assert f" by '{path}', lora, {n} of {n} text projections" in said.out
+    assert "? Picasso is erased IN DOUBT, entry " in said.out
+    assert "not met: its erasure was not measured" in said.out
+    assert f"taken from '{path}', lora, {n} of {n} text projections" in said.out
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from unlearnlog.commands.checks import ATTACKS
 from unlearnlog.concepts.concept_file import RELATIONS
-from unlearnlog.core.reading_registry import MEANINGS
+from unlearnlog.core.reading_registry import MEANINGS, Question, meaning_of
 from unlearnlog.errors import PolicyError
 from unlearnlog.policy import Policy
 from unlearnlog.probes.probe_table import PROBES
@@ -42,14 +43,25 @@ def spelled(node):
     return None
 
 
+def parsed():
+    """Yield every file of the package, with its tree."""
+    for path in sorted((ROOT / "unlearnlog").rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
 def named_in_code():
     """Return the name of each reading that is made in the package, as it is spelled."""
     found = set()
-    for path in (ROOT / "unlearnlog").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "About":
-                found.add(spelled(node.args[0]) or "")
-    return found - {""}
+    for _, tree in parsed():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            made = getattr(node.func, "id", "")
+            if made == "About":
+                found.add(spelled(node.args[0]))
+            if made == "Reading":
+                found |= {spelled(k.value) for k in node.keywords if k.arg == "probe"}
+    return found - {"", None}
 
 
 def test_every_probe_and_every_name_in_the_code_is_known():
@@ -70,6 +82,48 @@ def test_every_probe_and_every_name_in_the_code_is_known():
     assert {each.name for each in PROBES} <= families
     assert {f"damage.{relation}" for relation in RELATIONS} <= known
     assert {f"attack.{name}" for name in ATTACKS} <= known
+
+
+def test_every_entry_of_the_registry_says_all_that_tables_and_documents_need():
+    titles = [each.title for each in MEANINGS.values()]
+    standard = [each.standard for each in MEANINGS.values() if each.standard]
+
+    assert len({*titles}) == len(titles)
+    assert len({*standard}) == len(standard)
+    assert {"UA", "IRA", "CRA", "NRA", "ORA", "FD", "KID"} == {*standard}
+    for name, each in MEANINGS.items():
+        assert each.title not in MEANINGS or each.title == name
+        assert len(each.title) <= 30
+        assert each.says.isprintable()
+        assert 15 < len(each.says) < 100
+        assert each.question in get_args(Question)[:-1]
+        assert each.called.startswith(each.title)
+    assert {each.question for each in MEANINGS.values()} == {*get_args(Question)[:-1]}
+
+
+def test_no_title_and_no_explanation_of_a_reading_is_written_twice():
+    """Tables, reports and charts each had words of their own for the same number."""
+    said = {each.says for each in MEANINGS.values()}
+    titles = {each.title for each in MEANINGS.values() if each.title.count(" ") > 1}
+    texts = [
+        (path, node.value)
+        for path, tree in parsed()
+        if path.stem != "meanings"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    for path in (ROOT / "unlearnlog").rglob("*.html"):
+        texts.append((path, path.read_text(encoding="utf-8")))
+
+    again = [(path, each) for path, text in texts for each in said if each in text]
+    again += [(path, text) for path, text in texts if text in titles]
+
+    assert again == []
+
+
+def test_an_unknown_reading_is_called_by_its_name():
+    assert meaning_of("later.new").called == "later.new"
+    assert meaning_of("later.new").question == get_args(Question)[-1]
 
 
 def test_every_reading_that_was_ever_measured_has_the_unit_of_the_table():

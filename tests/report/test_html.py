@@ -195,4 +195,4 @@ def test_a_loss_by_relation_is_listed_where_an_entry_holds_it():
 
     text = Page(html(some_findings(steps))).text
 
-    assert "1 Picasso look-alike 12.5 % 7.3 to 20.6 96" in text
+    assert "1 Picasso lost by its look-alike 12.5 % 7.3 to 20.6 96" in text

@@ -8,6 +8,7 @@ from tests.histories import DOT, shown, some_findings, step, three_steps
 from unlearnlog.core.entry import VerdictRecord
 from unlearnlog.findings.report_parts import as_data
 from unlearnlog.report.markdown_page import markdown
+from unlearnlog.report.reading_rows import called
 
 
 def rows(text):
@@ -39,7 +40,9 @@ def test_every_reading_is_in_it():
     for each in three_steps():
         for reading in each.entry.readings:
             name = reading.concept
-            assert f"| {each.number} | {reading.probe} | {name} |" in text
+            title = called(reading)
+            row = f"| {each.number} | {title} | {reading.probe} | {name} |"
+            assert row in text
 
 
 def test_a_name_does_not_break_a_table():

@@ -18,6 +18,7 @@ from unlearnlog.core.visible import visible
 from unlearnlog.errors import Refused, UnlearnlogError
 
 if TYPE_CHECKING:
+    from unlearnlog.api import Ledger
     from unlearnlog.core.entry import Entry
     from unlearnlog.report.entry_tables import ProgressBars
 
@@ -154,7 +155,7 @@ recorded: Final[list[str]] = []
 
 
 @contextmanager
-def recording(*, as_json: bool) -> Iterator[ProgressBars]:
+def recording(*, as_json: bool, of: Ledger | None = None) -> Iterator[ProgressBars]:
     """Show how work goes on that ends with a record, and remember what it recorded.
 
     What is measured is shown where it is refused. Whatever fails after it, the display
@@ -163,7 +164,11 @@ def recording(*, as_json: bool) -> Iterator[ProgressBars]:
     from unlearnlog.core.recorded import noted
     from unlearnlog.report.entry_tables import ProgressBars
 
-    with shown_if_refused(as_json=as_json), ProgressBars(err) as bars, noted() as ids:
+    with (
+        shown_if_refused(as_json=as_json, of=of),
+        ProgressBars(err) as bars,
+        noted() as ids,
+    ):
         yield bars
     recorded.extend(ids)
 
@@ -196,28 +201,30 @@ def say_unshown(error: Exception) -> None:
 
 
 @contextmanager
-def shown_if_refused(*, as_json: bool) -> Iterator[None]:
+def shown_if_refused(*, as_json: bool, of: Ledger | None) -> Iterator[None]:
     """Show what was measured before saying that it was refused."""
     from unlearnlog.core.entry import Entry
-    from unlearnlog.report.entry_tables import readings_table
 
     try:
         yield
     except Refused as error:
         if isinstance(entry := error.entry, Entry):
             row = {**entry.row(), "created": False} if as_json else None
-            answer(row, lambda: out.print(readings_table(entry.readings)))
+            answer(row, lambda: _say_refused(entry, of))
         raise
 
 
-def in_doubt(entry: Entry) -> str:
-    """Return what is to be said beside an erasure that is not to be claimed."""
-    from unlearnlog.core.doubt import own_doubts
+def _say_refused(entry: Entry, of: Ledger | None) -> None:
+    from unlearnlog.report.screenful import Screenful
 
-    said = [*entry.verdict.failures, *entry.verdict.undecided]
-    for name, why in own_doubts(entry).items():
-        said += [text if name in text else f"{name}: {text}" for text in why]
-    return f" IN DOUBT ({'; '.join(dict.fromkeys(said))})" if said else ""
+    look_alike = of.world.look_alike if of is not None else lambda _: None
+    out.print(Screenful(entry, "", look_alike))
+
+
+def say_recorded(entry: Entry) -> None:
+    """Say that something was recorded that changes no weights, and how to see it."""
+    short = entry.id[:12]
+    out.print(f"recorded {short}; all of it: unlearnlog show {short}", soft_wrap=True)
 
 
 def list_facts(rows: Mapping[str, str]) -> None:

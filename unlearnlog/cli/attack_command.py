@@ -23,6 +23,7 @@ from unlearnlog.cli.app import (
     err,
     out,
     recording,
+    say_recorded,
     start,
 )
 from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
@@ -110,4 +111,4 @@ def _say_attacked(done: Attacked) -> None:
 
     out.print(attack_table(done))
     if done.recorded is not None:
-        out.print(f"recorded {done.recorded.id[:12]}")
+        say_recorded(done.recorded)

@@ -23,6 +23,7 @@ from unlearnlog.cli.app import (
     err,
     out,
     recording,
+    say_recorded,
     start,
 )
 from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
@@ -221,7 +222,7 @@ def _say_audited(done: Audited, *, as_json: bool) -> None:
     def say() -> None:
         out.print(audit_tables(done))
         if done.entry is not None:
-            out.print(f"recorded {done.entry.id[:12]}")
+            say_recorded(done.entry)
 
     answer(done.row() if as_json else None, say)
     raise_if_failed(done)

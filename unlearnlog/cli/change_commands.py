@@ -23,23 +23,18 @@ from unlearnlog.cli.app import (
     answer,
     app,
     err,
-    in_doubt,
     list_facts,
-    out,
     recording,
     start,
 )
 from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
-from unlearnlog.core.entry import Append
+from unlearnlog.cli.entries import say_composed, say_erased, say_reverted
 from unlearnlog.errors import UsageError
 from unlearnlog.report.entry_tables import ProgressBars
 
 if TYPE_CHECKING:
     from unlearnlog.api import Ledger
-    from unlearnlog.commands.compose import Composed
-    from unlearnlog.commands.revert import Reverted
     from unlearnlog.core.concept import Concept
-    from unlearnlog.core.entry import Entry
     from unlearnlog.policy import Policy
 
 
@@ -152,7 +147,7 @@ def add(
         _dry_run(where, named, rules, as_json=as_json)
     else:
         _say_if_new(where)
-        with recording(as_json=as_json) as bars:
+        with recording(as_json=as_json, of=where) as bars:
             done = where.add(
                 *named,
                 policy=rules,
@@ -163,7 +158,7 @@ def add(
                 watch=bars,
             )
         row = {**done.entry.row(), "created": done.created}
-        answer(row if as_json else None, lambda: _say(done.entry))
+        answer(row if as_json else None, lambda: say_erased(where, done.entry))
 
 
 @app.command()
@@ -198,7 +193,7 @@ def revert(
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
-    with recording(as_json=as_json) as bars:
+    with recording(as_json=as_json, of=where) as bars:
         done = where.revert(
             *rev,
             concepts=concept or (),
@@ -214,38 +209,7 @@ def revert(
         "stale": [asdict(each) for each in done.stale],
         "again": [entry.row() for entry in done.again],
     }
-    answer(row if as_json else None, lambda: _say_reverted(done, concept or ()))
-
-
-def _say_reverted(done: Reverted, given: Sequence[str]) -> None:
-    from unlearnlog.report.entry_tables import readings_table, stale_table
-
-    if readings := done.readings:
-        out.print(readings_table(readings))
-    if done.stale:
-        out.print(stale_table(done.stale))
-    for open_ in (*done.entry.verdict.failures, *done.entry.verdict.undecided):
-        err.print(f"accepted: {open_}", style="yellow", soft_wrap=True)
-    out.print(_said_of(done, given), soft_wrap=True)
-
-
-def _said_of(done: Reverted, given: Sequence[str]) -> str:
-    """Say what a revert recorded."""
-    recorded = f"recorded {done.entry.id[:12]}"
-    names = ", ".join(concept.name for concept in done.entry.concepts)
-    if not given or not done.again:
-        n = len(done.again)
-        return f"{recorded}: {names} left out; {n} later erasures made anew"
-    (anew,) = done.again
-    others = ", ".join(concept.name for concept in anew.concepts)
-    back = ", ".join(c.name for c in done.entry.concepts if c not in anew.concepts)
-    why = f"what {anew.eraser.name} trained is one change for all of {names}, so "
-    if not any(isinstance(change, Append) for change in anew.changes):
-        why = ""
-    return (
-        f"{recorded} and {anew.id[:12]}: {back} given back; {why}{others} erased anew "
-        f"without it in {anew.seconds:.0f} s; to undo both: unlearnlog reset HEAD~2"
-    )
+    answer(row if as_json else None, lambda: say_reverted(where, done, concept or ()))
 
 
 @app.command()
@@ -276,7 +240,7 @@ def compose(
     where = Ledger.open(
         start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
     )
-    with recording(as_json=as_json) as bars:
+    with recording(as_json=as_json, of=where) as bars:
         done = where.compose(
             *rev,
             how=how,
@@ -288,7 +252,7 @@ def compose(
         )
     row = {**done.entry.row(), "gap": done.gap, "conflicts": list(done.conflicts)}
     row["taken_back"] = list(done.back)
-    answer(row if as_json else None, lambda: _say_composed(done))
+    answer(row if as_json else None, lambda: say_composed(where, done))
 
 
 def _say_if_new(where: Ledger) -> None:
@@ -298,37 +262,6 @@ def _say_if_new(where: Ledger) -> None:
             "atelier (for another: unlearnlog init --model PATH)",
             soft_wrap=True,
         )
-
-
-def _say(entry: Entry) -> None:
-    from unlearnlog.report.entry_tables import readings_table
-
-    out.print(readings_table(entry.readings))
-    names = ", ".join(c.name for c in entry.concepts)
-    out.print(
-        f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} in "
-        f"{entry.seconds:.0f} s; to take it back: unlearnlog reset HEAD~1",
-        soft_wrap=True,
-    )
-
-
-def _say_composed(done: Composed) -> None:
-    from unlearnlog.report.entry_tables import beside_table
-
-    out.print(beside_table(done.alone, done.entry.readings))
-    for conflict in done.conflicts:
-        err.print(f"accepted: {conflict}", style="yellow", soft_wrap=True)
-    names = ", ".join(concept.name for concept in done.entry.concepts)
-    said = [f"{names} erased here, too{in_doubt(done.entry)}"] if names else []
-    if done.back:
-        verb = "is" if len(done.back) == 1 else "are"
-        said.append(f"{', '.join(done.back)} {verb} no longer erased: taken back there")
-    if done.gap is not None:
-        said.append(f"solved together and added up are {100 * done.gap:.2g} % apart")
-    out.print(
-        f"recorded {done.entry.id[:12]}: {'; '.join(said)}",
-        soft_wrap=True,
-    )
 
 
 def _dry_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,15 +22,12 @@ from unlearnlog.cli.app import (
     answer,
     app,
     err,
-    in_doubt,
     list_facts,
     out,
     recording,
     start,
 )
-
-if TYPE_CHECKING:
-    from unlearnlog.commands.import_ import Imported
+from unlearnlog.cli.entries import say_erased
 
 
 @app.command()
@@ -114,7 +111,7 @@ def import_(
     )
     rules = where.rules(policy, judge=judge)
     named = [where.concept(name, kind) for name in concept]
-    with recording(as_json=as_json) as bars:
+    with recording(as_json=as_json, of=where) as bars:
         done = where.import_(
             file,
             *named,
@@ -127,18 +124,8 @@ def import_(
     entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}
     n_all = len(where.place.model.base)
-    answer(row if as_json else None, lambda: _say_imported(done, file, n_all))
-
-
-def _say_imported(done: Imported, file: Path, n_all: int) -> None:
-    from unlearnlog.report.entry_tables import readings_table
-
-    entry, taken = done.entry, done.taken
-    out.print(readings_table(entry.readings))
-    names = ", ".join(c.name for c in entry.concepts)
-    out.print(
-        f"recorded {entry.id[:12]}: {names} erased{in_doubt(entry)} by '{file}', "
-        f"{taken.form}, {taken.n_changed} of {n_all} text projections; "
-        "to take it back: unlearnlog reset HEAD~1",
-        soft_wrap=True,
+    what = f"{taken.form}, {taken.n_changed} of {n_all} text projections"
+    answer(
+        row if as_json else None,
+        lambda: say_erased(where, entry, f"taken from '{file}', {what}"),
     )

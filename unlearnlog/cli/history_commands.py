@@ -311,9 +311,10 @@ def reset(
 
 def _row(entry: Entry) -> dict[str, Any]:
     """Give an entry as JSON, with the limits on each of its readings."""
+    from unlearnlog.findings.bounds import policy_of
     from unlearnlog.report.formatting import limit_rows
 
-    policy, row = _in_force(entry), entry.row()
+    policy, row = policy_of(entry), entry.row()
     for reading, said in zip(entry.readings, row["readings"], strict=True):
         said["limits"] = limit_rows(reading, policy)
     return {**row, "policy": entry.policy, "rules": entry.rules}
@@ -321,6 +322,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 def _entry(entry: Entry) -> None:
     from unlearnlog.core.note import cells
+    from unlearnlog.findings.bounds import policy_of
     from unlearnlog.report import formatting
     from unlearnlog.report.entry_tables import readings_table
 
@@ -328,7 +330,7 @@ def _entry(entry: Entry) -> None:
     by, ref, message = cells(entry.note)
     said = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
     verdict = entry.verdict
-    policy = _in_force(entry)
+    policy = policy_of(entry)
     list_facts(
         {
             "entry": entry.id,
@@ -348,6 +350,7 @@ def _entry(entry: Entry) -> None:
             "took": f"{entry.seconds:.0f} s",
         }
     )
+    out.print()
     out.print(readings_table(entry.readings, lambda r: formatting.limits(r, policy)))
 
 
@@ -355,15 +358,6 @@ def _listed(name: str, texts: Sequence[str]) -> dict[str, str]:
     """Return one fact of several texts; none of nothing."""
     text = "; ".join(filter(None, texts))
     return {name: text} if text else {}
-
-
-def _in_force(entry: Entry) -> Policy | None:
-    """Return what judged an entry, where the entry holds it and it can be read."""
-    from unlearnlog.policy import Policy
-
-    if entry.policy == "none" or entry.rules is None:
-        return None
-    return Policy.in_force(entry.policy, entry.rules)
 
 
 def _rules(entry: Entry, policy: Policy | None) -> dict[str, str]:

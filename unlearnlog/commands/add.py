@@ -20,6 +20,7 @@ from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
+from unlearnlog.core.limits import first_of
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.erasers.eraser_table import Request, recorded
 from unlearnlog.errors import ConceptError, Refused, TrainingError
@@ -289,11 +290,11 @@ def raise_refused(outcome: Outcome) -> None:
     """
     verdict = outcome.verdict
     what = "refused" if verdict.failures else "cannot decide"
-    fix = "try another target or eraser, or another policy"
+    fix = "try another --target or --eraser (unlearnlog erasers), or another --policy"
     if not verdict.failures:
         fix = "add --accept-undecided to record it all the same"
     error = Refused(
-        f"the policy {what} it: {'; '.join(verdict.failures or verdict.undecided)}",
+        f"the policy {what} it: {first_of(verdict.failures or verdict.undecided)}",
         fix=f"nothing was recorded; {fix}",
     )
     error.entry = outcome.entry

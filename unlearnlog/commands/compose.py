@@ -37,6 +37,7 @@ from unlearnlog.core.entry import (
     Setting,
     VerdictRecord,
 )
+from unlearnlog.core.limits import first_of
 from unlearnlog.core.note import Note, inherited
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.errors import LedgerError, Refused, UsageError
@@ -164,7 +165,7 @@ def refuse(done: Composed) -> None:
         Refused: Always; it holds what would have been recorded.
     """
     error = Refused(
-        "conflict: " + "; ".join(done.conflicts),
+        f"conflict: {first_of(done.conflicts)}",
         fix="nothing was recorded; revert one of the erasures on its branch, or add "
         "--accept-conflicts to record it all the same",
     )

@@ -23,7 +23,7 @@ from unlearnlog.core.entry import (
     VerdictRecord,
     dropped,
 )
-from unlearnlog.core.limits import Verdict
+from unlearnlog.core.limits import Verdict, first_of
 from unlearnlog.core.note import Note, inherited
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.errors import LedgerError, Refused, UsageError
@@ -257,7 +257,7 @@ def drafted(at: Session, ids: Sequence[EntryId], wish: RevertRequest) -> EntryBu
 def _refused(entry: Entry) -> Refused:
     """Return what is raised where a limit would not hold any more."""
     error = Refused(
-        f"the policy refused it: {'; '.join(entry.verdict.failures)}",
+        f"the policy refused it: {first_of(entry.verdict.failures)}",
         fix="nothing was recorded; make later erasures anew with --rederive, or add "
         "--accept-failures to record it all the same",
     )

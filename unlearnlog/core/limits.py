@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Final, Literal, Self
@@ -48,6 +48,17 @@ class Verdict:
             self.undecided + other.undecided,
             self.screens + other.screens,
         )
+
+
+def first_of(sentences: Sequence[str], most: int = 3) -> str:
+    """Join a few sentences of a verdict, and count the others.
+
+    Example:
+        >>> first_of(["a fails", "b fails", "c fails", "d fails"])
+        'a fails; b fails; c fails; and 1 more'
+    """
+    rest = len(sentences) - most
+    return "; ".join([*sentences[:most], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _useless(what: str, fix: str) -> PydanticCustomError:

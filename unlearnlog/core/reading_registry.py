@@ -1,4 +1,8 @@
-"""Every reading that there is: its unit, which way is good, and what it says."""
+"""The registry of readings: title, standard name, meaning, unit, direction, question.
+
+Help, tables, reports, charts, documents and the check of policies read it: no title
+and no explanation of a reading is written anywhere else.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,22 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Way = Literal["higher", "lower", "either"]
-"""Which way is good news; ``either`` where it depends, or nobody says."""
+"""Which way is good news; ``either`` where it depends, or no way is better."""
+
+Question = Literal[
+    "Is it gone?",
+    "Is everything else kept?",
+    "What is painted instead?",
+    "What did it do to its family?",
+    "Which kept concepts lost by it?",
+    "How much information is left?",
+    "How far have weights and predictions moved?",
+    "Does anything come back?",
+    "Can it be brought back?",
+    "Which concepts are still shown?",
+    "What else was read?",
+]
+"""What a reading answers; tables list the questions in this order."""
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "share": (0.0, 1.0),
@@ -27,178 +46,275 @@ class Meaning:
     """What is known of a reading by its name.
 
     Attributes:
+        title: What it is called in plain words.
+        says: What its number is, in one line.
         unit: What its number is in.
         better: Which way is good news.
-        brief: What it says, in a few words.
-        full: The same in a sentence; empty where the few words do.
+        question: What it answers.
+        standard: What the field calls it; empty where it has no name for it.
     """
 
+    title: str
+    says: str
     unit: str
     better: Way
-    brief: str
-    full: str = ""
+    question: Question
+    standard: str = ""
 
     @property
-    def sentence(self) -> str:
-        """What it says, at the length of a report."""
-        return self.full or self.brief
+    def called(self) -> str:
+        """Its title, and the standard name where there is one."""
+        return f"{self.title} ({self.standard})" if self.standard else self.title
+
+    @property
+    def short(self) -> str:
+        """The standard name, or else the title: the head of a narrow column."""
+        return self.standard or self.title
 
 
-def _share(better: Way, brief: str, full: str = "") -> Meaning:
-    return Meaning("share", better, brief, full)
+def _gone(title: str, says: str, standard: str = "") -> Meaning:
+    return Meaning(title, says, "share", "higher", "Is it gone?", standard)
 
 
-def _nats(better: Way, brief: str, full: str = "") -> Meaning:
-    return Meaning("nats", better, brief, full)
+def _kept(title: str, says: str, standard: str = "") -> Meaning:
+    question: Question = "Is everything else kept?"
+    return Meaning(title, says, "share", "higher", question, standard)
 
 
-def _damage(brief: str, relation: str) -> Meaning:
-    full = f"loss of kept concepts, by their relation: {relation}"
-    return Meaning("difference", "lower", brief, full)
+def _apart(title: str, says: str, standard: str) -> Meaning:
+    question: Question = "Is everything else kept?"
+    return Meaning(title, says, "distance", "lower", question, standard)
+
+
+def _instead(title: str, says: str, better: Way = "higher") -> Meaning:
+    return Meaning(title, says, "share", better, "What is painted instead?")
+
+
+def _family(title: str, says: str, better: Way = "higher") -> Meaning:
+    return Meaning(title, says, "share", better, "What did it do to its family?")
+
+
+def _lost(title: str, whose: str) -> Meaning:
+    says = f"how many pictures fewer than on the base show {whose}, as a share"
+    question: Question = "Which kept concepts lost by it?"
+    return Meaning(title, says, "difference", "lower", question)
+
+
+def _nats(title: str, says: str, better: Way = "lower") -> Meaning:
+    return Meaning(title, says, "nats", better, "How much information is left?")
+
+
+def _moved(title: str, says: str, unit: str, better: Way = "either") -> Meaning:
+    question: Question = "How far have weights and predictions moved?"
+    return Meaning(title, says, unit, better, question)
+
+
+def _back(title: str, says: str, unit: str, better: Way = "lower") -> Meaning:
+    return Meaning(title, says, unit, better, "Does anything come back?")
+
+
+def _attack(title: str, found: str) -> Meaning:
+    says = f"share of pictures that show it once {found} was searched for"
+    return Meaning(title, says, "share", "lower", "Can it be brought back?")
 
 
 MEANINGS: Final[Mapping[str, Meaning]] = {
-    "ua": _share(
-        "higher", "no longer shown", "share of its prompts that no longer show it"
+    "ua": _gone("gone", "share of its prompts that no longer show it", "UA"),
+    "ua.alias": _gone(
+        "its other names", "share of prompts by its other names that do not show it"
     ),
-    "ua.alias": _share(
-        "higher", "nor by its other names", "the same, asked for by its other names"
+    "ira": _kept(
+        "own kind kept",
+        "share of kept prompts of its own kind that show what they name",
+        "IRA",
     ),
-    "ira": _share(
-        "higher",
-        "its own kind still is",
-        "share of kept prompts of its own kind that still show what they name",
+    "cra": _kept(
+        "other kind kept",
+        "share of kept prompts of the other kind that show what they name",
+        "CRA",
     ),
-    "cra": _share("higher", "the other kind still is", "the same for the other kind"),
-    "nra": _share("higher", "its neighbours still are", "the same for its neighbours"),
-    "ora": _share(
-        "higher", "the rest of its kind is", "the same for the rest of its kind"
+    "nra": _kept(
+        "neighbours kept",
+        "share of its neighbours' prompts that show what they name",
+        "NRA",
     ),
-    "alike": _share("higher", "its look-alike still is", "the same for its look-alike"),
-    "presence": _share(
-        "either", "shown by its own prompts", "share of its own prompts that show it"
+    "ora": _kept(
+        "rest of its kind kept",
+        "share of its own kind's prompts, neighbours left out, that show what they "
+        "name",
+        "ORA",
     ),
-    "lands.subject": _share(
-        "higher",
-        "the subject beside it is",
-        "the subject beside it is still painted",
+    "alike": _kept(
+        "look-alike kept", "share of its look-alike's prompts that show what they name"
     ),
-    "lands.style": _share(
-        "higher", "the style beside it is", "the style beside it is still painted"
+    "fd": _apart(
+        "distance of kept pictures",
+        "how far kept pictures moved as a set, Frechet's distance",
+        "FD",
     ),
-    "lands.anchor": _share(
-        "higher", "shows what the target shows", "pictures show what the target shows"
+    "kid": _apart(
+        "kernel distance of those",
+        "how far kept pictures moved as a set, by kernels",
+        "KID",
     ),
-    "lands.reject": _share(
-        "lower", "shows nothing known", "pictures show nothing that is known"
+    "lands.subject": _instead(
+        "subject beside it kept",
+        "share of its prompts that show the subject beside it",
     ),
-    "floor": _share(
+    "lands.style": _instead(
+        "style beside it kept", "share of its prompts that show the style beside it"
+    ),
+    "lands.anchor": _instead(
+        "target shown instead",
+        "share of its prompts that show what the target's prompts show on the base",
+    ),
+    "lands.reject": _instead(
+        "nothing known instead",
+        "share of its prompts that show nothing that the judge knows",
+        "lower",
+    ),
+    "floor": _instead(
+        "shown by its target",
+        "share of the target's prompts that show it, on the base: "
+        "no more than the rest can be gone",
         "either",
-        "target shows it, on the base",
-        "the target's prompts show it, on the base",
     ),
-    "family.erased": _share(
-        "lower", "its family's word shows it", "its family's word still shows it"
-    ),
-    "family.sibling": _share(
-        "higher",
-        "shows another of the family",
-        "its family's word shows another member",
-    ),
-    "family.beside": _share(
-        "higher",
-        "with what stands beside it",
-        "with what stands beside it in the prompt",
-    ),
-    "fd": Meaning(
-        "distance",
+    "family.erased": _family(
+        "shown by family's word",
+        "share of prompts with its family's word alone that show it",
         "lower",
-        "kept pictures moved, Frechet",
-        "how far kept pictures moved as a set, Frechet",
     ),
-    "kid": Meaning(
-        "distance",
-        "lower",
-        "kept pictures moved, KID",
-        "how far kept pictures moved as a set, KID",
+    "family.sibling": _family(
+        "siblings by family's word",
+        "share of prompts with its family's word alone that show another member",
     ),
-    "judge-mi": _nats(
-        "lower",
-        "the base still sees in it",
-        "what a picture still says of the concept, to the base as judge",
+    "family.beside": _family(
+        "beside family's word kept",
+        "share of prompts with its family's word that show what stands beside it",
     ),
-    "bound-mi": _nats(
-        "lower", "prompt to target", "how far its prompt is from the target's"
+    "damage.look-alike": _lost("lost by its look-alike", "its look-alike"),
+    "damage.synonym": _lost("lost by its synonym", "its synonym"),
+    "damage.sibling": _lost("lost by its family", "another member of its family"),
+    "damage.child": _lost("lost by its narrower kind", "a narrower kind of it"),
+    "damage.unrelated": _lost("lost by the rest of its kind", "what is not related"),
+    "damage.composition": _lost("lost beside its name", "what stands beside its name"),
+    "damage.parent": _lost(
+        "lost beside family's name", "what stands beside its family's name"
     ),
-    "self-mi": _nats(
-        "lower", "prompt beyond its context", "what its prompt says beyond its context"
-    ),
-    "self-mi.two-loss": _nats("lower", "likelihood that it adds"),
-    "self-mi.gap": _nats(
-        "either",
-        "two-loss estimate less that",
-        "the two-loss estimate less that one: how far to trust it",
-    ),
-    "gain": _nats("lower", "prompt still helps on base's"),
-    "shift": _nats("lower", "harder without a prompt"),
-    "drift": _nats(
-        "lower",
-        "other prompts moved",
-        "how far the noise predicted for other prompts has moved",
-    ),
-    "moved": Meaning("ratio", "either", "its keys and values moved"),
-    "moved.nats": _nats("either", "its predictions moved"),
-    "damage.synonym": _damage("lost by its synonym", "synonym"),
-    "damage.look-alike": _damage("lost by its look-alike", "look-alike"),
-    "damage.sibling": _damage("lost by its family", "sibling"),
-    "damage.child": _damage("lost by its narrower kind", "child"),
-    "damage.unrelated": _damage("lost by the rest of its kind", "unrelated"),
-    "damage.composition": _damage("lost beside its name", "composition"),
-    "damage.parent": _damage("lost beside its family's name", "parent"),
     "damage.by-distance": Meaning(
+        "loss with distance",
+        "rank correlation of kept concepts' losses with their distance from it; "
+        "below 0 the near ones lose",
         "correlation",
         "either",
-        "below 0: the near ones pay",
-        "loss of kept concepts with their distance; below 0 the near ones pay",
+        "Which kept concepts lost by it?",
     ),
-    "resurgence": Meaning(
-        "difference",
+    "judge-mi": _nats(
+        "nats seen", "what a picture still says of it, to the base as judge"
+    ),
+    "bound-mi": _nats(
+        "nats to target",
+        "how far the noise predicted for its prompt is from that for its target's",
+    ),
+    "self-mi": _nats("nats beyond context", "what its prompt says beyond its context"),
+    "self-mi.two-loss": _nats(
+        "nats by likelihood",
+        "how much better its prompt explains a picture than its context does",
+    ),
+    "self-mi.gap": _nats(
+        "gap of those two",
+        "how much more the estimate by likelihood is than the other: "
+        "how far to trust both",
+        "either",
+    ),
+    "gain": _nats(
+        "help of its prompt", "how much its prompt still helps with the base's pictures"
+    ),
+    "shift": _nats(
+        "pictures got harder", "how much harder the base's pictures got without a word"
+    ),
+    "drift": _moved(
+        "drift",
+        "how far the noise predicted for kept prompts and the empty one has moved",
+        "nats",
         "lower",
-        "came back since its erasure",
-        "presence now less that right after its erasure",
     ),
-    "resurgence.found": Meaning("concepts", "lower", "came back, beyond chance"),
-    "resurgence.reject": _share("lower", "shows nothing known"),
-    "returned.nats": _nats(
-        "lower",
-        "more of it in the pictures",
-        "by how much more the pictures say of it than the state's",
+    "moved": _moved(
+        "keys and values moved", "share by which its keys and values moved", "ratio"
     ),
-    "collateral": Meaning(
-        "difference",
-        "higher",
-        "kept concepts, since the state",
-        "how much less of what is kept shows what it names",
+    "moved.nats": _moved(
+        "predictions moved",
+        "how far the noise predicted for its prompts has moved",
+        "nats",
     ),
-    "return.weights": Meaning(
+    "tiers.0-1": _moved(
+        "weights tell predictions",
+        "rank correlation, over kept concepts, of moved weights and moved predictions",
+        "correlation",
+    ),
+    "tiers.1-2": _moved(
+        "predictions tell pictures",
+        "rank correlation, over kept concepts, of moved predictions and lost pictures",
+        "correlation",
+    ),
+    "tiers.0-2": _moved(
+        "weights tell pictures",
+        "rank correlation, over kept concepts, of moved weights and lost pictures",
+        "correlation",
+    ),
+    "return.weights": _moved(
+        "way back to the base",
+        "share of the way back to the base that a fine-tune went, in weights",
         "ratio",
         "lower",
-        "of the way back to the base",
-        "share of the way back to the base, in the weights",
     ),
-    "false-alarms": _share(
-        "lower",
-        "seen where it is not",
+    "resurgence": _back(
+        "came back",
+        "share of its pictures that show it, less the same right after its erasure",
+        "difference",
+    ),
+    "resurgence.found": _back(
+        "concepts that came back",
+        "how many that were erased earlier show more, beyond chance",
+        "concepts",
+    ),
+    "resurgence.reject": _back(
+        "earlier ones: nothing known",
+        "share of pictures of what was erased earlier that show nothing known",
+        "share",
+    ),
+    "returned.nats": _back(
+        "nats that came back", "by how much more its pictures say of it", "nats"
+    ),
+    "collateral": _back(
+        "kept since the state",
+        "share of kept prompts that show what they name, less that of the state",
+        "difference",
+        "higher",
+    ),
+    "false-alarms": _back(
+        "false alarms",
         "share of pictures of other things that are said to show it",
+        "share",
     ),
-    "attack.inversion": _share("lower", "a found vector shows it"),
-    "attack.prefix": _share("lower", "found words before it show it"),
-    "attack.recovery": _share("lower", "a found map of tokens shows it"),
-    "tiers.0-1": Meaning("correlation", "either", "weights foretell predictions"),
-    "tiers.1-2": Meaning("correlation", "either", "predictions foretell pictures"),
-    "tiers.0-2": Meaning("correlation", "either", "weights foretell pictures"),
+    "attack.inversion": _attack("by a found vector", "a vector"),
+    "attack.prefix": _attack("by found words", "words to say before it"),
+    "attack.recovery": _attack("by a found map", "a map of its tokens"),
+    "presence": Meaning(
+        "shown",
+        "share of its own prompts that show it",
+        "share",
+        "either",
+        "Which concepts are still shown?",
+    ),
 }
-"""What each reading says, by its name."""
+"""What is known of each reading, by its name."""
+
+
+def meaning_of(reading: str) -> Meaning:
+    """Return what is known of a reading; of an unknown one its name and no more."""
+    known = MEANINGS.get(reading)
+    return known or Meaning(reading, "", "", "either", "What else was read?")
 
 
 def range_of(reading: str, *, of_base: bool) -> tuple[float, float]:

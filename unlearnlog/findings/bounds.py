@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+from unlearnlog.policy import Policy
 
 if TYPE_CHECKING:
+    from unlearnlog.core.entry import Entry
     from unlearnlog.core.limits import Limit
     from unlearnlog.core.reading import Reading
-    from unlearnlog.policy import Policy
 
 Held = Literal["passed", "failed", "undecided"]
+
+WORST_FIRST: Final = ("failed", "undecided", "passed")
+"""Whether a limit holds, the worst first."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,13 @@ class Bound:
     word: Held
 
 
+def policy_of(entry: Entry) -> Policy | None:
+    """Return what judged an entry, where the entry holds it and it can be read."""
+    if entry.policy == "none" or entry.rules is None:
+        return None
+    return Policy.in_force(entry.policy, entry.rules)
+
+
 def bounds_on(reading: Reading, policy: Policy | None) -> tuple[Bound, ...]:
     """Return the limits of a policy that bound a reading, in the policy's order.
 
@@ -39,6 +51,29 @@ def bounds_on(reading: Reading, policy: Policy | None) -> tuple[Bound, ...]:
         for limit in limits
         if limit.bounds(reading)
     )
+
+
+def strictest(reading: Reading, policy: Policy | None) -> Bound | None:
+    """Return the limit that a reading is furthest from holding, in its own unit.
+
+    Multiples of the base are worked out: ``at least 0.943`` can be held against the
+    number beside it. None where nothing bounds the reading.
+    """
+    limits = policy.limits if policy is not None else ()
+    found = [
+        Bound(_asks_in_unit(limit, reading), _word(limit, reading))
+        for limit in limits
+        if limit.bounds(reading)
+    ]
+    return min(found, key=lambda each: WORST_FIRST.index(each.word), default=None)
+
+
+def _asks_in_unit(limit: Limit, reading: Reading) -> str:
+    least, most = limit.bound(reading)
+    ends = ("low ", "high ") if limit.on == "interval" else ("", "")
+    asks = [] if least is None else [f"{ends[0]}at least {least:.3g}"]
+    asks += [] if most is None else [f"{ends[1]}at most {most:.3g}"]
+    return " and ".join(asks) or "base not read"
 
 
 def _asks(limit: Limit, reading: Reading) -> str:

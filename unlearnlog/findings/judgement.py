@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.doubt import own_doubts
 from unlearnlog.core.limits import N_LEAST
+from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.findings.report_parts import Judgement, Row, Step, Weakness, Word
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _erased(last: Step) -> Weakness:
     if not found:
         return Weakness(title, None, "no erased concept was looked at")
     worst = max(found, key=lambda r: (r.value, r.high))
-    note = "share of its prompts that show it"
+    note = meaning_of("presence").says
     if not worst.value:
         note = f"no picture shows any of {len(found)}; this one is known least well"
     if unread := len(last.live) - len(found):
@@ -153,7 +154,7 @@ def _kept(last: Step) -> Weakness:
         return Weakness(title, None, "no kept concept was looked at")
     worst = max(found, key=lambda r: ((r.base or 0) - r.value, (r.base or 0) - r.low))
     lost = sum((r.base or 0) > r.value for r in found)
-    note = f"share of its prompts that show it; {lost} of {len(found)} lost any"
+    note = f"{meaning_of('presence').says}; {lost} of {len(found)} lost any"
     if not lost:
         note = f"none of {len(found)} lost any; this one is known least well"
     return Weakness(title, worst, note + _few(worst))
@@ -176,7 +177,7 @@ def _drift(last: Step) -> Weakness:
     if not found:
         return Weakness(title, None, "no drift was read")
     worst = max(found, key=lambda r: r.value)
-    return Weakness(title, worst, "by which the predicted noise has moved")
+    return Weakness(title, worst, meaning_of("drift").says)
 
 
 def _few(reading: Reading) -> str:

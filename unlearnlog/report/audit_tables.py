@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.report.fitted_table import FittedTable
 from unlearnlog.report.reading_rows import ReadingRows
 
@@ -60,7 +61,8 @@ def audit_tables(audited: Audited) -> Group:
 def findings_table(findings: Iterable[AuditFinding]) -> Table:
     """Return what is said of each erased concept."""
     table = FittedTable(
-        "concept", "verdict", "shown", "n", "in the state", "base", "came back"
+        *("concept", "verdict", meaning_of("presence").title, "n"),
+        *("in the state", "base", meaning_of("resurgence").title),
     )
     for each in findings:
         table.add_row(

@@ -21,6 +21,7 @@ from unlearnlog.core.active import deed
 from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.core.note import cells
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.core.visible import visible
 from unlearnlog.findings.judgement import listed
 from unlearnlog.report.fitted_table import FittedTable
@@ -28,7 +29,7 @@ from unlearnlog.report.formatting import OUTCOME, why_it_rises
 from unlearnlog.report.live_bars import can_redraw
 from unlearnlog.report.plain_console import as_text
 from unlearnlog.report.progress_lines import ProgressLines
-from unlearnlog.report.reading_rows import ReadingRows, numbers_of
+from unlearnlog.report.reading_rows import ReadingRows
 
 if TYPE_CHECKING:
     from unlearnlog.commands.bisect import RevisionPresence
@@ -103,14 +104,11 @@ def _writer(console: Console) -> Callable[[str], None]:
 COLUMNS: Final = 4
 """Concepts that fit beside each other."""
 
-NODES: Final = ("moved", "moved.nats")
-"""Readings of every concept of the graph, cheapest first."""
-
 
 def readings_table(
     readings: Iterable[Reading], limit: Callable[[Reading], str] | None = None
 ) -> Group:
-    """Return the summary of an erasure, and below it the concepts that lost most.
+    """Return every reading of an erasure, under the question that it answers.
 
     Args:
         readings: What was read.
@@ -118,63 +116,14 @@ def readings_table(
             that out.
     """
     readings = list(readings)
-    summed = [r for r in readings if r.probe not in ("presence", *NODES)]
-    summary = ReadingRows(summed, limit)
-    kept = [r for r in readings if r.probe == "presence" and r.better == "higher"]
-    kept.sort(key=lambda r: r.value - (r.base or 0))
-    gone = [r for r in readings if r.probe == "presence" and r.better == "lower"]
-    shown = [("erased", r) for r in gone] + [("kept", r) for r in kept[:5]]
-    presence = _presence_table(shown, limit)
-    rest = len(kept) - 5
-    note = f"and {rest} more kept concepts, none of which lost more" if rest > 0 else ""
-    parts: list[RenderableType] = [summary]
+    parts: list[RenderableType] = [ReadingRows(readings, limit, titled=True)]
     if rises := why_it_rises(readings):
-        parts.append(Text(f"{rises}\n"))
-    if gone or kept:
-        parts += [presence, Text(note)]
-    if moved := _moved(readings):
-        parts.append(moved)
+        parts.append(Text(rises))
     return Group(*parts)
 
 
-def _presence_table(
-    rows: Sequence[tuple[str, Reading]], limit: Callable[[Reading], str] | None
-) -> Table:
-    limits = [limit(reading) if limit else "" for _, reading in rows]
-    titles = ("presence", "of", "value", "95 % interval", "n", "base")
-    table = FittedTable(*titles, *(["limit"] if any(limits) else []))
-    for (word, reading), bound in zip(rows, limits, strict=True):
-        said = [Text(bound)] if any(limits) else []
-        table.add_row(word, *numbers_of(reading), *said)
-    return table
-
-
-def _moved(readings: Sequence[Reading]) -> Table | None:
-    """Return the kept concepts that moved most, by the highest tier that was asked."""
-    tiers = [[r for r in readings if r.probe == probe] for probe in NODES]
-    found = next((tier for tier in reversed(tiers) if tier), [])
-    kept = sorted((r for r in found if r.better == "lower"), key=lambda r: -r.value)
-    if not found:
-        return None
-    table = FittedTable("moved most", "of", "value", "95 % interval", "n", "base")
-    for reading in kept[:5] or found[:5]:
-        table.add_row(reading.probe, *numbers_of(reading))
-    return table
-
-
-def beside_table(alone: Iterable[Reading], together: Iterable[Reading]) -> Table:
-    """Return what was read of concepts where they were erased, and after composing."""
-    table = FittedTable("reading", "of", "alone", "together", "95 % interval", "n")
-    table.padding = (0, 1, 0, 0)
-    before = {(r.probe, r.concept): r for r in alone}
-    for reading in together:
-        if reading.probe == "presence" and reading.better == "higher":
-            continue
-        old = before.get((reading.probe, reading.concept))
-        of, value, *rest = numbers_of(reading)
-        shown = "" if old is None else f"{old.value:.3f}"
-        table.add_row(reading.probe, of, shown, value, *rest[:2])
-    return table
+_LISTED: Final = ("ua", "ira", "cra", "bound-mi")
+"""Readings of which a history shows the worst of each entry."""
 
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
@@ -184,14 +133,14 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
     """
     table = FittedTable(
         *("entry", "date", "kind", "concepts", "verdict", "eraser"),
-        *("UA", "IRA", "CRA", "nats left"),
+        *(meaning_of(probe).short for probe in _LISTED),
     )
     table.padding = (0, 1, 0, 0)
     known = dict(history)
     for entry_id, entry in reversed(history):
         names = Text(deed(entry, known))
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
-        worst = (_worst(entry, key) for key in ("ua", "ira", "cra", "bound-mi"))
+        worst = (_worst(entry, probe) for probe in _LISTED)
         said = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
         table.add_row(marked, entry.date[:10], *said, *worst)
     return table
@@ -202,7 +151,8 @@ def _worst(entry: Entry, probe: str) -> str:
     values = [r.value for r in entry.readings if r.probe == probe]
     if not values:
         return ""
-    return f"{(max if probe == 'bound-mi' else min)(values):.3f}"
+    worst = min if meaning_of(probe).better == "higher" else max
+    return f"{worst(values):.3f}"
 
 
 def notes_table(history: Sequence[tuple[EntryId, Entry]]) -> Table | None:
@@ -244,7 +194,9 @@ def drift_table(series: DriftSeries, history: Sequence[tuple[EntryId, Entry]]) -
         table.add_row(entry_id[:6], f"{entry.kind} {deed(entry, known)}", *cells)
     rest = len(series.concepts) - len(shown)
     note = f"and {rest} more concepts, none of which moved further" if rest > 0 else ""
-    return Group(Text(f"{series.reading}, in brackets of what is erased"), table, note)
+    title = meaning_of(series.reading).called
+    said = f"{title} ({series.reading}), in brackets of what is erased"
+    return Group(Text(said), table, note)
 
 
 def stale_table(stale: Iterable[Stale]) -> Table:
@@ -280,7 +232,7 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
         facts["cosine of the changes"] = f"{found.overlap:.3f}"
     for moved in found.moved[:3]:
         facts[f"  {moved.name}"] = f"{100 * moved.share:.3f} % of the base's norm"
-    table = FittedTable("reading", "of", one, other, "change")
+    table = FittedTable("reading", "name", "of", one, other, "change")
     for pair in found.readings:
         left, right = (f"{r.value:.3f}" if r else "" for r in (pair.left, pair.right))
         change = (
@@ -289,7 +241,8 @@ def difference_table(found: Difference, one: str, other: str) -> Group:
             else ""
         )
         if left != right:
-            table.add_row(pair.probe, pair.concept, left, right, change)
+            title = meaning_of(pair.probe).called
+            table.add_row(title, pair.probe, pair.concept, left, right, change)
     return Group(fact_table(facts), *([table] if table.row_count else []))
 
 

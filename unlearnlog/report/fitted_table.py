@@ -13,13 +13,14 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.core.visible import visible
 from unlearnlog.report.plain_console import as_text, cleaned
 
 WORDS: Final = frozenset(
     {
         *("of", "what", "why", "meaning", "concept", "concepts", "eraser", "attack"),
-        *("reading", "presence", "moved most", "controls", "verdict", "share"),
+        *("reading", "controls", "verdict", "share"),
         *("by", "reference", "reason", "limit"),
     }
 )
@@ -27,16 +28,19 @@ WORDS: Final = frozenset(
 
 NUMBERS: Final = frozenset(
     {
-        *("value", "n", "base", "UA", "IRA", "CRA", "nats left"),
+        *("value", "n", "base"),
+        *(meaning_of(probe).short for probe in ("ua", "ira", "cra", "bound-mi")),
         *("state", "export"),
     }
 )
 """Titles of columns whose numbers stand below each other."""
 
 GOING: Final = (
-    *("meaning", "date", "seed", "eraser", "kind", "nats left", "at", "from", "more"),
-    *("controls", "in the state", "without it", "base", "back at", "n", "CRA", "IRA"),
-    *("came back", "change", "95 % interval"),
+    *("meaning", "name", "date", "seed", "eraser", "kind"),
+    *(meaning_of("bound-mi").short, "at", "from", "more"),
+    *("controls", "in the state", "without it", "base", "back at", "n"),
+    *(meaning_of("cra").short, meaning_of("ira").short),
+    *(meaning_of("resurgence").title, "change", "95 % interval"),
 )
 """Titles of columns that can be spared, the most dispensable first."""
 

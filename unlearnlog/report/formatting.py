@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.core.note import cells
-from unlearnlog.core.reading_registry import MEANINGS
+from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.findings.bounds import bounds_on
 from unlearnlog.findings.judgement import listed
 
@@ -88,10 +88,14 @@ def base(reading: Reading) -> str:
     return "" if reading.base is None else value(reading, reading.base)
 
 
+def called(probe: str) -> str:
+    """Return what a reading is called, with its standard name."""
+    return meaning_of(probe).called
+
+
 def meaning(probe: str) -> str:
     """Say what a probe reads; nothing for an unknown one."""
-    known = MEANINGS.get(probe)
-    return known.sentence if known else ""
+    return meaning_of(probe).says
 
 
 def outcome(entry: Entry) -> str:
@@ -125,13 +129,14 @@ def why_it_rises(readings: Iterable[Reading]) -> str:
     if not rising:
         return ""
     worst = max(rising, key=lambda r: rising[r])
+    known = meaning_of("self-mi")
+    seen, target, gap = map(called, ("judge-mi", "bound-mi", "self-mi.gap"))
     return (
-        f"self-mi of {worst.concept} rises from {worst.base:.2f} to {worst.value:.2f} "
-        "nats and is no return of it: self-mi is what the prompt says beyond its "
-        "context, whatever that is. An anchor such as a photo is not in the context, "
-        "so the erased prompt says more than before, of the anchor. What is left of "
-        "the concept stands in judge-mi and bound-mi; self-mi.gap says how far to "
-        "trust self-mi."
+        f"'{known.called}' of {worst.concept} rises from {worst.base:.2f} to "
+        f"{worst.value:.2f} nats and is no return of it: it is {known.says}, whatever "
+        "that is. An anchor such as a photo is not in the context, so the erased "
+        "prompt says more than before, of the anchor. What is left of the concept "
+        f"stands in '{seen}' and '{target}'; '{gap}' says how far to trust it."
     )
 
 

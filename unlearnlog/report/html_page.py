@@ -14,6 +14,7 @@ from unlearnlog.core.visible import visible
 from unlearnlog.report import formatting
 from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.graph_layout import layout
+from unlearnlog.report.reading_rows import by_question, called
 from unlearnlog.report.truncation import recent, tabled
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def _environment() -> Environment:
         "value": formatting.value,
         "interval": formatting.interval,
         "base": formatting.base,
+        "called": formatting.called,
+        "titled": called,
         "meaning": formatting.meaning,
+        "by_question": by_question,
         "points": formatting.points,
         "outcome": formatting.outcome,
         "moment": formatting.moment,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from unlearnlog.core.note import cells
+from unlearnlog.core.reading_registry import Question
 from unlearnlog.findings.markdown_text import in_markdown
 from unlearnlog.report import formatting
+from unlearnlog.report.reading_rows import by_question, called
 from unlearnlog.report.truncation import recent, tabled
 
 if TYPE_CHECKING:
@@ -92,7 +94,14 @@ def _audits(f: Findings) -> Iterator[str]:
         yield f"**{mark} {in_markdown(audit.model)}**: {word}."
         yield f"It is a {audit.form}, held against the state of {audit.at[:12]};"
         yield f"{in_markdown(formatting.signed(audit.entry))}."
-        head = ("concept", "verdict", "shown", "95 %", "n", "came back", "95 %", "nats")
+        head = (
+            *("concept", "verdict", formatting.called("presence"), "95 %", "n"),
+            *(
+                formatting.called("resurgence"),
+                "95 %",
+                formatting.called("returned.nats"),
+            ),
+        )
         yield from table(head, map(_audit_line, audit.lines), (2, 4, 5, 7))
         if audit.collateral is not None:
             value, interval, n, _ = _numbers(audit.collateral)
@@ -164,8 +173,9 @@ def _images(f: Findings) -> Iterator[str]:
 def _graph(f: Findings) -> Iterator[str]:
     yield "## What each erasure did to everything else"
     yield ""
-    said = "Change of presence in points, after each entry; "
-    yield f"{said}{formatting.ERASED} is erased,"
+    shown = formatting.meaning("presence")
+    yield f"Change in points, after each entry, of the {shown};"
+    yield f"{formatting.ERASED} is erased,"
     yield f"{formatting.DOUBTFUL} is erased in doubt, {formatting.UNREAD} was not read."
     ties: dict[str, list[str]] = {}
     for edge in f.graph.edges:
@@ -188,9 +198,9 @@ def _graph(f: Findings) -> Iterator[str]:
         yield ""
     if f.relations:
         yield "Loss of kept concepts by their relation to what was erased:"
-        head = ("entry", "of", "relation", "loss", "95 %", "n")
+        head = ("entry", "of", "reading", "loss", "95 %", "n")
         found = (
-            (number, r.concept, r.probe[7:], *_numbers(r)[:3])
+            (number, r.concept, formatting.called(r.probe), *_numbers(r)[:3])
             for number, r in f.relations
         )
         yield from table(head, found, (0, 3, 5))
@@ -199,12 +209,14 @@ def _graph(f: Findings) -> Iterator[str]:
 def _triangle(f: Findings) -> Iterator[str]:
     yield "## Does anything come back?"
     yield ""
-    yield "Share of each erased concept's prompts that show it, in percent, after each"
-    yield "entry; and its presence now less that right after its own erasure."
-    head = ("erased", *(s.number for s in f.steps), "resurgence", "95 %, points")
+    shown, more = (formatting.meaning(each) for each in ("presence", "resurgence"))
+    yield f"Of each erased concept the {shown}, in percent, after"
+    yield f"each entry; and the {more}."
+    back = formatting.called("resurgence")
+    head = ("erased", *(s.number for s in f.steps), back, "95 %, points")
     rows = ((row.concept, *_shown(row), *_back(row)) for row in f.triangle)
     yield from table(head, rows, range(1, len(f.steps) + 2))
-    head = ("concept", "entry", "presence", "95 %", "n", "base")
+    head = ("concept", "entry", formatting.called("presence"), "95 %", "n", "base")
     cells = (
         (row.concept, cell.number, *_numbers(cell.shown))
         for row in f.triangle
@@ -230,13 +242,16 @@ def _back(row: Row) -> tuple[str, str]:
 
 def _nats(f: Findings) -> Iterator[str]:
     yield "## Information left, in nats"
-    head = ("measure", "of", "entry", "value", "95 %", "n", "base")
+    head = ("measure", "name", "of", "entry", "value", "95 %", "n", "base")
     rows = (
-        (each.measure, each.concept, number, *_numbers(reading))
+        (
+            *(formatting.called(each.measure), each.measure, each.concept, number),
+            *_numbers(reading),
+        )
         for each in f.nats
         for number, reading in each.points
     )
-    yield from table(head, rows, (2, 3, 5, 6))
+    yield from table(head, rows, (3, 4, 6, 7))
     if rises := formatting.why_it_rises(r for each in f.nats for _, r in each.points):
         yield in_markdown(rises)
         yield ""
@@ -247,13 +262,22 @@ def _entries(f: Findings) -> Iterator[str]:
     head = ("entry", "id", "what", "eraser", "policy", "verdict", "seconds")
     yield from table(head, map(_entry, f.steps), (0, 6))
     yield from _records(f)
-    head = ("entry", "reading", "of", "value", "95 %", "n", "base")
-    rows = (
-        (step.number, r.probe, r.concept, *_numbers(r))
-        for step in tabled(f)
-        for r in step.entry.readings
-    )
-    yield from table(head, rows, (0, 3, 5, 6))
+    for question, found in _by_question(f).items():
+        yield f"### {question}"
+        titles = ("entry", "reading", "name", "of", "value", "95 %", "n", "base")
+        yield from table(titles, found, (0, 4, 6, 7))
+
+
+def _by_question(f: Findings) -> dict[str, list[Cells]]:
+    """Return every reading of every entry under the question that it answers."""
+    found: dict[str, list[Cells]] = {each: [] for each in get_args(Question)}
+    for step in tabled(f):
+        for question, readings in by_question(step.entry.readings).items():
+            found[question] += [
+                (step.number, called(r), r.probe, r.concept, *_numbers(r))
+                for r in readings
+            ]
+    return {question: rows for question, rows in found.items() if rows}
 
 
 def _records(f: Findings) -> Iterator[str]:

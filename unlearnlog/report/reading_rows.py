@@ -1,25 +1,17 @@
-"""Readings as rows, each with what it means: beside it, or below where it is narrow."""
+"""Readings as rows, grouped by the question that they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, get_args
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from unlearnlog.core.reading import Reading
-from unlearnlog.core.reading_registry import MEANINGS
+from unlearnlog.core.reading_registry import Question, meaning_of
 from unlearnlog.report.fitted_table import FittedTable
-
-_UNEXPLAINED: Final = ("presence", "moved", "moved.nats")
-"""Read of every concept: a sentence in each row would say the same in all."""
-
-_MEANING: Final = {
-    name: each.brief for name, each in MEANINGS.items() if name not in _UNEXPLAINED
-}
-"""What a reading says, in a few words."""
 
 _PLAIN: Final = ("share", "difference", "correlation", "ratio")
 """Units of numbers that need none to be read."""
@@ -27,49 +19,103 @@ _PLAIN: Final = ("share", "difference", "correlation", "ratio")
 _WIDEST: Final = 1000
 """Characters a line; no table wants as many."""
 
+_EXTRA: Final = (("name", "meaning"), ("name",), ())
+"""Columns that are there where all tables have room for them, at best first."""
+
+_EVERY: Final = ("presence", "moved", "moved.nats")
+"""Read of every concept: a meaning in each row would say the same in all."""
+
+
+_LAST: Final = ("limit", "meaning")
+"""Columns behind which nothing stands that would have to be in line."""
+
 
 class ReadingRows:
-    """Readings as they are, one a row."""
+    """Readings as they are, one a row, under the questions that they answer."""
 
     def __init__(
         self,
         readings: Sequence[Reading],
         limit: Callable[[Reading], str] | None = None,
+        *,
+        titled: bool = False,
     ) -> None:
-        """Keep them, and what says which limit bounds each; None to leave that out."""
-        self._readings = readings
-        self._limits = [limit(reading) if limit else "" for reading in readings]
+        """Keep them.
+
+        Args:
+            readings: What was read.
+            limit: Says which limit bounds each; None to leave that out.
+            titled: Whether each question stands above its readings; else they are one
+                table.
+        """
+        self._sections = by_question(readings) if titled else {"": [*readings]}
+        self._limit = limit or (lambda _: "")
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        """Yield a table, or a narrower one and a line of meanings; nothing of none."""
-        if not self._readings:
-            return
-        wide = self._table(explained=True)
-        wanted = console.measure(wide, options=options.update(max_width=_WIDEST))
-        if wanted.maximum <= options.max_width:
-            yield wide
-            return
-        yield self._table(explained=False)
-        probes = dict.fromkeys(reading.probe for reading in self._readings)
-        said = [f"{p}: {_MEANING[p]}" for p in probes if p in _MEANING]
-        if said:
-            yield Text("; ".join(said), style="dim")
+        """Yield the tables with as much beside each number as all have room for."""
+        tables: list[FittedTable] = []
+        for extra in _EXTRA:
+            tables = [self._table(each, extra) for each in self._sections.values()]
+            if _wanted(tables, console, options) <= options.max_width:
+                _align(tables)
+                break
+        for question, table in zip(self._sections, tables, strict=True):
+            if table.row_count:
+                if question:
+                    yield Text(question, style="bold")
+                yield table
 
-    def _table(self, *, explained: bool) -> Table:
-        titles = ("reading", "of", "value", "95 % interval", "n", "base")
-        explained = explained and any(r.probe in _MEANING for r in self._readings)
-        bound = any(self._limits)
-        more = [*(["limit"] if bound else []), *(["meaning"] if explained else [])]
-        table = FittedTable(*titles, *more)
-        if not explained:
+    def _table(self, readings: Sequence[Reading], extra: Sequence[str]) -> FittedTable:
+        bound = any(map(self._limit, readings))
+        numbers = ("of", "value", "95 % interval", "n", "base")
+        name, meaning = (("name",) if "name" in extra else ()), extra[1:]
+        table = FittedTable(
+            "reading", *name, *numbers, *(["limit"] if bound else ()), *meaning
+        )
+        if not extra:
             table.padding = (0, 1, 0, 0)
-        for reading, limit in zip(self._readings, self._limits, strict=True):
-            said = [Text(limit)] if bound else []
-            meaning = [_MEANING.get(reading.probe, "")] if explained else []
-            table.add_row(reading.probe, *numbers_of(reading), *said, *meaning)
+        for reading in readings:
+            said = "" if reading.probe in _EVERY else meaning_of(reading.probe).says
+            table.add_row(
+                called(reading),
+                *([reading.probe] if name else ()),
+                *numbers_of(reading),
+                *([Text(self._limit(reading))] if bound else ()),
+                *([said] if meaning else ()),
+            )
         return table
+
+
+def by_question(readings: Iterable[Reading]) -> Mapping[str, list[Reading]]:
+    """Return readings under the questions that they answer, in the registry's order.
+
+    Of what is read of every concept what was erased comes first, then the worst.
+    """
+    found: dict[str, list[Reading]] = {each: [] for each in get_args(Question)}
+    for reading in readings:
+        found[meaning_of(reading.probe).question].append(reading)
+    for group in found.values():
+        every = [i for i, each in enumerate(group) if each.probe in _EVERY]
+        ranked = sorted((group[i] for i in every), key=_worst_first)
+        for i, each in zip(every, ranked, strict=True):
+            group[i] = each
+    return {question: group for question, group in found.items() if group}
+
+
+def _worst_first(reading: Reading) -> tuple[str, bool, float]:
+    lost = reading.value - (reading.base or 0)
+    kept = reading.better == "higher"
+    return reading.probe, kept, lost if kept else -reading.value
+
+
+def called(reading: Reading) -> str:
+    """Return what a reading is called; of presence whether it was to be gone."""
+    known = meaning_of(reading.probe)
+    if reading.probe != "presence":
+        return known.called
+    return f"{known.called}, {'erased' if reading.better == 'lower' else 'kept'}"
 
 
 def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:
@@ -81,3 +127,24 @@ def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:
     value = f"{reading.value:.{digits}f}{unit}"
     interval = f"{reading.low:.{digits}f} to {reading.high:.{digits}f}"
     return reading.concept, value, interval, str(reading.n), base
+
+
+def _wanted(
+    tables: Sequence[FittedTable], console: Console, options: ConsoleOptions
+) -> int:
+    """Return how wide a line must be for every table as it is."""
+    wide = options.update(max_width=_WIDEST)
+    return max((console.measure(t, options=wide).maximum for t in tables), default=0)
+
+
+def _align(tables: Sequence[FittedTable]) -> None:
+    """Give columns of one title the width of the widest of them."""
+    columns = [column for table in tables for column in table.columns]
+    widest: dict[str, int] = {}
+    for column in columns:
+        title = str(column.header)
+        wide = max((cell_len(str(cell)) for cell in column.cells), default=0)
+        widest[title] = max(wide, widest.get(title, 0))
+    for column in columns:
+        if str(column.header) not in _LAST:
+            column.min_width = widest[str(column.header)]
