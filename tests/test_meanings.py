@@ -108,7 +108,7 @@ def test_no_title_and_no_explanation_of_a_reading_is_written_twice():
     texts = [
         (path, node.value)
         for path, tree in parsed()
-        if path.stem != "meanings"
+        if path.stem != "reading_registry"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
