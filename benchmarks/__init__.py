@@ -1,1 +1,1 @@
-"""Long measurements, resumable cell by cell; results are JSON under docs/results."""
+"""Long measurements, resumable cell by cell; results are JSON beside them."""

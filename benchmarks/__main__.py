@@ -1,13 +1,13 @@
 """``make bench``: erase, look with every probe at full size, write what was read.
 
 Each cell is a short history: one concept alone, several in one entry, or one after
-another. A cell whose file is there is left alone as long as the weights, the eraser and
-what is looked at are the same, so a run that was stopped goes on where it was.
+another. A cell that is there is left alone as long as the weights, what the eraser
+computes and what is looked at are the same, so a run that was stopped goes on where it
+was.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
+from benchmarks.computed import eraser_witness, reading_witness
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
+from benchmarks.suite import Suite
 from unlearnlog.atelier.bundled_concepts import world
-from unlearnlog.atelier.bundled_model import base_answers
 from unlearnlog.commands import add
 from unlearnlog.commands.session import open_session
 from unlearnlog.core.concept import concept_id
-from unlearnlog.core.digest import canonical_json, digest_of
 from unlearnlog.core.progress import Progress
 from unlearnlog.policy import Policy
 from unlearnlog.report.entry_tables import ProgressBars
 
-RESULTS: Final = Path(__file__).parent.parent / "docs" / "results"
+SUITE: Final = Suite.called("alone")
 ALONE: Final = ("Picasso", "Hokusai", "cat", "castle")
 ERASER: Final = "mim"
 TARGETS: Final = ("anchor", "context", "unconditional")
@@ -47,7 +47,7 @@ class Cell:
     """A history to be measured.
 
     Attributes:
-        name: Name of its file.
+        name: What it is called.
         steps: What each entry erases.
         target: What is painted instead.
         sizes: How many pictures the probes look at.
@@ -57,11 +57,6 @@ class Cell:
     steps: tuple[tuple[str, ...], ...]
     target: str = TARGETS[0]
     sizes: tuple[tuple[str, int], ...] = tuple(FULL.items())
-
-    @property
-    def path(self) -> Path:
-        """Where its results are."""
-        return RESULTS / f"{self.name}.json"
 
 
 def cells() -> list[Cell]:
@@ -122,40 +117,45 @@ def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
     return rows
 
 
-def made_of(cell: Cell) -> dict[str, str]:
-    """Return digests of all that decides a cell's results.
+def made_of(cell: Cell) -> MadeOf:
+    """Return all that decides a cell's results.
 
-    They are the base's weights, the eraser's code, and what is erased and looked at.
+    That is the base's weights, the eraser, and what is erased and looked at.
     """
-    history = json.loads(json.dumps([cell.steps, cell.target, cell.sizes]))
-    settings = Policy.load("default").model_dump(mode="json")
-    return {
-        "weights": base_answers().root,
-        "eraser": digest_of(canonical_json(eraser_code(ERASER))),
-        "history": digest_of(canonical_json([history, settings["sampling"]])),
-    }
+    rules = full_policy(cell.target, dict(cell.sizes))
+    return MadeOf(
+        {
+            "weights": bundled_weights(),
+            "eraser": ERASER,
+            "settings": rules.chosen_eraser().settings,
+            "steps": cell.steps,
+            "sizes": dict(cell.sizes),
+            "sampling": rules.model_dump(mode="json")["sampling"],
+        },
+        {"eraser": eraser_witness(ERASER, (("target", cell.target),))},
+    )
 
 
 def rows_of(cell: Cell) -> list[dict[str, Any]]:
     """Return the entries' rows of a cell that was measured."""
-    rows: list[dict[str, Any]]
-    rows = json.loads(cell.path.read_text(encoding="utf-8"))["rows"]
+    rows: list[dict[str, Any]] = SUITE.cells()[cell.name]["rows"]
     return rows
 
 
-def file_of(cell: Cell) -> CellFile:
-    """Return the file of a cell."""
-    return CellFile(
-        cell.path,
+def measured_of(cell: Cell) -> Measured:
+    """Return how a cell is measured, and what of."""
+    return Measured(
+        SUITE,
+        cell.name,
         lambda: made_of(cell),
         lambda console: {"rows": measured(cell, console)},
-        reading_code,
+        reading_witness(),
     )
 
 
 def main() -> None:
     """Make what is missing or out of date, in the order people read it."""
-    make_missing(map(file_of, cells()), __doc__)
+    make_missing(map(measured_of, cells()), __doc__)
 
 
 if __name__ == "__main__":

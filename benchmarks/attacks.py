@@ -4,8 +4,8 @@ Each cell is one attack after one concept on one state: erased by one eraser, or
 model as it was. Picasso and the cat are attacked in the bundled model, whose twin takes
 hours to train (``make twin``); where there is none the row says so. Hiroshige is
 attacked in the late learner, which has one, once both are trained (``make late``). A
-cell is a file; one that is there is left alone while the weights, the eraser's own code
-and the attacks' are the same.
+cell that is there is left alone while the weights are the same and what the eraser and
+the attack compute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS
+from benchmarks.computed import attack_witness
 from benchmarks.erasures import (
     CONCEPTS,
     ENTRANTS,
@@ -30,7 +30,8 @@ from benchmarks.erasures import (
     has_late,
     weights_of,
 )
-from benchmarks.files import CellFile, make_missing
+from benchmarks.making import MadeOf, Measured, make_missing
+from benchmarks.suite import Suite
 from unlearnlog.audits.attacks.attack_evaluation import (
     NullControls,
     UnattackedResult,
@@ -40,13 +41,11 @@ from unlearnlog.audits.attacks.attack_search import BUDGETS
 from unlearnlog.commands.attack import AttackRequest, AttackSession
 from unlearnlog.commands.session import Session
 from unlearnlog.core.concept import concept_id
-from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.core.progress import Progress
-from unlearnlog.core.resources import PACKAGE
 from unlearnlog.policy import Policy
 from unlearnlog.report.entry_tables import ProgressBars
 
-FOLDER: Final = RESULTS / "attacks"
+SUITE: Final = Suite.called("attacks")
 NOBODY: Final = "base"
 """Who erased it where nobody did: the upper bound."""
 
@@ -68,7 +67,7 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """Name of its file."""
+        """What it is called."""
         return f"{concept_id(self.concept)}-{self.eraser}-{self.attack}"
 
     @property
@@ -76,28 +75,24 @@ class Attempt:
         """What is attacked, unless nobody erased it."""
         return erasure_of(self.eraser, self.concept)
 
-    def file(self) -> CellFile:
-        """Return its file."""
-        return CellFile(FOLDER / f"{self.name}.json", self.made_of, self.measured)
+    def of(self) -> Measured:
+        """Return how it is measured, and what of."""
+        return Measured(SUITE, self.name, self.made_of, self.measured)
 
-    def made_of(self) -> dict[str, str]:
-        """Return digests of the weights and of everything that decides its results."""
-        made: dict[str, str] = {"weights": self.erasure.weights, "code": self.code}
-        twin = self.erasure.twin
-        return made | ({"twin": weights_of(twin)} if twin else {})
-
-    @property
-    def code(self) -> Digest:
-        """Digest of the code and the settings that decide its results."""
-        files = [
-            *(f"audits/{name}" for name in (self.attack, "attack", "contest")),
-            "audits/attacks/attack_targets",
-        ]
+    def made_of(self) -> MadeOf:
+        """Return the weights and all else that decides its results."""
+        erasure = MadeOf({"weights": self.erasure.weights, "eraser": NOBODY})
         if self.eraser != NOBODY:
-            files.append(f"erasers/{ENTRANTS[self.eraser].eraser.replace('-', '_')}")
-        code = [digest_of((PACKAGE / f"{name}.py").read_bytes()) for name in files]
-        said = [self.concept, self.eraser, self.attack, BUDGETS[BUDGET].settings]
-        return digest_of(canonical_json([code, said]))
+            erasure = self.erasure.made_of()
+        twin = self.erasure.twin
+        plain = {
+            "concept": self.concept,
+            "attack": self.attack,
+            "budget": BUDGETS[BUDGET].settings,
+            "twin": weights_of(twin) if twin else "",
+        }
+        attacking = {"attack": attack_witness(self.attack)}
+        return MadeOf({**erasure.plain, **plain}, {**erasure.computed, **attacking})
 
     def measured(self, console: Console) -> dict[str, Any]:
         """Erase, attack, and try the null controls."""
@@ -140,7 +135,7 @@ def main() -> None:
     """Make what is missing or out of date, in the late learner only if it is made."""
     late = RELEARNED if has_late() else ()
     found = (*cells(*CONCEPTS), *cells(*late))
-    make_missing((each.file() for each in found), __doc__)
+    make_missing((each.of() for each in found), __doc__)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """``make audit``: fine-tune erased models downstream, and see what comes back.
 
 A cell is one erasure of one concept, fine-tuned once: its eraser, the concept, the
-data, what learns, and the seed. A cell whose file is there is left alone while the
-weights and the code that made it are the same. Where ``build/twin`` holds the twin
-(``make twin``), cells of ``target:5`` are compared with it.
+data, what learns, and the seed. A cell that is there is left alone while the weights
+are the same and what the eraser and the fine-tune compute. Where ``build/twin`` holds
+the twin (``make twin``), cells of ``target:5`` are compared with it.
 """
 
 from __future__ import annotations
@@ -11,31 +11,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.__main__ import LEAN, RESULTS
-from benchmarks.erasures import (
-    CONCEPTS,
-    ENTRANTS,
-    Erasure,
-    code_of_eraser,
-    weights_of,
-)
-from benchmarks.files import CellFile, computed_in, make_missing
+from benchmarks.__main__ import LEAN
+from benchmarks.computed import tuning_witness
+from benchmarks.erasures import CONCEPTS, ENTRANTS, Erasure, weights_of
+from benchmarks.making import MadeOf, Measured, make_missing
+from benchmarks.suite import Suite
 from unlearnlog.commands.finetune import FinetuneRequest, finetuned
 from unlearnlog.commands.session import Session
 from unlearnlog.core.concept import concept_id
-from unlearnlog.core.digest import canonical_json, digest_of
-from unlearnlog.core.resources import PACKAGE
 from unlearnlog.models.interface import Method
 from unlearnlog.report.entry_tables import ProgressBars
 
-FOLDER: Final = RESULTS / "audit"
+SUITE: Final = Suite.called("audit")
 DATA: Final = ("unrelated", "sibling", "target:5")
 METHODS: Final[tuple[Method, ...]] = ("full", "lora")
 SEEDS: Final = (1, 2, 3)
@@ -46,14 +39,6 @@ comes back between the ends of other data."""
 
 SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
-
-_READS: Final = (
-    "commands/finetune.py",
-    "atelier/finetune_sets.py",
-    "models/trainer.py",
-    *(f"audits/{name}.py" for name in ("bank", "finetune", "forecast", "survival")),
-)
-"""Code that decides what is learned and what is seen of it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of its file."""
+        """What it is called."""
         data = self.data.replace(":", "-")
         concept = concept_id(self.concept)
         return f"{self.eraser}-{concept}-{data}-{self.method}-{self.seed}"
@@ -133,31 +118,31 @@ def cells() -> Iterator[Cell]:
             yield Cell(eraser, concept, data, method, seed)
 
 
-def made_of(cell: Cell) -> dict[str, str]:
-    """Return digests of the weights and of all code that decides a cell's results."""
-    against = weights_of(cell.twin) if cell.twin else ""
-    said = [_digests(_READS), cell.name, STEPS, cell.looks, SIZES, against]
-    return {
-        "weights": cell.erasure.weights,
-        "eraser": code_of_eraser(cell.erasure.entrant),
-        "code": digest_of(canonical_json(said)),
+def made_of(cell: Cell) -> MadeOf:
+    """Return the weights and all else that decides a cell's results."""
+    erasure = cell.erasure.made_of()
+    plain = {
+        "concept": cell.concept,
+        "data": cell.data,
+        "method": cell.method,
+        "seed": cell.seed,
+        "fine-tuned for": STEPS,
+        "seen after": cell.looks,
+        "sizes": SIZES,
+        "twin": weights_of(cell.twin) if cell.twin else "",
     }
+    tuning = {"fine-tune": tuning_witness(cell.data, cell.method)}
+    return MadeOf({**erasure.plain, **plain}, {**erasure.computed, **tuning})
 
 
-@cache
-def _digests(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: digest_of(computed_in(PACKAGE / name).encode()) for name in names}
-
-
-def file_of(cell: Cell) -> CellFile:
-    """Return the file of a cell."""
-    path = FOLDER / f"{cell.name}.json"
-    return CellFile(path, lambda: made_of(cell), cell.measured)
+def measured_of(cell: Cell, suite: Suite = SUITE) -> Measured:
+    """Return how a cell is measured, and what of."""
+    return Measured(suite, cell.name, lambda: made_of(cell), cell.measured)
 
 
 def main() -> None:
     """Make what is missing or out of date."""
-    make_missing(map(file_of, cells()), __doc__)
+    make_missing(map(measured_of, cells()), __doc__)
 
 
 if __name__ == "__main__":

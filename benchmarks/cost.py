@@ -24,10 +24,11 @@ import torch
 from safetensors.torch import load, load_file, save_file
 
 from benchmarks.long_history import Growing, base_weights
+from benchmarks.suite import RESULTS
 from unlearnlog.ledger.repository import Repository
 
 ROOT: Final = Path(__file__).parent.parent
-RESULT: Final = ROOT / "docs" / "results" / "cost.json"
+RESULT: Final = RESULTS / "cost.json"
 N_ENTRIES: Final = 1000
 N_APPENDS: Final = 20
 N_REVISIONS: Final = 24

@@ -57,7 +57,7 @@ class Duel:
 
     @property
     def name(self) -> str:
-        """Name of its file."""
+        """What it is called."""
         return f"{self.entrant.label}-{concept_id(self.concept)}"
 
     @property
@@ -72,7 +72,7 @@ class Duel:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """How much is looked at, how often: what a file is bound to."""
+        """How much is looked at, how often: what a cell is bound to."""
         said = {
             "look": LOOK,
             "tries": self.tries,

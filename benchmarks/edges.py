@@ -15,10 +15,11 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS
-from benchmarks.files import CellFile, code_digest, make_missing
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
+from benchmarks.suite import Suite
+from benchmarks.witnesses import Row, Witness, lines_of, sketch
 from unlearnlog.atelier.bundled_concepts import book, world
-from unlearnlog.atelier.bundled_model import FOLDER, base_answers
+from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.concepts.templates import PROBING, Template, spoken
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.probe_case import ProbeCase
@@ -46,18 +47,49 @@ PER_CELL: Final = 3
 """Pictures of each subject in each style: 48 a style."""
 
 STEPS: Final = 20
+FEW: Final = 4
+"""Pictures and steps of the witness."""
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights and this code."""
-    path = RESULTS / "edges.json"
-    make_missing([CellFile(path, made_of, measured)], __doc__)
+    """Measure it unless it was measured with these weights."""
+    suite = Suite.called("edges")
+    make_missing([Measured(suite, "edges", made_of, measured)], __doc__)
 
 
-def made_of() -> dict[str, str]:
-    """Return digests of the weights and of everything that decides the result."""
-    settings = [CENTRE, PER_CELL, STEPS, N_LEVELS]
-    return {"weights": base_answers().root, "code": code_digest(settings)}
+def made_of() -> MadeOf:
+    """Return the weights and all else that decides the result."""
+    plain = {
+        "weights": bundled_weights(),
+        "centre": CENTRE,
+        "pictures of a cell": PER_CELL,
+        "steps": STEPS,
+        "noise levels": N_LEVELS,
+    }
+    return MadeOf(plain, {"edges": witness()})
+
+
+def witness() -> Witness:
+    """Return the witness of losses, and of what is made of them."""
+    return Witness("edges", in_small)
+
+
+def in_small() -> Row:
+    """Return what a few pictures of two styles say of each other."""
+    model, other = DiffusersModel.load(FOLDER), "Braque"
+    one, two = (painted(model, name, FEW, steps=FEW) for name in (CENTRE, other))
+    here = losses_of(model, one, CENTRE, [other])
+    there = losses_of(model, two, other, [CENTRE])
+    mine, theirs = here[_OWN:], there[_OWN:]
+    estimates = {
+        "edge": asdict(near(doubt(*mine), doubt(*theirs), (one, two))),
+        "apart": asdict(near(mine[1] - mine[0], theirs[1] - theirs[0], (one, two))),
+        "chain": [*chain_rows(CENTRE, here, one)],
+        "whole": asdict(whole(model, one)),
+        "atoms": asdict(atoms(model, one)),
+    }
+    pictures = {"latents": sketch(one.latents), "losses": sketch(here)}
+    return dict(lines_of(estimates)) | pictures
 
 
 def measured(console: Console) -> dict[str, Any]:
@@ -96,10 +128,12 @@ def measured(console: Console) -> dict[str, Any]:
 _CONTEXT, _FAMILY, _OWN, _OTHERS = range(4)
 
 
-def painted(model: Model, style: str) -> PromptedPictures:
-    """Paint a style's pictures without guidance."""
-    cells = book().erased(world().concepts[style], PER_CELL)
-    sampling = Sampling(STEPS, 1.0)
+def painted(
+    model: Model, style: str, most: int | None = None, *, steps: int = STEPS
+) -> PromptedPictures:
+    """Paint a style's pictures without guidance, the first few or all of them."""
+    cells = book().erased(world().concepts[style], PER_CELL)[:most]
+    sampling = Sampling(steps, 1.0)
     made = model.paint(
         [c.prompt for c in cells], [c.seed for c in cells], sampling=sampling
     )

@@ -4,31 +4,31 @@ A *duel* erases one concept on the base with each eraser, as its defaults or a p
 have it and at equal erasure: its strength is searched, in three tries at most, until
 about one in twenty pictures still shows the concept, on prompts of the forget set; what
 is read then comes from the probes' own prompts. A *sequence* erases styles one after
-another. Each cell is a file; one that is there is left alone while the weights, the
-eraser's own code and settings, and what is looked at are the same. ``--fresh`` also
-measures again what was read by other code.
+another. A cell that is there is left alone while the weights, the eraser's settings and
+what it computes, and what is looked at are the same. ``--fresh`` also measures again
+what was read otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.__main__ import ALONE, RESULTS
+from benchmarks.__main__ import ALONE
+from benchmarks.computed import eraser_witness, reading_witness
 from benchmarks.duel import Duel
-from benchmarks.files import CellFile, eraser_code, make_missing, reading_code
 from benchmarks.looks import Entrant
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
 from benchmarks.sequence import Sequence
+from benchmarks.suite import Suite
 from unlearnlog.atelier.bundled_concepts import world
-from unlearnlog.atelier.bundled_model import base_answers
 from unlearnlog.core.digest import canonical_json, digest_of
 from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.erasers.presets.preset_table import PRESET, expanded, presets_of
 
-FOLDER: Final = RESULTS / "erasers"
+SUITE: Final = Suite.called("erasers")
 ALSO: Final = {
     "esd-context": ("esd", (("target", "context"),)),
     "sdd-context": ("sdd", (("target", "context"),)),
@@ -107,53 +107,44 @@ def is_solved(entrant: Entrant) -> bool:
     return ERASERS[entrant.eraser].joint or entrant.eraser in SOLVED
 
 
-def made_of(cell: Duel | Sequence) -> dict[str, str]:
-    """Return digests of all that decides a cell's results.
+def made_of(cell: Duel | Sequence) -> MadeOf:
+    """Return all that decides a cell's results.
 
-    They are the base's weights, the eraser's code and settings, and what is looked at.
+    That is the base's weights, the eraser with each of its settings, what is erased and
+    what is looked at.
     """
     entrant = cell.entrant
-    said = [entrant.eraser, said_by(cell), cell.name]
-    return {
-        "weights": base_answers().root,
-        "eraser": digest_of(canonical_json([eraser_code(entrant.eraser), said])),
-        "sizes": digest_of(canonical_json(cell.sizes)),
+    plain = {
+        "weights": bundled_weights(),
+        "eraser": entrant.eraser,
+        "settings": entrant.policy({}).chosen_eraser({cell.slot}).settings,
+        "concepts": [cell.concept] if isinstance(cell, Duel) else cell.styles,
+        "sizes": cell.sizes,
     }
-
-
-def said_by(cell: Duel | Sequence) -> list[list[Any]]:
-    """Return the settings that a cell is of, those of a preset instead of its name."""
-    settings = dict(cell.entrant.settings)
-    if PRESET in settings:
-        settings = expanded(cell.entrant.eraser, settings, {cell.slot})
-    return [list(each) for each in settings.items()]
-
-
-def path_of(cell: Duel | Sequence) -> Path:
-    """Return where a cell's results are."""
-    return FOLDER / f"{cell.name}.json"
+    return MadeOf(plain, {"eraser": eraser_witness(entrant.eraser, entrant.settings)})
 
 
 def measured(cell: Duel | Sequence, console: Console) -> dict[str, Any]:
     """Measure a cell."""
     if isinstance(cell, Duel):
         return cell.measured(console)
-    return cell.measured(console, digest_of(canonical_json(made_of(cell))))
+    return cell.measured(console, digest_of(canonical_json(made_of(cell).written())))
 
 
-def file_of(cell: Duel | Sequence) -> CellFile:
-    """Return the file of a cell."""
-    return CellFile(
-        path_of(cell),
+def measured_of(cell: Duel | Sequence) -> Measured:
+    """Return how a cell is measured, and what of."""
+    return Measured(
+        SUITE,
+        cell.name,
         lambda: made_of(cell),
         lambda console: measured(cell, console),
-        reading_code,
+        reading_witness(),
     )
 
 
 def main() -> None:
     """Make what is missing or out of date."""
-    make_missing(map(file_of, cells()), __doc__)
+    make_missing(map(measured_of, cells()), __doc__)
 
 
 if __name__ == "__main__":

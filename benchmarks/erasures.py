@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.__main__ import LEAN
-from benchmarks.files import eraser_code
+from benchmarks.computed import eraser_witness
 from benchmarks.looks import Entrant
+from benchmarks.making import MadeOf, bundled_weights
 from recipes.atelier.late import LATE
-from unlearnlog.atelier.bundled_model import base_answers
 from unlearnlog.commands import add
 from unlearnlog.commands.session import Session, init
 from unlearnlog.commands.session import open_session as place
@@ -72,12 +72,24 @@ class Erasure:
     @property
     def weights(self) -> str:
         """Digest of the model's weights."""
-        return base_answers().root
+        return bundled_weights()
 
     @property
     def twin(self) -> Path | None:
         """A model that never learned the concept, where one has been trained."""
         return TWIN if is_model(TWIN) else None
+
+    def made_of(self) -> MadeOf:
+        """Return all that decides the erasure: the model, and the eraser's settings."""
+        chosen = self.entrant.policy({}).chosen_eraser()
+        plain = {
+            "weights": self.weights,
+            "eraser": chosen.name,
+            "settings": chosen.settings,
+        }
+        return MadeOf(
+            plain, {"eraser": eraser_witness(chosen.name, self.entrant.settings)}
+        )
 
     def policy(self, probes: Mapping[str, float]) -> Policy:
         """Return a policy of the eraser that looks at so many pictures."""
@@ -85,8 +97,8 @@ class Erasure:
 
     def at(self, watch: Progress) -> Session:
         """Return the model with the concept erased, erasing it if nobody has."""
-        code = code_of_eraser(self.entrant)[:12]
-        folder = self._built / f"{self.eraser}-{concept_id(self.concept)}-{code}"
+        of = digest_of(canonical_json(self.made_of().written()))[:12]
+        folder = self._built / f"{self.eraser}-{concept_id(self.concept)}-{of}"
         folder.mkdir(parents=True, exist_ok=True)
         found = self.place(folder)
         if found.head is not None:
@@ -156,10 +168,3 @@ def weights_of(pipeline: Path) -> Digest:
     """Return a digest of a pipeline's denoiser."""
     path = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
     return digest_of(path.read_bytes())
-
-
-@cache
-def code_of_eraser(entrant: Entrant) -> Digest:
-    """Return a digest of all code of an eraser and of its settings."""
-    found = eraser_code(entrant.eraser)
-    return digest_of(canonical_json([found, [*map(list, entrant.settings)]]))

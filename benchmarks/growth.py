@@ -25,10 +25,11 @@ from typing import Any, Final
 import torch
 
 from benchmarks.growing import History
+from benchmarks.suite import RESULTS
 from unlearnlog.cli import main
 
 ROOT: Final = Path(__file__).parent.parent
-RESULT: Final = ROOT / "docs" / "results" / "growth.json"
+RESULT: Final = RESULTS / "growth.json"
 SIZES: Final = (100, 316, 1000, 3162, 10000)
 REPEATS: Final = 2
 LONG_S: Final = 4.0

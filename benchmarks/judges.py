@@ -7,19 +7,21 @@ the two counts over concepts x states, and how often single answers are the same
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
 
-from benchmarks.__main__ import ERASER, RESULTS, full_policy
-from benchmarks.files import code_digest
+from benchmarks.__main__ import ERASER, full_policy
+from benchmarks.computed import eraser_witness
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
+from benchmarks.suite import Suite
+from benchmarks.witnesses import Row, Witness, lines_of
 from unlearnlog.atelier.bundled_concepts import book, world
-from unlearnlog.atelier.bundled_model import base_answers, bundled_judge
+from unlearnlog.atelier.bundled_model import bundled_judge
 from unlearnlog.commands import add
 from unlearnlog.commands.session import Session, open_session
 from unlearnlog.core.delta import Weights, state_after
@@ -29,7 +31,6 @@ from unlearnlog.probes.rank_correlation import rank_correlation
 from unlearnlog.probes.runner import scattered
 from unlearnlog.report.entry_tables import ProgressBars
 
-PATH: Final = RESULTS / "judges.json"
 N_EACH: Final = 8
 """Pictures of each concept in each state."""
 
@@ -44,19 +45,50 @@ SHARES: Final = (0.35, 0.5, 0.65, 1.0)
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights and this code."""
-    made_of = {
-        "weights": base_answers().root,
-        "code": code_digest([ERASED, SHARES, N_EACH], ERASER),
+    """Measure it unless it was measured with these weights."""
+    suite = Suite.called("judges")
+    make_missing([Measured(suite, "judges", made_of, measured)], __doc__)
+
+
+def made_of() -> MadeOf:
+    """Return the weights and all else that decides the result."""
+    rules = full_policy("anchor", {})
+    plain = {
+        "weights": bundled_weights(),
+        "eraser": ERASER,
+        "settings": rules.chosen_eraser().settings,
+        "erased": ERASED,
+        "shares": SHARES,
+        "pictures": N_EACH,
+        "sampling": rules.model_dump(mode="json")["sampling"],
     }
-    if PATH.exists():
-        there = json.loads(PATH.read_text(encoding="utf-8"))
-        if there["made_of"] == made_of:
-            return
+    computed = {
+        "eraser": eraser_witness(ERASER, (("target", "anchor"),)),
+        "judges": witness(),
+    }
+    return MadeOf(plain, computed)
+
+
+def witness() -> Witness:
+    """Return the witness of both judges."""
+    return Witness("judges", in_small)
+
+
+def in_small() -> Row:
+    """Return what both judges see in a picture of each concept, the base half there."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(_rows(open_session(Path(folder), may_create=True)))
-    data = {"made_of": made_of, "agreement": agreement(rows), "rows": rows}
-    PATH.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        at = open_session(Path(folder), may_create=True)
+        half = {name: tensor / 2 for name, tensor in at.model.base.items()}
+        rows = [*_rows(at, [("half", half)], 1)]
+    return dict(lines_of({row["concept"]: row for row in rows}))
+
+
+def measured(console: Console) -> dict[str, Any]:
+    """Look at every state with both judges."""
+    with tempfile.TemporaryDirectory() as folder:
+        at = open_session(Path(folder), may_create=True)
+        rows = [*_rows(at, _states(at), N_EACH, console)]
+    return {"agreement": agreement(rows), "rows": rows}
 
 
 def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -76,15 +108,20 @@ def agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def _rows(at: Session) -> Iterator[dict[str, Any]]:
+def _rows(
+    at: Session,
+    states: Iterable[tuple[str, Weights | None]],
+    n_each: int,
+    console: Console | None = None,
+) -> Iterator[dict[str, Any]]:
     model, seen, sampling = at.model, world(), Policy.load("default").painting()
     pages = book()
     cells = {
-        name: scattered(pages.erased(seen.concepts[name]), N_EACH)
+        name: scattered(pages.erased(seen.concepts[name]), n_each)
         for name in (*seen.styles, *seen.subjects)
     }
-    for state, weights in _states(at):
-        with ProgressBars(Console(stderr=True)) as bars:
+    for state, weights in states:
+        with ProgressBars(console or Console(quiet=True)) as bars:
             asked = [cell for part in cells.values() for cell in part]
             painted = model.paint(
                 [cell.prompt for cell in asked],

@@ -3,8 +3,8 @@
 The late learner and its twin (``make late``) go on from the bundled model in the same
 way, and only the learner is shown Hiroshige and the cactus; Hiroshige it has learned.
 Each cell erases him in the learner, then shows both models the same five pictures of
-his and looks which of them paints him first. A cell whose file is there is left alone
-while both models and all code that decides are the same. Cells that share a twin's
+his and looks which of them paints him first. A cell that is there is left alone
+while both models are the same and all that computes. Cells that share a twin's
 fine-tune follow each other, and it is done once.
 """
 
@@ -17,8 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from benchmarks.__main__ import RESULTS
-from benchmarks.audit import METHODS, SEEDS, Cell, made_of
+from benchmarks.audit import METHODS, SEEDS, Cell, measured_of
 from benchmarks.erasures import (
     ENTRANTS,
     LATE_MODELS,
@@ -26,13 +25,14 @@ from benchmarks.erasures import (
     LateErasure,
     has_late,
 )
-from benchmarks.files import CellFile, make_missing
 from benchmarks.looks import Stock
+from benchmarks.making import make_missing
+from benchmarks.suite import Suite
 from unlearnlog.commands.session import Session
 from unlearnlog.core.concept import concept_id
 from unlearnlog.core.work_cache import TensorCache
 
-FOLDER: Final = RESULTS / "late"
+SUITE: Final = Suite.called("late")
 STAGES: Final = Path("build/late-stages")
 DATA: Final = "target:5"
 LOOKS: Final = (10, 25, 50, 75, 100, 150, 200, 300)
@@ -94,17 +94,11 @@ def cells() -> Iterator[Relearned]:
             yield Relearned(eraser, concept, DATA, method, seed)
 
 
-def file_of(cell: Relearned) -> CellFile:
-    """Return the file of a cell."""
-    path = FOLDER / f"{cell.name}.json"
-    return CellFile(path, lambda: made_of(cell), cell.measured)
-
-
 def main() -> None:
     """Make what is missing or out of date."""
     if not has_late():
         raise SystemExit(f"{LATE_MODELS} holds no learner with its twin: make late")
-    make_missing(map(file_of, cells()), __doc__)
+    make_missing((measured_of(each, SUITE) for each in cells()), __doc__)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks.suite import Suite
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
 from unlearnlog.core.entry import (
@@ -29,9 +29,7 @@ from unlearnlog.ledger.repository import Repository
 SHAPES: Final = {(320, 768): 10, (640, 768): 10, (1280, 768): 12}
 """Matrices that make keys and values of a text in Stable Diffusion 1.5, with counts."""
 
-_SAMPLE: Final = (
-    Path(__file__).parent.parent / "docs" / "results" / "picasso-anchor.json"
-)
+_SAMPLE: Final = "picasso-anchor"
 
 
 def base_weights() -> dict[str, torch.Tensor]:
@@ -108,8 +106,7 @@ class Growing:
 
 def _sample() -> dict[str, Any]:
     """Return the row of an entry that was recorded with every probe."""
-    rows = json.loads(_SAMPLE.read_text(encoding="utf-8"))["rows"]
-    sample: dict[str, Any] = rows[0]
+    sample: dict[str, Any] = Suite.called("alone").cells()[_SAMPLE]["rows"][0]
     return sample
 
 

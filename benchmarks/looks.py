@@ -17,7 +17,7 @@ from typing import Any, Final
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.files import BUILD
+from benchmarks.suite import BUILD
 from unlearnlog.commands.judge_choice import runner_for
 from unlearnlog.commands.session import Session, init, open_session
 from unlearnlog.concepts.prompts import PromptBook

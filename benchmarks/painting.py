@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
+from benchmarks.suite import RESULTS
 from unlearnlog.atelier.bundled_model import base_answers
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.interface import Sampling
 
 ROOT: Final = Path(__file__).parent.parent
-RESULT: Final = ROOT / "docs" / "results" / "painting.json"
+RESULT: Final = RESULTS / "painting.json"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
 BATCHES: Final = (16, 32, 64)
 THREADS: Final = (1, 2)

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.suite import RESULTS
+
 ROOT: Final = Path(__file__).parent.parent
-RESULT: Final = ROOT / "docs" / "results" / "refusals.json"
+RESULT: Final = RESULTS / "refusals.json"
 N_REPEATS: Final = 5
 
 POLICY: Final = 'name = "mine"\n[eraser]\nname = "ridge"\n'

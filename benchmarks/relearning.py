@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -47,16 +46,15 @@ class Line:
     looks: tuple[Look, ...]
 
 
-def lines_in(*folders: Path) -> tuple[Line, ...]:
+def lines_in(cells: Iterable[Mapping[str, Any]]) -> tuple[Line, ...]:
     """Return the lines of all measured fine-tunes on five pictures, in order.
 
     Args:
-        folders: Of measured cells; a twin's line is in the cells of every eraser, and
+        cells: What was measured; a twin's line is in the cells of every eraser, and
             here once a seed.
     """
     found: dict[tuple[str, str, int], Line] = {}
-    for path in sorted(path for folder in folders for path in folder.glob("*.json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
+    for cell in cells:
         if (cell["data"], cell["method"]) == (DATA, METHOD):
             for line in _lines(cell):
                 found[line.concept, line.who, line.seed] = line

@@ -37,11 +37,12 @@ from torch import Tensor
 
 from benchmarks.generated import Generated, Profile
 from benchmarks.literally import LITERALLY
+from benchmarks.suite import RESULTS
 from unlearnlog.erasers.closed_form import ClosedForm, Factors, Problem
 from unlearnlog.erasers.eraser_table import ERASERS, recorded
 
 ROOT: Final = Path(__file__).parent.parent
-RESULT: Final = ROOT / "docs" / "results" / "scale.json"
+RESULT: Final = RESULTS / "scale.json"
 N_THREADS: Final = 2
 N_REPEATS: Final = 5
 MOST_LEFT: Final = 0.2

@@ -15,7 +15,6 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.files import BUILD
 from benchmarks.looks import (
     N_DRIFT,
     Entrant,
@@ -23,6 +22,7 @@ from benchmarks.looks import (
     panel_of,
     readings_of,
 )
+from benchmarks.suite import BUILD
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.commands import add
 from unlearnlog.commands.session import Session, open_session
@@ -51,7 +51,7 @@ class Sequence:
 
     @property
     def name(self) -> str:
-        """Name of its file."""
+        """What it is called."""
         return f"{self.entrant.label}-sequence-{self.order}"
 
     @property
@@ -66,7 +66,7 @@ class Sequence:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """How much is looked at: what a file is bound to."""
+        """How much is looked at: what a cell is bound to."""
         return {"steps": self.n, "step": self.step, "end": END}
 
     @property

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.__main__ import LEAN, RESULTS, added
-from benchmarks.files import CellFile, code_digest, make_missing
+from benchmarks.__main__ import LEAN, added
+from benchmarks.computed import eraser_witness, reading_witness
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.bundled_model import base_answers
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
+from benchmarks.suite import Suite
 from unlearnlog.report.entry_tables import ProgressBars
 
 STEPS: Final = (("cure", "Picasso"), ("cure", "cat"), ("esd", "Monet"))
@@ -27,18 +28,23 @@ SIZES: Final = {**LEAN, "erased": 2, "kept": 2, "information": 4, "nodes": 2}
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights and this code."""
-    make_missing([CellFile(RESULTS / "tiers.json", made_of, measured)], __doc__)
+    """Measure it unless it was measured with these weights."""
+    suite = Suite.called("tiers")
+    make_missing([Measured(suite, "tiers", made_of, measured)], __doc__)
 
 
-def made_of() -> dict[str, str]:
-    """Return digests of the weights and of everything that decides the result."""
-    return {
-        "weights": base_answers().root,
-        "code": code_digest(
-            [STEPS, sorted(SIZES.items())], *(eraser for eraser, _ in STEPS)
-        ),
+def made_of() -> MadeOf:
+    """Return the weights and all else that decides the result."""
+    entrants = {name: Entrant(name, name) for name, _ in STEPS}
+    chosen = {name: each.policy({}).chosen_eraser() for name, each in entrants.items()}
+    plain = {
+        "weights": bundled_weights(),
+        "steps": STEPS,
+        "settings of each": {name: each.settings for name, each in chosen.items()},
+        "sizes": SIZES,
     }
+    computed = {f"eraser {name}": eraser_witness(name) for name in entrants}
+    return MadeOf(plain, {**computed, "readings": reading_witness()})
 
 
 def measured(console: Console) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
-from benchmarks.__main__ import RESULTS
-from benchmarks.duel import Duel, Ring
-from benchmarks.edges import PER_CELL, losses_of, painted
-from benchmarks.files import CellFile, code_digest, make_missing
+from benchmarks.computed import eraser_witness, reading_witness
+from benchmarks.duel import LOOK, Duel, Ring
+from benchmarks.edges import PER_CELL, losses_of, painted, witness
 from benchmarks.looks import Entrant
-from unlearnlog.atelier.bundled_model import FOLDER, base_answers
+from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
+from benchmarks.suite import Suite
+from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.commands.session import open_session
 from unlearnlog.core.probe_case import Answer
 from unlearnlog.models.diffusers_model import DiffusersModel
@@ -50,22 +51,35 @@ _CONTEXT, _FAMILY, _OWN = range(3)
 
 
 def main() -> None:
-    """Measure what was not measured with these weights and this code."""
-    make_missing(map(file_of, ENTRANTS), __doc__)
+    """Measure what was not measured with these weights."""
+    make_missing(map(measured_of, ENTRANTS), __doc__)
 
 
-def file_of(entrant: Entrant) -> CellFile:
-    """Return the file of one eraser with its target."""
+def measured_of(entrant: Entrant) -> Measured:
+    """Return how what one eraser leaves is measured, and what of."""
     target = dict(entrant.settings).get("target", "default")
-    path = RESULTS / "unique" / f"{entrant.label}-{target}.json"
+    return Measured(
+        Suite.called("unique"),
+        f"{entrant.label}-{target}",
+        lambda: made_of(entrant),
+        lambda console: split_by(entrant, console),
+    )
 
-    def made_of() -> dict[str, str]:
-        asked = [entrant.eraser, *entrant.settings]
-        settings = [ERASED, NEIGHBOUR, asked, PER_CELL, SEEDS]
-        code = code_digest(settings, entrant.eraser)
-        return {"weights": base_answers().root, "code": code}
 
-    return CellFile(path, made_of, lambda console: split_by(entrant, console))
+def made_of(entrant: Entrant) -> MadeOf:
+    """Return the weights and all else that decides the result."""
+    chosen = entrant.policy({}).chosen_eraser()
+    plain = {
+        "weights": bundled_weights(),
+        "eraser": chosen.name,
+        "settings": chosen.settings,
+        "erased": ERASED,
+        "neighbour": NEIGHBOUR,
+        "sizes": {**LOOK, "pictures of a cell": PER_CELL, "seeds": SEEDS},
+    }
+    erasing = eraser_witness(chosen.name, entrant.settings)
+    computed = {"eraser": erasing, "edges": witness(), "readings": reading_witness()}
+    return MadeOf(plain, computed)
 
 
 def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:

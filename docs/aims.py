@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
-from docs.duels import entrant_of, measured_in, of_base, one
+from docs.duels import Row, entrant_of, measured_in, of_base, one
 
 AIMS: Final = {"ua": 0.99, "ira": 0.98, "cra": 0.98, "alike": 0.95}
 """What is wanted at least; all but UA as a share of what the base itself shows."""
@@ -14,15 +14,15 @@ AIMS: Final = {"ua": 0.99, "ira": 0.98, "cra": 0.98, "alike": 0.95}
 _NAMES: Final = {"ua": "UA", "ira": "IRA", "cra": "CRA", "alike": "look-alike"}
 
 
-def aims_table(folder: Path, which: str = "default") -> str:
+def aims_table(cells: Mapping[str, Row], which: str = "default") -> str:
     """Return one row an eraser, those that miss least first; nothing if not measured.
 
     Args:
-        folder: Where the measured cells are.
+        cells: What was measured, by name.
         which: ``default`` or ``equal``.
     """
     found: dict[str, dict[str, str]] = {}
-    for stem, cell in measured_in(folder, "default"):
+    for stem, cell in measured_in(cells, "default"):
         label, concept = entrant_of(stem, cell)
         found.setdefault(label, {})[concept] = missed(cell[which])
     if not found:

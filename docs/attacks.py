@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
 
 
-def attacks_table(folder: Path) -> str:
+def attacks_table(cells: Mapping[str, Row]) -> str:
     """Return one row an attack, eraser and concept; empty where none was measured."""
-    found = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*.json"))
-    ]
-    if not found:
+    if not cells:
         return ""
     rows = [
         "| concept | erased by | attack | verdict | shown with it | without it "
         "| random | held out | twin | search, s |",
         "|---|---|---|---|--:|--:|--:|--:|---|--:|",
     ]
-    return "\n".join([*rows, *map(_row, found)])
+    return "\n".join([*rows, *map(_row, cells.values())])
 
 
 def _row(cell: Row) -> str:

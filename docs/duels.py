@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
 
 
-def duels_table(folder: Path, which: str) -> str:
+def duels_table(cells: Mapping[str, Row], which: str) -> str:
     """Return one row an eraser and concept.
 
     Args:
-        folder: Where the measured cells are.
+        cells: What was measured, by name.
         which: ``default`` or ``equal``.
     """
-    cells = sorted(measured_in(folder, "default"), key=lambda pair: entrant_of(*pair))
+    duels = sorted(measured_in(cells, "default"), key=lambda pair: entrant_of(*pair))
     if which == "equal":
-        cells = [pair for pair in cells if was_searched(pair[1])]
-    found = [_duel_row(entrant_of(*pair)[0], pair[1], which) for pair in cells]
+        duels = [pair for pair in duels if was_searched(pair[1])]
+    found = [_duel_row(entrant_of(*pair)[0], pair[1], which) for pair in duels]
     if not found:
         return ""
     shown = "residual" if which == "default" else "strength, residual"
@@ -31,12 +29,9 @@ def duels_table(folder: Path, which: str) -> str:
     return "\n".join([head, "|---|---|--:|--:|--:|--:|--:|---|--:|--:|--:|", *found])
 
 
-def measured_in(folder: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the label and the content of each cell that has this key."""
-    for path in sorted(folder.glob("*.json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
-        if key in cell:
-            yield path.stem, cell
+def measured_in(cells: Mapping[str, Row], key: str) -> Iterator[tuple[str, Row]]:
+    """Yield the name and the content of each cell that has this key."""
+    yield from ((name, cell) for name, cell in cells.items() if key in cell)
 
 
 def was_searched(cell: Row) -> bool:
@@ -44,10 +39,10 @@ def was_searched(cell: Row) -> bool:
     return len(cell["tries"]) > 1 or bool(cell["equal"]["reached"])
 
 
-def entrant_of(stem: str, cell: dict[str, Any]) -> tuple[str, str]:
+def entrant_of(name: str, cell: Row) -> tuple[str, str]:
     """Return the label of a duel's eraser, and the concept."""
     concept = cell["concept"]
-    return stem.removesuffix(f"-{concept.casefold().replace(' ', '-')}"), concept
+    return name.removesuffix(f"-{concept.casefold().replace(' ', '-')}"), concept
 
 
 def worst_of(kept: Sequence[Row], ratio: Callable[[Row], float]) -> str:
@@ -65,7 +60,7 @@ def _strength(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _duel_row(label: str, cell: dict[str, Any], which: str) -> str:
+def _duel_row(label: str, cell: Row, which: str) -> str:
     found = cell[which]
     residual = found["residual"]
     left = f"{residual['value']:.3f}"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+Row = Mapping[str, Any]
 
-def edges_table(path: Path) -> str:
+
+def edges_table(data: Row | None) -> str:
     """Return one row a style, the nearest first; nothing where it is not measured."""
-    if not path.exists():
+    if data is None:
         return ""
-    data = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         f"| to {data['centre']} from | movement | edge | nats apart |",
         "|---|---|--:|--:|",
@@ -24,11 +23,10 @@ def edges_table(path: Path) -> str:
     return "\n".join([*rows, "", f"n = {n} pictures an edge, half of each style."])
 
 
-def chains_table(path: Path) -> str:
+def chains_table(data: Row | None) -> str:
     """Return one row a style, and the other readings of the centre's pictures."""
-    if not path.exists():
+    if data is None:
         return ""
-    data = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         "| style | movement | shared, nats | unique, nats | whole, nats |",
         "|---|---|--:|--:|--:|",
@@ -56,10 +54,12 @@ def chains_table(path: Path) -> str:
     )
 
 
-def unique_table(folder: Path) -> str:
+def unique_table(measured: Mapping[str, Row]) -> str:
     """Return what each erasure left of both styles; nothing if not measured."""
-    cells = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
-    cells.sort(key=lambda cell: (cell["eraser"] != "mim-unique", cell["eraser"]))
+    cells = sorted(
+        measured.values(),
+        key=lambda cell: (cell["eraser"] != "mim-unique", cell["eraser"]),
+    )
     if not cells:
         return ""
     rows = [
@@ -114,11 +114,10 @@ def _shows(cell: Mapping[str, Any]) -> str:
     return f"| {' | '.join(said)} |"
 
 
-def tiers_table(path: Path) -> str:
+def tiers_table(data: Row | None) -> str:
     """Return how well cheap looks foretold dear ones; nothing if not measured."""
-    if not path.exists():
+    if data is None:
         return ""
-    data = json.loads(path.read_text(encoding="utf-8"))
     rows = [
         "| entry | erased | by | lost a tenth or more | 0 to 1 | 1 to 2 | 0 to 2 | n |",
         "|--:|---|---|--:|--:|--:|--:|--:|",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -20,6 +18,9 @@ from unlearnlog.audits.survival import (
 from unlearnlog.probes.decisions import benjamini_hochberg, returned
 from unlearnlog.probes.rank_correlation import FEWEST, rank_correlation
 from unlearnlog.probes.statistics import Estimate, share
+
+Cells = Mapping[str, Mapping[str, Any]]
+"""What was measured, by name."""
 
 Key = tuple[str, str, str, str]
 """Eraser, concept, data and method."""
@@ -68,9 +69,9 @@ class Fine:
         )
 
 
-def courses_table(folder: Path) -> str:
+def courses_table(cells: Cells) -> str:
     """Return one row an eraser, concept, data and method, over all seeds."""
-    groups = _groups(_measured(folder))
+    groups = _groups(_measured(cells))
     if not groups:
         return ""
     head = (
@@ -82,9 +83,9 @@ def courses_table(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def overview_table(folder: Path) -> str:
+def overview_table(cells: Cells) -> str:
     """Return one row an eraser and concept: what came back, by data and method."""
-    found = _groups(_measured(folder))
+    found = _groups(_measured(cells))
     if not found:
         return ""
     columns = sorted({key[2:] for key in found}, key=_own_pictures_last)
@@ -92,10 +93,10 @@ def overview_table(folder: Path) -> str:
     rows = [f"| eraser | concept | {' | '.join(titles)} |"]
     rows.append("|---" * (len(titles) + 2) + "|")
     for eraser, concept in dict.fromkeys(key[:2] for key in found):
-        cells = [
+        told = [
             _in_points(found.get((eraser, concept, *column), ())) for column in columns
         ]
-        rows.append(f"| `{eraser}` | {concept} | {' | '.join(cells)} |")
+        rows.append(f"| `{eraser}` | {concept} | {' | '.join(told)} |")
     return "\n".join(rows)
 
 
@@ -111,12 +112,12 @@ def _in_points(found: Sequence[Fine]) -> str:
     return f"{100 * change.value:+.1f} ({interval}); {len(found)}"
 
 
-def early_table(folder: Path) -> str:
+def early_table(cells: Cells) -> str:
     """Return how much of it shows at each look while its own pictures are learned.
 
     All weights learn; one row an eraser and concept, one number a seed.
     """
-    own = (each for each in _measured(folder) if each.key[2:] == ("target:5", "full"))
+    own = (each for each in _measured(cells) if each.key[2:] == ("target:5", "full"))
     found = _groups(own)
     if not found:
         return ""
@@ -136,12 +137,12 @@ def early_table(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def beyond_chance(folder: Path) -> str:
+def beyond_chance(cells: Cells) -> str:
     """Say which fine-tunes on other pictures brought something back, tested together.
 
     McNemar's exact test of pairs at the end of each, Benjamini-Hochberg over all.
     """
-    found = [e for e in _measured(folder) if not e.key[2].startswith("target")]
+    found = [e for e in _measured(cells) if not e.key[2].startswith("target")]
     if not found:
         return ""
     beyond = benjamini_hochberg([returned(*each.ends) for each in found], CHANCE)
@@ -159,10 +160,10 @@ def beyond_chance(folder: Path) -> str:
     )
 
 
-def survival_table(folder: Path) -> str:
+def survival_table(cells: Cells) -> str:
     """Return one row an eraser, data and method, over concepts and seeds."""
     groups: dict[tuple[str, str, str], list[Duration]] = {}
-    for each in _measured(folder):
+    for each in _measured(cells):
         eraser, _, data, method = each.key
         groups.setdefault((eraser, data, method), []).append(each.duration)
     if not groups:
@@ -179,13 +180,13 @@ def survival_table(folder: Path) -> str:
     return "\n".join(rows)
 
 
-def forecasts_table(folder: Path) -> str:
+def forecasts_table(cells: Cells) -> str:
     """Return how well each forecast put the fine-tunes in order, of all and of some.
 
     What came back of a concept whose own pictures are learned is everything in the
     end, so among those it is what showed at the first look.
     """
-    found = list(_measured(folder))
+    found = list(_measured(cells))
     if not found:
         return ""
     own = [each for each in found if each.key[2].startswith("target")]
@@ -224,9 +225,8 @@ def _ordered(found: Sequence[Fine], name: str, came: Callable[[Fine], float]) ->
     return f"{rho.value:.2f} ({rho.low:.2f} to {rho.high:.2f}, n = {rho.n})"
 
 
-def _measured(folder: Path) -> Iterator[Fine]:
-    for path in sorted(folder.glob("*.json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
+def _measured(cells: Cells) -> Iterator[Fine]:
+    for cell in cells.values():
         key = (cell["eraser"], cell["concept"], cell["data"], cell["method"])
         for course in cell["courses"]:
             yield Fine(key, course, course["concepts"][0])

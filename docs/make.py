@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,11 +50,14 @@ from policy_tables import fields_table, policy_file, shipped_table  # noqa: E402
 from readings import readings_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
+from benchmarks.suite import RESULTS, Suite  # noqa: E402
 from unlearnlog.core.concept import concept_id  # noqa: E402
 from unlearnlog.core.reading_registry import MEANINGS  # noqa: E402
 from unlearnlog.erasers.setting_table import TABLE  # noqa: E402
 
-RESULTS: Final = ROOT / "docs" / "results"
+SHOWN: Final = ROOT / "docs" / "results"
+"""Pictures and transcripts that the documents show."""
+
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -94,9 +97,9 @@ def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
         said = _typed(add, folder)
         _typed(["paint", *words, "-o", "before-after.png"], folder)
-        shutil.copy(Path(folder) / "before-after.png", RESULTS / "before-after.png")
+        shutil.copy(Path(folder) / "before-after.png", SHOWN / "before-after.png")
     text = f'$ unlearnlog add "Picasso"\n{said}'
-    (RESULTS / "demo.txt").write_text(text, encoding="utf-8")
+    (SHOWN / "demo.txt").write_text(text, encoding="utf-8")
 
 
 def _typed(words: list[str], folder: str) -> str:
@@ -119,7 +122,7 @@ def _block(name: str) -> str:
 
 
 def _transcript(name: str) -> str:
-    text = (RESULTS / f"{name}.txt").read_text(encoding="utf-8").rstrip()
+    text = (SHOWN / f"{name}.txt").read_text(encoding="utf-8").rstrip()
     return f"```text\n{text}\n```"
 
 
@@ -128,15 +131,28 @@ def _example(name: str) -> str:
     return f"```python\n{text}\n```"
 
 
-def _is_measured(*names: str) -> bool:
-    return all((RESULTS / f"{name}.json").exists() for name in names)
+def _cells(suite: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what was measured of a suite, by name."""
+    return Suite.called(suite).cells()
+
+
+def _cell(suite: str) -> Mapping[str, Any] | None:
+    """Return the one cell of a suite; None where it is not measured."""
+    return _cells(suite).get(suite)
+
+
+def _are_measured(*names: str) -> bool:
+    return _cells("alone").keys() >= {*names}
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
     """Return the entries of one measured history."""
-    data = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    rows: list[dict[str, Any]] = data["rows"]
+    rows: list[dict[str, Any]] = _cells("alone")[name]["rows"]
     return rows
+
+
+def _is_measured(name: str) -> bool:
+    return (RESULTS / f"{name}.json").exists()
 
 
 def _alone(which: str) -> str:
@@ -147,8 +163,7 @@ def _alone(which: str) -> str:
             that were erased with each target.
     """
     entries = []
-    for path in sorted(RESULTS.glob("*-*.json")):
-        found = _rows(path.stem)
+    for found in map(_rows, _cells("alone")):
         if len(found) == 1 and len(found[0].get("concepts", ())) == 1:
             entries.append(found[0])
     targets: dict[str, set[str]] = {}
@@ -214,7 +229,7 @@ def _summary(_: str) -> str:
     seen = world()
     names = [*seen.styles, *seen.subjects]
     stems = [f"{concept_id(name)}-anchor" for name in names]
-    if not _is_measured(*stems):
+    if not _are_measured(*stems):
         return NOT_YET
     found = [
         {r["probe"]: r for r in _rows(stem)[0]["readings"] if r["probe"] != "presence"}
@@ -261,7 +276,7 @@ def _values(
 
 def _sequence(order: str) -> str:
     """Return one row a step of one order: UA of everything erased so far."""
-    if not _is_measured(f"all-styles-{order}"):
+    if not _are_measured(f"all-styles-{order}"):
         return NOT_YET
     rows = [
         "| step | erased | UA now | mean UA of earlier ones | lowest of them | "
@@ -294,9 +309,9 @@ def _sequence(order: str) -> str:
 
 def _judges(_: str) -> str:
     """Say how far the judge without a network agrees with the trained one."""
-    if not _is_measured("judges"):
+    data = _cell("judges")
+    if data is None:
         return NOT_YET
-    data = json.loads((RESULTS / "judges.json").read_text(encoding="utf-8"))
     found = data["agreement"]
     states = len({row["state"] for row in data["rows"]})
     return (
@@ -313,8 +328,8 @@ def _distances(_: str) -> str:
         "| erased | FD | FD by chance | KID | KID by chance | n |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for path in sorted(RESULTS.glob("*-anchor.json")):
-        (entry,) = _rows(path.stem)
+    for name in (each for each in _cells("alone") if each.endswith("-anchor")):
+        (entry,) = _rows(name)
         found = {r["probe"]: r for r in entry["readings"]}
         if "fd" in found:
             cells = [
@@ -324,19 +339,19 @@ def _distances(_: str) -> str:
                 for p in ("fd", "kid")
                 for key in ("value", "base")
             ]
-            name, n = entry["concepts"][0]["name"], found["fd"]["n"]
-            rows.append(f"| {name} | {' | '.join(cells)} | {n} |")
+            erased, n = entry["concepts"][0]["name"], found["fd"]["n"]
+            rows.append(f"| {erased} | {' | '.join(cells)} | {n} |")
     return "\n".join(rows) if len(rows) > 2 else NOT_YET
 
 
 def _figure(_: str) -> str:
     """Draw the two orders anew if they changed; return the link to the picture."""
     names = [f"all-styles-{order}" for order in (1, 2)]
-    if not _is_measured(*names):
+    if not _are_measured(*names):
         return NOT_YET
     from benchmarks.figures import digest_of_rows, draw_histories, source_of
 
-    path, histories = RESULTS / "all-styles.png", [_rows(name) for name in names]
+    path, histories = SHOWN / "all-styles.png", [_rows(name) for name in names]
     if source_of(path) != digest_of_rows(histories):
         if "--check" in sys.argv:
             return "the figure is stale"
@@ -349,10 +364,8 @@ def _relearning(_: str) -> str:
     from benchmarks.figures import source_of
     from benchmarks.relearning import digest_of_lines, draw_relearning, lines_in
 
-    path, lines = (
-        RESULTS / "relearning.png",
-        lines_in(RESULTS / "audit", RESULTS / "late"),
-    )
+    cells = [*_cells("audit").values(), *_cells("late").values()]
+    path, lines = SHOWN / "relearning.png", lines_in(cells)
     if not lines:
         return NOT_TUNED
     if source_of(path) != digest_of_lines(lines):
@@ -364,7 +377,7 @@ def _relearning(_: str) -> str:
 
 def _batch(_: str) -> str:
     """Return one row for each concept of a batch, with what it cost below."""
-    if not _is_measured("batch-of-five", "braque-anchor"):
+    if not _are_measured("batch-of-five", "braque-anchor"):
         return NOT_YET
     (entry,) = _rows("batch-of-five")
     alone = _rows("braque-anchor")[0]["seconds"]  # with probes of the same sizes
@@ -573,18 +586,18 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "figure": _figure,
     "distances": _distances,
     "judges": _judges,
-    "edges": lambda _: edges_table(RESULTS / "edges.json") or NOT_YET,
-    "chains": lambda _: chains_table(RESULTS / "edges.json") or NOT_YET,
-    "unique": lambda _: unique_table(RESULTS / "unique") or NOT_YET,
-    "tiers": lambda _: tiers_table(RESULTS / "tiers.json") or NOT_YET,
-    "courses": lambda _: courses_table(RESULTS / "audit") or NOT_TUNED,
-    "chance": lambda _: beyond_chance(RESULTS / "audit") or NOT_TUNED,
-    "early": lambda _: early_table(RESULTS / "audit") or NOT_TUNED,
-    "overview": lambda _: overview_table(RESULTS / "audit") or NOT_TUNED,
-    "late": lambda _: courses_table(RESULTS / "late") or NOT_LATE,
+    "edges": lambda _: edges_table(_cell("edges")) or NOT_YET,
+    "chains": lambda _: chains_table(_cell("edges")) or NOT_YET,
+    "unique": lambda _: unique_table(_cells("unique")) or NOT_YET,
+    "tiers": lambda _: tiers_table(_cell("tiers")) or NOT_YET,
+    "courses": lambda _: courses_table(_cells("audit")) or NOT_TUNED,
+    "chance": lambda _: beyond_chance(_cells("audit")) or NOT_TUNED,
+    "early": lambda _: early_table(_cells("audit")) or NOT_TUNED,
+    "overview": lambda _: overview_table(_cells("audit")) or NOT_TUNED,
+    "late": lambda _: courses_table(_cells("late")) or NOT_LATE,
     "relearning": _relearning,
-    "survival": lambda _: survival_table(RESULTS / "audit") or NOT_TUNED,
-    "forecasts": lambda _: forecasts_table(RESULTS / "audit") or NOT_TUNED,
+    "survival": lambda _: survival_table(_cells("audit")) or NOT_TUNED,
+    "forecasts": lambda _: forecasts_table(_cells("audit")) or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
@@ -592,13 +605,13 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "scale": _scale,
     "refusals": _refusals,
     "erasers": _erasers,
-    "duels": lambda which: duels_table(RESULTS / "erasers", which) or NOT_YET,
-    "peers": lambda _: peers_table(RESULTS / "erasers", RESULTS / "peers"),
+    "duels": lambda which: duels_table(_cells("erasers"), which) or NOT_YET,
+    "peers": lambda _: peers_table(_cells("erasers"), _cells("peers")),
     "presets": lambda _: _presets(),
-    "aims": lambda _: aims_table(RESULTS / "erasers") or NOT_YET,
-    "sequences": lambda _: sequences_table(RESULTS / "erasers") or NOT_YET,
+    "aims": lambda _: aims_table(_cells("erasers")) or NOT_YET,
+    "sequences": lambda _: sequences_table(_cells("erasers")) or NOT_YET,
     "model": _model,
-    "attacks": lambda _: attacks_table(RESULTS / "attacks") or NOT_YET,
+    "attacks": lambda _: attacks_table(_cells("attacks")) or NOT_YET,
 }
 
 if __name__ == "__main__":

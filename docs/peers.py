@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from docs.duels import measured_in, of_base, one
@@ -17,15 +15,14 @@ NOT_YET: Final = "not measured"
 Row = Mapping[str, Any]
 
 
-def peers_table(cells: Path, theirs: Path) -> str:
+def peers_table(cells: Mapping[str, Row], theirs: Mapping[str, Row]) -> str:
     """Return a few rows for each eraser that has a preset.
 
     Args:
-        cells: Where the measured duels are.
-        theirs: Where the figures of the authors' own programs are.
+        cells: What was measured, by name.
+        theirs: Figures of the authors' own programs, by name.
     """
-    duels = {stem: cell for stem, cell in measured_in(cells, "default")}
-    own = {p.stem: json.loads(p.read_text("utf-8")) for p in theirs.glob("*.json")}
+    duels = dict(measured_in(cells, "default"))
     head = (
         f"| eraser | as | {' | '.join(f'UA {name}' for name in CONCEPTS)} | IRA / base "
         "| CRA / base | look-alike / base | drift, nats | apart |"
@@ -33,7 +30,7 @@ def peers_table(cells: Path, theirs: Path) -> str:
     rows = [head, f"|---|---|{'---|' * len(CONCEPTS)}--:|--:|--:|--:|--:|"]
     for name in ERASERS:
         if presets_of(name):
-            rows += _rows(name, duels, own)
+            rows += _rows(name, duels, theirs)
     return "\n".join(rows)
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from scipy.stats import fisher_exact
@@ -29,11 +28,11 @@ MOST: Final = 0.05
 """What all together may have come back by, at the upper end of the interval."""
 
 
-def sequences_table(folder: Path) -> str:
+def sequences_table(cells: Mapping[str, Row]) -> str:
     """Return one row an eraser: where it stands at the end, over all orders."""
     runs: dict[str, list[Row]] = {}
-    for stem, cell in measured_in(folder, "rows"):
-        runs.setdefault(stem.rpartition("-sequence-")[0], []).append(cell)
+    for name, cell in measured_in(cells, "rows"):
+        runs.setdefault(name.rpartition("-sequence-")[0], []).append(cell)
     if not runs:
         return ""
     rows = [
@@ -41,8 +40,8 @@ def sequences_table(folder: Path) -> str:
         "| came back | resurgence of all | misses |",
         "|---|--:|--:|---|--:|--:|--:|--:|---|---|",
     ]
-    for label, cells in runs.items():
-        runs_of = Runs([cell["rows"] for cell in cells], is_joint=cells[0]["joint"])
+    for label, orders in runs.items():
+        runs_of = Runs([each["rows"] for each in orders], is_joint=orders[0]["joint"])
         rows.append(f"| `{label}` | {' | '.join(runs_of.told())} |")
     return "\n".join(rows)
 

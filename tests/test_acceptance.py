@@ -15,9 +15,9 @@ from benchmarks.__main__ import (
     ALONE,
     added,
     alone,
-    file_of,
     full_policy,
     measured,
+    measured_of,
     rows_of,
 )
 from unlearnlog.atelier.bundled_concepts import world
@@ -44,7 +44,7 @@ def entry(request) -> dict[str, Any]:
     cell = alone(request.param)
     (row,) = (
         rows_of(cell)
-        if file_of(cell).is_made()
+        if measured_of(cell).is_made()
         else measured(cell, Console(stderr=True))
     )
     return row

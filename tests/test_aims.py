@@ -1,7 +1,5 @@
 """What is wanted of an erasure, and which readings are below it."""
 
-import json
-
 import pytest
 
 from docs.aims import aims_table, missed
@@ -33,21 +31,22 @@ def test_what_is_below_what_is_wanted_is_named(shown, said):
     assert missed(read(**shown)) == said
 
 
-def test_erasers_that_miss_least_come_first_and_then_those_measured_most(tmp_path):
-    for name, concept, ua in (
-        ("one", "cat", 1.0),
-        ("two", "cat", 1.0),
-        ("two", "dog", 1.0),
-        ("bad", "cat", 0.5),
-    ):
-        cell = {"concept": concept, "default": read(ua=ua)}
-        (tmp_path / f"{name}-{concept}.json").write_text(json.dumps(cell))
+def test_erasers_that_miss_least_come_first_and_then_those_measured_most():
+    cells = {
+        f"{name}-{concept}": {"concept": concept, "default": read(ua=ua)}
+        for name, concept, ua in (
+            ("one", "cat", 1.0),
+            ("two", "cat", 1.0),
+            ("two", "dog", 1.0),
+            ("bad", "cat", 0.5),
+        )
+    }
 
-    rows = aims_table(tmp_path).splitlines()[2:]
+    rows = aims_table(cells).splitlines()[2:]
 
     assert rows == [
         "| `two` | 2 | 2 |  |",
         "| `one` | 1 | 1 |  |",
         "| `bad` | 0 | 1 | cat: UA 0.500 |",
     ]
-    assert aims_table(tmp_path / "nothing") == ""
+    assert aims_table({}) == ""

@@ -1,9 +1,7 @@
 """The cells of the attacks: which there are, and what each is bound to."""
 
-import json
-
 from benchmarks import erasures
-from benchmarks.attacks import FOLDER, NOBODY, ORDER, Attempt, cells
+from benchmarks.attacks import NOBODY, ORDER, SUITE, Attempt, cells
 from benchmarks.erasures import (
     CONCEPTS,
     ENTRANTS,
@@ -11,6 +9,7 @@ from benchmarks.erasures import (
     Erasure,
     LateErasure,
 )
+from benchmarks.witnesses import WITNESSES
 from unlearnlog.audits.attacks.attack_table import ATTACKS
 from unlearnlog.core.progress import NoProgress
 
@@ -34,6 +33,10 @@ def test_nobody_erased_what_is_attacked_for_the_upper_bound():
     assert Attempt("cat", NOBODY, "recovery").at(NoProgress()).head is None
 
 
+def written(cell):
+    return cell.made_of().written(lambda it: it.name)
+
+
 def test_a_cell_is_bound_to_its_eraser_its_attack_and_its_twin(tmp_path, monkeypatch):
     monkeypatch.setattr(erasures, "TWIN", tmp_path)
     cell = Attempt("cat", "mim-unique", "prefix")
@@ -42,24 +45,22 @@ def test_a_cell_is_bound_to_its_eraser_its_attack_and_its_twin(tmp_path, monkeyp
         Attempt("cat", "mim-unique", "inversion"),
         Attempt("cat", NOBODY, "prefix"),
     )
-    alone = cell.made_of()
-    assert all(each.code != cell.code for each in others)
+    alone = written(cell)
+    assert all(written(each)["computed"] != alone["computed"] for each in others)
 
     unet = tmp_path / "unet"
     unet.mkdir()
     (unet / "diffusion_pytorch_model.safetensors").write_bytes(b"numbers")
     (tmp_path / "model_index.json").write_text("{}")
 
-    assert {**cell.made_of(), "twin": ""} == {**alone, "twin": ""}
-    assert "twin" not in alone
-    assert cell.made_of()["twin"]
+    assert {**written(cell), "twin": ""} == alone
+    assert written(cell)["twin"]
 
 
-def test_what_is_stored_is_of_this_code():
-    known = {cell.name: cell.code for cell in cells(*CONCEPTS, *RELEARNED)}
-    stored = {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))["made_of"]["code"]
-        for path in FOLDER.glob("*.json")
-    }
+def test_what_is_stored_is_of_what_is_computed_today():
+    known = {each.name: each for each in cells(*CONCEPTS)}
+    stored = {n: cell for n, cell in SUITE.cells().items() if n in known}
 
-    assert stored == {name: known.get(name) for name in stored}
+    assert stored
+    for name, cell in stored.items():
+        assert cell["made_of"] == known[name].made_of().written(WITNESSES.digest)

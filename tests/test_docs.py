@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from benchmarks.suite import RESULTS, Suite
 from docs.policy_tables import SECTIONS, SHIPPED, fields_table
 from tests.solving import problem_of
 from tests.typed import blocks, commands_in, fault, mentions_in
@@ -82,19 +83,19 @@ def test_every_eraser_and_probe_says_where_it_comes_from(each):
 
 
 def test_results_were_measured_on_the_weights_that_ship():
-    base = merkle_root((), Digest(base_answers().root))
-    found = {}
-    for path in (ROOT / "docs" / "results").glob("*.json"):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if path.stem in ("cost", "growth", "scale", "refusals"):  # of random weights
-            continue
-        assert data["made_of"]["weights"] == base_answers().root
-        # The judges look at many states; edges, tiers and painting are of no entry's.
-        if not {"agreement", "edges", "sizes", "steps"} & data.keys():
-            found[path.name] = data["rows"][0]["state"]["before"]
+    root = base_answers().root
+    suites = ("alone", "erasers", "audit", "edges", "judges", "tiers", "unique")
+    made = [c["made_of"] for suite in suites for c in cells_of(suite).values()]
+    painting = json.loads((RESULTS / "painting.json").read_text(encoding="utf-8"))
+    before = {c["rows"][0]["state"]["before"] for c in cells_of("alone").values()}
 
-    assert found
-    assert set(found.values()) == {base}
+    assert len(made) > 400
+    assert {each["weights"] for each in [*made, painting["made_of"]]} == {root}
+    assert before == {merkle_root((), Digest(root))}
+
+
+def cells_of(suite):
+    return Suite.called(suite).cells()
 
 
 def test_the_model_card_is_about_the_weights_that_ship():

@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from benchmarks.duel import CLOSE, TRIES, Duel, off_target, searched
-from benchmarks.erasers import FOLDER, cells, made_of, path_of
-from benchmarks.files import CellFile, computed_in, imported
+from benchmarks.erasers import SUITE, cells, made_of
 from benchmarks.sequence import Sequence
+from benchmarks.witnesses import WITNESSES
 from unlearnlog.core.delta import Delta
 from unlearnlog.erasers.eraser_table import ERASERS
 
@@ -72,46 +71,26 @@ def test_every_eraser_meets_every_concept_and_lives_a_sequence():
         assert any(c.name == f"{name}-sequence-1" for c in made)
 
 
-def test_a_cell_is_of_the_code_of_its_own_eraser_and_of_no_other():
-    files = {path.name for path in imported("unlearnlog.erasers.hybrid")}
+def test_a_cell_is_of_its_own_eraser_its_settings_and_what_is_erased():
+    said = [made_of(cell).written(lambda it: it.name) for cell in cells()]
 
-    assert {"hybrid.py", "ridge.py", "uce.py", "mim.py", "training.py"} <= files
-    assert "esd.py" not in files
-    codes = {made_of(cell)["eraser"] for cell in cells()}
-    assert len(codes) == len(list(cells()))
+    assert len({json.dumps(each, sort_keys=True) for each in said}) == len(said)
+    assert all(each["computed"].keys() == {"eraser"} for each in said)
 
 
-def test_what_a_file_computes_is_not_what_it_says_of_itself(tmp_path):
-    one, two, other = (tmp_path / f"{name}.py" for name in ("one", "two", "other"))
-    one.write_text('"""Doubles."""\n\ndef f(x):\n    """Twice."""\n    return 2 * x\n')
-    two.write_text("def f(x):\n    return 2 * x  # twice\n")
-    other.write_text("def f(x):\n    return 3 * x  # twice\n")
+def test_what_is_stored_is_of_what_is_computed_today():
+    known = {cell.name: cell for cell in cells()}
 
-    assert computed_in(one) == computed_in(two) != computed_in(other)
-
-
-def test_the_code_that_reads_is_written_down_and_only_asked_about_when_told(tmp_path):
-    def cell(reads: str, eraser: str = "e") -> CellFile:
-        return CellFile(
-            tmp_path / "cell.json",
-            lambda: {"eraser": eraser},
-            lambda _: {"value": 1},
-            lambda: reads,
-        )
-
-    cell("old").make(Console(quiet=True))
-
-    assert cell("new").is_made()
-    assert not cell("new").is_made(fresh=True)
-    assert cell("old").is_made(fresh=True)
-    assert not cell("old", "another").is_made()
+    for name, cell in SUITE.cells().items():
+        assert cell["made_of"] == made_of(known[name]).written(WITNESSES.digest), name
 
 
 def test_a_joint_eraser_ends_every_order_in_the_same_weights():
     ends: dict[str, set[str]] = {}
+    measured = SUITE.cells()
     for cell in cells():
-        if isinstance(cell, Sequence) and path_of(cell).exists():
-            data = json.loads(path_of(cell).read_text())
+        if isinstance(cell, Sequence) and cell.name in measured:
+            data = measured[cell.name]
             if data.get("joint"):
                 ends.setdefault(cell.entrant.label, set()).add(data["end"])
 
@@ -120,6 +99,6 @@ def test_a_joint_eraser_ends_every_order_in_the_same_weights():
 
 
 def test_every_measured_cell_is_one_that_the_bench_knows():
-    known = {path_of(cell) for cell in cells()}
+    known = {cell.name for cell in cells()}
 
-    assert {*FOLDER.glob("*.json")} <= known
+    assert SUITE.cells().keys() <= known

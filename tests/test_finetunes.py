@@ -1,9 +1,5 @@
 """The tables of docs/AUDIT.md say what stands in the cells."""
 
-import json
-
-import pytest
-
 from docs.finetunes import (
     beyond_chance,
     courses_table,
@@ -52,28 +48,22 @@ def cell(eraser, seed, end, *, concept="Picasso", aligned=0.1, savings=None):
     }
 
 
-@pytest.fixture
-def folder(tmp_path):
-    def written(*cells):
-        for i, each in enumerate(cells):
-            (tmp_path / f"{i}.json").write_text(json.dumps(each))
-        return tmp_path
-
-    return written
+def named(*cells):
+    return {str(i): each for i, each in enumerate(cells)}
 
 
-def test_nothing_measured_is_no_table(tmp_path):
+def test_nothing_measured_is_no_table():
     tables = (
         *(courses_table, survival_table, forecasts_table, overview_table),
         *(early_table, beyond_chance),
     )
 
-    assert {table(tmp_path) for table in tables} == {""}
+    assert {table({}) for table in tables} == {""}
 
 
-def test_a_row_pools_the_seeds_of_an_eraser(folder):
+def test_a_row_pools_the_seeds_of_an_eraser():
     table = courses_table(
-        folder(cell("ridge", 1, 96), cell("ridge", 2, 0), cell("mim", 1, 48))
+        named(cell("ridge", 1, 96), cell("ridge", 2, 0), cell("mim", 1, 48))
     )
 
     rows = table.splitlines()[2:]
@@ -85,59 +75,59 @@ def test_a_row_pools_the_seeds_of_an_eraser(folder):
     assert "-0.104" in table
 
 
-def test_seeds_that_disagree_are_a_wider_interval_than_their_pictures(folder):
+def test_seeds_that_disagree_are_a_wider_interval_than_their_pictures():
     def width(path):
         said = courses_table(path).splitlines()[2].split("|")[8]
         low, high = said.split("(")[1].split(",")[0].split(" to ")
         return float(high) - float(low)
 
-    agree = width(folder(*(cell("ridge", i, 48) for i in (1, 2, 3))))
-    differ = width(folder(*(cell("ridge", i, k) for i, k in enumerate((0, 48, 96)))))
+    agree = width(named(*(cell("ridge", i, 48) for i in (1, 2, 3))))
+    differ = width(named(*(cell("ridge", i, k) for i, k in enumerate((0, 48, 96)))))
 
     assert differ > 2 * agree
 
 
-def test_survival_counts_concepts_and_seeds(folder):
+def test_survival_counts_concepts_and_seeds():
     table = survival_table(
-        folder(cell("ridge", 1, 96), cell("ridge", 1, 0, concept="cat"))
+        named(cell("ridge", 1, 96), cell("ridge", 1, 0, concept="cat"))
     )
 
     assert "| `ridge` | target:5 | full | 2 | 1 | 0.50 (" in table
 
 
-def test_savings_of_one_seed_lie_between_what_its_looks_allow(folder):
+def test_savings_of_one_seed_lie_between_what_its_looks_allow():
     saved = {"value": 0.5, "bound": "about", "erased": 25, "novel": 50}
     known = {**saved, "low": 0.0, "high": 0.8}
     nothing = {**saved, "value": None, "bound": "undefined"}
 
     found = courses_table(
-        folder(cell("ridge", 1, 96, savings=known), cell("mim", 1, 96, savings=nothing))
+        named(cell("ridge", 1, 96, savings=known), cell("mim", 1, 96, savings=nothing))
     )
 
     assert "| about 0.50 (by its looks 0.00 to 0.80) |" in found
     assert "| undefined |" in found
 
 
-def test_savings_are_said_as_far_as_they_are_known(folder):
+def test_savings_are_said_as_far_as_they_are_known():
     saved = {"value": 0.5, "bound": "at least", "erased": 50, "novel": None}
 
-    assert "at least 0.50" in courses_table(folder(cell("ridge", 1, 96, savings=saved)))
+    assert "at least 0.50" in courses_table(named(cell("ridge", 1, 96, savings=saved)))
 
 
-def test_a_forecast_of_few_fine_tunes_is_not_scored(folder):
-    assert "too few to say" in forecasts_table(folder(cell("ridge", 1, 96)))
+def test_a_forecast_of_few_fine_tunes_is_not_scored():
+    assert "too few to say" in forecasts_table(named(cell("ridge", 1, 96)))
 
 
-def test_a_forecast_that_puts_them_in_order_has_a_rank_correlation_of_one(folder):
+def test_a_forecast_that_puts_them_in_order_has_a_rank_correlation_of_one():
     cells = [cell(f"e{i}", 1, 20 * i, aligned=i / 10) for i in range(5)]
 
-    whole, own, other = forecasts_table(folder(*cells)).splitlines()[2:]
+    whole, own, other = forecasts_table(named(*cells)).splitlines()[2:]
     assert whole.startswith("| all | the change at the end | 1.00 (")
     assert own.startswith("| on pictures of it | the change at the first look | 1.00 (")
     assert other.count("too few to say (n = 0, erasures: 0)") == 2
 
 
-def test_the_overview_pools_seeds_in_points(folder):
+def test_the_overview_pools_seeds_in_points():
     cells = [
         cell("ridge", 1, 96),
         cell("ridge", 2, 96),
@@ -145,7 +135,7 @@ def test_the_overview_pools_seeds_in_points(folder):
         {**cell("mim", 1, 0), "data": "sibling"},
     ]
 
-    head, _, ridge, cat, mim = overview_table(folder(*cells)).splitlines()
+    head, _, ridge, cat, mim = overview_table(named(*cells)).splitlines()
 
     assert head == "| eraser | concept | sibling, full | target:5, full |"
     assert ridge.startswith("| `ridge` | Picasso |  | +100.0 (")
@@ -154,10 +144,10 @@ def test_the_overview_pools_seeds_in_points(folder):
     assert mim == "| `mim` | Picasso | +0.0 (-3.8 to +3.8); 1 |  |"
 
 
-def test_the_early_table_has_one_number_a_seed(folder):
+def test_the_early_table_has_one_number_a_seed():
     lora = {**cell("ridge", 3, 96), "method": "lora"}
 
-    table = early_table(folder(cell("ridge", 1, 96), cell("ridge", 2, 24), lora))
+    table = early_table(named(cell("ridge", 1, 96), cell("ridge", 2, 24), lora))
 
     assert table.splitlines()[0].endswith("| 0 | 50 | 500 |")
     assert table.splitlines()[2:] == [
@@ -165,18 +155,18 @@ def test_the_early_table_has_one_number_a_seed(folder):
     ]
 
 
-def test_returns_from_other_pictures_are_tested_together(folder):
+def test_returns_from_other_pictures_are_tested_together():
     def other(eraser, seed, end):
         return {**cell(eraser, seed, end), "data": "sibling"}
 
     alone = [other("uce", 1, 6)]
     many = [other("mim", seed, 0) for seed in range(40)]
 
-    assert beyond_chance(folder(*alone)).endswith(
+    assert beyond_chance(named(*alone)).endswith(
         "1 brought back more than chance would, all of them tested together: `uce`, "
         "Picasso, sibling, full, seed 1 (+6.2)."
     )
-    said = beyond_chance(folder(*alone, *many, cell("ridge", 1, 96)))
+    said = beyond_chance(named(*alone, *many, cell("ridge", 1, 96)))
     assert said == (
         "Of 41 fine-tunes on other pictures 0 brought back more than chance would, all "
         "of them tested together."

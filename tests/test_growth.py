@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
 from benchmarks.growing import History, called
+from benchmarks.suite import RESULTS
 from unlearnlog.api import Ledger
 from unlearnlog.core.reading import Reading
 from unlearnlog.findings.report_parts import as_data
 from unlearnlog.report.html_page import html
 from unlearnlog.report.markdown_page import markdown
 
-RESULT = Path(__file__).parents[1] / "docs" / "results" / "growth.json"
+RESULT = RESULTS / "growth.json"
 MOST = 2.2
 SIZES = (70, 140)
 

@@ -17,7 +17,7 @@ from unlearnlog.policy import Policy
 from unlearnlog.probes.probe_table import PROBES
 
 ROOT = Path(__file__).parents[1]
-RESULTS = sorted((ROOT / "docs" / "results").rglob("*.json"))
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 
 
 def readings_in(data):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from benchmarks.__main__ import ALONE
-from benchmarks.erasers import FOLDER, official
+from benchmarks.erasers import SUITE, official
+from benchmarks.suite import Suite
 from docs.duels import one
 from docs.peers import NOT_YET, peers_table
 from unlearnlog.erasers.presets.preset_table import presets_of
 from unlearnlog.probes.statistics import share
 
-PEERS = FOLDER.parent / "peers"
-THEIRS = sorted(PEERS.glob("*.json"))
+CELLS = SUITE.cells()
+PEERS = Suite.called("peers").cells()
 
 
 def cell(label, concept):
-    path = FOLDER / f"{label}-{concept.casefold()}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    return CELLS[f"{label}-{concept.casefold()}"]
 
 
 @pytest.mark.parametrize("concept", ALONE)
@@ -36,7 +33,7 @@ def test_uce_as_published_erases_what_a_default_of_ours_left(concept):
 
 
 def test_every_preset_is_a_row_of_the_bench_and_of_the_table():
-    rows = peers_table(FOLDER, PEERS).splitlines()
+    rows = peers_table(CELLS, PEERS).splitlines()
 
     for entrant in official():
         preset = dict(entrant.settings)["preset"]
@@ -46,18 +43,18 @@ def test_every_preset_is_a_row_of_the_bench_and_of_the_table():
         assert any("| at equal erasure |" in row for row in mine)
 
 
-def test_what_was_not_measured_is_said_to_be_so(tmp_path):
-    rows = peers_table(tmp_path, tmp_path).splitlines()[2:]
+def test_what_was_not_measured_is_said_to_be_so():
+    rows = peers_table({}, {}).splitlines()[2:]
 
     assert rows
     assert all(row.count(NOT_YET) == len(ALONE) for row in rows)
 
 
-@pytest.mark.parametrize("path", THEIRS, ids=lambda path: path.stem)
-def test_the_authors_program_reads_as_the_preset_does(path: Path):
+@pytest.mark.parametrize("name", PEERS)
+def test_the_authors_program_reads_as_the_preset_does(name):
     """Where their tensors are ours but for rounding, so are the pictures."""
-    theirs = json.loads(path.read_text(encoding="utf-8"))
-    label = path.stem.removesuffix(f"-{theirs['concept'].casefold()}")
+    theirs = PEERS[name]
+    label = name.removesuffix(f"-{theirs['concept'].casefold()}")
     (entrant,) = (each for each in official() if each.label == label)
     preset = presets_of(entrant.eraser)[dict(entrant.settings)["preset"]]
     read = one(theirs, "ua") or theirs["screen"]
@@ -65,17 +62,15 @@ def test_the_authors_program_reads_as_the_preset_does(path: Path):
     assert theirs["code"] == preset.code
     counted = share(round(read["value"] * read["n"]), read["n"])
     assert (counted.low, counted.high) == pytest.approx((read["low"], read["high"]))
-    ours = FOLDER / f"{path.name}"
-    if ours.exists() and theirs["readings"] and theirs.get("apart", 1) < 0.05:
-        mine = one(json.loads(ours.read_text(encoding="utf-8"))["default"], "ua")
+    if name in CELLS and theirs["readings"] and theirs.get("apart", 1) < 0.05:
+        mine = one(CELLS[name]["default"], "ua")
         assert mine["low"] <= read["high"]
         assert read["low"] <= mine["high"]
 
 
 def program(label):
     """Return what was read of the authors' own program, by concept."""
-    paths = {name: PEERS / f"{label}-{name.casefold()}.json" for name in ALONE}
-    return {n: json.loads(p.read_text(encoding="utf-8")) for n, p in paths.items()}
+    return {name: PEERS[f"{label}-{name.casefold()}"] for name in ALONE}
 
 
 def ua(label):

@@ -1,9 +1,6 @@
 """The picture of what is learned again is of the cells, and says of which."""
 
-import json
-
 import numpy as np
-import pytest
 from PIL import Image
 
 from benchmarks.figures import source_of
@@ -25,18 +22,8 @@ def cell(eraser, seed=1, *, data="target:5", method="full", end=0.9):
     return {"eraser": eraser, "data": data, "method": method, "courses": [course]}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    def written(*cells):
-        for i, each in enumerate(cells):
-            (tmp_path / f"{i}.json").write_text(json.dumps(each))
-        return tmp_path
-
-    return written
-
-
-def test_a_twin_has_one_line_a_seed_however_many_erasers_meet_it(folder):
-    found = lines_in(folder(cell("mim"), cell("ridge"), cell("ridge", 2)))
+def test_a_twin_has_one_line_a_seed_however_many_erasers_meet_it():
+    found = lines_in([cell("mim"), cell("ridge"), cell("ridge", 2)])
 
     assert [(line.who, line.seed) for line in found] == [
         ("mim", 1),
@@ -48,14 +35,14 @@ def test_a_twin_has_one_line_a_seed_however_many_erasers_meet_it(folder):
     assert found[0].looks == ((0, 0.0), (25, 0.45), (500, 0.9))
 
 
-def test_only_fine_tunes_of_all_weights_on_five_pictures_are_drawn(folder):
+def test_only_fine_tunes_of_all_weights_on_five_pictures_are_drawn():
     others = cell("mim", data="sibling"), cell("mim", method="lora")
 
-    assert lines_in(folder(*others)) == ()
+    assert lines_in(others) == ()
 
 
-def test_the_picture_says_what_it_was_drawn_from(folder, tmp_path):
-    lines = lines_in(folder(cell("mim"), cell("mim", 2, end=0.7)))
+def test_the_picture_says_what_it_was_drawn_from(tmp_path):
+    lines = lines_in([cell("mim"), cell("mim", 2, end=0.7)])
     path = tmp_path / "drawn.png"
 
     draw_relearning(lines, path)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from benchmarks.suite import RESULTS, Suite
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.core.concept import concept_id
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 NAMES = (*world().styles, *world().subjects)
 
 
+def cells_of(suite: str) -> Mapping[str, Mapping[str, Any]]:
+    return Suite.called(suite).cells()
+
+
 def rows_of(name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())[
-        "rows"
-    ]
+    rows: list[dict[str, Any]] = cells_of("alone")[name]["rows"]
     return rows
 
 
@@ -119,7 +121,7 @@ def test_a_sequence_tells_of_every_earlier_concept_at_every_step(order):
 
 
 def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
-    data = json.loads((RESULTS / "judges.json").read_text())
+    data = cells_of("judges")["judges"]
     found = data["agreement"]
 
     assert found["n"] == len(data["rows"]) >= 92
@@ -130,8 +132,7 @@ def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
 
 @pytest.fixture(scope="module")
 def kin():
-    found: dict[str, Any] = json.loads((RESULTS / "edges.json").read_text())
-    return found
+    return cells_of("edges")["edges"]
 
 
 def test_picasso_s_edge_to_braque_is_above_those_to_every_other_movement(kin):
@@ -164,8 +165,8 @@ def test_shared_and_unique_make_the_whole(kin):
 
 def split(target: str) -> dict[str, dict[str, Any]]:
     """Return what an erasure of Picasso by `mim-unique` left of each style."""
-    path = RESULTS / "unique" / f"mim-unique-{target}.json"
-    return {row["style"]: row for row in json.loads(path.read_text())["rows"]}
+    rows = cells_of("unique")[f"mim-unique-{target}"]["rows"]
+    return {row["style"]: row for row in rows}
 
 
 def test_mim_unique_takes_what_is_a_concept_s_own_and_leaves_its_neighbour_his():
@@ -181,8 +182,7 @@ def test_mim_unique_takes_what_is_a_concept_s_own_and_leaves_its_neighbour_his()
 
 
 def test_a_concept_keeps_its_share_of_the_family_s_word():
-    path = RESULTS / "unique" / "mim-unique-default.json"
-    family = json.loads(path.read_text())["shown"]["family"]
+    family = cells_of("unique")["mim-unique-default"]["shown"]["family"]
 
     now, base = (family[when]["Picasso"] for when in ("now", "base"))
     assert now["low"] < base["value"] < now["high"]
@@ -200,7 +200,7 @@ def test_with_siblings_for_a_target_what_was_the_neighbours_own_is_the_familys()
 
 
 def test_cheap_looks_say_nothing_sure_of_what_a_judge_sees_lost():
-    rows = json.loads((RESULTS / "tiers.json").read_text())["rows"]
+    rows = cells_of("tiers")["tiers"]["rows"]
     last = rows[-1]
     lost = [row["lost"] >= 0.1 for row in last["damage"]]
 
@@ -210,18 +210,11 @@ def test_cheap_looks_say_nothing_sure_of_what_a_judge_sees_lost():
     assert all(tier["low"] < 0 < tier["high"] for tier in seen)
 
 
-DUELS = sorted(
-    path.stem
-    for path in (RESULTS / "erasers").glob("*.json")
-    if "-sequence-" not in path.stem
-)
+DUELS = [name for name in cells_of("erasers") if "-sequence-" not in name]
 
 
-def duel(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        (RESULTS / "erasers" / f"{name}.json").read_text()
-    )
-    return found
+def duel(name: str) -> Mapping[str, Any]:
+    return cells_of("erasers")[name]
 
 
 @pytest.mark.parametrize("name", ["ridge-picasso", "ridge-cat"])

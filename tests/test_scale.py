@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +11,11 @@ import torch
 from benchmarks.generated import PROFILE, Generated, Profile
 from benchmarks.literally import LITERALLY
 from benchmarks.scale import CASES, MOST_LEFT, edited, quality
+from benchmarks.suite import RESULTS
 from unlearnlog.erasers.eraser_table import ERASERS, recorded
 from unlearnlog.erasers.uce import Uce
 
-RESULT = Path(__file__).parents[1] / "docs" / "results" / "scale.json"
+RESULT = RESULTS / "scale.json"
 SMALL = replace(Profile.read(), d_text=128, length=9, family_size=8)
 
 
