@@ -57,6 +57,9 @@ cost: $(READY)
 painting: $(READY)
 	"$(BIN)/python" -m benchmarks.painting
 
+fastcpu: $(READY)
+	"$(BIN)/python" -m benchmarks.fastcpu
+
 scale: $(READY)
 	"$(BIN)/python" -m benchmarks.scale
 
