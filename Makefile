@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test docs slow bench audit twin late cost painting scale report lint fix browse
+.PHONY: demo test docs slow bench audit twin late cost painting fastcpu scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
