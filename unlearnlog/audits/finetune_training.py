@@ -265,7 +265,7 @@ def _stepped(
     training: FinetuneSettings,
     step: int,
 ) -> float:
-    """Take one step; return its loss before it."""
+    """Take one step, and return the loss before it."""
     source = source_of(training.seed, step)
     batch = data.batch(source, n=training.batch, dropout=training.dropout)
     adam.zero_grad()

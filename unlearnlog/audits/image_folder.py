@@ -49,7 +49,7 @@ _BROKEN: Final = (
     *(LookupError, TypeError, ArithmeticError, AttributeError),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-"""What Pillow raises where a picture is none, or is broken."""
+"""Errors of Pillow on a broken picture, or on a file that is none."""
 
 _LISTED: Final = 256 * 2**20
 """Bytes of the longest list of pictures."""

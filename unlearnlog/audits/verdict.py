@@ -257,7 +257,7 @@ def _everywhere(now: Estimate, elsewhere: Sequence[bool]) -> str:
 
 
 def _feeble(health: Health | None) -> str:
-    assert health is not None  # nothing else makes a model feeble
+    assert health is not None  # the gate FEEBLE requires it
     return (
         f"of {health.n} other pictures the audited model's show what they are to in "
         f"{health.now:.0%}, the state's in {health.then:.0%}: it paints little of the "

@@ -36,7 +36,7 @@ from unlearnlog.models.interface import Model
 Touch = Literal["keys and values", "values", "keys"]
 
 TOUCHES: Final[tuple[Touch, ...]] = ("keys and values", "values", "keys")
-"""Which text projections a closed form may change."""
+"""The text projections that a closed form may change."""
 
 _SUFFIX: Final = {"values": (".to_v.weight",), "keys": (".to_k.weight",)}
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Reach = Span | Literal["whole", "around"]
 
 REACHES: Final[tuple[Reach, ...]] = (*SPANS, "whole", "around")
-"""Which tokens take part: those of `SPANS`; ``whole``: each, with the one at the same
-position; ``around``: each before the name and each behind it, the latter counted from
-where both texts end alike."""
+"""The tokens that take part: those of `SPANS`; ``whole``: each, with the one at the
+same position; ``around``: each before the name and each behind it, the latter counted
+from where both texts end alike."""
 
 Texts = Literal["prompts", "names", "art", "objects"]
 

@@ -169,7 +169,7 @@ class Noised:
     def drawn(
         cls, request: Request, latents: Tensor, batch: int, rng: torch.Generator
     ) -> Self:
-        """Draw pictures, noise levels and noise."""
+        """Return random pictures under random noise of random levels."""
         model = request.model
         rows = torch.randint(len(latents), (batch,), generator=rng)
         t = torch.randint(model.n_steps_trained, (batch,), generator=rng)

@@ -55,12 +55,12 @@ class LossInputs:
     share: BatchShare = field(default_factory=BatchShare)
 
     def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
-        """Draw pictures of the concept, with their prompts and their targets."""
+        """Return random pictures of the concept, with their prompts and targets."""
         some = self._drawn(self.forget.learnt, batch)
         return some, self.forget.text[some.rows], self.forget.target[some.rows]
 
     def stayed(self, batch: int) -> tuple[Noised, Text]:
-        """Draw pictures of what stays, with their prompts."""
+        """Return random pictures of what stays, with their prompts."""
         some = self._drawn(self.kept.latents, batch)
         return some, self.kept.text[some.rows]
 

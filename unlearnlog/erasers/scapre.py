@@ -181,7 +181,7 @@ class Scapre(ClosedForm):
         lower = cholesky(system, f"scapre in {layer}")
         heard = (old @ pairs.goal.T) * masks[:, pairs.owner] * pairs.weights
         right = old @ hold + self.erase_scale * heard @ pairs.erased
-        # The projection on the span, seen from where the rest of the system is I.
+        # The projection on the span, in coordinates where the rest of the system is I.
         thin = torch.linalg.solve_triangular(lower, span, upper=False)
         turn, sizes, _ = torch.linalg.svd(thin, full_matrices=False)
         turn = torch.linalg.solve_triangular(lower.T, turn, upper=True)

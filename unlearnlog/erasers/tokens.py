@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Span = Literal["last", "tail", "all", "behind"]
 
 SPANS: Final[tuple[Span, ...]] = ("last", "tail", "all", "behind")
-"""Which tokens take part.
+"""The tokens that take part.
 
 ``last``: the last token of the concept's name becomes the last word's of the target.
 ``tail``: from there to the end of the padding, each becomes the one as far behind the

@@ -18,7 +18,7 @@ class CaseResult:
     now: Answer
 
     def kept(self, kind: str) -> bool:
-        """Return whether the present picture shows the cell's concept of a kind."""
+        """Return whether the present picture shows the cell's style or subject."""
         return self.now.of(kind) == self.cell.shows(kind)
 
     def kept_by_base(self, kind: str) -> bool:

@@ -81,7 +81,7 @@ def _likely(look: ErasedEvidence, kind: str) -> set[str]:
 @final
 @dataclass(frozen=True)
 class TargetFloor(Probe):
-    """The share of the target's pictures that show the concept, at most 1 - UA.
+    """The share of the target's pictures that show the concept, the floor of 1 - UA.
 
     Source:
         Ours: "a painting of a cat" may show a Picasso although it names none.
