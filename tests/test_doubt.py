@@ -243,13 +243,13 @@ def test_of_a_batch_the_log_shows_the_worst():
 
 
 def test_no_headline_claims_what_was_not_looked_at():
-    """ "4 concepts erased" stood above "no erased concept was looked at"."""
+    """ "4 concepts erased" stood above "no erased concept was judged"."""
     blind = step(1, ["Monet"], ["Monet"], [ua(96, 96, "Monet")])
 
     found = judgement([blind], Policy.load("fast"), "atelier")
 
     assert found.word == "passed"
-    assert "no picture was looked at" in found.headline
+    assert "no picture was judged" in found.headline
 
 
 def test_the_outlined_cell_of_a_reverted_concept_is_the_one_that_erased_it():

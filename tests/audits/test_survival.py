@@ -138,7 +138,7 @@ def test_the_level_is_reached_at_the_first_look_that_shows_it():
     [(), (look(10, 1),), (look(0, 1, 32), look(10, 1, 96)), (StepPresence(0, ()),)],
 )
 def test_a_curve_needs_a_first_look_at_all_of_its_pictures(looks):
-    with pytest.raises(ValueError, match="the looks at"):
+    with pytest.raises(ValueError, match="the evaluations of"):
         curve(*looks)
 
 

@@ -119,7 +119,7 @@ def test_what_is_kept_is_names_the_empty_prompt_both_or_nothing(keeps, wanted):
 def test_a_concept_that_no_prompt_spells_has_no_name_to_be_told():
     group = tuple(replace(p, named="") for p in NAMED)
 
-    with pytest.raises(ConceptError, match="no prompt of '' spells its name") as caught:
+    with pytest.raises(ConceptError, match="contains its name") as caught:
         ConceptTexts("anchor", texts="names").pairs(asked(group))
 
     assert "texts=prompts" in caught.value.fix

@@ -202,6 +202,6 @@ def test_a_name_beyond_what_the_encoder_reads_is_refused(span):
     with pytest.raises(ConceptError, match="reads 8 tokens, and 'Picasso'") as caught:
         TokenPairs.of(request, "context", span)
 
-    assert "fewer words" in caught.value.fix
+    assert "shorten the prompt" in caught.value.fix
     near = replace(far, text="one two three four five Picasso")
     TokenPairs.of(request_of(LinearModel(), (near,)), "context", span)

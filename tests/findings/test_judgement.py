@@ -45,7 +45,7 @@ def test_an_entry_that_nobody_looked_at_is_not_said_to_have_passed():
     found = judgement([*three_steps(), step(4, ["cat"], ["Monet"], kind="revert")])
 
     assert found.word == "unmeasured"
-    assert "nothing is known" in found.sentence
+    assert "is unknown" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What became of erasures in other hands: fine-tunes, attacks, copies of the model."""
+"""Audits of erasures: fine-tunes, attacks, and models made from a state."""

@@ -1,4 +1,4 @@
-"""Looking at a state and at what was made of it, on the same prompts and latents."""
+"""The comparison of a state and an audited model, on the same prompts and latents."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.runner import ProbeRunner
 from unlearnlog.probes.statistics import clustered_change
 
-_ELSEWHERE: Final = "looking at everything else"
+_ELSEWHERE: Final = "painting kept concepts"
 
 
 @dataclass(frozen=True)
 class ComparedConcept:
-    """What is asked about one erased concept.
+    """The cells of one erased concept in a comparison.
 
     Attributes:
         concept: The concept.
         cells: Cells that show it.
-        prompts: Prompts that nats are read on, with their rivals; their pictures are
+        prompts: Prompts for readings in nats, with their rivals; their pictures are
             those of ``cells``.
     """
 
@@ -38,19 +38,19 @@ class ComparedConcept:
     prompts: tuple[Prompt, ...] = ()
 
     def shows(self, answers: Sequence[Answer]) -> tuple[bool, ...]:
-        """Whether each picture shows it."""
+        """Return whether each picture shows it."""
         slot, name = self.concept.slot, self.concept.name
         return tuple(answer.of(slot) == name for answer in answers)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Who looks, at which state and at what was made of it.
+    """A runner of probes, with the weights of a state and of an audited model.
 
     Attributes:
-        panel: Who looks.
+        panel: The runner of probes.
         then: The state's weights.
-        now: Those of what was made of it.
+        now: The audited model's weights.
         kept: Cells that show no erased concept.
     """
 
@@ -60,13 +60,13 @@ class Comparison:
     kept: tuple[ProbeCase, ...]
 
     def sight(self, asked: ComparedConcept) -> ConceptEvidence:
-        """Return what the judge sees of one erased concept, in three sets of weights.
+        """Return the judge's answers on one erased concept, in three sets of weights.
 
-        Pictures of kept cells are the controls of the judge: the base's, and those of
-        what is audited.
+        Pictures of kept cells are the controls of the judge: the base's, and the
+        audited model's.
         """
         name, panel = asked.concept.name, self.panel
-        about = f"looking for {name}"
+        about = f"painting {name}"
         return ConceptEvidence(
             concept=name,
             now=asked.shows(panel.judged(asked.cells, self.now, about)),
@@ -78,11 +78,11 @@ class Comparison:
         )
 
     def health(self, slot: str) -> Health | None:
-        """What is audited and the state, on everything that was kept; None for none.
+        """Return the audited model's and the state's accuracy on kept cells, or None.
 
         Args:
-            slot: Whether styles or subjects are asked for: a model that paints no
-                subject any more says nothing of an erased one.
+            slot: ``style`` or ``subject``, as the erased concept: a model that paints
+                no subject any more proves nothing about an erased one.
         """
         hits = [*self._hits(slot)]
         if not hits:
@@ -100,11 +100,11 @@ class Comparison:
                 yield cell, new.of(slot) == wanted, old.of(slot) == wanted
 
     def nats(self, asked: ComparedConcept) -> tuple[Reading, ...]:
-        """Return ``returned.nats``: by how much more the pictures say of the concept.
+        """Return ``returned.nats``: the rise of the pictures' information on a concept.
 
         The base is the judge, `judge-mi` of the audited model's own pictures less that
-        of the state's, per picture from the same latents; its base is what the state's
-        say. Nothing where a prompt has no rivals.
+        of the state's, per picture from the same latents; its base is the state's.
+        Nothing where a prompt has no rivals.
         """
         if not asked.prompts or not all(p.rivals for p in asked.prompts):
             return ()
@@ -127,7 +127,7 @@ class Comparison:
         return (reading(about, back, float(before.mean())),)
 
     def collateral(self) -> tuple[Reading, ...]:
-        """Return ``collateral``: what became of kept cells' own pictures.
+        """Return ``collateral``: the change of accuracy on kept cells.
 
         The mean paired change since the state, of style and subject together.
         """

@@ -1,4 +1,4 @@
-"""What a model is fine-tuned on: pictures, each with its caption."""
+"""The data set of a fine-tune: pictures with captions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class FinetuneDataset:
     """Pictures with captions.
 
     Attributes:
-        name: What was asked for: a folder, or a word such as ``sibling``.
+        name: The requested data: a folder, or a word such as ``sibling``.
         pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
         captions: One for each.
-        n_cut: How many of them were longer, and cut to what the model reads.
+        n_cut: Number of captions that were cut to the text encoder's length.
 
     Raises:
         ValueError: There is not one caption for each picture, or there is none at all.
@@ -38,11 +38,11 @@ class FinetuneDataset:
             raise ValueError(message)
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Return the number of pictures."""
         return len(self.captions)
 
     @cached_property
     def digest(self) -> Digest:
         """SHA-256 over pictures and captions in their order."""
-        said = [tensor_digest(self.pictures), list(self.captions)]
-        return digest_of(canonical_json(said))
+        content = [tensor_digest(self.pictures), list(self.captions)]
+        return digest_of(canonical_json(content))

@@ -1,4 +1,4 @@
-"""What was seen along fine-tunes, and what it comes to: values without tensors."""
+"""Fine-tunes as values without tensors, and the verdict on them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class FinetuneRun:
     """One fine-tune.
 
     Attributes:
-        training: How.
-        lesson: Digest of what was learned.
-        n_pictures: How many pictures that was.
+        training: Its settings.
+        lesson: Digest of the data set.
+        n_pictures: Number of its pictures.
         curves: One for each erased concept, in the order of their erasure.
         kept: Whether kept pictures still show both their subject and their style; None
             where nothing is kept.
-        losses: Mean loss up to each look after the first; None where it is not known.
-        forecasts: What was said of each concept beforehand.
+        losses: Mean loss up to each evaluation after the first; None where unknown.
+        forecasts: The forecast of each concept, made beforehand.
         rho: The return coefficient at the end; None where the state is the base.
         twin: Curves of the twin, fine-tuned in the same way; none without one.
-        n_cut: How many captions were longer than the model reads, and cut.
+        n_cut: Number of captions that were cut to the text encoder's length.
     """
 
     training: FinetuneSettings
@@ -60,13 +60,13 @@ class FinetuneRun:
 
     @cached_property
     def durations(self) -> tuple[Duration, ...]:
-        """How long each concept stayed away, tested together."""
+        """The duration until each concept returned, all tested together."""
         return durations(self.curves)
 
     def paints(self, least: float) -> bool:
-        """Whether it still shows more than this share of what it did of what is kept.
+        """Return whether kept pictures still show more than this share of before.
 
-        A model that paints little of anything has no say in what is gone from it.
+        A model that paints little of anything proves nothing about erased concepts.
         """
         if self.kept is None:
             return True
@@ -76,7 +76,7 @@ class FinetuneRun:
 
     @property
     def saved(self) -> dict[str, Savings]:
-        """What relearning each concept saved against the twin, by name."""
+        """The savings of relearning each concept against the twin, by name."""
         novel = {curve.concept: curve for curve in self.twin}
         return {
             curve.concept: savings(curve, novel[curve.concept])
@@ -91,10 +91,10 @@ class Finetuned:
 
     Attributes:
         rev: The entry whose state was fine-tuned.
-        data: On what.
+        data: Name of the data set.
         base: Share of each concept's prompts that show it on the base, by name.
-        mistaken: Share of the base's other pictures in which the judge sees a concept.
-        rules: What decides.
+        mistaken: The judge's rate of false alarms for each concept, by name.
+        rules: The rules of the verdict.
         courses: One for each seed.
     """
 
@@ -106,13 +106,13 @@ class Finetuned:
     courses: tuple[FinetuneRun, ...]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name} {word}" for name, word in self.verdicts.items())
-        return f"<Finetuned {self.rev[:12]} on {self.data}: {said}>"
+        words = ", ".join(f"{name} {word}" for name, word in self.verdicts.items())
+        return f"<Finetuned {self.rev[:12]} on {self.data}: {words}>"
 
     def believed(self, concept: str) -> bool:
-        """Whether the judge sees a concept where it is, and hardly where it is not.
+        """Return whether the judge is reliable on a concept.
 
-        Where nothing is kept there is no picture in which it should not be seen.
+        It is not where nothing is kept: no picture then tests it for false alarms.
         """
         return not any(
             gate in {Gate.MISLED, Gate.BLIND, Gate.UNTRIED}
@@ -122,7 +122,7 @@ class Finetuned:
 
     @property
     def doubts(self) -> dict[str, str]:
-        """Why it is undecided whether a concept came back, by name of those."""
+        """The reason of each undecided verdict, by the concept's name."""
         order = list(Gate)
         found: dict[str, Gate] = {}
         for _, curve, gate in self.gates():
@@ -136,7 +136,7 @@ class Finetuned:
         }
 
     def _doubt(self, name: str, gate: Gate) -> str:
-        """Say what is in the way: the judge, the model, or too few pictures."""
+        """Return the reason: the judge, the model, or too few pictures."""
         if gate is Gate.MISLED:
             alarms = self.mistaken[name]
             return f"the judge sees it in {alarms:.0%} of pictures of other things"
@@ -146,7 +146,7 @@ class Finetuned:
         return str(gate.value)
 
     def gates(self) -> Iterator[tuple[FinetuneRun, Curve, Gate]]:
-        """Yield what settles the verdict on each concept in each fine-tune."""
+        """Yield the gate that settles the verdict on each concept in each fine-tune."""
         tried = all(course.kept for course in self.courses)
         for course in self.courses:
             healthy = course.paints(self.rules.health)
@@ -161,7 +161,7 @@ class Finetuned:
 
     @property
     def verdicts(self) -> dict[str, Word]:
-        """What became of each concept over all seeds: the worst of them, by name."""
+        """The worst verdict on each concept over all seeds, by name."""
         order: tuple[Word, ...] = ("gone", "undecided", "resurged")
         found: dict[str, Word] = {}
         for _, curve, gate in self.gates():
@@ -176,7 +176,7 @@ class Finetuned:
 
     @property
     def survival(self) -> tuple[SurvivalStep, ...]:
-        """Kaplan-Meier over all seeds and concepts; none where nobody is believed."""
+        """Kaplan-Meier over all seeds and concepts on which the judge is reliable."""
         found = [
             duration
             for course in self.courses
@@ -187,9 +187,9 @@ class Finetuned:
 
     @property
     def resurgence(self) -> Estimate | None:
-        """How much more of all concepts together shows at the ends.
+        """The pooled change of all concepts' presence at the ends.
 
-        None where the judge is believed of none.
+        None where the judge is reliable on none.
         """
         ends = [
             _ends(course, curve)
@@ -201,7 +201,7 @@ class Finetuned:
 
     @property
     def collateral(self) -> Estimate | None:
-        """How much more of what was kept shows at the ends; below 0 it was lost."""
+        """The pooled change of kept pictures at the ends; below 0 for a loss."""
         kept = [_ends(each, each.kept) for each in self.courses if each.kept]
         return pooled_change(kept) if kept else None
 
@@ -217,22 +217,22 @@ class Finetuned:
         return mean_savings(found)
 
     def scores(self) -> dict[str, Estimate | None]:
-        """Score each forecast by its rank correlation with what came back."""
+        """Return each forecast's rank correlation with the change of presence."""
         pairs = [
-            (said, curve.change(curve.last).value)
+            (forecast, curve.change(curve.last).value)
             for course in self.courses
-            for said, curve in zip(course.forecasts, course.curves, strict=False)
+            for forecast, curve in zip(course.forecasts, course.curves, strict=False)
             if self.believed(curve.concept)
         ]
-        came = [value for _, value in pairs]
-        rho = [(s.rho, value) for s, value in pairs if s.rho is not None]
+        changes = [value for _, value in pairs]
+        rho = [(f.rho, value) for f, value in pairs if f.rho is not None]
         return {
-            "alignment": score([s.alignment for s, _ in pairs], came),
-            "rho": score([said for said, _ in rho], [value for _, value in rho]),
+            "alignment": score([f.alignment for f, _ in pairs], changes),
+            "rho": score([value for value, _ in rho], [value for _, value in rho]),
         }
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON: shares of pictures, steps, each number with its interval."""
+        """Return the fine-tunes as JSON, each share with its interval."""
         return {
             "rev": self.rev,
             "data": self.data,
@@ -250,7 +250,7 @@ class Finetuned:
         }
 
     def _course_row(self, course: FinetuneRun) -> dict[str, Any]:
-        said = {forecast.concept: forecast for forecast in course.forecasts}
+        forecasts = {forecast.concept: forecast for forecast in course.forecasts}
         own = {d.concept: d for d in course.durations}
         gates = {c.concept: g for at, c, g in self.gates() if at is course}
         return {
@@ -268,7 +268,7 @@ class Finetuned:
                     "verdict": gates[curve.concept].word,
                     "steps": own[curve.concept].steps,
                     "returned": own[curve.concept].returned,
-                    "forecast": _perhaps(said.get(curve.concept)),
+                    "forecast": _perhaps(forecasts.get(curve.concept)),
                     "savings": _perhaps(course.saved.get(curve.concept)),
                 }
                 for curve in course.curves

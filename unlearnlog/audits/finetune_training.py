@@ -1,9 +1,9 @@
-"""A fine-tune as people run it, with its weights handed out along the way.
+"""Fine-tuning as diffusers' training scripts do it, stage by stage.
 
-The loss of diffusers' own training scripts: the model's own prediction at uniform
-timesteps, AdamW, gradients cut to a norm of 1, and one caption in ten left empty so
-that guidance keeps working. Every step draws from a generator of its own, so a
-fine-tune that goes on after a stop takes the very steps it would have taken.
+The loss is theirs: the model's own prediction at uniform timesteps, AdamW, gradients
+clipped to a norm of 1, and one caption in ten left empty so that guidance keeps
+working. Every step draws from a generator of its own, so a fine-tune that resumes after
+a stop takes exactly the same steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Method, Text, Trainer, Tunable
 
 LOOKS: Final = (0, 10, 25, 50, 100, 200, 350, 500)
-"""Steps after which somebody looks, as far as a fine-tune goes."""
+"""Steps after which a fine-tune is evaluated."""
 
 RATES: Final[Mapping[str, float]] = {"full": 1e-4, "attention": 1e-4, "lora": 1e-3}
 """Step sizes of AdamW; how that of a LoRA was chosen is in DECISIONS.md."""
@@ -37,29 +37,28 @@ RATES: Final[Mapping[str, float]] = {"full": 1e-4, "attention": 1e-4, "lora": 1e
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 
 _ROOM: Final = 2**28
-"""Bytes that a stage may take on a shelf; a larger one is not kept, the fine-tune then
-starts anew: eight stages of a whole Stable Diffusion would take 30 GB."""
+"""Bytes of the largest stage that is cached; with a larger one a fine-tune does not
+resume: eight stages of a whole Stable Diffusion would take 30 GB."""
 
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """How something is fine-tuned.
+    """The settings of a fine-tune.
 
     Attributes:
-        method: What learns.
-        steps: How many steps.
-        seed: Where all random numbers start.
+        method: The weights that are trained: all, the attention's, or a LoRA.
+        steps: Number of steps.
+        seed: Seed of all random numbers.
         batch: Pictures a step, drawn with replacement.
         rate: Step size of AdamW; 0 for the method's own, see `RATES`.
         decay: Weight decay.
         dropout: Share of captions that are left empty.
         clip: Largest norm of a gradient.
-        rank: Of a LoRA.
-        looking: Steps after which somebody looks, as far as the fine-tune goes; before
-            the first and after the last in any case.
+        rank: Rank of a LoRA.
+        looking: Steps after which it is evaluated, beside the first and the last.
 
     Raises:
-        UsageError: A number is of no use.
+        UsageError: A setting is invalid.
     """
 
     method: Method = "full"
@@ -76,7 +75,7 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(
-                f"'{self.method}' is no way to fine-tune",
+                f"there is no method '{self.method}' of fine-tuning",
                 fix=f"known: {', '.join(METHODS)}",
             )
         is_size = 0 <= self.rate < math.inf
@@ -84,12 +83,12 @@ class FinetuneSettings:
             raise UsageError(
                 f"{self.steps} steps of {self.batch} pictures at rate {self.rate} with "
                 f"rank {self.rank} are no fine-tune",
-                fix="say at least 1 step, 1 picture and rank 1",
+                fix="give at least 1 step, 1 picture and rank 1",
             )
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Steps after which somebody looks, the first and the last among them."""
+        """Steps after which it is evaluated, step 0 and the last one included."""
         between = {step for step in self.looking if 0 < step < self.steps}
         return tuple(sorted({0, *between, self.steps}))
 
@@ -101,12 +100,12 @@ class FinetuneSettings:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a fine-tune begins with.
+    """The weights that a fine-tune begins with.
 
     Attributes:
         model: The base; never changed.
         weights: Tensors by full name that replace the base's own.
-        digest: What the two are known by.
+        digest: Digest of the two.
     """
 
     model: Tunable
@@ -114,7 +113,7 @@ class Start:
     digest: str
 
     def learner(self, training: FinetuneSettings) -> Trainer:
-        """Return what learns before its first step, the same whenever asked for."""
+        """Return the trainer before its first step, the same in every call."""
         return self.model.learner(
             training.method,
             weights=self.weights,
@@ -128,10 +127,10 @@ class TrainingStage:
     """A fine-tune after some steps.
 
     Attributes:
-        step: After how many.
+        step: Number of steps.
         weights: Every tensor that may have changed, by full name; at step 0 none.
         loss: Mean loss since the stage before; None at step 0, or where the stage
-            comes off the shelf.
+            comes from the cache.
         is_end: Whether it is the first or the last one.
     """
 
@@ -143,10 +142,10 @@ class TrainingStage:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step learns from.
+    """The data of one step.
 
     Attributes:
-        latents: As the UNet sees them, ``[b, c, h, w]``.
+        latents: Scaled as the UNet's inputs, ``[b, c, h, w]``.
         noise: Unit normal, ``[b, c, h, w]``.
         t: Timesteps, int64 ``[b]``.
         text: Encoded captions.
@@ -158,19 +157,19 @@ class Batch:
     text: Text
 
     def loss(self, learner: Trainer) -> Tensor:
-        """Return a learner's loss on it."""
+        """Return a trainer's loss on the batch."""
         return learner.loss(self.latents, self.noise, self.t, self.text)
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedDataset:
-    """A lesson as a model reads it, encoded once.
+    """A data set as latents and encoded captions.
 
     Attributes:
         latents: One a picture, ``[n, c, h, w]``.
         text: The empty caption and each different one, encoded.
-        rows: Which of them is each picture's, int64 ``[n]``.
-        n_levels: How many noise levels there are.
+        rows: Index of each picture's caption in ``text``, int64 ``[n]``.
+        n_levels: Number of noise levels.
     """
 
     latents: Tensor
@@ -182,14 +181,14 @@ class EncodedDataset:
     def of(
         cls, model: Tunable, latents: Tensor, captions: Sequence[str]
     ) -> EncodedDataset:
-        """Encode captions of pictures that are latents already."""
+        """Return the data set of latents and captions."""
         distinct = ["", *sorted({*captions} - {""})]
         places = {caption: i for i, caption in enumerate(distinct)}
         rows = torch.tensor([places[caption] for caption in captions])
         return cls(latents, model.encode(distinct), rows, model.n_steps_trained)
 
     def batch(self, source: torch.Generator, *, n: int, dropout: float) -> Batch:
-        """Draw ``n`` pictures with replacement, noise, levels, and empty captions."""
+        """Return ``n`` pictures with replacement, noise, levels, and captions."""
         chosen = torch.randint(len(self.latents), (n,), generator=source)
         t = torch.randint(self.n_levels, (n,), generator=source)
         latents = self.latents[chosen]
@@ -207,14 +206,14 @@ def fine_tuned(
     shelf: TensorCache,
     watch: Progress,
 ) -> Iterator[TrainingStage]:
-    """Fine-tune, and yield the weights at each step that is looked at.
+    """Fine-tune, and yield the weights at each step that is evaluated.
 
     Args:
-        start: What it begins with.
-        lesson: What is learned.
-        training: How.
-        shelf: Where stages are put, so that a fine-tune that was stopped goes on.
-        watch: Who wants to see it advance.
+        start: The model and the weights that it begins with.
+        lesson: The data set.
+        training: The settings.
+        shelf: Cache of stages, so that a fine-tune that was stopped resumes.
+        watch: Progress of the work.
 
     Raises:
         TrainingError: A loss is not finite.
@@ -238,12 +237,12 @@ def fine_tuned(
         )
     watch.stage("fine-tuning", training.steps - begin)
     if begin < training.steps:
-        material = EncodedDataset.of(
+        data = EncodedDataset.of(
             model, model.latents_of(lesson.pictures), lesson.captions
         )
         losses: list[float] = []
         for step in range(begin, training.steps):
-            losses.append(_stepped(learner, adam, material, training, step))
+            losses.append(_stepped(learner, adam, data, training, step))
             watch.advance(1, {"loss": losses[-1]})
             if step + 1 in looks:
                 kept.put(step + 1, learner, adam)
@@ -254,7 +253,7 @@ def fine_tuned(
 
 
 def source_of(seed: int, use: object) -> torch.Generator:
-    """Return random numbers that depend on the seed and what they are for."""
+    """Return a generator that depends on the seed and the use of its numbers."""
     key = hashlib.sha256(f"fine-tune:{seed}:{use}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
 
@@ -262,13 +261,13 @@ def source_of(seed: int, use: object) -> torch.Generator:
 def _stepped(
     learner: Trainer,
     adam: torch.optim.AdamW,
-    material: EncodedDataset,
+    data: EncodedDataset,
     training: FinetuneSettings,
     step: int,
 ) -> float:
-    """Take one step; return its loss before it."""
+    """Take one step, and return the loss before it."""
     source = source_of(training.seed, step)
-    batch = material.batch(source, n=training.batch, dropout=training.dropout)
+    batch = data.batch(source, n=training.batch, dropout=training.dropout)
     adam.zero_grad()
     loss = batch.loss(learner)
     if not math.isfinite(float(loss.detach())):
@@ -283,21 +282,21 @@ def _stepped(
 
 
 class _Kept:
-    """Stages on a shelf: what learned at each look, and the optimizer at the last."""
+    """Cached stages: parameters at each evaluation, the optimizer at the last."""
 
     def __init__(
         self, shelf: TensorCache, about: list[str], training: FinetuneSettings
     ) -> None:
-        said = {**asdict(training), "steps": 0, "looking": 0, "by": "fused AdamW"}
-        how = canonical_json([about, {**said, "rate": training.step_size}]).decode()
+        settings = {**asdict(training), "steps": 0, "looking": 0, "by": "fused AdamW"}
+        how = canonical_json([about, {**settings, "rate": training.step_size}]).decode()
         self._shelf, self._key = shelf, f"fine-tune {how}"
 
     def last_of(
         self, looks: Sequence[int], learner: Trainer, adam: torch.optim.AdamW
     ) -> int:
-        """Return the last look, if it is kept with all before it; else 0.
+        """Return the last evaluated step, if it is cached with all before it; else 0.
 
-        The learner and its optimizer are as they were then.
+        The trainer and its optimizer are restored to that step.
         """
         moments = self._shelf.get(f"{self._key} moments")
         if moments is None or moments.shape[-1] != _size(learner) + 1:
@@ -317,7 +316,7 @@ class _Kept:
         return step
 
     def restore(self, step: int, learner: Trainer) -> None:
-        """Give a learner the numbers that it had after a step, which are kept."""
+        """Restore a trainer's parameters after a step from the cache."""
         flat = self._shelf.get(f"{self._key} {step}")
         assert flat is not None
         with torch.no_grad():
@@ -329,7 +328,7 @@ class _Kept:
         return flat is not None and flat.numel() == _size(learner)
 
     def put(self, step: int, learner: Trainer, adam: torch.optim.AdamW) -> None:
-        """Keep what learned, and what the optimizer knows in place of what it knew."""
+        """Cache the parameters, and the optimizer's moments in place of older ones."""
         parameters = learner.parameters.values()
         learned = _flat(parameters)
         if learned.nbytes > _ROOM:
@@ -349,9 +348,9 @@ def _flat(tensors: Iterable[Tensor]) -> Tensor:
 
 
 def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Cut one long row into tensors of these shapes, laid out in memory as these are.
+    """Return one long row split into tensors of these shapes and memory layouts.
 
-    A fused optimizer reads a parameter and what it knows of it in the order of memory.
+    A fused optimizer reads a parameter and its moments in the order of memory.
     """
     pieces = flat.split([tensor.numel() for tensor in like.values()])
     return {

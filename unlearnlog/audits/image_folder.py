@@ -1,8 +1,8 @@
-"""Reading a folder of pictures with captions, in the layout that trainers read.
+"""Folders of pictures with captions, in the layout of trainers.
 
 The ``imagefolder`` layout: a ``metadata.jsonl`` or ``metadata.csv`` with the columns
 ``file_name`` and ``text`` (or ``caption``), or beside each picture a text file of its
-name. Folders come from strangers: nothing outside of it is read, and no link.
+name. Folders are untrusted: no file outside of them is read, and no link.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 ENDINGS: Final = (".jpeg", ".jpg", ".png", ".webp")
 METADATA: Final = ("metadata.jsonl", "metadata.csv")
 _SPLIT: Final = "train"
-"""A folder of pictures may be the training part of a data set."""
+"""The folder of the training part of a data set."""
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP")
-"""What is read, whatever a file is called: of others some start a program."""
+"""Formats that are read, whatever a file is called; some others start a program."""
 
 _PICTURE: Final = 256 * 2**20
 """Bytes of the largest picture that is read."""
@@ -49,7 +49,7 @@ _BROKEN: Final = (
     *(LookupError, TypeError, ArithmeticError, AttributeError),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-"""What Pillow raises where a picture is none, or is broken."""
+"""Errors of Pillow on a broken picture, or on a file that is none."""
 
 _LISTED: Final = 256 * 2**20
 """Bytes of the longest list of pictures."""
@@ -61,15 +61,15 @@ _LAYOUT: Final = (
 
 
 def read_folder(folder: Path, model: Model) -> FinetuneDataset:
-    """Read a folder of pictures with captions.
+    """Return the pictures of a folder with their captions.
 
-    Pictures are turned upright, scaled so that they cover the model's size, and cut at
-    the middle. A caption that is longer than the text encoders read is cut after the
-    last word that they do read, as trainers cut it.
+    Pictures are turned upright, scaled so that they cover the model's size, and cropped
+    at the middle. A caption that is longer than the text encoders read is cut after the
+    last word that they read, as trainers cut it.
 
     Args:
-        folder: Where they are.
-        model: Whose size they get, and whose text encoder reads the captions.
+        folder: The folder.
+        model: The model, for the pictures' size and the captions' length.
 
     Raises:
         UsageError: There are no pictures; one is broken, missing, a link or outside of
@@ -115,7 +115,7 @@ def _captions(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _places(folder: Path) -> Iterator[Path]:
-    """Yield where a list of pictures may be: in the folder, or where a split is."""
+    """Yield the paths of a possible list: in the folder, or in that of the split."""
     for where in (folder, folder / _SPLIT):
         if not where.is_symlink():
             yield from (where / name for name in METADATA)
@@ -124,20 +124,20 @@ def _places(folder: Path) -> Iterator[Path]:
 def _listed(
     folder: Path, metadata: Path, rows: Iterator[tuple[int, Mapping[str, object]]]
 ) -> Iterator[tuple[Path, str]]:
-    """Yield what a metadata file lists."""
+    """Yield the paths and captions of a metadata file."""
     for number, row in rows:
         name = row.get("file_name")
         if not isinstance(name, str) or not name.strip():
             raise UsageError(
                 f"line {number} of '{metadata}' names no picture", fix=_LAYOUT
             )
-        said = [row[column] for column in _COLUMNS if row.get(column) is not None]
-        if not said or not isinstance(said[0], str):
+        texts = [row[column] for column in _COLUMNS if row.get(column) is not None]
+        if not texts or not isinstance(texts[0], str):
             raise UsageError(
                 f"line {number} of '{metadata}' has no caption for '{name}'",
                 fix=_LAYOUT,
             )
-        yield _inside(folder, name, metadata), said[0].strip()
+        yield _inside(folder, name, metadata), texts[0].strip()
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -170,7 +170,7 @@ def _table(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
 
 
 def _beside(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every picture of a folder with what the text file beside it says."""
+    """Yield every picture of a folder with the text of the file beside it."""
     for path in _files(folder):
         if path.suffix.lower() not in ENDINGS:
             continue
@@ -184,7 +184,7 @@ def _beside(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """List the files below a folder; no folder below it may be a link."""
+    """Return the files below a folder; no folder below it may be a link."""
     found: list[Path] = []
     for where, folders, names in os.walk(folder):
         for name in folders:
@@ -228,7 +228,11 @@ def _plain(path: Path) -> Path:
 
 
 def _text(path: Path) -> str:
-    """Read a text file."""
+    """Return the text of a file.
+
+    Raises:
+        UsageError: It is a link, too long, or not UTF-8.
+    """
     try:
         return text_of(_plain(path), most=_LISTED, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
@@ -240,17 +244,17 @@ def _text(path: Path) -> str:
 
 @contextmanager
 def _refusing_bombs() -> Iterator[None]:
-    """Let Pillow refuse what would fill the memory, instead of warning of it."""
+    """Turn Pillow's warning of decompression bombs into an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
 
 
 def _check_size(image: Image.Image) -> None:
-    """Refuse a picture by its head, before its pixels are read.
+    """Refuse a picture by its header, before its pixels are read.
 
     Raises:
-        ValueError: It has more of them than are read.
+        ValueError: It has too many pixels.
     """
     width, height = image.size
     if width * height > _PIXELS:

@@ -1,4 +1,4 @@
-"""The pictures that are looked at along a fine-tune, and what is seen in them."""
+"""The probe set of a fine-tune, and its evaluation at every stage."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from unlearnlog.probes.runner import ProbeRunner
 
 KEPT: Final = "(kept)"
-"""What the curve of everything that was not erased is called."""
+"""Name of the curve of all kept concepts."""
 
 N_KEPT: Final = 96
-"""Kept pictures that are looked at before the first step and after the last one."""
+"""Kept pictures of an evaluation before the first step or after the last one."""
 
 N_BETWEEN: Final = 24
-"""Of these, between the two."""
+"""Kept pictures of an evaluation between the two."""
 
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """Pictures of erased concepts and of everything else, at every look the same.
+    """Cells of erased and of kept concepts, the same in every evaluation.
 
     Attributes:
         concepts: The erased concepts.
         erased: Cells of each of them, by name.
         closer: More cells of each, for an end that the first ones do not decide.
-        between: How many of them are looked at between the first look and the last.
-        kept: Cells of everything else.
+        between: Number of cells of each between the first evaluation and the last.
+        kept: Cells of kept concepts.
     """
 
     concepts: tuple[Concept, ...]
@@ -56,14 +56,14 @@ class ProbeSet:
         sizes: tuple[int, int, int],
         kept: Sequence[ProbeCase],
     ) -> ProbeSet:
-        """Choose the cells that an entry's own readings look at.
+        """Return the set of the cells that an entry's own readings are of.
 
         Args:
-            book: The prompts of everything.
-            gone: What is erased; no cell shows two of them.
-            sizes: Pictures of each cell at the first and the last look, between, and
-                at an end that these do not decide.
-            kept: Cells of everything else; a few of them will do.
+            book: The prompts of all concepts.
+            gone: The erased concepts; no cell shows two of them.
+            sizes: Pictures of each cell in the first and the last evaluation, between,
+                and at an end that these do not decide.
+            kept: Cells of kept concepts, of which a few are taken.
         """
         names, (most, few, closer) = {concept.name for concept in gone}, sizes
         found = {concept.name: book.alone(concept, most, names) for concept in gone}
@@ -83,42 +83,42 @@ class ProbeSet:
         )
 
     def only(self, concepts: Iterable[Concept]) -> ProbeSet:
-        """Return the bank of some of the erased concepts and of nothing else."""
+        """Return the set of some of the erased concepts, without kept ones."""
         names = {concept.name for concept in concepts}
         some = tuple(c for c in self.concepts if c.name in names)
         return replace(self, concepts=some, kept=())
 
     def n_of(self, concept: Concept, *, between: bool = False) -> int:
-        """Count the pictures of a concept that a look is at."""
+        """Return the number of a concept's pictures in an evaluation."""
         most = len(self.erased[concept.name])
         return min(most, self.between[concept.name]) if between else most
 
     def shown(
         self, panel: ProbeRunner, concept: Concept, weights: Weights | None, n: int
     ) -> tuple[bool, ...]:
-        """Whether each of a concept's first ``n`` pictures shows it.
+        """Return whether each of a concept's first ``n`` pictures shows it.
 
-        Those after the ones of a usual look are those of a closer one.
+        The cells of ``closer`` follow those of ``erased``.
         """
         cells = (*self.erased[concept.name], *self.closer[concept.name])[:n]
-        answers = panel.judged(cells, weights, f"looking for {concept.name}")
+        answers = panel.judged(cells, weights, f"painting {concept.name}")
         return tuple(each.of(concept.slot) == concept.name for each in answers)
 
     def still(
         self, panel: ProbeRunner, weights: Weights | None, n: int
     ) -> tuple[bool, ...]:
-        """Whether each of the first ``n`` kept pictures shows what it is to show."""
+        """Return whether each of the first ``n`` kept pictures shows its concepts."""
         cells = self.kept[:n]
-        answers = panel.judged(cells, weights, "looking at everything else")
+        answers = panel.judged(cells, weights, "painting kept concepts")
         return tuple(
             (answer.subject, answer.style) == (cell.subject, cell.style)
             for answer, cell in zip(answers, cells, strict=True)
         )
 
     def mistaken(self, panel: ProbeRunner) -> dict[str, float]:
-        """Share of the base's kept pictures in which a judge sees each erased concept.
+        """Return the judge's false alarms: their share of the base's kept pictures.
 
-        Nobody's judge is perfect, but one who sees it in most of them sees nothing.
+        No judge is perfect, but one with many false alarms proves nothing.
         """
         seen = panel.base_answers(self.kept)
         return {
@@ -130,13 +130,13 @@ class ProbeSet:
 
 @dataclass(frozen=True)
 class RunReadings:
-    """What was seen along one fine-tune.
+    """The evaluations along one fine-tune.
 
     Attributes:
-        curves: One for each concept of the bank.
-        kept: Of everything else; None where the bank holds nothing else.
-        losses: Mean loss up to each look after the first; None where it is not known.
-        weights: What the last stage learned.
+        curves: One for each concept of the probe set.
+        kept: The curve of kept concepts; None where the probe set has none.
+        losses: Mean loss up to each evaluation after the first; None where unknown.
+        weights: Weights that the last stage learned.
     """
 
     curves: tuple[Curve, ...]
@@ -153,17 +153,16 @@ def followed(
     *,
     rules: VerdictRules | None = None,
 ) -> RunReadings:
-    """Look at every stage of a fine-tune: closely at both ends, less so between.
+    """Return the evaluations of a fine-tune's stages: full at both ends, few between.
 
-    An end that decides nothing of a concept is looked at in more pictures, and so is
-    the beginning.
+    Where the end leaves a concept undecided, both ends are evaluated on more pictures.
 
     Args:
         stages: The fine-tune, from step 0 on.
-        bank: What is looked at.
-        panel: Who looks.
+        bank: The probe set.
+        panel: The runner of probes.
         state: The weights that it began with, by full name; None for the base.
-        rules: What decides; None where nothing is to be decided.
+        rules: The rules of the verdict; None where there is no verdict.
     """
     looks: dict[str, list[StepPresence]] = {
         concept.name: [] for concept in bank.concepts
@@ -208,13 +207,13 @@ def _closer(
     panel: ProbeRunner,
     ends: tuple[Weights | None, Weights | None],
 ) -> Curve:
-    """Return a curve whose ends are looked at in every picture there is of a concept.
+    """Return a curve with its ends evaluated on every cell of a concept.
 
     Args:
-        curve: What was seen.
-        concept: Of which concept.
-        bank: Its pictures.
-        panel: Who looks.
+        curve: The curve so far.
+        concept: Its concept.
+        bank: The probe set.
+        panel: The runner of probes.
         ends: The weights before the first step and after the last one.
     """
     n = len(bank.erased[concept.name]) + len(bank.closer[concept.name])

@@ -1,4 +1,4 @@
-"""Where in weight space a fine-tune went: back to the base, or elsewhere?"""
+"""The return coefficient: a fine-tune's share of the way back to the base."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.statistics import Estimate
 
 ALL: Final = "(all erased)"
-"""What a reading of all erasures together is about."""
+"""The concept of a reading of all erasures together."""
 
 
 def return_coefficient(now: Weights, then: Weights, base: Weights) -> Iterator[Reading]:
-    """Yield ``return.weights``: the share of the way back to the base that was gone.
+    """Yield ``return.weights``: the share of the way back to the base that was covered.
 
     rho = <now - then, base - then> / ||base - then||^2 over the text projections: 0
     where a fine-tune left the erasures alone or went at right angles to them, 1 where
@@ -27,8 +27,8 @@ def return_coefficient(now: Weights, then: Weights, base: Weights) -> Iterator[R
         base: Every text projection of the base.
 
     Source:
-        The projection coefficient of a weight change; that it explains resurgence is
-        what `benchmarks.audit` measures.
+        The projection coefficient of a weight change; `benchmarks.audit` measures how
+        well it explains resurgence.
     """
     rho = share_of_the_way(now, then, base)
     if rho is not None:
@@ -37,12 +37,12 @@ def return_coefficient(now: Weights, then: Weights, base: Weights) -> Iterator[R
 
 
 def share_of_the_way(now: Weights, then: Weights, base: Weights) -> float | None:
-    """Return rho, the share of the way from a state back to the base that was gone.
+    """Return rho, the share of the way from a state back to the base that was covered.
 
     Args:
-        now: Weights by full name; what they lack is as in the state.
+        now: Weights by full name; those that are missing are the state's.
         then: The state's, as far as the erasures changed any.
-        base: The base's, at least the same ones.
+        base: The base's, at least those of ``then``.
 
     Returns:
         None where the state is the base.

@@ -1,17 +1,17 @@
-"""Will a fine-tune bring a concept back? Said before it, and scored after it.
+"""Forecasts of whether a fine-tune brings a concept back, and their scores.
 
-Three numbers, from the gradients at the erased weights, before a single step. The
+Two numbers, from the gradients at the erased weights, before a single step. The
 *alignment*: the cosine between the gradient of the fine-tune's loss and that of the
-concept's own, on pictures that the base paints of it; where it is positive, learning
-the one learns the other, to first order. (Of a LoRA only one factor has a gradient at
-its beginning, since the other is 0.) The *return coefficient* rho: how far along
-the way from the erased weights theta_k back to the base theta_0 the fine-tune goes,
+concept's own, on pictures that the base paints of it; where it is positive, a step of
+the one lowers the other, to first order. (Of a LoRA only one factor has a gradient at
+its beginning, since the other is 0.) The *return coefficient* rho: the share of the way
+from the erased weights theta_k back to the base theta_0 that the fine-tune goes,
 
     rho = <theta_ft - theta_k, theta_0 - theta_k> / ||theta_0 - theta_k||^2,
 
-over the tensors that the erasure changed: 1 is all the way back. Its forecast is what
-rho would be if every step were like the first. Afterwards the true rho is taken, and
-each forecast is scored by its rank correlation with what came back.
+over the tensors that the erasure changed: 1 is all the way back. Its forecast is rho if
+every step were like the first. Afterwards the true rho is measured, and each forecast
+is scored by its rank correlation with the change of presence.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from unlearnlog.probes.statistics import Estimate
 
 N_BATCHES: Final = 8
-"""Batches that a gradient is the mean of; every one has noise of its own."""
+"""Batches of a mean gradient, each with noise of its own."""
 
 
 @dataclass(frozen=True)
 class ReturnForecast:
-    """What is said of one concept before a fine-tune.
+    """The forecast of one concept's return in a fine-tune.
 
     Attributes:
         concept: Its name.
-        alignment: Cosine of two gradients over everything that learns, in [-1, 1].
+        alignment: Cosine of two gradients over all trained weights, in [-1, 1].
         rho: The return coefficient if every step were like the first; None where the
             state is the base.
         n: Pictures, each with noise of its own, behind either gradient.
@@ -62,19 +62,19 @@ def forecasts(
     *,
     training: FinetuneSettings,
 ) -> tuple[ReturnForecast, ...]:
-    """Forecast what a fine-tune does to each concept.
+    """Return the forecast of each concept's return in a fine-tune.
 
     Args:
         start: The erased weights that the fine-tune begins with.
-        lesson: What will be learned.
+        lesson: The data set.
         targets: Each concept's own prompts on pictures that the base paints, by name.
-        training: How it will be fine-tuned.
+        training: The settings of the fine-tune.
     """
     learner = start.learner(training)
     theirs = _gradient(learner, lesson, training, "lesson")
     found = []
-    for name, material in targets.items():
-        own = _gradient(learner, material, training, "target")
+    for name, data in targets.items():
+        own = _gradient(learner, data, training, "target")
         found.append((name, _cosine(theirs, own)))
     rho = _rho_of_the_first_step(start, learner, theirs, training)
     n = N_BATCHES * training.batch
@@ -82,14 +82,14 @@ def forecasts(
 
 
 def score(said: Sequence[float], came: Sequence[float]) -> Estimate | None:
-    """Return the rank correlation of a forecast with what came back, with its interval.
+    """Return the rank correlation of a forecast with the change of presence.
 
     Args:
         said: The forecast of each concept in each fine-tune.
-        came: How much more of it showed at the end than at the beginning.
+        came: The change of its presence from the beginning to the end.
 
     Returns:
-        None where there are too few, or all are the same: no ranks to compare.
+        None where there are too few, or all are equal and have no ranks.
     """
     if len(said) < FEWEST or len(set(said)) < 2 or len(set(came)) < 2:
         return None
@@ -97,14 +97,14 @@ def score(said: Sequence[float], came: Sequence[float]) -> Estimate | None:
 
 
 def _gradient(
-    learner: Trainer, material: EncodedDataset, training: FinetuneSettings, use: str
+    learner: Trainer, data: EncodedDataset, training: FinetuneSettings, use: str
 ) -> list[Tensor]:
     """Return the mean gradient of a loss over some batches, one tensor a parameter."""
     parameters = list(learner.parameters.values())
     total = [torch.zeros_like(p) for p in parameters]
     for i in range(N_BATCHES):
         source = source_of(training.seed, f"forecast {use} {i}")
-        batch = material.batch(source, n=training.batch, dropout=0.0)
+        batch = data.batch(source, n=training.batch, dropout=0.0)
         some = torch.autograd.grad(batch.loss(learner), parameters, allow_unused=True)
         for mean, gradient in zip(total, some, strict=True):
             if gradient is not None:
@@ -113,7 +113,7 @@ def _gradient(
 
 
 def _cosine(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
-    """Return the cosine of two gradients; 0 where one of them is nothing."""
+    """Return the cosine of two gradients; 0 where one of them is zero."""
     pairs = list(zip(one, other, strict=True))
     common = sum(float((a.double() * b.double()).sum()) for a, b in pairs)
     sizes = [
@@ -129,7 +129,7 @@ def _rho_of_the_first_step(
     gradient: Sequence[Tensor],
     training: FinetuneSettings,
 ) -> float | None:
-    """Take one step of AdamW with a gradient; return rho of as many as are planned."""
+    """Return rho of as many steps as are planned, all like the first of AdamW."""
     before = learner.weights()
     parameters = list(learner.parameters.values())
     adam = torch.optim.AdamW(

@@ -1,9 +1,9 @@
-"""Is a concept learned again faster than it is learned for the first time?
+"""The savings of relearning an erased concept, against a twin that never learned it.
 
-S = 1 - steps_erased / steps_novel, where steps is when the concept first shows in half
-of its pictures, in the erased model and in a twin that never learned it. Near 0 the
-concept is gone; near 1 it was only hidden; below 0 it is harder to learn than new. A
-step is dated by the look that found it, so S lies between what the looks before allow.
+S = 1 - steps_erased / steps_novel, where steps is the first step at which half of the
+concept's pictures show it, in the erased model and in the twin. Near 0 the concept is
+gone; near 1 it was only hidden; below 0 it is harder to learn than new. Models are
+evaluated at a few steps only, so S lies between bounds from the evaluations before.
 
 Source:
     The savings of Ebbinghaus, "Memory: A Contribution to Experimental Psychology",
@@ -23,22 +23,22 @@ LEVEL: Final = 0.5
 """Presence at which a concept counts as learned."""
 
 FEWEST: Final = 3
-"""Clusters that an interval is drawn from at least."""
+"""The fewest clusters of an interval."""
 
 Bound = Literal["about", "at least", "at most", "undefined"]
 
 
 @dataclass(frozen=True)
 class Savings:
-    """What one fine-tune saved.
+    """The savings of one fine-tune.
 
     Attributes:
-        value: S, each step dated by its look; None where nobody can say.
+        value: S, from the steps of the evaluations; None where it is undefined.
         bound: Whether S is about that, or at least or at most that because one of the
             two had not learned the concept by the last step.
-        erased: Looked-at step at which the erased model had learned it, or None.
+        erased: First evaluated step at which the erased model shows it, or None.
         novel: The same of the twin.
-        low: The least that S can be, given the looks before; None for no limit.
+        low: The least that S can be, given the evaluations before; None for no limit.
         high: The most.
     """
 
@@ -51,10 +51,10 @@ class Savings:
 
 
 def savings(erased: Curve, novel: Curve, level: float = LEVEL) -> Savings:
-    """Compare two models that were fine-tuned in the same way.
+    """Return the savings of an erased model against its twin.
 
-    Where neither learned the concept, or one of the two shows it before it learns
-    anything, nothing can be said.
+    Undefined where neither learned the concept, or one of the two shows it before the
+    first step.
 
     Raises:
         ValueError: The two curves do not end at the same step.
@@ -77,22 +77,22 @@ def savings(erased: Curve, novel: Curve, level: float = LEVEL) -> Savings:
 
 
 def _before(curve: Curve, step: int) -> int:
-    """Return the step of the look before one."""
+    """Return the evaluated step before one."""
     return max(look.step for look in curve.looks if look.step < step)
 
 
 def mean_savings(found: Sequence[tuple[str, Savings]]) -> Estimate | None:
     """Return the mean of savings, with an interval over clusters.
 
-    Clusters are drawn whole, with Student's quantiles for how few they are, and the
-    looks are never as fine as the steps: the lower end is that of the least that each
-    can be, the upper end that of the most. What is known on one side only is left out.
+    Clusters are drawn whole, with Student's quantiles for few of them, and only some
+    steps are evaluated: the lower end is that of the least that each can be, the upper
+    end that of the most. Savings with a bound on one side only are left out.
 
     Args:
-        found: What each fine-tune saved, with its cluster, such as its seed.
+        found: The savings of each fine-tune, with its cluster, such as its seed.
 
     Returns:
-        None where fewer than three clusters are known on both sides.
+        None where fewer than three clusters have bounds on both sides.
     """
     known = [(c, s) for c, s in found if s.bound == "about" and s.low is not None]
     names = [cluster for cluster, _ in known]

@@ -1,8 +1,8 @@
-"""Does an erased concept come back while a model is fine-tuned, and when?
+"""The survival of erasures along fine-tunes: durations and the Kaplan-Meier estimate.
 
 D(t) is the share of a concept's own prompts that show it after t steps, each time from
-the same latents. It has returned at the first look where more pictures show it than
-before the fine-tune, beyond chance; a fine-tune that ends without is censored there.
+the same latents. It has returned at the first evaluation where more pictures show it
+than before the fine-tune, beyond chance; a fine-tune that ends without is censored.
 
 Source:
     Kaplan and Meier, "Nonparametric estimation from incomplete observations", 1958;
@@ -29,15 +29,15 @@ from unlearnlog.probes.statistics import (
 
 _ROUNDING: Final = 1e-9
 CHANCE: Final = 0.05
-"""Share of the returns that are found which may be chance, on average."""
+"""False discovery rate of the tests of all evaluations."""
 
 
 @dataclass(frozen=True)
 class StepPresence:
-    """What was seen of one concept after some steps.
+    """One concept's pictures after some steps.
 
     Attributes:
-        step: After how many.
+        step: Number of steps.
         shown: Whether each picture shows the concept.
     """
 
@@ -52,16 +52,16 @@ class StepPresence:
 
 @dataclass(frozen=True)
 class Curve:
-    """What was seen of one concept along a fine-tune.
+    """The presence of one concept along a fine-tune.
 
-    A look at fewer pictures than the first one is at the first of them.
+    An evaluation of fewer pictures than the first one is of the first of them.
 
     Attributes:
         concept: Its name.
-        looks: The first is before the fine-tune, at step 0.
+        looks: The evaluations; the first is before the fine-tune, at step 0.
 
     Raises:
-        ValueError: There is no look at step 0, or one of more pictures than that.
+        ValueError: There is no evaluation at step 0, or one of more pictures than that.
     """
 
     concept: str
@@ -70,40 +70,39 @@ class Curve:
     def __post_init__(self) -> None:
         sizes = [len(look.shown) for look in self.looks]
         if not sizes or self.looks[0].step or not 0 < max(sizes) == sizes[0]:
-            message = f"the looks at {self.concept} are of {sizes} pictures"
+            message = f"the evaluations of {self.concept} have {sizes} pictures"
             raise ValueError(message)
 
     def before(self, look: StepPresence) -> tuple[bool, ...]:
-        """Whether the same pictures showed it before the fine-tune."""
+        """Return whether the same pictures showed it before the fine-tune."""
         return self.looks[0].shown[: len(look.shown)]
 
     def change(self, look: StepPresence) -> Estimate:
-        """How much more of it shows than before, on the same pictures (Newcombe)."""
+        """Return the change of presence on the same pictures (Newcombe)."""
         return paired_share(look.shown, self.before(look))
 
     def p_value(self, look: StepPresence) -> float:
-        """The chance of as many returns if none were to come (McNemar, one-sided)."""
+        """Return the p-value of no return (McNemar, one-sided)."""
         return returned(look.shown, self.before(look))
 
     def reached(self, level: float) -> int | None:
-        """Return the first looked-at step with at least this presence, or None."""
+        """Return the first evaluated step with at least this presence, or None."""
         found = (look.step for look in self.looks if look.presence.value >= level)
         return next(found, None)
 
     @property
     def last(self) -> StepPresence:
-        """The look after the last step."""
+        """The evaluation after the last step."""
         return self.looks[-1]
 
 
 @dataclass(frozen=True)
 class Duration:
-    """How long a concept stayed away.
+    """The steps until a concept returned, or until the end.
 
     Attributes:
         concept: Its name.
-        steps: The first looked-at step at which it was back; where it never was, the
-            last one.
+        steps: The first evaluated step at which it was back; else the last one.
         returned: Whether it came back.
     """
 
@@ -113,15 +112,14 @@ class Duration:
 
 
 def durations(curves: Sequence[Curve]) -> tuple[Duration, ...]:
-    """Return how long each concept stayed away along one fine-tune.
+    """Return the duration until each concept returned along one fine-tune.
 
-    All looks at all concepts are tested together (Benjamini-Hochberg), since each of
-    them is a chance to be wrong.
+    All evaluations of all concepts are tested together (Benjamini-Hochberg).
     """
-    asked = [(curve, look) for curve in curves for look in curve.looks[1:]]
-    back = benjamini_hochberg([curve.p_value(look) for curve, look in asked], CHANCE)
+    tests = [(curve, look) for curve in curves for look in curve.looks[1:]]
+    back = benjamini_hochberg([curve.p_value(look) for curve, look in tests], CHANCE)
     first: dict[str, int] = {}
-    for (curve, look), is_back in zip(asked, back, strict=True):
+    for (curve, look), is_back in zip(tests, back, strict=True):
         if is_back:
             first.setdefault(curve.concept, look.step)
     return tuple(
@@ -131,7 +129,7 @@ def durations(curves: Sequence[Curve]) -> tuple[Duration, ...]:
 
 
 def weighed(curve: Curve, duration: Duration) -> Weighed:
-    """Return what the verdict rests on, from a judge that is believed."""
+    """Return the inputs of a verdict, for a judge that is reliable."""
     return Weighed(curve.change(curve.last), duration.returned)
 
 
@@ -140,8 +138,8 @@ class SurvivalStep:
     """Survival right after some steps.
 
     Attributes:
-        step: After how many.
-        at_risk: Concepts that had stayed away until then and were still looked at.
+        step: Number of steps.
+        at_risk: Concepts that had stayed away until then and were still evaluated.
         returned: How many of them came back at this step.
         away: Share that stays away beyond it, with its interval.
         error: Greenwood's standard error of that share.
@@ -157,15 +155,15 @@ class SurvivalStep:
 def kaplan_meier(found: Sequence[Duration]) -> tuple[SurvivalStep, ...]:
     """Return the share of concepts that stay away, step by step.
 
-    One rung for each step at which a concept came back or a fine-tune ended. While none
-    came back the interval is Wilson's, which has a width there. Concepts and seeds
-    count as independent, and a return is dated by the look that found it.
+    One value for each step at which a concept came back or a fine-tune ended. While
+    none came back the interval is Wilson's, which has a width there. Concepts and seeds
+    count as independent, and a return is dated by the evaluation that found it.
 
     Raises:
-        ValueError: There is nothing to look at.
+        ValueError: There are no durations.
     """
     if not found:
-        message = "no fine-tune has been looked at"
+        message = "no fine-tune has been evaluated"
         raise ValueError(message)
     rungs, alive, hazard = [], 1.0, 0.0
     for step in sorted({each.steps for each in found}):
@@ -190,7 +188,7 @@ def _interval(alive: float, hazard: float, at_risk: int) -> tuple[float, float]:
     Args:
         alive: The estimate.
         hazard: Sum of Greenwood's terms.
-        at_risk: How many stand behind it.
+        at_risk: Number of concepts behind it.
     """
     if not 0 < alive < 1:
         plain = share(round(alive * at_risk), at_risk)
@@ -202,7 +200,7 @@ def _interval(alive: float, hazard: float, at_risk: int) -> tuple[float, float]:
 def median_return(rungs: Sequence[SurvivalStep]) -> int | None:
     """Return the first step beyond which at most half stay away, or None.
 
-    A product of ratios of whole numbers that is one half may be rounded to above it.
+    A product of ratios of whole numbers that is one half may round to above it.
     """
     half = 0.5 + _ROUNDING
     return next((rung.step for rung in rungs if rung.away.value <= half), None)
@@ -210,11 +208,11 @@ def median_return(rungs: Sequence[SurvivalStep]) -> int | None:
 
 @dataclass(frozen=True)
 class Ends:
-    """What the first and the last look of one fine-tune saw in the same pictures.
+    """The first and the last evaluation of one concept in one fine-tune.
 
     Attributes:
-        run: Which fine-tune, such as its seed.
-        concept: What was looked for.
+        run: Name of the fine-tune, such as its seed.
+        concept: Name of the concept.
         now: Whether each picture shows it after the last step.
         before: Whether it did before the first one.
     """
@@ -226,14 +224,14 @@ class Ends:
 
 
 def pooled_change(ends: Sequence[Ends]) -> Estimate:
-    """Return how much more shows at the ends, all fine-tunes and concepts together.
+    """Return the change of presence at the ends over all fine-tunes and concepts.
 
-    The wider of two intervals: Newcombe's of pairs takes every picture for itself; the
-    bootstrap over fine-tunes and pictures knows that fine-tunes begin with the same
-    pictures, and sees no doubt where all agree.
+    The wider of two intervals: Newcombe's of pairs takes pictures as independent; the
+    bootstrap over fine-tunes and pictures takes the pictures that fine-tunes share into
+    account, and has no width where all agree.
 
     Raises:
-        ValueError: There is nothing to look at.
+        ValueError: There are no pictures.
     """
     now = [shows for each in ends for shows in each.now]
     before = [shows for each in ends for shows in each.before]

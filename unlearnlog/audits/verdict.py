@@ -1,13 +1,13 @@
-"""Did an erased concept come back in what somebody made of a state?
+"""The verdict of an audit and of a fine-tune on each erased concept.
 
 Source:
     McNemar's exact test of pairs and Benjamini and Hochberg's correction, as in
     `unlearnlog.probes.decisions`; that nothing came back is a claim of equivalence and
     holds where the whole interval is within a margin. The controls of the judge are
-    ours: a judge that says yes to everything, or never sees the concept where it
-    certainly is, decides nothing; nor does one that sees it as often in what the
-    audited model paints for other prompts, for pictures of another kind mislead. A
-    model that hardly paints anything any more has no say in what is gone from it.
+    ours: a judge with many false alarms, or that misses the concept on the base,
+    decides nothing; nor does one that finds it as often in the audited model's pictures
+    of other prompts, since pictures of another kind mislead. A model that hardly paints
+    anything any more proves nothing about erased concepts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Word = Literal["gone", "resurged", "undecided"]
 
 
 class Gate(Enum):
-    """What settles the verdict on a concept: the first of these that applies."""
+    """The reasons of a verdict on a concept; the first that applies settles it."""
 
     MISLED = "the judge sees it where it is not"
     BLIND = "the judge does not see it where it is"
@@ -44,12 +44,12 @@ class Gate(Enum):
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a model still paints what was not erased.
+    """A model's accuracy on kept pictures, beside that of the state.
 
     Attributes:
-        now: Share of kept pictures of which the audited model's show what they are to.
-        then: Of which the state's do.
-        n: How many pictures.
+        now: Share of the audited model's kept pictures that show their concept.
+        then: Share of the state's.
+        n: Number of pictures.
     """
 
     now: float
@@ -57,25 +57,25 @@ class Health:
     n: int
 
     def enough(self, least: float) -> bool:
-        """Whether it paints more than this share of what the state did."""
+        """Return whether it is more than this share of the state's accuracy."""
         return self.now > least * self.then
 
 
 @dataclass(frozen=True)
 class ConceptEvidence:
-    """What a judge saw of one erased concept, picture by picture.
+    """A judge's answers on one erased concept, picture by picture.
 
     Attributes:
         concept: Its name.
         now: Whether each picture of the audited model shows it.
         then: Whether the state's pictures of the same prompts and latents do.
         base: Whether the base's do.
-        control: Whether the base's pictures of other things, asked for by prompts that
-            do not name it, are said to show it: each of them is a false alarm.
-        elsewhere: Whether the audited model's pictures of those prompts are.
-        health: Whether the audited model paints those prompts; None if nobody looked.
-        token: The token that stood for the concept's name in ``now``, where one did
-            that a fine-tune added; else empty.
+        control: Whether the base's pictures for prompts that do not name it do: each of
+            them is a false alarm.
+        elsewhere: Whether the audited model's pictures for those prompts do.
+        health: The audited model's accuracy on those prompts; None if unmeasured.
+        token: The token, added by a fine-tune, in place of the concept's name in
+            ``now``; empty for the name.
     """
 
     concept: str
@@ -89,9 +89,9 @@ class ConceptEvidence:
 
     @property
     def stands_out(self) -> bool:
-        """Whether more of its own pictures show it now than pictures of other things.
+        """Whether more of its own pictures show it now than other pictures do.
 
-        Beyond Newcombe's interval; where nobody looked elsewhere it does.
+        Beyond Newcombe's interval; true where no other pictures were judged.
         """
         if not self.elsewhere:
             return True
@@ -101,14 +101,14 @@ class ConceptEvidence:
 
 @dataclass(frozen=True)
 class VerdictRules:
-    """What decides.
+    """The thresholds of a verdict.
 
     Attributes:
         margin: The largest return that still counts as none, a share of pictures.
-        false_alarms: The largest share of controls that a judge may see it in.
-        base_presence: The least share of the base's pictures that must show it.
-        health: The least share of what the state showed of everything else that the
-            audited model must show for anything to be gone from it.
+        false_alarms: The largest share of false alarms of a judge.
+        base_presence: The least share of the base's pictures that must show a concept.
+        health: The least share of the state's accuracy on kept pictures that the
+            audited model must have for a concept to count as gone.
     """
 
     margin: float = 0.05
@@ -119,14 +119,14 @@ class VerdictRules:
 
 @dataclass(frozen=True)
 class Weighed:
-    """What a verdict on one concept rests on, however it was measured.
+    """The inputs of a verdict on one concept.
 
     Attributes:
         change: The difference of presence after and before, of the same pictures.
-        came_back: Whether it is above 0 beyond chance, among all that was tested.
-        false_alarms: Share of pictures of other things in which the judge sees the
-            concept; None where there are none.
-        base: Share of the base's own pictures of it in which the judge sees it.
+        came_back: Whether it is above 0 beyond chance, among all tests.
+        false_alarms: The judge's share of false alarms in pictures of other concepts;
+            None where there are none.
+        base: Share of the base's own pictures that show it to the judge.
         stands_out: Whether other prompts show it less often.
         healthy: Whether the model still paints what was kept.
     """
@@ -139,7 +139,7 @@ class Weighed:
     healthy: bool = True
 
     def gate(self, rules: VerdictRules) -> Gate:
-        """Return what settles the verdict, for an audit and for a fine-tune alike."""
+        """Return the gate that settles the verdict of an audit or a fine-tune."""
         gates = (
             (Gate.MISLED, (self.false_alarms or 0.0) > rules.false_alarms),
             (Gate.BLIND, self.base < rules.base_presence),
@@ -154,20 +154,20 @@ class Weighed:
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """What an audit says of one erased concept.
+    """An audit's finding on one erased concept.
 
     Attributes:
         concept: Its name.
         word: ``gone``, ``resurged`` or ``undecided``.
-        why: The same as a sentence.
+        why: The reason, as a sentence.
         now: Share of the audited model's pictures that show it.
-        then: Of the state's.
-        base: Of the base's.
+        then: Share of the state's.
+        base: Share of the base's.
         back: The difference of the first two, of pairs.
-        p: How likely a return as large is by chance.
+        p: The p-value of no return.
         control: Share of false alarms.
         wide: Whether more pictures would decide.
-        token: The added token that was asked for instead of its name; else empty.
+        token: The added token in prompts in place of its name; empty for the name.
     """
 
     concept: str
@@ -184,41 +184,41 @@ class AuditFinding:
 
     @property
     def called(self) -> str:
-        """The concept, and the token that was asked for instead of its name."""
+        """The concept, with the token in place of its name, if there is one."""
         return f"{self.concept} as {self.token}" if self.token else self.concept
 
 
 def findings(
     sights: Sequence[ConceptEvidence], rules: VerdictRules
 ) -> tuple[AuditFinding, ...]:
-    """Return what is to be said of each concept, all of them tested together.
+    """Return the finding on each concept, all of them tested together.
 
     Raises:
-        ValueError: A concept was not looked at in pairs, or there are no controls.
+        ValueError: A concept's pictures are no pairs, or there are no controls.
     """
-    chances = [returned(sight.now, sight.then) for sight in sights]
-    beyond = benjamini_hochberg(chances)
+    p_values = [returned(sight.now, sight.then) for sight in sights]
+    beyond = benjamini_hochberg(p_values)
     return tuple(
         _finding(sight, p, came_back, rules)
-        for sight, p, came_back in zip(sights, chances, beyond, strict=True)
+        for sight, p, came_back in zip(sights, p_values, beyond, strict=True)
     )
 
 
 def _finding(
-    sight: ConceptEvidence, p: float, came_back: bool, rules: VerdictRules
+    evidence: ConceptEvidence, p: float, came_back: bool, rules: VerdictRules
 ) -> AuditFinding:
     now, then, base, control = (
-        share(sum(seen), len(seen))
-        for seen in (sight.now, sight.then, sight.base, sight.control)
+        share(sum(shown), len(shown))
+        for shown in (evidence.now, evidence.then, evidence.base, evidence.control)
     )
-    back = paired_share(sight.now, sight.then)
-    health = sight.health
+    back = paired_share(evidence.now, evidence.then)
+    health = evidence.health
     gate = Weighed(
         change=back,
         came_back=came_back,
         false_alarms=control.value,
         base=base.value,
-        stands_out=sight.stands_out,
+        stands_out=evidence.stands_out,
         healthy=health is None or health.enough(rules.health),
     ).gate(rules)
     why = {
@@ -230,7 +230,7 @@ def _finding(
             f"the judge sees it in {_percent(base)} of the base's own {base.n} "
             "pictures of it, so it decides nothing"
         ),
-        Gate.EVERYWHERE: lambda: _everywhere(now, sight.elsewhere),
+        Gate.EVERYWHERE: lambda: _everywhere(now, evidence.elsewhere),
         Gate.RETURNED: lambda: (
             f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
         ),
@@ -241,9 +241,9 @@ def _finding(
         ),
     }
     return AuditFinding(
-        *(sight.concept, gate.word, why[gate](), now, then, base, back, p, control),
+        *(evidence.concept, gate.word, why[gate](), now, then, base, back, p, control),
         wide=gate is Gate.OPEN,
-        token=sight.token,
+        token=evidence.token,
     )
 
 
@@ -257,7 +257,7 @@ def _everywhere(now: Estimate, elsewhere: Sequence[bool]) -> str:
 
 
 def _feeble(health: Health | None) -> str:
-    assert health is not None  # nothing else makes a model feeble
+    assert health is not None  # the gate FEEBLE requires it
     return (
         f"of {health.n} other pictures the audited model's show what they are to in "
         f"{health.now:.0%}, the state's in {health.then:.0%}: it paints little of the "
@@ -266,10 +266,10 @@ def _feeble(health: Health | None) -> str:
 
 
 def _within(back: Estimate, now: Estimate, then: Estimate, rules: VerdictRules) -> str:
-    said = f"at most {back.high:+.1%} of pictures came back, within the margin"
+    why = f"at most {back.high:+.1%} of pictures came back, within the margin"
     if now.value <= rules.margin:
-        return said
-    return f"{said}; it shows in {_percent(now)} all the same, {_percent(then)} before"
+        return why
+    return f"{why}; it shows in {_percent(now)} all the same, {_percent(then)} before"
 
 
 def _percent(estimate: Estimate) -> str:

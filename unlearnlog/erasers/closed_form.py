@@ -1,7 +1,7 @@
-"""What closed forms have in common: a problem in float64, solved without a picture.
+"""The base of closed forms: a problem in float64, solved without pictures.
 
 Their deltas are joint: a function of what is erased and what is kept, solved from the
-base's weights, so neither an order of erasures nor a random number is in them.
+base's weights, so they depend neither on the order of erasures nor on random numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from unlearnlog.models.interface import Model
 Touch = Literal["keys and values", "values", "keys"]
 
 TOUCHES: Final[tuple[Touch, ...]] = ("keys and values", "values", "keys")
-"""Which text projections a closed form may change."""
+"""The text projections that a closed form may change."""
 
 _SUFFIX: Final = {"values": (".to_v.weight",), "keys": (".to_k.weight",)}
 
@@ -49,7 +49,7 @@ class Factors:
     right: Tensor
 
     def dense(self) -> Tensor:
-        """Write it out, ``[d_out, d_text]``."""
+        """Return the product, ``[d_out, d_text]``."""
         return self.left @ self.right
 
 
@@ -80,18 +80,18 @@ def together(changes: Sequence[Change]) -> Change:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a closed form is given, all of it float64.
+    """The inputs of a closed form, float64.
 
     Attributes:
         old: The projections that may change, ``[d_out, d_text]``.
         pairs: Tokens of erased prompts and of their targets.
         kept: Tokens of kept prompts.
         start: The token that begins every prompt, ``[d_text]``.
-        padding: The tokens behind it where nothing is said, ``[length - 1, d_text]``.
-        base: What the projections were before anything was erased, in the base's
-            dtype; empty where nobody asks.
-        captions: Mean outer product of all words of kept prompts, where a method asks
-            for it, ``[d_text, d_text]``.
+        padding: The tokens behind it in an empty prompt, ``[length - 1, d_text]``.
+        base: The projections before any erasure, in the base's dtype; empty where the
+            method does not use them.
+        captions: Mean outer product of all words of kept prompts, where the method
+            uses it, ``[d_text, d_text]``.
     """
 
     old: Mapping[str, Tensor]
@@ -115,17 +115,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class ClosedForm(Eraser):
-    """An eraser that solves equations; a method is what `changes` does.
+    """An eraser that solves equations; a method is what `changes` yields.
 
     Attributes:
         may_be_zero: Settings that need not be above zero.
-        target: What is heard instead of the concept.
-        span: Which tokens of the prompts take part, see `texts.REACHES`.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        target: What replaces the concept.
+        span: Which tokens of the prompts take part, see `concept_texts.REACHES`.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
-        texts: What names a concept, see `texts.TEXTS`.
-        weigh: Whether a concept's tokens weigh 1 in all, or each of them.
-        keeps: What is kept, see `texts.KEEPS`.
+        texts: The texts of a concept, see `concept_texts.TEXTS`.
+        weigh: Whether a concept's tokens weigh 1 in all, or 1 each.
+        keeps: The kept texts, see `concept_texts.KEEPS`.
     """
 
     joint: ClassVar[bool] = True
@@ -154,7 +154,7 @@ class ClosedForm(Eraser):
         """
 
     def erase(self, request: Request) -> Delta:
-        """State the problem, solve it, and round the solution once."""
+        """Return the solution of the problem, rounded once."""
         problem = self.problem(request)
         request.watch.stage("solving", len(problem.old))
         patches = {}
@@ -164,10 +164,10 @@ class ClosedForm(Eraser):
         return Delta(patches)
 
     def problem(self, request: Request) -> Problem:
-        """Encode what is erased and what is kept.
+        """Return the problem, with what is erased and what is kept encoded.
 
         Raises:
-            ConceptError: A concept is its own target, or two are one.
+            ConceptError: A concept is its own target, or two have the same tokens.
         """
         pairs = self.form.pairs(request)
         nothing = said_nothing(request.model)
@@ -186,7 +186,7 @@ class ClosedForm(Eraser):
 
     @property
     def form(self) -> ConceptTexts:
-        """What is read of a request."""
+        """The choice of texts and tokens from a request."""
         return ConceptTexts(
             self.target,
             self.span,
@@ -197,15 +197,15 @@ class ClosedForm(Eraser):
         )
 
     def work(self, n_concepts: int) -> Work:  # noqa: ARG002
-        """Say how much there is to do: no picture, and one solve for all of them."""
+        """Return the amount of work: no picture, and one solve for all concepts."""
         return Work(0, 1)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return itself: all of it is one step."""
+        """Return the eraser itself, with one step of work."""
         return self, Work(0, 1)
 
     def check(self) -> None:
-        """Refuse words that mean nothing here, and sizes that are not positive."""
+        """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("span", known=REACHES)
         self.require("touch", known=TOUCHES)
@@ -237,7 +237,7 @@ def solved(system: Tensor, right: Tensor, what: str) -> Tensor:
     Args:
         system: Float64 ``[d, d]``.
         right: Float64 ``[m, d]``.
-        what: What to call it where it is singular.
+        what: Name of the equations, for messages.
 
     Raises:
         TrainingError: It is singular to the precision of float64, or not finite.
@@ -256,7 +256,7 @@ def cholesky(system: Tensor, what: str) -> Tensor:
     if not torch.isfinite(system).all():
         raise TrainingError(
             f"the equations of {what} are not finite",
-            fix="look at the text encoder: it gives tokens that are not numbers",
+            fix="check the text encoder: its tokens are not finite",
         )
     factor, info = torch.linalg.cholesky_ex(system)
     smallest = torch.finfo(system.dtype).eps * system.trace()
@@ -272,7 +272,7 @@ def _numbers(name: str, weights: Tensor) -> Tensor:
     if not torch.isfinite(weights).all():
         raise TrainingError(
             f"the weights {name} are not finite",
-            fix="look at the model's folder: unlearnlog fsck tells of damage",
+            fix="check the model's folder: type unlearnlog fsck",
         )
     return weights.double()
 

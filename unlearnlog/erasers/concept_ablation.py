@@ -1,12 +1,12 @@
-"""Concept Ablation: the concept's prompt shall paint what its anchor's prompt paints.
+"""Concept Ablation: the anchor's noise, taught to the concept's prompt.
 
     L = || eps_theta(x_t, c) - sg eps_theta(x_t, a) ||^2
         + prior || eps_theta(y_s, a) - e ||^2
 
 a is the anchor's prompt, x_0 and y_0 are pictures that the base paints for a, x_0 is
 paired with the concept's prompt c, and e is the noise in y_s. theta is the model as it
-is at that step, sg a value without gradient: what a paints is held by the second term,
-the ordinary loss of denoising.
+is at that step, sg a value without gradient: the second term, the ordinary loss of
+denoising, keeps the anchor's pictures.
 
 From the paper: the first term (its model-based form), pictures of the anchor with the
 concept's words put in, and keys and values as what changes. From the authors' code: the
@@ -33,7 +33,7 @@ from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
 @final
 @dataclass(frozen=True)
 class ConceptAblation(GradientEraser):
-    """The erased prompt is aligned with the anchor's on pictures of the anchor.
+    """Alignment of the erased prompt with the anchor's, on pictures of the anchor.
 
     Attributes:
         prior: Weight of denoising the anchor's pictures, 0 for none.

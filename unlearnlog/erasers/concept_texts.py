@@ -1,8 +1,8 @@
-"""What a closed form is told of a concept: prompts, or names as authors' programs are.
+"""Texts that name a concept to a closed form: prompts, or names as authors give them.
 
-A program that is given names reads each of them as a prompt of its own. What is heard
-in a name's place is what is heard in place of that prompt of the forget set which says
-least beside it: "a photo" for a style, as for "a painting by Picasso".
+A program that takes names encodes each of them as a prompt of its own. The target of a
+name is that of the shortest prompt with this name in the forget set: "a photo" for a
+style, as for "a painting by Picasso".
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 Reach = Span | Literal["whole", "around"]
 
 REACHES: Final[tuple[Reach, ...]] = (*SPANS, "whole", "around")
-"""Which tokens take part: those of `SPANS`; ``whole``: each, with the one at the same
-position; ``around``: each before the name and each behind it, the latter counted from
-where both texts end alike."""
+"""The tokens that take part: those of `SPANS`; ``whole``: each, with the one at the
+same position; ``around``: each before the name and each behind it, the latter counted
+from where both texts end alike."""
 
 Texts = Literal["prompts", "names", "art", "objects"]
 
 TEXTS: Final[tuple[Texts, ...]] = ("prompts", "names", "art", "objects")
-"""What names a concept: the prompts of its forget set; its names alone; these and each
-in the five phrases that authors' programs have for art, or for objects."""
+"""The texts of a concept: the prompts of its forget set; its names alone; these and
+each in the five phrases that authors' programs have for art, or for objects."""
 
 Keeps = Literal["prompts", "names", "names and empty", "empty", "nothing"]
 
@@ -50,13 +50,13 @@ KEEPS: Final[tuple[Keeps, ...]] = (
     "empty",
     "nothing",
 )
-"""What is kept: prompts of all that stays; its names; the empty prompt beside these or
-alone; nothing."""
+"""The kept texts: prompts of all that stays; its names; the empty prompt beside these
+or alone; none."""
 
 Weigh = Literal["shares", "sums"]
 
 WEIGHS: Final[tuple[Weigh, ...]] = ("shares", "sums")
-"""Whether a concept's tokens, and those of a kept prompt, weigh 1 in all or 1 each."""
+"""Weights of a concept's tokens, and of a kept prompt's: 1 in all, or 1 each."""
 
 PHRASES: Final = {
     "prompts": (),
@@ -76,8 +76,7 @@ PHRASES: Final = {
         "painting of {}",
     ),
 }
-"""How programs say a name beside saying it alone."""
-
+"""Phrases in which authors' programs put a name, beside the name alone."""
 
 Said = tuple[str, tuple[str, str], str]
 """A text, the words in it before the name and those up to its end, and the target."""
@@ -85,15 +84,15 @@ Said = tuple[str, tuple[str, str], str]
 
 @dataclass(frozen=True)
 class ConceptTexts:
-    """What is read of a request.
+    """The choice of texts and tokens from a request.
 
     Attributes:
-        target: What is heard instead of a concept.
+        target: What replaces a concept.
         span: Which tokens take part, see `REACHES`.
-        n_prompts: So many texts of each concept, 0 for all of them.
-        texts: What names a concept, see `TEXTS`.
-        weigh: What a token weighs, see `WEIGHS`.
-        keeps: What is kept, see `KEEPS`.
+        n_prompts: Texts of each concept, 0 for all of them.
+        texts: The texts of a concept, see `TEXTS`.
+        weigh: The weight of a token, see `WEIGHS`.
+        keeps: The kept texts, see `KEEPS`.
     """
 
     target: Target
@@ -104,10 +103,10 @@ class ConceptTexts:
     keeps: Keeps = "prompts"
 
     def pairs(self, request: Request) -> TokenPairs:
-        """Encode what is erased, with what is heard in its place.
+        """Return the tokens of the erased texts with their targets.
 
         Raises:
-            ConceptError: A concept is its own target, or two are one.
+            ConceptError: A concept is its own target, or two have the same tokens.
         """
         plain = self.texts == "prompts" and self.weigh == "shares"
         if plain and self.span != "whole" and self.span != "around":
@@ -127,7 +126,7 @@ class ConceptTexts:
         )
 
     def apart(self, request: Request) -> TokenPairs:
-        """Encode the same with each text as a concept of its own."""
+        """Return the same pairs with each text as a concept of its own."""
         parts = self._parts(request)
         before, owners = 0, []
         for each in parts:
@@ -142,7 +141,7 @@ class ConceptTexts:
         )
 
     def kept(self, request: Request, erased: Tensor) -> Tokens:
-        """Encode what is kept.
+        """Return the tokens of the kept texts.
 
         Raises:
             ConceptError: A kept prompt ends in a token that is to be erased.
@@ -194,7 +193,7 @@ class ConceptTexts:
         return tokens[request.model.n_tokens(text) - 2][None]
 
     def _of_concept(self, request: Request, i: int) -> TokenPairs:
-        """Return one concept's pairs, with each text as their owner."""
+        """Return one concept's pairs; their owner is the text."""
         said = list(self._said(request, i))[: self.n_prompts or None]
         if not said or all(text == instead for text, _, instead in said):
             called = request.name(i)
@@ -239,10 +238,10 @@ class ConceptTexts:
                 yield text, (before, text), phrase.format(instead)
 
     def _names(self, request: Request, i: int) -> Iterator[tuple[str, str]]:
-        """Yield each name with what stands in its place, the concept's own name first.
+        """Yield each name with its target, the concept's own name first.
 
         Raises:
-            ConceptError: No prompt of the concept spells a name.
+            ConceptError: No prompt of the concept contains a name.
         """
         shortest: dict[str, tuple[int, str]] = {}
         for prompt in request.forget[i]:
@@ -252,7 +251,7 @@ class ConceptTexts:
             shortest[prompt.named] = min(found, shortest.get(prompt.named, found))
         if not shortest:
             raise ConceptError(
-                f"no prompt of '{request.name(i)}' spells its name",
+                f"no prompt of '{request.name(i)}' contains its name",
                 fix="erase it with --set texts=prompts",
             )
         for name in sorted(shortest, key=lambda name: (name != request.name(i), name)):
@@ -261,15 +260,15 @@ class ConceptTexts:
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a name is in a text, and what else it shares with the text instead.
+    """The position of a name in a text, and what the text shares with its target.
 
     Attributes:
         first: Position of the name's first token.
         last: Position of its last.
-        end: Position of the last word of the text instead.
-        alike: How many tokens both texts begin with alike.
-        behind: How many both end with alike, the mark behind the last word among them.
-        ends: Positions of these marks, in the one and in the other.
+        end: Position of the last word of the target.
+        alike: Number of tokens that both texts begin with.
+        behind: Number that both end with, the mark behind the last word included.
+        ends: Positions of these marks, in the text and in the target.
     """
 
     first: int
@@ -281,10 +280,15 @@ class _Spot:
 
     @classmethod
     def of(cls, request: Request, said: Said, length: int) -> _Spot:
-        """Find the name in a text that the model reads so many tokens of.
+        """Return the position of the name in a text.
+
+        Args:
+            request: The model.
+            said: The text.
+            length: Tokens that the model reads of it.
 
         Raises:
-            ConceptError: The text encoder stops reading before the name ends.
+            ConceptError: The name ends beyond them.
         """
         text, (before, until), instead = said
         count = request.model.n_tokens
@@ -294,7 +298,7 @@ class _Spot:
             raise ConceptError(
                 f"the model reads {length} tokens, and the name in '{text}' ends at "
                 f"token {last + 1}",
-                fix="say it in fewer words",
+                fix="use fewer words",
             )
         ends = (count(text) - 1, count(instead) - 1)
         words, others = text.split(), instead.split()
@@ -305,7 +309,7 @@ class _Spot:
         return cls(first, last, max(ends[1] - 1, START), n_alike, n_behind + 1, ends)
 
     def places(self, span: Reach, length: int) -> tuple[list[int], list[int]]:
-        """Return which tokens take part, and which are heard in their places."""
+        """Return the positions of the tokens that take part, and of their targets."""
         if span == "last":
             return [self.last], [self.end]
         if span == "all":
@@ -324,7 +328,7 @@ class _Spot:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many words two texts begin with alike."""
+    """Return the number of words that two texts begin with."""
     n = 0
     for mine, theirs in zip(one, other, strict=False):
         if mine != theirs:
@@ -337,5 +341,5 @@ def _refuse_no_numbers(what: str, *tokens: Tensor) -> None:
     if not all(torch.isfinite(each).all() for each in tokens):
         raise ConceptError(
             f"the text encoder gives {what} tokens that are not finite",
-            fix="look at the model's text encoder, or compute with --dtype float32",
+            fix="check the model's text encoder, or compute with --dtype float32",
         )

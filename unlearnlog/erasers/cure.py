@@ -1,4 +1,4 @@
-"""CURE: take out of the projections what erased prompts span and kept ones do not.
+"""CURE: removal from the projections of what erased prompts span and kept ones do not.
 
 With the singular value decomposition E = U diag(s) V^T of tokens ``[m, d_text]``, one
 for erased prompts (f) and one for kept ones (r):
@@ -12,8 +12,8 @@ With alpha = 1, f is the share r of the energy and sums to 1 over all directions
 tokens, each weakly removed. As alpha grows f goes to 1 for every direction there is,
 not for the first alone, and P to the projection on the span.
 
-No target is in the equations: what an erased prompt still says is what kept ones say.
-It only tells which pictures to compare with.
+No target is in the equations: what is left of an erased prompt is what kept ones span.
+The target only decides which pictures to compare with.
 
 Source:
     CURE, https://arxiv.org/abs/2505.12677. Its alpha is 2 (5 for nudity), the same for
@@ -39,16 +39,16 @@ from unlearnlog.errors import PolicyError, TrainingError
 @final
 @dataclass(frozen=True)
 class Cure(ClosedForm):
-    """The directions of erased tokens are removed from keys and values.
+    """Removal of the directions of erased tokens from keys and values.
 
     Attributes:
-        target: What is to be painted instead; nothing is solved for it.
+        target: What replaces the concept, for comparison; no equation has it.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         alpha: How fully directions of erased prompts are removed, 1 or more.
         keep_alpha: How fully those of kept prompts are spared, 1 or more.
-        least: Directions with a smaller share of the energy are in no span.
+        least: Share of the energy below which a direction is in no span.
     """
 
     name: ClassVar[str] = "cure"
@@ -62,7 +62,7 @@ class Cure(ClosedForm):
     least: float = 1e-6
 
     def check(self) -> None:
-        """Refuse an alpha below 1, and a least share that is none."""
+        """Refuse invalid settings, an alpha below 1, and a least share of 1 or more."""
         super().check()
         for name in ("alpha", "keep_alpha"):
             if (value := getattr(self, name)) < 1:
@@ -89,7 +89,7 @@ class Cure(ClosedForm):
             yield name, Factors(-(old @ left), right)
 
     def spanned(self, tokens: Tokens, alpha: float) -> tuple[Tensor, Tensor]:
-        """Return the directions of tokens, and how fully each is taken.
+        """Return the directions of tokens, with the degree of each one's removal.
 
         Returns:
             V transposed, ``[k, d_text]``, and f, ``[k]``.

@@ -1,4 +1,4 @@
-"""Double projection: a projected target, reached through directions nobody else uses.
+"""Double projection: a projected target, reached in directions kept prompts leave free.
 
 For each projection W, with the columns of C the tokens of erased prompts:
 
@@ -38,16 +38,16 @@ from unlearnlog.errors import TrainingError
 @final
 @dataclass(frozen=True)
 class DoubleProjection(ClosedForm):
-    """Each erased token becomes its projection onto its target's tokens, exactly.
+    """An exact edit of each erased token to its projection onto its target's tokens.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         leak: Share of the kept tokens' energy in directions that may change.
-        distinct: Below this share of the largest, a direction of tokens is rounding.
-        strength: How much of the way to the target, 1 for all of it.
+        distinct: Share of the largest below which a direction of tokens is rounding.
+        strength: Share of the way to the target.
     """
 
     name: ClassVar[str] = "double-projection"
@@ -59,12 +59,12 @@ class DoubleProjection(ClosedForm):
     strength: float = 1.0
 
     def check(self) -> None:
-        """Refuse what any closed form refuses, and shares that are not below 1."""
+        """Refuse invalid settings, and shares that are not below 1."""
         super().check()
         self.require_below_one("leak", "distinct")
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
-        """Yield each projection's change; only W differs from layer to layer."""
+        """Yield each projection's change: W times one matrix."""
         left, right = self.edit(problem)
         few = left.shape[1] < problem.d_text
         edit = problem.one if few else left @ right
@@ -133,5 +133,5 @@ class DoubleProjection(ClosedForm):
                     f"concept {i + 1} lies in what kept prompts use, in all layers: "
                     "no direction is left to change it by",
                     fix=f"give double-projection a larger leak than {self.leak} in the "
-                    "policy, or take what is like it out of the kept prompts",
+                    "policy, or leave its look-alikes out of the kept prompts",
                 )

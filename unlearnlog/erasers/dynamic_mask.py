@@ -1,4 +1,4 @@
-"""Dynamic mask: only the numbers that the concept's gradient moves most may change.
+"""Dynamic mask: training of the numbers alone that the concept's gradient moves most.
 
     mask = the top share of |sum of grad ||eps_theta(x_t, c) - eps||^2| in each matrix,
            summed over a warm-up in which nothing is updated
@@ -16,7 +16,7 @@ numbers in it
     k = max(1, floor(turnover / 2 (1 + cos(pi step / steps)) n))
 
 with the smallest |sum of L's gradients since the last time| leave it, and the k others
-with the largest enter. One that leaves keeps the change that it has.
+with the largest enter. A number that leaves keeps its change.
 
 Published: all of this, with half of each matrix in the mask, 50 steps of warm-up,
 turnover of 20 % every 100 of 500 steps until 80 % of them, keep and distil of .25. In
@@ -26,9 +26,9 @@ their rate is constant, not one cycle at 3e-6; the end is the result, not the pa
 the lowest loss; Adam still moves what has left the mask a little, as in the file, since
 it averages gradients.
 
-No more is erased than the parent leaves out: where a family has two members, the prompt
-that names only the family shows the erased one half of the time, and so does the erased
-prompt. Another ``target`` erases more.
+The parent limits the erasure: where a family has two members, the prompt that names
+only the family shows the erased one half of the time, and so does the erased prompt.
+Another ``target`` erases more.
 
 Source:
     https://arxiv.org/abs/2504.09039
@@ -56,17 +56,17 @@ from unlearnlog.errors import PolicyError
 @final
 @dataclass(frozen=True)
 class DynamicMask(GradientEraser):
-    """The concept is painted as its parent, by a moving half of the numbers.
+    """The parent's noise for the concept's prompt, by a moving half of the numbers.
 
     Attributes:
         n_kept: Pictures of the parent.
-        share: How much of each matrix is in the mask.
+        share: Share of each matrix in the mask.
         warm_up: Steps that the first mask is chosen from.
-        turnover: How much of the mask is exchanged at first; it falls to nothing.
+        turnover: Share of the mask that is exchanged at first; it falls to zero.
         every: Steps between two turnovers.
         until: Share of the steps after which the mask stays.
         keep: Weight of the parent's own noise.
-        distil: Weight of what the old weights make of the parent.
+        distil: Weight of the old weights' noise for the parent.
     """
 
     name: ClassVar[str] = "dynamic-mask"
@@ -88,7 +88,7 @@ class DynamicMask(GradientEraser):
     distil: float = 0.25
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
-        """Return the distance from the parent, and the parent's from itself."""
+        """Return the distance from the parent's noise, and that noise's change."""
         some, text, parent = scene.forgotten(self.batch)
         with torch.no_grad():
             goal = scene.eps(some, parent, new)
@@ -101,7 +101,7 @@ class DynamicMask(GradientEraser):
         return (loss + kept + self.distil * mean_square(now - before),)
 
     def scene(self, request: Request) -> LossInputs:
-        """Let the base paint the concept and its parent."""
+        """Return the inputs of the loss, pictures of the concept and its parent."""
         return LossInputs(
             request,
             ForgetSet.of(request, self.target, n=self.n_pictures, n_family=0),
@@ -110,7 +110,7 @@ class DynamicMask(GradientEraser):
         )
 
     def parents(self, request: Request) -> KeptSet:
-        """Let the base paint what the concepts are kinds of, each prompt in turn."""
+        """Return pictures of the parents, painted by the base, each prompt in turn."""
         said = [p.target(self.target) for group in request.forget for p in group]
         said = list(dict.fromkeys(said))
         texts = tuple(said[i % len(said)] for i in range(self.n_kept))
@@ -119,7 +119,7 @@ class DynamicMask(GradientEraser):
         return KeptSet(latents, request.model.encode(texts), texts)
 
     def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:
-        """Choose the first mask; its numbers alone get a gradient."""
+        """Return the masks, of which the first is chosen in a warm-up."""
         summed = self.warmed_up(scene, change)
         return Masks(self, {n: chosen(g.abs(), self.share) for n, g in summed.items()})
 
@@ -139,17 +139,17 @@ class DynamicMask(GradientEraser):
         return summed
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do, the warm-up included."""
+        """Return the amount of work, the warm-up included."""
         work = super().work(n_concepts)
         return replace(work, steps=work.steps + self.warm_up)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the fewest pictures and one step of warm-up."""
+        """Return the eraser with the fewest pictures and one step of warm-up."""
         small, work = super().rehearsal()
         return replace(small, warm_up=1), replace(work, steps=work.steps + 1)
 
     def check(self) -> None:
-        """Refuse what no eraser that learns takes, and what no mask can be put on."""
+        """Refuse invalid settings, and changes that no mask can be put on."""
         super().check()
         refuse_what_mixes_numbers(self)
         for name in ("share", "turnover", "until"):
@@ -160,10 +160,10 @@ class DynamicMask(GradientEraser):
 
 
 class Masks:
-    """Which numbers of each matrix may change now; a gate.
+    """A gate with a mask of the numbers of each matrix that may change now.
 
     Attributes:
-        eraser: Says how much is turned over, and when.
+        eraser: The settings of the turnover.
         kept: The masks, bool, by parameter.
         summed: The gradients since the last turnover, by parameter.
     """
@@ -174,7 +174,7 @@ class Masks:
         self.summed = {name: torch.zeros(mask.shape) for name, mask in kept.items()}
 
     def __call__(self, step: int, gradients: Gradients) -> None:
-        """Turn over what is due, and take away the gradients outside of the masks."""
+        """Turn over the masks where due, and zero the gradients outside of them."""
         if share := self.due(step):
             for name, mask in self.kept.items():
                 scores = self.summed[name].abs()
@@ -185,7 +185,7 @@ class Masks:
             gradients[name] = gradient * self.kept[name]
 
     def due(self, step: int) -> float:
-        """Return which share of the masks is turned over before a step, or 0."""
+        """Return the share of the masks that is turned over before a step, or 0."""
         eraser = self.eraser
         if not step or step % eraser.every or step >= eraser.until * eraser.steps:
             return 0.0
@@ -204,9 +204,9 @@ def turned_over(mask: Tensor, scores: Tensor, share: float) -> Tensor:
     """Return a mask with a share of it exchanged, one number at least.
 
     Args:
-        mask: What is in it now, bool.
-        scores: How much each number matters, of the mask's shape.
-        share: How much of what is in the mask leaves it: the smallest scores.
+        mask: The present mask, bool.
+        scores: Weight of each number, of the mask's shape.
+        share: Share of the mask that leaves it, the smallest scores first.
     """
     inside, outside = (each.flatten().nonzero()[:, 0] for each in (mask, ~mask))
     n = min(max(1, int(share * len(inside))), len(outside))

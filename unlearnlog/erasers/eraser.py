@@ -1,4 +1,4 @@
-"""What an eraser is given and what it gives back."""
+"""The interface of an eraser: its request, its settings, the amount of its work."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from unlearnlog.models.interface import Model, Sampling
 
 @contextmanager
 def fits(what: str, fix: str) -> Iterator[None]:
-    """Say of a change that is too large for a ledger that it is.
+    """Turn the refusal of a change that no ledger can store into an error with a fix.
 
     Args:
-        what: Whose change it is.
+        what: The eraser or the projection that the change belongs to, for the message.
         fix: What to do about it.
 
     Raises:
-        TrainingError: The change is too large, or no number.
+        TrainingError: The change is too large, or not finite.
     """
     try:
         yield
     except ValueError as error:
         raise TrainingError(
-            f"what {what} comes to is no change of weights: {error}",
+            f"the change by {what} cannot be stored: {error}",
             fix=fix,
         ) from error
 
@@ -43,7 +43,7 @@ Scalar = str | bool | int | float
 
 @dataclass(frozen=True)
 class Request:
-    """One erasure, of one concept or of several at once, in tensors and a model.
+    """One erasure, of one concept or of several at once.
 
     Attributes:
         model: The base; nothing changes it.
@@ -53,19 +53,20 @@ class Request:
         keep: Prompts whose pictures must not change. What was erased before is among
             them, as the head has it.
         sampling: How the base paints the forget set.
-        seed: Where random numbers start.
-        watch: Who wants to see it advance.
+        seed: Seed of every random number.
+        watch: Progress of the work.
         families: For each concept that has one, prompts that name only its family, each
             with a prompt of what stays: "a cubist cat", "a painting of a cat by
-            Braque"; with itself where it is to mean what it does.
-        shelf: Where painted pictures are kept in case it is stopped, and encoded ones.
+            Braque"; with itself where its meaning is to stay.
+        shelf: Cache of painted pictures and encoded prompts, so that stopped work
+            resumes.
         names: The concepts' names, for messages; as many as ``forget`` has parts.
         stay: Those of ``keep`` that name nothing that is erased, so that the base's own
             pictures of them may be learnt from; empty for all of ``keep``.
         bank: Prompts of which ``keep`` is a part, the same whatever is erased, so that
             encoding them once is enough; empty for ``keep`` itself.
-        others: Names of the concepts that ``keep`` speaks of, for methods that are told
-            names instead of prompts.
+        others: Names of the concepts in ``keep``, for methods that take names instead
+            of prompts.
     """
 
     model: Model
@@ -83,16 +84,16 @@ class Request:
     others: tuple[str, ...] = ()
 
     def name(self, i: int) -> str:
-        """Return what to call the concept of the i-th part of ``forget``."""
+        """Return the name of the concept of the i-th part of ``forget``."""
         return self.names[i] if i < len(self.names) else f"concept {i + 1}"
 
 
 @dataclass(frozen=True)
 class Work:
-    """How much an eraser does.
+    """The amount of work of an erasure.
 
     Attributes:
-        pictures: How many the base paints for it.
+        pictures: Pictures that the base paints for it.
         steps: Training steps, at most.
     """
 
@@ -106,11 +107,11 @@ class Eraser(ABC):
 
     Attributes:
         name: What the user types and an entry records.
-        source: A link to where the method comes from.
+        source: A link to the paper of the method.
         joint: Whether its delta is a function of the set of concepts alone, solved
             from the base; see `unlearnlog.commands.joint_set`.
         needs: What it uses beside the concept's prompts and their targets.
-        touches: What of the model it changes by default.
+        touches: The part of the model that it changes by default.
         knob: The setting that says how strongly it erases; more of it erases more.
         may_be_zero: Settings that need not be above zero.
         before: Settings that came later than the eraser, with what they are where an
@@ -139,19 +140,19 @@ class Eraser(ABC):
 
     @abstractmethod
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
 
     @abstractmethod
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with as little work as shows what a step costs."""
+        """Return the eraser cut down to what is enough to time a step, and its work."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Make the eraser from settings that somebody wrote down.
+        """Return the eraser with these settings and its defaults for all others.
 
         Raises:
             PolicyError: There is no such setting, or a value is of another type than
-                the setting's default, or no number.
+                the setting's default, or not finite.
         """
         defaults = {each.name: each.default for each in fields(cls)}
         for key, value in settings.items():
@@ -167,7 +168,7 @@ class Eraser(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Refuse settings that make no sense.
+        """Refuse invalid settings.
 
         Raises:
             PolicyError: Names the setting and what it may be.
@@ -179,7 +180,7 @@ class Eraser(ABC):
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def require(self, setting: str, *, known: Sequence[str]) -> None:
-        """Refuse a word that means nothing here.
+        """Refuse a setting that is none of the known words.
 
         Raises:
             PolicyError: Names the setting and the words that are known.
@@ -192,7 +193,7 @@ class Eraser(ABC):
             )
 
     def require_above_zero(self, *, but: Collection[str] = ()) -> None:
-        """Refuse numbers that are not above zero.
+        """Refuse settings that are not above zero.
 
         Args:
             but: Settings that may be zero, beside those of ``may_be_zero``.
@@ -211,7 +212,7 @@ class Eraser(ABC):
                 )
 
     def require_below_one(self, *settings: str) -> None:
-        """Refuse shares that are the whole or more.
+        """Refuse shares of 1 or more.
 
         Raises:
             PolicyError: Names the setting and its value.

@@ -1,6 +1,6 @@
-"""The erasers, one file a method, and the literal table of them.
+"""The table of erasers.
 
-Another package offers its own under the ``unlearnlog.erasers`` entry-point group.
+Other packages add theirs under the ``unlearnlog.erasers`` entry-point group.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def eraser_called(name: str) -> type[Eraser]:
     """Return the eraser with this registered name, ours first.
 
     Raises:
-        PolicyError: There is none; says which are close.
+        PolicyError: There is none; names those that are close.
     """
     if name in ERASERS:
         return ERASERS[name]
@@ -90,15 +90,14 @@ def eraser_called(name: str) -> type[Eraser]:
 
 
 def eraser_of(said: Mapping[str, Any], slots: Collection[str] = ()) -> Eraser:
-    """Make the eraser that somebody wrote down: its name, a preset, settings.
+    """Return the eraser of a name, a preset and settings.
 
     Args:
         said: As in a policy's ``[eraser]``.
-        slots: Whether styles or subjects are erased, where a preset asks.
+        slots: Whether styles or subjects are erased, for presets that differ.
 
     Raises:
-        PolicyError: There is no such eraser, preset or setting, or a value is of no
-            use.
+        PolicyError: There is no such eraser, preset or setting, or a value is invalid.
     """
     kind = eraser_called(str(said.get("name", "")))
     settings = {key: value for key, value in said.items() if key != "name"}
@@ -106,9 +105,10 @@ def eraser_of(said: Mapping[str, Any], slots: Collection[str] = ()) -> Eraser:
 
 
 def said_again(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry records of an eraser as a policy would say it today.
+    """Return an entry's record of an eraser as a policy's ``[eraser]`` of today.
 
-    A setting that is newer than the entry is what the eraser did before it came.
+    A setting that is newer than the entry has the value of the eraser's former
+    behaviour.
 
     Raises:
         PolicyError: There is no such eraser any more.
@@ -119,8 +119,8 @@ def said_again(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def recorded(eraser: Eraser) -> dict[str, Any]:
     """Return an eraser's settings as an entry records them.
 
-    One that came later is left out where it is what the eraser did before it came: so
-    the same erasure has the same record, whenever it was made.
+    A setting that came later is left out where it has the value of the eraser's former
+    behaviour: so the same erasure has the same record, whenever it was made.
     """
     before = eraser.before
     return {
@@ -131,7 +131,7 @@ def recorded(eraser: Eraser) -> dict[str, Any]:
 
 
 def known_erasers() -> list[type[Eraser]]:
-    """Return every eraser that there is, ours first."""
+    """Return every registered eraser, ours first."""
     points = entry_points(group=GROUP)
     others = [p for p in points if p.name not in ERASERS]
     return [*ERASERS.values(), *(_checked(p.name, p.load()) for p in others)]
@@ -141,6 +141,6 @@ def _checked(name: str, found: object) -> type[Eraser]:
     if isinstance(found, type) and issubclass(found, Eraser):
         return found
     raise PolicyError(
-        f"what is registered as the eraser '{name}' is {found!r}",
+        f"{found!r}, registered as the eraser '{name}', is no eraser",
         fix="register a class that extends unlearnlog.erasers.Eraser",
     )

@@ -1,4 +1,4 @@
-"""Erased Stable Diffusion: the erased prompt is led away from what it used to paint.
+"""Erased Stable Diffusion: the erased prompt is led away from its former pictures.
 
     L    = || eps_theta(x_t, c) - goal ||^2
     goal = eps_phi(x_t, c) - eta (eps_phi(x_t, c) - eps_phi(x_t, 0))
@@ -7,9 +7,9 @@ phi is the base, 0 the empty prompt, eta the negative guidance. With eta = 1 the
 the empty prompt's noise; beyond that it is the opposite of the concept. With another
 ``target`` than the published one its noise stands in the empty prompt's place.
 
-Here only keys and values change, which is what the authors call ``x`` with its strict
-choice of parameters. x_t is noised from the base's pictures, see `gradient`; with
-``states = "sampled"`` the base paints it half-way at every step, as in their program.
+Here only keys and values change, the authors' ``x`` with its strict choice of
+parameters. x_t is noised from the base's pictures, see `gradient`; with ``states =
+"sampled"`` the base paints it half-way at every step, as in their program.
 
 Source:
     https://arxiv.org/abs/2303.07345; eta as in the authors' current settings.
@@ -31,11 +31,11 @@ from unlearnlog.erasers.partial_sampling import PartialEraser
 @final
 @dataclass(frozen=True)
 class Esd(PartialEraser):
-    """Negative guidance is trained into the text projections.
+    """Negative guidance trained into the text projections.
 
     Attributes:
-        eta: How far beyond the concept's prompt the goal lies, in its distance from the
-            target's.
+        eta: Distance of the goal from the concept's prompt, beyond the target, as a
+            multiple of the distance between the two.
     """
 
     name: ClassVar[str] = "esd"

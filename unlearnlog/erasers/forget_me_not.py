@@ -1,11 +1,11 @@
-"""Forget-Me-Not: pictures stop looking at the words that name the concept.
+"""Forget-Me-Not: training against attention to the words that name the concept.
 
     L = || A_theta(x_t, c)[marked] ||
 
-A are the attention probabilities of every layer that hears the text, for each head and
-each position of the picture; marked are the tokens of the concept's name and the mark
-of the prompt's end. The norm is taken over all of them and over the batch. Attention
-sums to 1, so what the marked tokens lose goes to the other words of the prompt.
+A are the attention probabilities of every cross-attention layer, for each head and each
+position of the picture; marked are the tokens of the concept's name and the mark of the
+prompt's end. The norm is taken over all of them and over the batch. Attention sums to
+1, so what the marked tokens lose goes to the other words of the prompt.
 
 Published: the loss, the tokens, and no step towards anything that is painted instead;
 35 steps at a rate of 2e-6 on one picture each, all of the UNet or its attention. Ours:
@@ -13,7 +13,7 @@ only keys and values change, so the rate is another; x_t is noised from pictures
 the base painted, not from photographs; and the words are the concept's own, where the
 authors may first search for tokens that stand for it (textual inversion).
 
-The authors look for the end mark by its number. Where a model pads prompts with the
+The authors find the end mark by its number. Where a model pads prompts with the
 same mark, as Stable Diffusion 1 does, this marks the padding as well: that is
 ``marks = "name to padding"``, the default. Gradients are projected by default, which
 is ours: the end is in every prompt, and without it the model loses all of them.
@@ -36,17 +36,17 @@ from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.tokens import name_span
 
 MARKS: Final = ("name and end", "name", "name to padding")
-"""Which tokens pictures shall not look at: the last also marks all behind the end."""
+"""The marked tokens; the last word also marks all behind the end."""
 
 
 @final
 @dataclass(frozen=True)
 class ForgetMeNot(GradientEraser):
-    """The attention to the concept's tokens is trained away.
+    """Training against attention to the concept's tokens.
 
     Attributes:
-        target: What is asked for after the erasure; the loss knows nothing of it.
-        marks: Which tokens are not to be looked at.
+        target: What replaces the concept, for comparison; the loss does not use it.
+        marks: The tokens that are to get no attention.
     """
 
     name: ClassVar[str] = "forget-me-not"
@@ -71,7 +71,7 @@ class ForgetMeNot(GradientEraser):
         """Return which tokens of erased prompts are marked, bool ``[n, length]``.
 
         Raises:
-            ConceptError: The text encoder stops reading before the name ends.
+            ConceptError: The name ends beyond the text encoder's length.
         """
         marks = torch.zeros(len(texts), length, dtype=torch.bool)
         for i, group in enumerate(request.forget):
@@ -89,6 +89,6 @@ class ForgetMeNot(GradientEraser):
         return marks
 
     def check(self) -> None:
-        """Refuse what no eraser that learns takes, and unknown marks."""
+        """Refuse invalid settings and unknown marks."""
         super().check()
         self.require("marks", known=MARKS)

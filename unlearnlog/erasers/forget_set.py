@@ -1,4 +1,4 @@
-"""Pictures of what is to be forgotten, painted by the base and kept while they last."""
+"""The forget set and the retain set: pictures that the base paints, and caches."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ForgetSet:
-    """Pictures with the prompts that shall no longer paint them.
+    """Pictures with the prompts that are no longer to paint them.
 
     First come those of the families, then those of the concepts, of which the last
-    `N_HELD` are only looked at.
+    `N_HELD` are held out.
 
     Attributes:
         latents: Shape ``[n, c, h, w]``.
@@ -50,10 +50,10 @@ class ForgetSet:
         n_family: int = 0,
         of_target: bool = False,
     ) -> Self:
-        """Let the base paint it.
+        """Return the forget set, painted by the base.
 
         A family's pictures are painted for the members that stay: under noise at every
-        level, they are what its prompt shall paint from now on.
+        level, they are the goal of its prompt.
 
         Args:
             request: What is erased.
@@ -90,18 +90,18 @@ class ForgetSet:
 
     @property
     def learnt(self) -> Tensor:
-        """The pictures that are learnt from."""
+        """The pictures of the training."""
         return self.latents[: self.n_learnt]
 
     @property
     def n_learnt(self) -> int:
-        """How many pictures are learnt from; the others are looked at."""
+        """The number of pictures of the training; the others are held out."""
         return len(self.latents) - self.N_HELD
 
     def repainted(
         self, request: Request, weights: Weights, share: float, rng: torch.Generator
     ) -> Self:
-        """Return it with a share of what is learnt painted anew, by other weights."""
+        """Return the set with a share of the training repainted by other weights."""
         n = round(share * self.n_learnt)
         if not n:
             return self
@@ -117,7 +117,7 @@ class ForgetSet:
 
 @dataclass(frozen=True)
 class KeptSet:
-    """Pictures whose prompts shall go on painting them.
+    """Pictures with the prompts that are to go on painting them.
 
     Attributes:
         latents: Shape ``[n, c, h, w]``.
@@ -131,7 +131,7 @@ class KeptSet:
 
     @classmethod
     def of(cls, request: Request, n: int) -> Self:
-        """Let the base paint prompts that are kept, spread over all of them.
+        """Return pictures of kept prompts, spread over all of them, by the base.
 
         Raises:
             TrainingError: Nothing is kept.
@@ -151,12 +151,12 @@ class KeptSet:
 
 @dataclass(frozen=True)
 class Noised:
-    """Some pictures under noise.
+    """A batch of noised pictures.
 
     Attributes:
-        rows: Which pictures of their set these are, int64 ``[b]``.
+        rows: Their indices in their set, int64 ``[b]``.
         x_t: The pictures with the noise, ``[b, c, h, w]``.
-        t: How much noise, int64 ``[b]``.
+        t: Their timesteps, int64 ``[b]``.
         noise: The noise itself, unit normal ``[b, c, h, w]``.
     """
 
@@ -169,7 +169,7 @@ class Noised:
     def drawn(
         cls, request: Request, latents: Tensor, batch: int, rng: torch.Generator
     ) -> Self:
-        """Draw pictures, noise levels and noise."""
+        """Return random pictures under random noise of random levels."""
         model = request.model
         rows = torch.randint(len(latents), (batch,), generator=rng)
         t = torch.randint(model.n_steps_trained, (batch,), generator=rng)
@@ -177,7 +177,7 @@ class Noised:
         return cls(rows, model.noised(latents[rows], noise, t), t, noise)
 
     def __getitem__(self, part: slice) -> Self:
-        """Take some of them."""
+        """Return a part of the batch."""
         return type(self)(
             self.rows[part], self.x_t[part], self.t[part], self.noise[part]
         )
@@ -198,8 +198,8 @@ def drawn(request: Request, n: int) -> list[tuple[Prompt, int]]:
 def painted(request: Request, texts: Sequence[str], seeds: Sequence[int]) -> Tensor:
     """Return the base's latents for prompts and seeds, ``[n, c, h, w]``.
 
-    Each batch is put on the request's shelf as soon as it is painted, so a command that
-    is stopped here and typed again goes on where it was.
+    Each batch is cached as soon as it is painted, so a command that is stopped here and
+    typed again resumes.
     """
     model, sampling = request.model, request.sampling
     parts = [torch.empty(0, *model.latent_shape)]

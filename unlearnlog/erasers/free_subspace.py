@@ -1,8 +1,8 @@
-"""Where text projections may change, what that does to kept tokens, and a first guess.
+"""The subspace of text that training may change, and a first guess within it.
 
-The first guess is the closed form of the problem one layer down: not the noise of the
-erased prompt but its keys and values shall be the target's, token by token. It costs
-nothing beside one step of training and saves most of the steps.
+The first guess is the closed form of the problem one layer down: it brings not the
+erased prompt's noise but its keys and values to the target's, token by token. It costs
+little beside one step of training and saves most of the steps.
 
 Source:
     The ridge solve is Unified Concept Editing's, https://arxiv.org/abs/2308.14761,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FreeSubspace:
-    """Where the projections may change, and what a change there does to kept tokens.
+    """Directions in which projections may change, and kept tokens' energy along them.
 
     Attributes:
         right: The directions of text space, ``[r, d_text]``.
@@ -39,10 +39,10 @@ class FreeSubspace:
 
     @classmethod
     def left_by(cls, request: Request, *, rank: int, ridge: float, leak: float) -> Self:
-        """Find the room that the kept prompts leave.
+        """Return the subspace that the kept prompts leave free.
 
-        The moments of several concepts are added, not averaged: what one of them needs
-        must not look small because there are others.
+        The moments of several concepts are added, not averaged: the energy of one of
+        them must not shrink because there are others.
 
         Args:
             request: What is erased and what is kept.
@@ -64,7 +64,7 @@ class FreeSubspace:
 
     @classmethod
     def along(cls, right: Tensor, kept: Tensor, request: Request) -> Self:
-        """Take these directions, with the second moment of kept tokens."""
+        """Return the subspace of given directions and second moment of kept tokens."""
         energies = {
             name: float(torch.einsum("oi,ij,oj->", old.double(), kept, old.double()))
             for name, old in request.old.items()

@@ -1,9 +1,9 @@
-"""What erasers that learn have in common; a method is its loss.
+"""The base of trained erasers; a method is its loss.
 
-All of them see the same pictures: those that the base paints for the prompts that name
-the concept, noised to a random level. (Some papers stop a sampler half-way instead, see
-`halfway`; the two agree as far as the sampler does, and finished pictures can be kept.)
-Only the text projections change.
+All of them train on the same pictures: those that the base paints for the prompts that
+name the concept, noised to a random level. (Some papers stop a sampler half-way
+instead, see `partial_sampling`; the two agree as far as the sampler does, and finished
+pictures can be cached.) Only the text projections change.
 
 Several processes share each step: all draw the same batch, each computes its own rows
 of it, and their gradients are averaged. Each paints the pictures for itself.
@@ -38,14 +38,14 @@ from unlearnlog.models.interface import Text
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What a loss is computed from.
+    """The inputs of a loss.
 
     Attributes:
         request: What is erased.
         forget: Pictures of it.
-        kept: Pictures of what stays; none where the method asks for none.
-        rng: Where every random number of the training comes from.
-        share: Which rows of a batch are this process's.
+        kept: Pictures of what stays; none where the method needs none.
+        rng: The source of every random number of the training.
+        share: The rows of a batch that are this process's.
     """
 
     request: Request
@@ -55,12 +55,12 @@ class LossInputs:
     share: BatchShare = field(default_factory=BatchShare)
 
     def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
-        """Draw pictures of the concept, with their prompts and their targets."""
+        """Return random pictures of the concept, with their prompts and targets."""
         some = self._drawn(self.forget.learnt, batch)
         return some, self.forget.text[some.rows], self.forget.target[some.rows]
 
     def stayed(self, batch: int) -> tuple[Noised, Text]:
-        """Draw pictures of what stays, with their prompts."""
+        """Return random pictures of what stays, with their prompts."""
         some = self._drawn(self.kept.latents, batch)
         return some, self.kept.text[some.rows]
 
@@ -70,7 +70,7 @@ class LossInputs:
 
     @torch.no_grad()
     def base(self, some: Noised, text: Text) -> Tensor:
-        """Return the base's noise for a prompt, a value."""
+        """Return the base's noise for a prompt, without a gradient."""
         return self.request.model.eps(some.x_t, some.t, text)
 
     def eps(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
@@ -79,7 +79,7 @@ class LossInputs:
 
     @torch.no_grad()
     def own(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
-        """Return the noise that other weights predict, a value."""
+        """Return the noise that other weights predict, without a gradient."""
         return self.request.model.eps(some.x_t, some.t, text, weights=new)
 
     def encoded(self, text: str, n: int) -> Text:
@@ -93,10 +93,10 @@ def mean_square(difference: Tensor) -> Tensor:
 
 
 def clipping(gate: Gate | None, longest: float) -> Gate | None:
-    """Return a gate after which no step's gradient is longer than so much.
+    """Return a gate that clips each step's gradient to a length.
 
     Args:
-        gate: What changes gradients before; None for nothing.
+        gate: The gate before it; None for none.
         longest: The length, of all numbers in one row; 0 for the gate itself.
     """
     if not longest:
@@ -128,10 +128,10 @@ class GradientEraser(Eraser):
             as a share of the mean; only with ``project``.
         n_pictures: Pictures of each concept.
         n_kept: Pictures of what stays.
-        steps: How long it is trained.
+        steps: Training steps.
         rate: Step size of AdamW.
         batch: Pictures a step, of each kind.
-        strength: Times the trained change; 1 as trained.
+        strength: Factor of the trained change; 1 as trained.
         prompts: Which prompts name the concept: ``all`` of the forget set, the ``bare``
             ones that say its name and nothing else, or a prompt with ``{}`` where the
             name stands.
@@ -169,22 +169,22 @@ class GradientEraser(Eraser):
         """
 
     def mix(self, gradients: Sequence[Gradients]) -> Gradients:
-        """Make one gradient of those of the losses; here there is one."""
+        """Return one gradient from those of the losses; here there is one."""
         return gradients[0]
 
     def gate(self, scene: LossInputs, change: TrainableChange) -> Gate | None:  # noqa: ARG002
-        """Return what changes gradients before they are used, or None."""
+        """Return a function that changes gradients before they are used, or None."""
         return None
 
     def plan(self) -> TrainingPlan:
-        """Say how long and how fast it is trained."""
+        """Return the number of steps and the rate of the training."""
         return TrainingPlan(self.steps, self.rate)
 
     def erase(self, request: Request) -> Delta:
         """Paint the pictures, train, and return the change.
 
         Raises:
-            TrainingError: The training went astray, or processes cannot share a batch.
+            TrainingError: The training diverged, or processes cannot share a batch.
         """
         request = worded(request, self.prompts)
         scene = self.scene(request)
@@ -202,7 +202,7 @@ class GradientEraser(Eraser):
             return change.delta(self.strength)
 
     def scene(self, request: Request) -> LossInputs:
-        """Let the base paint what the loss is computed from."""
+        """Return the inputs of the loss, with pictures that the base paints."""
         return LossInputs(
             request,
             ForgetSet.of(
@@ -214,24 +214,24 @@ class GradientEraser(Eraser):
         )
 
     def start(self, request: Request) -> TrainableChange:
-        """Return what is trained, which is no change at all to begin with."""
+        """Return the change that is trained, zero to begin with."""
         fence = fence_of(request, self.fence) if self.project else None
         if self.change == "full":
             return FullChange.of(request, fence)
         return ThinChange.lora(request, self.rank, fence)
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
         return Work(self.n_pictures * n_concepts + self.n_kept, self.steps)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the fewest pictures and two steps."""
+        """Return the eraser with the fewest pictures and two steps, and its work."""
         n, kept = ForgetSet.N_HELD + 1, min(self.n_kept, self.batch)
         small = replace(self, n_pictures=n, n_kept=kept, steps=2)
         return small, Work(n + kept, 2)
 
     def check(self) -> None:
-        """Refuse words that mean nothing here, and sizes that are not positive."""
+        """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
         check_wording(self.name, self.prompts)
@@ -240,5 +240,5 @@ class GradientEraser(Eraser):
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",
-                fix=f"give more than {ForgetSet.N_HELD}: so many are only looked at",
+                fix=f"give more than {ForgetSet.N_HELD}: so many are held out",
             )

@@ -1,16 +1,16 @@
-"""Meta-unlearning: a closed form, trained so that it lasts where others will train.
+"""Meta-unlearning: a closed form, trained to withstand later fine-tunes.
 
 A fine-tune on pictures of the concept would bring it back. So such a fine-tune is
-played on a copy of the whole UNet, a few steps from where the text projections W are,
-and W is moved by the gradient of what it leaves of the erasure:
+simulated on a copy of the whole UNet, a few steps from the present text projections W,
+and W follows the gradient of what is then left of the erasure:
 
     theta' = theta(W) - a sum_i sign grad L(theta_i),   L the denoising loss,
     minimise over W:  E(W + [theta' - theta]) + E(W) + keep S(W),
 
 E the mean squared difference of the erased prompt's noise and the base's noise for the
-target, S that of kept prompts' noise and the closed form's. The steps that were played
-are a constant to the gradient (first order), and of one size for every number, as the
-first ones of Adam are. One to ``foresight`` steps are played, drawn anew each time.
+target, S that of kept prompts' noise and the closed form's. The simulated steps are a
+constant to the gradient (first order), and of one size for every number, as the first
+ones of Adam are. Their number is drawn anew each time, 1 to ``foresight``.
 
 Source:
     Gao et al., "Meta-Unlearning on Diffusion Models: Preventing Relearning Unlearned
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Hardened(Eraser):
-    """Solve, then train against being learnt back.
+    """A closed form, then training against being learnt back.
 
     Attributes:
         target: What is painted instead of the concept.
@@ -53,13 +53,13 @@ class Hardened(Eraser):
         n_pictures: Pictures of each concept.
         n_family: Pictures of what stays of its family.
         n_kept: Pictures of what stays.
-        foresight: How many steps of a fine-tune are played, at most.
+        foresight: Simulated steps of a fine-tune, at most.
         played_rate: Size of such a step, for every number of the UNet.
         keep: Weight of kept prompts.
-        steps: How long it is trained.
+        steps: Training steps.
         rate: Step size of Adam.
-        batch: Pictures a step, of each kind; a step that is played has half of it.
-        strength: Times the sum of both changes; 1 as solved and trained.
+        batch: Pictures a step, of each kind; a simulated step has half of it.
+        strength: Factor of the sum of both changes; 1 as solved and trained.
     """
 
     name: ClassVar[str] = "hardened"
@@ -97,7 +97,7 @@ class Hardened(Eraser):
         )
 
     def erase(self, request: Request) -> Delta:
-        """Solve from the head's weights, train from the solution, and add both up."""
+        """Return the sum of the solution from the head's weights and its training."""
         first = self.closed.erase(request)
         weaker = "lower the eraser's erase_scale, rate or strength in the policy"
         with fits(self.name, weaker):
@@ -114,10 +114,10 @@ class Hardened(Eraser):
             return merged([first, change.delta(1.0)]).times(self.strength)
 
     def loss(self, lesson: MetaInputs, new: dict[str, Tensor]) -> Tensor:
-        """Return what is minimised at one step.
+        """Return the loss of one step.
 
         Args:
-            lesson: What it is computed from.
+            lesson: Its inputs.
             new: The text projections as they are now, with a gradient.
         """
         played = lesson.played({name: w.detach() for name, w in new.items()})
@@ -131,40 +131,40 @@ class Hardened(Eraser):
         )
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
         each = self.n_pictures + self.n_family
         return Work(each * n_concepts + self.n_kept, self.steps)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the fewest pictures and two steps."""
+        """Return the eraser with the fewest pictures and two steps, and its work."""
         n = ForgetSet.N_HELD + 1
         small = replace(self, n_pictures=n, n_family=0, n_kept=1, steps=2)
         return small, Work(n + 1, 2)
 
     def check(self) -> None:
-        """Refuse words that mean nothing here, and sizes that are not positive."""
+        """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require_above_zero()
         self.closed.check()
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",
-                fix=f"give more than {ForgetSet.N_HELD}: so many are only looked at",
+                fix=f"give more than {ForgetSet.N_HELD}: so many are held out",
             )
 
 
 @dataclass(frozen=True, eq=False)
 class MetaInputs:
-    """What a step is computed from.
+    """The inputs of a training step.
 
     Attributes:
-        eraser: How it is trained.
-        request: What is erased, the closed form's solution being its ``old``.
+        eraser: The settings.
+        request: What is erased; its ``old`` is the closed form's solution.
         forget: Pictures of the concepts.
         kept: Pictures of what stays.
         earlier: Prompts of what was erased before; none where nothing was.
-        learner: A copy of the UNet, on which a fine-tune is played.
-        rng: Where every random number comes from.
+        learner: A copy of the UNet, on which fine-tunes are simulated.
+        rng: The source of every random number.
     """
 
     eraser: Hardened
@@ -177,7 +177,7 @@ class MetaInputs:
 
     @classmethod
     def of(cls, eraser: Hardened, request: Request) -> Self:
-        """Let the base paint the pictures."""
+        """Return the inputs, with pictures that the base paints."""
         stay = {*request.stay} or {*request.keep}
         earlier = [text for text in request.keep if text not in stay]
         rng = torch.Generator().manual_seed(request.seed)
@@ -197,8 +197,7 @@ class MetaInputs:
     def played(self, projections: Weights) -> Weights:
         """Return the UNet's weights after some steps of a fine-tune.
 
-        They are values, and gone when the next one is played: whatever is computed from
-        them is used before.
+        They have no gradient, and the next simulated fine-tune overwrites them.
 
         Args:
             projections: The text projections it begins with, float32.
@@ -213,7 +212,7 @@ class MetaInputs:
         return self.learner.weights(copied=False)
 
     def _step(self, loss: Tensor) -> None:
-        """Move every number that learns down its gradient's sign."""
+        """Move every trained number down its gradient's sign."""
         numbers = [*self.learner.parameters.values()]
         gradients = torch.autograd.grad(loss, numbers)
         with torch.no_grad():
@@ -221,7 +220,7 @@ class MetaInputs:
                 number.sub_(gradient.sign_(), alpha=self.eraser.played_rate)
 
     def unlike_target(self, weights: Weights) -> Tensor:
-        """Return how far the erased prompts' noise is from that of the targets."""
+        """Return the mean squared difference of the erased prompts' noise and goals."""
         model = self.request.model
         batch = self.eraser.batch
         some = Noised.drawn(self.request, self.forget.learnt, batch, self.rng)
@@ -231,10 +230,10 @@ class MetaInputs:
         return mean_square(model.eps(some.x_t, some.t, text, weights=weights) - goal)
 
     def unlike_before(self, weights: Weights) -> Tensor:
-        """Return how far other prompts' noise is from what the closed form left.
+        """Return the mean squared change of kept prompts' noise since the closed form.
 
-        What was erased before must stay what it is, too: its prompts are half of those
-        that are asked, on pictures of what stays.
+        Earlier erasures must hold, too: their prompts are half of each batch, on
+        pictures of what stays.
         """
         model, batch = self.request.model, self.eraser.batch
         some = Noised.drawn(self.request, self.kept.latents, batch, self.rng)

@@ -1,8 +1,9 @@
 """A closed form first, and MiM-MU for what it leaves.
 
-The ridge edit on all tokens brings keys and values where they shall be, as far as one
-matrix can; what the picture still tells of the prompt is then minimised by gradient, in
-the few directions that kept prompts hardly use. The result is the sum of both changes.
+The ridge edit on all tokens moves keys and values to their targets, as far as one
+matrix can; the information that pictures still carry of the prompt is then minimised by
+gradient, in the few directions that kept prompts hardly use. The result is the sum of
+both changes.
 
 Source:
     Ours; its parts are `ridge` and `mim`.
@@ -23,7 +24,7 @@ from unlearnlog.erasers.ridge import Ridge
 @final
 @dataclass(frozen=True)
 class Hybrid(Eraser):
-    """Solve, then train.
+    """A closed form, then training from its solution.
 
     Attributes:
         target: What is painted instead of the concept.
@@ -32,10 +33,10 @@ class Hybrid(Eraser):
         n_pictures: Pictures of each concept, for training.
         n_family: Pictures of what stays of its family.
         rank: Directions of text space that training may change, for each concept.
-        keep: What training is charged for the change of kept tokens.
+        keep: Weight in training of the change of kept tokens.
         rate: Step size of training.
         max_steps: Training steps, at most.
-        strength: Times the sum of both changes; 1 as solved and trained.
+        strength: Factor of the sum of both changes; 1 as solved and trained.
     """
 
     name: ClassVar[str] = "hybrid"
@@ -78,7 +79,7 @@ class Hybrid(Eraser):
         )
 
     def erase(self, request: Request) -> Delta:
-        """Solve from the head's weights, train from the solution, and add both up."""
+        """Return the sum of the solution from the head's weights and its training."""
         first = self.closed.erase(request)
         weaker = "lower the eraser's erase_scale or strength in the policy"
         with fits(self.name, weaker):
@@ -88,11 +89,11 @@ class Hybrid(Eraser):
             return merged([first, then]).times(self.strength)
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
         return self.trained.work(n_concepts)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with as little training as shows what a step costs."""
+        """Return the eraser with as little training as times a step, and its work."""
         small, work = self.trained.rehearsal()
         return (
             replace(
@@ -105,7 +106,7 @@ class Hybrid(Eraser):
         )
 
     def check(self) -> None:
-        """Refuse what either part refuses."""
+        """Refuse settings that either part refuses."""
         self.require("target", known=TARGETS)
         self.require_above_zero()
         self.closed.check()

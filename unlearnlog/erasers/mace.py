@@ -1,17 +1,17 @@
-"""MACE without its LoRA: refine each concept by itself, then fuse what came out.
+"""MACE without its LoRA: a refinement of each concept by itself, then their fusion.
 
-For each concept k, with e a token of a prompt that names it, g what is heard in its
-place, p kept tokens, W a projection ``[d_out, d_text]``:
+For each concept k, with e a token of a prompt that names it, g its target's, p kept
+tokens, W a projection ``[d_out, d_text]``:
 
     W_k = argmin  lamb ||W_k - W||^2 + es sum_k ||W_k e - W g||^2
                   + ps sum ||W_k p - W p||^2
 
-and all of them become one, which does to each concept's tokens what its own W_k does:
+and all of them are fused into one, which maps each concept's tokens as its own W_k:
 
     W'  = argmin  lamb ||W' - W||^2 + es sum_k sum ||W' e - W_k e||^2
                   + ps sum ||W' p - W p||^2
 
-Both are the ridge edit of `uce`: W_k is W T_k, so W_k e is what W says to the token
+Both are the ridge edit of `uce`: W_k is W T_k, so W_k e is W applied to the token
 T_k e, and the fusion is an edit that sends e to T_k e.
 
 Left out is the LoRA that the method trains for each concept under masks from a
@@ -43,12 +43,12 @@ from unlearnlog.erasers.uce import RidgeEdit
 @final
 @dataclass(frozen=True)
 class Mace(RidgeEdit):
-    """Each concept is refined by itself, and the solutions are fused.
+    """A refinement of each concept by itself, then a fusion of the solutions.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part; ``around`` is what is published.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         erase_scale: Weight of each concept, es.
         keep_scale: Weight of each kept prompt, ps.
@@ -73,7 +73,7 @@ class Mace(RidgeEdit):
         yield from super().changes(replace(problem, pairs=self.refined(problem)))
 
     def refined(self, problem: Problem) -> TokenPairs:
-        """Return the pairs with, for each goal, what the concept's own edit says."""
+        """Return the pairs with goals from each concept's own edit."""
         goals = []
         for pairs in problem.pairs.each():
             edit = self.edit(replace(problem, pairs=pairs))

@@ -4,28 +4,28 @@ With phi the pre-trained model and theta the erased one, for any fixed q(x)
 
     I(X; C) <= E_c KL(p_theta(x|c) || q(x)),
 
-and q is what phi paints once the concept is taken out of the prompt. By Girsanov the
+and q is phi's distribution for the prompt without the concept. By Girsanov the
 divergence of the two reverse processes is an integral over noise levels,
 
     KL <= 1/2 Int E || eps_theta(x_t, c) - eps_phi(x_t, target) ||^2 d lambda,
 
 lambda the log signal-to-noise ratio. The frozen phi is the judge; x_t is noised from a
 forget set that phi painted; phi's Jacobian is dropped, so the gradient is that of a
-mean square with a detached target. Only keys and values of the cross-attention learn,
-from the closed form's solution on (`room`).
+mean square with a detached target. Only keys and values of the cross-attention are
+trained, from the closed form's solution on (`free_subspace`).
 
-What a concept shares with its family is told apart by the same loss: the prompt that
-names only the family is aligned with the members that stay, on pictures of them, whose
-minimiser is the family's distribution without the concept.
+The same loss separates a concept from its family: the prompt that names only the family
+is aligned with the members that stay, on pictures of them. The minimiser is the
+family's distribution without the concept.
 
 The method is published, its equations and settings are not: the derivation and
 every number here are ours. With a fixed ``context`` or ``anchor`` target the loss has
 the form of Concept Ablation's; what differs is where x_t comes from, and that its
 value bounds, in nats, the information that is left.
 
-Two things hold the rest in place, and neither needs a picture of it: only directions of
-text space that kept prompts hardly use may change (`subspace`), and what they do use is
-charged for in closed form, as the mean squared change of kept tokens' keys and values.
+Two restraints keep the other concepts, without pictures of them: only directions of
+text space that kept prompts hardly use may change (`text_subspace`), and the mean
+squared change of kept tokens' keys and values is a term of the loss, in closed form.
 
 Source:
     MiM-MU, https://arxiv.org/abs/2603.00992. Targets other than ``unconditional`` and
@@ -53,21 +53,21 @@ from unlearnlog.models.interface import Text
 from unlearnlog.models.noise_levels import NoiseLevels, density
 
 WEIGHTINGS: Final = ("even", "nats")
-"""How noise levels count: all the same, or as in the integral that bounds the nats."""
+"""Weights of noise levels: equal, or those of the integral that bounds the nats."""
 
 
 @dataclass(frozen=True)
 class Mim(Eraser):
-    """Align the erased prompt's noise with the base's noise for the target prompt.
+    """Alignment of the erased prompt's noise with the base's noise for the target.
 
     Attributes:
         target: What is painted instead: ``context``, the prompt without the concept
             (conditional mutual information); ``anchor``, the plain style or the empty
             scene; ``unconditional``, the empty prompt, as published.
-        mi_mu: How much of the way to the target, 1 for all of it.
-        weighting: How noise levels count: ``even``, or ``nats`` as in the bound.
+        mi_mu: Share of the way to the target.
+        weighting: Weights of noise levels: ``even``, or ``nats`` as in the bound.
         on_policy: Share of the forget set that is painted anew, by the weights as they
-            are, at every look; 0 for never.
+            are, at every check; 0 for never.
         keep: Weight of the change of kept tokens' keys and values, as a share of their
             energy, beside the mean squared noise.
         rank: How many directions of text space may change for each concept, at most.
@@ -78,12 +78,12 @@ class Mim(Eraser):
         n_family: Pictures beside those of what stays of its family, if it has one.
         rate: Step size of Adam, on keys and values in units of the erased tokens.
         batch: Pictures a step.
-        check_every: Steps between two looks at the nats left.
-        patience: Slow down after so many looks without a fall of ``least_fall``.
+        check_every: Steps between two checks of the nats left.
+        patience: Checks without a fall of ``least_fall`` before the rate is cut.
         least_fall: Share of the nats left that still counts as a fall.
-        slower: How often the rate is cut to a third before a standstill is the end.
-        max_steps: Stop in any case.
-        strength: Times the trained change; 1 as trained.
+        slower: Cuts of the rate to a third before a standstill ends the training.
+        max_steps: Training steps, at most.
+        strength: Factor of the trained change; 1 as trained.
     """
 
     name: ClassVar[str] = "mim"
@@ -117,7 +117,7 @@ class Mim(Eraser):
     strength: float = 1.0
 
     def check(self) -> None:
-        """Refuse a word that means nothing here, and sizes that are not positive."""
+        """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("weighting", known=WEIGHTINGS)
         self.require_above_zero()
@@ -129,23 +129,23 @@ class Mim(Eraser):
         if self.n_pictures <= ForgetSet.N_HELD:
             raise PolicyError(
                 f"{self.name}'s n_pictures is {self.n_pictures}",
-                fix=f"give more than {ForgetSet.N_HELD}: so many are only looked at",
+                fix=f"give more than {ForgetSet.N_HELD}: so many are held out",
             )
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
         each = self.n_pictures + self.n_family
         anew = round(self.on_policy * each) * (self.max_steps // self.check_every)
         return Work((each + anew) * n_concepts, self.max_steps)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the smallest forget set and two steps."""
+        """Return the eraser with the fewest pictures and two steps, and its work."""
         n = ForgetSet.N_HELD + 1
         small = replace(self, n_pictures=n, n_family=0, on_policy=0.0, max_steps=2)
         return small, Work(n, 2)
 
     def erase(self, request: Request) -> Delta:
-        """Train the left factors of every text projection; the right ones are fixed."""
+        """Return the change with trained left factors and fixed right ones."""
         forget = ForgetSet.of(
             request, self.target, n=self.n_pictures, n_family=self.n_family
         )
@@ -190,7 +190,7 @@ class Mim(Eraser):
     def nats_left(
         self, request: Request, forget: ForgetSet, new: dict[str, Tensor]
     ) -> float:
-        """Return the bound on the information left, in nats, on held pictures."""
+        """Return the bound on the information left, in nats, on held-out pictures."""
         model, levels = request.model, NoiseLevels.of(request.model, 8)
         held = slice(forget.n_learnt, None)
         text, target = forget.text[held], forget.target[held]
@@ -208,7 +208,7 @@ class Mim(Eraser):
     def _goal(
         self, request: Request, x_t: Tensor, *, t: Tensor, texts: tuple[Text, Text]
     ) -> Tensor:
-        """Return eps_phi(target) + (1 - mu) (eps_phi(c) - eps_phi(target)), a value."""
+        """Return eps_phi(target) + (1 - mu) (eps_phi(c) - eps_phi(target))."""
         text, target = texts
         with torch.no_grad():
             goal = request.model.eps(x_t, t, target)
@@ -220,10 +220,9 @@ class Mim(Eraser):
 
 @dataclass
 class _Slope:
-    """Looks at the nats that are left, until they no longer fall.
+    """The schedule of the rate: cuts, and a stop, once the nats left no longer fall.
 
-    Where they stand still the rate is too large as often as the work is done, so it is
-    cut first.
+    A standstill may mean convergence or too large a rate, so the rate is cut first.
     """
 
     eraser: Mim

@@ -1,23 +1,23 @@
-"""MiM-MU for entangled concepts: only what a concept has beyond its family goes.
+"""MiM-MU for entangled concepts: erasure of what a concept has beyond its family.
 
 By the chain rule the information of a prompt about the picture splits,
 
     i(x; artist) = i(x; movement) + (i(x; artist) - i(x; movement)),
 
-into what the family's name says already and what is the concept's own. Aligning the
+into that of the family's name and that of the concept alone. Aligning the
 erased prompt with its family's prompt takes the second part to zero and leaves the
 first: ``target = "parent"``. But "a cubist cat" is a Picasso as often as a Braque, so
 the concept keeps its share of the family.
 
 In text space the family's name lies between its members, so a change that takes one of
-them to it moves the name towards the others. Three things hold it: prompts of the
+them to it moves the name towards the others. Three restraints hold it: prompts of the
 family and of the members that stay are equations of the closed form that comes first,
 with more weight than the concept's; training then has many directions, not the few that
-kept prompts hardly use; and it sees pictures of those that stay, too, whose prompts are
-to mean what they do.
+kept prompts hardly use; and its pictures include those of members that stay, whose
+prompts are to keep their meaning.
 
 With ``target = "sibling"`` nothing of the concept is left, and the family's word means
-those who stay: what was a neighbour's own is then the family's.
+the members that stay: what was unique to a neighbour is then the family's.
 
 Source:
     The loss is that of https://arxiv.org/abs/2603.00992; the goal is ours. The chain
@@ -39,7 +39,7 @@ from unlearnlog.erasers.ridge import Ridge
 @final
 @dataclass(frozen=True)
 class MimUnique(Mim):
-    """Align the erased prompt's noise with the base's noise for its family.
+    """Alignment of the erased prompt's noise with the base's noise for its family.
 
     Attributes:
         erase_scale: Weight of each concept in the closed form.
@@ -69,7 +69,7 @@ class MimUnique(Mim):
         )
 
     def erase(self, request: Request) -> Delta:
-        """Solve, train from the solution with what stays in sight, and add both up."""
+        """Return the sum of the solution and its training, both with kept members."""
         request = replace(request, families=(*request.families, *stays(request)))
         first = self.closed.erase(request)
         weaker = "lower the eraser's erase_scale or strength in the policy"
@@ -82,7 +82,7 @@ class MimUnique(Mim):
             return merged([first, then]).times(self.strength)
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do for this many concepts at once."""
+        """Return the amount of work for this many concepts at once."""
         known = super().work(n_concepts)
         return Work(known.pictures + self.n_family * n_concepts, known.steps)
 

@@ -1,7 +1,7 @@
-"""Which prompts name the concept while it is erased: all that speak of it, or few.
+"""The choice of prompts that name a concept in training: all of them, or a few.
 
-Programs of other authors are told a name and have one prompt, or a few, where the
-forget set has dozens. What takes the concept's place is said as it is there.
+Programs of other authors take a name and have one prompt, or a few, where the forget
+set has dozens. The targets are those of the forget set's prompts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from unlearnlog.erasers.eraser import Request
 
 WORDINGS: Final = ("all", "bare")
-"""Every prompt of the forget set, or those that say its own name and nothing else."""
+"""Every prompt of the forget set, or those with its own name and nothing else."""
 
 SLOT: Final = "{}"
-"""Where the name stands in a prompt that somebody gives."""
+"""The place of the name in a prompt that the user gives."""
 
 
 def worded(request: Request, wording: str) -> Request:
@@ -44,10 +44,10 @@ def _said(name: str, group: tuple[Prompt, ...], wording: str) -> tuple[Prompt, .
 
 
 def bare(name: str, group: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
-    """Return the prompts that name a concept and say least beside it, by its own name.
+    """Return the prompts with a concept's own name and the fewest words beside it.
 
-    Least is said where the anchor has the fewest words. A concept that no prompt calls
-    by its own name is taken by any.
+    The fewest are those with the shortest anchor. Where no prompt has the concept's own
+    name, prompts with any of its names take part.
 
     Example:
         >>> from unlearnlog.core.prompt import Prompt
@@ -62,10 +62,10 @@ def bare(name: str, group: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
 
 
 def check_wording(eraser: str, wording: str) -> None:
-    """Refuse what is neither a known word nor a prompt with a place for the name.
+    """Refuse a value that is neither a known word nor a prompt with `SLOT`.
 
     Raises:
-        PolicyError: Names what was written and what may be.
+        PolicyError: Names the value and what it may be.
     """
     if wording not in WORDINGS and wording.count(SLOT) != 1:
         known = ", ".join(WORDINGS)

@@ -1,21 +1,21 @@
-"""Orthogonal Concept Erasure: each projection is turned, and nothing is stretched.
+"""Orthogonal Concept Erasure: a rotation of each projection, which stretches nothing.
 
 For each projection W, with E and G orthonormal bases of the spans of W c and W g, over
-the tokens c of erased prompts and those g that are heard in their places:
+the tokens c of erased prompts and g of their targets:
 
     W' = Q W,    Q = argmax tr(Q^T M) over orthogonal Q = U V^T  for  M = U D V^T,
     M  = - es E E^T (I - G G^T) + ps W C W^T + pc W K W^T + lam W W^T
 
-with C the mean outer product of the words of kept prompts, as a sample of all that is
-said, and K the sum of those of kept tokens. Q turns erased tokens away from themselves
-except for what they share with their targets; it does not carry them to the targets.
-The lengths and angles of all that a layer hears stay: ``W'^T W' = W^T W``.
+with C the mean outer product of the words of kept prompts, as a sample of all prompts,
+and K the sum of those of kept tokens. Q turns erased tokens away from themselves except
+for what they share with their targets; it does not carry them to the targets. The
+lengths and angles of all projected tokens stay: ``W'^T W' = W^T W``.
 
 M is ``d_out`` wide, but it maps the column space of W to itself and all else to zero.
 So its singular vectors are found in an orthonormal basis B of that space, at most
-``d_text`` wide: ``Q = B Q_B B^T + (I - B B^T)``. Wherever M says nothing Q is the
-identity. Where M vanishes on a direction that it also yields, no Q is the best one, and
-that is an error.
+``d_text`` wide: ``Q = B Q_B B^T + (I - B B^T)``. Where M is zero Q is the identity.
+Where M vanishes on a direction that it also yields, no Q is the best one, and that is
+an error.
 
 Spans leave out directions below a share ``distinct`` of the largest, after each token
 is scaled to length 1 in the layer; so equal and collinear tokens count once.
@@ -50,18 +50,18 @@ _NOTHING: Final = 1e-12
 @final
 @dataclass(frozen=True)
 class Oce(ClosedForm):
-    """Each projection is turned so that erased tokens point elsewhere.
+    """A rotation of each projection that turns erased tokens away.
 
     Attributes:
-        target: What erased tokens may still share a direction with.
+        target: The prompt with which erased tokens may still share a direction.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change; values alone, as published.
         erase_scale: Weight of turning erased directions away, es.
         caption_scale: Weight of the words of kept prompts, ps; may be 0.
         keep_scale: Weight of each kept prompt's token, pc; may be 0.
         ridge: Weight of the projection itself, lam.
-        distinct: Below this share of the largest, a direction of tokens is rounding.
+        distinct: Share of the largest below which a direction of tokens is rounding.
     """
 
     name: ClassVar[str] = "oce"
@@ -82,16 +82,16 @@ class Oce(ClosedForm):
     distinct: float = 1e-2
 
     def check(self) -> None:
-        """Refuse what any closed form refuses; two of the weights may be zero."""
+        """Refuse invalid settings; two of the weights may be zero."""
         super().check()
         self.require_below_one("distinct")
 
     def problem(self, request: Request) -> Problem:
-        """Encode what is erased and kept, and all words of kept prompts."""
+        """Return the problem with the moment of all words of kept prompts."""
         return replace(super().problem(request), captions=words_moment(request))
 
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
-        """Yield each projection's change, written out: a turn has no small rank."""
+        """Yield each projection's change, written out: a rotation has no small rank."""
         kept = self.caption_scale * problem.captions + self.ridge * problem.one
         kept = kept + self.keep_scale * problem.kept.moment
         for name, old in problem.old.items():
@@ -100,10 +100,10 @@ class Oce(ClosedForm):
             yield name, basis @ (turn @ inner - inner)
 
     def turn(self, name: str, inner: Tensor, problem: Problem, kept: Tensor) -> Tensor:
-        """Return Q_B, the turn within the column space, ``[r, r]``.
+        """Return Q_B, the rotation within the column space, ``[r, r]``.
 
         Args:
-            name: The projection's, for messages.
+            name: The projection's name, for messages.
             inner: The projection in a basis of its column space, ``[r, d_text]``.
             problem: What is erased.
             kept: ``ps C + pc K + lam I``, ``[d_text, d_text]``.
@@ -115,8 +115,8 @@ class Oce(ClosedForm):
         goal = span(unit(inner @ problem.pairs.goal.T), self.distinct)
         if erased.shape[1] == len(inner):
             raise TrainingError(
-                f"the erased tokens span all {len(inner)} directions of {name}: "
-                "turning all of it away would keep nothing",
+                f"the erased tokens span all {len(inner)} directions of {name}: oce "
+                "would keep nothing",
                 fix="erase fewer concepts at once, or give oce a smaller n_prompts or "
                 f"a larger distinct than {self.distinct} in the policy",
             )
@@ -126,12 +126,12 @@ class Oce(ClosedForm):
 
 
 def polar(name: str, system: Tensor) -> Tensor:
-    """Return the orthogonal matrix nearest in direction, ``U V^T``, ``[r, r]``.
+    """Return the orthogonal polar factor ``U V^T`` of a system, ``[r, r]``.
 
-    A direction that the system maps to nothing and never yields stays as it is.
+    A direction that the system maps to zero and never yields stays as it is.
 
     Raises:
-        TrainingError: One that it maps to nothing is yielded: there is no nearest.
+        TrainingError: A direction that it maps to zero is yielded: none is nearest.
     """
     left, sizes, right = torch.linalg.svd(system)
     empty = sizes <= _NOTHING * sizes[:1]
@@ -148,7 +148,7 @@ def polar(name: str, system: Tensor) -> Tensor:
 
 
 def column_basis(old: Tensor) -> tuple[Tensor, Tensor]:
-    """Write W as an orthonormal basis of its columns times the rest.
+    """Factor W into an orthonormal basis of its columns and the rest.
 
     Returns:
         Float64 ``[d_out, r]`` and ``[r, d_text]``, r the smaller of W's sides.

@@ -1,9 +1,8 @@
-"""Pictures that are half painted: a sampler is stopped at a random step.
+"""Partly sampled pictures: DDIM stopped at a random step.
 
-Programs that need no pictures paint towards the erased prompt at every step of the
-training and stop on the way. What they stop at is under noise already, at the level
-that the sampler has reached, and comes from whatever paints: the base, or an average of
-the model as it is.
+Programs without a set of pictures sample the erased prompt at every training step and
+stop on the way. The latent is then noised to the level that the sampler has reached. It
+comes from the base, or from an average of the model as it is.
 
 The sampler is DDIM with a number of even steps, guided by the empty prompt:
 
@@ -33,19 +32,19 @@ from unlearnlog.errors import PolicyError
 from unlearnlog.models.interface import Text
 
 STATES: Final = ("noised", "sampled")
-"""Finished pictures under fresh noise, or pictures that are half painted."""
+"""Finished pictures under fresh noise, or partly sampled ones."""
 
 
 @dataclass(frozen=True)
 class PartialInputs(LossInputs):
-    """What a loss is computed from where pictures are half painted.
+    """The inputs of a loss with partly sampled pictures.
 
     Attributes:
         steps: Steps of the sampler, of which a random number is taken.
         guidance: Its guidance.
         spread: Whether the level is anywhere from a step to the next noisier one, or
             the step's own.
-        painter: Text projections that paint; none for the base's.
+        painter: Text projections that sample; none for the base's.
     """
 
     steps: int = 50
@@ -54,9 +53,9 @@ class PartialInputs(LossInputs):
     painter: dict[str, Tensor] = field(default_factory=dict)
 
     def forgotten(self, batch: int) -> tuple[Noised, Text, Text]:
-        """Paint towards prompts of the concept up to one random step.
+        """Return pictures sampled for the concept's prompts up to one random step.
 
-        The noise of what is returned is what the sampler began with.
+        Their ``noise`` is the sampler's first latent.
         """
         model, part = self.request.model, self.share.rows(batch)
         rows = torch.randint(len(self.forget.texts), (batch,), generator=self.rng)
@@ -72,7 +71,7 @@ class PartialInputs(LossInputs):
 
     @torch.no_grad()
     def after(self, n: int, noise: Tensor, text: Text) -> Tensor:
-        """Return what ``n`` steps of the sampler make of noise, ``[b, c, h, w]``."""
+        """Return the latents after ``n`` steps of the sampler, ``[b, c, h, w]``."""
         nothing, x = self.encoded("", len(text)), noise
         for i in range(n):
             t, following = self._level(i), self._level(i + 1)
@@ -83,7 +82,7 @@ class PartialInputs(LossInputs):
         return x
 
     def follow(self, new: dict[str, Tensor], average: float) -> None:
-        """Let the weights that paint follow others, as a moving average of them.
+        """Update the weights that sample as a moving average of others.
 
         Args:
             new: The text projections as they are now.
@@ -118,11 +117,11 @@ class PartialInputs(LossInputs):
 
 @dataclass(frozen=True)
 class PartialEraser(GradientEraser):
-    """An eraser that may learn from half-painted pictures.
+    """An eraser that may train on partly sampled pictures.
 
     Attributes:
-        states: What is learnt from: ``noised`` for finished pictures of the base under
-            fresh noise, ``sampled`` for pictures that are half painted.
+        states: The pictures of the training: ``noised`` for finished pictures of the
+            base under fresh noise, ``sampled`` for partly sampled ones.
         sampler_steps: Steps of the sampler that is stopped; only with ``sampled``.
         sampler_guidance: Its guidance.
     """
@@ -139,13 +138,13 @@ class PartialEraser(GradientEraser):
     sampler_guidance: float = 3.0
 
     def scene(self, request: Request) -> LossInputs:
-        """Let the base paint what the loss is computed from, or say how to paint it."""
+        """Return the inputs of the loss, with finished or partly sampled pictures."""
         if self.states == STATES[0]:
             return super().scene(request)
         return self.halfway(request)
 
     def halfway(self, request: Request) -> PartialInputs:
-        """Say how pictures are half painted.
+        """Return the inputs of the loss with partly sampled pictures.
 
         Raises:
             PolicyError: The sampler has more steps than the model has levels of noise.
@@ -173,18 +172,18 @@ class PartialEraser(GradientEraser):
         )
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do; what is half painted is a part of a step."""
+        """Return the amount of work; partial sampling is a part of a step."""
         work = super().work(n_concepts)
         return work if self.states == STATES[0] else replace(work, pictures=self.n_kept)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the fewest pictures and two steps."""
+        """Return the eraser with the fewest pictures and two steps, and its work."""
         small, work = super().rehearsal()
         if self.states != STATES[0]:
             work = replace(work, pictures=small.n_kept)
         return small, work
 
     def check(self) -> None:
-        """Refuse, beside what is always refused, unknown states."""
+        """Refuse invalid settings and unknown states."""
         super().check()
         self.require("states", known=STATES)

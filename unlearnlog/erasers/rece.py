@@ -1,8 +1,8 @@
-"""RECE: erase, look for what still calls the concept back, erase that, and again.
+"""RECE: rounds of a search for tokens that recall the concept, and their erasure.
 
 With W_l the projections as they are, B_l the base's, c a token of an erased prompt, g
-what is heard in its place, a round looks for the token c' that says to the model now
-what c said to the base, and sends it to g by a ridge edit (`uce`) of the W_l:
+its target's, a round searches for the token c' that comes nearest in the W_l to c in
+the B_l, and sends it to g by a ridge edit (`uce`) of the W_l:
 
     c'  = argmin_x  sum_l ||W_l x - B_l c||^2 + nu ||x||^2
         = (nu I + sum_l W_l^T W_l)^-1 (sum_l W_l^T B_l) c
@@ -14,7 +14,7 @@ is c but for nu, so the first round is an edit by `uce` with these weights; the 
 program begins with one by its own (``begins = "uce"``).
 
 The method is greedy: what a round finds depends on the rounds before it, and the first
-one starts from the ledger's head. So it is no function of the set of what is erased,
+one starts from the ledger's head. So it is no function of the set of erased concepts,
 and its entries are replayed in their order.
 
 Source:
@@ -50,24 +50,24 @@ from unlearnlog.erasers.uce import RidgeEdit, Uce
 Begins = Literal["alike", "uce"]
 
 BEGINS: Final[tuple[Begins, ...]] = ("alike", "uce")
-"""How the first round may differ from the others."""
+"""The first edit: a round like the others, or the edit of `uce`."""
 
 
 @final
 @dataclass(frozen=True)
 class Rece(RidgeEdit):
-    """A ridge edit after another, each of what the last one left to be recalled.
+    """Rounds of ridge edits, each of the tokens that still recall the concept.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         erase_scale: Weight of each concept, es.
         keep_scale: Weight of each kept prompt, ps.
         ridge: Weight of the projections as they are, lamb.
-        recall_ridge: Weight of the size of what is looked for, nu.
-        rounds: How often it looks and erases.
+        recall_ridge: Weight of the size of the token that is searched for, nu.
+        rounds: Rounds of search and erasure.
         begins: Whether an edit of `uce` comes before the rounds, as published: ``uce``;
             or nothing: ``alike``.
     """
@@ -85,13 +85,13 @@ class Rece(RidgeEdit):
     begins: Begins = "alike"
 
     def check(self) -> None:
-        """Refuse what any ridge edit refuses, and a beginning that is none."""
+        """Refuse invalid settings and an unknown beginning."""
         super().check()
         self.require("begins", known=BEGINS)
 
     @property
     def beginning(self) -> Uce:
-        """The edit that the authors' program begins with, kept texts as they weigh."""
+        """The first edit of the authors' program, with the weights of kept texts."""
         return Uce(
             self.target,
             texts=self.texts,
@@ -102,7 +102,7 @@ class Rece(RidgeEdit):
         )
 
     def erase(self, request: Request) -> Delta:
-        """Begin, and go on from what that left."""
+        """Return the sum of the first edit, if there is one, and all rounds."""
         if self.begins == "alike":
             return super().erase(request)
         first = self.beginning.erase(request)
@@ -126,7 +126,7 @@ class Rece(RidgeEdit):
             yield name, together(rounds)
 
     def round(self, now: Problem) -> dict[str, Change]:
-        """Return one round's change to each projection, ``now.old`` as they are."""
+        """Return one round's change to each projection of ``now.old``."""
         recalled = self.recalled(now.old, now.base, now.pairs.erased)
         pairs = replace(now.pairs, erased=recalled)
         edit = self.edit(replace(now, pairs=pairs))
@@ -135,7 +135,7 @@ class Rece(RidgeEdit):
     def recalled(
         self, now: Mapping[str, Tensor], base: Mapping[str, Tensor], said: Tensor
     ) -> Tensor:
-        """Return the tokens that say now what other tokens said to the base.
+        """Return the tokens nearest now to other tokens in the base.
 
         Args:
             now: The projections as they are, float64.
@@ -146,7 +146,7 @@ class Rece(RidgeEdit):
             Float64 ``[m, d_text]``.
 
         Raises:
-            TrainingError: More than one token says it, to the precision of float64.
+            TrainingError: More than one token is nearest, to float64's precision.
         """
         system = self.recall_ridge * torch.eye(said.shape[1]).double()
         cross = torch.zeros_like(system)

@@ -1,7 +1,7 @@
-"""Restricted gradient: forgetting and keeping give way to each other, step by step.
+"""Restricted gradient: two gradients without the parts that oppose each other.
 
 With d_f and d_k the directions that lower the loss of forgetting and that of keeping,
-all parameters written in one row:
+all parameters in one row:
 
     d_f' = d_f - min(0, d_f . d_k / ||d_k||^2) d_k,
     d_k' = d_k - min(0, d_k . d_f / ||d_f||^2) d_f,
@@ -42,24 +42,24 @@ from unlearnlog.erasers.training import Gradients, mean_of_all
 from unlearnlog.errors import PolicyError
 
 WAYS: Final = ("ascent", "target")
-"""Away from what the concept paints, or towards what its target does."""
+"""Away from the concept's noise, or towards its target's."""
 
 STAYS: Final = ("kept", "target")
-"""Prompts of all that stays, or what the concept's own prompts become."""
+"""Prompts of all that stays, or the targets of the concept's own prompts."""
 
 
 @final
 @dataclass(frozen=True)
 class RestrictedGradient(GradientEraser):
-    """Each of two gradients loses what speaks against the other.
+    """Gradients of forgetting and of keeping, each without what opposes the other.
 
     Attributes:
-        forget: How the concept is forgotten: ``ascent``, as published, or ``target``;
-            only then does the target matter.
+        forget: The loss of forgetting: ``ascent``, as published, or ``target``; only
+            then does the target matter.
         alpha: Weight of the direction that keeps.
         limit: Mean squared error of the concept beyond which its gradient is scaled
             down; only with ``ascent``.
-        stays: What k are: ``kept`` for prompts of all that stays, ``target`` for the
+        stays: The prompts k: ``kept`` for those of all that stays, ``target`` for the
             concept's own prompts without it.
     """
 
@@ -83,7 +83,7 @@ class RestrictedGradient(GradientEraser):
     stays: str = STAYS[0]
 
     def scene(self, request: Request) -> LossInputs:
-        """Let the base paint the concept and what stays."""
+        """Return the inputs of both losses, with pictures that the base paints."""
         if self.stays == STAYS[1]:
             said = (p.target(self.target) for group in request.forget for p in group)
             request = replace(request, stay=tuple(dict.fromkeys(said)))
@@ -106,7 +106,7 @@ class RestrictedGradient(GradientEraser):
         return error / value if value > self.limit else error
 
     def mix(self, gradients: Sequence[Gradients]) -> Gradients:
-        """Take from each gradient what speaks against the other, and add them."""
+        """Return the sum of both gradients, each without what opposes the other."""
         forget, keep = (
             torch.cat([g.flatten() for g in each.values()]).double()
             for each in gradients
@@ -119,7 +119,7 @@ class RestrictedGradient(GradientEraser):
         }
 
     def check(self) -> None:
-        """Refuse, beside what is always refused, unknown words."""
+        """Refuse invalid settings, and the empty prompt as what stays."""
         super().check()
         self.require("forget", known=WAYS)
         self.require("stays", known=STAYS)
@@ -132,7 +132,7 @@ class RestrictedGradient(GradientEraser):
 
 
 def without(one: Tensor, other: Tensor) -> Tensor:
-    """Return ``one`` without what of it points against ``other``, vectors."""
+    """Return a vector ``one`` without its part against a vector ``other``."""
     energy = other.square().sum()
     if not energy:
         return one

@@ -1,9 +1,9 @@
-"""The ridge edit on every token that knows of the concept, not on the last one alone.
+"""The ridge edit on every token that carries the concept, not on the last one alone.
 
 The name's tokens, the words behind it and the padding all carry the concept to the
 cross-attention. Each becomes the token at its position in the target prompt. So do the
 tokens of prompts that name only the concept's family: they become those of the members
-that stay, or else "a cubist cat" would go on showing a Picasso.
+that stay; otherwise "a cubist cat" would still show a Picasso.
 
 Source:
     The equations of https://arxiv.org/abs/2308.14761; that all tokens and families take
@@ -25,7 +25,7 @@ from unlearnlog.erasers.uce import RidgeEdit
 @final
 @dataclass(frozen=True)
 class Ridge(RidgeEdit):
-    """Every token from a concept's name on becomes its target's.
+    """A ridge edit that sends every token from a concept's name on to its target's.
 
     Attributes:
         family_scale: Weight of each concept's family, as a share of the concept's own.
@@ -41,7 +41,7 @@ class Ridge(RidgeEdit):
     family_scale: float = 1.0
 
     def problem(self, request: Request) -> Problem:
-        """Add the families to what is erased."""
+        """Return the problem, with the families among what is erased."""
         problem = super().problem(request)
         families = TokenPairs.of_families(request)
         if families is None or not self.family_scale:

@@ -1,4 +1,4 @@
-"""SalUn: the weights that matter most for the concept learn another label for it.
+"""SalUn: another label for the concept, trained into the weights that matter for it.
 
     mask  = the share of weights with the largest | d M / d theta |, found once,
     M     = || eps - ((1 + g) eps_theta(x_t, c) - g eps_theta(x_t, 0)) ||^2,
@@ -40,7 +40,7 @@ from unlearnlog.errors import PolicyError
 @final
 @dataclass(frozen=True)
 class Salun(GradientEraser):
-    """Salient weights learn to paint another class for the concept's prompt.
+    """Another class for the concept's prompt, trained into the salient weights.
 
     Attributes:
         alpha: Weight of denoising kept pictures, 0 for none.
@@ -75,7 +75,7 @@ class Salun(GradientEraser):
         return (loss,)
 
     def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:
-        """Find the mask; the gate puts zeros elsewhere."""
+        """Return a gate that puts zeros outside of the mask."""
         mask = most_salient(self._saliency(scene, change), self.salient)
 
         def shut(_: int, gradients: Gradients) -> None:
@@ -102,7 +102,7 @@ class Salun(GradientEraser):
         return total
 
     def check(self) -> None:
-        """Refuse, beside what is always refused, a mask of factors or beyond all."""
+        """Refuse invalid settings, factors, and a share of weights above 1."""
         super().check()
         if self.change != "full":
             raise PolicyError(
@@ -119,8 +119,8 @@ def most_salient(gradients: Gradients, share: float) -> Gradients:
     """Return ones where the numbers of all tensors together are largest, else zeros.
 
     Args:
-        gradients: What is compared, by size.
-        share: How much of all numbers is marked, rounded to whole numbers.
+        gradients: The numbers, compared by size.
+        share: Share of all numbers that is marked, rounded to a whole number.
     """
     sizes = torch.cat([gradient.abs().flatten() for gradient in gradients.values()])
     marked = torch.zeros_like(sizes)

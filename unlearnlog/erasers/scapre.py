@@ -1,17 +1,17 @@
 """ScaPre, as its authors' program computes it: a ridge solve for each row of W.
 
-Two algorithms bear the name. The paper's solves B W + W A = V* C^T. Nothing in it holds
-W to what it was, so with V* = 0 its only solution is W = 0, a model that hears nothing.
-The released program solves another system, and that is what is here. For one projection
-W ``[d_out, d_text]``, each row w_i of it, with c_k the mean last token of concept k's
-name, C = [c_1 ... c_n], Pi the projection on their span, o and g tokens of prompts that
-name k and what is heard in their places, p kept tokens:
+Two algorithms have this name. The paper's solves B W + W A = V* C^T. No term holds W to
+its former value, so with V* = 0 its only solution is W = 0, a model without text. The
+released program solves another system, which is the one here. For one projection W
+``[d_out, d_text]``, each row w_i of it, with c_k the mean last token of concept k's
+name, C = [c_1 ... c_n], Pi the projection on their span, o tokens of prompts that name
+k, g those of their targets, p kept tokens:
 
     mu      mean over rows of the entropy, as a share of its most, of (W x)_i on copies
             x = c_k + noise
-    m_ik    sigmoid(z_ik / 0.7)^sharpness, z_ik the standard score over rows of how much
-            sign((W x)_i - median) tells of whether x is a copy of c_k or of the
-            token an empty prompt has first
+    m_ik    sigmoid(z_ik / 0.7)^sharpness, z_ik the standard score over rows of the
+            information of sign((W x)_i - median) on whether x is a copy of c_k or of
+            the token an empty prompt has first
     m_i     max_k m_ik
     R       U diag(mu (1 - sigmoid(s - median s))) U^T,  C = U diag(s) V^T
     M_i     (lamb + mu) I + shrink R + C C^T + es sum o o^T + ps sum p p^T + es m_i Pi
@@ -53,7 +53,7 @@ from unlearnlog.erasers.eraser import Request, Scalar
 from unlearnlog.errors import PolicyError
 
 N_COPIES: Final = 5
-"""Copies of a concept, and as many of the neutral token, that a row tells apart."""
+"""Copies of a concept, and as many of the neutral token, for each row's information."""
 
 _NOISE: Final = 0.01
 _WIDTH: Final = 0.7
@@ -62,12 +62,12 @@ _SAME: Final = 1e-12
 
 @dataclass(frozen=True)
 class Copies:
-    """Noisy copies of names, and of what an empty prompt says.
+    """Noisy copies of names, and of an empty prompt's token.
 
     Attributes:
-        spread: To measure entropy on, ``[n, n_samples, d_text]``.
-        named: To tell apart, ``[n, N_COPIES, d_text]``.
-        neutral: From these, of the same shape.
+        spread: Copies of names for the entropy, ``[n, n_samples, d_text]``.
+        named: Copies of names for the information, ``[n, N_COPIES, d_text]``.
+        neutral: As many copies of the empty prompt's token.
     """
 
     spread: Tensor
@@ -76,7 +76,7 @@ class Copies:
 
     @classmethod
     def of(cls, problem: Problem, n_samples: int) -> Copies:
-        """Draw each concept's copies from a digest of its own name's token."""
+        """Return each concept's copies, with its own name's token as the seed."""
         drawn = []
         for name in problem.pairs.names:
             seed = int(digest_of(name.numpy().tobytes())[:15], 16)
@@ -95,17 +95,17 @@ class Copies:
 @final
 @dataclass(frozen=True)
 class Scapre(ClosedForm):
-    """Rows that tell of the concept are solved anew, and kept near what they were.
+    """A new solution for rows that respond to the concept, near their old values.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         erase_scale: Weight of each concept, es.
         keep_scale: Weight of each kept prompt, ps; 0 as published.
         ridge: Weight of the base's projections, lamb.
-        sharpness: How much less rows count that tell little of a concept.
+        sharpness: How much less rows count that respond little to a concept.
         shrink: Weight of R, 0 for none.
         n_samples: Copies of each concept to measure entropy on.
         n_bins: Bins of its histograms.
@@ -136,14 +136,14 @@ class Scapre(ClosedForm):
     apart: bool = False
 
     def problem(self, request: Request) -> Problem:
-        """Encode what is erased and kept, each text by itself where that is wanted."""
+        """Return the problem, with each text as a concept where ``apart`` is set."""
         problem = super().problem(request)
         if not self.apart:
             return problem
         return replace(problem, pairs=self.form.apart(request))
 
     def check(self) -> None:
-        """Refuse words that mean nothing here, and a histogram of one bin."""
+        """Refuse invalid settings, and a histogram of one bin."""
         super().check()
         if self.n_bins < 2:
             raise PolicyError(f"scapre's n_bins is {self.n_bins}", fix="give 2 or more")
@@ -158,7 +158,7 @@ class Scapre(ClosedForm):
             yield name, near(new, old, pull=(self.ridge + mu, mu), n=self.n_near) - old
 
     def masks(self, old: Tensor, copies: Copies) -> Tensor:
-        """Return how much each row tells of each concept, ``[d_out, n]``."""
+        """Return the weight m_ik of each row and concept, ``[d_out, n]``."""
         told = information(copies.named @ old.T, copies.neutral @ old.T).T
         apart = told - told.mean(0)
         scores = apart / told.std(0, correction=0).clamp(min=_SAME)
@@ -181,7 +181,7 @@ class Scapre(ClosedForm):
         lower = cholesky(system, f"scapre in {layer}")
         heard = (old @ pairs.goal.T) * masks[:, pairs.owner] * pairs.weights
         right = old @ hold + self.erase_scale * heard @ pairs.erased
-        # The projection on the span, seen from where the rest of the system is I.
+        # The projection on the span, in coordinates where the rest of the system is I.
         thin = torch.linalg.solve_triangular(lower, span, upper=False)
         turn, sizes, _ = torch.linalg.svd(thin, full_matrices=False)
         turn = torch.linalg.solve_triangular(lower.T, turn, upper=True)
@@ -202,8 +202,8 @@ def entropies(said: Tensor, n_bins: int) -> Tensor:
     """Return the entropy of each row's histogram, as a share of the most it can be.
 
     Args:
-        said: What each of ``d_out`` rows says to copies, ``[..., d_out]``.
-        n_bins: Bins between the least and the most that a row says.
+        said: Each of ``d_out`` rows times copies, ``[..., d_out]``.
+        n_bins: Bins between the least and the largest product of a row.
     """
     rows = said.flatten(0, -2).T  # [d_out, n]
     low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
@@ -215,11 +215,11 @@ def entropies(said: Tensor, n_bins: int) -> Tensor:
 
 
 def information(named: Tensor, neutral: Tensor) -> Tensor:
-    """Return how many nats the side of its median tells, for each concept and row.
+    """Return the information in the side of the median, in nats, by concept and row.
 
     Args:
-        named: What rows say to copies of each concept, ``[n, N, d_out]``.
-        neutral: The same of the neutral token.
+        named: Rows times copies of each concept, ``[n, N, d_out]``.
+        neutral: Rows times copies of the neutral token.
 
     Returns:
         ``[n, d_out]``, from 0 to log 2.
@@ -244,13 +244,13 @@ def _nats(shares: Tensor, dim: int) -> Tensor:
 
 
 def near(new: Tensor, old: Tensor, *, pull: tuple[Tensor, Tensor], n: int) -> Tensor:
-    """Move rows part of the way to old ones, in length and in direction.
+    """Return rows part of the way to old ones, in length and in direction.
 
     Args:
         new: Rows as solved, ``[d_out, d_text]``.
-        old: Rows as they were.
+        old: Rows before.
         pull: Weights of the new row and of the old.
-        n: How often; each time from the direction of the time before.
+        n: Steps, each from the direction of the step before.
     """
     mine, theirs = pull
     length, before = _length(new), _length(old)

@@ -1,11 +1,11 @@
-"""Self-distillation: the concept's prompt learns from the model's own target prompt.
+"""Self-distillation: the model's own target prompt, taught to the concept's prompt.
 
     L = || eps_theta(x_t, c) - sg eps_theta(x_t, 0) ||^2
 
 theta is the model as it is at that step, on both sides, 0 the empty prompt, sg a value
-that has no gradient. So the goal moves along: where the erasure changes what the empty
-prompt paints, the concept follows, and no step need bring the two nearer. The result is
-an exponential moving average of the parameters.
+without a gradient. So the goal moves along: where the erasure changes the pictures of
+the empty prompt, the concept follows, and no step need bring the two nearer. The result
+is an exponential moving average of the parameters.
 
 Published are the loss and the average (.999 over 1,500 steps of AdamW at 1e-5). Ours:
 only keys and values change; x_t is noised from the base's pictures, see `gradient`,
@@ -36,7 +36,7 @@ from unlearnlog.errors import PolicyError
 @final
 @dataclass(frozen=True)
 class Sdd(PartialEraser):
-    """The erased prompt follows what the same model paints for the target.
+    """Self-distillation of the target's noise into the erased prompt.
 
     Attributes:
         average: Share of the averaged parameters that each step keeps, below 1.
@@ -58,15 +58,15 @@ class Sdd(PartialEraser):
         return (mean_square(scene.eps(some, text, new) - goal),)
 
     def halfway(self, request: Request) -> PartialInputs:
-        """Say how pictures are half painted: up to any level, by the average."""
+        """Return the inputs of pictures sampled up to any level, by the average."""
         return replace(super().halfway(request), spread=True)
 
     def plan(self) -> TrainingPlan:
-        """Say how long it is trained, and that the average is the result."""
+        """Return the training's length, with the average as its result."""
         return TrainingPlan(self.steps, self.rate, average=self.average)
 
     def check(self) -> None:
-        """Refuse, beside what is always refused, an average that never moves."""
+        """Refuse invalid settings and an average that never moves."""
         super().check()
         if self.average >= 1:
             raise PolicyError(

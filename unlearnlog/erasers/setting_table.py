@@ -1,7 +1,7 @@
-"""The settings of the erasers that ship, as a table that needs no torch to be read.
+"""The table of the bundled erasers' settings, which loads without torch.
 
-`docs/make.py` writes it by asking the erasers themselves, and tests hold it to them. It
-refuses early what they would refuse later; they have the last word.
+`docs/make.py` writes it from the erasers themselves, and tests hold it to them. It
+refuses early what they would refuse later; they decide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GROUP: Final = "unlearnlog.erasers"
 """Entry points under which other packages offer erasers."""
 
 _NAMED: Final = "{}"
-"""In a text that somebody may give instead of a word: where the concept's name is."""
+"""The place of the concept's name in a prompt that the user gives."""
 
 _IS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -37,17 +37,17 @@ _IS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 
 @cache
 def knobs() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """Return what is known of each setting of each eraser."""
+    """Return the default and the allowed values of each setting of each eraser."""
     found: dict[str, dict[str, dict[str, Any]]]
     found = json.loads(TABLE.read_text(encoding="utf-8"))
     return found
 
 
 def check_eraser(said: Mapping[str, Any]) -> None:
-    """Refuse an eraser that is not there, or settings that it would not take.
+    """Refuse an unknown eraser, or settings that it does not take.
 
     Args:
-        said: Its ``name``, a preset, settings; what nobody says is the eraser's own.
+        said: Its ``name``, a preset, settings; others are the eraser's defaults.
 
     Raises:
         PolicyError: Names the setting, its value and what it may be.
@@ -57,7 +57,7 @@ def check_eraser(said: Mapping[str, Any]) -> None:
         others = [point.name for point in entry_points(group=GROUP)]
         if name not in others:
             raise no_eraser(name, [*knobs(), *others])
-        return  # what another package offers is known to itself alone
+        return  # an eraser of another package checks its own settings
     settings = knobs()[name]
     for key, value in expanded(name, said).items():
         if key == "name":
@@ -72,7 +72,7 @@ def check_eraser(said: Mapping[str, Any]) -> None:
 
 
 def no_eraser(name: str, known: list[str]) -> PolicyError:
-    """Return what to say of an eraser that is not there."""
+    """Return the error for an unknown eraser."""
     return PolicyError(
         f"no eraser is called '{name}'",
         fix=f"{hint(name, known)}known: {', '.join(known)}",
@@ -80,10 +80,10 @@ def no_eraser(name: str, known: list[str]) -> PolicyError:
 
 
 def check_type(eraser: str, key: str, value: object, default: object) -> None:
-    """Refuse a value of another type than the setting's default, or no number.
+    """Refuse a value of another type than the setting's default, or not finite.
 
     Raises:
-        PolicyError: It is one.
+        PolicyError: Names the setting and its value.
     """
     numbers = isinstance(default, float) and isinstance(value, int | float)
     fits = numbers or isinstance(value, type(default))

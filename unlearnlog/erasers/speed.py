@@ -1,7 +1,7 @@
-"""SPEED: move the erased tokens within the null space of the kept ones alone.
+"""SPEED: an edit of the erased tokens within the null space of the kept ones.
 
-For each projection W, with c the tokens of erased prompts, g those heard in their
-places, and S = sum c c^T, X = sum g c^T, ``[d_text, d_text]``:
+For each projection W, with c the tokens of erased prompts, g those of their targets,
+and S = sum c c^T, X = sum g c^T, ``[d_text, d_text]``:
 
     W' - W = W (X - S) N (I - C2 (C2^T N C2 + slack I)^+ C2^T N),
     N      = P (S P + I / es)^-1
@@ -53,20 +53,19 @@ _SINGULAR: Final = 1e-12
 @final
 @dataclass(frozen=True)
 class Speed(ClosedForm):
-    """Erased tokens move only where the kept tokens that would notice have no part.
+    """An edit of erased tokens within the null space of the most affected kept tokens.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change; values alone, as published.
         erase_scale: Weight of each concept against the size of the change, es.
         threshold: Mean square of kept tokens below which a direction may change.
         filter: Kept tokens that would move by less than this share of the mean do not
             count; 0 to count all.
-        copies: How many copies of each along the direction that W hardly sees; 0 for
-            none.
-        slack: How softly the start mark and the padding are held; 0 for exactly.
+        copies: Copies of each along the direction that W shrinks most; 0 for none.
+        slack: Ridge of the constraint on the start mark and the padding; 0 for exact.
     """
 
     name: ClassVar[str] = "speed"
@@ -99,8 +98,8 @@ class Speed(ClosedForm):
         Args:
             old: One projection W, ``[d_out, d_text]``.
             kept: All kept tokens, n of them.
-            move: What the erased tokens are to do.
-            felt: How much of each move kept tokens would feel, ``[r, n]``.
+            move: The move of the erased tokens.
+            felt: The effect of each part of the move on kept tokens, ``[r, n]``.
         """
         gram = (old @ move.left).T @ (old @ move.left)  # [r, r]
         shift = (felt * (gram @ felt)).sum(0).clamp(min=0)  # ||D p||^2, [n]
@@ -139,7 +138,10 @@ class Speed(ClosedForm):
     def _change(
         self, old: Tensor, move: TokenMove, held: Tensor, free: Tensor
     ) -> Factors:
-        """Solve within the free directions; every inverse is of the moves' number."""
+        """Return the solution within the free directions.
+
+        Every inverse is of the moves' number.
+        """
         erased, invariant = free.T @ move.right, free.T @ held  # [k, r], [k, 4]
         system = erased.T @ erased + torch.eye(erased.shape[1]).double() / (
             self.erase_scale
@@ -155,7 +157,7 @@ class Speed(ClosedForm):
 
 @dataclass(frozen=True)
 class TokenMove:
-    """What erased tokens are to do: ``X - S = left right^T`` and ``S = right right^T``.
+    """The move of erased tokens: ``X - S = left right^T`` and ``S = right right^T``.
 
     Attributes:
         left: Float64 ``[d_text, r]``, r at most d_text.
@@ -167,7 +169,7 @@ class TokenMove:
 
     @classmethod
     def of(cls, pairs: TokenPairs) -> Self:
-        """Factor the sums; more tokens than directions are put together."""
+        """Return the sums as factors; more tokens than directions are merged."""
         root = pairs.weights.sqrt()
         left, right = (pairs.goal - pairs.erased).T * root, pairs.erased.T * root
         if right.shape[1] > right.shape[0]:
@@ -207,11 +209,12 @@ def quantiles(n: int) -> Tensor:
 def centres(tokens: Tensor, n: int) -> Tensor:
     """Return the centres of k-means, each begun at the token farthest from the others.
 
-    The first begins at the token farthest from the mean. Fewer where fewer differ.
+    The first begins at the token farthest from the mean. There are fewer where fewer
+    tokens differ.
 
     Args:
         tokens: Float64 ``[m, d_text]``.
-        n: How many, at most.
+        n: Number of centres, at most.
     """
     if not len(tokens):
         return tokens
@@ -238,6 +241,6 @@ def _apart(tokens: Tensor, centres: Tensor) -> Tensor:
 
 
 def _at_least(sizes: Tensor, weights: Tensor, share: float) -> Tensor:
-    """Say which sizes reach a share of their weighted mean."""
+    """Return which sizes reach a share of their weighted mean, bool."""
     mean = (sizes * weights).sum() / weights.sum().clamp(min=1e-300)
     return sizes >= share * mean * _TIE

@@ -1,16 +1,16 @@
-"""SurgUn: other pictures compete with the concept's for the prompt that names it.
+"""SurgUn: distractors that compete with the concept's pictures for its prompt.
 
     e(z) = ||eps_theta(z_t, c) - eps||^2, a mean over the numbers of a picture
     L    = mean of  distract e(y) + 1 / k log(1 + exp(k (e(y) - e(x))))
 
 c names the concept, x are pictures of it, y any others: the distractors, spread over
-all kept prompts. Each y is paired with an x and put under the same level of noise. The
-first term lets the prompt paint the distractors, which are many, so that no single one
-takes the concept's place. The second raises e(x), and is its own brake: once x fits the
-prompt worse than y by a few times 1 / k, its gradient is gone.
+all kept prompts. Each y is paired with an x at the same level of noise. The first term
+teaches the prompt the distractors, which are many, so that no single one takes the
+concept's place. The second raises e(x), and limits itself: once x fits the prompt worse
+than y by a few times 1 / k, its gradient is gone.
 
-Only some blocks learn, a block being the text projections of one attention layer: those
-with the largest
+Only some blocks are trained, a block being the text projections of one attention layer:
+those with the largest
 
     sum ||grad ||eps(x_t, c) - eps||^2||^2 / sum ||grad ||eps(y_t, c_y) - eps||^2||^2
 
@@ -19,8 +19,8 @@ over a few batches, at the weights as they are before; c_y is the distractor's p
 Published: ascent on the concept's loss, descent on a diverse set of distractors under
 the same prompt, a contrast of the two, thin factors in a few chosen attention blocks.
 Not public, so ours: the contrast's form and all weights; the measure of blocks, where
-the authors look at painted pictures; when to stop; that only keys and values change;
-and that gradients are projected, without which what looks like the concept is lost with
+the authors compare painted pictures; when to stop; that only keys and values change;
+and that gradients are projected, without which the concept's look-alikes are lost with
 it (``project = false`` is the published form).
 
 Source:
@@ -48,14 +48,14 @@ from unlearnlog.models.interface import Text
 @final
 @dataclass(frozen=True)
 class SurgUn(GradientEraser):
-    """Distractors take the concept's place in a few blocks.
+    """Distractors in the concept's place, trained into a few blocks.
 
     Attributes:
-        target: What is asked for after the erasure; the loss knows nothing of it.
-        n_kept: How many distractors.
+        target: What replaces the concept, for comparison; the loss does not use it.
+        n_kept: Number of distractors.
         distract: Weight of the distractors' own loss.
         sharpness: k: how soon the ascent ends once the distractors fit better.
-        n_blocks: How many attention layers learn; all where there are fewer.
+        n_blocks: Attention layers that are trained; all where there are fewer.
         looks: Batches that the blocks are chosen from.
     """
 
@@ -81,14 +81,14 @@ class SurgUn(GradientEraser):
         return ((self.distract * others + contrast).mean(),)
 
     def distractors(self, scene: LossInputs, t: Tensor) -> Noised:
-        """Draw distractors and put them under noise of given levels."""
+        """Return random distractors, noised to given levels."""
         model, latents = scene.request.model, scene.kept.latents
         rows = torch.randint(len(latents), (len(t),), generator=scene.rng)
         noise = torch.randn(len(t), *model.latent_shape, generator=scene.rng)
         return Noised(rows, model.noised(latents[rows], noise, t), t, noise)
 
     def gate(self, scene: LossInputs, change: TrainableChange) -> Gate:  # noqa: ARG002
-        """Let only the blocks learn in which the concept weighs most."""
+        """Return a gate that closes the blocks in which the concept weighs little."""
         blocks = self.blocks(scene)
 
         def only_these(step: int, gradients: Gradients) -> None:  # noqa: ARG001
@@ -115,12 +115,12 @@ class SurgUn(GradientEraser):
         return {*ranked[-self.n_blocks :]}
 
     def work(self, n_concepts: int) -> Work:
-        """Say how much there is to do, the choice of blocks included."""
+        """Return the amount of work, the choice of blocks included."""
         work = super().work(n_concepts)
         return replace(work, steps=work.steps + self.looks)
 
     def rehearsal(self) -> tuple[Self, Work]:
-        """Return the same with the fewest pictures and one look at the blocks."""
+        """Return the eraser with the fewest pictures and one batch for the blocks."""
         small, work = super().rehearsal()
         return replace(small, looks=1), replace(work, steps=work.steps + 1)
 

@@ -70,11 +70,12 @@ def complement(
 def fair_moment(
     kept: Tensor, erased: Tensor, *, rank: int, ridge: float, leak: float
 ) -> Tensor:
-    """Return a second moment of kept tokens in which no prompt's loss is averaged away.
+    """Return a second moment of kept tokens that weighs the most disturbed prompts up.
 
-    A mean over prompts lets a direction that one kept concept needs look free. So
-    prompts are weighed against each other: in each round those that the best directions
-    disturb most gain weight (multiplicative weights, for the largest disturbance).
+    In a mean over prompts a direction that a single kept concept needs has little
+    energy. So prompts are weighed against each other: in each round those that the best
+    directions disturb most gain weight (multiplicative weights, for the largest
+    disturbance).
 
     Args:
         kept: Encoded kept prompts, ``[n, length, d_text]``.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def span(columns: Tensor, share: float) -> Tensor:
-    """Return an orthonormal basis of what columns span, float64 ``[d, r]``.
+    """Return an orthonormal basis of the columns' span, float64 ``[d, r]``.
 
     Args:
         columns: Float64 ``[d, m]``; their lengths count, their order does not.
@@ -20,6 +20,6 @@ def span(columns: Tensor, share: float) -> Tensor:
 
 
 def unit(columns: Tensor) -> Tensor:
-    """Scale columns to length 1; a column of zeros stays one."""
+    """Return the columns scaled to length 1; a column of zeros stays one."""
     lengths = columns.norm(dim=0)
     return columns / torch.where(lengths > 0, lengths, 1)

@@ -1,8 +1,8 @@
-"""Which tokens of erased prompts shall become which, and which ones shall stay.
+"""Tokens of erased prompts with their goals, and tokens of kept prompts.
 
-Text encoders that look back only (CLIP's) give a word the same token whatever follows
-it. So of a prompt that names a concept only the tokens from the name on can know of it,
-and those before it are what kept prompts begin with, too.
+Causal text encoders (CLIP's) give a word the same token whatever follows it. So of a
+prompt that names a concept only the tokens from the name on depend on it, and kept
+prompts begin with those before it, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Span = Literal["last", "tail", "all", "behind"]
 
 SPANS: Final[tuple[Span, ...]] = ("last", "tail", "all", "behind")
-"""Which tokens take part.
+"""The tokens that take part.
 
 ``last``: the last token of the concept's name becomes the last word's of the target.
 ``tail``: from there to the end of the padding, each becomes the one as far behind the
@@ -59,17 +59,17 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Tokens of erased prompts, and what shall be heard in their places.
+    """Tokens of erased prompts with their goals.
 
-    A concept's weights sum to 1, so none counts for more because it has more names.
+    A concept's weights sum to 1, so that more names do not weigh more.
 
     Attributes:
         erased: Float64 ``[m, d_text]``.
         goal: Float64 ``[m, d_text]``.
         weights: Float64 ``[m]``.
-        owner: Which concept a pair belongs to, int64 ``[m]``.
+        owner: The concept of each pair, int64 ``[m]``.
         names: For each concept the mean of its name's last tokens, ``[n, d_text]``;
-            empty where nobody asks.
+            empty for families.
     """
 
     erased: Tensor
@@ -82,17 +82,17 @@ class TokenPairs:
     def of(
         cls, request: Request, target: Target, span: Span, *, n_prompts: int = 0
     ) -> Self:
-        """Encode erased prompts and their targets.
+        """Return the tokens of erased prompts and of their targets.
 
         Args:
             request: What is erased.
             target: What is painted instead.
             span: Which tokens take part.
-            n_prompts: So many prompts of each concept, 0 for all.
+            n_prompts: Prompts of each concept, 0 for all.
 
         Raises:
-            ConceptError: A concept is its own target, its name is cut off where the
-                text encoder stops reading, or two concepts are one.
+            ConceptError: A concept is its own target, its name ends beyond the text
+                encoder's length, or two concepts have the same tokens.
         """
         found = [
             _of_concept(request, i, target, span=span, n_prompts=n_prompts)
@@ -107,7 +107,7 @@ class TokenPairs:
 
     @classmethod
     def of_families(cls, request: Request) -> Self | None:
-        """Encode what names only a concept's family, with what stays of it.
+        """Return the tokens of prompts that name only a family, with members that stay.
 
         Every token from the first that differs takes part. Where several members stay
         the same token has several goals. A family's weights sum to 1.
@@ -124,7 +124,7 @@ class TokenPairs:
         return cls(erased, goal, weights, owner)
 
     def beside(self, other: TokenPairs, scale: float) -> TokenPairs:
-        """Return these pairs and those of another, which count ``scale`` times."""
+        """Return these pairs and others, which weigh ``scale`` times."""
         return TokenPairs(
             torch.cat([self.erased, other.erased]),
             torch.cat([self.goal, other.goal]),
@@ -160,15 +160,15 @@ class TokenPairs:
 
 
 def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
-    """Return the tokens of kept prompts: their last words, or all that they have.
+    """Return the tokens of kept prompts: their last words, or all of them.
 
     Each prompt weighs 1 in all. With ``last`` a kept token that is an erased one is
-    refused; otherwise it is what two prompts happen to share.
+    refused; otherwise two prompts may share tokens.
 
     Args:
         request: What is kept.
         span: ``last`` for the last word of each, anything else for all tokens.
-        erased: What they must not be, ``[m, d_text]``.
+        erased: The erased tokens, ``[m, d_text]``.
 
     Raises:
         ConceptError: A kept prompt ends in a token that is to be erased.
@@ -187,7 +187,7 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
 def encoded_bank(request: Request) -> Tensor:
     """Return kept prompts encoded, float64 ``[n, length, d_text]``.
 
-    The bank that they are a part of is encoded once and then lies on the shelf.
+    The whole bank is encoded once and cached.
     """
     if not request.keep:
         length, d_text = request.model.encode([""]).tokens.shape[1:]
@@ -238,7 +238,7 @@ def _of_concept(
     if not torch.isfinite(torch.cat([*erased, *goal])).all():
         raise ConceptError(
             f"the text encoder gives '{request.name(i)}' tokens that are not finite",
-            fix="look at the model's text encoder, or compute with --dtype float32",
+            fix="check the model's text encoder, or compute with --dtype float32",
         )
     name = torch.stack(names).mean(0, keepdim=True)
     return (*_merged(torch.cat(erased), torch.cat(goal), weights), name)
@@ -271,10 +271,10 @@ def _merged(
 
 
 def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[int, int]:
-    """Return where the concept's name begins and ends, as positions of tokens.
+    """Return the positions of the first and the last token of the concept's name.
 
     Raises:
-        ConceptError: The text encoder stops reading before the name ends.
+        ConceptError: The name ends beyond the text encoder's length.
     """
     count, (before, until) = request.model.n_tokens, prompt.around
     first = count(before.rstrip()) - 1
@@ -283,13 +283,13 @@ def name_span(request: Request, i: int, prompt: Prompt, length: int) -> tuple[in
         raise ConceptError(
             f"the model reads {length} tokens, and '{request.name(i)}' ends at token "
             f"{last + 1} of the prompt '{prompt.text}'",
-            fix="say the prompt in fewer words",
+            fix="shorten the prompt",
         )
     return first, last
 
 
 def _behind(request: Request, prompt: Prompt, instead: str) -> tuple[int, int]:
-    """Return where the words begin that end both prompts, of those behind the name."""
+    """Return where the words behind the name begin that both prompts end with."""
     words = prompt.text[len(prompt.around[1]) :].split()
     ends = zip(reversed(words), reversed(instead.split()), strict=False)
     n = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
@@ -307,7 +307,7 @@ def _last(request: Request, text: str) -> int:
 
 
 def _distinct(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Merge equal rows; return the different ones, in a fixed order, with weights."""
+    """Return the different rows, in a fixed order, with the summed weights."""
     different, inverse = torch.unique(rows.double(), dim=0, return_inverse=True)
     summed = torch.zeros(len(different)).double().index_add_(0, inverse, weights)
     return different, summed
@@ -332,7 +332,7 @@ def _refuse_no_numbers(texts: Sequence[str], tokens: Tensor) -> None:
             raise ConceptError(
                 f"the text encoder gives the kept prompt '{text}' tokens that are not "
                 "finite",
-                fix="look at the model: unlearnlog paint shows what it makes of it",
+                fix="check the model's text encoder, or compute with --dtype float32",
             )
 
 
@@ -341,6 +341,6 @@ def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
     for text, row in zip(request.keep, rows, strict=True):
         if row.numpy().tobytes() in gone:
             raise ConceptError(
-                f"the prompt '{text}' is kept, but it ends in what is to be erased",
+                f"the prompt '{text}' is kept, but it ends in an erased token",
                 fix="leave out that prompt in the file of concepts, or that alias",
             )

@@ -1,4 +1,4 @@
-"""What training may change of the text projections, and what becomes a delta."""
+"""Trainable changes of the text projections, and their deltas."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from unlearnlog.erasers.eraser import Request
 
 CHANGES: Final = ("full", "factors")
-"""Every number of a projection may change, or two thin factors of its change."""
+"""Every number of a projection, or two thin factors of its change."""
 
 
 class TrainableChange(Protocol):
-    """Tensors that are trained, and the weights that they stand for."""
+    """Trained tensors, and the projections that follow from them."""
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """What is trained, each by a name of its own."""
+        """The trained tensors, each by a name of its own."""
         ...
 
     def moved(self, old: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -34,13 +34,13 @@ class TrainableChange(Protocol):
         ...
 
     def delta(self, strength: float) -> Delta:
-        """Return so many times the change as it is now."""
+        """Return ``strength`` times the present change."""
         ...
 
 
 @dataclass(frozen=True)
 class FullChange:
-    """Each projection changes by ``value @ fence``.
+    """A change of each projection by ``value @ fence``.
 
     A fence that takes the tokens of kept prompts to (almost) nothing keeps their keys
     and values: the gradient that reaches ``value`` is then the projected one, at every
@@ -56,7 +56,7 @@ class FullChange:
 
     @classmethod
     def of(cls, request: Request, fence: Tensor | None = None) -> Self:
-        """Begin with no change at all."""
+        """Return a change of zero."""
         values = {n: torch.zeros(w.shape) for n, w in request.old.items()}
         return cls({n: v.requires_grad_() for n, v in values.items()}, fence)
 
@@ -70,7 +70,7 @@ class FullChange:
         return {n: old[n].float() + self._fenced(v) for n, v in self.values.items()}
 
     def delta(self, strength: float) -> Delta:
-        """Return so many times the change, written out."""
+        """Return ``strength`` times the change, written out."""
         with torch.no_grad():
             return Delta(
                 {n: Full(strength * self._fenced(v)) for n, v in self.values.items()}
@@ -82,7 +82,7 @@ class FullChange:
 
 @dataclass(frozen=True)
 class ThinChange:
-    """Each projection changes by ``left @ right @ fence``.
+    """A change of each projection by ``left @ right @ fence``.
 
     Attributes:
         lefts: ``[d_out, r]`` for each projection, float32, trained.
@@ -98,7 +98,7 @@ class ThinChange:
 
     @classmethod
     def lora(cls, request: Request, rank: int, fence: Tensor | None = None) -> Self:
-        """Begin with no change: left factors of zeros, random right ones.
+        """Return a change of zero: left factors of zeros, random right ones.
 
         Source:
             https://arxiv.org/abs/2106.09685
@@ -126,7 +126,7 @@ class ThinChange:
         return {n: old[n].float() + a @ self._row(n) for n, a in self.lefts.items()}
 
     def delta(self, strength: float) -> Delta:
-        """Return so many times the change, as factors."""
+        """Return ``strength`` times the change, as factors."""
         with torch.no_grad():
             return Delta(
                 {n: LowRank(strength * a, self._row(n)) for n, a in self.lefts.items()}
@@ -141,7 +141,7 @@ def fence_of(request: Request, ridge: float) -> Tensor:
     """Return I - K (K + r I)^-1 for the second moment K of kept tokens, float32.
 
     Args:
-        request: What is kept.
+        request: The kept prompts and the model.
         ridge: r, as a share of the mean energy of a direction of kept tokens.
 
     Source:

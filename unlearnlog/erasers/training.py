@@ -1,4 +1,4 @@
-"""The one training loop: every eraser that learns is a loss that it runs.
+"""The training loop of all trained erasers.
 
 Source:
     The optimiser and several processes are handled by Hugging Face accelerate.
@@ -32,22 +32,22 @@ Mix = Callable[[Sequence[Gradients]], Gradients]
 """One gradient from those of several losses."""
 
 Gate = Callable[[int, Gradients], None]
-"""Changes a step's gradients in their places, as a mask does."""
+"""A function that changes a step's gradients in place, as a mask does."""
 
 Look = Callable[[int, dict[str, Tensor]], float]
-"""Looks at the weights before a step; returns the factor of the rate, 0 to stop.
+"""A function of the step and the weights before it: the rate's factor, 0 to stop.
 
-Every process must say the same.
+It must return the same in every process.
 """
 
 
 @dataclass(frozen=True)
 class BatchShare:
-    """Which part of a batch is computed by one of several processes.
+    """The part of a batch that one of several processes computes.
 
     Attributes:
         process: Its number, from 0.
-        n: How many there are.
+        n: Number of processes.
     """
 
     process: int = 0
@@ -55,7 +55,7 @@ class BatchShare:
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Ask accelerate which one this is."""
+        """Return this process's share, with its number from accelerate."""
         state = PartialState(cpu=True)
         return cls(state.process_index, state.num_processes)
 
@@ -76,21 +76,21 @@ class BatchShare:
 
 def mean_of_all(value: Tensor) -> Tensor:
     """Return the mean over all processes of a number that each has computed."""
-    PartialState(cpu=True)  # what `reduce` asks who else is there
+    PartialState(cpu=True)  # `reduce` takes the processes from it
     found: Tensor = reduce(value.detach(), reduction="mean")
     return found
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long and how fast something is trained.
+    """The length and the rate of a training.
 
     Attributes:
-        steps: At most so many.
+        steps: Steps, at most.
         rate: Step size of AdamW.
         decay: Weight decay of the change.
-        average: Share that an exponential moving average of the parameters keeps at
-            each step; its end is the result. 0 for the parameters themselves.
+        average: Share of itself that an exponential moving average of the parameters
+            keeps at each step; it is the result. 0 for the parameters themselves.
     """
 
     steps: int
@@ -113,16 +113,16 @@ def train(
     gate: Gate | None = None,
     look: Look | None = None,
 ) -> None:
-    """Train a change in its place.
+    """Train a change in place.
 
     Args:
-        request: What is erased, and who watches.
-        change: What is trained.
-        losses: What is minimised; more than one only with ``mix``.
-        plan: How long and how fast.
+        request: What is erased, with the progress to report to.
+        change: The change that is trained.
+        losses: The losses to minimise; more than one only with ``mix``.
+        plan: The length and the rate.
         mix: Makes one gradient of those of several losses.
         gate: Changes gradients before they are used.
-        look: Looks at the weights before each step.
+        look: Returns the rate's factor before each step.
 
     Raises:
         TrainingError: A loss is not finite.

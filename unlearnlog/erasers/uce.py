@@ -1,7 +1,7 @@
 """Unified Concept Editing: one ridge solve that moves some tokens and holds others.
 
-For each projection W, with c the tokens of erased prompts, g those that are heard in
-their places, p kept tokens:
+For each projection W, with c the tokens of erased prompts, g those of their targets, p
+kept tokens:
 
     W' = argmin  lamb ||W' - W||^2 + es sum ||W' c - W g||^2 + ps sum ||W' p - W p||^2
        = W (lamb I + es sum g c^T + ps sum p p^T) K^-1,
@@ -35,12 +35,12 @@ from unlearnlog.erasers.concept_texts import Reach
 
 @dataclass(frozen=True)
 class RidgeEdit(ClosedForm):
-    """Tokens are moved by ridge regression around the base's projections.
+    """Ridge regression of tokens around the base's projections.
 
     Attributes:
-        target: What is heard instead of the concept.
+        target: What replaces the concept.
         span: Which tokens of the prompts take part.
-        n_prompts: So many prompts of each concept, 0 for all of them.
+        n_prompts: Prompts of each concept, 0 for all of them.
         touch: Which projections change.
         erase_scale: Weight of each concept, es.
         keep_scale: Weight of each kept prompt, ps.
@@ -62,7 +62,7 @@ class RidgeEdit(ClosedForm):
     def edit(self, problem: Problem) -> Change:
         """Return ``es sum (g - c) c^T K^-1``, ``[d, d]``, as factors if these are few.
 
-        Above half the width of a token they take more time than the whole.
+        Above half the width of a token factors take more time than the product.
         """
         pairs = problem.pairs
         kept = self.keep_scale * problem.kept.moment
@@ -78,9 +78,9 @@ class RidgeEdit(ClosedForm):
 @final
 @dataclass(frozen=True)
 class Uce(RidgeEdit):
-    """A name's last token and all behind it become its target's.
+    """A ridge edit that sends a name's last token and all behind it to its target's.
 
-    Which tokens is as published. By default they are those of prompts that name the
+    The span is as published. By default the tokens are those of prompts that name the
     concept, not of its names alone, and a concept's weigh 64 in all.
     """
 

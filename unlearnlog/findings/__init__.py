@@ -1,1 +1,1 @@
-"""What a history of erasures comes to, as values: what every report is drawn from."""
+"""The findings of a history as values, from which every report is drawn."""

@@ -1,4 +1,4 @@
-"""What attacks found that were tried on a history's states."""
+"""The attacks of a history and their results."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class TriedAttack:
     """One attack on one erased concept, when it was made or when it was tried again.
 
     Attributes:
-        at: Id of the entry whose record it is in.
-        kind: What that entry did.
-        concept: The concept it was to bring back.
+        at: Id of the entry with its record.
+        kind: Kind of that entry.
+        concept: The attacked concept.
         attack: Its name.
         verdict: ``reached``, ``not reached`` or ``undecided``.
-        best_of: How many candidates it is the best of.
-        shown: How often it brought the concept back; its base is the best of the null
-            controls. None where nobody looked.
+        best_of: Number of candidates that it is the best of.
+        shown: Share of pictures that show the concept; its base is the best of the null
+            controls. None where none were judged.
     """
 
     at: EntryId

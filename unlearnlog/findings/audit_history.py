@@ -1,4 +1,4 @@
-"""What audits found that are recorded in a history."""
+"""The audits of a history and their findings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from unlearnlog.core.entry import Entry
 from unlearnlog.core.reading import Reading
 
 KIND: Final = "audit"
-"""The kind of an entry that changes nothing and says what became of a state."""
+"""The kind of an entry that records an audit and changes nothing."""
 
 WORDS: Final = ("resurged", "undecided", "gone")
-"""What is said of a concept, the worst first."""
+"""The verdicts on a concept, the worst first."""
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """What an audit says of one erased concept.
+    """An audit's verdict on one erased concept.
 
     Attributes:
         concept: The concept.
         word: ``gone``, ``resurged`` or ``undecided``.
-        shown: How often the audited model shows it.
-        back: By how much more than the state.
-        nats: By how many nats its pictures say more of it; None where none were read.
+        shown: Its presence in the audited model.
+        back: The same less its presence in the state.
+        nats: The rise of its pictures' information in nats; None where unmeasured.
     """
 
     concept: str
@@ -40,13 +40,13 @@ class Audit:
     """One recorded audit.
 
     Attributes:
-        entry: What was recorded.
-        model: The name of what was audited.
+        entry: Its entry.
+        model: Name of the audited model.
         form: ``pipeline``, ``component`` or ``lora``.
-        at: Id of the entry whose state it was held against.
-        word: The worst that is said of any concept.
-        lines: What is said of each.
-        collateral: What became of everything else.
+        at: Id of the entry that it was compared with.
+        word: The verdict on the model.
+        lines: The verdict on each concept.
+        collateral: The change of accuracy on kept concepts.
     """
 
     entry: Entry
@@ -59,14 +59,14 @@ class Audit:
 
 
 def audits(entries: Iterable[Entry]) -> tuple[Audit, ...]:
-    """Return the audits of a history, oldest first; attacks are none of a model."""
+    """Return the audits of models in a history, oldest first."""
     found = (entry for entry in entries if entry.kind == KIND and not entry.attacks)
     return tuple(_audit(entry) for entry in found)
 
 
 def _audit(entry: Entry) -> Audit:
     settings = entry.eraser.settings
-    said = {str(name): word for word in WORDS for name in _tuple(settings.get(word))}
+    words = {str(name): word for word in WORDS for name in _tuple(settings.get(word))}
     failed, doubt = entry.verdict.failures, entry.verdict.undecided
     return Audit(
         entry=entry,
@@ -74,7 +74,7 @@ def _audit(entry: Entry) -> Audit:
         form=str(settings.get("form", "")),
         at=str(settings.get("at", "")),
         word="failed" if failed else "undecided" if doubt else "passed",
-        lines=tuple(_line(entry, name, word) for name, word in said.items()),
+        lines=tuple(_line(entry, name, word) for name, word in words.items()),
         collateral=_read(entry, "collateral"),
     )
 

@@ -1,4 +1,4 @@
-"""Which limits of a policy bound a reading, and whether they hold."""
+"""The limits of a policy on a reading, and whether they hold."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Bound:
     """One limit on one reading.
 
     Attributes:
-        asks: What must hold, such as ``at least 0.95 of base``.
-        word: Whether it does; undecided where the pictures are too few to tell.
+        asks: The condition, such as ``at least 0.95 of base``.
+        word: Whether it holds; undecided where the pictures are too few.
     """
 
     asks: str
@@ -42,8 +42,8 @@ def bounds_on(reading: Reading, policy: Policy | None) -> tuple[Bound, ...]:
     """Return the limits of a policy that bound a reading, in the policy's order.
 
     Args:
-        reading: What was read.
-        policy: What was in force; None where nobody knows.
+        reading: The reading.
+        policy: The policy in force; None where it is unknown.
     """
     limits = policy.limits if policy is not None else ()
     return tuple(
@@ -77,17 +77,17 @@ def _asks_in_unit(limit: Limit, reading: Reading) -> str:
 
 
 def _asks(limit: Limit, reading: Reading) -> str:
-    """Say what a limit asks of a reading, of which one side may be of no concern."""
+    """Return a limit's condition on a reading, on the sides that matter for it."""
     least = limit.at_least if reading.better != "lower" else None
     most = limit.at_most if reading.better != "higher" else None
-    asks = [] if least is None else [f"at least {least:g}"]
-    asks += [] if most is None else [f"at most {most:g}"]
-    text = " and ".join(asks) + (" of base" if limit.of_base else "")
+    sides = [] if least is None else [f"at least {least:g}"]
+    sides += [] if most is None else [f"at most {most:g}"]
+    text = " and ".join(sides) + (" of base" if limit.of_base else "")
     return text + (", whole interval" if limit.on == "interval" else "")
 
 
 def _word(limit: Limit, reading: Reading) -> Held:
-    said = limit.verdict([reading])
-    if said.failures:
+    verdict = limit.verdict([reading])
+    if verdict.failures:
         return "failed"
-    return "undecided" if said.undecided else "passed"
+    return "undecided" if verdict.undecided else "passed"

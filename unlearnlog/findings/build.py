@@ -1,4 +1,4 @@
-"""All of a report from a history, the concepts and the pictures."""
+"""The findings of a history, its concepts and its pictures."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a report is about.
+    """The subject of a report.
 
     Attributes:
         model: The base's name.
         base: Its digest.
-        revision: What the revision was called.
+        revision: The revision as the user typed it.
         world: The concepts.
         policy: The last entry's policy; None where there is none of that name.
         recorded: Whether the entry itself holds it; else it is today's of that name.
-        audits: What became of it in other hands.
-        attacks: What was tried to bring concepts back.
+        audits: Audits of models made from it.
+        attacks: Attacks on its erasures.
     """
 
     model: str
@@ -52,13 +52,13 @@ def gather(
     pairs: Sequence[BeforeAfter] = (),
     unpainted: int = 0,
 ) -> Findings:
-    """Return everything that a report says.
+    """Return the contents of a report.
 
     Args:
-        subject: What it is about.
+        subject: Its subject.
         steps: The history up to the revision, oldest first; at least one.
         pairs: Pictures before and after.
-        unpainted: How many more there was no room for.
+        unpainted: Number of pairs that were not painted.
     """
     rows = triangle(steps)
     return Findings(

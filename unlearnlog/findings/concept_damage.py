@@ -1,4 +1,4 @@
-"""The concept graph, and what every entry did to each of its concepts."""
+"""The concept graph with the damage of its concepts after every entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import Status
 
 MOST_NODES: Final = 160
-"""Concepts that a drawing has room for."""
+"""The most concepts in a drawing."""
 
 _SYMMETRIC: Final = frozenset({"look-alike", "sibling", "synonym"})
 
@@ -31,8 +31,8 @@ _SYMMETRIC: Final = frozenset({"look-alike", "sibling", "synonym"})
 def graph(steps: Sequence[Step], world: ConceptSet) -> Graph:
     """Return the concepts with their damage after every step.
 
-    Where a world is too large to be drawn, what is erased, what is near it and what
-    lost most stay.
+    Of too many concepts to be drawn, erased ones, those near them and those with the
+    largest damage stay.
     """
     nodes = [
         Node(name, concept.kind, world.parent(name) or "")
@@ -55,7 +55,7 @@ def graph(steps: Sequence[Step], world: ConceptSet) -> Graph:
 
 
 def harm(step: Step, name: str) -> ConceptDamage:
-    """Return what a step left of one concept."""
+    """Return the damage of one concept after a step."""
     found = step.presence(name)
     if name in step.live:
         status: Status = "doubtful" if name in step.doubts else "erased"

@@ -1,4 +1,4 @@
-"""Information over time: what is left of each concept, and what else moved."""
+"""Readings in nats over a history, and damage by relation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unlearnlog.core.reading import Reading
 from unlearnlog.findings.report_parts import MeasureSeries, Step
 
 MEASURES: Final = ("judge-mi", "bound-mi", "self-mi", "drift")
-"""Readings in nats, those that mean most to a reader first."""
+"""Readings in nats, in the order of a report."""
 
 
 def nats(steps: Sequence[Step]) -> tuple[MeasureSeries, ...]:
@@ -25,7 +25,7 @@ def nats(steps: Sequence[Step]) -> tuple[MeasureSeries, ...]:
 
 
 def relations(steps: Sequence[Step]) -> tuple[tuple[int, Reading], ...]:
-    """Return the mean damage by relation to what was erased, step by step."""
+    """Return the mean damage by relation to the erased concept, step by step."""
     return tuple(
         (step.number, reading)
         for step in steps

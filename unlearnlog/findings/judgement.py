@@ -1,4 +1,4 @@
-"""May it be released? What the policy said, and what is weakest."""
+"""The policy's verdict on a revision, and its worst readings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _SAYS: Final[dict[Word, str]] = {
     "passed": "Every limit of the policy “{policy}” holds after the last entry.",
     "failed": "{n} of the policy “{policy}” {do} not hold after the last entry.",
-    "undecided": "{n} of the policy “{policy}” could not be decided; somebody "
-    "accepted that.",
-    "unmeasured": "Nobody looked after the last entry, so nothing is known of this "
-    "model.",
+    "undecided": "{n} of the policy “{policy}” could not be decided; the entry was "
+    "accepted all the same.",
+    "unmeasured": "No picture was judged after the last entry: the effect of the "
+    "erasure is unknown.",
 }
 
 
-_OPEN: Final = "What is erased is in doubt all the same; the reasons stand below."
+_OPEN: Final = "The erasure is in doubt all the same; the reasons are listed below."
 
 _ENDS: Final[dict[Word, str]] = {
     "failed": "does not hold",
@@ -37,17 +37,17 @@ _ENDS: Final[dict[Word, str]] = {
 def judgement(
     steps: Sequence[Step], policy: Policy | None = None, model: str = "the model"
 ) -> Judgement:
-    """Return what the policy said of the last entry, in a word and in a sentence.
+    """Return the policy's verdict on the last entry, as a word and as a sentence.
 
     Args:
         steps: The history; at least one.
-        policy: The last entry's policy, where one of its name is known.
-        model: What the base is called.
+        policy: The last entry's policy, where there is one of its name.
+        model: Name of the base.
     """
     last = steps[-1].entry
-    said, word = last.verdict, word_of(last)
+    verdict, word = last.verdict, word_of(last)
     open_ = steps[-1].doubts if word == "passed" else {}
-    n = len(said.failures if word == "failed" else said.undecided)
+    n = len(verdict.failures if word == "failed" else verdict.undecided)
     limits = "A limit" if n == 1 else f"{n} limits"
     do = "does" if n == 1 else "do"
     doubted = tuple(
@@ -58,22 +58,22 @@ def judgement(
         headline=_headline(steps[-1], word, model),
         sentence=_SAYS[word].format(policy=last.policy, n=limits, do=do)
         + (f" {_OPEN}" if open_ else ""),
-        failures=said.failures,
-        undecided=said.undecided,
+        failures=verdict.failures,
+        undecided=verdict.undecided,
         doubted=doubted,
         caveat=_caveat(steps[-1], policy),
     )
 
 
 def _headline(last: Step, word: Word, model: str) -> str:
-    """Say what is erased, and no more than the verdict and the pictures allow."""
+    """Return the erased concepts, as far as the verdict and the pictures allow."""
     n, sure = len(last.live), len(last.sure)
     if not n:
         return f"Nothing is erased from {model}"
     if word != "passed":
         return f"Erasure of {_concepts(n)} from {model}: {_ENDS[word]}"
     if not any(last.presence(name) for name in last.live):
-        return f"Erasure of {_concepts(n)} from {model}: no picture was looked at"
+        return f"Erasure of {_concepts(n)} from {model}: no picture was judged"
     if not sure:
         return f"Erasure of {_concepts(n)} from {model}: in doubt"
     doubt = f", {n - sure} more in doubt" if sure < n else ""
@@ -96,27 +96,27 @@ def weakest(steps: Sequence[Step], triangle: Sequence[Row]) -> tuple[Weakness, .
 
 
 def word_of(entry: Entry) -> Word:
-    """Return what the policy said of an entry, in a word."""
-    said = entry.verdict
-    if said.failures or not said.may_stand:
+    """Return the policy's verdict on an entry, as a word."""
+    verdict = entry.verdict
+    if verdict.failures or not verdict.may_stand:
         return "failed"
-    if said.undecided:
+    if verdict.undecided:
         return "undecided"
     return "passed" if entry.readings else "unmeasured"
 
 
 def listed(entry: Entry) -> Word:
-    """Return the word beside an entry in a list: no claim is made of what is open."""
+    """Return the verdict on an entry in a list, undecided where it is in doubt."""
     word = word_of(entry)
     return "undecided" if word == "passed" and own_doubts(entry) else word
 
 
 _OF_EARLIER: Final = frozenset({"presence", "resurgence", "resurgence.found"})
-"""Readings that a limit on what was erased earlier may be on."""
+"""Readings of earlier erasures, on which a policy may set limits."""
 
 
 def _caveat(last: Step, policy: Policy | None) -> str:
-    """Say what the policy does not ask, although there is something to ask."""
+    """Return the limits that the policy does not set although it could."""
     if policy is None or word_of(last.entry) == "unmeasured":
         return ""
     asked = {limit.reading for limit in policy.limits}
@@ -133,13 +133,13 @@ def _erased(last: Step) -> Weakness:
     title = "Erased concept that shows most"
     found = [r for name in last.live if (r := last.presence(name))]
     if not found:
-        return Weakness(title, None, "no erased concept was looked at")
+        return Weakness(title, None, "no erased concept was judged")
     worst = max(found, key=lambda r: (r.value, r.high))
     note = meaning_of("presence").says
     if not worst.value:
-        note = f"no picture shows any of {len(found)}; this one is known least well"
+        note = f"no picture shows any of {len(found)}; this one's interval is widest"
     if unread := len(last.live) - len(found):
-        note += f"; {unread} more were not looked at"
+        note += f"; {unread} more were not judged"
     return Weakness(title, worst, note + _few(worst))
 
 
@@ -151,12 +151,12 @@ def _kept(last: Step) -> Weakness:
         if r.probe == "presence" and r.better == "higher" and r.base is not None
     ]
     if not found:
-        return Weakness(title, None, "no kept concept was looked at")
+        return Weakness(title, None, "no kept concept was judged")
     worst = max(found, key=lambda r: ((r.base or 0) - r.value, (r.base or 0) - r.low))
     lost = sum((r.base or 0) > r.value for r in found)
     note = f"{meaning_of('presence').says}; {lost} of {len(found)} lost any"
     if not lost:
-        note = f"none of {len(found)} lost any; this one is known least well"
+        note = f"none of {len(found)} lost any; this one's interval reaches lowest"
     return Weakness(title, worst, note + _few(worst))
 
 
@@ -164,7 +164,7 @@ def _returned(triangle: Iterable[Row], last: Step) -> Weakness:
     title = "Erased concept most likely to be back"
     found = [back for row in triangle if (back := row.at(last.number).back)]
     if not found:
-        return Weakness(title, None, "no concept was looked at twice")
+        return Weakness(title, None, "no concept was judged twice")
     worst = max(found, key=lambda r: (r.high, r.value))
     more = sum(r.value > 0 for r in found)
     note = f"more than right after its erasure; {more} of {len(found)} show more"
@@ -181,5 +181,5 @@ def _drift(last: Step) -> Weakness:
 
 
 def _few(reading: Reading) -> str:
-    """Say so where too few pictures stand behind a share to decide anything."""
+    """Return a note on a share of too few pictures to decide anything."""
     return "" if reading.n >= N_LEAST else f"; under {N_LEAST} pictures, a screen"

@@ -1,4 +1,4 @@
-"""Texts of people in Markdown."""
+"""Users' texts in Markdown, escaped."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 from unlearnlog.core.visible import visible
 
 _SIGNS: Final = "\\`*_[]|~$@"
-"""Signs that mean something in Markdown, on GitHub or in mathematics."""
+"""Signs with a meaning in Markdown, on GitHub or in mathematics."""
 
 _LINKS: Final = {"://": "\\://", "www.": "www\\."}
-"""What makes a link of a bare address."""
+"""Parts of a bare address that make it a link, with their escaped form."""
 
 
 def in_markdown(text: str) -> str:
-    """Return a text that Markdown and HTML take for nothing but itself, in one line."""
+    """Return a text in one line, escaped for Markdown and HTML."""
     flat = visible(" ".join(text.split()))
     flat = flat.replace("&", "&amp;").replace("<", "&lt;")
     for sign in _SIGNS:

@@ -1,4 +1,4 @@
-"""The parts of a report, whatever it is written as: frozen, without tensors."""
+"""The parts of a report in any format, as frozen values without tensors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unlearnlog.findings.audit_history import Audit
 Word = Literal["passed", "failed", "undecided", "unmeasured"]
 Status = Literal["kept", "erased", "doubtful", "unread"]
 Data: TypeAlias = bool | int | float | str | list["Data"] | dict[str, "Data"] | None
-"""What JSON can hold."""
+"""Values of JSON."""
 
 Spans = Mapping[str, Sequence[tuple[int, int]]]
-"""By concept the first and the last step of every time that it is erased."""
+"""By concept the first and the last step of each erasure of it."""
 
 MOST_STEPS = 60
-"""Entries that are drawn, and erased concepts: 60 columns and 60 rows."""
+"""The most entries and erased concepts that are drawn: 60 columns and 60 rows."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,25 @@ class ActiveNames(Collection[str]):
     """Names of all concepts that are erased after a step; all steps share the spans.
 
     Attributes:
-        spans: Of the whole history.
-        number: Of the step.
+        spans: The spans of the whole history.
+        number: Number of the step.
     """
 
     spans: Spans
     number: int
 
     def __contains__(self, name: object) -> bool:
-        """Whether a concept is erased after the step."""
+        """Return whether a concept is erased after the step."""
         spans = self.spans.get(str(name), ())
         place = bisect_right(spans, self.number, key=lambda span: span[0]) - 1
         return place >= 0 and self.number <= spans[place][1]
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names."""
+        """Return an iterator over the names."""
         return (name for name in self.spans if name in self)
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return the number of names."""
         return sum(1 for _ in self)
 
 
@@ -58,13 +58,13 @@ class Step:
 
     Attributes:
         number: Its place, from 1 on.
-        entry: What was recorded.
+        entry: The entry.
         live: Names of all concepts that are erased after it.
-        names: The concepts that it is about and those that it took back, as a text.
-        doubts: Why the erasure of some of ``live`` is not to be claimed, by name; of
-            steps that are not drawn, of those alone that they read.
+        names: Its concepts and those that it reverted, as a text.
+        doubts: The reasons why the erasure of some of ``live`` is in doubt, by name; in
+            steps that are not drawn, only of concepts with a reading.
         began: Those of ``live`` that were not erased before it.
-        ended: Those that it took back.
+        ended: Those that it reverted.
     """
 
     number: int
@@ -77,38 +77,38 @@ class Step:
 
     @property
     def label(self) -> str:
-        """What it is called beside others: only an erasure goes without its kind."""
+        """Its label beside other steps: its names, with its kind unless it erases."""
         kind = self.entry.kind
         return self.names if kind == "erase" else f"{kind} {self.names}"
 
     @property
     def sure(self) -> tuple[str, ...]:
-        """Those of ``live`` whose erasure is in no doubt."""
+        """Those of ``live`` with an erasure in no doubt."""
         return tuple(name for name in self.live if name not in self.doubts)
 
     def presence(self, concept: str) -> Reading | None:
-        """Return how often a concept showed after it; None where nobody looked."""
+        """Return a concept's presence after it; None where it was not measured."""
         return self.presences.get(concept)
 
     @cached_property
     def presences(self) -> dict[str, Reading]:
-        """How often concepts showed after it, by name."""
+        """The presence of concepts after it, by name."""
         read = [r for r in self.entry.readings if r.probe == "presence"]
         return {reading.concept: reading for reading in reversed(read)}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the policy said of the revision.
+    """The policy's verdict on the revision.
 
     Attributes:
-        word: One word for it.
-        headline: What is erased, as far as that may be claimed.
-        sentence: The same for somebody who reads nothing else.
+        word: The verdict.
+        headline: The erased concepts, as far as the verdict allows.
+        sentence: A summary in one sentence.
         failures: Limits that did not hold.
-        undecided: Limits that nobody could decide.
+        undecided: Limits that could not be decided.
         doubted: Earlier entries that were recorded against a limit, or in doubt.
-        caveat: What the policy does not ask; empty where it asks everything.
+        caveat: Limits that the policy does not set; empty where it sets all.
     """
 
     word: Word
@@ -125,9 +125,9 @@ class Weakness:
     """The worst of one kind of reading.
 
     Attributes:
-        title: What is read.
+        title: Its title.
         reading: The reading; None where there is none.
-        note: What it says, or why there is none.
+        note: Its meaning, or why there is none.
     """
 
     title: str
@@ -137,14 +137,14 @@ class Weakness:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One prompt before and after, from the same starting noise.
+    """Pictures of one prompt before and after, from the same starting noise.
 
     Attributes:
         about: The erased concept beside which it is shown.
         role: ``erased``, ``look-alike``, ``sibling`` or ``unrelated``.
-        shows: What it is to show.
-        prompt: What was asked for.
-        seed: With the prompt, decides the starting noise.
+        shows: The concept of the prompt.
+        prompt: The prompt.
+        seed: Seed of the starting noise, with the prompt.
         before: The base's picture, as a data URI.
         after: The revision's picture, as a data URI.
     """
@@ -175,13 +175,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """Two concepts that have something to do with each other.
+    """Two related concepts.
 
     Attributes:
         one: A concept.
         other: Another.
         type: ``look-alike``, ``sibling``, ...
-        weight: How strong it is, a share; None where nobody measured it.
+        weight: Its strength, a share; None where it was not measured.
     """
 
     one: str
@@ -192,15 +192,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class ConceptDamage:
-    """What an entry left of one concept.
+    """The damage of one concept after an entry.
 
     Attributes:
         concept: The concept.
-        status: Whether it is erased, erased in doubt, kept, or was not looked at.
+        status: Whether it is erased, erased in doubt, kept, or unmeasured.
         damage: Base's presence less its presence now, a difference in [-1, 1]; None
-            where it is erased or was not looked at.
+            where it is erased or unmeasured.
         sure: Whether the interval of the damage lies above zero.
-        presence: What was read.
+        presence: The reading of its presence.
     """
 
     concept: str
@@ -212,12 +212,12 @@ class ConceptDamage:
 
 @dataclass(frozen=True)
 class DamageBySteps(Sequence[tuple[ConceptDamage, ...]]):
-    """What every step left of some concepts, found when somebody asks for a step.
+    """The damage of some concepts after every step, computed on access.
 
     Attributes:
         steps: The steps.
         names: The concepts.
-        of: Says what a step left of one.
+        of: Returns the damage of one concept after a step.
     """
 
     steps: Sequence[Step]
@@ -231,18 +231,18 @@ class DamageBySteps(Sequence[tuple[ConceptDamage, ...]]):
     def __getitem__(self, at: slice) -> DamageBySteps: ...
 
     def __getitem__(self, at: int | slice) -> tuple[ConceptDamage, ...] | DamageBySteps:
-        """Return one for each concept after a step, or the same for some steps."""
+        """Return the damage of each concept after a step, or after some steps."""
         if isinstance(at, slice):
             return DamageBySteps(self.steps[at], self.names, self.of)
         step = self.steps[at]
         return tuple(self.of(step, name) for name in self.names)
 
     def __len__(self) -> int:
-        """Count the steps."""
+        """Return the number of steps."""
         return len(self.steps)
 
     def read(self) -> Iterator[list[ConceptDamage]]:
-        """Yield what was read after each step, and nothing of what was not."""
+        """Yield the damage of the concepts that were measured after each step."""
         known = frozenset(self.names)
         for step in self.steps:
             yield [self.of(step, name) for name in step.presences if name in known]
@@ -250,13 +250,13 @@ class DamageBySteps(Sequence[tuple[ConceptDamage, ...]]):
 
 @dataclass(frozen=True)
 class Graph:
-    """The concepts, and what every entry did to them.
+    """The concept graph, with the damage of each concept after every entry.
 
     Attributes:
         nodes: Concepts, family by family.
-        edges: What ties them.
-        harm: For every step, one for each node; as JSON only those that were read.
-        left_out: How many concepts there is no room for.
+        edges: Their relations.
+        harm: For every step, one for each node; as JSON only those that were measured.
+        left_out: Number of concepts that are not drawn.
     """
 
     nodes: tuple[Node, ...]
@@ -267,11 +267,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class TriangleCell:
-    """What was read of an erased concept after a step.
+    """The readings of an erased concept after a step.
 
     Attributes:
-        number: Of the step.
-        shown: How often it shows, D(C_k, t_i); None where only the other was read.
+        number: Number of the step.
+        shown: Its presence, D(C_k, t_i); None where only the other was measured.
         back: Its resurgence, D(C_k, t_i) - D(C_i, t_i); None right after its erasure.
     """
 
@@ -286,10 +286,10 @@ class Row:
 
     Attributes:
         concept: The concept.
-        since: Number of the step that erased it, for the last time.
-        cells: What was read of it while it was erased.
-        spans: First and last step of every time that it is erased.
-        steps: Numbers of the first and of the last step that it is about.
+        since: Number of the step that erased it last.
+        cells: Its readings while it was erased.
+        spans: First and last step of each erasure of it.
+        steps: Numbers of the first and the last step of the row.
     """
 
     concept: str
@@ -299,7 +299,7 @@ class Row:
     steps: tuple[int, int]
 
     def at(self, number: int) -> TriangleCell:
-        """Return what was read after a step; an empty cell where nothing was."""
+        """Return the readings after a step; an empty cell where there are none."""
         place = bisect_right(self.cells, number, key=lambda cell: cell.number) - 1
         found = self.cells[place] if place >= 0 else None
         hit = found is not None and found.number == number
@@ -307,22 +307,22 @@ class Row:
 
     @property
     def now(self) -> TriangleCell:
-        """What was read after the last step."""
+        """The readings after the last step."""
         return self.at(self.steps[1])
 
     @property
     def shown(self) -> tuple[Reading | None, ...]:
-        """For every step how often it shows."""
+        """Its presence after every step."""
         return tuple(self.at(number).shown for number in self._numbers)
 
     @property
     def back(self) -> tuple[Reading | None, ...]:
-        """For every step its resurgence."""
+        """Its resurgence after every step."""
         return tuple(self.at(number).back for number in self._numbers)
 
     @property
     def erased_at(self) -> tuple[bool, ...]:
-        """For every step whether it is meant to be gone."""
+        """Whether it is erased, for every step."""
         live = ActiveNames({self.concept: self.spans}, 0)
         return tuple(self.concept in ActiveNames(live.spans, n) for n in self._numbers)
 
@@ -337,8 +337,8 @@ class MeasureSeries:
 
     Attributes:
         measure: The probe.
-        concept: What it is read of.
-        points: Number of the step, and the reading.
+        concept: The concept.
+        points: Numbers of steps, with their readings.
     """
 
     measure: str
@@ -348,17 +348,17 @@ class MeasureSeries:
 
 @dataclass(frozen=True)
 class Method:
-    """How everything was measured.
+    """The method of the measurements.
 
     Attributes:
         policy: Name of the last entry's policy.
-        known: Whether the policy could be read to say the rest.
-        rules: Digest of what the policy said, as the entry holds it; empty where the
-            entry holds only its name, and the rest is what that policy says today.
-        judge: Who judged pictures.
-        sampling: How they were painted.
-        limits: What had to hold.
-        probes: Pictures that each probe asks for.
+        known: Whether that policy could be read.
+        rules: Digest of the policy in the entry; empty where the entry holds only its
+            name, and the rest is from today's policy of that name.
+        judge: The judge of pictures.
+        sampling: Settings of the sampler.
+        limits: The policy's limits.
+        probes: Number of pictures of each probe.
         made_with: Time, versions and machine of the last entry.
     """
 
@@ -374,24 +374,24 @@ class Method:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a report says.
+    """The contents of a report.
 
     Attributes:
         model: The base's name.
         base: Its digest.
-        revision: What the revision was called.
-        judgement: What the policy said.
+        revision: The revision as the user typed it.
+        judgement: The policy's verdict.
         weakest: The worst readings.
         steps: The history, oldest first.
         pairs: Pictures before and after.
-        unpainted: How many more pairs there was no room for.
+        unpainted: Number of pairs that were not painted.
         graph: The concepts and their damage.
-        triangle: What came back.
+        triangle: Presence and resurgence of erased concepts.
         nats: Information over time.
         relations: Mean damage by relation, for each step: its number, and the reading.
-        method: How it was measured.
-        audits: What became of it in other hands.
-        attacks: What was tried to bring concepts back.
+        method: The method of the measurements.
+        audits: Audits of models made from it.
+        attacks: Attacks on its erasures.
     """
 
     model: str
@@ -411,20 +411,20 @@ class Findings:
     attacks: tuple[TriedAttack, ...] = ()
 
     def __repr__(self) -> str:
-        said = f"{len(self.steps)} steps, {len(self.pairs)} pairs of pictures"
-        return f"<Findings of {self.model} at {self.revision}: {said}>"
+        size = f"{len(self.steps)} steps, {len(self.pairs)} pairs of pictures"
+        return f"<Findings of {self.model} at {self.revision}: {size}>"
 
     @property
     def last(self) -> Step:
-        """The entry that the revision names."""
+        """The step of the revision."""
         return self.steps[-1]
 
 
 def as_data(value: object) -> Data:
-    """Return a value as what JSON can hold, under the names of its attributes.
+    """Return a value as JSON, under the names of its attributes.
 
     Raises:
-        TypeError: JSON cannot hold it.
+        TypeError: JSON has no such value.
     """
     match value:
         case Entry() | Reading() | Findings() | Step() | DamageBySteps():
@@ -442,7 +442,7 @@ def as_data(value: object) -> Data:
 
 
 def _own_data(value: Entry | Reading | Findings | Step | DamageBySteps) -> Data:
-    """Return as JSON what is not written attribute by attribute."""
+    """Return a value with a form of its own as JSON."""
     match value:
         case Entry():
             return {**value.row(), "seed": value.seed, "policy": value.policy}
@@ -465,7 +465,7 @@ def _fields(value: Any) -> dict[str, Data]:  # noqa: ANN401 - any dataclass
 
 
 def _step(step: Step) -> dict[str, Data]:
-    """Return a step as JSON: what it changed, not all that is erased after it."""
+    """Return a step as JSON: its changes, not all concepts that are erased after it."""
     return {
         "number": step.number,
         "entry": as_data(step.entry),

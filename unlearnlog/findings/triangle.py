@@ -1,4 +1,4 @@
-"""The triangle: how often each erased concept shows after each later entry.
+"""The triangle: the presence of each erased concept after each later entry.
 
 Source:
     Newcombe, "Interval estimation for the difference between independent proportions",
@@ -19,9 +19,9 @@ def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:
     """Return a row for each concept that is erased at some step, oldest first."""
     read: dict[str, list[tuple[int, Reading | None, Reading | None]]] = {}
     for step in steps:
-        told = _told(step)
-        for name in {**step.presences, **told}:
-            found = step.number, step.presences.get(name), told.get(name)
+        recorded = _recorded(step)
+        for name in {**step.presences, **recorded}:
+            found = step.number, step.presences.get(name), recorded.get(name)
             read.setdefault(name, []).append(found)
     ends = steps[0].number, steps[-1].number
     return tuple(
@@ -37,7 +37,7 @@ def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:
 
 
 def spans(steps: Sequence[Step]) -> dict[str, list[tuple[int, int]]]:
-    """Return from which step to which each concept is erased, every time."""
+    """Return the first and the last step of each erasure, by concept."""
     shared = steps[0].live if steps else ()
     if isinstance(shared, ActiveNames):  # all of them: nothing is compared
         last = steps[-1].number
@@ -57,10 +57,10 @@ def spans(steps: Sequence[Step]) -> dict[str, list[tuple[int, int]]]:
 
 
 def difference(now: Reading, then: Reading) -> Reading:
-    """Return by how much more a concept shows than right after its erasure.
+    """Return the change of a concept's presence since right after its erasure.
 
-    The interval takes the two for independent. They were painted from the same noise,
-    so the truth is narrower.
+    The interval takes the two as independent. They were painted from the same noise, so
+    it is too wide.
     """
     value = now.value - then.value
     low = value - hypot(now.value - now.low, then.high - then.value)
@@ -81,14 +81,14 @@ def _cells(
     read: Iterable[tuple[int, Reading | None, Reading | None]],
     times: Sequence[tuple[int, int]],
 ) -> Iterator[TriangleCell]:
-    """Yield what was read of a concept while it was erased, each time from anew."""
+    """Yield the readings of a concept while it was erased, anew for each erasure."""
     waiting, first = deque(times), None
-    for number, now, told in read:
+    for number, now, recorded in read:
         while waiting and waiting[0][1] < number:
             waiting.popleft()
             first = None
         if waiting and waiting[0][0] <= number:
-            yield TriangleCell(number, now, told or _since(now, first))
+            yield TriangleCell(number, now, recorded or _since(now, first))
             first = first or now
 
 
@@ -96,7 +96,7 @@ def _since(now: Reading | None, first: Reading | None) -> Reading | None:
     return difference(now, first) if now and first else None
 
 
-def _told(step: Step) -> dict[str, Reading]:
+def _recorded(step: Step) -> dict[str, Reading]:
     """Return the resurgences that the entry itself holds, by name."""
     found = [r for r in step.entry.readings if r.probe == "resurgence"]
     return {reading.concept: reading for reading in reversed(found)}

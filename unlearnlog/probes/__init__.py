@@ -1,1 +1,1 @@
-"""Probes, one file a question, with their statistics."""
+"""Probes, one file a measure, with their statistics."""

@@ -1,8 +1,8 @@
-"""Whom did the erasure hurt: by how the others are related to what was erased?
+"""The damage of kept concepts, by their relation to the erased one.
 
-A mean over everything that is kept hides who pays. The damage of a kept concept is the
-share of its pictures that showed it on the base and no longer do, less those that show
-it only now: same prompts, same latents.
+A mean over all kept concepts hides the damaged ones. The damage of a kept concept is
+the share of its pictures that showed it on the base and no longer do, less those that
+show it only now: same prompts, same latents.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class DamageByRelation(Probe):
     """Damage by relation to the erased concept, and against the distance to it.
 
     ``damage.look-alike``, ``damage.sibling``, ``damage.unrelated`` and so on: kept
-    concepts of the same kind, by their relation. ``damage.composition``: what stands
-    beside the concept in its own prompts. ``damage.parent``: what stands beside its
-    family's name. ``damage.by-distance``: Spearman's rank correlation, over kept
-    concepts, of the damage with the distance in the graph; below 0 the near ones pay.
+    concepts of the same kind, by their relation. ``damage.composition``: the concepts
+    beside it in its own prompts. ``damage.parent``: those beside its family's name.
+    ``damage.by-distance``: Spearman's rank correlation, over kept concepts, of the
+    damage with the distance in the graph; below 0 the near ones are damaged more.
 
     Source:
         Ours, after the neighbourhoods of the concept graph.
@@ -87,9 +87,9 @@ class DamageByRelation(Probe):
 
 
 def damage(group: Sequence[CaseResult], kind: str) -> Estimate:
-    """Return how many pictures fewer show what they shall, as a share.
+    """Return the fall of the share of pictures that show their concept of a kind.
 
-    Clustered by subject and by style.
+    The interval is clustered by subject and by style.
     """
     return clustered_change(
         [not seen.kept(kind) for seen in group],

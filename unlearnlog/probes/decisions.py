@@ -1,4 +1,4 @@
-"""Decisions: has something returned, and is something else kept?
+"""McNemar's exact test, the Benjamini-Hochberg correction and equivalence.
 
 Source:
     McNemar, "Note on the sampling error of the difference between correlated
@@ -42,9 +42,9 @@ def returned(now: Sequence[bool], before: Sequence[bool]) -> float:
 
 
 def benjamini_hochberg(p_values: Sequence[float], level: float = 0.05) -> list[bool]:
-    """Return which hypotheses are rejected, so that few of those are true ones.
+    """Return which hypotheses are rejected at a false discovery rate of ``level``.
 
-    Of what is rejected, at most the ``level`` is wrong on average, if the tests are
+    At most this share of the rejected ones is true on average, if the tests are
     independent or positively dependent.
 
     Raises:
@@ -64,7 +64,7 @@ def benjamini_hochberg(p_values: Sequence[float], level: float = 0.05) -> list[b
 
 
 def equivalence(estimate: Estimate, margin: float) -> Equivalence:
-    """Say whether a difference is surely small, surely not, or neither.
+    """Return whether a difference is surely small, surely not, or neither.
 
     It is ``kept`` if its whole interval lies within plus or minus the margin, and
     ``damaged`` if none of it does. Two 95 % bounds make this a test at 2.5 %, stricter
@@ -72,7 +72,7 @@ def equivalence(estimate: Estimate, margin: float) -> Equivalence:
 
     Args:
         estimate: A difference to the base.
-        margin: The largest difference that is still called the same, in its unit.
+        margin: The largest difference that still counts as none, in its unit.
 
     Raises:
         ValueError: The margin is not positive.

@@ -1,10 +1,10 @@
-"""How far have the pictures of everything else moved, as a set?
+"""Frechet and kernel distances between sets of pictures of kept prompts.
 
 Both distances are taken between the base's pictures and the edited model's, of the same
 kept prompts and from the same latents, in the judge's features. Their base is the
-distance between two sets of the base's own pictures from other latents: what chance
-alone makes of it. A finite sample inflates the Frechet distance, so only readings of
-the same n can be compared.
+distance between two sets of the base's own pictures from other latents, the level of
+chance. A finite sample inflates the Frechet distance, so only readings of the same n
+can be compared.
 
 Source:
     Frechet distance, https://arxiv.org/abs/1706.08500. KID, the squared maximum mean

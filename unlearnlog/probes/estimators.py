@@ -1,8 +1,8 @@
-"""From predictions of noise to nats: the estimators, whatever predicts.
+"""Estimators of information in nats from predictions of noise.
 
-A denoiser takes noised latents and timesteps and says which noise is in them; a model
-under a prompt is one, and so is a formula. Two estimates of what the named prompt says
-of a picture x beyond the plain one:
+A denoiser takes noised latents and timesteps and predicts the noise in them; a model
+under a prompt is one, and so is a formula. Two estimates of the named prompt's
+information on a picture x beyond the plain one's:
 
     difference  1/2 Int E||plain - named||^2                    never negative
     two-loss    1/2 Int E[||eps - plain||^2 - ||eps - named||^2]   log p(x|named)/p(x)
@@ -30,14 +30,14 @@ from torch.nn.functional import logsigmoid
 from unlearnlog.models.noise_levels import NoiseLevels
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""Predicts the noise ``[n, c, h, w]`` in noised latents at timesteps ``[n]``.
+"""A function that predicts the noise ``[n, c, h, w]`` in noised latents at timesteps.
 
-It may be asked about several levels at once: the same pictures again and again, in the
-same order, ``[levels x n, c, h, w]``.
+It may get several levels at once: the same pictures again and again, in the same order,
+``[levels x n, c, h, w]``, with their timesteps ``[levels x n]``.
 """
 
 AT_ONCE: Final = 64
-"""Noised pictures that are predicted at once: those of several levels, if few."""
+"""Noised pictures in one prediction: those of several levels, if few."""
 
 Noised = tuple[Tensor, Tensor, Tensor]
 """Noised latents ``[n, c, h, w]``, their timesteps ``[n]``, and the noise in them."""
@@ -45,7 +45,7 @@ Noised = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Nats:
-    """What a prompt says of each picture beyond another, by both estimates.
+    """The information of a prompt on each picture beyond another's, by both estimates.
 
     Attributes:
         difference: From the squared difference of predictions, ``[n]``, float64.
@@ -57,30 +57,30 @@ class Nats:
 
     @property
     def gap(self) -> Tensor:
-        """By how much the two-loss estimate is the greater, ``[n]``."""
+        """The two-loss estimate minus the difference estimate, ``[n]``."""
         return self.two_loss - self.difference
 
 
 def information(
     named: Denoiser, plain: Denoiser, bank: Iterable[Noised], levels: NoiseLevels
 ) -> Nats:
-    """Return how many nats ``named`` says of each picture beyond ``plain``.
+    """Return the information of ``named`` on each picture beyond ``plain``, in nats.
 
     Args:
         named: Predicts under the prompt that names something.
         plain: Predicts under the prompt that does not, the empty one or a context: then
             the information is conditional on it.
         bank: The pictures under noise, one item a level, in the levels' order.
-        levels: What is integrated over.
+        levels: The levels of the integral.
     """
 
-    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
-        said, less = named(x_t, t), plain(x_t, t)
-        apart = summed((said - less).square())
-        # ||eps - less||^2 - ||eps - said||^2, with no large numbers that cancel.
-        return [apart, summed((said - less) * (2 * noise - said - less))]
+    def measure(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
+        one, other = named(x_t, t), plain(x_t, t)
+        apart = summed((one - other).square())
+        # ||eps - other||^2 - ||eps - one||^2, with no large numbers that cancel.
+        return [apart, summed((one - other) * (2 * noise - one - other))]
 
-    difference, two_loss = _integrals(bank, ask, levels)
+    difference, two_loss = _integrals(bank, measure, levels)
     return Nats(difference, two_loss)
 
 
@@ -90,13 +90,13 @@ def losses(
     """Return each denoiser's loss on each picture in nats, ``[denoisers, n]``, float64.
 
     1/2 Int E||eps - guess||^2: minus the log-likelihood but for a constant, so only
-    differences of losses on the same bank mean something.
+    differences of losses on the same bank have a meaning.
     """
 
-    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
+    def measure(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:
         return [summed((noise - each(x_t, t)).square()) for each in denoisers]
 
-    return _integrals(bank, ask, levels)
+    return _integrals(bank, measure, levels)
 
 
 def distances(
@@ -107,37 +107,37 @@ def distances(
 ) -> Tensor:
     """Return 1/2 Int E||guess - goal||^2 in nats, ``[denoisers, n]``, float64."""
 
-    def ask(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:  # noqa: ARG001
+    def measure(x_t: Tensor, t: Tensor, noise: Tensor) -> list[Tensor]:  # noqa: ARG001
         wanted = goal(x_t, t)
         return [summed((each(x_t, t) - wanted).square()) for each in denoisers]
 
-    return _integrals(bank, ask, levels)
+    return _integrals(bank, measure, levels)
 
 
 def _integrals(
     bank: Iterable[Noised],
-    ask: Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]],
+    measure: Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]],
     levels: NoiseLevels,
 ) -> Tensor:
-    """Return the integrals of what is said of each picture, ``[k, n]``, float64.
+    """Return the integrals of a measure of each picture, ``[k, n]``, float64.
 
     Args:
         bank: The pictures under noise, one item a level.
-        ask: Says ``k`` numbers of each noised picture.
-        levels: What is integrated over.
+        measure: Returns ``k`` numbers for each noised picture.
+        levels: The levels of the integral.
     """
     found = []
     for group in _several(bank):
-        said = torch.stack(
-            [*ask(*(torch.cat(part) for part in zip(*group, strict=True)))]
+        measured = torch.stack(
+            [*measure(*(torch.cat(part) for part in zip(*group, strict=True)))]
         )
-        found.append(said.reshape(len(said), len(group), -1))
+        found.append(measured.reshape(len(measured), len(group), -1))
     by_level = torch.cat(found, 1).movedim(1, 2)  # [k, n, levels]
     return torch.stack([levels.integral(each) for each in by_level])
 
 
 def _several(bank: Iterable[Noised]) -> Iterator[list[Noised]]:
-    """Yield as many levels together as make a batch."""
+    """Yield levels in groups that make a batch."""
     group: list[Noised] = []
     for item in bank:
         group.append(item)
@@ -151,10 +151,10 @@ def _several(bank: Iterable[Noised]) -> Iterator[list[Noised]]:
 def difference_map(
     named: Denoiser, plain: Denoiser, bank: Iterable[Noised], levels: NoiseLevels
 ) -> Tensor:
-    """Return where a picture shows what ``named`` says, in nats, ``[n, h, w]``.
+    """Return the information of ``named`` by latent pixel, in nats, ``[n, h, w]``.
 
-    The difference form with its sum over latent pixels left out: a map sums to the
-    picture's nats.
+    The difference form without its sum over latent pixels: a map sums to the picture's
+    nats.
     """
     apart = [
         (named(x_t, t) - plain(x_t, t)).double().square().sum(1) for x_t, t, _ in bank
@@ -164,7 +164,7 @@ def difference_map(
 
 
 def doubt(one: Tensor, other: Tensor) -> Tensor:
-    """Return how unsure it is which of two prompts made each picture, in bits, ``[n]``.
+    """Return the entropy of which of two prompts made each picture, in bits, ``[n]``.
 
     The entropy of Bayes' posterior with even odds. Its mean over pictures of both, half
     of each, is 1 - JS / log 2: 1 for one and the same distribution, 0 for two that

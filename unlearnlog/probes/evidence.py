@@ -1,4 +1,4 @@
-"""What a judge saw in pictures painted for known cells, before and after an erasure."""
+"""A judge's answers to pictures of known cells, before and after an erasure."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One cell with what it showed on the base and what it shows now."""
+    """One cell with the judge's answers to the base's picture and the present one."""
 
     cell: ProbeCase
     base: Answer
     now: Answer
 
     def kept(self, kind: str) -> bool:
-        """Whether the picture shows now what the cell asks for."""
+        """Return whether the present picture shows the cell's style or subject."""
         return self.now.of(kind) == self.cell.shows(kind)
 
     def kept_by_base(self, kind: str) -> bool:
-        """Whether the base's picture did."""
+        """Return whether the base's picture does."""
         return self.base.of(kind) == self.cell.shows(kind)
 
 
 @dataclass(frozen=True)
 class ErasedEvidence:
-    """What was seen of one concept that was erased.
+    """The evidence on one erased concept.
 
     Attributes:
-        concept: What was erased.
+        concept: The concept.
         erased: Cells that show the concept, with both answers.
         renamed: The same by other names of it that share no word with its own.
-        family: Prompts that name only what it shares with its family.
+        family: Prompts that name only its family.
         alike: Cells that show a look-alike of it.
-        near: Names of the concepts nearest to it, those that were kept.
-        target: What the base paints for the target's prompts.
-        relations: How concepts of its kind are related to it, by name.
-        hops: How far they are from it in the concept graph, by name.
+        near: Names of the kept concepts nearest to it.
+        target: The judge's answers to the base's pictures of the target's prompts.
+        relations: Relations of concepts of its kind to it, by name.
+        hops: Their distances from it in the concept graph, by name.
     """
 
     concept: Concept
@@ -54,23 +54,23 @@ class ErasedEvidence:
 
     @property
     def kind(self) -> str:
-        """``style`` or ``subject``: which answer of a judge is about the concept."""
+        """The concept's kind, ``style`` or ``subject``."""
         return self.concept.slot
 
     @property
     def other(self) -> str:
-        """The kind that the concept is not: what its prompts name beside it."""
+        """The other kind, which its prompts name beside it."""
         return other_kind(self.kind)
 
 
 @dataclass(frozen=True)
 class ReturnedEvidence:
-    """What is seen of a concept that was erased earlier.
+    """The evidence on a concept that was erased earlier.
 
     Attributes:
-        seen: Its cells, as they are now.
+        seen: Its cells, with the present answers.
         then: Whether each of them showed it right after its own erasure.
-        kind: Which answer of a judge is about it.
+        kind: ``style`` or ``subject``.
     """
 
     seen: tuple[CaseResult, ...]
@@ -85,13 +85,13 @@ class ReturnedEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that probes of pictures look at after one entry.
+    """The evidence that probes of pictures read after one entry.
 
     Attributes:
-        looked: What was seen of each concept that the entry erased.
+        looked: The evidence on each concept that the entry erased.
         kept: Cells that show no erased concept.
         earlier: Cells of each concept that was erased before, by its name.
-        then: What the same cells showed right after that erasure, where it is known.
+        then: Answers to the same cells right after that erasure, where there are any.
     """
 
     looked: tuple[ErasedEvidence, ...]
@@ -101,7 +101,7 @@ class Evidence:
 
     @property
     def returned(self) -> dict[str, ReturnedEvidence]:
-        """What is seen of each earlier concept now and was seen then, by name."""
+        """The evidence on each earlier concept, now and right after, by name."""
         found = {}
         for name, answers in self.then.items():
             if seen := self.earlier.get(name, ()):
@@ -111,7 +111,7 @@ class Evidence:
         return found
 
     def by_kind(self) -> dict[str, tuple[ErasedEvidence, ...]]:
-        """Return what was erased of each kind, by kind."""
+        """Return the evidence on the erased concepts of each kind."""
         kinds = dict.fromkeys(look.kind for look in self.looked)
         return {
             kind: tuple(look for look in self.looked if look.kind == kind)
@@ -120,5 +120,5 @@ class Evidence:
 
 
 def other_kind(kind: str) -> str:
-    """Return ``subject`` for ``style`` and the other way round."""
+    """Return ``subject`` for ``style``, and ``style`` for ``subject``."""
     return "subject" if kind == "style" else "style"

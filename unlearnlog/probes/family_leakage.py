@@ -1,4 +1,4 @@
-"""Was only the concept forgotten, or what it shares with its family as well?"""
+"""The content of pictures for prompts that name only a concept's family."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unlearnlog.probes.statistics import share
 @final
 @dataclass(frozen=True)
 class FamilyLeakage(Probe):
-    """What prompts show that name only the family, such as "a cubist cat".
+    """The content of pictures for prompts of the family alone, such as "a cubist cat".
 
-    ``family.erased``: the erased concept itself, which nobody asked for.
-    ``family.sibling``: another member. ``family.beside``: what stands beside it in the
-    prompt, which an empty scene would not show.
+    ``family.erased``: the erased concept itself, which the prompt does not name.
+    ``family.sibling``: another member. ``family.beside``: the prompt's other concept,
+    which an empty scene would not show.
 
     Source:
         Ours; entangled, fine-grained concepts are the weakness that MiM-MU states,

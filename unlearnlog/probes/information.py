@@ -1,8 +1,8 @@
-"""How many nats? What a prompt still says of a picture, and what else has moved.
+"""Readings in nats: information of erased prompts, and the drift of kept ones.
 
 Source:
     Kong et al., ICLR 2024, https://arxiv.org/abs/2310.07972: information as an integral
-    over noise levels. The panel over two sets of weights is ours.
+    over noise levels. Readings over two sets of weights are ours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from unlearnlog.probes.statistics import Estimate, clustered_mean
 SOURCE: Final = "https://arxiv.org/abs/2310.07972"
 N_LEVELS: Final = 10
 SEED: Final = 9_973
-"""Seeds of the noise bank start here, far from the seeds that pictures start from."""
+"""First seed of the noise bank, far from the seeds of pictures."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class PromptedPictures:
     """Pictures of one set of weights with the prompts they were painted for.
 
     Attributes:
-        cells: What was asked for.
-        latents: What was painted, ``[n, c, h, w]``.
+        cells: The cells, with their prompts.
+        latents: The pictures' latents, ``[n, c, h, w]``.
     """
 
     cells: tuple[ProbeCase, ...]
@@ -54,7 +54,7 @@ class PromptedPictures:
     def of(
         cls, cells: Sequence[ProbeCase], painted: Painted, at: Sequence[int]
     ) -> PromptedPictures:
-        """Take some of the painted pictures."""
+        """Return some of the painted pictures."""
         return cls(tuple(cells[i] for i in at), painted.latents[list(at)])
 
 
@@ -66,13 +66,13 @@ def self_information(
     before: PromptedPictures,
     after: tuple[PromptedPictures, Weights],
 ) -> tuple[Reading, ...]:
-    """Return ``self-mi``: nats the prompt says beyond its context, by both estimates.
+    """Return ``self-mi``: the prompt's nats beyond its context, by both estimates.
 
     Both are read on each state's own pictures. ``self-mi`` is the mean squared
     difference of the two predictions, never negative, and holds for an optimal
-    denoiser. ``self-mi.two-loss`` asks instead which prompt explains the pictures
-    better, which may be below 0; after an edit it is the honest one. The ``gap`` is by
-    how much it exceeds the other, near 0 for a calibrated model.
+    denoiser. ``self-mi.two-loss`` is the difference of the two prompts' losses, which
+    may be below 0; after an edit it is the honest one. The ``gap`` is its excess over
+    the other, near 0 for a calibrated model.
     """
     now, weights = after
     base = _beyond_context(model, prompts, before, None)
@@ -94,12 +94,12 @@ def self_information(
 def avoidance(
     model: Model, concept: Concept, *, before: PromptedPictures, weights: Weights
 ) -> tuple[Reading, ...]:
-    """Return ``gain`` and ``shift``: is the concept avoided, or its knowledge damaged?
+    """Return ``gain`` and ``shift``, which separate avoidance from damage.
 
     With L the denoising loss on the base's pictures of the concept, in nats: ``gain``
-    is L(empty prompt) - L(its prompt), what the prompt still helps. ``shift`` is how
-    much L(empty prompt) has risen, which asks for no name. The gain falls and nothing
-    shifts: the model avoids the concept. The shift rises: it no longer knows it.
+    is L(empty prompt) - L(its prompt), the prompt's help. ``shift`` is the rise of
+    L(empty prompt), which has no name in it. The gain falls without a shift: the model
+    avoids the concept. The shift rises: the model has lost it.
 
     Args:
         model: The base, which painted ``before``.
@@ -138,9 +138,9 @@ def bound_information(
 ) -> tuple[Reading, ...]:
     """Return ``bound-mi``: nats between the prompt and the target that replaces it.
 
-    1/2 Int E||eps_theta(x, c) - eps_phi(x, target)||^2 on the base's pictures, which is
-    what `mim` minimises: 0 when the erased prompt predicts what the base predicts for
-    the target. Its base is the same with phi for theta.
+    1/2 Int E||eps_theta(x, c) - eps_phi(x, target)||^2 on the base's pictures, which
+    `mim` minimises: 0 when the erased prompt's noise is the base's for the target. Its
+    base is the same with phi for theta.
 
     Args:
         model: The base, phi.
@@ -190,9 +190,9 @@ def information_map(
     *,
     weights: Weights | None = None,
 ) -> Tensor:
-    """Return where each picture shows what its prompt says, in nats, ``[n, h, w]``.
+    """Return the prompts' information by latent pixel, in nats, ``[n, h, w]``.
 
-    By latent pixel, of the difference form: a map sums to its picture's ``self-mi``.
+    The difference form: a map sums to its picture's ``self-mi``.
     """
     return difference_map(
         under(model, [p.text for p in prompts], weights=weights),
@@ -221,7 +221,7 @@ def _beyond_context(
 def under(
     model: Model, texts: Sequence[str], *, weights: Weights | None = None
 ) -> Denoiser:
-    """Return how a model predicts noise under prompts, one a picture."""
+    """Return a model under prompts, one a picture, as a denoiser."""
     encoded = model.encode(texts, weights=weights)
 
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
@@ -236,8 +236,8 @@ def noised(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield noised latents, timesteps and noise, one triple a level.
 
-    The noise depends on the level and on each picture's prompt and seed, not on which
-    other pictures there are: any two states are compared under the same noise.
+    The noise depends on the level and on each picture's prompt and seed, not on the
+    other pictures: any two states are compared under the same noise.
     """
     for level, step in enumerate(NoiseLevels.of(model, n_levels).steps):
         seeds = [SEED + n_levels * cell.seed + level for cell in pictures.cells]

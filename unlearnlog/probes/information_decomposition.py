@@ -1,11 +1,11 @@
-"""What two concepts share, and what is a concept's own: information in parts.
+"""Information that two concepts share, and that is unique to each of them.
 
-Two values of one variable, such as two styles, never stand in one prompt, so nothing of
-them is read from both at once: the chain rule goes through their family, and their
+Two values of one variable, such as two styles, never stand in one prompt, so no prompt
+has the information of both: the chain rule goes through their family, and their
 nearness is how often the base takes the pictures of one for the other's. A style and a
-subject do stand in one prompt; what they say together is partial information
-decomposition. Everything is a difference of losses on common noise: a difference of
-predictions is no information for a prompt that is not the picture's own.
+subject do stand in one prompt; their joint information is decomposed (PID). Every value
+is a difference of losses on common noise: a difference of predictions is no information
+for a prompt that is not the picture's own.
 
 Source:
     Chain rule: Cover and Thomas, "Elements of Information Theory", 2.5. Edge: Lin,
@@ -39,11 +39,11 @@ from unlearnlog.probes.statistics import Estimate, clustered_mean
 
 @dataclass(frozen=True)
 class ChainRule:
-    """What pictures say of a concept beyond its context, in nats.
+    """The information of pictures on a concept beyond its context, in nats.
 
     Attributes:
-        shared: What they say of its family.
-        unique: What they say of the concept beyond its family.
+        shared: The information on its family.
+        unique: The information on the concept beyond its family.
         whole: The sum of both, picture by picture.
     """
 
@@ -54,17 +54,17 @@ class ChainRule:
 
 @dataclass(frozen=True)
 class InformationParts:
-    """What pictures say of two things that stand in one prompt, in nats.
+    """The information of two concepts in one prompt on its pictures, in nats.
 
-    What the first says alone is ``redundant + first``, the second alone ``redundant +
-    second``, and both together all four.
+    That of the first alone is ``redundant + first``, of the second alone ``redundant +
+    second``, and of both together the sum of all four.
 
     Attributes:
-        redundant: The smaller of what either says alone. As Williams and Beer define
-            it, equal amounts count as shared even where they are about other things.
-        first: What only the first says.
-        second: What only the second says; it or ``first`` is 0.
-        synergy: What neither says without the other.
+        redundant: The smaller of the two alone. As Williams and Beer define it, equal
+            amounts count as shared whatever they are about.
+        first: The information of the first only.
+        second: The information of the second only; it or ``first`` is 0.
+        synergy: The information that neither has without the other.
     """
 
     redundant: Estimate
@@ -80,14 +80,14 @@ def chain(
     *,
     weights: Weights | None = None,
 ) -> ChainRule:
-    """Split what pictures say of a concept into its family's part and its own.
+    """Return the information on a concept in its family's part and its own.
 
     shared = i(x; family | context), unique = i(x; concept) - i(x; family).
 
     Args:
-        model: Whose losses are asked.
+        model: The model that computes the losses.
         prompts: For each picture its prompt, with its context and its ``parent``, the
-            words that name only the family (`Book.parent_phrase`).
+            words that name only the family (`PromptBook.parent_phrase`).
         pictures: Painted for the prompts, without guidance.
         weights: Other weights than the base's; None for those.
 
@@ -96,7 +96,7 @@ def chain(
     """
     lacking = [prompt.text for prompt in prompts if not prompt.parent]
     if lacking:
-        message = f"{lacking[0]!r} has no parent: nothing says what its family is"
+        message = f"{lacking[0]!r} has no parent: its family is unknown"
         raise ValueError(message)
     texts = [[p.context, p.parent, p.text] for p in prompts]
     context, family, concept = losses_under(model, pictures, texts, weights=weights)
@@ -119,7 +119,7 @@ def edge(
     0 for two that never meet, about 1 for one and the same.
 
     Args:
-        model: Whose losses are asked.
+        model: The model that computes the losses.
         one: Pictures of one value, and for each the prompt with the other's name.
         other: As many pictures of the other, and the prompts with the first's name.
         weights: Other weights than the base's; None for those.
@@ -143,8 +143,8 @@ def near(
 ) -> Estimate:
     """Return the edge between two values from the `doubt` about the pictures of each.
 
-    Pictures go together by what both values are shown with, the subject of styles or
-    the style of subjects; that there are two values is no cluster.
+    Pictures are clustered by the subject of two styles, or by the style of two
+    subjects; the two values themselves are no clusters.
     """
     cells = [cell for each in pictures for cell in each.cells]
     are_styles = all(len({c.style for c in each.cells}) == 1 for each in pictures)
@@ -163,15 +163,15 @@ def decomposition(
     *,
     weights: Weights | None = None,
 ) -> InformationParts:
-    """Decompose what pictures say of two things that stand in one prompt.
+    """Return the parts of the information of two concepts in one prompt.
 
     Specific information is averaged over the pictures first, and redundancy is the
     smaller of the two averages: a minimum picture by picture would call noise shared.
 
     Args:
-        model: Whose losses are asked.
-        texts: For each picture the prompts with both things, with the first alone, with
-            the second alone, and with neither.
+        model: The model that computes the losses.
+        texts: For each picture the prompts with both concepts, with the first alone,
+            with the second alone, and with neither.
         pictures: Painted for the prompts with both, without guidance.
         weights: Other weights than the base's; None for those.
     """
@@ -179,7 +179,12 @@ def decomposition(
 
 
 def atoms_of(nats: Tensor, pictures: PromptedPictures) -> InformationParts:
-    """Decompose from losses under both, the first, the second, neither, ``[4, n]``."""
+    """Return the parts from losses under both, either, and neither, ``[4, n]``.
+
+    Args:
+        nats: Losses under the prompts with both, the first, the second and neither.
+        pictures: The pictures of the losses.
+    """
     both, first, second, neither = nats
     alone = (neither - first, neither - second)
     less, more = sorted(alone, key=lambda nats: float(nats.mean()))
@@ -204,12 +209,11 @@ def losses_under(
 ) -> Tensor:
     """Return the loss of each picture under each of its prompts, ``[prompts, n]``.
 
-    In nats, float64; differences of them are what `chain`, `edge` and `decomposition`
-    are made of.
+    In nats, float64; `chain`, `edge` and `decomposition` are differences of them.
 
     Args:
-        model: Whose losses are asked.
-        pictures: What is looked at.
+        model: The model that computes the losses.
+        pictures: The pictures.
         texts: For each picture its prompts, as many for each.
         weights: Other weights than the base's; None for those.
     """

@@ -1,4 +1,4 @@
-"""What pictures say of a concept, with the base as the judge of who painted them.
+"""The base's posterior over the prompts of a picture, and the information in it.
 
 The base predicts a picture's noise best under the prompt that made it; over prompts
 that name one concept each, its errors are log-likelihoods and Bayes' rule makes them a
@@ -28,10 +28,10 @@ from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, ov
 from unlearnlog.probes.picture_probe import About, reading
 
 HOPELESS: Final = 25.0
-"""Nats behind the best after the first levels at which a prompt is asked no more."""
+"""Nats behind the best after the first levels from which on a prompt is pruned."""
 
 _FIRST: Final = (3, 6)
-"""Levels in the middle, which tell prompts apart best, so they are asked first."""
+"""Levels in the middle, which separate prompts best and so come first."""
 
 _AT_ONCE: Final = 128
 
@@ -48,13 +48,13 @@ def judge_information(
 
     With q the base's posterior over the concept and its rivals and p(c) one over the
     number of concepts among them, it is the mean of ``q(c|x) log(q(c|x) / p(c))``: the
-    concept's own term of what x says. At most the log of that number; 0 when it does
-    not show. A rival that is no concept, the anchor, takes part in q alone.
+    concept's own term of the information. At most the log of that number; 0 when the
+    concept does not show. A rival that is no concept, the anchor, takes part in q only.
 
     Args:
         model: The base; it judges its own pictures and the erased model's alike.
         concept: What was erased.
-        prompts: What each picture was painted for, with its rivals.
+        prompts: The prompt of each picture, with its rivals.
         before: The base's pictures.
         after: Those of the weights after the erasure.
     """
@@ -68,11 +68,11 @@ def judge_information(
 def seen_in(
     model: Model, prompts: Sequence[Prompt], pictures: PromptedPictures
 ) -> Tensor:
-    """Return the nats by which each picture shows what its prompt names, ``[n]``.
+    """Return the nats by which each picture shows its prompt's concept, ``[n]``.
 
     Args:
         model: The base, as the judge.
-        prompts: What each picture was painted for, all with as many rivals.
+        prompts: The prompt of each picture, all with as many rivals.
         pictures: The pictures.
     """
     logs = log_posterior(model, pictures, [(p.text, *p.rivals) for p in prompts])
@@ -92,12 +92,12 @@ def log_posterior(
     """Return the log-probability that each prompt made a picture, ``[n, prompts]``.
 
     Args:
-        model: Whose errors are asked.
-        pictures: What is looked at.
+        model: The model that predicts the noise.
+        pictures: The pictures.
         asked: For each picture the prompts that may have made it, as many for each.
 
     Returns:
-        Minus infinity where a prompt was hopeless after the first levels.
+        Minus infinity where a prompt was pruned after the first levels.
     """
     levels = NoiseLevels.of(model, N_LEVELS)
     flat = [text for texts in asked for text in texts]
@@ -108,11 +108,11 @@ def log_posterior(
     first = [draws[i] for i in _FIRST if i < len(draws)]
     rest = [draw for i, draw in enumerate(draws) if i not in _FIRST]
     for part in (first, rest):
-        who, which = nats.isfinite().nonzero(as_tuple=True)
+        picture, prompt = nats.isfinite().nonzero(as_tuple=True)
         for (x_t, t, noise), width in part:
-            for begin in range(0, len(who), _AT_ONCE):
+            for begin in range(0, len(picture), _AT_ONCE):
                 some = slice(begin, begin + _AT_ONCE)
-                i, j = who[some], which[some]
+                i, j = picture[some], prompt[some]
                 guess = model.eps(x_t[i], t[i], encoded[i * k + j]).cpu()
                 errors = (guess - noise[i]).square().flatten(1).sum(1)
                 nats[i, j] -= width / 2 * errors

@@ -1,4 +1,4 @@
-"""What a probe of pictures is: a question that evidence answers with readings."""
+"""The interface of probes of pictures, from evidence to readings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Better = Literal["lower", "higher", "none"]
 
 @dataclass(frozen=True)
 class Probe(ABC):
-    """One question about pictures.
+    """A measure of pictures.
 
     Attributes:
-        name: What a policy's limits and an entry's readings call it.
-        source: A link to where the measure is defined.
+        name: Its name in a policy's limits and an entry's readings.
+        source: A link to the definition of the measure.
     """
 
     name: ClassVar[str]
@@ -27,12 +27,12 @@ class Probe(ABC):
 
     @abstractmethod
     def readings(self, evidence: Evidence) -> tuple[Reading, ...]:
-        """Answer the question; no reading where there is nothing to look at."""
+        """Return the readings; none where there is no evidence."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What a reading is called and which way it should go."""
+    """The name of a reading, its concept, its better direction and its unit."""
 
     probe: str
     concept: str
@@ -41,7 +41,7 @@ class About:
 
 
 def reading(about: About, estimate: Estimate, base: float | None = None) -> Reading:
-    """Make a reading of an estimate."""
+    """Return an estimate as a reading."""
     return Reading(
         probe=about.probe,
         concept=about.concept,

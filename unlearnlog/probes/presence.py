@@ -1,4 +1,4 @@
-"""Which concepts are still painted when they are asked for, one by one?"""
+"""The presence of every concept in pictures of its own prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Presence(Probe):
     """The share of a concept's own prompts whose pictures show it.
 
     One reading for the erased concept, one for each that was erased before, and one for
-    each kept concept: a mean hides its victims.
+    each kept concept: a mean would hide the worst.
 
     Source:
         The accuracies behind IRA and CRA, https://arxiv.org/abs/2402.11846.

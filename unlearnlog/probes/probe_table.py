@@ -1,4 +1,4 @@
-"""The probes, one question each, and the literal table of those that judge pictures."""
+"""The table of probes that read a judge's answers."""
 
 from __future__ import annotations
 

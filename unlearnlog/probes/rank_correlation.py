@@ -1,4 +1,4 @@
-"""Do two measures put the same things first? Rank correlation with an interval.
+"""Spearman's rank correlation with a bootstrap interval.
 
 Source:
     Spearman, "The proof and measurement of association between two things", 1904;
@@ -15,7 +15,7 @@ import numpy as np
 from unlearnlog.probes.statistics import Estimate, Matrix, Vector, drawn_counts
 
 FEWEST: Final = 4
-"""Concepts that a rank correlation is read of at least."""
+"""The fewest concepts of a rank correlation."""
 
 
 def rank_correlation(
@@ -34,10 +34,9 @@ def rank_correlation(
     Args:
         a: One column, ``[n]``.
         b: The other, ``[n]``.
-        clusters: What rows belong together and are drawn together; None for each row
-            alone.
+        clusters: The cluster of each row, drawn as one; None for each row alone.
         draws: Bootstrap draws.
-        seed: Where the random numbers start.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: The columns are not of one length, or a whole column is constant.
@@ -60,7 +59,7 @@ def rank_correlation(
 
 
 def _spearman(a: Sequence[float], b: Sequence[float], counts: Matrix) -> Vector:
-    """Return rho for each row of counts, ``[draws, n]``; not a number where none is."""
+    """Return rho for each row of counts ``[draws, n]``; NaN where a column is tied."""
     x, y = (_ranks(column, counts) for column in (a, b))
     spread = (counts * x * x).sum(1) * (counts * y * y).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -69,9 +68,9 @@ def _spearman(a: Sequence[float], b: Sequence[float], counts: Matrix) -> Vector:
 
 
 def _ranks(column: Sequence[float], counts: Matrix) -> Matrix:
-    """Return each value's rank among what was drawn, less the mean rank.
+    """Return each value's rank among those drawn, less the mean rank.
 
-    With c of a value drawn, they share the mean of their c places.
+    The c draws of one value share the mean of their c places.
     """
     different, which = np.unique(np.asarray(column), return_inverse=True)
     of = np.zeros((len(which), len(different)))

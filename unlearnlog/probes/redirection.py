@@ -1,4 +1,4 @@
-"""What is painted instead? UA alone is met by noise, so look where pictures land."""
+"""The content of an erased concept's pictures, since noise alone would raise UA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlearnlog.probes.picture_probe import About, Better, Probe, reading
 from unlearnlog.probes.statistics import Estimate, share
 
 LIKELY: Final = 0.02
-"""Shown in this share of the target's pictures, a name is one that the target paints.
+"""Share of the target's pictures from which on a name belongs to the target.
 
 A third of the share that each of 16 styles has of "a painting of a cat"; one slip of
 the judge among some 96 pictures stays below it.
@@ -23,14 +23,15 @@ the judge among some 96 pictures stays below it.
 @final
 @dataclass(frozen=True)
 class Redirection(Probe):
-    """What the erased concept's own prompts show now.
+    """The content of pictures of the erased concept's own prompts.
 
-    ``lands.subject`` (``lands.style`` when a subject was erased): what the prompt names
-    beside the concept is still there. ``lands.anchor``: the picture shows what the base
-    paints for the target's prompts. ``lands.reject``: the judge recognises nothing.
+    ``lands.subject`` (``lands.style`` when a subject was erased): the prompt's other
+    concept is still there. ``lands.anchor``: the picture shows a style or subject that
+    the base paints for the target's prompts. ``lands.reject``: the judge recognises
+    nothing.
 
     Source:
-        Ours; the need for it is read off methods whose UA is reached by noise.
+        Ours, since noise reaches a high UA, too.
     """
 
     name: ClassVar[str] = "lands"
@@ -71,7 +72,7 @@ class Redirection(Probe):
 
 
 def _likely(look: ErasedEvidence, kind: str) -> set[str]:
-    """Return what the base paints for the target's prompts, noise left out."""
+    """Return the names that the base paints for the target's prompts, without noise."""
     shown = Counter(answer.of(kind) for answer in look.target)
     enough = LIKELY * len(look.target)
     return {name for name, n in shown.items() if n >= enough and name != REJECT}
@@ -80,10 +81,10 @@ def _likely(look: ErasedEvidence, kind: str) -> set[str]:
 @final
 @dataclass(frozen=True)
 class TargetFloor(Probe):
-    """How often the target's own prompts show the concept: UA cannot pass 1 - floor.
+    """The share of the target's pictures that show the concept, the floor of 1 - UA.
 
     Source:
-        Ours: "a painting of a cat" may be a Picasso even when nobody asks for one.
+        Ours: "a painting of a cat" may show a Picasso although it names none.
     """
 
     name: ClassVar[str] = "floor"

@@ -1,9 +1,9 @@
-"""Did a concept that was erased earlier come back with this step?
+"""The resurgence of concepts that were erased earlier.
 
 D(C_k, t_i) is the share of target i's own prompts that show it after step k. Its
 resurgence is D(C_k, t_i) - D(C_i, t_i): the same pictures, from the same latents, now
-and right after its own erasure. Whether it is more than chance is asked of all earlier
-targets at once, so the tests are corrected for their number.
+and right after its own erasure. All earlier targets are tested at once, with a
+correction for their number.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from unlearnlog.probes.statistics import Estimate, paired_share, share
 @final
 @dataclass(frozen=True)
 class Resurgence(Probe):
-    """How much more of each earlier target shows now than after its own erasure.
+    """The rise of each earlier target's presence since its own erasure.
 
-    ``resurgence`` of each target and of all together; ``resurgence.found``: how many
-    are more than chance, after Benjamini-Hochberg; ``resurgence.reject``: how many of
-    their pictures show nothing that the judge knows, which is noise and no return.
+    ``resurgence`` of each target and of all together; ``resurgence.found``: the number
+    that are more than chance, after Benjamini-Hochberg; ``resurgence.reject``: the
+    share of their pictures that the judge rejects, which is noise and no return.
 
     Source:
         The triangle D(C_k, t_i) is that of sequential unlearning's benchmarks; pairing

@@ -1,4 +1,4 @@
-"""Is everything else still there? Accuracies over the concepts that were kept."""
+"""Accuracies over kept concepts: IRA, CRA, NRA, ORA and that of look-alikes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CrossDomainRetention(Probe):
 class NeighbourRetention(Probe):
     """NRA: IRA over the erased concept's neighbours, its family and its look-alikes.
 
-    What the letters stand for is read off the name: the paper does not spell it out.
+    The paper does not define the abbreviation; its meaning here is ours.
 
     Source:
         MiM-MU, https://arxiv.org/abs/2603.00992.

@@ -1,4 +1,4 @@
-"""Paint once, then ask every probe: the readings of one erasure."""
+"""The runner of probes, which paints each picture once for all of them."""
 
 from __future__ import annotations
 
@@ -31,29 +31,31 @@ from unlearnlog.probes.sample_cache import SampleCache
 from unlearnlog.probes.tiers import displacement, nats_moved
 
 OTHER_LATENTS: Final = 100_000
-"""Added to a seed for a picture that no probe and no forget set ever paints."""
+"""Offset of seeds of pictures that no probe and no forget set ever paints."""
+
+_AFTER_ERASURE: Final = "painting right after earlier erasures"
 
 AT_ONCE: Final = 128
-"""Pictures that are painted and judged before the answers are written down."""
+"""Pictures that are painted and judged before the answers are stored."""
 
 
 @dataclass(frozen=True)
 class ConceptCases:
-    """What is looked at for one concept that was erased.
+    """The probe cases of one erased concept.
 
     Attributes:
-        concept: What was erased.
+        concept: The concept.
         erased: Cells that show it.
-        information: Prompts that nats are read on, with their contexts; those whose
-            cells are not among ``erased`` are left out.
-        target: Prompts for what is painted instead.
-        instead: Which form of those prompts the eraser aimed at.
-        renamed: Cells that show it, asked for by other names.
-        family: Prompts that name only its family.
+        information: Prompts for readings in nats, with their contexts; those without a
+            cell in ``erased`` are left out.
+        target: Cells of the target's prompts.
+        instead: The eraser's target.
+        renamed: Cells that show it, by other names.
+        family: Cells of prompts that name only its family.
         near: The kept concepts nearest to it.
         alike: Cells that show a look-alike of it.
-        relations: How concepts of its kind are related to it, by name.
-        hops: How far they are from it in the concept graph, by name.
+        relations: Relations of concepts of its kind to it, by name.
+        hops: Their distances from it in the concept graph, by name.
     """
 
     concept: Concept
@@ -71,14 +73,14 @@ class ConceptCases:
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """Everything that is looked at after one entry.
+    """The probe cases after one entry.
 
     Attributes:
-        about: One set of questions for each concept that was erased.
+        about: The cases of each concept that the entry erased.
         kept: Cells that show no erased concept.
         earlier: Cells of each concept erased before, by name.
-        then: Gives the weights right after each of these erasures, by name, for those
-            that are to be looked back at.
+        then: Functions that return the weights right after these erasures, by name, for
+            those that are compared with now.
         nodes: A few cells of every concept of the graph, by name.
     """
 
@@ -90,12 +92,12 @@ class ProbePlan:
 
     @property
     def gone(self) -> frozenset[str]:
-        """Names of everything that is erased."""
+        """The names of all erased concepts."""
         return frozenset({*self.earlier, *(q.concept.name for q in self.about)})
 
     @property
     def concepts(self) -> tuple[ProbeCase, ...]:
-        """Every cell that is about an erased concept."""
+        """Every cell of the concepts that the entry erased."""
         return tuple(
             cell
             for q in self.about
@@ -104,20 +106,20 @@ class ProbePlan:
 
     @property
     def others(self) -> tuple[ProbeCase, ...]:
-        """Every cell that is about anything else."""
+        """Every cell of kept concepts and of earlier erasures."""
         return (*self.kept, *(c for cells in self.earlier.values() for c in cells))
 
 
 @dataclass(frozen=True)
 class ProbeRunner:
-    """A model, a judge and a way to paint: what probes work with.
+    """Probes over a model, a judge and a cache.
 
     Attributes:
         model: The base; nothing changes it.
-        judge: Who says what pictures show; None for nobody.
-        album: What was painted and judged before.
-        sampling: How pictures are painted.
-        watch: Who wants to see it advance.
+        judge: The judge of pictures; None for no judge.
+        album: The cache of pictures and answers.
+        sampling: Settings of the sampler.
+        watch: Progress of the work.
     """
 
     model: Model
@@ -128,22 +130,22 @@ class ProbeRunner:
 
     @property
     def unguided(self) -> ProbeRunner:
-        """The same with twice the steps and no guidance, for about the same work."""
+        """The runner with twice the steps and no guidance, for about the same work."""
         plain = replace(self.sampling, steps=2 * self.sampling.steps, guidance=1.0)
         return replace(self, sampling=plain)
 
     def base_answers(self, cells: Sequence[ProbeCase]) -> list[Answer]:
-        """Return what the base shows for cells, painting only what is not known."""
+        """Return the judge's answers to the base's pictures of cells."""
         return self.judged(cells, None, "painting with the base")
 
     def looked(self, asked: ProbePlan, new: Weights) -> Evidence:
-        """Paint every question with the new weights and let the judge see it."""
+        """Return the judge's answers to every cell, by the base and the new weights."""
         cells = (*asked.concepts, *asked.others)
         base = iter(self.base_answers(cells))
         now = iter(
             [
-                *self.judged(asked.concepts, new, "looking at the concept"),
-                *self.judged(asked.others, new, "looking at everything else"),
+                *self.judged(asked.concepts, new, "painting the concept"),
+                *self.judged(asked.others, new, "painting other concepts"),
             ]
         )
 
@@ -168,14 +170,14 @@ class ProbeRunner:
             kept=seen(asked.kept),
             earlier={name: seen(part) for name, part in asked.earlier.items()},
             then={
-                name: tuple(self.judged(part, asked.then[name](), "looking back"))
+                name: tuple(self.judged(part, asked.then[name](), _AFTER_ERASURE))
                 for name, part in asked.earlier.items()
                 if part and name in asked.then
             },
         )
 
     def distance(self, asked: ProbePlan, new: Weights, n: int) -> tuple[Reading, ...]:
-        """Return how far ``n`` kept pictures have moved; nothing if nobody can say."""
+        """Return the distance of ``n`` kept pictures; nothing without a judge's."""
         cells = scattered(asked.kept, n)
         if self.judge is None or len(cells) < n or not n:
             return ()
@@ -192,17 +194,17 @@ class ProbeRunner:
         return distances(*features)
 
     def information(self, asked: ProbePlan, new: Weights) -> tuple[Reading, ...]:
-        """Return the nats: what the prompts still say, and what else has moved.
+        """Return the readings in nats: information of erased prompts, and drift.
 
-        They are read on pictures painted without guidance, which exaggerates what a
-        prompt says: the model's own samples are what its information is about.
+        They are read on pictures painted without guidance, since information is defined
+        on the model's own samples and guidance exaggerates it.
         """
         plain = self.unguided
         n = max((len(each.information) for each in asked.about), default=0)
         kept = scattered(asked.kept, n)
         found: list[Reading] = []
         for each in asked.about:
-            found += plain._said(each, new)
+            found += plain._nats(each, new)
         if kept:
             pictures = plain.latents(kept, None, "painting for the drift")
             found += drift(self.model, PromptedPictures(kept, pictures), new)
@@ -211,7 +213,7 @@ class ProbeRunner:
     def moved(
         self, asked: ProbePlan, new: Weights, tier: int = 1
     ) -> tuple[Reading, ...]:
-        """Return how far every concept of the graph has moved, up to tier 0 or 1."""
+        """Return the change of every concept of the graph, up to tier 0 or 1."""
         if not asked.nodes:
             return ()
         found = [*displacement(self.model, asked.nodes, new, asked.gone)]
@@ -223,10 +225,10 @@ class ProbeRunner:
             found += nats_moved(self.model, asked.nodes, latents, weights)
         return tuple(found)
 
-    def _said(self, questions: ConceptCases, new: Weights) -> Iterator[Reading]:
-        """Yield the nats that one concept's prompts say before and after."""
-        n, known = len(questions.information), _by_text(questions.information)
-        cells = tuple(c for c in questions.erased if c.prompt in known)[:n]
+    def _nats(self, cases: ConceptCases, new: Weights) -> Iterator[Reading]:
+        """Yield the information of one concept's prompts, before and after."""
+        n, known = len(cases.information), _by_text(cases.information)
+        cells = tuple(c for c in cases.erased if c.prompt in known)[:n]
         if not cells:
             return
         base = self.latents(cells, None, "painting for the nats")
@@ -235,23 +237,23 @@ class ProbeRunner:
         prompts = [known[cell.prompt] for cell in cells]
         yield from self_information(
             self.model,
-            questions.concept,
+            cases.concept,
             prompts=prompts,
             before=before,
             after=(PromptedPictures(cells, painted), new),
         )
         yield from judge_information(
             self.model,
-            questions.concept,
+            cases.concept,
             prompts=prompts,
             before=before,
             after=PromptedPictures(cells, painted),
         )
-        yield from avoidance(self.model, questions.concept, before=before, weights=new)
+        yield from avoidance(self.model, cases.concept, before=before, weights=new)
         yield from bound_information(
             self.model,
-            questions.concept,
-            texts=[(p.text, p.target(questions.instead)) for p in prompts],
+            cases.concept,
+            texts=[(p.text, p.target(cases.instead)) for p in prompts],
             before=before,
             weights=new,
         )
@@ -259,14 +261,14 @@ class ProbeRunner:
     def judged(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
     ) -> list[Answer]:
-        """Return what the judge sees in cells painted with some weights.
+        """Return the judge's answers to cells painted with some weights.
 
-        Only what it never saw is painted, and what it sees is written down as it goes.
+        Only cells without a cached answer are painted; answers are cached as they come.
 
         Args:
-            cells: What to look at.
+            cells: The cells to judge.
             weights: Every text projection; None for the base's.
-            stage: What whoever watches is told.
+            stage: Name of the stage, for the progress.
         """
         if not cells or self.judge is None:
             return []
@@ -288,12 +290,12 @@ class ProbeRunner:
     def latents(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
     ) -> Tensor:
-        """Return the latents of pictures, ``[n, c, h, w]``, painted if they never were.
+        """Return the latents of pictures, ``[n, c, h, w]``, from the cache or painted.
 
         Args:
-            cells: What to paint.
+            cells: The cells to paint.
             weights: Tensors that replace the model's own; None for none.
-            stage: What whoever watches is told.
+            stage: Name of the stage, for the progress.
         """
         found = self.album.latents(cells, self.sampling, weights)
         if found is None:
@@ -318,10 +320,10 @@ class ProbeRunner:
 
 
 def scattered(cells: Sequence[ProbeCase], n: int) -> tuple[ProbeCase, ...]:
-    """Return ``n`` of the cells, or all, in an order that has nothing to do with them.
+    """Return ``n`` of the cells, or all, in a fixed pseudo-random order.
 
-    Every n-th cell would not do: cells come row by row, so a stride that divides the
-    length of a row sees a few subjects only.
+    Not every n-th cell: cells come row by row, so a stride that divides the length of a
+    row would contain a few subjects only.
     """
 
     def place(cell: ProbeCase) -> str:

@@ -1,4 +1,4 @@
-"""What was painted and judged before, so that no probe paints a picture twice."""
+"""The cache of pictures and of a judge's answers to them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class SampleCache(Protocol):
-    """Pictures of some states, by what they show; anything in it may vanish.
+    """A cache of pictures and answers; any item may vanish.
 
-    A picture is a function of the weights (None for the base's), of how it is painted,
-    of its prompt and of its seed: that is what it is found by.
+    A picture is a function of the weights (None for the base's), of the sampling, of
+    its prompt and of its seed: these are its key.
     """
 
     def answers(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Sequence[Answer | None]:
-        """Return what the judge saw in each picture; None where it never looked."""
+        """Return the judge's answer to each picture; None where there is none."""
         ...
 
     def keep_answers(
@@ -33,13 +33,13 @@ class SampleCache(Protocol):
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Write down what the judge saw."""
+        """Store the judge's answers."""
         ...
 
     def latents(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Tensor | None:
-        """Return these very pictures' latents, ``[n, c, h, w]``, or None."""
+        """Return the latents of exactly these pictures, ``[n, c, h, w]``, or None."""
         ...
 
     def keep_latents(
@@ -49,12 +49,12 @@ class SampleCache(Protocol):
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Put the pictures' latents away."""
+        """Store the pictures' latents."""
         ...
 
 
 class NoSampleCache:
-    """Remembers nothing."""
+    """A cache that stores nothing."""
 
     def answers(
         self,
@@ -72,7 +72,7 @@ class NoSampleCache:
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Forget them."""
+        """Store nothing."""
 
     def latents(
         self,
@@ -90,4 +90,4 @@ class NoSampleCache:
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Forget them."""
+        """Store nothing."""

@@ -1,4 +1,4 @@
-"""Intervals: how sure a share, a difference of shares or a mean is.
+"""Wilson and Newcombe intervals, the bootstrap over clusters, and the jackknife.
 
 Source:
     Wilson, "Probable inference, the law of succession, and statistical inference",
@@ -27,10 +27,10 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Indices = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 _NOTHING: Final = 1e-9
-"""Share of the range of some values that is rounding."""
+"""Share of the range of values that counts as rounding."""
 
 _SWEEPS: Final = 4
-"""Passes over rows and columns that take their means off; one is exact if balanced."""
+"""Passes that subtract the means of rows and columns; one is exact if balanced."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Estimate:
         value: The estimate.
         low: Lower end of the 95 % interval.
         high: Upper end.
-        n: How many measurements stand behind it.
+        n: Number of measurements.
     """
 
     value: float
@@ -72,11 +72,11 @@ def share(hits: int, n: int) -> Estimate:
 
 
 def paired_share(now: Sequence[bool], before: Sequence[bool]) -> Estimate:
-    """Return the share of ``now`` minus that of ``before``, seen on the same pictures.
+    """Return the share of ``now`` minus that of ``before`` on the same pictures.
 
-    Newcombe's hybrid of two Wilson intervals, less what the pairs have in common. Where
+    Newcombe's hybrid of two Wilson intervals, less the correlation of the pairs. Where
     every pair agrees it still has a width, as Wilson's has for 0 of n. Pictures count
-    as independent: where a subject or a style is shared, see `clustered_mean` of the
+    as independent: where a subject or a style is shared, take `clustered_mean` of the
     differences.
 
     Raises:
@@ -99,7 +99,7 @@ def paired_share(now: Sequence[bool], before: Sequence[bool]) -> Estimate:
 
 
 def unpaired_share(now: Estimate, before: Estimate) -> Estimate:
-    """Return the share ``now`` minus ``before``, seen on pictures of their own.
+    """Return the share ``now`` minus ``before`` on different pictures.
 
     Newcombe's hybrid of two Wilson intervals.
 
@@ -125,10 +125,9 @@ def clustered_mean(
 
     Every row and every column gets a multinomial count in each draw; a value weighs the
     product of the two, so pictures that share a subject or a style move together. A set
-    of one cluster says nothing of other clusters and is left out; with no set left, or
-    where all clusters have one mean and their values differ, every value is a cluster
-    of its own. A paired difference is such a mean, of each picture's new value less its
-    old one.
+    of one cluster has no variance and is left out; with no set left, or where all
+    clusters have one mean and their values differ, every value is a cluster of its own.
+    A paired difference is such a mean, of each picture's new value less its old one.
 
     The bootstrap counts the noise of single values three times, and a normal's
     quantiles are too near for few clusters. So it gives the interval its shape, and the
@@ -137,11 +136,11 @@ def clustered_mean(
     variance below 0 counts as 0), and up to all of them with 4 clusters.
 
     Args:
-        values: What was measured, ``[n]``.
+        values: The measured values, ``[n]``.
         rows: The first cluster of each value, such as its subject.
         columns: The second, such as its style.
         draws: Bootstrap draws.
-        seed: Where the random numbers start.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: There is nothing to average.
@@ -182,8 +181,8 @@ def clustered_change(
 ) -> Estimate:
     """Return the share of ``now`` minus that of ``before``, of clustered pictures.
 
-    The wider of two intervals: `paired_share` takes every picture for itself and has a
-    width where nothing changed; `clustered_mean` knows what pictures have in common.
+    The wider of two intervals: `paired_share` takes pictures as independent and has a
+    width where nothing changed; `clustered_mean` takes their clusters into account.
 
     Raises:
         ValueError: The two are not of one length, or empty.
@@ -202,8 +201,8 @@ def clustered_share(
 ) -> Estimate:
     """Return a share of clustered pictures, with the wider of two intervals.
 
-    Where every picture agrees, the bootstrap sees no doubt at all although 0 of 50
-    still allows 7 %: Wilson's interval is the least that is said.
+    Where every picture agrees, the bootstrap's interval has no width although 0 of 50
+    still allows 7 %: Wilson's interval is the least.
 
     Raises:
         ValueError: There is nothing to average.
@@ -224,8 +223,8 @@ def jackknife(
     Args:
         measure: Takes row numbers; called once with all of them and once without each
             group.
-        n: How many rows there are.
-        groups: How many groups the rows are dealt into.
+        n: Number of rows.
+        groups: Number of groups of rows.
 
     Raises:
         ValueError: There are fewer rows than two for each group.
@@ -270,7 +269,7 @@ def _half_width(numbers: Vector, sets: Sequence[Indices]) -> float:
 
     The variance of the mean is that of its rows plus that of its columns less that of
     the noise, which is in both; never less than either alone. Where cells are too few
-    to tell noise from the rest, nothing is taken off. Degrees of freedom are
+    to estimate the noise, nothing is subtracted. Degrees of freedom are
     Satterthwaite's, and at least those of the smaller set.
     """
     n, sizes = len(numbers), [int(ids.max()) + 1 for ids in sets]
@@ -291,7 +290,7 @@ def _half_width(numbers: Vector, sets: Sequence[Indices]) -> float:
 
 
 def _noise(centred: Vector, sets: Sequence[Indices]) -> tuple[float, int]:
-    """Return the variance of the mean that is of single cells, and its freedom."""
+    """Return the variance of the mean from single cells, and its degrees of freedom."""
     left = centred.copy()
     for _ in range(_SWEEPS):
         for ids in sets:
@@ -306,9 +305,9 @@ def _noise(centred: Vector, sets: Sequence[Indices]) -> tuple[float, int]:
 
 
 def _correlation(n: int, both: int, now: int, before: int) -> float:
-    """Return Newcombe's phi between two columns of hits, drawn in towards 0.
+    """Return Newcombe's phi between two columns of hits, corrected towards 0.
 
-    Of a positive covariance n / 2 is taken off, the correction for continuity; where
+    From a positive covariance n / 2 is subtracted, the correction for continuity; where
     one of the columns is constant it is 0.
     """
     margins = now * (n - now) * before * (n - before)

@@ -1,8 +1,8 @@
-"""What can be known of every concept before anything is painted, and how far it holds.
+"""Three tiers of measures of every concept's change, and how well each predicts others.
 
-Tier 0 looks at weights and text only, tier 1 at predictions on the base's own pictures,
-tier 2 at what a judge sees in new ones. Each costs far more than the one before. How
-well it foretells the next one is measured over the concepts, at every look.
+Tier 0 reads weights and text only, tier 1 predictions on the base's own pictures, tier
+2 a judge's answers to new ones. Each costs far more than the one before. How well one
+predicts a later one is measured over the concepts, at every entry.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def displacement(
         model: The base.
         asked: Cells of each concept.
         new: Every text projection after the erasure.
-        gone: Names of concepts that are meant to move.
+        gone: Names of erased concepts, which are meant to move.
     """
     moved = _gram(new[n].double() - w.double() for n, w in model.base.items())
     whole = _gram(w.double() for w in model.base.values())
@@ -67,13 +67,13 @@ def nats_moved(
 ) -> Iterator[Reading]:
     """Yield ``moved.nats`` of each concept, on the base's own pictures of it.
 
-    1/2 Int E||eps_theta(x, c) - eps_phi(x, c)||^2, as `drift` is for all that is kept.
+    1/2 Int E||eps_theta(x, c) - eps_phi(x, c)||^2, as `drift` for all kept prompts.
 
     Args:
         model: The base, phi.
         asked: Cells of each concept.
         latents: The base's pictures of all of them, one after another.
-        weights: The weights after the erasure, theta; names of what is meant to move.
+        weights: The weights after the erasure, theta; names of erased concepts.
     """
     new, gone = weights
     cells = [cell for each in asked.values() for cell in each]
@@ -98,10 +98,10 @@ def nats_moved(
 
 
 def agreement(readings: Sequence[Reading], gone: Iterable[str]) -> Iterator[Reading]:
-    """Yield how well each tier foretells a later one, over kept concepts.
+    """Yield how well each tier predicts a later one, over kept concepts.
 
     ``tiers.0-1``, ``tiers.1-2`` and ``tiers.0-2`` are Spearman's correlations; where a
-    tier says the same of all concepts there is none.
+    tier is constant over the concepts there is none.
     """
     erased = {*gone}
     tiers: list[dict[str, float]] = [{}, {}, {}]

@@ -1,4 +1,4 @@
-"""Is it gone? UA, the share of its own prompts that no longer show the concept."""
+"""Unlearning accuracy (UA): the share of a concept's prompts that no longer show it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What an attack is: a search for words, or what stands for them, that bring back.
+"""The interface of attacks: a white-box search for inputs that recall a concept.
 
-An attack sees the erased model's weights (it is white-box), the concept's name and a
-few pictures of it. What it finds is a value of a few tensors, kept and used again.
+An attack has the erased model's weights, the concept's name and a few pictures of it.
+Its result is a value of a few tensors, which is stored and used again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Size = Literal["small", "standard"]
 
 @dataclass(frozen=True)
 class AttackBudget:
-    """How much an attack may do; its null controls may do the same.
+    """The budget of an attack and of each of its null controls.
 
     Attributes:
         pictures: Pictures of the concept that it learns from.
-        restarts: Candidates that are found, each from another start; the best is taken
-            on pictures that decide nothing else.
+        restarts: Candidates, each from another start; the best is taken on pictures of
+            their own.
         trials: Pictures that choose between candidates.
         controls: Pictures of each null control.
         steps: Gradient steps of an inversion.
@@ -99,8 +99,8 @@ class AttackPictures:
     """Pictures of the concept that an attack may learn from.
 
     Attributes:
-        prompts: What each shows, in words that name the concept.
-        latents: As the UNet sees them, ``[n, c, h, w]``.
+        prompts: The prompt of each, which names the concept.
+        latents: Scaled as the UNet's inputs, ``[n, c, h, w]``.
     """
 
     prompts: tuple[str, ...]
@@ -109,16 +109,16 @@ class AttackPictures:
 
 @dataclass(frozen=True)
 class AttackSearch:
-    """Everything that an attack is given.
+    """The inputs of an attack.
 
     Attributes:
         model: The base.
         weights: Every text projection of the erased state.
-        concept: What shall come back.
+        concept: The erased concept.
         sketches: Pictures of it.
-        budget: How much may be done.
-        seed: Where random numbers start.
-        watch: Who wants to see it advance.
+        budget: The budget.
+        seed: Seed of the random numbers.
+        watch: Progress of the work.
     """
 
     model: VectorPromptModel
@@ -130,18 +130,18 @@ class AttackSearch:
     watch: Progress = field(default_factory=NoProgress)
 
     def source(self, restart: int) -> torch.Generator:
-        """Return random numbers for one candidate."""
+        """Return the generator of one candidate's random numbers."""
         return torch.Generator().manual_seed(self.seed * 1009 + restart)
 
 
 @dataclass(frozen=True)
 class FoundAttack:
-    """What an attack has found.
+    """A candidate that an attack has found.
 
     Attributes:
-        attack: The attack's name, which knows how to use it.
-        concept: The concept's name and its other names.
-        tensors: What it consists of.
+        attack: The attack's name.
+        names: The concept's name and its other names.
+        tensors: Its tensors, by name.
     """
 
     attack: str
@@ -151,11 +151,11 @@ class FoundAttack:
 
 @dataclass(frozen=True)
 class Attack(ABC):
-    """One way to look for an erased concept.
+    """A method of attack.
 
     Attributes:
         name: What the user types and an entry records.
-        source: A link to where it comes from.
+        source: A link to its paper.
     """
 
     name: ClassVar[str]
@@ -163,11 +163,11 @@ class Attack(ABC):
 
     @abstractmethod
     def found(self, search: AttackSearch) -> Iterator[FoundAttack]:
-        """Yield one candidate after another, as many as the budget has restarts."""
+        """Yield a candidate for each restart of the budget."""
 
     @abstractmethod
     def chance(self, search: AttackSearch, like: FoundAttack) -> Iterator[FoundAttack]:
-        """Yield as many candidates that nobody searched for, of the same size."""
+        """Yield as many random candidates of the same size."""
 
     @abstractmethod
     def texts(
@@ -177,10 +177,10 @@ class Attack(ABC):
         prompts: Sequence[str],
         weights: Weights | None,
     ) -> Text:
-        """Encode prompts with what was found.
+        """Return prompts encoded with a candidate.
 
         Args:
-            finding: What was found.
+            finding: The candidate.
             model: The base.
             prompts: Prompts that name the concept.
             weights: Tensors that replace the model's own, by full name.
@@ -188,14 +188,14 @@ class Attack(ABC):
 
 
 def names_of(concept: Concept) -> tuple[str, ...]:
-    """Return everything a concept is called."""
+    """Return a concept's name and its other names."""
     return (concept.name, *concept.aliases)
 
 
 def with_mark(prompt: str, names: Sequence[str], mark: str) -> str:
-    """Return a prompt with a mark where it spells one of the names.
+    """Return a prompt with a mark in place of one of the names.
 
-    A prompt that spells none gets it behind its last word.
+    A prompt without a name gets it behind its last word.
 
     Example:
         >>> with_mark("a cat by Picasso, on canvas", ("Picasso",), "<*>")
@@ -211,12 +211,12 @@ def with_mark(prompt: str, names: Sequence[str], mark: str) -> str:
 def denoising_loss(
     search: AttackSearch, text: Text, rows: Tensor, noise: Tensor, t: Tensor
 ) -> Tensor:
-    """Return how badly the erased model explains pictures under encoded prompts.
+    """Return the erased model's denoising loss on pictures under encoded prompts.
 
     Args:
         search: The model, its weights and the pictures.
         text: Encoded prompts, ``b`` of them.
-        rows: Which picture each is about, int64 ``[b]``.
+        rows: The picture of each, int64 ``[b]``.
         noise: Unit normal, ``[b, c, h, w]``.
         t: Timesteps, int64 ``[b]``.
 
@@ -230,7 +230,7 @@ def denoising_loss(
 
 @dataclass(frozen=True)
 class NoisedPictures:
-    """Pictures under noise: which, how much, and the noise itself."""
+    """The pictures of a batch, with their noise and timesteps."""
 
     rows: Tensor
     noise: Tensor
@@ -240,7 +240,7 @@ class NoisedPictures:
     def drawn(
         cls, search: AttackSearch, n: int, source: torch.Generator
     ) -> NoisedPictures:
-        """Draw ``n`` of them, every picture equally often as far as that goes."""
+        """Return ``n`` of them at random, every picture about equally often."""
         total = len(search.sketches.latents)
         order = torch.randperm(total, generator=source)
         return cls(

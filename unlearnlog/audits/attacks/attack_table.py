@@ -1,4 +1,4 @@
-"""The literal table of attacks."""
+"""The table of attacks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The pictures of a concept that an attack learns from, and the prompts they show.
+"""Pictures of a concept for attacks to learn from, with their prompts.
 
-On the bundled model the renderer makes them, so that the model's own idea of a concept
-plays no part and a concept it never learned has pictures too. Of any other model the
-base paints them. No prompt is one that probes use, nor a reserved cell.
+For the bundled model the renderer makes them, so that they are independent of the model
+and a concept that it never learned has pictures too. For any other model the base
+paints them. No prompt is one that probes use, nor a reserved cell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Sampling, Tunable
 
 FIRST_SEED: Final = 3_000_000
-"""Pictures are rendered from this seed on; nothing else is."""
+"""First seed of these pictures, far from all other seeds."""
 
 
 def sketch_cells(
@@ -35,10 +35,10 @@ def sketch_cells(
     """Return up to ``n`` cells that show a concept, with prompts of their own.
 
     Args:
-        book: The prompts of the world.
-        concept: Whose pictures.
-        n: How many at most.
-        gone: Names of what else is erased, which none of them shows.
+        book: The prompts of all concepts.
+        concept: The concept.
+        n: Number of cells, at most.
+        gone: Names of other erased concepts, which none of them shows.
     """
     free = [
         cell
@@ -52,10 +52,10 @@ def sketch_cells(
 
 
 def rendered_sketches(model: Tunable, cells: Collection[ProbeCase]) -> AttackPictures:
-    """Return pictures that the bundled world's renderer makes.
+    """Return pictures by the bundled model's renderer.
 
     Raises:
-        KeyError: It does not know what they show.
+        KeyError: It has no such style or subject.
     """
     pictures = [
         rendered(cell.subject, cell.style, seed=FIRST_SEED + cell.seed)
@@ -71,12 +71,12 @@ def painted_sketches(
     sampling: Sampling,
     watch: Progress | None = None,
 ) -> AttackPictures:
-    """Return pictures that the base paints, while somebody may watch."""
-    tell = watch or NoProgress()
-    tell.stage("painting what is learnt from", len(cells))
+    """Return pictures that the base paints."""
+    progress = watch or NoProgress()
+    progress.stage("painting pictures to learn from", len(cells))
     prompts = tuple(cell.prompt for cell in cells)
     seeds = [cell.seed + OTHER_LATENTS for cell in cells]
-    painted = model.paint(prompts, seeds, sampling=sampling, progress=counted(tell))
+    painted = model.paint(prompts, seeds, sampling=sampling, progress=counted(progress))
     return AttackPictures(prompts, painted.latents)
 
 

@@ -1,7 +1,7 @@
 """Textual inversion: a vector in the name's place, learnt from pictures of the concept.
 
-With c(v) a prompt whose name is replaced by a token that the text encoder reads v for,
-and eps the erased model:
+With c(v) a prompt with a token of the embedding v in place of the name, and eps the
+erased model:
 
     v* = argmin_v  E_{x, t, noise} || noise - eps(x_t, t, c(v)) ||^2.
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Inversion(Attack):
-    """One token whose vector is learnt.
+    """A token with a learnt vector.
 
     Source:
         https://arxiv.org/abs/2208.01618.
@@ -79,13 +79,13 @@ class Inversion(Attack):
         prompts: Sequence[str],
         weights: Weights | None,
     ) -> Text:
-        """Encode prompts with the vector in the name's place."""
+        """Return prompts encoded with the vector in the name's place."""
         marked = [with_mark(prompt, finding.names, MARK) for prompt in prompts]
         return model.encode_with(marked, _vectors(finding), weights=weights)
 
 
 def _start(search: AttackSearch, restart: int, source: torch.Generator) -> Vectors:
-    """Return the mean of the name's own vectors, or some word's."""
+    """Return the mean of the name's own vectors, or a random word's."""
     known = search.model.vocabulary
     ids = known.of_name(search.concept.name)
     if restart or not ids:
@@ -95,7 +95,7 @@ def _start(search: AttackSearch, restart: int, source: torch.Generator) -> Vecto
 
 
 def _learnt(search: AttackSearch, start: Vectors, source: torch.Generator) -> Vectors:
-    """Descend the denoising loss."""
+    """Return the vectors after gradient descent on the denoising loss."""
     budget, prompts = search.budget, search.sketches.prompts
     known = search.model.vocabulary
     vectors = [each.clone().requires_grad_() for each in start]

@@ -1,7 +1,7 @@
-"""A token that a fine-tune added, in the place of an erased concept's name.
+"""Tokens that a fine-tune added, in place of an erased concept's name.
 
-That is how a concept comes back: the name says nothing any more, and a word that nobody
-erased is taught to say it. Each such token is asked for wherever the name stood.
+A concept can come back this way: its name recalls nothing any more, and a new token is
+trained to mean it. Each such token is tried in place of the name.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewToken:
-    """A token that was added.
+    """An added token.
 
     Attributes:
-        token: What prompts call it.
-        vectors: What the text encoders read for it.
+        token: Its text in prompts.
+        vectors: Its embedding in each text encoder.
     """
 
     token: str
@@ -46,18 +46,18 @@ class NewToken:
         model: VectorPromptModel,
         weights: Weights,
     ) -> tuple[bool, ...]:
-        """Say of each cell if it shows the concept, with the token for its name.
+        """Return whether each cell shows the concept, with the token for its name.
 
         Args:
             asked: The concept and the cells that show it.
-            panel: How pictures are painted, and who judges.
+            panel: The sampling and the judge.
             model: The base.
-            weights: Of the fine-tune, every tensor that is not the base's.
+            weights: The fine-tune's tensors that differ from the base's.
         """
         assert panel.judge is not None
         answers: list[Answer] = []
         panel.watch.stage(
-            f"looking for {asked.concept.name} as {self.token}", len(asked.cells)
+            f"painting {asked.concept.name} as {self.token}", len(asked.cells)
         )
         for begin in range(0, len(asked.cells), AT_ONCE):
             cells = asked.cells[begin : begin + AT_ONCE]
@@ -67,23 +67,23 @@ class NewToken:
                 sampling=panel.sampling,
                 weights=weights,
                 progress=counted(panel.watch),
-                texts=self._said(cells, names_of(asked.concept), model, weights),
+                texts=self._encoded(cells, names_of(asked.concept), model, weights),
             )
             answers += panel.judge.judged(painted)
         return asked.shows(answers)
 
-    def _said(
+    def _encoded(
         self,
         cells: Sequence[ProbeCase],
         names: Sequence[str],
         model: VectorPromptModel,
         weights: Weights,
     ) -> Text:
-        """Encode each cell's prompt, every distinct one once."""
+        """Return each cell's prompt encoded, every distinct one once."""
         prompts = [with_mark(cell.prompt, names, MARK) for cell in cells]
         distinct = sorted({*prompts})
         with torch.no_grad():
-            said = model.encode_with(
+            encoded = model.encode_with(
                 distinct, self.vectors, weights=weights, added=True
             )
-        return said[[distinct.index(prompt) for prompt in prompts]]
+        return encoded[[distinct.index(prompt) for prompt in prompts]]

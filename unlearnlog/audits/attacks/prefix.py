@@ -1,10 +1,10 @@
 """Adversarial prefix: a few tokens before the erased prompt, found by gradients.
 
 The loss is that of textual inversion, on the erased prompts themselves with the tokens
-before them. In each round its gradient at the tokens' vectors says, to first order, by
-how much each known token in each place would lower it; the most promising swaps are
-tried, and the best is taken if it is better. The pictures under noise are the same in
-all rounds, so the loss never rises.
+before them. In each round its gradient at the tokens' vectors ranks, to first order,
+each known token in each place; the most promising swaps are tried, and the best is
+taken if it lowers the loss. The noised pictures are the same in all rounds, so the loss
+never rises.
 
 Source:
     Zhang et al., "To Generate or Not?", UnlearnDiffAtk, 2023,
@@ -54,7 +54,7 @@ class Prefix(Attack):
     source: ClassVar[str] = "https://arxiv.org/abs/2310.11868"
 
     def found(self, search: AttackSearch) -> Iterator[FoundAttack]:
-        """Yield the tokens that each random start leads to."""
+        """Yield the tokens found from each random start."""
         for restart in range(search.budget.restarts):
             source = search.source(restart)
             drawn = NoisedPictures.drawn(search, search.budget.bank, source)
@@ -72,7 +72,7 @@ class Prefix(Attack):
         prompts: Sequence[str],
         weights: Weights | None,
     ) -> Text:
-        """Encode prompts behind the tokens."""
+        """Return prompts encoded behind the tokens."""
         vectors = model.vocabulary.vectors(finding.tensors["tokens"])
         return model.encode_with(_behind(prompts), vectors, weights=weights)
 
@@ -84,11 +84,11 @@ def loss_of(search: AttackSearch, ids: Tensor, drawn: NoisedPictures) -> float:
 
 
 def promise(vectors: Vectors, search: AttackSearch) -> Tensor:
-    """Return by how much each swap lowers the loss, to first order, ``[k, n_words]``.
+    """Return the fall of the loss by each swap, to first order, ``[k, n_words]``.
 
     Args:
         vectors: The tokens' vectors, with gradients.
-        search: Whose vocabulary.
+        search: The inputs of the attack, for the vocabulary.
     """
     known = search.model.vocabulary
     total = torch.zeros(len(vectors[0]), len(known.words))

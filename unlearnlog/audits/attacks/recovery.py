@@ -1,12 +1,12 @@
-"""Closed-form recovery: the tokens that say to the erased model what the old ones said.
+"""Closed-form recovery: a map to tokens that the erased projections take as before.
 
-With W_l the text projections of the erased state, B_l the base's and c a token as the
-text encoder gives it:
+With W_l the text projections of the erased state, B_l the base's and c an encoded
+token:
 
     c' = argmin_x  sum_l ||W_l x - B_l c||^2 + nu ||x||^2,
 
-which is linear in c: one map for every token of every prompt. Nothing is trained and no
-picture is looked at.
+which is linear in c: one map for every token of every prompt. It needs no training and
+no picture.
 
 Source:
     The search of RECE, https://arxiv.org/abs/2407.12383, used as an attack; see
@@ -43,7 +43,7 @@ RIDGES: Final = (1e-3, 1e-1, 1e-5)
 @final
 @dataclass(frozen=True)
 class Recovery(Attack):
-    """A map of encoded tokens that undoes what was done to the projections.
+    """A map of encoded tokens that undoes the change of the projections.
 
     Source:
         https://arxiv.org/abs/2407.12383.
@@ -53,7 +53,7 @@ class Recovery(Attack):
     source: ClassVar[str] = "https://arxiv.org/abs/2407.12383"
 
     def found(self, search: AttackSearch) -> Iterator[FoundAttack]:
-        """Yield the map of each ridge."""
+        """Yield a map for each ridge."""
         base = search.model.base
         now = {n: search.weights[n].double() for n in base if n in search.weights}
         search.watch.stage("solving", search.budget.restarts)
@@ -79,9 +79,9 @@ class Recovery(Attack):
         prompts: Sequence[str],
         weights: Weights | None,
     ) -> Text:
-        """Encode prompts and map every token."""
-        said = model.encode(prompts, weights=weights)
-        return Text(said.tokens @ finding.tensors["map"], said.pooled)
+        """Return prompts encoded, with every token mapped."""
+        encoded = model.encode(prompts, weights=weights)
+        return Text(encoded.tokens @ finding.tensors["map"], encoded.pooled)
 
 
 def _finding(search: AttackSearch, mapped: Tensor) -> FoundAttack:

@@ -1,4 +1,4 @@
-"""In what an eraser's defaults are not the method that it shares its equations with."""
+"""Differences between an eraser's defaults and the published method."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ DIFFERS: Final[Mapping[str, str]] = {
     "cure": "weights that sum to 1 for each concept, an alpha of 1000 and not 2",
     "scapre": "several prompts of a concept are one, kept prompts, es 100 and not 2",
 }
-"""By the eraser's name; one that is not here does as published, as far as it is."""
+"""By the eraser's name; an eraser that is not listed follows its publication."""

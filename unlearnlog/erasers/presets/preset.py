@@ -1,4 +1,4 @@
-"""A preset and its choices, as values."""
+"""Presets and their settings, as values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class PresetSetting:
 
     Attributes:
         setting: Its name.
-        value: What it is.
-        why: The file of the authors' code, and what stands there.
+        value: Its value.
+        why: The file of the authors' code, and the line it follows from.
         slot: For styles or for subjects alone; empty for both.
     """
 
@@ -27,13 +27,13 @@ class PresetSetting:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a method's own program does with a concept.
+    """The settings of a method's own program.
 
     Attributes:
-        says: What it is, in a sentence.
+        says: A description in a sentence.
         code: The repository and its commit; empty where there is none.
         choices: Its settings; all others are the eraser's defaults.
-        differs: What of the program no setting says; empty for nothing.
+        differs: Differences to the program beyond all settings; empty for none.
     """
 
     says: str
@@ -47,7 +47,7 @@ class Preset:
 
     @property
     def slots(self) -> set[str]:
-        """What it has settings of its own for."""
+        """The slots that have settings of their own."""
         return {each.slot for each in self.choices} - {""}
 
 

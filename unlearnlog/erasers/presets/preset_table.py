@@ -1,8 +1,8 @@
-"""Settings that have a name: those of the programs that authors published.
+"""Presets: named settings, those of the programs that authors published.
 
 A preset is a table of settings with the line of the authors' code that each one follows
-from. It stands for its settings wherever an eraser is chosen, under those that are
-written down beside it, so an entry records what was used and not what it was called.
+from. It stands for its settings wherever an eraser is chosen; settings beside it
+override it. An entry records the settings, not the name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unlearnlog.errors import PolicyError
 __all__ = ["PRESET", "Preset", "PresetSetting", "Presets", "expanded", "presets_of"]
 
 PRESET: Final = "preset"
-"""What stands in a policy's ``[eraser]`` where a preset is wanted."""
+"""The key of a preset in a policy's ``[eraser]``."""
 
 
 def presets_of(eraser: str) -> Mapping[str, Preset]:
@@ -33,12 +33,12 @@ def expanded(
     """Return settings with those of a preset instead of its name.
 
     Args:
-        eraser: Whose settings they are.
-        settings: What somebody wrote down; it counts before the preset.
+        eraser: Name of the eraser.
+        settings: The given settings, which override the preset.
         slots: Whether styles or subjects are erased, where that is known.
 
     Raises:
-        PolicyError: There is no such preset, or it is not the same for all that is
+        PolicyError: There is no such preset, or it differs among the concepts that are
             erased at once.
     """
     said = dict(settings)
@@ -57,6 +57,6 @@ def expanded(
         raise PolicyError(
             f"the preset '{name}' of '{eraser}' is not the same for styles and for "
             "subjects",
-            fix="erase the ones first and then the others",
+            fix="erase the styles first, then the subjects",
         )
     return preset.settings(next(iter(slots), "")) | said
