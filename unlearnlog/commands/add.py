@@ -43,8 +43,8 @@ class AddRequest:
         policy: How, and what must hold.
         seed: Where random numbers start.
         accept_undecided: Record it although a limit could not be decided.
-        watch: Who wants to see it advance.
-        note: What people say of it.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     concepts: tuple[Concept, ...]

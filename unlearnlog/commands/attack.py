@@ -67,8 +67,8 @@ class AttackRequest:
         budget: How much each may do, by name.
         twin: Folder of a model of the same recipe that never learned the concepts.
         record: Whether to keep what was found in the ledger.
-        watch: Who wants to see it advance.
-        note: What people say of it, where it is recorded.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     policy: Policy
@@ -128,11 +128,11 @@ def attacked(at: Session, wish: AttackRequest) -> Attacked:
     """Try attacks on erased concepts, each beside its null controls.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         ConceptError: A concept is not erased there, or nothing is.
         UsageError: There is no such attack or budget, or nobody to judge.
-        ModelError: The twin is no model, or one of another shape.
+        ModelError: The twin cannot be loaded, or has other shapes.
     """
     began, allowed = time.monotonic(), budget_called(wish.budget)
     attacks = [attack_called(name).name for name in wish.attacks] or [*ATTACKS]
@@ -188,8 +188,8 @@ class AttackSession:
     """What all attacks on one state have in common.
 
     Attributes:
-        at: Where the model is.
-        book: The prompts of everything.
+        at: The session, with its ledger and model.
+        book: The prompts of every concept.
         panel: Who watches.
         easel: Who paints and judges.
         weights: Every text projection of the state.
@@ -220,7 +220,7 @@ class AttackSession:
 
         Raises:
             UsageError: Nobody judges.
-            ModelError: The twin is no model, or one of another shape.
+            ModelError: The twin cannot be loaded, or has other shapes.
         """
         policy, book = wish.policy, at.book([*live.values()])
         panel = runner_for(at, policy, book, wish.watch)

@@ -48,11 +48,11 @@ class AuditRequest:
         path: What was made of the model: a folder, a file, a LoRA.
         policy: How much is looked at, how it is painted, who judges, what decides.
         rev: The state that it was made of.
-        ema: Whether to read the averaged copy of its weights.
+        ema: Whether to read the EMA copy of its weights.
         record: Whether to write it into the ledger.
         accept_undecided: Whether doubt is no reason to refuse.
-        watch: Who wants to see it advance.
-        note: What people say of it, where it is recorded.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     path: Path
@@ -90,7 +90,7 @@ class Audited:
         return f"<Audited {self.made.path} against {self.rev[:12]}: {said}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "model": str(self.made.path),
             "form": self.made.form,
@@ -111,7 +111,7 @@ def audit(at: Session, wish: AuditRequest) -> Audited:
     """Hold what somebody made of a state against that state.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         UsageError: Nothing is erased there.
         ModelError: What is audited cannot be read, or is not of this model's shape.

@@ -66,11 +66,11 @@ def before_and_after(
     """Paint what tells most of every erased concept, at the base and at a revision.
 
     Args:
-        at: Where the model is.
+        at: The session, with its ledger and model.
         rev: The revision.
         each: Prompts of each erased concept.
         policy: How pictures are painted; None for the usual way.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
 
     Returns:
         The pairs, concept by concept; and how many there was no room for.

@@ -77,7 +77,7 @@ def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectRes
     erasure back is back with that entry.
 
     Raises:
-        ConceptError: Nobody knows the concept.
+        ConceptError: The concept is unknown.
         UsageError: The policy has no judge.
     """
     at.the_ledger()

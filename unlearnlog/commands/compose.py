@@ -59,7 +59,7 @@ class ComposeRequest:
         policy: What is looked at, and what must hold.
         how: What becomes of joint groups.
         accept_conflicts: Record it although the policy minds.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
         note: What people say of it; None to keep what was said of what it brings.
     """
 

@@ -51,7 +51,7 @@ class EntryBuilder:
         policy: What judges it; None where nobody does.
         seed: Where random numbers started.
         started: When it began, on the monotonic clock, in s.
-        note: What people say of it.
+        note: Reason, reference and author for the entry; None for none.
         trained_on: Digest of the state that an own delta was trained on; None where
             that is the head's, or nothing was trained.
     """

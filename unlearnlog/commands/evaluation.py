@@ -37,7 +37,7 @@ class Evaluation:
         policy: The rules.
         panel: Who looks.
         asked: What is looked at.
-        book: The prompts of everything.
+        book: The prompts of every concept.
         again: Tries on a state what attacks on earlier concepts found; None for not.
     """
 
@@ -113,11 +113,11 @@ def state_readings(
     """Look at every erased concept and at everything else.
 
     Args:
-        at: Where the model is.
+        at: The session, with its ledger and model.
         gone: What is meant to be erased in the state.
         new: Every text projection as the state has it.
         policy: How many pictures, how painted, who judges.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
 
     Returns:
         Presence of each concept, resurgence, what is kept, and what recorded attacks

@@ -43,7 +43,7 @@ class ExportRequest:
         spelling: One of `lora.FORMATS`.
         policy: How it is looked at, and how much must be left.
         energy: Share of each change's squared norm that is kept, in (0, 1].
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     rev: str
@@ -80,7 +80,7 @@ class Exported:
         return f"<Exported {self.entry[:12]}: {said}, {looked}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "entry": self.entry,
             "rank": self.rank,

@@ -93,11 +93,11 @@ def compared(
     An erased concept is read on as many pictures as when it is erased.
 
     Args:
-        at: Where the model is.
+        at: The session, with its ledger and model.
         gone: What is erased in the state.
         states: Every text projection of the state, and of its other form.
         policy: How many pictures, how painted, who judges.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
 
     Returns:
         None where nobody judges.

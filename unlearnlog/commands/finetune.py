@@ -61,7 +61,7 @@ class FinetuneRequest:
     """What somebody wants to know.
 
     Attributes:
-        policy: How much is looked at, how it is painted, who judges.
+        policy: Sample sizes, sampling settings and judge.
         data: A folder of pictures with captions, or on the bundled model
             ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
         rev: Which revision is fine-tuned.
@@ -74,7 +74,7 @@ class FinetuneRequest:
         rank: Of a LoRA.
         looks: Steps after which somebody looks, as far as it goes.
         twin: A pipeline that never learned the concepts; None for none.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     policy: Policy
@@ -115,10 +115,10 @@ def finetuned(at: Session, wish: FinetuneRequest) -> Finetuned:
     at each look are kept with the ledger, so an audit that was stopped goes on.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         UsageError: Nothing is erased there, nobody judges, or the data is of no use.
-        ModelError: The twin is no model, or one of another shape.
+        ModelError: The twin cannot be loaded, or has other shapes.
         TrainingError: A fine-tune did not converge.
     """
     trainings = [wish.training(seed) for seed in wish.seeds]

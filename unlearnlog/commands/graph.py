@@ -61,14 +61,14 @@ def graph(
     """Return the graph as it is at a revision.
 
     Args:
-        at: Where the ledger is.
+        at: The session, with its ledger and model.
         rev: Up to which entry; ``base`` for what the file of concepts says.
         similar: Whether to ask the model whose text is near whose.
         informed: Whose edges by information are measured, on the base; without names
             those of what is erased. None for nobody's.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         ConceptError: Somebody's edges are asked for whom nobody knows.
         UsageError: Nobody is named, and nothing is erased.
         RevisionError: The revision names nothing or more than one entry.

@@ -128,7 +128,7 @@ def set_to(
     Args:
         at: Where the group is.
         group: With the members that it shall have.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
         solved: What this command solved of the group already, by the key of its set.
 
     Returns:

@@ -45,7 +45,7 @@ class EdgesRequest:
         names: Concepts and families; those of one kind are compared with each other,
             and each style is decomposed with each subject.
         pictures: Of each concept.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     names: tuple[str, ...]

@@ -26,7 +26,7 @@ def card(at: Session, entry: EntryId) -> str:
     """Return the model card of a revision.
 
     Args:
-        at: Where the ledger is.
+        at: The session, with its ledger and model.
         entry: The revision.
     """
     ledger = at.the_ledger()

@@ -65,7 +65,7 @@ def closer(
 
     Args:
         asked: What was looked at first.
-        book: The prompts of everything.
+        book: The prompts of every concept.
         screens: The readings of too few pictures.
     """
     gone, known = asked.gone, book.world.concepts

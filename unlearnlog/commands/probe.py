@@ -31,12 +31,12 @@ class ProbeRequest:
     """What somebody wants to know.
 
     Attributes:
-        policy: How much is looked at, how it is painted, who judges.
+        policy: Sample sizes, sampling settings and judge.
         rev: At which revision.
         concepts: Names of what to look at closely; nothing for the whole graph.
         tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
         fresh: Whether all is computed again, whatever was computed before.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     policy: Policy
@@ -51,9 +51,9 @@ def probe(at: Session, wish: ProbeRequest) -> tuple[Reading, ...]:
     """Return what is read of a revision; nothing is recorded.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
-        ConceptError: Nobody knows a concept.
+        ConceptError: A concept is unknown.
         UsageError: There is no such tier.
     """
     check_tier(wish.tier)

@@ -50,9 +50,9 @@ class RebaseRequest:
         folder: A new folder, for the new ledger.
         policy: How it is measured, and what must hold.
         rev: Whose erasures, and what it was made of.
-        ema: Whether to take the averaged copy of its weights.
+        ema: Whether to take the EMA copy of its weights.
         accept_undecided: Whether doubt is no reason to refuse an erasure.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
         note: What people say of it; None to keep what was said of each erasure.
     """
 
@@ -89,7 +89,7 @@ class Rebased:
         return f"<Rebased on {self.base}, ledger in {self.folder}: {said}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "ledger": str(self.folder),
             "base": str(self.base),

@@ -33,7 +33,7 @@ class ReportRequest:
         rev: Up to which entry.
         pictures: Prompts of each erased concept that are painted; 0 for no pictures.
         policy: By which pictures are painted; None for the last entry's own.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     rev: str = "HEAD"
@@ -46,7 +46,7 @@ def report(at: Session, wish: ReportRequest) -> Findings:
     """Return everything that is known of a revision.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         UsageError: It is the base, of which there is nothing to report.
     """

@@ -54,9 +54,9 @@ class AttackRerun:
     """What attacks found earlier, to be tried on a new state.
 
     Attributes:
-        at: Where the ledger is.
+        at: The session, with its ledger and model.
         panel: Who paints and judges.
-        book: The prompts of everything.
+        book: The prompts of every concept.
         gone: What was erased earlier.
         beside: Names of what is erased with the new state; no picture shows it.
         n: Pictures for each attack, 0 for none.

@@ -88,7 +88,7 @@ class RevertRequest:
         revs: The entries, as they were typed.
         policy: How it is looked at; None for not at all.
         accept_failures: Whether it is recorded although a limit does not hold.
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
         note: What people say of it; what is made anew keeps what was said of it.
     """
 

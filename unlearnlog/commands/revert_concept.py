@@ -36,7 +36,7 @@ def give_back(at: Session, wish: RevertRequest, names: Sequence[str]) -> Reverte
     """Leave some of an entry's concepts out, and erase its others anew.
 
     Args:
-        at: Where the ledger is.
+        at: The session, with its ledger and model.
         wish: The entry, and how the result is looked at.
         names: The concepts that are given back.
 

@@ -252,7 +252,7 @@ class Session:
         """Return the ledger, where nothing can be done without one.
 
         Raises:
-            NoLedger: There is none.
+            NoLedger: There is no ledger.
         """
         if self.ledger is None:
             raise NoLedger(

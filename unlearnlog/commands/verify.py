@@ -30,7 +30,7 @@ def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
         base: Where its base is; None to find it.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         WrongBase: The model is not the one the ledger was made for.
     """
     ledger = Repository.find(folder)
