@@ -299,8 +299,8 @@ def test_drift_is_told_entry_by_entry(typed, made):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--reading", "ua"), "'ua' is not read of every concept"),
-        (("--concept", "Picaso"), "no entry says how far 'Picaso' has moved"),
+        (("--reading", "ua"), "there is no drift of the reading 'ua'"),
+        (("--concept", "Picaso"), "no entry has a moved.nats reading of 'Picaso'"),
     ],
 )
 def test_drift_of_nothing_is_an_error(typed, made, words, said):

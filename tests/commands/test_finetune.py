@@ -190,7 +190,7 @@ def test_five_pictures_bring_a_hidden_concept_back_and_it_is_refused(sound):
         ({"data": "target:0"}, "how many"),
         ({"concepts": ("Monet",)}, "'Monet' is not erased there"),
         ({"steps": 0}, "no fine-tune"),
-        ({"policy": QUICK.saying(judge="none")}, "nobody judges"),
+        ({"policy": QUICK.saying(judge="none")}, "no judge configured"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_learned(at, said, message):
