@@ -138,7 +138,7 @@ def test_a_check_of_all_reads_the_cache_and_sweeps_what_is_damaged(typed, at, co
         again = typed("fsck", "--full", *here)
 
     assert checked.code == again.code == 0
-    assert "1 of what was kept for speed was damaged and is removed" in checked.err
+    assert "1 cache files were damaged and are removed" in checked.err
     assert "damaged" not in again.err
     assert not pages[0].exists()
 
