@@ -136,10 +136,10 @@ class ChangeMethods(OpenedLedger):
         request = undo.RevertRequest(revs, rules, accept_failures, note=note)
         work = undo.rederive if rederive else undo.revert
         with self._watching(watch) as shown:
-            seen = replace(request, watch=shown)
+            watched = replace(request, watch=shown)
             if concepts:
-                return give_back(self.place, seen, concepts)
-            return work(self.place, seen)
+                return give_back(self.place, watched, concepts)
+            return work(self.place, watched)
 
     def compose(
         self,

@@ -108,8 +108,10 @@ class Attacked:
     recorded: Entry | None = None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{r.concept} {r.verdict} by {r.attack}" for r in self.results)
-        return f"<Attacked {(self.head or 'base')[:12]}: {said}>"
+        summary = ", ".join(
+            f"{r.concept} {r.verdict} by {r.attack}" for r in self.results
+        )
+        return f"<Attacked {(self.head or 'base')[:12]}: {summary}>"
 
     def row(self) -> dict[str, Any]:
         """Return the fields as ``attack --json`` prints them."""
@@ -146,7 +148,7 @@ def attacked(at: Session, request: AttackRequest) -> Attacked:
     for i, concept in enumerate(chosen):
         before, of = i * len(attacks), len(chosen) * len(attacks)
         results += session.results(concept, attacks, before=before, of=of)
-    seen = [result.reading() for result in results]
+    readings = [result.reading() for result in results]
     limits = [
         each for each in request.policy.limits if each.reading.startswith("attack")
     ]
@@ -157,7 +159,7 @@ def attacked(at: Session, request: AttackRequest) -> Attacked:
         allowed,
         str(request.twin or ""),
         tuple(results),
-        sum((limit.verdict(seen) for limit in limits), Verdict()),
+        sum((limit.verdict(readings) for limit in limits), Verdict()),
     )
     return replace(found, recorded=_recorded(top, request, found, began, live))
 
@@ -174,13 +176,13 @@ def refuse(done: Attacked) -> None:
         for each in done.results
         if each.verdict == "reached"
     ]
-    said = done.verdict.failures or done.verdict.undecided
-    said = said and (f"the policy does not accept it: {'; '.join(said)}",)
-    if back or said:
+    failures = done.verdict.failures or done.verdict.undecided
+    failures = failures and (f"the policy does not accept it: {'; '.join(failures)}",)
+    if back or failures:
         raise Refused(
-            "; ".join((*back, *said)),
+            "; ".join((*back, *failures)),
             fix="erase it with another eraser, or change the limit in the policy"
-            if said
+            if failures
             else "erase it with another eraser; --record keeps what was found, and "
             "later erasures are tried with it",
         )

@@ -86,8 +86,8 @@ class Audited:
     entry: Entry | None = None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.called} {each.word}" for each in self.findings)
-        return f"<Audited {self.made.path} against {self.rev[:12]}: {said}>"
+        summary = ", ".join(f"{each.called} {each.word}" for each in self.findings)
+        return f"<Audited {self.made.path} against {self.rev[:12]}: {summary}>"
 
     def row(self) -> dict[str, Any]:
         """Return the fields as values for JSON."""
@@ -185,14 +185,14 @@ class AuditSession:
             policy.audit.false_alarms,
             policy.require.base_presence,
         )
-        asked = [(c, new) for new in (None, *self.newcomers) for c in self.live]
-        evidence = [self._sight(*each, policy.probes.erased) for each in asked]
+        targets = [(c, new) for new in (None, *self.newcomers) for c in self.live]
+        evidence = [self._evidence(*each, policy.probes.erased) for each in targets]
         first = findings(evidence, rules)
         if not any(each.wide for each in first):
             return first
         closer = (
-            self._sight(*each, policy.audit.closer) if found.wide else one
-            for each, one, found in zip(asked, evidence, first, strict=True)
+            self._evidence(*each, policy.audit.closer) if found.wide else one
+            for each, one, found in zip(targets, evidence, first, strict=True)
         )
         return findings([*closer], rules)
 
@@ -201,14 +201,16 @@ class AuditSession:
         """The tokens that were added, any of which may stand for an erased concept."""
         return tuple(NewToken(*each) for each in self.made.tokens.items())
 
-    def _sight(self, concept: Concept, new: NewToken | None, n: int) -> ConceptEvidence:
+    def _evidence(
+        self, concept: Concept, new: NewToken | None, n: int
+    ) -> ConceptEvidence:
         """Return the evidence for a concept, prompted by its name or by a new token."""
-        asked = self.question(concept, n)
-        evidence = self.audience.sight(asked)
+        compared = self.question(concept, n)
+        evidence = self.audience.sight(compared)
         if new is None:
             return evidence
         runner, weights = self.audience.panel, self.audience.now
-        shown = new.shows(asked, runner, self.at.model, weights)
+        shown = new.shows(compared, runner, self.at.model, weights)
         return replace(evidence, now=shown, token=new.token)
 
     def _check(self) -> None:
@@ -233,8 +235,8 @@ class AuditSession:
                 reading(About("false-alarms", name, "lower"), each.control),
             ]
         for concept in self.live:
-            asked = self.question(concept, self.wish.policy.probes.erased)
-            rows += self.audience.nats(asked)
+            compared = self.question(concept, self.wish.policy.probes.erased)
+            rows += self.audience.nats(compared)
         rows += self.audience.collateral()
         kept = ProbePlan((), kept=self.audience.kept)
         rows += Presence().readings(self.audience.panel.looked(kept, self.made.weights))
@@ -291,7 +293,7 @@ def _recorded(
             "at": audited.rev,
             "ema": request.ema,
             **({"tokens": tuple(made.tokens)} if made.tokens else {}),
-            **_said(audited.findings),
+            **_by_verdict(audited.findings),
         },
     )
     builder = EntryBuilder(
@@ -307,7 +309,7 @@ def _recorded(
     return replace(audited, entry=until_recorded(at, request.watch, on))
 
 
-def _said(found: Sequence[AuditFinding]) -> dict[str, tuple[str, ...]]:
+def _by_verdict(found: Sequence[AuditFinding]) -> dict[str, tuple[str, ...]]:
     """Return the names of concepts by verdict, without empty verdicts."""
     by_word = {w: tuple(f.called for f in found if f.word == w) for w in WORDS}
     return {word: names for word, names in by_word.items() if names}

@@ -75,14 +75,14 @@ def whereabouts(
             neither at the recorded path nor beside the ledger.
     """
     variables = os.environ if environment is None else environment
-    told = (
+    given = (
         (_OPTION, str(base or ""), Path()),
         (BASE_VARIABLE, variables.get(BASE_VARIABLE, ""), Path()),
         ("base in the configuration", config.get(CONFIGURED, ""), ledger.folder),
     )
-    for said, source, relative_to in told:
+    for origin, source, relative_to in given:
         if source:
-            return _told(source, said, relative_to)
+            return _given(source, origin, relative_to)
     recorded = ledger.base.source
     if not ledger.base.is_path:
         return BaseLocation(recorded)
@@ -171,12 +171,12 @@ def recorded(path: Path, folder: Path) -> str:
     return str(path)
 
 
-def _told(source: str, said: str, relative_to: Path) -> BaseLocation:
+def _given(source: str, origin: str, relative_to: Path) -> BaseLocation:
     place = (relative_to / expanded(source)).absolute()
     if not place.exists():
         raise ModelError(
-            f"there is no folder '{place}' ({said})",
+            f"there is no folder '{place}' ({origin})",
             fix="give the folder of the ledger's base, or leave that out to use the "
             "recorded path",
         )
-    return BaseLocation(str(place), said)
+    return BaseLocation(str(place), origin)

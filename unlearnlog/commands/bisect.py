@@ -88,7 +88,7 @@ def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectRes
     if erased:
         chain = chain[chain.index(live[concept.name][0]) :]
     others = live.keys() - {concept.name}
-    measure = _looking(at, concept, others, policy=policy, watch=watch)
+    measure = _measurer(at, concept, others, policy=policy, watch=watch)
     looks: dict[EntryId | None, RevisionPresence] = {}
 
     def is_bad(entry: EntryId | None) -> bool:
@@ -121,7 +121,7 @@ def first_bad(chain: Sequence[T], is_bad: Callable[[T], bool]) -> T | None:
     return chain[bad]
 
 
-def _looking(
+def _measurer(
     at: Session,
     concept: Concept,
     others: set[str],
@@ -139,12 +139,12 @@ def _looking(
         )
     kind = concept.slot
     cells = alone(book, concept, policy.probes.earlier, others)
-    asked = ProbePlan((), earlier={concept.name: cells})
+    plan = ProbePlan((), earlier={concept.name: cells})
 
-    def look(entry: EntryId | None) -> RevisionPresence:
-        seen = runner.looked(asked, at.weights(entry)).earlier[concept.name]
-        hits = sum(each.kept(kind) for each in seen)
-        before = sum(each.kept_by_base(kind) for each in seen)
-        return RevisionPresence(entry, share(hits, len(seen)), before / len(seen))
+    def measure(entry: EntryId | None) -> RevisionPresence:
+        answers = runner.looked(plan, at.weights(entry)).earlier[concept.name]
+        hits = sum(each.kept(kind) for each in answers)
+        before = sum(each.kept_by_base(kind) for each in answers)
+        return RevisionPresence(entry, share(hits, len(answers)), before / len(answers))
 
-    return look
+    return measure

@@ -205,7 +205,7 @@ def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
         return
     if endings and path.suffix.lower() not in endings:
         raise UsageError(
-            f"the ending of '{path}' does not say what to write",
+            f"the ending of '{path}' is of no known format",
             fix=f"give it one of these: {', '.join(endings)}",
         )
     if path.is_dir():

@@ -105,7 +105,7 @@ def compose(at: Session, request: ComposeRequest) -> Composed:
         WrongBase: Another ledger is of another model.
         LedgerError: The other histories add nothing.
     """
-    _check_wish(request)
+    _check_request(request)
     started = time.monotonic()
     sides = [merge_side_of(at, rev) for rev in request.revs]
     return until_recorded(
@@ -119,12 +119,12 @@ def _composed(
     """Compose the sides on one head."""
     name = at.pin[1] if at.pin else at.the_ledger().branch
     here = MergeSide(name, at.the_ledger(), at.history())
-    asked = _draft(at, here, sides, request.how)
-    gap = _gap(at, request.how, asked, lambda how: _draft(at, here, sides, how))
+    planned = _draft(at, here, sides, request.how)
+    gap = _gap(at, request.how, planned, lambda how: _draft(at, here, sides, how))
     heads = tuple(side.head for side in sides)
     settings: dict[str, Setting] = {"gap": gap, "how": request.how, "sources": heads}
     builder = replace(
-        asked,
+        planned,
         made=EraserRecord(name="compose", settings=settings),
         policy=request.policy,
         started=started,
@@ -225,7 +225,7 @@ def _gap(
     return (apart / whole) ** 0.5 if whole else float(apart > 0)
 
 
-def _check_wish(request: ComposeRequest) -> None:
+def _check_request(request: ComposeRequest) -> None:
     """Refuse a request without revisions, or with an unknown way to compose."""
     if not request.revs:
         raise UsageError("nothing is named to compose", fix="name a branch")

@@ -74,7 +74,7 @@ class Settings:
         """
         chosen = configured(ledger)
         for key, check in (("device", check_device), ("dtype", check_dtype)):
-            with _saying(*self._source(key, chosen)):
+            with _with_origin(*self._source(key, chosen)):
                 check(self._value(key, chosen))
         device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
         return Settings(device, dtype, self.file_of_concepts(ledger), self.base)
@@ -91,7 +91,7 @@ class Settings:
         chosen = configured(ledger)
         if "concepts" not in chosen:
             return None
-        with _saying(*_of_ledger("concepts")):
+        with _with_origin(*_of_ledger("concepts")):
             ConceptSet.read(Path(chosen["concepts"]))
         return Path(chosen["concepts"])
 
@@ -120,7 +120,7 @@ def configured(ledger: Repository | None) -> dict[str, str]:
 
 
 def rules(
-    said: str | Policy, ledger: Repository | None, *, judge: str = "", about: str = ""
+    given: str | Policy, ledger: Repository | None, *, judge: str = "", about: str = ""
 ) -> Policy:
     """Return the policy in force, with its eraser checked where it is loaded.
 
@@ -129,7 +129,7 @@ def rules(
     not changed.
 
     Args:
-        said: The given policy; empty for none.
+        given: The given policy; empty for none.
         ledger: The repository with configuration and history; None before there is one.
         judge: A judge that replaces the policy's; empty for none.
         about: The revision that a command is about; empty for none.
@@ -139,16 +139,16 @@ def rules(
         UsageError: The judge does not exist.
         RevisionError: The revision names nothing or more than one entry.
     """
-    if isinstance(said, Policy):
-        return said.saying(judge=judge)
+    if isinstance(given, Policy):
+        return given.saying(judge=judge)
     chosen = configured(ledger)
-    found = _loaded(said) if said else _unsaid(chosen, ledger, about)
+    found = _loaded(given) if given else _default(chosen, ledger, about)
     standing = chosen.get("judge", "")
-    if judge or not standing or (said and found.judge != "auto"):
+    if judge or not standing or (given and found.judge != "auto"):
         found = found.saying(judge=judge)
         check_judge(found.judge)
     else:
-        with _saying(*_of_ledger("judge")):
+        with _with_origin(*_of_ledger("judge")):
             check_judge(standing)
         found = found.saying(judge=standing)
     return found
@@ -160,9 +160,11 @@ def _loaded(name: str) -> Policy:
     return found
 
 
-def _unsaid(chosen: Mapping[str, str], ledger: Repository | None, about: str) -> Policy:
+def _default(
+    chosen: Mapping[str, str], ledger: Repository | None, about: str
+) -> Policy:
     if "policy" in chosen:
-        with _saying(*_of_ledger("policy")):
+        with _with_origin(*_of_ledger("policy")):
             return _loaded(chosen["policy"])
     if ledger is not None and about:
         history = ledger.history(ledger.resolve(about))
@@ -330,7 +332,7 @@ def _of_ledger(key: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _saying(where: str, undo: str) -> Iterator[None]:
+def _with_origin(where: str, undo: str) -> Iterator[None]:
     """Add the origin of a value to the error about it, if it is not an argument."""
     try:
         yield

@@ -100,7 +100,7 @@ def evaluation_of(
     """Return the evaluation of new concepts, in detail, and of earlier ones."""
     book = at.book(concepts)
     runner = runner_for(at, policy, book, watch)
-    plan = _asked(book, policy, concepts, gone=gone, target=target)
+    plan = _plan(book, policy, concepts, gone=gone, target=target)
     beside = frozenset(c.name for c in (*gone, *concepts))
     again = AttackRerun(at, runner, book, tuple(gone), beside, policy.probes.attacks)
     plan = replace(plan, then=_then(at, gone))
@@ -159,7 +159,7 @@ def _then(at: Session, gone: Sequence[Concept]) -> dict[str, Callable[[], Weight
     }
 
 
-def _asked(
+def _plan(
     book: PromptBook,
     policy: Policy,
     concepts: Sequence[Concept],

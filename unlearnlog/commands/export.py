@@ -76,9 +76,9 @@ class Exported:
     fidelity: Fidelity | None
 
     def __repr__(self) -> str:
-        said = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
-        looked = "measured" if self.fidelity else "not measured"
-        return f"<Exported {self.entry[:12]}: {said}, {looked}>"
+        summary = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
+        measured = "measured" if self.fidelity else "not measured"
+        return f"<Exported {self.entry[:12]}: {summary}, {measured}>"
 
     def row(self) -> dict[str, Any]:
         """Return the fields as values for JSON."""
@@ -101,7 +101,7 @@ def export(at: Session, request: ExportRequest) -> Exported:
         ExportError: Too little of the erasure is kept; no file is written.
         DiskFull: The disk is full; no file is left.
     """
-    _check_wish(request)
+    _check_request(request)
     ledger, entry = at.the_ledger(), at.resolved(request.rev)
     deltas = [ledger.delta(digest) for digest in ledger.plan(entry)]
     spectra = _spectra(deltas, request.watch)
@@ -118,13 +118,13 @@ def export(at: Session, request: ExportRequest) -> Exported:
         {EXPORTED: canonical_json(about).decode()},
     )
     with ledger.giving(request.path.parent), new_file(request.path, data) as unfinished:
-        fidelity = _looked(at, entry, unfinished, request)
+        fidelity = _measured(at, entry, unfinished, request)
         _check_left(fidelity, request)
     energy = lowest_energy(spectra, rank)
     return Exported(entry, rank, energy, len(data), len(spectra), fidelity)
 
 
-def _check_wish(request: ExportRequest) -> None:
+def _check_request(request: ExportRequest) -> None:
     """Refuse an unknown format, an energy outside (0, 1], and an unusable path."""
     if request.spelling not in lora.FORMATS:
         raise UsageError(
@@ -158,7 +158,7 @@ def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
     return {name: each for name, each in found.items() if len(each.sizes)}
 
 
-def _looked(
+def _measured(
     at: Session, entry: EntryId, file: Path, request: ExportRequest
 ) -> Fidelity | None:
     """Measure the file, as loaders read it, beside the state itself."""

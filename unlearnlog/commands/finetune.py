@@ -126,7 +126,7 @@ def finetuned(at: Session, request: FinetuneRequest) -> Finetuned:
     at = at.at_rev(request.rev)
     trial = _trial(at, request, [*at.erased.values()])
     datasets = [trial.lesson(training.seed) for training in trainings]
-    bank, runner = trial.bank, trial.panel
+    bank, runner = trial.bank, trial.runner
     return Finetuned(
         rev=str(at.head or "base"),
         data=request.data,
@@ -156,7 +156,7 @@ def raise_if_failed(found: Finetuned, *, accept_undecided: bool = False) -> None
             fix="erase again after such a fine-tune, and audit what you give away",
         )
     if doubts and not accept_undecided:
-        why = "; ".join(f"{name}: {said}" for name, said in doubts.items())
+        why = "; ".join(f"{name}: {reason}" for name, reason in doubts.items())
         raise Refused(
             f"whether it came back is undecided: {why}",
             fix="raise probes.erased in the policy for more pictures, or add "
@@ -191,10 +191,10 @@ def _trial(at: Session, request: FinetuneRequest, gone: Sequence[Concept]) -> _T
     named = [at.world.known(name).name for name in request.concepts]
     return _Trial(
         at=at,
-        wish=request,
+        request=request,
         targets=_targets(gone, named),
         book=book,
-        panel=runner,
+        runner=runner,
         judge=runner.judge,
         bank=ProbeSet.of(
             book,
@@ -224,10 +224,10 @@ class _Trial:
     """The shared context of all fine-tunes."""
 
     at: Session
-    wish: FinetuneRequest
+    request: FinetuneRequest
     targets: tuple[Concept, ...]
     book: PromptBook
-    panel: ProbeRunner
+    runner: ProbeRunner
     judge: Judge
     bank: ProbeSet
     state: Weights
@@ -239,20 +239,20 @@ class _Trial:
         """Forecast, fine-tune and measure; then repeat on the twin."""
         at, state = self.at, self.state
         start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
-        said = self.forecasts(start, lesson, training)
+        forecast = self.forecasts(start, lesson, training)
         stages = self.stages(start, lesson, training)
-        rules = rules_of(self.wish.policy)
-        seen = followed(stages, self.bank, self.panel, state, rules=rules)
+        rules = rules_of(self.request.policy)
+        measured = followed(stages, self.bank, self.runner, state, rules=rules)
         return FinetuneRun(
             training=training,
             lesson=lesson.digest,
             n_pictures=len(lesson),
             n_cut=lesson.n_cut,
-            curves=seen.curves,
-            kept=seen.kept,
-            losses=seen.losses,
-            forecasts=said,
-            rho=share_of_the_way(seen.weights, state, at.model.base),
+            curves=measured.curves,
+            kept=measured.kept,
+            losses=measured.losses,
+            forecasts=forecast,
+            rho=share_of_the_way(measured.weights, state, at.model.base),
             twin=() if self.twin is None else self.of(self.twin, lesson, training),
         )
 
@@ -262,7 +262,7 @@ class _Trial:
         Raises:
             UsageError: The folder or the word is invalid.
         """
-        data, model = self.wish.data, self.at.model
+        data, model = self.request.data, self.at.model
         if data.partition(":")[0] not in WORDS:
             return read_folder(Path(data), model)
         if not self.at.is_of_atelier:
@@ -281,7 +281,7 @@ class _Trial:
         self, start: Start, lesson: FinetuneDataset, training: FinetuneSettings
     ) -> Iterator[TrainingStage]:
         """Fine-tune, continuing from cached stages."""
-        shelf, watch = self.at.shelf, self.wish.watch
+        shelf, watch = self.at.shelf, self.request.watch
         return fine_tuned(start, lesson, training=training, shelf=shelf, watch=watch)
 
     def forecasts(
@@ -291,7 +291,7 @@ class _Trial:
         model, targets = self.at.model, {}
         for name, cells in self.bank.erased.items():
             some = cells[:N_FORECAST]
-            latents = self.panel.latents(some, None, "painting for the forecast")
+            latents = self.runner.latents(some, None, "painting for the forecast")
             targets[name] = EncodedDataset.of(model, latents, [c.prompt for c in some])
         learned = EncodedDataset.of(
             model, model.latents_of(lesson.pictures), lesson.captions
@@ -304,7 +304,7 @@ class _Trial:
         """Fine-tune a twin on the same pictures, and measure the targets in it."""
         there = replace(self.at, model=twin, manifest=twin.manifest)
         album = LedgerSampleCache(there, self.judge.identity, BaseAnswers())
-        runner = replace(self.panel, model=twin, album=album)
+        runner = replace(self.runner, model=twin, album=album)
         state = state_digest({}, twin.manifest.root)
         start = Start(twin, {}, f"{state} {twin.computes}")
         stages = self.stages(start, lesson, training)

@@ -65,8 +65,8 @@ class JointSet:
     @property
     def key(self) -> Digest:
         """Digest of the members, with all their properties."""
-        said = TypeAdapter(list[Concept]).dump_python([*self.members.values()])
-        return digest_of(canonical_json(said))
+        members = TypeAdapter(list[Concept]).dump_python([*self.members.values()])
+        return digest_of(canonical_json(members))
 
     def holding(self, concepts: Iterable[Concept]) -> JointSet:
         """Return the same group with these members."""

@@ -88,12 +88,12 @@ class LedgerSampleCache:
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> str:
         pictures = [[cell.prompt, cell.seed] for cell in cells]
-        said = canonical_json(pictures).decode()
-        return f"{self._key('latents', sampling, weights)} {said}"
+        inputs = canonical_json(pictures).decode()
+        return f"{self._key('latents', sampling, weights)} {inputs}"
 
     def _key(self, what: str, sampling: Sampling, weights: Weights | None) -> str:
         """Return all inputs of a picture beside its prompt and its seed."""
-        said = {
+        inputs = {
             "what": what,
             "state": self._digest(weights),
             "steps": sampling.steps,
@@ -101,7 +101,7 @@ class LedgerSampleCache:
             "computed": self.at.model.computes,
             "judge": self.judge if what == "seen" else "",
         }
-        return canonical_json(said).decode()
+        return canonical_json(inputs).decode()
 
     def _digest(self, weights: Weights | None) -> Digest:
         """Return the digest of the state; those of the last few are remembered."""

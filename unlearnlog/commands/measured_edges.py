@@ -128,7 +128,7 @@ class _EdgeMeasurer:
 
     at: Session
     book: PromptBook
-    wish: EdgesRequest
+    request: EdgesRequest
 
     def edges(self, names: Sequence[str]) -> Iterator[MeasuredEdge]:
         """Yield the edge between every two concepts of a kind."""
@@ -144,18 +144,18 @@ class _EdgeMeasurer:
         half: dict[tuple[str, str], torch.Tensor] = {}
         for name, own in zip(wanted, pictures, strict=True):
             others = [a if b == name else b for a, b in missing if name in (a, b)]
-            half |= self.asked(name, own, {each: cells[each] for each in others})
+            half |= self.losses(name, own, {each: cells[each] for each in others})
             for one, other in missing:
                 if name == other:  # names are in order, so both halves are there
                     both = torch.cat([half[one, other], half[other, one]])
                     known[one, other] = both
                     self.keep(both, cells[one], cells[other])
-            self.wish.watch.advance(len(others), {})
+            self.request.watch.advance(len(others), {})
         for (one, other), nats in known.items():
             assert nats is not None
             yield _edge(one, other, nats, (cells[one], cells[other]))
 
-    def asked(
+    def losses(
         self,
         name: str,
         own: PromptedPictures,
@@ -187,7 +187,7 @@ class _EdgeMeasurer:
             found = losses_under(self.at.model, both, texts)
             known[pair] = found
             self.keep(found, both.cells)
-            self.wish.watch.advance(1, {})
+            self.request.watch.advance(1, {})
         for pair, nats in known.items():
             assert nats is not None
             yield _decomposition(*pair, nats, cells[pair])
@@ -197,14 +197,14 @@ class _EdgeMeasurer:
 
         The cells of two concepts of a kind differ in nothing but the name.
         """
-        concept, n = self.book.world.concepts[name], self.wish.pictures
+        concept, n = self.book.world.concepts[name], self.request.pictures
         per_cell = -(-n // len(self.book.erased(concept, 1)))
         return self.book.erased(concept, per_cell)[:n]
 
     def cells_of_both(self, style: str, subject: str) -> tuple[ProbeCase, ...]:
         """Return the cells of a style with a subject."""
         hand = self.book.world.concepts[style]
-        cells = self.book.erased(hand, self.wish.pictures)
+        cells = self.book.erased(hand, self.request.pictures)
         return tuple(cell for cell in cells if cell.subject == subject)
 
     def alone(
@@ -226,18 +226,20 @@ class _EdgeMeasurer:
             )
         ]
 
-    def painted(self, asked: Sequence[tuple[ProbeCase, ...]]) -> list[PromptedPictures]:
+    def painted(
+        self, samples: Sequence[tuple[ProbeCase, ...]]
+    ) -> list[PromptedPictures]:
         """Return pictures of the base, painted or from the cache."""
         found: list[PromptedPictures] = []
-        self.begin("painting without guidance", sum(map(len, asked)))
-        for cells in asked:
+        self.begin("painting without guidance", sum(map(len, samples)))
+        for cells in samples:
             key = self._key("pictures", cells)
             latents = self.at.shelf.get(key)
             if latents is None:
                 latents = torch.cat([*self._painted(cells)])
                 self.at.shelf.put(key, latents)
             else:
-                self.wish.watch.advance(len(cells), {})
+                self.request.watch.advance(len(cells), {})
             found.append(PromptedPictures(cells, latents))
         return found
 
@@ -247,12 +249,12 @@ class _EdgeMeasurer:
             some = cells[begin : begin + AT_ONCE]
             texts, seeds = [c.prompt for c in some], [c.seed for c in some]
             yield self.at.model.paint(texts, seeds, sampling=sampling).latents
-            self.wish.watch.advance(len(some), {})
+            self.request.watch.advance(len(some), {})
 
     def begin(self, stage: str, total: int) -> None:
         """Report the beginning of a stage, if it has any work."""
         if total:
-            self.wish.watch.stage(stage, total)
+            self.request.watch.stage(stage, total)
 
     def known(self, *cells: tuple[ProbeCase, ...]) -> torch.Tensor | None:
         """Return the cached losses of these pictures, ``[4, n]``, or None."""

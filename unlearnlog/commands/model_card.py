@@ -54,11 +54,11 @@ def _doubt(doubted: Mapping[str, Sequence[str]]) -> str:
     """Return a list of the erasures in doubt, with the reasons."""
     if not doubted:
         return ""
-    said = (
+    reasons = (
         f"- {in_markdown(name)}: {in_markdown('; '.join(why))}"
         for name, why in doubted.items()
     )
-    return "\n".join(["In doubt, and not to be relied on:\n", *said])
+    return "\n".join(["In doubt, and not to be relied on:\n", *reasons])
 
 
 def _row(name: str, entry: Entry, entry_id: EntryId) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def closer(
     single = [r for r in screens if r.probe not in _OVER_ALL]
     if whole:
         cells = book.kept(gone, _rounds(plan.kept))
-        about = tuple(_unasked(each) for each in plan.about)
+        about = tuple(_without_pictures(each) for each in plan.about)
         yield whole, ProbePlan(about, kept=_like(plan.kept, cells))
     if single:
         names = {reading.concept for reading in single}
@@ -104,22 +104,22 @@ def closer(
 
 
 def _closely(
-    book: PromptBook, asked: ConceptCases, gone: Collection[str]
+    book: PromptBook, cases: ConceptCases, gone: Collection[str]
 ) -> ConceptCases:
     """Return one concept's prompts with as many pictures as decide each reading."""
-    concept = asked.concept
+    concept = cases.concept
     return replace(
-        asked,
-        erased=_like(asked.erased, book.erased(concept, _rounds(asked.erased))),
-        renamed=_like(asked.renamed, book.renamed(concept, _rounds(asked.renamed))),
-        family=_like(asked.family, book.family(concept, _rounds(asked.family))),
-        alike=_like(asked.alike, book.alike(concept, gone, _rounds(asked.alike))),
+        cases,
+        erased=_like(cases.erased, book.erased(concept, _rounds(cases.erased))),
+        renamed=_like(cases.renamed, book.renamed(concept, _rounds(cases.renamed))),
+        family=_like(cases.family, book.family(concept, _rounds(cases.family))),
+        alike=_like(cases.alike, book.alike(concept, gone, _rounds(cases.alike))),
     )
 
 
-def _unasked(asked: ConceptCases) -> ConceptCases:
+def _without_pictures(cases: ConceptCases) -> ConceptCases:
     """Return a concept's prompts without pictures of its own."""
-    return replace(asked, erased=(), renamed=(), family=(), alike=(), target=())
+    return replace(cases, erased=(), renamed=(), family=(), alike=(), target=())
 
 
 def _kept(

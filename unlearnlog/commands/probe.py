@@ -63,7 +63,7 @@ def probe(at: Session, request: ProbeRequest) -> tuple[Reading, ...]:
     new = {**at.model.base, **at.weights(at.head)}
     found = _moved(at, request, named=named, live=live, new=new)
     if request.tier == TIERS[-1]:
-        found += _seen(at, request, named=named, live=live, new=new)
+        found += _from_pictures(at, request, named=named, live=live, new=new)
     gone = [concept.name for concept in live]
     return (*found, *agreement(found, gone))
 
@@ -90,7 +90,7 @@ def _moved(
     return [*runner.moved(plan, new, min(request.tier, 1))]
 
 
-def _seen(
+def _from_pictures(
     at: Session,
     request: ProbeRequest,
     *,

@@ -86,8 +86,8 @@ class Rebased:
     after: tuple[AuditFinding, ...]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.called} {each.word}" for each in self.after)
-        return f"<Rebased on {self.base}, ledger in {self.folder}: {said}>"
+        summary = ", ".join(f"{each.called} {each.word}" for each in self.after)
+        return f"<Rebased on {self.base}, ledger in {self.folder}: {summary}>"
 
     def row(self) -> dict[str, Any]:
         """Return the fields as values for JSON."""
@@ -238,7 +238,7 @@ def orders(
     """Yield the erasures of a history, joint groups first, then in its order."""
     for group in joint_set.live_groups(history).values():
         if group.members:
-            note = merged(_said_of(history, group))
+            note = merged(_notes_of(history, group))
             yield RepeatedErasure(
                 tuple(group.members.values()), group.eraser, note=note
             )
@@ -258,7 +258,7 @@ def orders(
                 yield RepeatedErasure(own, made.eraser, made.seed, delta, note)
 
 
-def _said_of(
+def _notes_of(
     history: Sequence[tuple[EntryId, Entry]], group: joint_set.JointSet
 ) -> Iterator[Note | None]:
     """Yield the note of each concept in a group, from the entry that erased it."""

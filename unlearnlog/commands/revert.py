@@ -223,10 +223,10 @@ def _recorded_on(
     builder = replace(drafted(at, ids, request), started=started)
     state = builder.state(at)
     readings = _readings(at, builder, {**at.model.base, **state}, request)
-    said = _said(request.policy, readings)
+    judged = _verdict(request.policy, readings)
     verdict = VerdictRecord.of(
-        said.failures,
-        said.undecided,
+        judged.failures,
+        judged.undecided,
         accepts_doubt=True,
         accepts_failure=request.accept_failures,
     )
@@ -319,7 +319,7 @@ def _readings(
     return state_readings(at, gone, new, request.policy, request.watch)
 
 
-def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
+def _verdict(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
     """Return the policy's verdict; limits without a reading are not open."""
     if policy is None or not readings:
         return Verdict()

@@ -69,17 +69,17 @@ class Bench:
     watch: Progress
     method: Method | None = None
 
-    def costs(self, asked: WorkCount) -> Costs:
+    def costs(self, work: WorkCount) -> Costs:
         """Time a few units of each kind of requested work."""
         per_picture, painted = self._pictures()
         judgement = prediction = gradient = lesson = 0.0
-        if self.judge is not None and asked.judged:
+        if self.judge is not None and work.judged:
             judgement = self._judgement(self.judge, painted, per_picture)
-        if asked.predicted:
+        if work.predicted:
             prediction = self._prediction(painted, learns=False)
-        if asked.differentiated:
+        if work.differentiated:
             gradient = self._prediction(painted, learns=True)
-        if asked.learned and self.method is not None:
+        if work.learned and self.method is not None:
             lesson = self._lesson(painted)
         return Costs(per_picture, judgement, prediction, gradient, lesson)
 

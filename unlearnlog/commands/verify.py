@@ -78,8 +78,8 @@ def entries_that_lie(ledger: Repository, base: Weights) -> Iterator[Damage]:
             yield _damage(entry_id, f"it cannot be replayed: {error}")
             continue
         if found != entry.state.after:
-            said = f"it replays to {found}, recorded is {entry.state.after}"
-            yield _damage(entry_id, said)
+            problem = f"it replays to {found}, recorded is {entry.state.after}"
+            yield _damage(entry_id, problem)
 
 
 def _damage(entry: EntryId, problem: str) -> Damage:
