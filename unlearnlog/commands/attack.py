@@ -60,7 +60,7 @@ class AttackRequest:
     """Arguments of ``attack``.
 
     Attributes:
-        policy: How many pictures are looked at, how they are painted, who judges.
+        policy: Sample sizes, sampling settings, judge and limits.
         rev: The revision to attack.
         concepts: Names of erased concepts; none for all of them.
         attacks: Names of attacks; none for all of them.

@@ -1,4 +1,4 @@
-"""``audit``: whether erased concepts came back in a model derived from a revision."""
+"""``audit``: the test for erased concepts that came back in a derived model."""
 
 from __future__ import annotations
 

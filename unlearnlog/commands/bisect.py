@@ -65,8 +65,8 @@ class BisectResult:
     taken_back: bool = False
 
     def __repr__(self) -> str:
-        at = self.entry[:12] if self.entry else "no entry"
-        return f"<Found {at} for {self.concept}, after {len(self.looks)} looks>"
+        found = self.entry[:12] if self.entry else "no entry"
+        return f"<Found {found} for {self.concept}, after {len(self.looks)} looks>"
 
 
 def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectResult:

@@ -153,7 +153,7 @@ def raise_if_failed(found: Finetuned, *, accept_undecided: bool = False) -> None
         raise Refused(
             f"{', '.join(back)} came back while the model was fine-tuned on "
             f"{found.data}",
-            fix="erase again after such a fine-tune, and audit what you give away",
+            fix="erase again after such a fine-tune, and audit models before release",
         )
     if doubts and not accept_undecided:
         why = "; ".join(f"{name}: {reason}" for name, reason in doubts.items())
