@@ -53,7 +53,8 @@ class ChangeMethods(OpenedLedger):
             The recorded entry, its verdict, and the ledger's folder.
 
         Raises:
-            Refused: A limit failed; ``error.entry`` is the entry that was not recorded.
+            Refused: A limit failed or is undecided; ``error.entry`` is the entry that
+                was not recorded.
             ConceptError: A concept is unknown, erased already, or not shown in pictures
                 of the base.
             TrainingError: The eraser did not converge.
@@ -218,7 +219,8 @@ class ChangeMethods(OpenedLedger):
             The recorded entry, its verdict, and the contents of the file.
 
         Raises:
-            Refused: A limit failed; ``error.entry`` is the entry that was not recorded.
+            Refused: A limit failed or is undecided; ``error.entry`` is the entry that
+                was not recorded.
             DeltaError: The file holds no change of this model.
             ConceptError: As `add` does.
 

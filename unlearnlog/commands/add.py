@@ -176,9 +176,9 @@ def add_delta(
 
     Args:
         at: The session to record in.
+        request: The concepts it erases; the policy's eraser is not used.
         delta: The change, to be added to the head's state.
         made: Provenance of the delta, as far as it is known.
-        request: The concepts it erases; the policy's eraser is not used.
 
     Raises:
         ConceptError: As in `add`.

@@ -323,7 +323,7 @@ def open_session(
         )
     elif base is not None:
         raise UsageError(
-            f"there is no ledger here yet to use the base in '{base}'",
+            f"there is no ledger yet to use the base in '{base}'",
             fix=f"create one: unlearnlog init --model '{base}'",
         )
     else:
