@@ -42,8 +42,8 @@ def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
         return damage
     if lost := ledger.tidy():
         warnings.warn(
-            f"{len(lost)} cache files were damaged and are removed; they are made again "
-            f"when needed: {lost[0].path}: {lost[0].problem}",
+            f"{len(lost)} cache files were damaged and are removed; they are made "
+            f"again when needed: {lost[0].path}: {lost[0].problem}",
             CacheDamaged,
             stacklevel=2,
         )
