@@ -86,6 +86,6 @@ def test_a_model_the_bundled_judge_does_not_know_is_not_judged_by_it(typed, tmp_
 
     assert done.code == 2
     assert (
-        "the judge 'atelier' knows pictures of the bundled model's size only"
+        "the judge 'atelier' judges pictures of the bundled model's size only"
         in done.err
     )

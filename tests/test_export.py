@@ -252,10 +252,10 @@ def test_an_export_that_is_interrupted_leaves_nothing(at, tmp_path, monkeypatch)
     ("more", "said"),
     [
         ({"rev": "base"}, "'base' changes nothing"),
-        ({"energy": 0.0}, "energy 0 is no share"),
+        ({"energy": 0.0}, "energy 0 is outside"),
         ({"energy": float("nan")}, "energy nan is no share"),
         ({"energy": 1.5}, "energy 1.5 is no share"),
-        ({"spelling": "onnx"}, "nobody spells a LoRA as 'onnx'"),
+        ({"spelling": "onnx"}, "unknown LoRA format 'onnx'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(at, tmp_path, more, said):

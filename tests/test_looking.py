@@ -138,7 +138,7 @@ def test_a_check_of_all_reads_the_cache_and_sweeps_what_is_damaged(typed, at, co
         again = typed("fsck", "--full", *here)
 
     assert checked.code == again.code == 0
-    assert "1 of what was kept for speed was damaged and is removed" in checked.err
+    assert "1 cache files were damaged and are removed" in checked.err
     assert "damaged" not in again.err
     assert not pages[0].exists()
 
@@ -299,8 +299,8 @@ def test_drift_is_told_entry_by_entry(typed, made):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--reading", "ua"), "'ua' is not read of every concept"),
-        (("--concept", "Picaso"), "no entry says how far 'Picaso' has moved"),
+        (("--reading", "ua"), "there is no drift of the reading 'ua'"),
+        (("--concept", "Picaso"), "no entry has a moved.nats reading of 'Picaso'"),
     ],
 )
 def test_drift_of_nothing_is_an_error(typed, made, words, said):

@@ -180,7 +180,7 @@ def test_a_configured_file_that_is_gone_is_named_with_how_to_be_rid_of_it(used):
         ("judge", "clip", "there is no judge 'clip'"),
         ("concepts", "none.toml", "cannot be read"),
         ("base", "none", "there is no model in 'none'"),
-        ("author.email", "Ada <ada@example.org>", "say them apart"),
+        ("author.email", "Ada <ada@example.org>", "set them separately"),
         ("author.name", " ", "author.name cannot be"),
         ("author.name", "a\nb", "author.name cannot be"),
     ],

@@ -330,7 +330,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_painted(
 
 
 def test_without_a_judge_nobody_can_say_whether_it_succeeds(at):
-    with pytest.raises(UsageError, match="nobody judges"):
+    with pytest.raises(UsageError, match="no judge configured"):
         attacked(at, AttackRequest(policy(judge="none")))
 
 

@@ -190,7 +190,7 @@ def test_five_pictures_bring_a_hidden_concept_back_and_it_is_refused(sound):
         ({"data": "target:0"}, "how many"),
         ({"concepts": ("Monet",)}, "'Monet' is not erased there"),
         ({"steps": 0}, "no fine-tune"),
-        ({"policy": QUICK.saying(judge="none")}, "nobody judges"),
+        ({"policy": QUICK.saying(judge="none")}, "no judge configured"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_learned(at, said, message):
@@ -214,7 +214,7 @@ def test_without_anything_that_was_kept_no_judge_is_believed(at, monkeypatch):
     """It may see Picasso everywhere."""
     monkeypatch.setattr(PromptBook, "kept", lambda *_: ())
 
-    with pytest.raises(UsageError, match="no picture of anything that was kept"):
+    with pytest.raises(UsageError, match="no picture of a kept concept"):
         finetuned(at, wish())
 
 
@@ -237,7 +237,7 @@ def test_a_twin_of_another_shape_is_none(at, tmp_path):
 def test_words_are_drawn_for_the_bundled_world_only(at):
     foreign = replace(at, concepts=GENERAL)
 
-    with pytest.raises(UsageError, match="'target:2' can be drawn for the bundled"):
+    with pytest.raises(UsageError, match="'target:2' can be rendered for the bundled"):
         finetuned(foreign, wish())
 
 

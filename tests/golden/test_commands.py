@@ -6,7 +6,7 @@ from tests.golden.held import held, plain
 from unlearnlog.cli.command_groups import HEADINGS
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+    "ignore:this ledger recorded only the tensors of its base:UserWarning"
 )
 
 SAID = (

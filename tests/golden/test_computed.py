@@ -23,7 +23,7 @@ from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.policy import Policy
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+    "ignore:this ledger recorded only the tensors of its base:UserWarning"
 )
 
 SMALL = {

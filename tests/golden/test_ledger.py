@@ -8,7 +8,7 @@ from tests.golden.held import HERE, held
 from unlearnlog.ledger.repository import Repository
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:this ledger knew its base by the tensors alone:UserWarning"
+    "ignore:this ledger recorded only the tensors of its base:UserWarning"
 )
 
 

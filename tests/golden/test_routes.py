@@ -71,7 +71,7 @@ def looking_closely(tmp_path):
     return str(path)
 
 
-@pytest.mark.filterwarnings("ignore:this ledger knew its base:UserWarning")
+@pytest.mark.filterwarnings("ignore:this ledger recorded only:UserWarning")
 @pytest.mark.parametrize("command", ["add", "audit"])
 def test_a_command_goes_down_the_rooms_as_it_is_written(
     command, kept, typed, looking_closely, tmp_path

@@ -129,7 +129,7 @@ def test_an_old_ledger_is_completed_on_first_use_and_says_so_once(ledger, base):
     old = as_before_this(ledger)
     assert b"configs" not in old.to_json()
 
-    with pytest.warns(UserWarning, match="knew its base by the tensors alone"):
+    with pytest.warns(UserWarning, match="recorded only the tensors of its base"):
         open_session(ledger)
     open_session(ledger)  # a second warning would be an error here
 

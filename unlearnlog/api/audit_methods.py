@@ -1,4 +1,4 @@
-"""Methods that ask whether erasures hold in other hands."""
+"""Audits, fine-tunes, attacks and rebases, as methods of the ledger."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HowToTrain(TypedDict, total=False):
 
 
 class AuditMethods(OpenedLedger):
-    """Audits, fine-tunes, attacks, and takes erasures up again elsewhere."""
+    """Methods that test the erasures in derived models, and repeat them there."""
 
     def audit(
         self,
@@ -49,29 +49,37 @@ class AuditMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Audited:
-        """Ask whether anything came back in a model that was made of this one.
+        """Test whether erased concepts came back in a model derived from this one.
 
         Args:
-            model: A fine-tuned folder, a trainer's checkpoint, a LoRA.
-            rev: The revision that it was made of.
-            policy: How it is looked at, and what decides; else as the ledger's
-                configuration or the newest entry has it.
-            ema: Whether to read the averaged copy of its weights.
-            record: Whether to write the audit into the ledger.
-            accept_undecided: Whether doubt is no reason for it not to pass.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            model: A fine-tuned diffusers folder, a trainer's checkpoint, or a LoRA
+                file.
+            rev: The revision that the model was derived from.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            ema: Whether to read the EMA copy of its weights.
+            record: Whether to append the audit to the branch as an entry.
+            accept_undecided: Whether the audit passes although findings are undecided.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
 
         Returns:
-            What is to be said of each erased concept; ``verdict.passed`` is False where
-            one came back or nobody can say.
+            A finding for each erased concept, with the shares of pictures that show it
+            and their intervals; ``verdict.passed`` is False where a concept came back
+            or is undecided.
 
         Raises:
-            ModelError: It cannot be read, or is not of this model's shape.
-            DeltaError: It is a LoRA of something else.
-            WrongBase: It is no descendant of this model.
-            UsageError: Nothing is erased at the revision, or nobody judges.
+            ModelError: The model cannot be read, or has other shapes.
+            DeltaError: The LoRA is of another model.
+            WrongBase: The model is not derived from this one.
+            UsageError: Nothing is erased at the revision, or no judge is configured.
+
+        Example::
+
+            audited = ledger.audit("my-fine-tune", record=True, message="release 2")
+            for finding in audited.findings:
+                print(finding.called, finding.word)
         """
         note = self._note(message, ref, recorded=record)
         asked = self._audit_request(model, rev, policy=policy, ema=ema)
@@ -114,31 +122,40 @@ class AuditMethods(OpenedLedger):
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Finetuned:
-        """Fine-tune a revision here, and see when what is erased in it comes back.
+        """Fine-tune a revision, and measure when erased concepts come back.
 
         Args:
-            data: A folder of pictures with captions; on the bundled model also
+            data: A folder of pictures with captions; for the bundled model also
                 ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
-            rev: Which revision.
-            concepts: Erased ones that a word of ``data`` is about; none for all.
-            method: What learns: ``full``, ``attention`` or ``lora``.
-            steps: Of each fine-tune.
-            seeds: One fine-tune for each.
-            batch: Pictures a step.
-            rate: Step size of AdamW; 0 for the method's own.
-            rank: Of a LoRA.
-            twin: A pipeline that never learned the concepts.
-            policy: How much is looked at, how it is painted, who judges; else as the
-                ledger's configuration or the newest entry has it.
-            watch: Who wants to see it advance.
+            rev: The revision to fine-tune.
+            concepts: Erased concepts that a word of ``data`` refers to; none for all.
+            method: The parameters that are trained: ``full``, ``attention`` or
+                ``lora``.
+            steps: Optimizer steps of each fine-tune.
+            seeds: Seeds, one fine-tune each.
+            batch: Pictures per step.
+            rate: Learning rate of AdamW; 0 for the method's default.
+            rank: Rank of the LoRA.
+            twin: Folder of a pipeline of the same recipe that was never trained on the
+                concepts; None for no control.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
 
         Returns:
-            The curve of each concept, its verdict, the forecasts; ``row()`` is JSON.
+            The curve, verdict and forecast of each concept; ``row()`` gives values for
+            JSON.
 
         Raises:
-            UsageError: Nothing is erased there, nobody judges, or the data is no use.
-            ModelError: The twin is no model, or one of another shape.
+            UsageError: Nothing is erased there, no judge is configured, or the data is
+                invalid.
+            ModelError: The twin cannot be loaded, or has other shapes.
             TrainingError: A fine-tune did not converge.
+
+        Example::
+
+            found = ledger.finetune("captioned-pictures", method="lora", steps=200)
+            print(found.verdicts)
         """
         asked = self._finetune_request(
             *(data, rev, concepts, policy),
@@ -188,28 +205,36 @@ class AuditMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Attacked:
-        """Look for words and vectors that bring erased concepts back.
+        """Search for prompts and embeddings that bring erased concepts back.
 
         Args:
-            rev: At which revision.
-            concepts: Erased ones; none for all of them.
+            rev: The revision to attack.
+            concepts: Names of erased concepts; none for all of them.
             attacks: ``inversion``, ``prefix``, ``recovery``; none for all of them.
-            budget: How much each may do: ``small`` or ``standard``.
-            twin: A pipeline that never learned the concepts.
-            record: Whether to keep what is found in the ledger, for later steps to try.
-            policy: How it is looked at, and which limits hold; else as the ledger's
-                configuration or the newest entry has it.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            budget: Search budget of each attack: ``small`` or ``standard``.
+            twin: Folder of a pipeline of the same recipe that was never trained on the
+                concepts; None for no control.
+            record: Whether to keep the attacks in the ledger, to be tried again on
+                later entries.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
 
         Returns:
             Each attack beside its null controls; ``verdict`` is the policy's.
 
         Raises:
             ConceptError: A concept is not erased there, or nothing is.
-            UsageError: There is no such attack or budget, or nobody to judge.
-            ModelError: The twin is no model, or one of another shape.
+            UsageError: The attack or the budget is unknown, or no judge is configured.
+            ModelError: The twin cannot be loaded, or has other shapes.
+
+        Example::
+
+            done = ledger.attack(concepts=["Picasso"], attacks=["inversion"])
+            for result in done.results:
+                print(result.attack, result.concept, result.verdict)
         """
         note = self._note(message, ref, recorded=record)
         asked = self._attack_request(
@@ -261,24 +286,33 @@ class AuditMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Rebased:
-        """Begin a ledger on what was made of this model, with every erasure anew.
+        """Create a ledger for a derived model, and repeat every erasure there.
 
         Args:
-            onto: A fine-tuned folder, a trainer's checkpoint, a LoRA.
+            onto: A fine-tuned diffusers folder, a trainer's checkpoint, or a LoRA file.
             folder: A new folder, for the new ledger.
-            rev: Whose erasures, and what it was made of.
-            policy: How it is measured, and what must hold; else as the ledger's
-                configuration or the newest entry has it.
-            ema: Whether to take the averaged copy of its weights.
-            accept_undecided: Whether doubt is no reason to refuse an erasure.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            rev: The revision with the erasures, which the model was derived from.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            ema: Whether to take the EMA copy of its weights.
+            accept_undecided: Whether to record erasures whose limits are undecided.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The new ledger's folder and entries, with a finding for each concept before
+            and after.
 
         Raises:
-            Refused: The policy refuses one of the erasures; nothing is left behind.
-            WrongBase: It is no descendant of this model.
-            UsageError: Nothing is erased, or the folder is there already.
+            Refused: The policy refuses one of the erasures; no folder is left.
+            WrongBase: The model is not derived from this one.
+            UsageError: Nothing is erased, or the folder exists already.
+
+        Example::
+
+            done = ledger.rebase("my-fine-tune", "my-fine-tune-ledger")
+            print([entry.id for entry in done.entries])
         """
         note = self._note(message, ref)
         asked = self._rebase_request(onto, folder, rev, policy=policy, ema=ema)
@@ -309,5 +343,5 @@ class AuditMethods(OpenedLedger):
         return RebaseRequest(Path(onto), Path(folder), rules, rev, ema)
 
     def _names(self, concepts: Sequence[str]) -> list[str]:
-        """Return the names of what somebody may call by another one."""
+        """Return the canonical names of concepts given by any name."""
         return [self.world.known(name).name for name in concepts]

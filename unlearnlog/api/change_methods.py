@@ -1,4 +1,4 @@
-"""Methods that change what is erased."""
+"""Erasing, reverting, composing and importing, as methods of the ledger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ChangeMethods(OpenedLedger):
-    """Erases, takes back, puts together."""
+    """Methods that change the set of erased concepts."""
 
     def add(
         self,
@@ -37,35 +37,41 @@ class ChangeMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Outcome:
-        """Erase concepts, together, and record it if the policy agrees.
+        """Erase concepts together, and record an entry if the policy's limits hold.
 
         Args:
-            concepts: Names, or what `concept` returns.
-            policy: A policy that ships, a path to one, or a policy; else the ledger's
-                configuration's, or ``default``.
-            seed: Where random numbers start.
-            accept_undecided: Record it although a limit could not be decided.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            concepts: Names, or values of `concept`.
+            policy: Name, path or `Policy`: eraser, sample sizes, judge, limits. Empty
+                for the configuration's, else ``default``.
+            seed: Seed of the random numbers.
+            accept_undecided: Whether to record although a limit is undecided.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
 
         Returns:
-            The entry that was recorded, its verdict, and where the ledger is.
+            The recorded entry, its verdict, and the ledger's folder.
 
         Raises:
-            Refused: The policy refused it; ``error.entry`` is what it would have been.
-            ConceptError: A concept is unknown, erased already, or not painted by the
-                base to begin with.
+            Refused: A limit failed or is undecided; ``error.entry`` is the entry that
+                was not recorded.
+            ConceptError: A concept is unknown, erased already, or not shown in pictures
+                of the base.
             TrainingError: The eraser did not converge.
+
+        Example::
+
+            outcome = ledger.add("Picasso", policy="fast", message="takedown 41")
+            print(outcome.entry.id, outcome.verdict.failures)
         """
         note = self._note(message, ref)
-        order = self._order(
+        request = self._order(
             concepts, policy, seed=seed, accept_undecided=accept_undecided
         )
         from unlearnlog.commands import add as erase
 
         with self._watching(watch) as shown:
-            done = erase.add(self.place, replace(order, watch=shown, note=note))
+            done = erase.add(self.place, replace(request, watch=shown, note=note))
         if not done.entry.verdict.may_stand:
             erase.raise_refused(done)
         return done
@@ -81,26 +87,36 @@ class ChangeMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Reverted:
-        """Leave entries out of the model, in the middle too, and record that.
+        """Leave entries out of the model, wherever they stand, and record that.
 
         Args:
-            revs: Ids, their beginnings, ``HEAD~2``, a tag.
-            concepts: Only these of an entry's concepts; its others are erased anew.
-            policy: How the result is looked at; else as the ledger's configuration or
-                the newest entry has it; None for not at all.
-            rederive: Make later erasures anew.
-            accept_failures: Record it although a limit does not hold any more.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            revs: Ids, prefixes of ids, ``HEAD~2``, tags.
+            concepts: Concepts of one entry to give back; its others are erased again.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry; None to measure
+                nothing.
+            rederive: Whether to compute later erasures again.
+            accept_failures: Whether to record although a limit fails.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The recorded entry, later entries that are stale, and entries computed
+            again.
 
         Raises:
             RevisionError: A revision names no entry.
             LedgerError: An entry is left out already.
-            Refused: A limit would not hold any more, or the policy refuses what is
-                erased anew; its ``entry`` holds the readings.
-            UsageError: One concept is to be given back and later erasures made anew.
-            ConceptError: The entry is not about a concept.
+            Refused: A limit fails, or the policy refuses an erasure computed again;
+                ``error.entry`` holds the readings.
+            UsageError: ``concepts`` and ``rederive`` are both given.
+            ConceptError: The entry did not erase a concept.
+
+        Example::
+
+            ledger.revert("HEAD~1")
+            ledger.revert("HEAD", concepts=["Monet"])
         """
         if concepts and rederive:
             raise UsageError(
@@ -118,13 +134,13 @@ class ChangeMethods(OpenedLedger):
         from unlearnlog.commands import revert as undo
         from unlearnlog.commands.revert_concept import give_back
 
-        wish = undo.RevertRequest(revs, rules, accept_failures, note=note)
+        request = undo.RevertRequest(revs, rules, accept_failures, note=note)
         work = undo.rederive if rederive else undo.revert
         with self._watching(watch) as shown:
-            seen = replace(wish, watch=shown)
+            watched = replace(request, watch=shown)
             if concepts:
-                return give_back(self.place, seen, concepts)
-            return work(self.place, seen)
+                return give_back(self.place, watched, concepts)
+            return work(self.place, watched)
 
     def compose(
         self,
@@ -136,26 +152,33 @@ class ChangeMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Composed:
-        """Do here what other branches or ledgers did, and record it.
+        """Record here what other branches or ledgers erased and reverted.
 
         Args:
             revs: Branches, ids, or ``FOLDER@REV`` of other ledgers of the same model.
-            how: Whether joint groups are solved anew or their deltas are added.
-            policy: What must hold, or there are conflicts; else as the ledger's
-                configuration or the newest entry has it.
-            accept_conflicts: Record it all the same.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            how: Whether joint groups are solved again (``replay``) or their deltas are
+                added (``sum``).
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            accept_conflicts: Whether to record although there are conflicts.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
 
         Returns:
-            The entry that was recorded, the gap, and the conflicts that were accepted.
+            The recorded entry, the gap between replay and sum, and the accepted
+            conflicts.
 
         Raises:
-            Refused: There are conflicts; ``error.entry`` is what it would have been.
+            Refused: There are conflicts; ``error.entry`` is the entry that was not
+                recorded.
             RevisionError: A revision names no entry.
             WrongBase: Another ledger is of another model.
-            LedgerError: There is nothing to bring.
+            LedgerError: The other histories add nothing.
+
+        Example::
+
+            ledger.compose("styles", "../other-ledger@HEAD")
         """
         note = self._note(message, ref)
         rules = self.rules(policy, about="HEAD")
@@ -163,9 +186,9 @@ class ChangeMethods(OpenedLedger):
         self.check()
         from unlearnlog.commands import compose
 
-        wish = compose.ComposeRequest(revs, rules, how, accept_conflicts, note=note)
+        request = compose.ComposeRequest(revs, rules, how, accept_conflicts, note=note)
         with self._watching(watch) as shown:
-            done = compose.compose(self.place, replace(wish, watch=shown))
+            done = compose.compose(self.place, replace(request, watch=shown))
         if not done.entry.verdict.may_stand:
             compose.refuse(done)
         return done
@@ -180,55 +203,61 @@ class ChangeMethods(OpenedLedger):
         ref: str = "",
         watch: Progress | None = None,
     ) -> Imported:
-        """Measure a change that was made elsewhere as an erasure.
+        """Record a change made by another program as an erasure, with its readings.
 
         Args:
             path: A safetensors file: a LoRA, or new values of text projections.
-            concepts: What it erases: names, or what `concept` returns.
-            policy: What must hold.
-            accept_undecided: Record it although a limit could not be decided.
-            message: Why; kept with what is recorded.
-            ref: What asks for it: a ticket, a letter.
-            watch: Who wants to see it advance.
+            concepts: The concepts it erases: names, or values of `concept`.
+            policy: Name, path or `Policy`: sample sizes, judge, limits. Empty for the
+                configuration's, else ``default``.
+            accept_undecided: Whether to record although a limit is undecided.
+            message: Reason; kept in the entry.
+            ref: Reference of the request, such as a ticket or a letter.
+            watch: Receives the progress of the work.
 
         Returns:
-            The entry that was recorded, its verdict, and what the file holds.
+            The recorded entry, its verdict, and the contents of the file.
 
         Raises:
-            Refused: The policy refused it; ``error.entry`` is what it would have been.
+            Refused: A limit failed or is undecided; ``error.entry`` is the entry that
+                was not recorded.
             DeltaError: The file holds no change of this model.
             ConceptError: As `add` does.
+
+        Example::
+
+            ledger.import_("erased-picasso.safetensors", "Picasso")
         """
         note = self._note(message, ref)
         check_file(Path(path))
-        order = self._order(concepts, policy, accept_undecided=accept_undecided)
+        request = self._order(concepts, policy, accept_undecided=accept_undecided)
         from unlearnlog.commands import add as erase
         from unlearnlog.commands import import_ as take
 
         with self._watching(watch) as shown:
-            work = replace(order, watch=shown, note=note)
+            work = replace(request, watch=shown, note=note)
             done, taken = take.import_change(self.place, Path(path), work)
         if not done.entry.verdict.may_stand:
             erase.raise_refused(done)
         return take.Imported(done.entry, done.verdict, taken)
 
     def check_erasing(self, concepts: Sequence[Concept], policy: Policy) -> None:
-        """Refuse what can be seen to be of no use before the model is loaded.
+        """Refuse an erasure that cannot succeed, before the model is loaded.
 
         Raises:
             ConceptError: A concept is named twice, erased already, or its own anchor.
             PolicyError: The policy's eraser cannot be made.
-            UsageError: A device or a dtype is of no use.
+            UsageError: The device or the dtype is not available.
         """
         policy.check_eraser()
         checks.check_concepts(concepts, self.entries() if self.exists else [])
         self.check()
 
     def _check_given_back(self, revs: Sequence[str], names: Sequence[str]) -> None:
-        """Refuse, before the model is loaded, names that an entry did not erase.
+        """Refuse names that an entry did not erase, before the model is loaded.
 
         Raises:
-            ConceptError: It did not erase one of them.
+            ConceptError: The entry did not erase one of them.
         """
         for rev in revs:
             entry = self.chain.resolve(rev)
@@ -268,5 +297,5 @@ class ChangeMethods(OpenedLedger):
         self.check_erasing(named, rules)
         from unlearnlog.commands.add import AddRequest
 
-        rules.chosen_eraser()  # it knows of settings that do not go together
+        rules.chosen_eraser()  # raises where settings exclude each other
         return AddRequest(tuple(named), rules, seed, accept_undecided)

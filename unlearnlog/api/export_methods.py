@@ -1,4 +1,4 @@
-"""Methods that give a revision away."""
+"""Checkout, export and apply, as methods of the ledger."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ Pipeline = TypeVar("Pipeline")
 
 
 class ExportMethods(OpenedLedger):
-    """Writes a revision as a folder or a LoRA, or puts it into a loaded pipeline."""
+    """Methods that write a revision to disk, or copy it into a pipeline."""
 
     def checkout(self, rev: str, folder: Folder) -> None:
         """Write the model of a revision as a plain diffusers folder.
 
+        Args:
+            rev: The revision.
+            folder: A new or empty folder.
+
         Raises:
             RevisionError: The revision names no entry.
-            UsageError: The folder cannot be written or holds something.
+            UsageError: The folder cannot be written or is not empty.
+
+        Example::
+
+            ledger.checkout("HEAD", "without-picasso")
         """
         self.chain.resolve(rev)
         checks.check_new_folder(Path(folder), may_be_empty=True)
@@ -44,37 +52,44 @@ class ExportMethods(OpenedLedger):
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Exported:
-        """Write the change of a revision as a LoRA, if enough of the erasure is left.
+        """Write the change of a revision as a LoRA, if enough of the erasure is kept.
 
         Args:
-            rev: Which revision.
+            rev: The revision.
             path: A new ``.safetensors`` file.
-            spelling: Who is to load it.
+            spelling: Format of the keys: that of diffusers or of kohya's trainers.
             energy: Share of each change's squared norm that is kept, in (0, 1].
-            policy: How it is looked at, and how much must be left; else as the
-                ledger's configuration or the newest entry has it.
-            watch: Who wants to see it advance.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
+
+        Returns:
+            Rank, kept energy and size in bytes, with the readings of the exported form.
 
         Raises:
-            UsageError: There is nothing to give away, or the file cannot be written.
-            ExportError: Too little of the erasure is left; no file is.
+            UsageError: The revision changes nothing, or the file cannot be written.
+            ExportError: Too little of the erasure is kept; no file is written.
+
+        Example::
+
+            ledger.export("HEAD", "erasures.safetensors", spelling="kohya")
         """
         rules = self.rules(policy, about=rev)
         checks.check_export(self.chain, rev, Path(path), energy)
         self.check()
         from unlearnlog.commands import export
 
-        wish = export.ExportRequest(rev, Path(path), spelling, rules, energy)
+        request = export.ExportRequest(rev, Path(path), spelling, rules, energy)
         with self._watching(watch) as shown:
-            return export.export(self.place, replace(wish, watch=shown))
+            return export.export(self.place, replace(request, watch=shown))
 
     def apply(self, pipeline: Pipeline, rev: str = "HEAD") -> Pipeline:
-        """Give a loaded diffusers pipeline the weights of a revision.
+        """Copy the weights of a revision into a loaded diffusers pipeline.
 
         Args:
-            pipeline: A pipeline of the ledger's base, in any dtype, on any device,
-                as it was loaded or with a revision of this ledger; it is changed.
-            rev: Whose weights.
+            pipeline: A pipeline of the ledger's base, in any dtype, on any device, as
+                it was loaded or with a revision of this ledger; it is changed.
+            rev: The revision.
 
         Returns:
             The pipeline.
@@ -82,8 +97,13 @@ class ExportMethods(OpenedLedger):
         Raises:
             RevisionError: The revision names no entry.
             WrongBase: The pipeline is of another model, or carries the erasure of
-                another ledger; names what differs.
+                another ledger; the message names the parameters that differ.
             UsageError: The pipeline has a LoRA, loaded or fused.
+
+        Example::
+
+            pipeline = StableDiffusionPipeline.from_pretrained("my-model")
+            ledger.apply(pipeline, "HEAD")
         """
         from unlearnlog.commands.apply import apply
 

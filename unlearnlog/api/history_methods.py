@@ -1,4 +1,4 @@
-"""Methods that read the history, and move along it."""
+"""History, names of revisions, comparison and checks, as methods of the ledger."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a ledger stands.
+    """The state of a ledger.
 
     Attributes:
-        ledger: Its folder.
+        ledger: The ledger's folder.
         model: The base's name.
-        branch: The branch that HEAD is on.
+        branch: The branch of HEAD.
         head: The newest entry; None on the base.
-        state: Digest of the weights there.
-        erased: Names of what is erased there, beyond doubt.
-        in_doubt: Why the erasure of others is not to be claimed, by name.
+        state: Digest of the weights at HEAD.
+        erased: Names of the concepts that are erased, without those in doubt.
+        in_doubt: Reasons for doubt, by the name of the erased concept.
     """
 
     ledger: str
@@ -44,14 +44,14 @@ class Status:
     in_doubt: Mapping[str, tuple[str, ...]]
 
     def row(self) -> dict[str, Any]:
-        """Give it as ``status --json`` shows it."""
+        """Return the fields as ``status --json`` prints them."""
         named = {"head": self.head or "base", "erased": list(self.erased)}
         doubts = {name: list(why) for name, why in self.in_doubt.items()}
         return {**asdict(self), **named, "in_doubt": doubts}
 
 
 class HistoryMethods(OpenedLedger):
-    """Reads, names and compares revisions; checks what is on disk."""
+    """Methods that read, name and compare revisions, and check the files on disk."""
 
     def log(self, rev: str = "HEAD") -> list[Entry]:
         """List the entries up to a revision, newest first.
@@ -62,15 +62,15 @@ class HistoryMethods(OpenedLedger):
         return self.entries(rev)[::-1]
 
     def moves(self) -> tuple[ReflogEntry, ...]:
-        """List where the branch has been, resets too, oldest first."""
+        """List the positions of the branch, with its resets, oldest first."""
         return self.chain.moves
 
     def tree(self) -> dict[EntryId, Entry]:
-        """Return every entry that a branch or a tag leads to, by id."""
+        """Return every entry that is reachable from a branch or a tag, by id."""
         return self.chain.reachable()
 
     def show(self, rev: str = "HEAD") -> Entry | BaseManifest:
-        """Return the entry that a revision names; of ``base``, what the base is.
+        """Return the entry of a revision; for ``base``, the manifest of the base.
 
         Raises:
             RevisionError: The revision names no entry.
@@ -80,7 +80,12 @@ class HistoryMethods(OpenedLedger):
         return chain.base if entry is None else chain.entry(entry)
 
     def status(self) -> Status:
-        """Say where the ledger is, what it stands on and what is erased now."""
+        """Return folder, model, branch, head, state and erased concepts of the ledger.
+
+        Example::
+
+            print(ledger.status().erased)
+        """
         from unlearnlog.core.active import live_concepts
         from unlearnlog.core.doubt import doubts
 
@@ -98,18 +103,18 @@ class HistoryMethods(OpenedLedger):
         )
 
     def branch(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:
-        """List the branches, after beginning a new one if it is named.
+        """List the branches; create one first if a name is given.
 
         Args:
-            name: A new branch; it is not switched to.
-            rev: Where it begins.
+            name: A new branch; HEAD stays on its own.
+            rev: The revision that the new branch begins at.
 
         Returns:
-            The entry of each branch; None of one that stands on the base.
+            The newest entry of each branch; None for a branch at the base.
 
         Raises:
-            RevisionError: The name cannot be one, or the revision names no entry.
-            LedgerError: There is such a branch.
+            RevisionError: The name is invalid, or the revision names no entry.
+            LedgerError: The branch exists already.
         """
         if name:
             self.chain.create_branch(name, rev)
@@ -118,18 +123,18 @@ class HistoryMethods(OpenedLedger):
         return {each: refs[f"heads/{each}"] for each in chain.branches}
 
     def tag(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:
-        """List the tags, after naming a revision for good if a name is given.
+        """List the tags; create one first if a name is given.
 
         Args:
             name: A new tag.
-            rev: What it names.
+            rev: The revision that the new tag names.
 
         Returns:
-            The entry of each tag; None of one that names the base.
+            The entry of each tag; None for a tag of the base.
 
         Raises:
-            RevisionError: The name cannot be one, or the revision names no entry.
-            LedgerError: There is such a tag.
+            RevisionError: The name is invalid, or the revision names no entry.
+            LedgerError: The tag exists already.
         """
         if name:
             self.chain.create_tag(name, rev)
@@ -138,10 +143,13 @@ class HistoryMethods(OpenedLedger):
         return {each: refs[f"tags/{each}"] for each in chain.tags}
 
     def switch(self, name: str) -> EntryId | None:
-        """Go to another branch: what is erased next is recorded there.
+        """Switch to another branch: later entries are recorded on it.
+
+        Args:
+            name: The branch.
 
         Returns:
-            Its newest entry; None on the base.
+            The branch's newest entry; None on the base.
 
         Raises:
             RevisionError: There is no such branch.
@@ -149,7 +157,10 @@ class HistoryMethods(OpenedLedger):
         return self.chain.switch(name)
 
     def reset(self, rev: str) -> EntryId | None:
-        """Move to another entry; nothing that was recorded is lost.
+        """Move the branch to another entry; no entry is deleted.
+
+        Args:
+            rev: The revision to move to.
 
         Returns:
             The entry; None for the base.
@@ -160,10 +171,22 @@ class HistoryMethods(OpenedLedger):
         return self.chain.reset(rev)
 
     def diff(self, one: str, other: str = "HEAD") -> Difference:
-        """Say what differs between two revisions, in weights and in readings.
+        """Compare two revisions, in weights and in readings.
+
+        Args:
+            one: The left revision.
+            other: The right revision.
+
+        Returns:
+            The concepts and deltas of one side only, the tensors that differ with their
+            relative norms, and the readings of both side by side.
 
         Raises:
             RevisionError: A revision names no entry.
+
+        Example::
+
+            print(ledger.diff("base", "HEAD").moved[0].share)
         """
         for rev in (one, other):
             self.chain.resolve(rev)
@@ -179,17 +202,24 @@ class HistoryMethods(OpenedLedger):
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> BisectResult:
-        """Find the first entry that brought a concept back, or that broke one.
+        """Find the first entry that brought a concept back, or that damaged a kept one.
 
         Args:
-            concept: Its name.
-            policy: How it is looked at, and who judges; else as the ledger's
-                configuration or the newest entry has it.
-            watch: Who wants to see it advance.
+            concept: The concept's name.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The entry, None if there is none, and every revision that was measured.
 
         Raises:
-            ConceptError: Nobody knows the concept.
-            UsageError: Nobody judges.
+            ConceptError: The concept is unknown.
+            UsageError: No judge is configured.
+
+        Example::
+
+            print(ledger.bisect("Monet").entry)
         """
         rules = self.rules(policy, about="HEAD")
         self.world.known(concept)
@@ -200,13 +230,13 @@ class HistoryMethods(OpenedLedger):
             return bisect.bisect(self.place, concept, rules, shown)
 
     def fsck(self, *, full: bool = False) -> tuple[Damage, ...]:
-        """Check that every file of the ledger is what was recorded.
+        """Check every file of the ledger against its digest.
 
         Args:
             full: Whether to replay every entry as well.
 
         Returns:
-            What is not; nothing of a sound ledger.
+            The damages; empty for a sound ledger.
         """
         from unlearnlog.commands import verify
 
@@ -214,12 +244,12 @@ class HistoryMethods(OpenedLedger):
         return verify.replayed(self.folder, base) if full else self.chain.fsck()
 
     def gc(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
-        """Remove what crashes and caches left; nothing that was recorded.
+        """Remove files left by crashes, and cached work; no entry is deleted.
 
         Args:
             dry_run: Whether to remove nothing.
 
         Returns:
-            What was removed, or would be.
+            The files that were removed, or would be.
         """
         return self.chain.collect(dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""Methods that look at a revision: pictures, probes, the concept graph, drift."""
+"""Pictures, probes, the concept graph, drift and reports, as methods of the ledger."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class InspectMethods(OpenedLedger):
-    """Looks at a revision; records nothing."""
+    """Methods that measure or paint a revision; they record nothing."""
 
     def paint(
         self,
@@ -36,22 +36,26 @@ class InspectMethods(OpenedLedger):
         """Paint a prompt at one or more revisions, from the same latents.
 
         Args:
-            prompt: What to paint.
-            revs: One row each; none for ``HEAD``.
-            n: Pictures a row.
-            seed: Of the first picture; the next has the next one.
-            policy: How it is painted; else as the ledger's configuration or the newest
-                entry has it.
-            output: A PNG to write the sheet into.
-            watch: Who wants to see it advance.
+            prompt: The prompt.
+            revs: Revisions, one row each; none for ``HEAD``.
+            n: Pictures per row.
+            seed: Seed of the first picture; later ones count up from it.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            output: Path of a PNG file for the sheet; None to write none.
+            watch: Receives the progress of the work.
 
         Returns:
-            The sheet of all rows, which a notebook shows.
+            The sheet of all rows, which a notebook displays.
 
         Raises:
             RevisionError: A revision names no entry.
-            PromptError: The prompt cannot be painted.
-            UsageError: The path is not a PNG's, or cannot be written.
+            PromptError: The prompt is invalid.
+            UsageError: The path does not end with .png, or cannot be written.
+
+        Example::
+
+            ledger.paint("a boat by Picasso", "base", "HEAD", n=4, output="boats.png")
         """
         rows = revs or ("HEAD",)
         for rev in rows:
@@ -61,12 +65,12 @@ class InspectMethods(OpenedLedger):
 
         check_written(None if output is None else Path(output), (".png",))
         self.check()
-        from unlearnlog.commands import paint as look
+        from unlearnlog.commands import paint as sampler
         from unlearnlog.report.image_grid import montage, save
 
         seeds = range(seed, seed + n)
         with self._watching(watch) as shown:
-            painted = look.paint(
+            painted = sampler.paint(
                 self.place, prompt, rows, seeds=seeds, policy=rules, watch=shown
             )
         sheet = montage([row.pictures for row in painted], rows, prompt)
@@ -84,21 +88,29 @@ class InspectMethods(OpenedLedger):
         fresh: bool = False,
         watch: Progress | None = None,
     ) -> tuple[Reading, ...]:
-        """Look at a revision again; nothing is recorded.
+        """Measure a revision again; nothing is recorded.
 
         Args:
-            rev: Which revision.
-            concepts: What to look at closely; none for the whole graph.
+            rev: The revision.
+            concepts: Concepts to measure in detail; none for the whole graph.
             tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
-            policy: How much is looked at, how it is painted, who judges; else as the
-                ledger's configuration or the newest entry has it.
-            fresh: Whether to paint, judge and sum again whatever was before.
-            watch: Who wants to see it advance.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            fresh: Whether to paint, judge and sum again instead of reading caches.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The readings, each with its unit, n and interval.
 
         Raises:
             RevisionError: The revision names no entry.
-            ConceptError: Nobody knows a concept.
-            UsageError: There is no such tier.
+            ConceptError: A concept is unknown.
+            UsageError: The tier is unknown.
+
+        Example::
+
+            for reading in ledger.probe(concepts=["Monet"], tier=1):
+                print(reading.probe, reading.value, reading.low, reading.high)
         """
         checks.check_tier(tier)
         rules = self.rules(policy, about=rev)
@@ -108,8 +120,10 @@ class InspectMethods(OpenedLedger):
         from unlearnlog.commands import probe
 
         with self._watching(watch) as shown:
-            wish = probe.ProbeRequest(rules, rev, tuple(concepts), tier, fresh, shown)
-            return probe.probe(self.place, wish)
+            request = probe.ProbeRequest(
+                rules, rev, tuple(concepts), tier, fresh, shown
+            )
+            return probe.probe(self.place, request)
 
     def graph(
         self,
@@ -121,20 +135,28 @@ class InspectMethods(OpenedLedger):
         informed: bool = False,
         watch: Progress | None = None,
     ) -> Mapped:
-        """Return the concept graph, and what became of each concept.
+        """Return the concept graph of a revision, with the readings of each concept.
 
         Args:
-            rev: At which revision.
-            concepts: Whom ``informed`` asks about; none for what is erased.
-            pictures: Of each concept it is asked of.
-            similar: Whether to ask the model whose text is near whose.
-            informed: Whether to ask the base who is near whom; it paints.
-            watch: Who wants to see it advance.
+            rev: The revision.
+            concepts: Concepts whose edges ``informed`` measures; none for those that
+                are erased.
+            pictures: Pictures per concept for ``informed``.
+            similar: Whether to add edges between names with similar text embeddings.
+            informed: Whether to measure edges by information on the base; this paints.
+            watch: Receives the progress of the work.
+
+        Returns:
+            A networkx graph, and the same for a drawing.
 
         Raises:
             RevisionError: The revision names no entry.
-            ConceptError: Nobody knows a concept.
-            UsageError: Nobody is named, and nothing is erased.
+            ConceptError: A concept is unknown.
+            UsageError: ``informed`` is set, no concept is named and nothing is erased.
+
+        Example::
+
+            print(ledger.graph().network.nodes["Picasso"]["status"])
         """
         self.chain.resolve(rev)
         for name in concepts:
@@ -144,8 +166,8 @@ class InspectMethods(OpenedLedger):
         from unlearnlog.commands.measured_edges import EdgesRequest
 
         with self._watching(watch) as shown:
-            wish = EdgesRequest(tuple(concepts), pictures, shown) if informed else None
-            return graph.graph(self.place, rev, similar=similar, informed=wish)
+            edges = EdgesRequest(tuple(concepts), pictures, shown) if informed else None
+            return graph.graph(self.place, rev, similar=similar, informed=edges)
 
     def drift(
         self,
@@ -157,13 +179,16 @@ class InspectMethods(OpenedLedger):
         """Return how far each concept has moved, entry by entry.
 
         Args:
-            rev: Up to which entry.
-            concepts: Whom to follow; none for all.
+            rev: The last revision.
+            concepts: Names of concepts; none for all.
             reading: ``moved.nats``, ``moved`` or ``presence``.
+
+        Returns:
+            A series of readings for each concept, those that moved most first.
 
         Raises:
             RevisionError: The revision names no entry.
-            UsageError: No entry has such a reading, or none of a concept.
+            UsageError: No entry has such a reading, or none of a named concept.
         """
         from unlearnlog.commands.drift import followed
 
@@ -178,21 +203,21 @@ class InspectMethods(OpenedLedger):
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Findings:
-        """Return everything that is known of a revision, for a report.
+        """Gather all that is recorded up to a revision, for a report.
 
         Args:
-            rev: Up to which entry.
-            pictures: Prompts of each erased concept that are painted before and after.
-            policy: How pictures are painted; else as the ledger's configuration or the
-                newest entry has it.
-            watch: Who wants to see it advance.
+            rev: The last revision.
+            pictures: Prompts per erased concept that are painted before and after.
+            policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
+                for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
 
         Returns:
             Values that `unlearnlog.report` writes as HTML and Markdown.
 
         Raises:
             RevisionError: The revision names no entry.
-            UsageError: It is the base.
+            UsageError: The revision is the base.
         """
         checks.check_entry(self.chain, rev)
         rules = self.rules(policy, about=rev)
@@ -200,28 +225,32 @@ class InspectMethods(OpenedLedger):
         from unlearnlog.commands import report
 
         with self._watching(watch) as shown:
-            wish = report.ReportRequest(rev, pictures, rules, shown)
-            return report.report(self.place, wish)
+            request = report.ReportRequest(rev, pictures, rules, shown)
+            return report.report(self.place, request)
 
     def concepts(self) -> list[dict[str, Any]]:
-        """List the concepts that the ledger knows of, and what is near what.
+        """List the known concepts.
 
         Returns:
-            For each its name, kind, family, look-alike and other names.
+            Name, kind, family, look-alike and aliases of each.
         """
         from unlearnlog.concepts.concept_rows import concept_rows
 
         return concept_rows(self.world)
 
     def families(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of the concepts of each family, by the family's."""
+        """Return the names of the concepts of each family, by its name."""
         from unlearnlog.concepts.concept_rows import family_rows
 
         return family_rows(self.world)
 
     @staticmethod
     def erasers() -> list[dict[str, Any]]:
-        """List the methods of erasure: source, needs, settings."""
+        """List the erasers.
+
+        Returns:
+            Name, source, requirements and settings of each.
+        """
         from unlearnlog.erasers.eraser_table import known_erasers
         from unlearnlog.report.eraser_views import eraser_row
 

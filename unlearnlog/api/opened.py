@@ -1,4 +1,4 @@
-"""An opened ledger: where it is, how it computes, and whether progress is shown."""
+"""The opened ledger: its folder, its settings, and the model, loaded on first use."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Folder = str | Path
 
 
 class OpenedLedger:
-    """A folder with a ledger, and the model that is loaded when it is needed.
+    """A ledger's folder, and its model, loaded on first use.
 
     Attributes:
-        folder: Where the ledger is, or where `add` will create it.
-        progress: Whether long work shows how far it is.
+        folder: The ledger's folder, or the one in which `add` creates it.
+        progress: Whether long work shows progress bars.
     """
 
     def __init__(
         self, folder: Path, settings: Settings, *, progress: bool = False
     ) -> None:
-        """Use `init` or `open`."""
+        """Set the fields; use `init` or `open` instead."""
         self.folder = folder
         self.progress = progress
         self._settings = settings
@@ -59,14 +59,21 @@ class OpenedLedger:
         """Create an empty ledger for a model.
 
         Args:
-            folder: Where; made if it is not there.
+            folder: The folder; made if it does not exist.
             model: ``atelier``, a diffusers folder, or a hub id with a pinned commit,
                 ``owner/name@commit``.
-            progress: Whether long work shows how far it is.
+            progress: Whether long work shows progress bars.
+
+        Returns:
+            The opened ledger.
 
         Raises:
-            LedgerError: There is a ledger already.
-            ModelError: The model is no pipeline this tool knows.
+            LedgerError: The folder holds a ledger already.
+            ModelError: The model is not a pipeline of a supported family.
+
+        Example::
+
+            ledger = Ledger.init("my-ledger", "path/to/stable-diffusion")
         """
         from unlearnlog.commands.checks import check_new_ledger
 
@@ -91,21 +98,28 @@ class OpenedLedger:
         """Open the ledger of a folder or of the nearest folder above it.
 
         Args:
-            folder: Where to begin to look.
-            may_create: Whether `add` may create one here, for the bundled model.
-            concepts: A TOML file of concepts; else the one of the ledger's
-                configuration, or that which suits the model.
-            device: Where the model computes: cpu, cuda, mps; else as UNLEARNLOG_DEVICE
-                or the ledger's configuration has it, or cpu.
-            dtype: What its UNet computes in: float32, bfloat16 or float16; else as
-                UNLEARNLOG_DTYPE or the configuration has it, or float32.
-            base: Where the ledger's base is; else as UNLEARNLOG_BASE or the
-                configuration has it, or where it was.
-            progress: Whether long work shows how far it is, on standard error or in the
-                notebook; a ``watch=`` of one call goes before it.
+            folder: Where the search begins.
+            may_create: Whether `add` may create a ledger here, for the bundled model.
+            concepts: A TOML file of concepts; None for the configuration's, or the
+                default of the model.
+            device: Device of the model: cpu, cuda, mps. Empty for UNLEARNLOG_DEVICE,
+                the configuration's, or cpu.
+            dtype: Dtype of the UNet: float32, bfloat16 or float16. Empty for
+                UNLEARNLOG_DTYPE, the configuration's, or float32.
+            base: Folder of the ledger's base; None for UNLEARNLOG_BASE, the
+                configuration's, or the recorded path.
+            progress: Whether long work shows progress bars, on standard error or in the
+                notebook; a ``watch=`` argument takes precedence.
+
+        Returns:
+            The opened ledger.
 
         Raises:
-            NoLedger: There is none.
+            NoLedger: No ledger is found, and ``may_create`` is False.
+
+        Example::
+
+            ledger = Ledger.open("my-ledger", device="cuda", progress=True)
         """
         start = Path(folder).absolute()
         try:
@@ -120,16 +134,16 @@ class OpenedLedger:
 
     @property
     def chain(self) -> Chain:
-        """The entries on disk, as they are now.
+        """The repository on disk, read anew on each access.
 
         Raises:
-            NoLedger: There is none yet.
+            NoLedger: There is no ledger yet.
         """
         return Chain.open(self.folder)
 
     @property
     def exists(self) -> bool:
-        """Whether there is a ledger already."""
+        """Whether the ledger exists."""
         try:
             return bool(self.chain)
         except NoLedger:
@@ -137,15 +151,15 @@ class OpenedLedger:
 
     @property
     def config(self) -> Config:
-        """What the ledger's user chose for every command, as a mapping.
+        """The ledger's configuration, as a mapping that writes its file.
 
-        Device, dtype and concepts count from when the model is loaded.
+        A changed device, dtype or concept file takes effect when the model is loaded.
         """
         return Config(lambda: self.chain)
 
     @property
     def world(self) -> ConceptSet:
-        """The concepts of the file, and those that the history speaks of.
+        """The concepts of the concept file, and those of the history.
 
         Raises:
             ConceptError: The file cannot be read.
@@ -158,37 +172,47 @@ class OpenedLedger:
     def rules(
         self, policy: str | Policy = "", *, judge: str = "", about: str = ""
     ) -> Policy:
-        """Return the policy that counts where somebody says this one, or none.
+        """Return the policy in force for a given one, or for none.
 
         Args:
-            policy: What is said: a name, a path, a policy; empty for nothing.
-            judge: Who is to judge instead of whom it names.
-            about: The revision that is asked about; its newest entry's policy counts
-                where neither somebody nor the ledger's configuration names one.
+            policy: Name, path or `Policy`; empty for none.
+            judge: A judge that replaces the policy's; empty for none.
+            about: The revision concerned: its newest entry's policy is used where
+                neither the argument nor the configuration names one.
+
+        Returns:
+            The policy, checked.
 
         Raises:
-            PolicyError: There is no such policy, or something in it is wrong.
-            UsageError: There is no such judge.
+            PolicyError: The policy does not exist or is invalid.
+            UsageError: The judge does not exist.
             RevisionError: The revision names no entry.
         """
         return rules(policy, self._known, judge=judge, about=about)
 
     def check(self) -> None:
-        """Refuse a device, a dtype or a file of concepts that is of no use.
+        """Refuse an unusable device, dtype or concept file, before the model is loaded.
 
         Raises:
-            UsageError: It is of none.
+            UsageError: The device or the dtype is not available.
         """
         if "_loaded" not in self.__dict__:
             self._settings.settled(self._known)
 
     @property
     def _known(self) -> Chain | None:
-        """The entries on disk; None before there is a ledger."""
+        """The repository on disk; None before there is one."""
         return self.chain if self.exists else None
 
     def entries(self, rev: str = "HEAD") -> list[Entry]:
-        """List the entries up to a revision, oldest first."""
+        """List the entries up to a revision, oldest first.
+
+        Args:
+            rev: The last revision.
+
+        Raises:
+            RevisionError: The revision names no entry.
+        """
         chain = self.chain
         return [entry for _, entry in chain.history(chain.resolve(rev))]
 
@@ -202,55 +226,65 @@ class OpenedLedger:
         parent: str = "",
         prompts: Sequence[str] = (),
     ) -> Concept:
-        """Return what a name means, with what somebody says of it.
+        """Return a concept by name, with additional properties.
 
         Args:
-            name: A name of the concept file's, or a new one.
-            kind: ``style`` or ``subject``; for a name that no file knows.
-            aliases: Its other names.
-            anchor: What takes its place.
-            parent: Its family.
-            prompts: Free prompts, each ``PROMPT => SAME WITHOUT IT``.
+            name: A name from the concept file, or a new one.
+            kind: ``style`` or ``subject``; required for a new name.
+            aliases: Other names of the concept.
+            anchor: The concept that replaces it.
+            parent: The concept's family.
+            prompts: Additional prompts, each ``PROMPT => SAME WITHOUT IT``.
+
+        Returns:
+            The concept, to give to `add`.
 
         Raises:
-            ConceptError: The name is unknown and too little is said of it.
+            ConceptError: The name is new and the kind is missing, or a property is
+                invalid.
+
+        Example::
+
+            boat = ledger.concept("rowing boat", "subject", aliases=["dinghy"])
+            ledger.add(boat)
         """
         from unlearnlog.core.concept import free_prompt
 
         one_name(name, *aliases)
-        said = {
+        given = {
             "aliases": tuple(aliases),
             "anchor": anchor,
             "parent": parent,
             "prompts": tuple(free_prompt(prompt) for prompt in prompts),
         }
-        return self.world.named(name, kind=kind, said=said)
+        return self.world.named(name, kind=kind, said=given)
 
     @property
     def place(self) -> Session:
-        """Where the stories of `unlearnlog.commands` work: the ledger and its model."""
+        """The session that the commands work on: the ledger and its loaded model."""
         loaded = self._loaded
         return replace(loaded, ledger=self.chain if self.exists else None)
 
     @cached_property
     def _loaded(self) -> Session:
-        how = self._settings.settled(self._known)
-        from unlearnlog.commands.session import open_session as place
+        settings = self._settings.settled(self._known)
 
-        return place(
+        from unlearnlog.commands.session import open_session
+
+        return open_session(
             self.folder,
             may_create=not self.exists,
-            concepts=how.concepts,
-            device=how.device,
-            dtype=how.dtype,
-            base=how.base,
+            concepts=settings.concepts,
+            device=settings.device,
+            dtype=settings.dtype,
+            base=settings.base,
         )
 
     def _note(self, message: str, ref: str, *, recorded: bool = True) -> Note | None:
-        """Return what is said of an entry, and who says it, before anything is loaded.
+        """Return the note of an entry, with its author, before the model is loaded.
 
         Raises:
-            UsageError: A text cannot be kept, or nothing is recorded that it is of.
+            UsageError: A text is invalid, or nothing is recorded that could keep it.
         """
         from unlearnlog.core.note import Note, author_of
 
@@ -265,7 +299,7 @@ class OpenedLedger:
 
     @contextmanager
     def _watching(self, watch: Progress | None) -> Iterator[Progress]:
-        """Give who watches a piece of work: who was named, bars, or nobody."""
+        """Yield the receiver of progress: the given one, progress bars, or none."""
         if watch is not None or not self.progress:
             from unlearnlog.core.progress import NoProgress
 

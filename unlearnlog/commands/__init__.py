@@ -1,1 +1,1 @@
-"""The commands: names go in, one write comes last."""
+"""The commands: requests in, one write to the ledger at the end."""

@@ -1,4 +1,4 @@
-"""``add``: erase concepts, look at what that did, record it if the policy agrees."""
+"""``add``: erase concepts, measure the result, record it if the policy allows."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AddRequest:
-    """What somebody asked for.
+    """Arguments of ``add``.
 
     Attributes:
-        concepts: What to forget, in one go.
-        policy: How, and what must hold.
-        seed: Where random numbers start.
-        accept_undecided: Record it although a limit could not be decided.
-        watch: Who wants to see it advance.
-        note: What people say of it.
+        concepts: Concepts to erase together.
+        policy: Eraser, sample sizes and limits.
+        seed: Seed of the random numbers.
+        accept_undecided: Whether to record although a limit is undecided.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     concepts: tuple[Concept, ...]
@@ -58,13 +58,13 @@ class AddRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What ``add`` did.
+    """Result of ``add``.
 
     Attributes:
         entry: The entry; recorded if its verdict lets it stand.
-        verdict: What the policy said.
-        created: Whether a ledger was created for it.
-        folder: Where the ledger is.
+        verdict: The policy's verdict.
+        created: Whether the ledger was created for it.
+        folder: The ledger's folder.
     """
 
     entry: Entry
@@ -76,28 +76,29 @@ class Outcome:
         return f"<Outcome {self.entry!r}, in {self.folder}>"
 
 
-def add(at: Session, order: AddRequest) -> Outcome:
-    """Erase concepts on top of the ledger; record it if the policy agrees.
+def add(at: Session, request: AddRequest) -> Outcome:
+    """Erase concepts at the head; record the entry if the policy's limits hold.
 
-    Where others record something meanwhile, what was trained is measured on top of it.
+    Where other commands record meanwhile, the trained change is measured again on the
+    new head.
 
     Raises:
-        ConceptError: A concept is erased already, named twice, or not painted by the
-            base to begin with.
+        ConceptError: A concept is erased already, named twice, or not shown in pictures
+            of the base.
         TrainingError: The eraser did not converge.
-        Moved: Others record something each time before it can be.
+        Moved: Other commands recorded first on every attempt.
     """
-    return until_recorded(at, order.watch, PendingAdd(order).on)
+    return until_recorded(at, request.watch, PendingAdd(request).on)
 
 
 @dataclass
 class PendingAdd:
-    """What one ``add`` has computed, which outlives the head that it was begun on.
+    """Work of one ``add`` that is kept when the head moves.
 
     Attributes:
-        order: What was asked for.
-        started: When, on the monotonic clock, in s.
-        trained: A delta, and the digest of the state that it was trained on.
+        order: Arguments of the command.
+        started: Start time on the monotonic clock, in s.
+        trained: A delta, and the digest of the state it was trained on.
         solved: Deltas of joint groups, by the digest of their members.
     """
 
@@ -107,11 +108,11 @@ class PendingAdd:
     solved: dict[Digest, Delta] = field(default_factory=dict)
 
     def on(self, at: Session) -> Outcome:
-        """Erase on top of a head, with what there is of earlier tries.
+        """Erase at a head, with the work of earlier attempts.
 
-        A change that was trained on another state is added to this one all the same:
-        changes add up. What the policy says of the sum decides; if it refuses what was
-        trained on another state, the training is done anew on this one.
+        A change that was trained on another state is added to this one all the same,
+        because changes add up. The policy's verdict on the sum decides; if it refuses,
+        training is repeated on this state.
         """
         plan = plan_of(at, self.order)
         if plan.eraser.joint:
@@ -136,7 +137,7 @@ class PendingAdd:
         return self.trained
 
     def _solved(self, at: Session, eraser: Eraser) -> tuple[SetGroup, Delta | None]:
-        """Solve the group with its members as they are now, if it was not before."""
+        """Solve the group with its present members and the new ones, unless cached."""
         group = joint_set.group_of(at, eraser)
         group = joint_set.live_groups(at.history()).get(group.name, group)
         wanted = group.holding([*group.members.values(), *self.order.concepts])
@@ -153,77 +154,77 @@ class PendingAdd:
         delta: Delta | None,
         trained_on: Digest | None = None,
     ) -> Outcome:
-        order, eraser = self.order, plan.eraser
-        draft = EntryBuilder(
+        request, eraser = self.order, plan.eraser
+        builder = EntryBuilder(
             "erase",
-            order.concepts,
+            request.concepts,
             EraserRecord(name=eraser.name, settings=recorded(eraser)),
             (change,),
             brought=() if delta is None else (delta,),
-            policy=order.policy,
-            seed=order.seed,
+            policy=request.policy,
+            seed=request.seed,
             started=self.started,
-            note=order.note,
+            note=request.note,
             trained_on=trained_on,
         )
-        return _concluded(at, order, plan.look, draft)
+        return _concluded(at, request, plan.look, builder)
 
 
 def add_delta(
-    at: Session, order: AddRequest, delta: Delta, made: EraserRecord
+    at: Session, request: AddRequest, delta: Delta, made: EraserRecord
 ) -> Outcome:
-    """Take a delta that was made elsewhere for an erasure, and measure it as one.
+    """Record a delta made elsewhere as an erasure, with the same readings.
 
     Args:
-        at: Where to record it.
-        order: What it is said to erase; the policy's eraser is not asked.
-        delta: The change, to be added to what there is.
-        made: What made it, as far as anybody knows.
+        at: The session to record in.
+        request: The concepts it erases; the policy's eraser is not used.
+        delta: The change, to be added to the head's state.
+        made: Provenance of the delta, as far as it is known.
 
     Raises:
-        ConceptError: As `add` does.
+        ConceptError: As in `add`.
     """
-    draft = EntryBuilder(
+    builder = EntryBuilder(
         "import",
-        order.concepts,
+        request.concepts,
         made,
         (Append(object=delta.digest),),
         brought=(delta,),
-        policy=order.policy,
-        seed=order.seed,
-        note=order.note,
+        policy=request.policy,
+        seed=request.seed,
+        note=request.note,
     )
     return until_recorded(
         at,
-        order.watch,
-        lambda here: _concluded(here, order, plan_of(here, order).look, draft),
+        request.watch,
+        lambda here: _concluded(here, request, plan_of(here, request).look, builder),
     )
 
 
 def _concluded(
-    at: Session, order: AddRequest, look: Evaluation, draft: EntryBuilder
+    at: Session, request: AddRequest, evaluation: Evaluation, builder: EntryBuilder
 ) -> Outcome:
-    """Look at an erasure, and record it if the policy agrees."""
-    state = draft.state(at)
-    readings = look.readings({**at.model.base, **state})
-    verdict = order.policy.verdict(readings)
-    said = VerdictRecord.of(
-        verdict.failures, verdict.undecided, accepts_doubt=order.accept_undecided
+    """Measure an erasure, and record it if the policy's limits hold."""
+    state = builder.state(at)
+    readings = evaluation.readings({**at.model.base, **state})
+    verdict = request.policy.verdict(readings)
+    verdict_record = VerdictRecord.of(
+        verdict.failures, verdict.undecided, accepts_doubt=request.accept_undecided
     )
-    entry = draft.concluded(at, state, readings, said)
-    if said.may_stand:
-        at.record(entry, *draft.brought)
+    entry = builder.concluded(at, state, readings, verdict_record)
+    if verdict_record.may_stand:
+        at.record(entry, *builder.brought)
     return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
 
 
 @dataclass(frozen=True)
 class ErasurePlan:
-    """Everything that is known before anything is painted.
+    """An erasure before anything is painted.
 
     Attributes:
-        eraser: How it is done.
-        look: What is painted and judged afterwards.
-        asked: Returns what the eraser is given; a joint one is given the whole set.
+        eraser: The eraser.
+        look: Prompts and probes that measure the result.
+        asked: Returns the eraser's input; for a joint eraser the whole set.
     """
 
     eraser: Eraser
@@ -232,46 +233,48 @@ class ErasurePlan:
 
     @cached_property
     def request(self) -> Request:
-        """What the eraser is given."""
+        """The eraser's input."""
         return self.asked()
 
 
-def plan_of(at: Session, order: AddRequest) -> ErasurePlan:
-    """Say what there is to do, and refuse what makes no sense.
+def plan_of(at: Session, request: AddRequest) -> ErasurePlan:
+    """Return the plan of an erasure; refuse concepts that the base does not show.
 
     Raises:
-        ConceptError: As `add` does.
+        ConceptError: As in `add`.
     """
-    plan = planned(at, order)
-    for concept in order.concepts:
+    plan = planned(at, request)
+    for concept in request.concepts:
         _require_presence(plan.look, concept)
     return plan
 
 
-def planned(at: Session, order: AddRequest) -> ErasurePlan:
-    """Say what there is to do, before any picture of the base is looked at.
+def planned(at: Session, request: AddRequest) -> ErasurePlan:
+    """Return the plan of an erasure, before any picture of the base is judged.
 
     Raises:
         ConceptError: A concept is erased already, or named twice.
     """
-    gone = _gone(at, order.concepts)
-    policy, concepts = order.policy, order.concepts
+    gone = _gone(at, request.concepts)
+    policy, concepts = request.policy, request.concepts
     eraser = policy.chosen_eraser({concept.slot for concept in concepts})
-    look = evaluation_of(
-        at, policy, concepts, gone=gone, target=eraser.target, watch=order.watch
+    evaluation = evaluation_of(
+        at, policy, concepts, gone=gone, target=eraser.target, watch=request.watch
     )
-    return ErasurePlan(eraser, look, lambda: _request(at, look, order, gone))
+    return ErasurePlan(
+        eraser, evaluation, lambda: _request(at, evaluation, request, gone)
+    )
 
 
-def _erased(at: Session, eraser: Eraser, request: Request) -> Delta:
-    """Erase; where memory runs short, save some and begin again.
+def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
+    """Run the eraser; where memory runs out, use less and start again.
 
     Raises:
-        TrainingError: There is no memory left to save.
+        TrainingError: Memory use cannot be reduced further.
     """
     while True:
         try:
-            return eraser.erase(request)
+            return eraser.erase(eraser_input)
         except (torch.OutOfMemoryError, MemoryError) as error:
             if not at.model.save_memory():
                 raise TrainingError(
@@ -283,10 +286,10 @@ def _erased(at: Session, eraser: Eraser, request: Request) -> Delta:
 
 
 def raise_refused(outcome: Outcome) -> None:
-    """Raise what a verdict means that did not pass.
+    """Raise the refusal that a failed verdict stands for.
 
     Raises:
-        Refused: Always; it holds what would have been recorded.
+        Refused: Always; its ``entry`` is the one that was not recorded.
     """
     verdict = outcome.verdict
     what = "refused" if verdict.failures else "cannot decide"
@@ -302,18 +305,18 @@ def raise_refused(outcome: Outcome) -> None:
 
 
 def _gone(at: Session, concepts: Sequence[Concept]) -> list[Concept]:
-    """Return the concepts that are erased already; refuse to erase one twice."""
+    """Return the concepts erased already; refuse to erase one twice."""
     history = at.history()
     check_concepts(concepts, [entry for _, entry in history])
     return [concept for _, concept in live_concepts(history).values()]
 
 
-def _require_presence(look: Evaluation, concept: Concept) -> None:
-    """Refuse to erase what the base does not paint."""
-    policy = look.policy
-    if look.panel.judge is None:
+def _require_presence(evaluation: Evaluation, concept: Concept) -> None:
+    """Refuse a concept that pictures of the base do not show."""
+    policy = evaluation.policy
+    if evaluation.panel.judge is None:
         return
-    answers = base_shows(look, concept)
+    answers = base_shows(evaluation, concept)
     shown = sum(answer.of(concept.kind) == concept.name for answer in answers)
     if shown < policy.require.base_presence * len(answers):
         percent = 100 * shown / len(answers)
@@ -325,32 +328,32 @@ def _require_presence(look: Evaluation, concept: Concept) -> None:
         )
 
 
-def base_shows(look: Evaluation, concept: Concept) -> Sequence[Answer]:
-    """Return what the base shows where it is asked for a concept."""
-    cells = look.book.erased(concept, look.policy.probes.erased)
-    return look.panel.base_answers(cells)
+def base_shows(evaluation: Evaluation, concept: Concept) -> Sequence[Answer]:
+    """Return the judge's answers to a concept's prompts on the base."""
+    cells = evaluation.book.erased(concept, evaluation.policy.probes.erased)
+    return evaluation.panel.base_answers(cells)
 
 
 def _request(
-    at: Session, look: Evaluation, order: AddRequest, gone: Sequence[Concept]
+    at: Session, evaluation: Evaluation, request: AddRequest, gone: Sequence[Concept]
 ) -> Request:
-    book = look.book
-    names = {concept.name for concept in order.concepts}
+    book = evaluation.book
+    names = {concept.name for concept in request.concepts}
     all_gone = names | {concept.name for concept in gone}
-    slots = {concept.slot for concept in order.concepts}
-    target = order.policy.chosen_eraser(slots).target
+    slots = {concept.slot for concept in request.concepts}
+    target = request.policy.chosen_eraser(slots).target
     return Request(
         model=at.model,
         old=at.weights(at.head),
-        forget=tuple(book.forget(concept, all_gone) for concept in order.concepts),
+        forget=tuple(book.forget(concept, all_gone) for concept in request.concepts),
         keep=book.keep(names, target),
         stay=book.keep(all_gone, target),
-        families=book.families(order.concepts, all_gone, target),
-        sampling=look.panel.sampling,
-        seed=order.seed,
-        watch=order.watch,
+        families=book.families(request.concepts, all_gone, target),
+        sampling=evaluation.panel.sampling,
+        seed=request.seed,
+        watch=request.watch,
         shelf=at.shelf,
-        names=tuple(concept.name for concept in order.concepts),
+        names=tuple(concept.name for concept in request.concepts),
         bank=book.keep(()),
         others=joint_set.others_than(book, names),
     )

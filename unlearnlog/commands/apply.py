@@ -1,4 +1,4 @@
-"""``Ledger.apply``: a revision's weights, put into a loaded diffusers pipeline."""
+"""``Ledger.apply``: a revision's weights, copied into a loaded diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def apply(at: Session, pipeline: object, rev: str) -> None:
-    """Give a loaded pipeline the weights of a revision.
+    """Copy the weights of a revision into a loaded pipeline.
 
     Args:
-        at: The ledger, and the model it is about.
-        pipeline: Of that model, in any dtype, on any device, with whatever revision
-            applied; it is changed.
-        rev: Whose weights.
+        at: The session, with its ledger and model.
+        pipeline: A pipeline of that model, in any dtype, on any device, at the base or
+            at a revision; it is changed.
+        rev: The revision.
 
     Raises:
         RevisionError: The revision names no entry.
-        WrongBase: The pipeline is of another model, or carries a change that is not
-            this ledger's; names what differs.
+        WrongBase: The pipeline is of another model, or carries a change of another
+            origin; names the parameters that differ.
         UsageError: A LoRA is loaded or fused.
     """
     refuse_adapters(pipeline)
@@ -49,7 +49,7 @@ def apply(at: Session, pipeline: object, rev: str) -> None:
 def _differing(
     parts: Mapping[str, Any], base: Mapping[str, Any], free: Mapping[str, Any]
 ) -> Sequence[str]:
-    """Name the parameters that are not the base's; those in ``free`` may be changed."""
+    """Return the parameters that differ from the base; values in ``free`` may."""
     wrong = sorted(parts.keys() ^ base.keys())
     for name in sorted(parts.keys() & base.keys()):
         here, there = parts[name].detach().cpu(), base[name]

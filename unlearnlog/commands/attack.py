@@ -1,4 +1,4 @@
-"""``attack``: look for what brings an erased concept back, beside its null controls."""
+"""``attack``: attacks on erased concepts, each beside its null controls."""
 
 from __future__ import annotations
 
@@ -57,18 +57,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AttackRequest:
-    """What somebody wants to try.
+    """Arguments of ``attack``.
 
     Attributes:
-        policy: How many pictures are looked at, how they are painted, who judges.
-        rev: At which revision.
-        concepts: Names of erased concepts; nothing for all of them.
-        attacks: Names of attacks; nothing for all of them.
-        budget: How much each may do, by name.
-        twin: Folder of a model of the same recipe that never learned the concepts.
-        record: Whether to keep what was found in the ledger.
-        watch: Who wants to see it advance.
-        note: What people say of it, where it is recorded.
+        policy: Sample sizes, sampling settings, judge and limits.
+        rev: The revision to attack.
+        concepts: Names of erased concepts; none for all of them.
+        attacks: Names of attacks; none for all of them.
+        budget: Name of the search budget of each attack.
+        twin: Folder of a model of the same recipe that was never trained on the
+            concepts.
+        record: Whether to keep the attacks in the ledger.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     policy: Policy
@@ -84,17 +85,17 @@ class AttackRequest:
 
 @dataclass(frozen=True)
 class Attacked:
-    """How all attacks did.
+    """Result of ``attack``.
 
     Attributes:
-        head: The entry whose state was attacked; None for the base.
-        state: Digest of that state.
-        budget: The name of the budget.
+        head: The attacked entry; None for the base.
+        state: Digest of the attacked state.
+        budget: Name of the budget.
         allowed: The budget itself.
         twin: The twin's folder; empty without one.
-        results: One for each concept and attack.
-        verdict: What the policy's limits on attacks say.
-        recorded: The entry that keeps them; None where nobody asked.
+        results: One result for each concept and attack.
+        verdict: Verdict of the policy's limits on attacks.
+        recorded: The recorded entry; None where recording was not requested.
     """
 
     head: EntryId | None
@@ -107,11 +108,13 @@ class Attacked:
     recorded: Entry | None = None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{r.concept} {r.verdict} by {r.attack}" for r in self.results)
-        return f"<Attacked {(self.head or 'base')[:12]}: {said}>"
+        summary = ", ".join(
+            f"{r.concept} {r.verdict} by {r.attack}" for r in self.results
+        )
+        return f"<Attacked {(self.head or 'base')[:12]}: {summary}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as ``attack --json`` shows it."""
+        """Return the fields as ``attack --json`` prints them."""
         return {
             "revision": self.head,
             "state": self.state,
@@ -124,46 +127,48 @@ class Attacked:
         }
 
 
-def attacked(at: Session, wish: AttackRequest) -> Attacked:
-    """Try attacks on erased concepts, each beside its null controls.
+def attacked(at: Session, request: AttackRequest) -> Attacked:
+    """Run attacks on erased concepts, each beside its null controls.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         ConceptError: A concept is not erased there, or nothing is.
-        UsageError: There is no such attack or budget, or nobody to judge.
-        ModelError: The twin is no model, or one of another shape.
+        UsageError: The attack or the budget is unknown, or no judge is configured.
+        ModelError: The twin cannot be loaded, or has other shapes.
     """
-    began, allowed = time.monotonic(), budget_called(wish.budget)
-    attacks = [attack_called(name).name for name in wish.attacks] or [*ATTACKS]
+    began, allowed = time.monotonic(), budget_called(request.budget)
+    attacks = [attack_called(name).name for name in request.attacks] or [*ATTACKS]
     top = at.pinned()
-    at = top.at_rev(wish.rev)
+    at = top.at_rev(request.rev)
     live = at.erased
     weights = {**at.model.base, **at.weights(at.head)}
-    stage = AttackSession.set(at, wish, live, weights, allowed)
-    chosen, results = _chosen(at, wish, live), []
+    session = AttackSession.set(at, request, live, weights, allowed)
+    chosen, results = _chosen(at, request, live), []
     for i, concept in enumerate(chosen):
         before, of = i * len(attacks), len(chosen) * len(attacks)
-        results += stage.results(concept, attacks, before=before, of=of)
-    seen = [result.reading() for result in results]
-    limits = [each for each in wish.policy.limits if each.reading.startswith("attack")]
+        results += session.results(concept, attacks, before=before, of=of)
+    readings = [result.reading() for result in results]
+    limits = [
+        each for each in request.policy.limits if each.reading.startswith("attack")
+    ]
     found = Attacked(
         at.head,
         at.state_digest(),
-        wish.budget,
+        request.budget,
         allowed,
-        str(wish.twin or ""),
+        str(request.twin or ""),
         tuple(results),
-        sum((limit.verdict(seen) for limit in limits), Verdict()),
+        sum((limit.verdict(readings) for limit in limits), Verdict()),
     )
-    return replace(found, recorded=_recorded(top, wish, found, began, live))
+    return replace(found, recorded=_recorded(top, request, found, began, live))
 
 
 def refuse(done: Attacked) -> None:
-    """Raise where an attack brought something back, or a limit on attacks fails.
+    """Raise where an attack succeeded, or a limit on attacks does not hold.
 
     Raises:
-        Refused: One did, with what shows; or the policy's limit does not hold.
+        Refused: An attack brought a concept back, or a limit failed or is undecided.
     """
     back = [
         f"{each.attack} brought {each.concept} back, in {each.success.value:.0%} of "
@@ -171,13 +176,13 @@ def refuse(done: Attacked) -> None:
         for each in done.results
         if each.verdict == "reached"
     ]
-    said = done.verdict.failures or done.verdict.undecided
-    said = said and (f"the policy minds: {'; '.join(said)}",)
-    if back or said:
+    failures = done.verdict.failures or done.verdict.undecided
+    failures = failures and (f"the policy does not accept it: {'; '.join(failures)}",)
+    if back or failures:
         raise Refused(
-            "; ".join((*back, *said)),
+            "; ".join((*back, *failures)),
             fix="erase it with another eraser, or change the limit in the policy"
-            if said
+            if failures
             else "erase it with another eraser; --record keeps what was found, and "
             "later erasures are tried with it",
         )
@@ -185,17 +190,17 @@ def refuse(done: Attacked) -> None:
 
 @dataclass(frozen=True)
 class AttackSession:
-    """What all attacks on one state have in common.
+    """The shared context of all attacks on one state.
 
     Attributes:
-        at: Where the model is.
-        book: The prompts of everything.
-        panel: Who watches.
-        easel: Who paints and judges.
+        at: The session, with its ledger and model.
+        book: The prompts of every concept.
+        panel: Paints, judges and caches the probes' pictures.
+        easel: Paints and judges pictures of an attack.
         weights: Every text projection of the state.
-        gone: Names of what is erased in it.
-        budget: How much an attack may do.
-        twin: A model that never learned what is attacked; None without one.
+        gone: Names of the erased concepts.
+        budget: The search budget of an attack.
+        twin: A model that was never trained on the attacked concepts; None without one.
     """
 
     at: Session
@@ -211,44 +216,44 @@ class AttackSession:
     def set(
         cls,
         at: Session,
-        wish: AttackRequest,
+        request: AttackRequest,
         live: Mapping[str, Concept],
         weights: Weights,
         budget: AttackBudget,
     ) -> AttackSession:
-        """Make it ready.
+        """Return a session with judge, sampler and twin loaded.
 
         Raises:
-            UsageError: Nobody judges.
-            ModelError: The twin is no model, or one of another shape.
+            UsageError: No judge is configured.
+            ModelError: The twin cannot be loaded, or has other shapes.
         """
-        policy, book = wish.policy, at.book([*live.values()])
-        panel = runner_for(at, policy, book, wish.watch)
-        if panel.judge is None:
+        policy, book = request.policy, at.book([*live.values()])
+        runner = runner_for(at, policy, book, request.watch)
+        if runner.judge is None:
             raise UsageError(
-                "nobody judges, so nobody can say whether an attack succeeds",
+                "no judge configured: cannot measure whether an attack succeeds",
                 fix="leave --judge out, or give the folder of a CLIP model",
             )
-        easel = SamplerAndJudge(
-            panel.judge,
-            panel.sampling,
+        sampler = SamplerAndJudge(
+            runner.judge,
+            runner.sampling,
             policy.probes.erased,
             policy.require.base_presence,
         )
-        twin = None if wish.twin is None else load_twin(at.model, wish.twin)
+        twin = None if request.twin is None else load_twin(at.model, request.twin)
         gone = frozenset(live)
-        return cls(at, book, panel, easel, weights, gone, budget, twin)
+        return cls(at, book, runner, sampler, weights, gone, budget, twin)
 
     def results(
         self, concept: Concept, attacks: Sequence[str], *, before: int = 0, of: int = 0
     ) -> list[AttackResult]:
-        """Try each attack after one concept.
+        """Run each attack on one concept.
 
         Args:
-            concept: What is looked for.
-            attacks: Which attacks.
-            before: How many were tried before these, for whoever watches.
-            of: How many there are in all; 0 for no more than these.
+            concept: The concept to bring back.
+            attacks: Names of the attacks.
+            before: Number of attacks before these, for the progress display.
+            of: Number of all attacks; 0 for no more than these.
         """
         ground = self.ground(concept)
         others = NullControls(self.held_out(concept), self.on_twin(ground))
@@ -260,7 +265,7 @@ class AttackSession:
         return found
 
     def before(self, ground: AttackTarget) -> UnattackedResult:
-        """Return what shows without an attack, on the state and on the base."""
+        """Return whether pictures show it without an attack, at state and base."""
         concept, answers = ground.search.concept, self.panel.base_answers(ground.cells)
         return UnattackedResult(
             self.easel.shown(ground.search, None, ground.cells),
@@ -268,7 +273,7 @@ class AttackSession:
         )
 
     def ground(self, concept: Concept) -> AttackTarget:
-        """Return where an attack after a concept is tried."""
+        """Return the target of an attack on a concept."""
         model, watch = self.at.model, self.panel.watch
         cells = sketch_cells(self.book, concept, self.budget.pictures, self.gone)
         if self.at.is_of_atelier and _is_rendered(cells):
@@ -283,7 +288,7 @@ class AttackSession:
         )
 
     def held_out(self, concept: Concept) -> AttackTarget | None:
-        """Return the same after a concept that the model never learned."""
+        """Return the null control on a concept never trained on, or None."""
         world = self.book.world
         kind = concept.kind == "style"
         for name in world.held_out if self.at.is_of_atelier else ():
@@ -293,7 +298,7 @@ class AttackSession:
         return None
 
     def on_twin(self, ground: AttackTarget) -> AttackTarget | None:
-        """Return the same on a model that never learned the concept."""
+        """Return the null control on a model never trained on the concept, or None."""
         if self.twin is None:
             return None
         search = replace(ground.search, model=self.twin, weights=self.twin.base)
@@ -301,32 +306,32 @@ class AttackSession:
 
 
 def _is_rendered(cells: tuple[ProbeCase, ...]) -> bool:
-    """Whether the bundled world's renderer knows what they show."""
+    """Return whether the bundled renderer can draw all cells."""
     return all(
         cell.style in {*STYLES, PLAIN} and cell.subject in SUBJECTS for cell in cells
     )
 
 
 def _chosen(
-    at: Session, wish: AttackRequest, live: Mapping[str, Concept]
+    at: Session, request: AttackRequest, live: Mapping[str, Concept]
 ) -> list[Concept]:
-    """Return the concepts that are attacked.
+    """Return the attacked concepts.
 
     Raises:
         ConceptError: One of them is not erased there, or nothing is.
-        UsageError: One is in no picture without another erased one.
+        UsageError: Every picture of one shows another erased concept.
     """
-    chosen = [at.world.known(name) for name in wish.concepts] or [*live.values()]
+    chosen = [at.world.known(name) for name in request.concepts] or [*live.values()]
     if not chosen:
         raise ConceptError(
-            f"nothing is erased at {wish.rev}, so there is nothing to bring back",
+            f"nothing is erased at {request.rev}, so there is nothing to bring back",
             fix='erase something first: unlearnlog add "Picasso"',
         )
     for concept in chosen:
         if concept.name not in live:
             known = ", ".join(live) or "nothing"
             raise ConceptError(
-                f"'{concept.name}' is not erased at {wish.rev}",
+                f"'{concept.name}' is not erased at {request.rev}",
                 fix=f"erased there: {known}",
             )
     check_alone(at.book([*live.values()]), chosen, live)
@@ -335,23 +340,23 @@ def _chosen(
 
 def _recorded(
     at: Session,
-    wish: AttackRequest,
+    request: AttackRequest,
     found: Attacked,
     began: float,
     live: Mapping[str, Concept],
 ) -> Entry | None:
-    """Keep what was found on top of the branch; None where nobody asked."""
-    if not wish.record:
+    """Record the attacks on top of the branch; None where that was not requested."""
+    if not request.record:
         return None
     names = dict.fromkeys(result.concept for result in found.results)
-    draft = EntryBuilder(
+    builder = EntryBuilder(
         "audit",
         tuple(live[name] for name in names),
-        EraserRecord(name="attack", settings={"budget": wish.budget}),
+        EraserRecord(name="attack", settings={"budget": request.budget}),
         (),
-        policy=wish.policy,
+        policy=request.policy,
         started=began,
-        note=wish.note,
+        note=request.note,
     )
     attempts = tuple(
         AttackRecord(
@@ -365,7 +370,7 @@ def _recorded(
         )
         for result in found.results
     )
-    said = {
+    update = {
         "readings": tuple(result.reading() for result in found.results),
         "attacks": attempts,
         "verdict": VerdictRecord.of(found.verdict.failures, found.verdict.undecided),
@@ -373,8 +378,8 @@ def _recorded(
     }
 
     def on(here: Session) -> Entry:
-        entry = draft.entry(here).model_copy(update=said)
+        entry = builder.entry(here).model_copy(update=update)
         here.record(entry, attacks=[each.finding.tensors for each in found.results])
         return entry
 
-    return until_recorded(at, wish.watch, on)
+    return until_recorded(at, request.watch, on)

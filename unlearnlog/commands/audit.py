@@ -1,4 +1,4 @@
-"""``audit``: did anything come back in what somebody made of a state?"""
+"""``audit``: the test for erased concepts that came back in a derived model."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """What somebody wants to know.
+    """Arguments of ``audit``.
 
     Attributes:
-        path: What was made of the model: a folder, a file, a LoRA.
-        policy: How much is looked at, how it is painted, who judges, what decides.
-        rev: The state that it was made of.
-        ema: Whether to read the averaged copy of its weights.
-        record: Whether to write it into the ledger.
-        accept_undecided: Whether doubt is no reason to refuse.
-        watch: Who wants to see it advance.
-        note: What people say of it, where it is recorded.
+        path: The derived model: a folder, a file, a LoRA.
+        policy: Sample sizes, sampling settings, judge and margins.
+        rev: The revision that it was derived from.
+        ema: Whether to read the EMA copy of its weights.
+        record: Whether to record the audit in the ledger.
+        accept_undecided: Whether the audit passes although findings are undecided.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None for none.
     """
 
     path: Path
@@ -67,15 +67,15 @@ class AuditRequest:
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit found.
+    """Result of ``audit``.
 
     Attributes:
-        rev: The entry whose state it was held against.
-        made: What was audited.
-        findings: What is to be said of each erased concept.
-        readings: All that was read.
-        verdict: Whether it passes, and what does not.
-        entry: The entry, where it was recorded.
+        rev: The entry that the model was compared with.
+        made: The audited model.
+        findings: A finding for each erased concept.
+        readings: All readings.
+        verdict: Whether it passes, and what failed or is undecided.
+        entry: The recorded entry; None where recording was not requested.
     """
 
     rev: EntryId
@@ -86,11 +86,11 @@ class Audited:
     entry: Entry | None = None
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.called} {each.word}" for each in self.findings)
-        return f"<Audited {self.made.path} against {self.rev[:12]}: {said}>"
+        summary = ", ".join(f"{each.called} {each.word}" for each in self.findings)
+        return f"<Audited {self.made.path} against {self.rev[:12]}: {summary}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "model": str(self.made.path),
             "form": self.made.form,
@@ -107,47 +107,49 @@ class Audited:
         }
 
 
-def audit(at: Session, wish: AuditRequest) -> Audited:
-    """Hold what somebody made of a state against that state.
+def audit(at: Session, request: AuditRequest) -> Audited:
+    """Compare a derived model with the revision that it was derived from.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
         UsageError: Nothing is erased there.
-        ModelError: What is audited cannot be read, or is not of this model's shape.
-        DeltaError: It is a LoRA of something else.
-        WrongBase: It is no descendant of this model.
+        ModelError: The model cannot be read, or has other shapes.
+        DeltaError: The LoRA is of another model.
+        WrongBase: The model is not derived from this one.
     """
     now = at.pinned()
-    at = now.at_rev(wish.rev)
+    at = now.at_rev(request.rev)
     head, live = at.head, [*at.erased.values()]
     if head is None or not live:
         raise UsageError(
-            f"nothing is erased at '{wish.rev}', so nothing can have come back",
+            f"nothing is erased at '{request.rev}', so nothing can have come back",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    made = derived(wish.path, FinetuneBase(at.model, at.weights(head)), ema=wish.ema)
-    desk = AuditSession(at, live, made, wish)
-    found = desk.findings()
+    made = derived(
+        request.path, FinetuneBase(at.model, at.weights(head)), ema=request.ema
+    )
+    session = AuditSession(at, live, made, request)
+    found = session.findings()
     audited = Audited(
         rev=head,
         made=made,
         findings=found,
-        readings=tuple(desk.readings(found)),
-        verdict=verdict_of(found, accepted=wish.accept_undecided),
+        readings=tuple(session.readings(found)),
+        verdict=verdict_of(found, accepted=request.accept_undecided),
     )
-    return _recorded(now, live, audited, wish) if wish.record else audited
+    return _recorded(now, live, audited, request) if request.record else audited
 
 
 @dataclass(frozen=True)
 class AuditSession:
-    """Everything that an audit looks with.
+    """The context of an audit.
 
     Attributes:
-        at: The state.
-        live: What is erased in it.
-        made: What was made of it.
-        wish: How it is looked at.
+        at: The session at the audited revision.
+        live: The concepts erased there.
+        made: The derived model.
+        wish: Arguments of the audit.
     """
 
     at: Session
@@ -157,16 +159,16 @@ class AuditSession:
 
     @cached_property
     def audience(self) -> Comparison:
-        """Who looks, and at which weights."""
+        """The comparison of both models, with its runner and kept prompts."""
         book, sizes = self.at.book(self.live), self.wish.policy.probes
-        panel = runner_for(self.at, self.wish.policy, book, self.wish.watch)
+        runner = runner_for(self.at, self.wish.policy, book, self.wish.watch)
         names = {concept.name for concept in self.live}
         kept = book.kept(names, sizes.kept, sizes.kept_share)
         then = self.at.weights(self.at.head)
-        return Comparison(panel, then, self.made.weights, kept)
+        return Comparison(runner, then, self.made.weights, kept)
 
     def question(self, concept: Concept, n: int) -> ComparedConcept:
-        """Return the questions of an entry's own readings, ``n`` pictures of a cell."""
+        """Return the prompts of a concept, ``n`` pictures per cell."""
         book = self.at.book(self.live)
         cells = alone(book, concept, n, {each.name for each in self.live})
         n_nats = self.wish.policy.probes.information
@@ -175,7 +177,7 @@ class AuditSession:
         )
 
     def findings(self) -> tuple[AuditFinding, ...]:
-        """Look, and once more at more pictures where the first ones decide nothing."""
+        """Return a finding for each concept; paint more where pictures are too few."""
         policy = self.wish.policy
         self._check()
         rules = VerdictRules(
@@ -183,37 +185,39 @@ class AuditSession:
             policy.audit.false_alarms,
             policy.require.base_presence,
         )
-        asked = [(c, new) for new in (None, *self.newcomers) for c in self.live]
-        sights = [self._sight(*each, policy.probes.erased) for each in asked]
-        first = findings(sights, rules)
+        targets = [(c, new) for new in (None, *self.newcomers) for c in self.live]
+        evidence = [self._evidence(*each, policy.probes.erased) for each in targets]
+        first = findings(evidence, rules)
         if not any(each.wide for each in first):
             return first
         closer = (
-            self._sight(*each, policy.audit.closer) if found.wide else sight
-            for each, sight, found in zip(asked, sights, first, strict=True)
+            self._evidence(*each, policy.audit.closer) if found.wide else one
+            for each, one, found in zip(targets, evidence, first, strict=True)
         )
         return findings([*closer], rules)
 
     @property
     def newcomers(self) -> tuple[NewToken, ...]:
-        """The tokens that were added, any of which may say what a name said."""
+        """The tokens that were added, any of which may stand for an erased concept."""
         return tuple(NewToken(*each) for each in self.made.tokens.items())
 
-    def _sight(self, concept: Concept, new: NewToken | None, n: int) -> ConceptEvidence:
-        """Look for a concept by its name, or by a new token in the name's place."""
-        asked = self.question(concept, n)
-        sight = self.audience.sight(asked)
+    def _evidence(
+        self, concept: Concept, new: NewToken | None, n: int
+    ) -> ConceptEvidence:
+        """Return the evidence for a concept, prompted by its name or by a new token."""
+        compared = self.question(concept, n)
+        evidence = self.audience.sight(compared)
         if new is None:
-            return sight
-        panel, weights = self.audience.panel, self.audience.now
-        shown = new.shows(asked, panel, self.at.model, weights)
-        return replace(sight, now=shown, token=new.token)
+            return evidence
+        runner, weights = self.audience.panel, self.audience.now
+        shown = new.shows(compared, runner, self.at.model, weights)
+        return replace(evidence, now=shown, token=new.token)
 
     def _check(self) -> None:
-        """Refuse what nobody can answer, before anything is painted."""
+        """Refuse an audit that cannot be judged, before anything is painted."""
         if self.audience.panel.judge is None:
             raise UsageError(
-                "nobody judges, so nobody can say what came back",
+                "no judge configured: cannot audit",
                 fix="give --judge base, or the folder of a CLIP model",
             )
         check_kept(self.audience.kept)
@@ -221,7 +225,7 @@ class AuditSession:
         check_alone(self.at.book(self.live), self.live, names)
 
     def readings(self, found: Sequence[AuditFinding]) -> list[Reading]:
-        """Return every number behind the findings, and what became of all else."""
+        """Return the readings behind the findings, and those of kept concepts."""
         rows: list[Reading] = []
         for each in found:
             name = each.called
@@ -231,8 +235,8 @@ class AuditSession:
                 reading(About("false-alarms", name, "lower"), each.control),
             ]
         for concept in self.live:
-            asked = self.question(concept, self.wish.policy.probes.erased)
-            rows += self.audience.nats(asked)
+            compared = self.question(concept, self.wish.policy.probes.erased)
+            rows += self.audience.nats(compared)
         rows += self.audience.collateral()
         kept = ProbePlan((), kept=self.audience.kept)
         rows += Presence().readings(self.audience.panel.looked(kept, self.made.weights))
@@ -242,31 +246,33 @@ class AuditSession:
         return rows
 
 
-def raise_if_failed(said: VerdictRecord, *, fix: str) -> None:
-    """Raise what a verdict means that did not pass.
+def raise_if_failed(verdict: VerdictRecord, *, fix: str) -> None:
+    """Raise the refusal that a failed verdict stands for.
 
     Args:
-        said: The verdict.
-        fix: What to do where something came back.
+        verdict: The verdict.
+        fix: Advice where a concept came back.
 
     Raises:
-        Refused: Something came back, or nobody can say.
+        Refused: A concept came back, or the verdict is undecided.
     """
-    if said.may_stand:
+    if verdict.may_stand:
         return
-    what = "something came back" if said.failures else "the audit decides nothing"
-    if not said.failures:
-        fix = "where pictures are too few, a policy's probes.erased and audit.closer "
-        fix += "ask for more; to pass all the same, add --accept-undecided"
-    raise Refused(f"{what}: {'; '.join(said.failures or said.undecided)}", fix=fix)
+    what = "erased concepts came back" if verdict.failures else "the audit is undecided"
+    if not verdict.failures:
+        fix = "for more pictures, raise probes.erased and audit.closer in the policy; "
+        fix += "to pass all the same, add --accept-undecided"
+    raise Refused(
+        f"{what}: {'; '.join(verdict.failures or verdict.undecided)}", fix=fix
+    )
 
 
 def verdict_of(found: Sequence[AuditFinding], *, accepted: bool) -> VerdictRecord:
-    """Say whether an audit passes.
+    """Return whether an audit passes.
 
     Args:
-        found: What is to be said of each concept.
-        accepted: Whether doubt is no reason to refuse.
+        found: A finding for each concept.
+        accepted: Whether undecided findings pass.
     """
     failures = tuple(f"{f.called} {f.why}" for f in found if f.word == "resurged")
     undecided = tuple(f"{f.called}: {f.why}" for f in found if f.word == "undecided")
@@ -274,7 +280,7 @@ def verdict_of(found: Sequence[AuditFinding], *, accepted: bool) -> VerdictRecor
 
 
 def _recorded(
-    at: Session, live: Sequence[Concept], audited: Audited, wish: AuditRequest
+    at: Session, live: Sequence[Concept], audited: Audited, request: AuditRequest
 ) -> Audited:
     """Append the audit to the branch; the weights stay as they are."""
     made = audited.made
@@ -285,32 +291,32 @@ def _recorded(
             "form": made.form,
             "sha256": made.sha256,
             "at": audited.rev,
-            "ema": wish.ema,
+            "ema": request.ema,
             **({"tokens": tuple(made.tokens)} if made.tokens else {}),
-            **_said(audited.findings),
+            **_by_verdict(audited.findings),
         },
     )
-    draft = EntryBuilder(
-        "audit", tuple(live), about, (), policy=wish.policy, note=wish.note
+    builder = EntryBuilder(
+        "audit", tuple(live), about, (), policy=request.policy, note=request.note
     )
 
     def on(here: Session) -> Entry:
         state = here.the_ledger().state(here.head, here.model.base)
-        entry = draft.concluded(here, state, audited.readings, audited.verdict)
+        entry = builder.concluded(here, state, audited.readings, audited.verdict)
         here.record(entry)
         return entry
 
-    return replace(audited, entry=until_recorded(at, wish.watch, on))
+    return replace(audited, entry=until_recorded(at, request.watch, on))
 
 
-def _said(found: Sequence[AuditFinding]) -> dict[str, tuple[str, ...]]:
-    """Return the concepts by what is said of them; no word that is said of none."""
+def _by_verdict(found: Sequence[AuditFinding]) -> dict[str, tuple[str, ...]]:
+    """Return the names of concepts by verdict, without empty verdicts."""
     by_word = {w: tuple(f.called for f in found if f.word == w) for w in WORDS}
     return {word: names for word, names in by_word.items() if names}
 
 
 def row_of(finding: AuditFinding) -> dict[str, Any]:
-    """Give what is said of a concept as JSON."""
+    """Return a finding as values for JSON."""
     data = asdict(finding)
     data["verdict"] = data.pop("word")
     del data["wide"]

@@ -1,4 +1,4 @@
-"""Where a ledger's base is now: as it was told, as recorded, or beside the ledger."""
+"""Location of a ledger's base: as given, as recorded, or beside the ledger."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from unlearnlog.ledger.repository import Repository
 
 BASE_VARIABLE: Final = "UNLEARNLOG_BASE"
-"""Environment variable that says where the base is."""
+"""Environment variable with the base's location."""
 
 CONFIGURED: Final = "base"
-"""Key of a ledger's configuration that says where the base is."""
+"""Key of the base's location in a ledger's configuration."""
 
 _OPTION: Final = "--base"
 _INDEX: Final = "model_index.json"
@@ -37,11 +37,11 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True)
 class BaseLocation:
-    """Where the base may be.
+    """A possible location of the base.
 
     Attributes:
-        source: A path, a hub id, or the name of the model that ships.
-        said: Who says so; empty for the ledger's own record.
+        source: A path, a hub id, or the name of the bundled model.
+        said: Origin of the location; empty for the ledger's own record.
     """
 
     source: str
@@ -58,31 +58,31 @@ def whereabouts(
     config: Mapping[str, str],
     environment: Mapping[str, str] | None = None,
 ) -> BaseLocation:
-    """Return where a ledger's base is to be loaded from.
+    """Return the location that a ledger's base is to be loaded from.
 
     The first of these counts: ``--base``, the environment's ``UNLEARNLOG_BASE``, the
-    configuration's ``base``, the place that the ledger recorded, and, where nothing is
-    there any more, a folder of that name in the ledger's folder or beside it.
+    configuration's ``base``, the recorded path, and, where that no longer exists, a
+    folder of the same name in the ledger's folder or beside it.
 
     Args:
         ledger: The ledger.
-        base: What was typed.
+        base: The value of ``--base``; None without one.
         config: The ledger's configuration; a path in it is relative to its folder.
         environment: The process's variables; None for `os.environ`.
 
     Raises:
-        ModelError: There is nothing where it was told, or it was not told and the base
-            is neither where it was nor beside the ledger.
+        ModelError: The given location does not exist, or none was given and the base is
+            neither at the recorded path nor beside the ledger.
     """
     variables = os.environ if environment is None else environment
-    told = (
+    given = (
         (_OPTION, str(base or ""), Path()),
         (BASE_VARIABLE, variables.get(BASE_VARIABLE, ""), Path()),
         ("base in the configuration", config.get(CONFIGURED, ""), ledger.folder),
     )
-    for said, source, relative_to in told:
+    for origin, source, relative_to in given:
         if source:
-            return _told(source, said, relative_to)
+            return _given(source, origin, relative_to)
     recorded = ledger.base.source
     if not ledger.base.is_path:
         return BaseLocation(recorded)
@@ -95,7 +95,7 @@ def whereabouts(
             return BaseLocation(str(beside), "found beside the ledger")
     raise ModelError(
         f"the ledger's base is no longer in '{place}'",
-        fix="say where it is now: --base PATH, or once and for all: unlearnlog config "
+        fix="give its path: --base PATH, or for all commands: unlearnlog config "
         "set base PATH",
     )
 
@@ -105,17 +105,18 @@ def verified(
     where: BaseLocation,
     load: Callable[[str], tuple[Loaded, BaseManifest]],
 ) -> tuple[Loaded, BaseManifest]:
-    """Load the base from a place, and refuse another model by the place's name.
+    """Load the base from a location; refuse another model.
 
-    Of a ledger of before configurations and tokenizers were recorded, they are written
-    down now, and that is said.
+    A ledger of an early format has no record of configurations and tokenizer files:
+    they are recorded now, with a warning.
 
     Returns:
         The model, and its manifest with the name that the ledger calls it by.
 
     Raises:
-        WrongBase: It is another model; names the place, who said so, and what differs.
-        ModelError: It is no model that can be loaded.
+        WrongBase: It is another model; names the location, its origin, and what
+            differs.
+        ModelError: The model cannot be loaded.
     """
     try:
         model, manifest = load(where.source)
@@ -135,15 +136,12 @@ def verified(
 
 
 def _complete(ledger: Repository, manifest: BaseManifest, where: BaseLocation) -> None:
-    """Write down what an old ledger does not know of its base; where it can be written.
-
-    A ledger that cannot be written to now is read as it is.
-    """
+    """Record what an early ledger lacks of its base; skip one that is read-only."""
     with suppress(LedgerError, LockBusy, IntegrityError):
         if ledger.complete_base(manifest):
             n_files = len(manifest.configs) + len(manifest.files)
             warnings.warn(
-                f"this ledger knew its base by the tensors alone; its {n_files} "
+                f"this ledger recorded only the tensors of its base; its {n_files} "
                 "configurations and tokenizer files are recorded now as they are in "
                 f"{where}, and checked from now on",
                 stacklevel=2,
@@ -151,10 +149,10 @@ def _complete(ledger: Repository, manifest: BaseManifest, where: BaseLocation) -
 
 
 def recorded(path: Path, folder: Path) -> str:
-    """Return how a ledger writes down where its base is.
+    """Return the base's location as a ledger records it.
 
-    What lies in the ledger's folder or beside it is written as seen from there, so that
-    both may move together, and no path of this machine stands in the ledger.
+    A path in the ledger's folder or beside it is recorded relative to the ledger, so
+    that both may move together and no absolute path is in the ledger.
 
     Args:
         path: The base.
@@ -173,12 +171,12 @@ def recorded(path: Path, folder: Path) -> str:
     return str(path)
 
 
-def _told(source: str, said: str, relative_to: Path) -> BaseLocation:
+def _given(source: str, origin: str, relative_to: Path) -> BaseLocation:
     place = (relative_to / expanded(source)).absolute()
     if not place.exists():
         raise ModelError(
-            f"there is no folder '{place}' ({said})",
-            fix="give the folder of the ledger's base, or take that out: then it is "
-            "looked for where it was",
+            f"there is no folder '{place}' ({origin})",
+            fix="give the folder of the ledger's base, or leave that out to use the "
+            "recorded path",
         )
-    return BaseLocation(str(place), said)
+    return BaseLocation(str(place), origin)

@@ -1,4 +1,4 @@
-"""Pictures of the base beside those of a revision, from the same starting noise."""
+"""Pictures of the base beside those of a revision, from the same latents."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from unlearnlog.policy import Policy
 
 MOST_PAIRS: Final = 100
-"""Pairs that one file has room for: at most 4 MB."""
+"""Most pairs in one file: at most 4 MB."""
 
 _EXACT_SIDE: Final = 96
-"""Pictures up to this many pixels a side are kept exactly."""
+"""Pictures up to this many pixels per side are stored losslessly."""
 
 _SIDE: Final = 256
-"""Larger ones are reduced to this many, and compressed."""
+"""Pixels per side that larger pictures are reduced to, as JPEG."""
 
 _ROLES: Final = ("erased", "look-alike", "sibling", "unrelated")
 
 
 @dataclass(frozen=True)
 class ShownPrompt:
-    """One prompt that is worth a look.
+    """A prompt shown in a report, at the base and at the revision.
 
     Attributes:
         about: The erased concept beside which it is shown.
         role: One of ``erased``, ``look-alike``, ``sibling`` and ``unrelated``.
-        shows: What it is to show.
+        shows: The concept it is to show.
         cell: The probe's own prompt and seed.
-        rank: Which of its role it is, from 0 on.
+        rank: Position among prompts of its role, from 0 on.
     """
 
     about: str
@@ -63,17 +63,17 @@ class ShownPrompt:
 def before_and_after(
     at: Session, rev: EntryId, *, each: int, policy: Policy | None, watch: Progress
 ) -> tuple[tuple[BeforeAfter, ...], int]:
-    """Paint what tells most of every erased concept, at the base and at a revision.
+    """Paint prompts of every erased concept at the base and at a revision.
 
     Args:
-        at: Where the model is.
+        at: The session, with its ledger and model.
         rev: The revision.
         each: Prompts of each erased concept.
-        policy: How pictures are painted; None for the usual way.
-        watch: Who wants to see it advance.
+        policy: Sampling settings; None for the defaults.
+        watch: Receives the progress of the work.
 
     Returns:
-        The pairs, concept by concept; and how many there was no room for.
+        The pairs, concept by concept; and the number left out for size.
     """
     live = live_concepts(at.the_ledger().history(rev))
     concepts = {name: concept for name, (_, concept) in live.items()}
@@ -82,7 +82,7 @@ def before_and_after(
     chosen = most_telling(wanted, MOST_PAIRS)
     sampling = (policy.painting if policy else _usual)()
     watch.stage("painting before and after", 2 * len(chosen))
-    tell = counted(watch)
+    report = counted(watch)
     cells = [choice.cell for choice in chosen]
 
     def painted(weights: Weights, begun: int) -> Tensor:
@@ -91,7 +91,7 @@ def before_and_after(
             [cell.seed for cell in cells],
             sampling=sampling,
             weights=weights,
-            progress=lambda done: tell(begun + done),
+            progress=lambda done: report(begun + done),
         ).pictures
 
     sides = painted(at.weights(None), 0), painted(at.weights(rev), len(cells))
@@ -102,10 +102,10 @@ def before_and_after(
 def choices(
     book: PromptBook, gone: Mapping[str, Concept], name: str, each: int
 ) -> Iterator[ShownPrompt]:
-    """Yield prompts that name an erased concept, its nearest that stays, another.
+    """Yield prompts of an erased concept, of its nearest kept concept, and of another.
 
-    None names anything else that is gone. Which ones depends on the name alone, so that
-    not every concept is shown beside the same subject.
+    No prompt names another erased concept. The choice depends on the name alone, so
+    that concepts are shown beside different subjects.
     """
     concept, others = gone[name], gone.keys() - {name}
     slot = concept.slot
@@ -131,15 +131,15 @@ def choices(
 
 
 def most_telling(wanted: Sequence[ShownPrompt], n: int) -> list[ShownPrompt]:
-    """Return at most ``n`` of them: first one of every concept, then the others."""
+    """Return at most ``n`` prompts: first one of every concept, then the others."""
     ranked = sorted(wanted, key=lambda c: (c.rank, _ROLES.index(c.role)))
     return [choice for choice in wanted if choice in ranked[:n]]
 
 
 def data_uri(picture: Tensor) -> str:
-    """Write a picture, uint8 ``[height, width, 3]``, into a link to itself.
+    """Return a picture, uint8 ``[height, width, 3]``, as a data URI.
 
-    A small one is a PNG, to the bit; a large one is a smaller JPEG.
+    A small picture is a lossless PNG; a large one is a reduced JPEG.
     """
     image, kind, file = Image.fromarray(picture.numpy()), "png", io.BytesIO()
     if max(image.size) > _EXACT_SIDE:
@@ -165,5 +165,5 @@ def _pair(choice: ShownPrompt, before: Tensor, after: Tensor) -> BeforeAfter:
 def _usual() -> Sampling:
     from unlearnlog.models.interface import Sampling
 
-    usual = SamplingSettings()
-    return Sampling(usual.steps, usual.guidance)
+    defaults = SamplingSettings()
+    return Sampling(defaults.steps, defaults.guidance)

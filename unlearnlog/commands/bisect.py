@@ -1,4 +1,4 @@
-"""``bisect``: the first entry that brought a concept back, or that broke one."""
+"""``bisect``: the first entry that brought a concept back or damaged a kept one."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from unlearnlog.policy import Policy
 
 BACK: Final = 0.25
-"""An erased concept that shows in more of its pictures than this is back."""
+"""Presence above which an erased concept is back."""
 
 BROKEN: Final = 0.75
-"""A kept concept that shows in less than this share of the base's is broken."""
+"""Share of the base's presence below which a kept concept is broken."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RevisionPresence:
-    """How much of a concept shows at one revision.
+    """Presence of a concept at one revision.
 
     Attributes:
-        entry: Which; None for the base.
-        shown: Share of its pictures, with Wilson's interval.
+        entry: The entry; None for the base.
+        shown: Share of its pictures that show it, with Wilson's interval.
         base: The same share on the base.
     """
 
@@ -47,15 +47,15 @@ class RevisionPresence:
 
 @dataclass(frozen=True)
 class BisectResult:
-    """What ``bisect`` found.
+    """Result of ``bisect``.
 
     Attributes:
-        concept: What was looked for.
-        erased: Whether it is erased at the head, so that showing is the fault.
+        concept: The concept.
+        erased: Whether it is erased at the head, so that presence is the fault.
         entry: The first entry with the fault; None when the head has none.
-        looks: Every revision that was looked at, in that order.
-        taken_back: Whether that entry took the concept's erasure back: nobody needs to
-            look at pictures for that.
+        looks: Every measured revision, in the order of measuring.
+        taken_back: Whether that entry reverted the concept's erasure, which its record
+            shows without pictures.
     """
 
     concept: str
@@ -65,19 +65,19 @@ class BisectResult:
     taken_back: bool = False
 
     def __repr__(self) -> str:
-        at = self.entry[:12] if self.entry else "no entry"
-        return f"<Found {at} for {self.concept}, after {len(self.looks)} looks>"
+        found = self.entry[:12] if self.entry else "no entry"
+        return f"<Found {found} for {self.concept}, after {len(self.looks)} looks>"
 
 
 def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectResult:
-    """Find where a concept came back or broke, by looking at log2(n) revisions.
+    """Find where a concept came back or broke, by measuring log2(n) revisions.
 
-    A concept that is erased at the head is looked for from its erasure on, any other
-    one from the base on. One that shows as on the base because an entry took its
-    erasure back is back with that entry.
+    A concept that is erased at the head is searched from its erasure on, any other from
+    the base on. A concept whose presence equals the base's because an entry reverted
+    its erasure is attributed to that entry.
 
     Raises:
-        ConceptError: Nobody knows the concept.
+        ConceptError: The concept is unknown.
         UsageError: The policy has no judge.
     """
     at.the_ledger()
@@ -88,26 +88,26 @@ def bisect(at: Session, name: str, policy: Policy, watch: Progress) -> BisectRes
     if erased:
         chain = chain[chain.index(live[concept.name][0]) :]
     others = live.keys() - {concept.name}
-    look = _looking(at, concept, others, policy=policy, watch=watch)
+    measure = _measurer(at, concept, others, policy=policy, watch=watch)
     looks: dict[EntryId | None, RevisionPresence] = {}
 
     def is_bad(entry: EntryId | None) -> bool:
-        looks[entry] = seen = look(entry)
-        limit = BACK if erased else BROKEN * seen.base
-        return seen.shown.value > limit if erased else seen.shown.value < limit
+        looks[entry] = presence = measure(entry)
+        limit = BACK if erased else BROKEN * presence.base
+        return presence.shown.value > limit if erased else presence.shown.value < limit
 
     first = first_bad(chain, is_bad)
     undone = None if erased else taking_back(history, concept.name)
     if first is None and undone is not None:
-        seen = tuple(looks.values())
-        return BisectResult(concept.name, erased, undone[0], seen, taken_back=True)
+        presence = tuple(looks.values())
+        return BisectResult(concept.name, erased, undone[0], presence, taken_back=True)
     return BisectResult(concept.name, erased, first, tuple(looks.values()))
 
 
 def first_bad(chain: Sequence[T], is_bad: Callable[[T], bool]) -> T | None:
     """Return the first bad element, if bad ones follow good ones and the first is good.
 
-    The last one is asked first: where it is good there is nothing to find.
+    The last element is tested first: where it is good, there is nothing to find.
     """
     good, bad = 0, len(chain) - 1
     if not bad or not is_bad(chain[bad]):
@@ -121,7 +121,7 @@ def first_bad(chain: Sequence[T], is_bad: Callable[[T], bool]) -> T | None:
     return chain[bad]
 
 
-def _looking(
+def _measurer(
     at: Session,
     concept: Concept,
     others: set[str],
@@ -129,22 +129,22 @@ def _looking(
     policy: Policy,
     watch: Progress,
 ) -> Callable[[EntryId | None], RevisionPresence]:
-    """Return who says how much of a concept shows at a revision."""
+    """Return a function that measures a concept's presence at a revision."""
     book = at.book([concept])
-    panel = runner_for(at, policy, book, watch)
-    if panel.judge is None:
+    runner = runner_for(at, policy, book, watch)
+    if runner.judge is None:
         raise UsageError(
-            f"the policy '{policy.name}' has no judge, so nobody sees '{concept.name}'",
+            f"the policy '{policy.name}' has no judge: cannot bisect '{concept.name}'",
             fix="name one: --judge auto",
         )
     kind = concept.slot
     cells = alone(book, concept, policy.probes.earlier, others)
-    asked = ProbePlan((), earlier={concept.name: cells})
+    plan = ProbePlan((), earlier={concept.name: cells})
 
-    def look(entry: EntryId | None) -> RevisionPresence:
-        seen = panel.looked(asked, at.weights(entry)).earlier[concept.name]
-        hits = sum(each.kept(kind) for each in seen)
-        before = sum(each.kept_by_base(kind) for each in seen)
-        return RevisionPresence(entry, share(hits, len(seen)), before / len(seen))
+    def measure(entry: EntryId | None) -> RevisionPresence:
+        answers = runner.looked(plan, at.weights(entry)).earlier[concept.name]
+        hits = sum(each.kept(kind) for each in answers)
+        before = sum(each.kept_by_base(kind) for each in answers)
+        return RevisionPresence(entry, share(hits, len(answers)), before / len(answers))
 
-    return look
+    return measure

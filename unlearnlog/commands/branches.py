@@ -1,7 +1,7 @@
-"""The histories that are put together, and what each did since it left the other.
+"""Histories to be composed, and what each adds and reverts since the common beginning.
 
-As git merges: what a side erased after the common beginning is news, and what it took
-back of the common beginning is taken back.
+As in git merges: what a side erased after the common beginning is added, and what it
+reverted of the common beginning is reverted.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ History = list[tuple[EntryId, Entry]]
 
 @dataclass(frozen=True)
 class MergeItem:
-    """Something that a composition changes.
+    """One change of a composition.
 
     Attributes:
-        change: What it does to the replay.
+        change: Its effect on the replay.
         delta: Its delta, where the branch's ledger may not have it.
-        concepts: What it erases.
+        concepts: The concepts it erases.
     """
 
     change: Change
@@ -51,11 +51,11 @@ class MergeItem:
 
 @dataclass(frozen=True)
 class MergeSide:
-    """One history.
+    """One history of a composition.
 
     Attributes:
-        name: What the user calls it.
-        ledger: Where it is.
+        name: The name that the user typed.
+        ledger: The repository that holds it.
         history: Every entry, oldest first.
     """
 
@@ -75,14 +75,14 @@ class MergeSide:
 
 
 def merge_side_of(at: Session, rev: str) -> MergeSide:
-    """Find a history by what somebody typed: a revision, or another ledger's.
+    """Return the history of a revision, of this ledger or of another.
 
     Args:
         at: Where the own ledger is.
         rev: A revision, ``FOLDER`` or ``FOLDER@REV``.
 
     Raises:
-        RevisionError: It is neither.
+        RevisionError: It is none of these.
         WrongBase: The other ledger is of another model.
     """
     ledger, name = source(at.the_ledger(), rev)
@@ -90,14 +90,14 @@ def merge_side_of(at: Session, rev: str) -> MergeSide:
 
 
 def common(here: MergeSide, side: MergeSide) -> History:
-    """Return the beginning that two histories share."""
+    """Return the common beginning of two histories."""
     pairs = zip(here.history, side.history, strict=False)
     same = takewhile(lambda pair: pair[0][0] == pair[1][0], pairs)
     return [pair[0] for pair in same]
 
 
 def entries_to_merge(here: MergeSide, side: MergeSide) -> list[Entry]:
-    """Return the entries that count on a side and that are not in ours."""
+    """Return the entries that count on a side and are missing in ours."""
     had = {entry_id for entry_id, _ in here.history} | side.gone
     there = [entry for entry_id, entry in side.history if entry_id not in had]
     return [entry for entry in there if entry.kind not in ("revert", "audit")]
@@ -106,7 +106,7 @@ def entries_to_merge(here: MergeSide, side: MergeSide) -> list[Entry]:
 def appended(
     here: MergeSide, side: MergeSide, drops: Iterable[Drop]
 ) -> Iterator[MergeItem]:
-    """Give each delta that a side added and that ours neither has nor took back."""
+    """Yield each delta that a side added and that ours neither has nor reverted."""
     chain = [entry for _, entry in here.history]
     out = dropped(chain, {drop.entry for drop in drops}) - _own_drops(here, side)
     had = {
@@ -125,7 +125,7 @@ def appended(
 
 
 def _own_drops(here: MergeSide, side: MergeSide) -> set[EntryId]:
-    """Return the entries that ours took back itself, since the common beginning."""
+    """Return the entries that ours reverted since the common beginning."""
     return here.gone - dropped([entry for _, entry in common(here, side)])
 
 
@@ -147,7 +147,7 @@ def taken_back(here: MergeSide, side: MergeSide) -> list[Drop]:
 def merged(
     at: Session, here: MergeSide, sides: Sequence[MergeSide], drops: Sequence[Drop]
 ) -> Iterator[MergeItem]:
-    """Solve each group for what it holds in ours and what the sides did to it."""
+    """Solve each group for its members in ours and the changes of the sides."""
     chain = [entry for _, entry in here.history]
     left = dropped(chain, {drop.entry for drop in drops})
     ours = joint_set.live_groups(here.history)
@@ -168,7 +168,7 @@ def merged(
 
 
 def _coming(here: MergeSide, side: MergeSide) -> Iterator[joint_set.JointSet]:
-    """Give what a side put into groups, but not what ours composed and took back."""
+    """Yield what a side put into groups, without what ours composed and reverted."""
     chain, own = dict(here.history), _own_drops(here, side)
     refused = {
         (group.name, member)
@@ -187,9 +187,9 @@ def _coming(here: MergeSide, side: MergeSide) -> Iterator[joint_set.JointSet]:
 def added(
     at: Session, here: MergeSide, sides: Sequence[MergeSide], drops: Sequence[Drop]
 ) -> Iterator[MergeItem]:
-    """Take back like `merged`; add what each side's groups became since.
+    """Revert as in `merged`; add what each side's groups became since.
 
-    What a side has in common with ours, or with a side before it, is not added again.
+    What a side shares with ours, or with a side before it, is not added again.
     """
     yield from merged(at, here, [], drops)
     had = {digest for _, entry in here.history for digest in entry.objects}
@@ -208,11 +208,11 @@ def added(
 def _moved(
     side: MergeSide, name: str, old: Digest | None, new: Digest, shared: History
 ) -> Iterator[MergeItem]:
-    """Add a group's new solution and take its old one out, as two deltas."""
+    """Add a group's new solution and remove its old one, as two deltas."""
     groups = joint_set.live_groups(side.history), joint_set.live_groups(shared)
     now, then = (found[name].members if name in found else {} for found in groups)
     concepts = tuple(concept for i, concept in now.items() if i not in then)
-    if not concepts:  # what was taken back left the group already
+    if not concepts:  # reverted concepts left the group already
         return
     if then.keys() - now.keys():
         raise LedgerError(
@@ -228,7 +228,7 @@ def _moved(
 
 
 def _solutions(history: History) -> dict[str, Digest]:
-    """Return the delta of each group that holds something."""
+    """Return the delta of each group that has members."""
     found: dict[str, Digest | None] = {}
     for _, entry in history:
         sets = [change for change in entry.changes if isinstance(change, SetGroup)]

@@ -1,7 +1,7 @@
-"""What can be refused before a model is loaded, from names, files and the history.
+"""Checks of names, files and history that run before a model is loaded.
 
-Nothing here imports torch: a mistake in what was typed is told within a second. What a
-story finds out later it refuses by itself.
+Nothing here imports torch: a mistake in the arguments is reported within a second.
+Errors that only the model can reveal are raised by the commands themselves.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ TIERS: Final = (0, 1, 2)
 
 
 def known_world(ledger: Repository | None, concepts: Path | None) -> ConceptSet:
-    """Return the concepts of a file, and those that a ledger's history speaks of.
+    """Return the concepts of a file, and those of a ledger's history.
 
     Args:
-        ledger: Whose history; None before there is one, when the model is the bundled.
-        concepts: The file; None for the one that suits the model.
+        ledger: The repository; None before there is one, when the model is the bundled.
+        concepts: The file; None for the default of the model.
 
     Raises:
         ConceptError: The file cannot be read.
@@ -57,16 +57,16 @@ def known_world(ledger: Repository | None, concepts: Path | None) -> ConceptSet:
 
 
 def suited(source: str) -> Path:
-    """Return the file of concepts that suits a model which is called so."""
+    """Return the default concept file of a model, by the model's name."""
     return CONCEPTS if source == SOURCE else GENERAL
 
 
 def check_concepts(concepts: Sequence[Concept], entries: Sequence[Entry]) -> None:
-    """Refuse to erase a concept twice, or to put itself in its place.
+    """Refuse to erase a concept twice, or to replace it by itself.
 
     Args:
-        concepts: What is to be erased, together.
-        entries: What was recorded before, oldest first.
+        concepts: The concepts to be erased together.
+        entries: The recorded entries, oldest first.
 
     Raises:
         ConceptError: A concept is named twice, erased already, or its own anchor.
@@ -84,16 +84,16 @@ def check_concepts(concepts: Sequence[Concept], entries: Sequence[Entry]) -> Non
             entry = erased[concept.id][:12]
             raise ConceptError(
                 f"'{concept.name}' is erased already, by entry {entry}",
-                fix=f"look at it with: unlearnlog show {entry}",
+                fix=f"see it with: unlearnlog show {entry}",
             )
         check_apart(concept)
 
 
 def check_apart(concept: Concept) -> None:
-    """Refuse a concept that is its own anchor or its own family.
+    """Refuse a concept that is its own anchor or its own parent.
 
     Raises:
-        ConceptError: It is.
+        ConceptError: The anchor or the parent is a name of the concept.
     """
     own = {name.casefold() for name in (concept.name, *concept.aliases)}
     for what, name in (("anchor", concept.anchor), ("parent", concept.parent)):
@@ -105,12 +105,12 @@ def check_apart(concept: Concept) -> None:
 
 
 def erased_at(ledger: Repository, rev: str, *, so: str) -> dict[str, Concept]:
-    """Return what is erased at a revision, by name.
+    """Return the concepts that are erased at a revision, by name.
 
     Args:
-        ledger: Whose revision.
-        rev: What was typed.
-        so: What follows where nothing is.
+        ledger: The repository.
+        rev: The revision, as it was typed.
+        so: The consequence that the error names where nothing is erased.
 
     Raises:
         RevisionError: The revision names nothing or more than one entry.
@@ -128,10 +128,10 @@ def erased_at(ledger: Repository, rev: str, *, so: str) -> dict[str, Concept]:
 
 
 def check_erased(names: Iterable[str], live: Mapping[str, Concept], rev: str) -> None:
-    """Refuse names of what is not erased at a revision.
+    """Refuse names of concepts that are not erased at a revision.
 
     Raises:
-        ConceptError: One of them is not.
+        ConceptError: A named concept is not erased there.
     """
     for name in names:
         if name not in live:
@@ -142,20 +142,20 @@ def check_erased(names: Iterable[str], live: Mapping[str, Concept], rev: str) ->
 
 
 def check_known(what: str, name: str, known: Sequence[str]) -> None:
-    """Refuse a word that is none of those that there are.
+    """Refuse a word that is not in a list.
 
     Raises:
-        UsageError: Names those.
+        UsageError: The word is unknown; names the known ones.
     """
     if name not in known:
         raise UsageError(f"there is no {what} '{name}'", fix=advice(name, known))
 
 
 def check_lesson(data: str) -> None:
-    """Refuse data for a fine-tune that is neither a folder nor one of the words.
+    """Refuse data for a fine-tune that is neither a folder nor a known word.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The data is neither.
     """
     word = data.partition(":")[0]
     if word not in LESSONS and not expanded(data).is_dir():
@@ -167,10 +167,10 @@ def check_lesson(data: str) -> None:
 
 
 def check_tier(tier: int) -> None:
-    """Refuse a tier that there is not.
+    """Refuse an unknown tier.
 
     Raises:
-        UsageError: Says what each one looks at.
+        UsageError: The tier is unknown; explains the known ones.
     """
     if tier not in TIERS:
         raise UsageError(
@@ -180,10 +180,10 @@ def check_tier(tier: int) -> None:
 
 
 def check_given(path: Path, what: str) -> None:
-    """Refuse a model or a file that is not there.
+    """Refuse the path of a model or a file that does not exist.
 
     Raises:
-        ModelError: It is not.
+        ModelError: The path does not exist.
     """
     if not os.path.lexists(expanded(path)):
         raise ModelError(
@@ -192,11 +192,11 @@ def check_given(path: Path, what: str) -> None:
 
 
 def check_new_file(path: Path, ending: str) -> None:
-    """Refuse a place where no new file of this kind can be.
+    """Refuse a path where no new file of this kind can be written.
 
     Raises:
-        UsageError: The ending is another, something is there already, there is no
-            folder for it, or it cannot be written to.
+        UsageError: The suffix is another, the path exists, its folder does not, or
+            cannot be written to.
     """
     if path.suffix != ending:
         raise UsageError(
@@ -208,14 +208,14 @@ def check_new_file(path: Path, ending: str) -> None:
 
 
 def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
-    """Refuse a place where no new folder can be made.
+    """Refuse a path where no new folder can be made.
 
     Args:
-        path: Where.
-        may_be_empty: Whether an empty folder that is there will do.
+        path: The folder.
+        may_be_empty: Whether an existing empty folder is accepted.
 
     Raises:
-        UsageError: Something is there already, or there is no folder to make it in.
+        UsageError: The path exists, or its parent folder does not.
     """
     path = expanded(path)
     check_output(path)
@@ -235,14 +235,14 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
 
 
 def nearest(folder: Path) -> Path:
-    """Return the nearest thing above a file that is there."""
+    """Return the nearest existing folder of a path, from the path upwards."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 
 
 def check_room(path: Path, folder: Path) -> None:
-    """Refuse a folder that is none, or where nobody may write."""
+    """Refuse a folder that does not exist or cannot be written to."""
     if not folder.is_dir():
         raise UsageError(
             f"'{path}' cannot be written: '{folder}' is no folder",
@@ -256,11 +256,11 @@ def check_room(path: Path, folder: Path) -> None:
 
 
 def check_new_ledger(folder: Path, model: str) -> None:
-    """Refuse to begin a ledger where there is one, or on a model that is not there.
+    """Refuse to create a second ledger in a folder, or one for a missing model.
 
     Raises:
-        LedgerError: There is a ledger already.
-        ModelError: The model is neither a folder that is there nor a hub's.
+        LedgerError: The folder holds a ledger already.
+        ModelError: The model is neither an existing folder nor a hub id.
     """
     check_no_ledger(folder)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1
@@ -273,11 +273,11 @@ def check_new_ledger(folder: Path, model: str) -> None:
 
 
 def check_entry(ledger: Repository, rev: str) -> None:
-    """Refuse to report of the base.
+    """Refuse to report on the base.
 
     Raises:
         RevisionError: The revision names nothing or more than one entry.
-        UsageError: It is the base.
+        UsageError: The revision is the base.
     """
     if ledger.resolve(rev) is None:
         raise UsageError(
@@ -288,16 +288,16 @@ def check_entry(ledger: Repository, rev: str) -> None:
 
 
 def check_export(ledger: Repository, rev: str, path: Path, energy: float) -> None:
-    """Refuse to give away what is nothing, or where it cannot be written.
+    """Refuse to export a revision without a change, or to an unusable path.
 
     Raises:
         RevisionError: The revision names nothing or more than one entry.
-        UsageError: It changes nothing, the file cannot be written, or so much energy
-            is no share.
+        UsageError: The revision changes nothing, the file cannot be written, or the
+            energy is outside (0, 1].
     """
     if not 0 < energy <= 1:
         raise UsageError(
-            f"the energy {energy:g} is no share that could be kept",
+            f"the energy {energy:g} is outside (0, 1]",
             fix="give a number above 0 and at most 1, such as 0.9999",
         )
     check_new_file(path, SUFFIX)
@@ -309,10 +309,10 @@ def check_export(ledger: Repository, rev: str, path: Path, energy: float) -> Non
 
 
 def check_sources(ledger: Repository, revs: Sequence[str]) -> None:
-    """Refuse what is neither a revision nor another ledger of the same model.
+    """Refuse names that are neither a revision nor another ledger of the same model.
 
     Raises:
-        RevisionError: It is neither.
+        RevisionError: A name is neither.
         WrongBase: The other ledger is of another model.
     """
     for rev in revs:
@@ -320,14 +320,14 @@ def check_sources(ledger: Repository, revs: Sequence[str]) -> None:
 
 
 def source(ledger: Repository, rev: str) -> tuple[Repository, str]:
-    """Return the ledger that somebody means, and the revision in it.
+    """Return the repository that a name refers to, and the revision in it.
 
     Args:
-        ledger: The own one.
+        ledger: The own repository.
         rev: A revision, ``FOLDER`` or ``FOLDER@REV``.
 
     Raises:
-        RevisionError: It is neither.
+        RevisionError: The name is none of these.
         WrongBase: The other ledger is of another model.
     """
     folder, _, name = rev.rpartition("@")
@@ -336,7 +336,7 @@ def source(ledger: Repository, rev: str) -> tuple[Repository, str]:
     try:
         ledger.resolve(rev)
     except RevisionError:
-        if not os.path.isdir(folder):  # noqa: PTH112 - says no to names that cannot be
+        if not os.path.isdir(folder):  # noqa: PTH112 - False, not an error, for odd names
             if "@" not in rev:
                 raise
             raise RevisionError(
@@ -356,6 +356,6 @@ def source(ledger: Repository, rev: str) -> tuple[Repository, str]:
     try:
         other.resolve(name)
     except RevisionError as error:
-        said = error.message.replace("this ledger", f"the ledger in '{folder}'")
-        raise RevisionError(said, fix=error.fix) from None
+        message = error.message.replace("this ledger", f"the ledger in '{folder}'")
+        raise RevisionError(message, fix=error.fix) from None
     return other, name

@@ -1,10 +1,10 @@
-"""``compose``: bring what other branches or ledgers erased into this branch.
+"""``compose``: the erasures of other branches or ledgers, recorded in this branch.
 
-Sums of deltas are exact, so for gradient erasures the order of sides means nothing. A
-joint group can be put together in two ways: ``replay`` solves it for the concepts of
-all sides, ``sum`` adds their solutions. How far the two are apart is the gap. What one
-side's erasure did to the other's concepts is measured, and beyond the policy it is a
-conflict.
+Sums of deltas are exact, so the order of the sides does not matter for trained
+erasures. A joint group can be composed in two ways: ``replay`` solves it for the
+concepts of all sides, ``sum`` adds their solutions; the distance of the two is the gap.
+Effects of one side's erasures on the other's concepts are measured, and are a conflict
+where the policy's limits fail.
 """
 
 from __future__ import annotations
@@ -53,15 +53,16 @@ How = Literal["replay", "sum"]
 
 @dataclass(frozen=True)
 class ComposeRequest:
-    """What somebody wants to be put together.
+    """Arguments of ``compose``.
 
     Attributes:
         revs: Revisions as they were typed; of another ledger as ``FOLDER@REV``.
-        policy: What is looked at, and what must hold.
-        how: What becomes of joint groups.
-        accept_conflicts: Record it although the policy minds.
-        watch: Who wants to see it advance.
-        note: What people say of it; None to keep what was said of what it brings.
+        policy: Sample sizes and limits.
+        how: Treatment of joint groups.
+        accept_conflicts: Whether to record although there are conflicts.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; None to keep the notes of the
+            composed erasures.
     """
 
     revs: tuple[str, ...]
@@ -74,16 +75,16 @@ class ComposeRequest:
 
 @dataclass(frozen=True)
 class Composed:
-    """What ``compose`` did.
+    """Result of ``compose``.
 
     Attributes:
         entry: The entry; recorded if its verdict lets it stand.
-        gap: Frobenius norm of replay minus sum, as a share of the sum's; None where
-            the other way cannot be gone.
-        conflicts: What the sides did to each other, one sentence each.
-        alone: The readings of each concept where it was erased, to compare with.
-        back: Names of concepts that were erased here and, as a side took that back, no
-            longer are.
+        gap: Frobenius norm of replay minus sum, as a share of the sum's; None where the
+            other way is impossible.
+        conflicts: Conflicts between the sides, one sentence each.
+        alone: The readings of each concept on its own branch, for comparison.
+        back: Names of concepts that were erased here and no longer are, because a side
+            reverted them.
     """
 
     entry: Entry
@@ -97,52 +98,52 @@ class Composed:
         return f"<Composed {self.entry!r}, {len(self.conflicts)} conflicts{gap}>"
 
 
-def compose(at: Session, wish: ComposeRequest) -> Composed:
-    """Record an entry that does here what other histories did.
+def compose(at: Session, request: ComposeRequest) -> Composed:
+    """Record an entry that repeats here the erasures and reverts of other histories.
 
     Raises:
         RevisionError: A revision names no entry here or there.
         WrongBase: Another ledger is of another model.
-        LedgerError: There is nothing to bring.
+        LedgerError: The other histories add nothing.
     """
-    _check_wish(wish)
+    _check_request(request)
     started = time.monotonic()
-    sides = [merge_side_of(at, rev) for rev in wish.revs]
+    sides = [merge_side_of(at, rev) for rev in request.revs]
     return until_recorded(
-        at, wish.watch, lambda here: _composed(here, sides, wish, started)
+        at, request.watch, lambda here: _composed(here, sides, request, started)
     )
 
 
 def _composed(
-    at: Session, sides: Sequence[MergeSide], wish: ComposeRequest, started: float
+    at: Session, sides: Sequence[MergeSide], request: ComposeRequest, started: float
 ) -> Composed:
-    """Put the sides together on one head."""
+    """Compose the sides on one head."""
     name = at.pin[1] if at.pin else at.the_ledger().branch
     here = MergeSide(name, at.the_ledger(), at.history())
-    asked = _draft(at, here, sides, wish.how)
-    gap = _gap(at, wish.how, asked, lambda how: _draft(at, here, sides, how))
+    planned = _draft(at, here, sides, request.how)
+    gap = _gap(at, request.how, planned, lambda how: _draft(at, here, sides, how))
     heads = tuple(side.head for side in sides)
-    settings: dict[str, Setting] = {"gap": gap, "how": wish.how, "sources": heads}
-    draft = replace(
-        asked,
+    settings: dict[str, Setting] = {"gap": gap, "how": request.how, "sources": heads}
+    builder = replace(
+        planned,
         made=EraserRecord(name="compose", settings=settings),
-        policy=wish.policy,
+        policy=request.policy,
         started=started,
-        note=_note(here, sides, wish),
+        note=_note(here, sides, request),
     )
-    state = draft.state(at)
-    readings = _readings(at, draft, wish, {**at.model.base, **state})
-    verdict = wish.policy.verdict(readings)
-    if not draft.concepts:  # erasures were taken back, none came
-        verdict = wish.policy.verdict(readings, unread_is_open=False)
-    failures = (*_twice(here, sides, wish.how), *verdict.failures)
+    state = builder.state(at)
+    readings = _readings(at, builder, request, {**at.model.base, **state})
+    verdict = request.policy.verdict(readings)
+    if not builder.concepts:  # erasures were taken back, none came
+        verdict = request.policy.verdict(readings, unread_is_open=False)
+    failures = (*_twice(here, sides, request.how), *verdict.failures)
     conflicts = (*failures, *verdict.undecided)
-    said = VerdictRecord.of(
-        failures, verdict.undecided, accepts_failure=wish.accept_conflicts
+    verdict_record = VerdictRecord.of(
+        failures, verdict.undecided, accepts_failure=request.accept_conflicts
     )
-    entry = draft.concluded(at, state, readings, said)
-    if said.may_stand:
-        at.record(entry, *draft.brought)
+    entry = builder.concluded(at, state, readings, verdict_record)
+    if verdict_record.may_stand:
+        at.record(entry, *builder.brought)
     before, after = (
         live_concepts([*at.history(), *new]) for new in ((), [(entry.id, entry)])
     )
@@ -151,18 +152,18 @@ def _composed(
 
 
 def _note(
-    here: MergeSide, sides: Sequence[MergeSide], wish: ComposeRequest
+    here: MergeSide, sides: Sequence[MergeSide], request: ComposeRequest
 ) -> Note | None:
-    """Return what is said of the command, or else of the erasures that it brings."""
+    """Return the note of the command, or else those of the composed erasures."""
     brought = [entry.note for side in sides for entry in entries_to_merge(here, side)]
-    return inherited(wish.note, brought)
+    return inherited(request.note, brought)
 
 
 def refuse(done: Composed) -> None:
-    """Raise what conflicts mean that nobody accepted.
+    """Raise the refusal for conflicts that were not accepted.
 
     Raises:
-        Refused: Always; it holds what would have been recorded.
+        Refused: Always; its ``entry`` is the one that was not recorded.
     """
     error = Refused(
         f"conflict: {first_of(done.conflicts)}",
@@ -176,10 +177,10 @@ def refuse(done: Composed) -> None:
 def _draft(
     at: Session, here: MergeSide, sides: Sequence[MergeSide], how: How
 ) -> EntryBuilder:
-    """Say what the entry changes."""
+    """Return the entry's changes."""
     drops = {d.entry: d for side in sides for d in taken_back(here, side)}
     back = [*drops.values()]
-    single: dict[str, MergeItem] = {}  # what two sides have in common comes once
+    single: dict[str, MergeItem] = {}  # a change of two sides counts once
     for side in sides:
         for part in appended(here, side, back):
             single[part.change.model_dump_json()] = part
@@ -204,14 +205,14 @@ def _draft(
 
 
 def _gap(
-    at: Session, how: How, asked: EntryBuilder, drafted: Callable[[How], EntryBuilder]
+    at: Session, how: How, builder: EntryBuilder, build: Callable[[How], EntryBuilder]
 ) -> float | None:
-    """Return how far replay and sum are apart, as a share of the sum."""
+    """Return the distance of replay and sum, as a share of the sum."""
     try:
-        other = drafted("sum" if how == "replay" else "replay").change(at)
+        other = build("sum" if how == "replay" else "replay").change(at)
     except LedgerError:  # a group cannot be solved with this file of concepts
         return None
-    changes = asked.change(at), other
+    changes = builder.change(at), other
     replay, summed = changes if how == "replay" else changes[::-1]
     apart = whole = 0.0
     for name in replay.keys() | summed.keys():
@@ -225,33 +226,34 @@ def _gap(
     return (apart / whole) ** 0.5 if whole else float(apart > 0)
 
 
-def _check_wish(wish: ComposeRequest) -> None:
-    if not wish.revs:
+def _check_request(request: ComposeRequest) -> None:
+    """Refuse a request without revisions, or with an unknown way to compose."""
+    if not request.revs:
         raise UsageError("nothing is named to compose", fix="name a branch")
-    if wish.how not in get_args(How):
+    if request.how not in get_args(How):
         known = ", ".join(get_args(How))
-        raise UsageError(f"'{wish.how}' is no way to compose", fix=f"known: {known}")
+        raise UsageError(f"'{request.how}' is no way to compose", fix=f"known: {known}")
 
 
 def _readings(
-    at: Session, draft: EntryBuilder, wish: ComposeRequest, new: Weights
+    at: Session, builder: EntryBuilder, request: ComposeRequest, new: Weights
 ) -> tuple[Reading, ...]:
-    """Look at every concept that came, closely, and at those that were gone before."""
-    own = draft.entry(at)
+    """Measure every concept that was added, in detail, and those erased before."""
+    own = builder.entry(at)
     live = live_concepts([*at.history(), (own.id, own)])
     brought = [c for entry, c in live.values() if entry == own.id]
     gone = [c for entry, c in live.values() if entry != own.id]
     if not brought:
-        return state_readings(at, gone, new, wish.policy, wish.watch)
-    target = wish.policy.chosen_eraser().target
-    look = evaluation_of(
-        at, wish.policy, brought, gone=gone, target=target, watch=wish.watch
+        return state_readings(at, gone, new, request.policy, request.watch)
+    target = request.policy.chosen_eraser().target
+    evaluation = evaluation_of(
+        at, request.policy, brought, gone=gone, target=target, watch=request.watch
     )
-    return look.readings(new)
+    return evaluation.readings(new)
 
 
 def _twice(here: MergeSide, sides: Sequence[MergeSide], how: How) -> tuple[str, ...]:
-    """Say which concepts more than one history erased, each in its own way."""
+    """Return a sentence for each concept that two histories erased differently."""
     by: dict[str, list[tuple[str, set[str]]]] = {}
     for side in (here, *sides):
         chain = dict(side.history)
@@ -268,7 +270,7 @@ def _twice(here: MergeSide, sides: Sequence[MergeSide], how: How) -> tuple[str, 
 
 
 def _ways(entry: Entry, concept: Concept, how: How) -> set[str]:
-    """Return what an entry erased a concept with: deltas, and groups that merge."""
+    """Return how an entry erased a concept: deltas, and groups that merge."""
     ways = set()
     for change in entry.changes:
         match change:
@@ -280,7 +282,7 @@ def _ways(entry: Entry, concept: Concept, how: How) -> set[str]:
 
 
 def _alone(here: MergeSide, sides: Sequence[MergeSide]) -> tuple[Reading, ...]:
-    """Return what was read of each concept where it was erased."""
+    """Return the readings of each concept on the side that erased it."""
     return tuple(
         reading
         for side in sides

@@ -1,4 +1,4 @@
-"""A twin: a model of the same recipe that never learned what was erased."""
+"""Twins: control models of the same recipe, never trained on the erased concepts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def load_twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
     """Load a twin onto the model's device.
 
     Args:
-        model: What it is compared with.
-        folder: A pipeline's folder.
+        model: The model that it is compared with.
+        folder: Folder of a diffusers pipeline.
 
     Raises:
-        ModelError: It is no model, or none that could learn the same in the same way.
+        ModelError: The twin cannot be loaded, or its shapes or autoencoder differ.
     """
     twin = DiffusersModel.load(folder, device=model.device)
     ours, theirs = _shape(model), _shape(twin)
@@ -31,7 +31,7 @@ def load_twin(model: DiffusersModel, folder: Path) -> DiffusersModel:
             fix="train one by the model's own recipe; for the bundled one: make twin",
         )
     ours_may_be: Any = model
-    if isinstance(ours_may_be, CountingModel):  # of a rehearsal
+    if isinstance(ours_may_be, CountingModel):  # in a dry run
         beside: Any = ours_may_be.beside(twin)
         twin = beside
     return twin

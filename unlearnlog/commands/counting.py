@@ -1,7 +1,7 @@
-"""A model and a judge that do nothing and count what they are asked for.
+"""A model and a judge that count the requested work instead of doing it.
 
-Whatever runs on them does the same work as on the real ones, in the same order, so what
-a command would cost is counted by the code that will do it.
+A command that runs on them requests the same work in the same order as on the real
+ones, so the cost of a command is counted by the code that does the work.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class WorkCount:
-    """How much was asked for.
+    """Amounts of requested work.
 
     Attributes:
-        painted: Pictures.
-        judged: Pictures that a judge was shown.
-        predicted: Predictions of the noise in one latent.
-        differentiated: Those of them that a gradient was taken through.
-        learned: Pictures that a fine-tune learned from, each time it did.
+        painted: Pictures painted.
+        judged: Pictures judged.
+        predicted: Noise predictions, one per latent.
+        differentiated: Predictions that a gradient was taken through.
+        learned: Pictures trained on, counted once per use.
     """
 
     painted: int = 0
@@ -44,22 +44,22 @@ class WorkCount:
 
 
 class CountingModel:
-    """A model that counts pictures and predictions, and makes blank ones.
+    """A model that counts pictures and predictions, and returns blank ones.
 
-    All else, such as encoded prompts and the starting noise, is the real model's.
+    Encoded prompts, starting noise and all other attributes are the real model's.
     """
 
     def __init__(self, model: DiffusersModel, tally: WorkCount) -> None:
-        """Stand in for a model."""
+        """Replace a model, and count into a tally."""
         self._model, self._tally = model, tally
 
     def __getattr__(self, name: str) -> object:
-        """Return what the real model has."""
+        """Return an attribute of the real model."""
         found: object = getattr(self._model, name)
         return found
 
     def beside(self, model: DiffusersModel) -> CountingModel:
-        """Stand in for another model, on the same tally."""
+        """Replace another model, with the same tally."""
         return CountingModel(model, self._tally)
 
     def paint(
@@ -103,7 +103,7 @@ class CountingModel:
         *,
         weights: Weights | None = None,  # noqa: ARG002
     ) -> Text:
-        """Return blank tokens that hang on the vectors as the real ones do."""
+        """Return blank tokens that depend on the vectors as the real ones do."""
         shape = self._model.encode([""]).tokens.shape[1:]
         nothing = sum(0 * each.sum() for each in vectors)
         return Text(torch.zeros(len(prompts), *shape) + nothing)
@@ -116,17 +116,17 @@ class CountingModel:
         rank: int = 8,  # noqa: ARG002
         generator: torch.Generator,  # noqa: ARG002
     ) -> CountingTrainer:
-        """Return what counts the pictures that it is to learn from."""
+        """Return a trainer that counts pictures."""
         return CountingTrainer(self._model.base, self._tally)
 
 
 @dataclass
 class CountingTrainer:
-    """A copy of a model that learns nothing.
+    """A trainer that counts pictures and changes no weights.
 
     Attributes:
         base: The text projections of the model.
-        tally: Where it counts.
+        tally: The counts.
         parameters: One number.
     """
 
@@ -135,7 +135,7 @@ class CountingTrainer:
     parameters: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin with nothing."""
+        """Set the single parameter."""
         self.parameters = {next(iter(self.base)): torch.zeros(1, requires_grad=True)}
 
     def loss(self, x0: Tensor, noise: Tensor, t: Tensor, text: Text) -> Tensor:
@@ -149,18 +149,18 @@ class CountingTrainer:
         """Do nothing."""
 
     def weights(self, *, copied: bool = True) -> Weights:
-        """Return weights that nobody has seen pictures of."""
+        """Return weights with no cached pictures."""
         del copied
         return another(self.base, self.tally.learned + 1)
 
 
 @dataclass(frozen=True)
 class CountingJudge:
-    """A judge that counts the pictures it is shown, and sees nothing in them.
+    """A judge that counts pictures and rejects all of them.
 
     Attributes:
-        judge: Whom it stands in for.
-        tally: Where it counts.
+        judge: The judge that it replaces.
+        tally: The counts.
     """
 
     judge: Judge
@@ -168,21 +168,21 @@ class CountingJudge:
 
     @property
     def name(self) -> str:
-        """What an entry calls the judge."""
+        """The real judge's name in entries."""
         return self.judge.name
 
     @property
     def identity(self) -> str:
-        """The judge's own: what it saw before need not be looked at again."""
+        """The real judge's identity: its cached answers count as judged."""
         return self.judge.identity
 
     def judged(self, painted: Painted) -> list[Answer]:
-        """Count the pictures."""
+        """Count the pictures, and reject all of them."""
         self.tally.judged += len(painted.latents)
         return [Answer(REJECT, REJECT)] * len(painted.latents)
 
     def features(self, painted: Painted) -> Tensor | None:
-        """Return vectors if the judge has any, ``[n, d]``; count the pictures."""
+        """Return random features ``[n, d]``, or None; count the pictures."""
         few = Painted(painted.latents[:1], painted.pictures[:1])
         own = self.judge.features(few)
         if own is None:
@@ -193,6 +193,6 @@ class CountingJudge:
 
 
 def another(base: Weights, n: int) -> Weights:
-    """Return weights that are nobody's: no picture of them was ever seen."""
+    """Return weights that no cached picture belongs to."""
     name = next(iter(base))
     return {name: torch.full_like(base[name], float(n % 1024))}

@@ -1,8 +1,8 @@
-"""What is used where somebody says nothing: environment, configuration, last entry.
+"""Defaults of arguments: environment, configuration, last entry's policy, built-ins.
 
-What is said on the command line, or to a method, counts most; then the environment;
-then the ledger's own configuration; then, where a command is about a revision, the
-policy that the newest entry up to it was judged by; then what ships.
+An argument on the command line, or to a method, counts most; then the environment; then
+the ledger's configuration; then, where a command is about a revision, the policy of the
+newest entry up to it; then the built-in default.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "device": "UNLEARNLOG_DEVICE",
     "dtype": "UNLEARNLOG_DTYPE",
 }
-"""Variables of the environment, by what they say."""
+"""Environment variables, by setting."""
 
 USUAL: Final[Mapping[str, str]] = {
     "policy": "default",
     "device": "cpu",
     "dtype": "float32",
 }
-"""What ships."""
+"""Built-in defaults."""
 
 JUDGES: Final = ("auto", "base", "none", "atelier")
 """Judges that need no folder."""
@@ -48,12 +48,12 @@ _ON_HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a model computes, and which concepts it is asked about.
+    """Device, dtype, concept file and base location.
 
     Attributes:
-        device: Where the model computes; empty where nobody says.
-        dtype: What its UNet computes in; empty where nobody says.
-        concepts: The file of concepts; None for the one that suits the model.
+        device: Device of the model; empty where it is not given.
+        dtype: Dtype of the UNet; empty where it is not given.
+        concepts: The concept file; None for the default of the model.
         base: Where the ledger's base is; None to find it.
     """
 
@@ -63,27 +63,27 @@ class Settings:
     base: Path | None = None
 
     def settled(self, ledger: Repository | None) -> Settings:
-        """Return the settings with nothing left open but the concepts, all checked.
+        """Return the settings with defaults filled in, all checked.
 
         Args:
-            ledger: Whose configuration counts; None before there is one.
+            ledger: The repository with the configuration; None before there is one.
 
         Raises:
-            UsageError: There is no such device or dtype.
-            ConceptError: The file of concepts cannot be read.
+            UsageError: The device or the dtype is unknown.
+            ConceptError: The concept file cannot be read.
         """
         chosen = configured(ledger)
         for key, check in (("device", check_device), ("dtype", check_dtype)):
-            with _saying(*self._source(key, chosen)):
+            with _with_origin(*self._source(key, chosen)):
                 check(self._value(key, chosen))
         device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
         return Settings(device, dtype, self.file_of_concepts(ledger), self.base)
 
     def file_of_concepts(self, ledger: Repository | None) -> Path | None:
-        """Return the file of concepts, checked; None for the one that suits the model.
+        """Return the concept file, checked; None for the default of the model.
 
         Raises:
-            ConceptError: It cannot be read, or something in it is wrong.
+            ConceptError: The file cannot be read, or is invalid.
         """
         if self.concepts is not None:
             ConceptSet.read(self.concepts)
@@ -91,16 +91,16 @@ class Settings:
         chosen = configured(ledger)
         if "concepts" not in chosen:
             return None
-        with _saying(*_of_ledger("concepts")):
+        with _with_origin(*_of_ledger("concepts")):
             ConceptSet.read(Path(chosen["concepts"]))
         return Path(chosen["concepts"])
 
     def _value(self, key: str, chosen: Mapping[str, str]) -> str:
-        said = getattr(self, key) or os.environ.get(ENVIRONMENT[key], "")
-        return said or chosen.get(key) or USUAL[key]
+        given = getattr(self, key) or os.environ.get(ENVIRONMENT[key], "")
+        return given or chosen.get(key) or USUAL[key]
 
     def _source(self, key: str, chosen: Mapping[str, str]) -> tuple[str, str]:
-        """Say where a value comes from, and how to take it out; nothing if typed."""
+        """Return the origin of a value, and how to remove it; empty for an argument."""
         if getattr(self, key):
             return "", ""
         if os.environ.get(ENVIRONMENT[key]):
@@ -109,10 +109,10 @@ class Settings:
 
 
 def configured(ledger: Repository | None) -> dict[str, str]:
-    """Return a ledger's configuration; its relative paths begin at its folder.
+    """Return a ledger's configuration, with relative paths resolved from its folder.
 
     Raises:
-        UsageError: The file cannot be understood.
+        UsageError: The file is invalid.
     """
     if ledger is None:
         return {}
@@ -120,35 +120,35 @@ def configured(ledger: Repository | None) -> dict[str, str]:
 
 
 def rules(
-    said: str | Policy, ledger: Repository | None, *, judge: str = "", about: str = ""
+    given: str | Policy, ledger: Repository | None, *, judge: str = "", about: str = ""
 ) -> Policy:
-    """Return the policy that counts; of one that is read its eraser is checked, too.
+    """Return the policy in force, with its eraser checked where it is loaded.
 
-    A judge of the configuration stands in for one that nobody named: in a policy that
-    was asked for by name, ``auto`` names none. A policy that is given itself has said
-    all there is to say.
+    The configuration's judge replaces the policy's where none was given, or where a
+    policy given by name has the judge ``auto``. A `Policy` that is given as a value is
+    not changed.
 
     Args:
-        said: What somebody said; empty for nothing.
-        ledger: Whose configuration and history count; None before there is one.
-        judge: Who is to judge, where somebody says so.
-        about: The revision that a command is about; empty for one that begins anew.
+        given: The given policy; empty for none.
+        ledger: The repository with configuration and history; None before there is one.
+        judge: A judge that replaces the policy's; empty for none.
+        about: The revision that a command is about; empty for none.
 
     Raises:
-        PolicyError: There is no such policy, or something in it is wrong.
-        UsageError: There is no such judge.
+        PolicyError: The policy does not exist or is invalid.
+        UsageError: The judge does not exist.
         RevisionError: The revision names nothing or more than one entry.
     """
-    if isinstance(said, Policy):
-        return said.saying(judge=judge)
+    if isinstance(given, Policy):
+        return given.saying(judge=judge)
     chosen = configured(ledger)
-    found = _loaded(said) if said else _unsaid(chosen, ledger, about)
+    found = _loaded(given) if given else _default(chosen, ledger, about)
     standing = chosen.get("judge", "")
-    if judge or not standing or (said and found.judge != "auto"):
+    if judge or not standing or (given and found.judge != "auto"):
         found = found.saying(judge=judge)
         check_judge(found.judge)
     else:
-        with _saying(*_of_ledger("judge")):
+        with _with_origin(*_of_ledger("judge")):
             check_judge(standing)
         found = found.saying(judge=standing)
     return found
@@ -160,9 +160,11 @@ def _loaded(name: str) -> Policy:
     return found
 
 
-def _unsaid(chosen: Mapping[str, str], ledger: Repository | None, about: str) -> Policy:
+def _default(
+    chosen: Mapping[str, str], ledger: Repository | None, about: str
+) -> Policy:
     if "policy" in chosen:
-        with _saying(*_of_ledger("policy")):
+        with _with_origin(*_of_ledger("policy")):
             return _loaded(chosen["policy"])
     if ledger is not None and about:
         history = ledger.history(ledger.resolve(about))
@@ -172,9 +174,9 @@ def _unsaid(chosen: Mapping[str, str], ledger: Repository | None, about: str) ->
 
 
 def in_force(entries: Sequence[Entry]) -> Policy | None:
-    """Return the policy of the newest entry that tells of one; None of none.
+    """Return the policy of the newest entry that has one; None where no entry has.
 
-    Of entries that keep only a name it is the policy of that name that ships today.
+    For an entry that records only a name, it is the bundled policy of that name.
 
     Args:
         entries: Oldest first.
@@ -191,10 +193,10 @@ def in_force(entries: Sequence[Entry]) -> Policy | None:
 
 
 def check_judge(name: str) -> None:
-    """Refuse a judge that is neither known nor a folder.
+    """Refuse a judge that is neither a known name nor a folder.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The judge is neither.
     """
     if name not in JUDGES and not Path(name).is_dir():
         raise UsageError(
@@ -216,47 +218,47 @@ class Config(MutableMapping[str, str]):
     """Every key that can be set, with what it is for."""
 
     def __init__(self, ledger: Callable[[], Repository]) -> None:
-        """Say who gives the ledger as it is now."""
+        """Set the function that returns the repository as it is now."""
         self._ledger = ledger
 
     def __getitem__(self, key: str) -> str:
-        """Return what is kept; ``KeyError`` where it is nothing."""
+        """Return a value; raise ``KeyError`` where it is not set."""
         check_key(key)
         return self._ledger().config[key]
 
     def __setitem__(self, key: str, value: str) -> None:
-        """Keep a value for every later command, if it is of use."""
+        """Set a value for later commands, after checking it."""
         ledger = self._ledger()
         ledger.configure(key, kept(key, value, ledger))
 
     def __delitem__(self, key: str) -> None:
-        """Keep it no longer; ``KeyError`` where nothing is kept."""
+        """Remove a value; raise ``KeyError`` where it is not set."""
         _ = self[key]
         self._ledger().configure(key, None)
 
     def __iter__(self) -> Iterator[str]:
-        """Give the keys that are set."""
+        """Iterate over the keys that are set."""
         return iter(self._ledger().config)
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return the number of keys that are set."""
         return len(self._ledger().config)
 
     def __repr__(self) -> str:
-        """Show what is set."""
+        """Return the values that are set."""
         return f"Config({dict(self)!r})"
 
 
 def kept(key: str, value: str, ledger: Repository) -> str:
-    """Check what somebody wants to be kept; return it as it is written down.
+    """Check a value of the configuration; return it as it is written.
 
     Args:
-        key: One of the configuration's keys.
-        value: What was typed; a relative path begins at the working directory.
-        ledger: Whose configuration it is.
+        key: A key of the configuration.
+        value: The value; a relative path begins at the working directory.
+        ledger: The repository.
 
     Raises:
-        UsageError: There is no such key, or the value is of no use.
+        UsageError: The key is unknown, or the value is invalid.
     """
     check_key(key)
     check_text(key, value)
@@ -269,9 +271,9 @@ def kept(key: str, value: str, ledger: Repository) -> str:
 
 
 def hand_on(old: Repository, new: Repository) -> None:
-    """Choose for a new ledger what was chosen for an old one, but for the base's place.
+    """Copy a configuration to a new ledger, without the base's location.
 
-    A path that was relative is so to the new ledger's folder.
+    Relative paths are rewritten relative to the new ledger's folder.
     """
     for key, value in old.config.items():
         if key != "base":
@@ -281,14 +283,14 @@ def hand_on(old: Repository, new: Repository) -> None:
 
 
 def _located(key: str, value: str, folder: Path) -> str:
-    """Return a value of a configuration; its relative path begins at a folder."""
+    """Return a value of a configuration; a relative path is resolved from a folder."""
     if not _is_path(key, value):
         return value
     return os.path.normpath(folder / expanded(value))
 
 
 def _is_path(key: str, value: str) -> bool:
-    """Whether a value is a path, and not a name such as ``fast`` or ``auto``."""
+    """Return whether a value is a path, and not a name such as ``fast`` or ``auto``."""
     if key == "policy":
         return Path(value).suffix == ".toml"
     if key == "judge":
@@ -309,8 +311,8 @@ def _check_base(value: str) -> None:
 def _check_author(value: str) -> None:
     if "<" in value or ">" in value:
         raise UsageError(
-            f"{value!r} is no name and no address by itself",
-            fix="say them apart: unlearnlog config set author.name, author.email",
+            f"{value!r} is neither a name nor an address alone",
+            fix="set them separately: unlearnlog config set author.name, author.email",
         )
 
 
@@ -324,7 +326,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "author.name": _check_author,
     "author.email": _check_author,
 }
-"""What refuses a value that would be of no use."""
+"""Checks that refuse an invalid value, by key."""
 
 
 def _of_ledger(key: str) -> tuple[str, str]:
@@ -333,8 +335,8 @@ def _of_ledger(key: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _saying(where: str, undo: str) -> Iterator[None]:
-    """Say of an error where the value came from that it is about, if anybody must."""
+def _with_origin(where: str, undo: str) -> Iterator[None]:
+    """Add the origin of a value to the error about it, if it is not an argument."""
     try:
         yield
     except UnlearnlogError as error:

@@ -1,4 +1,4 @@
-"""``diff``: what is different between two revisions, in weights and in readings."""
+"""``diff``: the differences of two revisions, in weights and in readings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangedTensor:
-    """One tensor that is not the same at both.
+    """A tensor that differs between two revisions.
 
     Attributes:
-        name: Its full parameter name.
+        name: Full parameter name.
         share: Frobenius norm of the difference, as a share of the base's tensor.
     """
 
@@ -28,11 +28,11 @@ class ChangedTensor:
 
 @dataclass(frozen=True)
 class OnlyIn:
-    """What only one of the two revisions has.
+    """Concepts and deltas of only one of two revisions.
 
     Attributes:
-        entry: Its id; None for the base.
-        concepts: What is erased there and not at the other.
+        entry: Id of the revision; None for the base.
+        concepts: Concepts erased there and not at the other.
         norm: Frobenius norm of the deltas that only it replays, all together.
     """
 
@@ -53,15 +53,15 @@ class ReadingPair:
 
 @dataclass(frozen=True)
 class Difference:
-    """What ``diff A B`` says.
+    """Result of ``diff A B``.
 
     Attributes:
         left: What only A has.
         right: What only B has.
-        n_tensors: How many tensors either history touches.
-        moved: Those that differ, most first.
-        overlap: How far the deltas of the two sides listen to the same text, as the
-            cosine of the smallest principal angle; 0 where one side has none.
+        n_tensors: Number of tensors that either history changes.
+        moved: Tensors that differ, most first.
+        overlap: Overlap of the text directions of the two sides' deltas, as the cosine
+            of the smallest principal angle; 0 where one side has none.
         readings: Every reading of either entry.
     """
 
@@ -81,7 +81,7 @@ class Difference:
         return f"<Difference only in {one}, only in {other}: {moved}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as ``diff --json`` does."""
+        """Return the fields as ``diff --json`` prints them."""
         return {
             "left": asdict(self.left),
             "right": asdict(self.right),
@@ -148,7 +148,7 @@ def _readings(at: Session, entry: EntryId | None) -> Sequence[Reading]:
 
 
 def _moved(base: Weights, one: Weights, other: Weights) -> tuple[ChangedTensor, ...]:
-    """Return the tensors that differ, with how far they are apart."""
+    """Return the tensors that differ, with their relative distances."""
     found = []
     for name in sorted(one.keys() | other.keys()):
         old = base[name].double()
@@ -159,13 +159,14 @@ def _moved(base: Weights, one: Weights, other: Weights) -> tuple[ChangedTensor, 
 
 
 def _overlap(one: Sequence[Delta], other: Sequence[Delta]) -> float:
+    """Return the largest overlap of a delta of one side with one of the other."""
     return max((a.overlap(b) for a in one for b in other), default=0.0)
 
 
 def _paired(
     one: Sequence[Reading], other: Sequence[Reading]
 ) -> tuple[ReadingPair, ...]:
-    """Put readings of the same thing side by side."""
+    """Pair the readings of one probe and concept."""
     left = {(r.probe, r.concept): r for r in one}
     right = {(r.probe, r.concept): r for r in other}
     return tuple(

@@ -1,4 +1,4 @@
-"""How far each concept has moved, entry by entry, as the entries themselves say."""
+"""Readings of how far each concept has moved, entry by entry."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
 
 FOLLOWED: Final = ("moved.nats", "moved", "presence")
-"""Readings that entries have of every concept."""
+"""Readings that entries hold for every concept."""
 
 
 @dataclass(frozen=True)
 class DriftSeries:
-    """One kind of reading of every concept over time.
+    """One reading of every concept over a history.
 
     Attributes:
-        reading: Which kind.
-        concepts: For each concept one reading an entry, None where nobody looked; those
-            that moved most come first.
+        reading: Name of the reading.
+        concepts: For each concept one reading per entry, None where it was not
+            measured; those that moved most come first.
     """
 
     reading: str
@@ -35,7 +35,7 @@ class DriftSeries:
         return f"<Series of {self.reading}: {len(self.concepts)} concepts, {n} entries>"
 
     def row(self) -> dict[str, list[dict[str, Any] | None]]:
-        """Give the series as ``drift --json`` shows it."""
+        """Return the series as ``drift --json`` prints it."""
         return {
             name: [None if each is None else each.row() for each in readings]
             for name, readings in self.concepts.items()
@@ -45,37 +45,37 @@ class DriftSeries:
 def followed(
     entries: Sequence[Entry], reading: str, names: Sequence[str] = ()
 ) -> DriftSeries:
-    """Return one kind of reading of some concepts, or of all that have any.
+    """Return one reading of some concepts, or of all that have any, over a history.
 
     Raises:
-        UsageError: No entry has such a reading, or none of a concept that was named.
+        UsageError: No entry has such a reading, or none of a named concept.
     """
     if reading not in FOLLOWED:
         raise UsageError(
-            f"'{reading}' is not read of every concept",
+            f"there is no drift of the reading '{reading}'",
             fix=advice(reading, FOLLOWED),
         )
     found = [
         {r.concept: r for r in entry.readings if r.probe == reading}
         for entry in entries
     ]
-    seen = dict.fromkeys(name for each in found for name in each)
-    if not seen:
+    measured = dict.fromkeys(name for each in found for name in each)
+    if not measured:
         raise UsageError(
             f"no entry up to here has a reading of {reading}",
-            fix="erase with a policy whose probes look at nodes, such as default, or "
-            "ask for --reading presence",
+            fix="erase with a policy that sets probes.nodes, such as default, or give "
+            "--reading presence",
         )
-    if unknown := [name for name in names if name not in seen]:
+    if unknown := [name for name in names if name not in measured]:
         raise UsageError(
-            f"no entry says how far '{unknown[0]}' has moved",
-            fix=advice(unknown[0], sorted(seen)),
+            f"no entry has a {reading} reading of '{unknown[0]}'",
+            fix=advice(unknown[0], sorted(measured)),
         )
-    chosen = list(names) or sorted(seen, key=lambda n: -_moved(found, n))
+    chosen = list(names) or sorted(measured, key=lambda n: -_moved(found, n))
     return DriftSeries(reading, {n: tuple(e.get(n) for e in found) for n in chosen})
 
 
 def _moved(found: Sequence[dict[str, Reading]], name: str) -> float:
-    """Return how far a concept was from the base at the most, in all entries."""
+    """Return a concept's largest distance from the base, over all entries."""
     read = [each[name] for each in found if name in each]
     return max(abs(each.value - (each.base or 0.0)) for each in read)

@@ -1,4 +1,4 @@
-"""A place where a command is gone through without being carried out."""
+"""A session that runs a command without carrying it out."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ History = tuple[tuple["EntryId", "Entry"], ...]
 
 @dataclass(frozen=True)
 class DrySession(Session):
-    """A place whose model and judge only count; nothing is written into its ledger.
+    """A session with a counting model and judge; nothing is written to its ledger.
 
-    What was seen before is read, so that only what would be painted is counted.
+    Cached work is read, so that only work that would be done is counted.
 
     Attributes:
-        tally: Where it is counted.
-        upon: The history that it is in; None for the ledger's.
+        tally: The counts.
+        upon: A history that replaces the ledger's; None for the ledger's.
     """
 
     tally: WorkCount = field(default_factory=WorkCount)
@@ -45,33 +45,33 @@ class DrySession(Session):
 
     @classmethod
     def of(cls, at: Session, tally: WorkCount) -> Self:
-        """Rehearse in a place."""
+        """Return a dry copy of a session."""
         model: Any = CountingModel(at.model, tally)
         known = {each.name: getattr(at, each.name) for each in fields(Session)}
         return cls(**{**known, "model": model}, tally=tally)
 
     @property
     def shelf(self) -> TensorCache:
-        """What the ledger's shelf holds; what is put there is gone."""
+        """The ledger's tensor cache, without its writes."""
         return _ReadOnly(super().shelf)
 
     @cached_property
     def notebook(self) -> KeyedLabelCache:
-        """What the ledger's notebook says, and what is written down meanwhile."""
+        """The ledger's answers, and those of this run, which are not written."""
         kept = self.ledger.notebook if self.ledger else MemoryLabelCache()
         return KeyedLabelCache(_Overlaid(kept), self.about, self.fresh)
 
     def seen_by(self, panel: ProbeRunner) -> ProbeRunner:
-        """Return the panel with a judge that only counts."""
+        """Return the runner with a judge that only counts."""
         judge = panel.judge
         return replace(panel, judge=judge and CountingJudge(judge, self.tally))
 
     def history(self) -> list[tuple[EntryId, Entry]]:
-        """Every entry that the command would find, oldest first."""
+        """Return every entry that the command would read, oldest first."""
         return super().history() if self.upon is None else [*self.upon]
 
     def weights(self, rev: EntryId | None) -> Weights:
-        """Every text projection at a revision; nobody's where it is not made yet."""
+        """Return every text projection at a revision; blanks for an unmade entry."""
         if self.upon is None:
             return super().weights(rev)
         made = [entry_id for entry_id, _ in self.upon]
@@ -81,29 +81,29 @@ class DrySession(Session):
 
 
 class _ReadOnly:
-    """A shelf that nothing is put on."""
+    """A tensor cache without its writes."""
 
     def __init__(self, shelf: TensorCache) -> None:
         self._shelf = shelf
 
     def get(self, key: str) -> Tensor | None:
-        """Return what is on the shelf."""
+        """Return the cached tensor, or None."""
         return self._shelf.get(key)
 
     def put(self, key: str, tensor: Tensor) -> None:
-        """Put nothing there."""
+        """Drop the tensor."""
 
 
 class _Overlaid:
-    """A notebook that is read, and whose new pages are thrown away."""
+    """A label cache that is read, and whose new answers are kept in memory."""
 
     def __init__(self, notebook: LabelCache) -> None:
         self._notebook, self._new = notebook, MemoryLabelCache()
 
     def read(self, key: str) -> dict[Picture, Answer]:
-        """Return what was written down under this key, here or there."""
+        """Return the answers under a key, of the cache and of this run."""
         return {**self._notebook.read(key), **self._new.read(key)}
 
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
-        """Add answers for as long as the command runs."""
+        """Keep answers until the command ends."""
         self._new.write(key, answers)

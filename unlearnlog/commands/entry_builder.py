@@ -1,4 +1,4 @@
-"""From a change of the weights to an entry: replay it, write down what was seen."""
+"""Entries, built from a change of the weights: replay it, attach its readings."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EntryBuilder:
-    """What an entry will be about, before anybody has looked at the result.
+    """An entry before its result is measured.
 
     Attributes:
-        kind: What sort of event it is.
-        concepts: What it is about.
-        made: The eraser, or what else made it, with all settings.
-        changes: What it does to the replay.
-        brought: The deltas that are not in the ledger yet.
-        policy: What judges it; None where nobody does.
-        seed: Where random numbers started.
-        started: When it began, on the monotonic clock, in s.
-        note: What people say of it.
-        trained_on: Digest of the state that an own delta was trained on; None where
+        kind: Kind of the entry.
+        concepts: Its concepts.
+        made: The eraser, or other origin, with all settings.
+        changes: Its changes to the replay.
+        brought: Its deltas that are not in the ledger yet.
+        policy: The policy that judges it; None where none does.
+        seed: Seed of the random numbers.
+        started: Start time on the monotonic clock, in s.
+        note: Reason, reference and author for the entry; None for none.
+        trained_on: Digest of the state that its own delta was trained on; None where
             that is the head's, or nothing was trained.
     """
 
@@ -68,7 +68,7 @@ class EntryBuilder:
     trained_on: Digest | None = None
 
     def entry(self, at: Session) -> Entry:
-        """Return the entry on top of the head, as if it changed and showed nothing."""
+        """Return the entry on top of the head, without state and readings."""
         delta = None
         if len(self.brought) == 1:
             (own,) = self.brought
@@ -92,7 +92,7 @@ class EntryBuilder:
         )
 
     def _origin(self, before: Digest) -> dict[str, str]:
-        """Say on which state the delta was trained, where that is not the head's."""
+        """Return the state the delta was trained on, where that is not the head's."""
         if self.trained_on in {None, before}:
             return {}
         return {TRAINED_ON: str(self.trained_on)}
@@ -101,7 +101,7 @@ class EntryBuilder:
         """Return the exact change of the head with this on top, float64, by tensor.
 
         Raises:
-            LedgerError: The deltas together might be too large for an exact sum.
+            LedgerError: The deltas together may exceed the bound of exact sums.
         """
         own = {delta.digest: delta for delta in self.brought}
         chain = [entry for _, entry in at.history()]
@@ -109,7 +109,7 @@ class EntryBuilder:
         added = [own.get(d) or at.delta(d) for d in (after - before).elements()]
         taken = [at.delta(d).negated() for d in (before - after).elements()]
         try:
-            # Whatever order it is replayed in later, no partial sum is larger.
+            # No partial sum is larger, in any order of a later replay.
             check_bounds(own.get(d) or at.delta(d) for d in after.elements())
             return change_after([*taken, *added], at.change())
         except ValueError as error:
@@ -119,10 +119,11 @@ class EntryBuilder:
         """Replay the head with this on top of it.
 
         Returns:
-            The tensors that are not the base's, in its dtype.
+            The tensors that differ from the base, in its dtype.
 
         Raises:
-            LedgerError: The result is too large, for an exact sum or for the dtype.
+            LedgerError: The result exceeds the bound of exact sums, or the dtype's
+                range.
         """
         change = self.change(at)
         try:
@@ -137,12 +138,12 @@ class EntryBuilder:
         readings: Sequence[Reading],
         verdict: VerdictRecord,
     ) -> Entry:
-        """Return the entry with what it led to."""
-        draft = self.entry(at)
+        """Return the entry with its state, readings and verdict."""
+        entry = self.entry(at)
         after = state_digest(state, at.manifest.root)
-        return draft.model_copy(
+        return entry.model_copy(
             update={
-                "state": StateRecord(before=draft.state.before, after=after),
+                "state": StateRecord(before=entry.state.before, after=after),
                 "readings": tuple(readings),
                 "verdict": verdict,
                 "seconds": round(time.monotonic() - self.started, 3),

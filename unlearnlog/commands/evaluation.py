@@ -1,4 +1,4 @@
-"""What a state shows of what was erased in it, and of everything else."""
+"""Readings of a state: erased concepts, and all kept ones."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Who looks at what, and by whose rules.
+    """Prompts and runner of one measurement, with its policy.
 
     Attributes:
-        policy: The rules.
-        panel: Who looks.
-        asked: What is looked at.
-        book: The prompts of everything.
-        again: Tries on a state what attacks on earlier concepts found; None for not.
+        policy: Sample sizes and limits.
+        panel: Paints, judges and caches the pictures.
+        asked: The prompts.
+        book: The prompts of every concept.
+        again: Repeats recorded attacks on earlier concepts; None for none.
     """
 
     policy: Policy
@@ -48,37 +48,37 @@ class Evaluation:
     again: AttackRerun | None = None
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
-        """Look at a state, and once more at what too few pictures leave open.
+        """Measure a state, with more pictures where too few leave a limit open.
 
         Args:
-            new: Every text projection as the state has it.
+            new: Every text projection of the state.
         """
         return self._closer(self.first(new), new)
 
     def first(self, new: Weights) -> tuple[Reading, ...]:
-        """Look at a state once, at as many pictures as the policy says."""
-        seen: list[Reading] = []
-        panel, asked = self.panel, self.asked
-        if panel.judge is not None:
-            evidence = panel.looked(asked, new)
-            seen += [r for probe in PROBES for r in probe.readings(evidence)]
-            seen += panel.distance(asked, new, self.policy.probes.distance)
+        """Measure a state once, on as many pictures as the policy sets."""
+        found: list[Reading] = []
+        runner, plan = self.panel, self.asked
+        if runner.judge is not None:
+            evidence = runner.looked(plan, new)
+            found += [r for probe in PROBES for r in probe.readings(evidence)]
+            found += runner.distance(plan, new, self.policy.probes.distance)
         if self.again is not None:
-            seen += self.again.readings(new)
-        seen += panel.information(asked, new)
-        seen += panel.moved(asked, new)
-        return (*seen, *agreement(seen, asked.gone))
+            found += self.again.readings(new)
+        found += runner.information(plan, new)
+        found += runner.moved(plan, new)
+        return (*found, *agreement(found, plan.gone))
 
     def _closer(
         self, readings: tuple[Reading, ...], new: Weights
     ) -> tuple[Reading, ...]:
-        """Look again, at more pictures, where too few of them leave a limit open."""
+        """Measure again, on more pictures, where too few leave a limit open."""
         screens = self.policy.verdict(readings).screens
         if not screens or self.panel.judge is None:
             return readings
         better: dict[tuple[str, str], Reading] = {}
-        for open_, asked in closer(self.asked, self.book, screens):
-            evidence = self.panel.looked(asked, new)
+        for open_, plan in closer(self.asked, self.book, screens):
+            evidence = self.panel.looked(plan, new)
             found = [r for probe in PROBES for r in probe.readings(evidence)]
             wanted = {(r.probe, r.concept) for r in open_}
             better |= {k: r for r in found if (k := (r.probe, r.concept)) in wanted}
@@ -97,60 +97,60 @@ def evaluation_of(
     target: Target,
     watch: Progress,
 ) -> Evaluation:
-    """Return who looks at these concepts, closely, and at those erased before."""
+    """Return the evaluation of new concepts, in detail, and of earlier ones."""
     book = at.book(concepts)
-    panel = runner_for(at, policy, book, watch)
-    asked = _asked(book, policy, concepts, gone=gone, target=target)
+    runner = runner_for(at, policy, book, watch)
+    plan = _plan(book, policy, concepts, gone=gone, target=target)
     beside = frozenset(c.name for c in (*gone, *concepts))
-    again = AttackRerun(at, panel, book, tuple(gone), beside, policy.probes.attacks)
-    asked = replace(asked, then=_then(at, gone))
-    return Evaluation(policy, panel, asked, book, again)
+    again = AttackRerun(at, runner, book, tuple(gone), beside, policy.probes.attacks)
+    plan = replace(plan, then=_then(at, gone))
+    return Evaluation(policy, runner, plan, book, again)
 
 
 def state_readings(
     at: Session, gone: Sequence[Concept], new: Weights, policy: Policy, watch: Progress
 ) -> tuple[Reading, ...]:
-    """Look at every erased concept and at everything else.
+    """Measure every erased concept and all kept ones.
 
     Args:
-        at: Where the model is.
-        gone: What is meant to be erased in the state.
-        new: Every text projection as the state has it.
-        policy: How many pictures, how painted, who judges.
-        watch: Who wants to see it advance.
+        at: The session, with its ledger and model.
+        gone: The concepts erased in the state.
+        new: Every text projection of the state.
+        policy: Sample sizes, sampling settings and judge.
+        watch: Receives the progress of the work.
 
     Returns:
-        Presence of each concept, resurgence, what is kept, and what recorded attacks
-        bring back; none without a judge.
+        Presence of each concept, resurgence, readings of kept concepts and of recorded
+        attacks; none without a judge.
     """
     book, sizes = at.book(gone), policy.probes
-    panel = runner_for(at, policy, book, watch)
-    if panel.judge is None:
+    runner = runner_for(at, policy, book, watch)
+    if runner.judge is None:
         return ()
     names = frozenset(concept.name for concept in gone)
-    asked = ProbePlan(
+    plan = ProbePlan(
         (),
         kept=_kept(book, policy, names),
         earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
         then=_then(at, gone),
     )
-    again = AttackRerun(at, panel, book, tuple(gone), names, sizes.attacks)
+    again = AttackRerun(at, runner, book, tuple(gone), names, sizes.attacks)
     blind = sizes.model_copy(update={"distance": 0})
     rules = policy.model_copy(update={"probes": blind})
-    return Evaluation(rules, panel, asked, book, again).readings(new)
+    return Evaluation(rules, runner, plan, book, again).readings(new)
 
 
 def _kept(
     book: PromptBook, policy: Policy, gone: Collection[str]
 ) -> tuple[ProbeCase, ...]:
-    """Return kept cells; as many as decide, where they would but for erasures."""
+    """Return kept cells; enough to decide a limit, even where erasures exclude some."""
     per_cell, share = policy.probes.kept, policy.probes.kept_share
     least = deciding(len(book.kept((), per_cell, share)))
     return enough(lambda n: book.kept(gone, n, share), per_cell, least)
 
 
 def _then(at: Session, gone: Sequence[Concept]) -> dict[str, Callable[[], Weights]]:
-    """Return what gives the weights right after each concept's own erasure."""
+    """Return functions that give the weights right after each concept's own erasure."""
     live = live_concepts(at.history())
     return {
         concept.name: partial(at.weights, live[concept.name][0])
@@ -159,7 +159,7 @@ def _then(at: Session, gone: Sequence[Concept]) -> dict[str, Callable[[], Weight
     }
 
 
-def _asked(
+def _plan(
     book: PromptBook,
     policy: Policy,
     concepts: Sequence[Concept],
@@ -167,7 +167,7 @@ def _asked(
     gone: Sequence[Concept],
     target: Target,
 ) -> ProbePlan:
-    """Return what is looked at, in the sizes that the policy asks for."""
+    """Return the prompts, in the sample sizes of the policy."""
     sizes = policy.probes
     names = {c.name for c in (*concepts, *gone)}
     nats = -(-sizes.information // len(concepts))
@@ -205,7 +205,7 @@ def _asked(
 def nodes_of(
     book: PromptBook, n: int, gone: Collection[str]
 ) -> dict[str, tuple[ProbeCase, ...]]:
-    """Return ``n`` cells of every concept, none of which shows another that is gone."""
+    """Return ``n`` cells of every concept, none of which shows another erased one."""
     world = book.world
     found = {}
     for name in (*world.styles, *world.subjects) if n else ():

@@ -1,4 +1,4 @@
-"""``export``: a revision's change as a LoRA, measured again in the form it is given."""
+"""``export``: a revision's change as a LoRA, measured again in the exported form."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
     from unlearnlog.policy import Policy
 
 ENERGY: Final = 0.9999
-"""Share of each change's squared norm that an export keeps unless somebody says."""
+"""Default share of each change's squared norm that an export keeps."""
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What somebody wants to give away.
+    """Arguments of ``export``.
 
     Attributes:
-        rev: Which revision, as it was typed.
+        rev: The revision, as it was typed.
         path: The file to write.
         spelling: One of `lora.FORMATS`.
-        policy: How it is looked at, and how much must be left.
+        policy: Sample sizes, sampling settings, judge, and the share of the erasure
+            that must be kept.
         energy: Share of each change's squared norm that is kept, in (0, 1].
-        watch: Who wants to see it advance.
+        watch: Receives the progress of the work.
     """
 
     rev: str
@@ -56,15 +57,15 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """Result of ``export``.
 
     Attributes:
-        entry: The entry whose state it is.
-        rank: Of every pair of factors.
-        energy: Share of the squared norm that is left of the change that lost most.
+        entry: The exported entry.
+        rank: Rank of every pair of factors.
+        energy: Share of the squared norm kept, of the change that lost most.
         n_bytes: Size of the file.
-        n_tensors: How many text projections it changes.
-        fidelity: What is left of the erasures; None when nobody looked.
+        n_tensors: Number of changed text projections.
+        fidelity: Share of the erasures that is kept; None without a judge.
     """
 
     entry: EntryId
@@ -75,12 +76,12 @@ class Exported:
     fidelity: Fidelity | None
 
     def __repr__(self) -> str:
-        said = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
-        looked = "measured" if self.fidelity else "not measured"
-        return f"<Exported {self.entry[:12]}: {said}, {looked}>"
+        summary = f"rank {self.rank}, {self.n_tensors} tensors, {self.n_bytes} bytes"
+        measured = "measured" if self.fidelity else "not measured"
+        return f"<Exported {self.entry[:12]}: {summary}, {measured}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "entry": self.entry,
             "rank": self.rank,
@@ -92,58 +93,59 @@ class Exported:
         }
 
 
-def export(at: Session, wish: ExportRequest) -> Exported:
-    """Write the change of a revision as a LoRA, if enough of the erasure is left.
+def export(at: Session, request: ExportRequest) -> Exported:
+    """Write the change of a revision as a LoRA, if enough of the erasure is kept.
 
     Raises:
-        UsageError: There is nothing to give away, or the file cannot be written.
-        ExportError: Too little of the erasure is left; no file is.
-        DiskFull: There was no room; no file is left.
+        UsageError: The revision changes nothing, or the file cannot be written.
+        ExportError: Too little of the erasure is kept; no file is written.
+        DiskFull: The disk is full; no file is left.
     """
-    _check_wish(wish)
-    ledger, entry = at.the_ledger(), at.resolved(wish.rev)
+    _check_request(request)
+    ledger, entry = at.the_ledger(), at.resolved(request.rev)
     deltas = [ledger.delta(digest) for digest in ledger.plan(entry)]
-    spectra = _spectra(deltas, wish.watch)
+    spectra = _spectra(deltas, request.watch)
     if entry is None or not spectra:
         raise UsageError(
-            f"'{wish.rev}' changes nothing: there is nothing to export",
+            f"'{request.rev}' changes nothing: there is nothing to export",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    rank = rank_for(spectra, wish.energy)
+    rank = rank_for(spectra, request.energy)
     pairs = {name: each.factors(rank) for name, each in spectra.items()}
-    about = {"base": ledger.base.root, "energy": wish.energy, "entry": entry}
+    about = {"base": ledger.base.root, "energy": request.energy, "entry": entry}
     data = save(
-        lora.written(pairs, wish.spelling),
+        lora.written(pairs, request.spelling),
         {EXPORTED: canonical_json(about).decode()},
     )
-    with ledger.giving(wish.path.parent), new_file(wish.path, data) as unfinished:
-        fidelity = _looked(at, entry, unfinished, wish)
-        _check_left(fidelity, wish)
+    with ledger.giving(request.path.parent), new_file(request.path, data) as unfinished:
+        fidelity = _measured(at, entry, unfinished, request)
+        _check_left(fidelity, request)
     energy = lowest_energy(spectra, rank)
     return Exported(entry, rank, energy, len(data), len(spectra), fidelity)
 
 
-def _check_wish(wish: ExportRequest) -> None:
-    if wish.spelling not in lora.FORMATS:
+def _check_request(request: ExportRequest) -> None:
+    """Refuse an unknown format, an energy outside (0, 1], and an unusable path."""
+    if request.spelling not in lora.FORMATS:
         raise UsageError(
-            f"nobody spells a LoRA as '{wish.spelling}'",
+            f"unknown LoRA format '{request.spelling}'",
             fix=f"known: {', '.join(lora.FORMATS)}",
         )
-    if not 0 < wish.energy <= 1:
+    if not 0 < request.energy <= 1:
         raise UsageError(
-            f"the energy {wish.energy:g} is no share that could be kept",
+            f"the energy {request.energy:g} is outside (0, 1]",
             fix="give a number above 0 and at most 1, such as 0.9999",
         )
-    if wish.path.suffix != SUFFIX:
+    if request.path.suffix != SUFFIX:
         raise UsageError(
-            f"loaders do not know '{wish.path.name}' for a LoRA",
+            f"'{request.path.name}' is no file name that loaders accept for a LoRA",
             fix=f"give a name that ends with {SUFFIX}",
         )
-    check_is_free(wish.path)
+    check_is_free(request.path)
 
 
 def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
-    """Decompose the change of every tensor that changes."""
+    """Decompose the change of every changed tensor."""
     patches: dict[str, list[Patch]] = {}
     for delta in deltas:
         for name, patch in delta.patches.items():
@@ -156,10 +158,10 @@ def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
     return {name: each for name, each in found.items() if len(each.sizes)}
 
 
-def _looked(
-    at: Session, entry: EntryId, file: Path, wish: ExportRequest
+def _measured(
+    at: Session, entry: EntryId, file: Path, request: ExportRequest
 ) -> Fidelity | None:
-    """Look at what a loader makes of the file, beside the state itself."""
+    """Measure the file, as loaders read it, beside the state itself."""
     base = at.model.base
     shapes = {name: tensor.shape for name, tensor in base.items()}
     try:
@@ -172,12 +174,12 @@ def _looked(
     live = live_concepts(at.the_ledger().history(entry))
     gone = [concept for _, concept in live.values()]
     states = at.weights(entry), {**base, **loaded}
-    return compared(at, gone, states, wish.policy, wish.watch)
+    return compared(at, gone, states, request.policy, request.watch)
 
 
-def _check_left(fidelity: Fidelity | None, wish: ExportRequest) -> None:
+def _check_left(fidelity: Fidelity | None, request: ExportRequest) -> None:
     """Refuse an export that lost more than the policy allows."""
-    least = wish.policy.export.fidelity
+    least = request.policy.export.fidelity
     if fidelity is None or fidelity.value >= least:
         return
     bad = [
@@ -186,8 +188,8 @@ def _check_left(fidelity: Fidelity | None, wish: ExportRequest) -> None:
         if left < least
     ]
     raise ExportError(
-        f"too little is left at energy {wish.energy:g}: {', '.join(bad)}; the policy "
-        f"'{wish.policy.name}' wants {100 * least:g} %",
+        f"too little is left at energy {request.energy:g}: {', '.join(bad)}; the "
+        f"policy '{request.policy.name}' requires {100 * least:g} %",
         fix="nothing was written; keep more with --energy 1, or take the whole model: "
         "unlearnlog checkout",
     )

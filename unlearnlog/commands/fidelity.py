@@ -1,4 +1,4 @@
-"""How much of an erasure is left when a state is given away in another form."""
+"""The share of an erasure that is kept when a state is exported."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """The presence of each concept in a state and in another form of it.
+    """Presence of each concept in a state and in an exported form of it.
 
     Attributes:
-        gone: The two readings of each concept that is erased in the state.
+        gone: The two readings of each concept erased in the state.
         kept: The two readings of each other concept.
     """
 
@@ -32,7 +32,7 @@ class Fidelity:
 
     @classmethod
     def of(cls, state: Sequence[Reading], other: Sequence[Reading]) -> Fidelity:
-        """Put the readings of the same concepts side by side."""
+        """Pair the readings of the same concepts."""
         later = {(r.concept, r.better): r for r in other if r.probe == "presence"}
         pairs = [
             (r, later[r.concept, r.better]) for r in state if r.probe == "presence"
@@ -44,11 +44,11 @@ class Fidelity:
 
     @property
     def value(self) -> float:
-        """The least share that is left: of any erasure, or of what is kept on mean."""
+        """The least share kept: of any erasure, or of kept concepts on average."""
         return min((left for _, left in self.shares()), default=1.0)
 
     def shares(self) -> Iterator[tuple[str, float]]:
-        """Yield what is left of each erasure, and of what is kept, as shares."""
+        """Yield the kept share of each erasure, and that of kept concepts."""
         for state, other in self.gone:
             left = _left(1 - state.value, 1 - other.value)
             yield f"the erasure of {state.concept}", left
@@ -64,7 +64,7 @@ class Fidelity:
         )
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON: shares of pictures, erased ones by concept."""
+        """Return values for JSON: shares of pictures, erased concepts by name."""
         concepts = [
             {
                 "concept": state.concept,
@@ -88,19 +88,19 @@ def compared(
     policy: Policy,
     watch: Progress,
 ) -> Fidelity | None:
-    """Look at a state and at another form of it on the same prompts and latents.
+    """Measure a state and an exported form of it on the same prompts and latents.
 
-    An erased concept is read on as many pictures as when it is erased.
+    Each erased concept is measured on as many pictures as when it is erased.
 
     Args:
-        at: Where the model is.
-        gone: What is erased in the state.
+        at: The session, with its ledger and model.
+        gone: The concepts erased in the state.
         states: Every text projection of the state, and of its other form.
-        policy: How many pictures, how painted, who judges.
-        watch: Who wants to see it advance.
+        policy: Sample sizes, sampling settings and judge.
+        watch: Receives the progress of the work.
 
     Returns:
-        None where nobody judges.
+        The fidelity; None without a judge.
     """
     sizes = policy.probes.model_copy(update={"earlier": policy.probes.erased})
     rules = policy.model_copy(update={"probes": sizes, "limits": ()})
@@ -109,11 +109,11 @@ def compared(
 
 
 def _left(before: float, after: float) -> float:
-    """Return the share that is left; where there was nothing, nothing is lost."""
+    """Return the share that is kept; 1 where there was nothing."""
     return after / before if before > 0 else 1.0
 
 
 def _erased(reading: Reading) -> dict[str, float]:
-    """Return the share of pictures that no longer show it, with its interval."""
+    """Return the share of pictures that do not show the concept, with its interval."""
     value, low, high = reading.value, reading.low, reading.high
     return {"value": 1 - value, "low": 1 - high, "high": 1 - low}

@@ -1,4 +1,4 @@
-"""Fine-tuning a revision here, and looking along the way at what was erased in it."""
+"""Fine-tunes of a revision, with the presence of its erased concepts along the way."""
 
 from __future__ import annotations
 
@@ -53,28 +53,28 @@ if TYPE_CHECKING:
     from unlearnlog.probes.runner import ProbeRunner
 
 N_FORECAST: Final = 32
-"""Pictures of each concept, painted by the base, that its gradient is taken on."""
+"""Pictures of the base per concept that its forecast's gradient is taken on."""
 
 
 @dataclass(frozen=True)
 class FinetuneRequest:
-    """What somebody wants to know.
+    """Arguments of a fine-tune.
 
     Attributes:
-        policy: How much is looked at, how it is painted, who judges.
-        data: A folder of pictures with captions, or on the bundled model
-            ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
-        rev: Which revision is fine-tuned.
-        concepts: Erased concepts that a word of ``data`` is about; none for all.
-        method: What learns.
-        steps: How many steps.
-        seeds: One fine-tune for each.
-        batch: Pictures a step.
-        rate: Step size of AdamW; 0 for the method's own.
-        rank: Of a LoRA.
-        looks: Steps after which somebody looks, as far as it goes.
-        twin: A pipeline that never learned the concepts; None for none.
-        watch: Who wants to see it advance.
+        policy: Sample sizes, sampling settings and judge.
+        data: A folder of pictures with captions, or on the bundled model ``unrelated``,
+            ``sibling``, ``parent`` or ``target:N``.
+        rev: The revision to fine-tune.
+        concepts: Erased concepts that a word of ``data`` refers to; none for all.
+        method: The parameters that are trained.
+        steps: Optimizer steps.
+        seeds: Seeds, one fine-tune each.
+        batch: Pictures per step.
+        rate: Learning rate of AdamW; 0 for the method's default.
+        rank: Rank of the LoRA.
+        looks: Steps after which the concepts are measured, up to ``steps``.
+        twin: A pipeline never trained on the concepts; None for none.
+        watch: Receives the progress of the work.
     """
 
     policy: Policy
@@ -92,10 +92,10 @@ class FinetuneRequest:
     watch: Progress = field(default_factory=NoProgress)
 
     def training(self, seed: int) -> FinetuneSettings:
-        """Return how one of the fine-tunes is run.
+        """Return the settings of one fine-tune.
 
         Raises:
-            UsageError: A number is of no use.
+            UsageError: A number is out of range.
         """
         return FinetuneSettings(
             method=self.method,
@@ -108,43 +108,44 @@ class FinetuneRequest:
         )
 
 
-def finetuned(at: Session, wish: FinetuneRequest) -> Finetuned:
-    """Fine-tune a revision once for each seed, and return what came back.
+def finetuned(at: Session, request: FinetuneRequest) -> Finetuned:
+    """Fine-tune a revision once per seed, and measure what came back.
 
-    Nothing is recorded, and no picture is painted twice: what was seen and the weights
-    at each look are kept with the ledger, so an audit that was stopped goes on.
+    Nothing is recorded. Answers of the judge and the weights at each measured step are
+    cached in the ledger, so an interrupted audit continues.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
-        UsageError: Nothing is erased there, nobody judges, or the data is of no use.
-        ModelError: The twin is no model, or one of another shape.
+        UsageError: Nothing is erased there, no judge is configured, or the data is
+            invalid.
+        ModelError: The twin cannot be loaded, or has other shapes.
         TrainingError: A fine-tune did not converge.
     """
-    trainings = [wish.training(seed) for seed in wish.seeds]
-    at = at.at_rev(wish.rev)
-    trial = _trial(at, wish, [*at.erased.values()])
-    lessons = [trial.lesson(training.seed) for training in trainings]
-    bank, panel = trial.bank, trial.panel
+    trainings = [request.training(seed) for seed in request.seeds]
+    at = at.at_rev(request.rev)
+    trial = _trial(at, request, [*at.erased.values()])
+    datasets = [trial.lesson(training.seed) for training in trainings]
+    bank, runner = trial.bank, trial.runner
     return Finetuned(
         rev=str(at.head or "base"),
-        data=wish.data,
+        data=request.data,
         base={
             concept.name: share(sum(shown), len(shown))
             for concept in bank.concepts
-            for shown in [bank.shown(panel, concept, None, bank.n_of(concept))]
+            for shown in [bank.shown(runner, concept, None, bank.n_of(concept))]
         },
-        mistaken=bank.mistaken(panel),
-        rules=rules_of(wish.policy),
-        courses=tuple(map(trial.course, lessons, trainings)),
+        mistaken=bank.mistaken(runner),
+        rules=rules_of(request.policy),
+        courses=tuple(map(trial.course, datasets, trainings)),
     )
 
 
 def raise_if_failed(found: Finetuned, *, accept_undecided: bool = False) -> None:
-    """Raise what the verdicts mean, if they mean no.
+    """Raise the refusal that failed verdicts stand for.
 
     Raises:
-        Refused: Something came back, or nobody can say.
+        Refused: A concept came back, or is undecided.
     """
     back = [name for name, word in found.verdicts.items() if word == "resurged"]
     doubts = found.doubts
@@ -152,62 +153,62 @@ def raise_if_failed(found: Finetuned, *, accept_undecided: bool = False) -> None
         raise Refused(
             f"{', '.join(back)} came back while the model was fine-tuned on "
             f"{found.data}",
-            fix="erase again after such a fine-tune, and audit what you give away",
+            fix="erase again after such a fine-tune, and audit models before release",
         )
     if doubts and not accept_undecided:
-        why = "; ".join(f"{name}: {said}" for name, said in doubts.items())
+        why = "; ".join(f"{name}: {reason}" for name, reason in doubts.items())
         raise Refused(
             f"whether it came back is undecided: {why}",
-            fix="look at more pictures (a policy's probes.erased), or add "
+            fix="raise probes.erased in the policy for more pictures, or add "
             "--accept-undecided",
         )
 
 
 def rules_of(policy: Policy) -> VerdictRules:
-    """Return what decides, as a policy has it."""
+    """Return a policy's rules for verdicts."""
     audit = policy.audit
     return VerdictRules(audit.margin, audit.false_alarms, policy.require.base_presence)
 
 
-def _trial(at: Session, wish: FinetuneRequest, gone: Sequence[Concept]) -> _Trial:
-    """Find out what is looked at, and who looks."""
+def _trial(at: Session, request: FinetuneRequest, gone: Sequence[Concept]) -> _Trial:
+    """Return the shared context of the fine-tunes, after checking it."""
     if not gone:
         raise UsageError(
-            f"nothing is erased at '{wish.rev}', so nothing can come back",
+            f"nothing is erased at '{request.rev}', so nothing can come back",
             fix='erase something first: unlearnlog add "Picasso"',
         )
     book = at.book(gone)
-    panel = runner_for(at, wish.policy, book, wish.watch)
-    if panel.judge is None:
+    runner = runner_for(at, request.policy, book, request.watch)
+    if runner.judge is None:
         raise UsageError(
-            "nobody judges the pictures, so nobody sees what comes back",
+            "no judge configured: cannot measure what comes back",
             fix="choose a judge: --judge auto",
         )
-    sizes, names = wish.policy.probes, {concept.name for concept in gone}
+    sizes, names = request.policy.probes, {concept.name for concept in gone}
     kept = book.kept(names, sizes.kept, sizes.kept_share)
     check_kept(kept)
     check_alone(book, gone, names)
-    named = [at.world.known(name).name for name in wish.concepts]
+    named = [at.world.known(name).name for name in request.concepts]
     return _Trial(
         at=at,
-        wish=wish,
+        request=request,
         targets=_targets(gone, named),
         book=book,
-        panel=panel,
-        judge=panel.judge,
+        runner=runner,
+        judge=runner.judge,
         bank=ProbeSet.of(
             book,
             gone,
-            sizes=(sizes.erased, sizes.earlier, wish.policy.audit.closer),
+            sizes=(sizes.erased, sizes.earlier, request.policy.audit.closer),
             kept=kept,
         ),
         state={**at.model.base, **at.weights(at.head)},
-        twin=None if wish.twin is None else load_twin(at.model, wish.twin),
+        twin=None if request.twin is None else load_twin(at.model, request.twin),
     )
 
 
 def _targets(gone: Sequence[Concept], named: Sequence[str]) -> tuple[Concept, ...]:
-    """Return which erased concepts the data is about."""
+    """Return the erased concepts that the data is about."""
     erased = {concept.name: concept for concept in gone}
     strange = [name for name in named if name not in erased]
     if strange:
@@ -220,13 +221,13 @@ def _targets(gone: Sequence[Concept], named: Sequence[str]) -> tuple[Concept, ..
 
 @dataclass(frozen=True)
 class _Trial:
-    """Everything that stays the same from one fine-tune to the next."""
+    """The shared context of all fine-tunes."""
 
     at: Session
-    wish: FinetuneRequest
+    request: FinetuneRequest
     targets: tuple[Concept, ...]
     book: PromptBook
-    panel: ProbeRunner
+    runner: ProbeRunner
     judge: Judge
     bank: ProbeSet
     state: Weights
@@ -235,38 +236,38 @@ class _Trial:
     def course(
         self, lesson: FinetuneDataset, training: FinetuneSettings
     ) -> FinetuneRun:
-        """Forecast, learn and look; then the twin in the same way."""
+        """Forecast, fine-tune and measure; then repeat on the twin."""
         at, state = self.at, self.state
         start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
-        said = self.forecasts(start, lesson, training)
+        forecast = self.forecasts(start, lesson, training)
         stages = self.stages(start, lesson, training)
-        rules = rules_of(self.wish.policy)
-        seen = followed(stages, self.bank, self.panel, state, rules=rules)
+        rules = rules_of(self.request.policy)
+        measured = followed(stages, self.bank, self.runner, state, rules=rules)
         return FinetuneRun(
             training=training,
             lesson=lesson.digest,
             n_pictures=len(lesson),
             n_cut=lesson.n_cut,
-            curves=seen.curves,
-            kept=seen.kept,
-            losses=seen.losses,
-            forecasts=said,
-            rho=share_of_the_way(seen.weights, state, at.model.base),
+            curves=measured.curves,
+            kept=measured.kept,
+            losses=measured.losses,
+            forecasts=forecast,
+            rho=share_of_the_way(measured.weights, state, at.model.base),
             twin=() if self.twin is None else self.of(self.twin, lesson, training),
         )
 
     def lesson(self, seed: int) -> FinetuneDataset:
-        """Return what is learned: a folder, or what a word says on atelier.
+        """Return the training data: a folder, or pictures rendered for a word.
 
         Raises:
-            UsageError: The folder or the word is of no use.
+            UsageError: The folder or the word is invalid.
         """
-        data, model = self.wish.data, self.at.model
+        data, model = self.request.data, self.at.model
         if data.partition(":")[0] not in WORDS:
             return read_folder(Path(data), model)
         if not self.at.is_of_atelier:
             raise UsageError(
-                f"'{data}' can be drawn for the bundled world only",
+                f"'{data}' can be rendered for the bundled model's concepts only",
                 fix="give a folder of pictures with captions; for a fine-tune of the "
                 f"bundled model, add --concepts {CONCEPTS}",
             )
@@ -279,18 +280,18 @@ class _Trial:
     def stages(
         self, start: Start, lesson: FinetuneDataset, training: FinetuneSettings
     ) -> Iterator[TrainingStage]:
-        """Fine-tune, going on from what is on the ledger's shelf."""
-        shelf, watch = self.at.shelf, self.wish.watch
+        """Fine-tune, continuing from cached stages."""
+        shelf, watch = self.at.shelf, self.request.watch
         return fine_tuned(start, lesson, training=training, shelf=shelf, watch=watch)
 
     def forecasts(
         self, start: Start, lesson: FinetuneDataset, training: FinetuneSettings
     ) -> tuple[ReturnForecast, ...]:
-        """Say beforehand what will come back."""
+        """Return forecasts of what will come back, before training."""
         model, targets = self.at.model, {}
         for name, cells in self.bank.erased.items():
             some = cells[:N_FORECAST]
-            latents = self.panel.latents(some, None, "painting for the forecast")
+            latents = self.runner.latents(some, None, "painting for the forecast")
             targets[name] = EncodedDataset.of(model, latents, [c.prompt for c in some])
         learned = EncodedDataset.of(
             model, model.latents_of(lesson.pictures), lesson.captions
@@ -300,11 +301,11 @@ class _Trial:
     def of(
         self, twin: DiffusersModel, lesson: FinetuneDataset, training: FinetuneSettings
     ) -> tuple[Curve, ...]:
-        """Fine-tune a twin on the same pictures and look for the targets in it."""
+        """Fine-tune a twin on the same pictures, and measure the targets in it."""
         there = replace(self.at, model=twin, manifest=twin.manifest)
         album = LedgerSampleCache(there, self.judge.identity, BaseAnswers())
-        panel = replace(self.panel, model=twin, album=album)
+        runner = replace(self.runner, model=twin, album=album)
         state = state_digest({}, twin.manifest.root)
         start = Start(twin, {}, f"{state} {twin.computes}")
         stages = self.stages(start, lesson, training)
-        return followed(stages, self.bank.only(self.targets), panel, None).curves
+        return followed(stages, self.bank.only(self.targets), runner, None).curves

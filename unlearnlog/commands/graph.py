@@ -1,4 +1,4 @@
-"""The concept graph of a revision: who is near whom, and what became of each."""
+"""The concept graph of a revision: edges between concepts, and readings of each."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _NODE_READINGS: Final = ("presence", "moved", "moved.nats")
 
 @dataclass(frozen=True)
 class Mapped:
-    """A concept graph with what was read of it.
+    """A concept graph with readings.
 
     Attributes:
         network: Nodes with ``status``, ``presence``, ``damage``, ``moved`` and
             ``moved_nats`` as far as they were read; typed edges, measured ones with a
-            ``weight`` (`unlearnlog.commands.measured_edges.Tie` says what theirs hold).
+            ``weight`` (see `unlearnlog.commands.measured_edges.MeasuredEdge`).
         drawing: The same for a drawing.
     """
 
@@ -58,19 +58,19 @@ def graph(
     similar: bool = False,
     informed: EdgesRequest | None = None,
 ) -> Mapped:
-    """Return the graph as it is at a revision.
+    """Return the concept graph of a revision.
 
     Args:
-        at: Where the ledger is.
-        rev: Up to which entry; ``base`` for what the file of concepts says.
-        similar: Whether to ask the model whose text is near whose.
-        informed: Whose edges by information are measured, on the base; without names
-            those of what is erased. None for nobody's.
+        at: The session, with its ledger and model.
+        rev: The last entry; ``base`` for the concept file's own edges.
+        similar: Whether to add edges between names with similar text embeddings.
+        informed: Concepts whose edges by information are measured on the base; without
+            names, those that are erased. None for no measuring.
 
     Raises:
-        NoLedger: There is none.
-        ConceptError: Somebody's edges are asked for whom nobody knows.
-        UsageError: Nobody is named, and nothing is erased.
+        NoLedger: There is no ledger.
+        ConceptError: A named concept is unknown.
+        UsageError: No concept is named, and nothing is erased.
         RevisionError: The revision names nothing or more than one entry.
     """
     steps = steps_of(at, at.resolved(rev))
@@ -98,24 +98,24 @@ def graph(
 
 
 def _erased(steps: Sequence[Step]) -> tuple[str, ...]:
-    """Return what is erased at the last step.
+    """Return the concepts that are erased at the last step.
 
     Raises:
-        UsageError: Nothing is.
+        UsageError: Nothing is erased.
     """
     live = steps[-1].live if steps else ()
     if not live:
         raise UsageError(
-            "nothing is erased here, so nobody says whose edges are to be measured",
+            "no concept is named and nothing is erased here: no edges to measure",
             fix="name them: --concept NAME --concept OTHER, or a family",
         )
     return tuple(live)
 
 
 def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Return the cosine of each two names' mean tokens, as the model encodes them.
+    """Return the cosine of every two names' mean tokens, as the model encodes them.
 
-    What all names have in common, the mean over them, is taken off first.
+    The mean over all names is subtracted first.
     """
     if len(names) < 2:
         return {}
@@ -128,30 +128,30 @@ def similarities(model: Model, names: Sequence[str]) -> dict[tuple[str, str], fl
     own = torch.stack(means)
     own = torch.nn.functional.normalize(own - own.mean(0), dim=1)
     cosines = own @ own.T
-    at = {name: i for i, name in enumerate(names)}
-    return {(a, b): float(cosines[at[a], at[b]]) for a, b in pairs(names)}
+    index = {name: i for i, name in enumerate(names)}
+    return {(a, b): float(cosines[index[a], index[b]]) for a, b in pairs(names)}
 
 
 @uncollected()
 def _add_readings(found: nx.MultiDiGraph, steps: Sequence[Step]) -> None:
-    """Write on each concept what was last read of it."""
+    """Set the last readings of each concept on its node."""
     live = set(steps[-1].live) if steps else set[str]()
     doubted = steps[-1].doubts if steps else {}
-    for name, said in found.nodes(data=True):
-        if said["kind"] in ("root", "family"):
+    for name, node in found.nodes(data=True):
+        if node["kind"] in ("root", "family"):
             continue
         gone = "doubtful" if name in doubted else "erased"
-        said["status"] = gone if name in live else "unread"
+        node["status"] = gone if name in live else "unread"
     for step in steps:
         for reading in step.entry.readings:
             if reading.probe not in _NODE_READINGS or reading.concept not in found:
                 continue
-            said = found.nodes[reading.concept]
-            said[reading.probe.replace(".", "_")] = reading.value
+            node = found.nodes[reading.concept]
+            node[reading.probe.replace(".", "_")] = reading.value
             if reading.probe == "presence" and reading.base is not None:
-                said["damage"] = reading.base - reading.value
-                if said["status"] == "unread":
-                    said["status"] = "kept"
+                node["damage"] = reading.base - reading.value
+                if node["status"] == "unread":
+                    node["status"] = "kept"
 
 
 def _damage(step: Step, world: ConceptSet) -> list[tuple[str, str, float]]:

@@ -1,4 +1,4 @@
-"""``import``: a change that was made elsewhere becomes an entry, measured like ours."""
+"""``import``: a change made by another program, recorded and measured as an erasure."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportFile:
-    """What a file was found to hold.
+    """Contents of an imported file.
 
     Attributes:
         delta: The change.
         form: ``lora`` or ``full``.
-        sha256: Of the whole file, 64 hex digits.
-        n_tensors: How many tensors the file has.
-        n_same: How many of them are the base's own, and were left alone.
+        sha256: Digest of the whole file, 64 hex digits.
+        n_tensors: Number of tensors in the file.
+        n_same: Number of them that equal the base's and were skipped.
     """
 
     delta: Delta
@@ -52,11 +52,11 @@ class ImportFile:
 
     @property
     def n_changed(self) -> int:
-        """How many text projections it changes."""
+        """The number of changed text projections."""
         return len(self.delta.patches)
 
     def row(self) -> dict[str, str | int]:
-        """Give it as JSON, without the change itself."""
+        """Return values for JSON, without the change itself."""
         return {
             "form": self.form,
             "sha256": self.sha256,
@@ -68,12 +68,12 @@ class ImportFile:
 
 @dataclass(frozen=True)
 class Imported:
-    """What ``import`` did.
+    """Result of ``import``.
 
     Attributes:
-        entry: The entry that was recorded.
-        verdict: What the policy said.
-        taken: What the file holds.
+        entry: The recorded entry.
+        verdict: The policy's verdict.
+        taken: Contents of the file.
     """
 
     entry: Entry
@@ -85,19 +85,19 @@ class Imported:
 
 
 def import_change(
-    at: Session, path: Path, order: add.AddRequest
+    at: Session, path: Path, request: add.AddRequest
 ) -> tuple[add.Outcome, ImportFile]:
-    """Measure the change in a file as an erasure; record it if the policy agrees.
+    """Measure the change in a file as an erasure; record it if the policy allows.
 
     Args:
-        at: Where to record it.
+        at: The session to record in.
         path: A safetensors file: a LoRA, or new values of text projections.
-        order: What it is said to erase, and what must hold.
+        request: The concepts it erases, and the policy.
 
     Raises:
         DeltaError: The file holds no change of this model, or one that is too large.
         ModelError: It is an adapter of another method.
-        ConceptError: As `erase.add` does.
+        ConceptError: As in `add.add`.
     """
     ledger = at.the_ledger()
     taken = read(at, path)
@@ -117,7 +117,7 @@ def import_change(
             "sha256": taken.sha256,
         },
     )
-    return add.add_delta(at, order, taken.delta, made), taken
+    return add.add_delta(at, request, taken.delta, made), taken
 
 
 def read(at: Session, path: Path) -> ImportFile:
@@ -157,9 +157,9 @@ def _products(file: SafetensorsFile, base: Weights) -> dict[str, Patch]:
 def _differences(
     file: SafetensorsFile, base: Weights, known: Weights
 ) -> tuple[dict[str, Patch], int]:
-    """Return what new values change, and how many tensors are the base's own.
+    """Return the changes of new values, and the number of unchanged tensors.
 
-    A tensor that was only rounded when the file was saved is the base's own.
+    A tensor that was only rounded when the file was saved counts as equal.
     """
     patches: dict[str, Patch] = {}
     keys: dict[str, str] = {}
@@ -168,7 +168,7 @@ def _differences(
         if not name:
             raise _unusable(key, "is none of this model's")
         if name in keys:
-            raise _unusable(key, f"says the same as {shown(keys[name])}")
+            raise _unusable(key, f"is the same as {shown(keys[name])}")
         keys[name] = key
         if same_numbers(file[key], known[name]):
             continue
@@ -183,12 +183,12 @@ def _differences(
 
 
 def _names(key: str) -> set[str]:
-    """Return what a tensor of a file may be called by the model."""
+    """Return the names that the model may have for a tensor of a file."""
     return {key, f"unet.{key}"}
 
 
 def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
-    """Make a patch; say which tensor it was where that fails."""
+    """Return a patch; name the tensor where that fails."""
     try:
         return kind(*parts)
     except ValueError as error:
@@ -196,6 +196,7 @@ def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
 
 
 def _unusable(key: str, what: str) -> DeltaError:
+    """Return the error for a tensor that is no change of the base."""
     return DeltaError(
         f"the tensor {shown(key)} {what}",
         fix="give a file with nothing but new text projections (attn2.to_k, attn2.to_v)"

@@ -1,10 +1,10 @@
-"""Joint erasures: one delta for a set of concepts, whatever the order they came in.
+"""Joint erasures: one delta for a set of concepts, independent of their order.
 
-A group is what one eraser with one set of settings and one file of concepts does. Its
-delta is a pure function of the set of concepts that are erased by it now, solved from
-the base; a set that was ever solved is not solved again, so the bits come back. Since
-it is a function of its own set alone, it does not know what other erasers have erased:
-a sibling that only they erased still counts as one that stays.
+A group is the erasures of one eraser with one set of settings and one concept file. Its
+delta is a pure function of the set of concepts that it erases now, solved from the
+base; a set that was solved before is not solved again, so the bits are the same. As a
+function of its own set alone, it does not depend on other erasers: a sibling that only
+they erased still counts as kept.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _PAINTS_NOTHING: Final = Sampling(steps=1, guidance=1.0)
 
 @dataclass(frozen=True)
 class JointSet:
-    """The concepts that one joint eraser has erased.
+    """The concepts erased by one joint eraser.
 
     Attributes:
-        name: The eraser's name and a digest of all else that decides the delta.
+        name: The eraser's name and a digest of all other inputs of the delta.
         eraser: The eraser with its settings.
         members: The concepts, by id.
     """
@@ -64,9 +64,9 @@ class JointSet:
 
     @property
     def key(self) -> Digest:
-        """Digest of the members, with all that is said of them."""
-        said = TypeAdapter(list[Concept]).dump_python([*self.members.values()])
-        return digest_of(canonical_json(said))
+        """Digest of the members, with all their properties."""
+        members = TypeAdapter(list[Concept]).dump_python([*self.members.values()])
+        return digest_of(canonical_json(members))
 
     def holding(self, concepts: Iterable[Concept]) -> JointSet:
         """Return the same group with these members."""
@@ -75,7 +75,7 @@ class JointSet:
 
 
 def group_of(at: Session, eraser: Eraser) -> JointSet:
-    """Return the group, empty, that an eraser's concepts belong to in this place."""
+    """Return the empty group of an eraser's concepts in this session."""
     record = EraserRecord(name=eraser.name, settings=recorded(eraser))
     decides = [record.model_dump(mode="json"), digest_of(at.concepts.read_bytes())]
     return JointSet(
@@ -84,14 +84,14 @@ def group_of(at: Session, eraser: Eraser) -> JointSet:
 
 
 def live_groups(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, JointSet]:
-    """Return every group that was ever set, with the concepts that are still in it."""
+    """Return every group in a history, with the concepts that are still in it."""
     gone = dropped([entry for _, entry in history])
     empty = {name: each.holding(()) for name, each in _groups(dict(history)).items()}
     return empty | _groups({i: e for i, e in history if i not in gone})
 
 
 def joined(groups: Iterable[JointSet]) -> dict[str, JointSet]:
-    """Put groups of one name together."""
+    """Unite groups of one name."""
     found: dict[str, JointSet] = {}
     for group in groups:
         there = found.get(group.name, group)
@@ -101,7 +101,7 @@ def joined(groups: Iterable[JointSet]) -> dict[str, JointSet]:
 
 
 def groups_of(entry: Entry) -> list[JointSet]:
-    """Return what an entry put into groups; a revert only lets others count again."""
+    """Return the members that an entry added to groups; none for a revert."""
     own = {i for c in entry.changes if isinstance(c, Append) for i in c.of}
     held = () if entry.kind == "revert" else entry.concepts
     return [
@@ -123,19 +123,20 @@ def set_to(
     watch: Progress | None = None,
     solved: Mapping[Digest, Delta] = MappingProxyType({}),
 ) -> tuple[SetGroup, Delta | None]:
-    """Return the change that makes a group hold its members, and what it brings.
+    """Return the change that sets a group to its members, and its delta.
 
     Args:
         at: Where the group is.
-        group: With the members that it shall have.
-        watch: Who wants to see it advance.
-        solved: What this command solved of the group already, by the key of its set.
+        group: The group with its new members.
+        watch: Receives the progress of the work.
+        solved: Deltas that this command solved for the group already, by the key of its
+            set.
 
     Returns:
         The change, and its delta where the ledger does not have it yet.
 
     Raises:
-        LedgerError: The set must be solved, but the file of concepts is another one.
+        LedgerError: The set must be solved, but the concept file is another one.
     """
     key = group.key
     known = _known(at, group) if group.members else None
@@ -154,7 +155,7 @@ def set_to(
 
 
 def _known(at: Session, group: JointSet) -> Digest | None:
-    """Return the delta that was solved for this set before, if it is still sound."""
+    """Return the delta solved for this set before, if its file is sound."""
     known = at.ledger.solved(group.name, group.key) if at.ledger else None
     if known is not None:
         with suppress(IntegrityError):
@@ -193,6 +194,6 @@ def _solved(at: Session, group: JointSet, watch: Progress) -> Delta:
 
 
 def others_than(book: PromptBook, names: Collection[str]) -> tuple[str, ...]:
-    """Return the names of everything that the model paints but these."""
+    """Return the names of all concepts of the model without these."""
     world = book.world
     return tuple(n for n in (*world.styles, *world.subjects) if n not in names)

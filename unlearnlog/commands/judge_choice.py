@@ -1,4 +1,4 @@
-"""Who judges on which model, and what is known of the base's own pictures."""
+"""Choice of the judge for a model, and the cached answers of the base."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def judge_for(
     at: Session, name: str, world: ConceptSet, watch: Progress
 ) -> Judge | None:
-    """Return the judge of that name; None for nobody.
+    """Return the judge of that name; None for ``none``.
 
     Raises:
-        ModelError: There is no such judge for this model.
+        ModelError: The judge does not fit this model.
     """
     if name == "none":
         return None
@@ -42,8 +42,8 @@ def judge_for(
         return BaseJudge(at.model, world, watch)
     if name == "atelier":
         raise ModelError(
-            f"the judge 'atelier' knows pictures of the bundled model's size only, not "
-            f"those of {at.manifest.source}",
+            "the judge 'atelier' judges pictures of the bundled model's size only, "
+            f"not those of {at.manifest.source}",
             fix="leave --judge out, or give the folder of a CLIP model",
         )
     from unlearnlog.judges.clip_judge import ClipJudge
@@ -52,27 +52,27 @@ def judge_for(
 
 
 def _fits(at: Session) -> bool:
-    """Whether the judge of the bundled world can see what a model paints."""
+    """Return whether the bundled judge accepts the model's picture size."""
     return at.model.picture_shape == (SIZE, SIZE, 3)
 
 
 def base_answers(at: Session, judge: Judge | None) -> BaseAnswers:
-    """Return what ``judge`` saw in the base's pictures, where that ships."""
+    """Return the bundled answers of a judge to the base's pictures, or no answers."""
     if not at.fresh and at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
     return BaseAnswers()
 
 
 def check_kept(kept: Collection[ProbeCase]) -> None:
-    """Refuse to believe a judge that nobody can catch at a mistake.
+    """Refuse to judge without pictures that measure the judge's false alarms.
 
     Raises:
-        UsageError: There is no picture in which it should see nothing.
+        UsageError: No picture shows kept concepts only.
     """
     if not kept:
         raise UsageError(
-            "there is no picture of anything that was kept, so nobody can say "
-            "whether the judge sees erased concepts everywhere",
+            "there is no picture of a kept concept: the judge's false alarms cannot "
+            "be measured",
             fix="name more concepts in the file of concepts, or set "
             "probes.kept_share in the policy to 1",
         )
@@ -81,7 +81,7 @@ def check_kept(kept: Collection[ProbeCase]) -> None:
 def check_alone(
     book: PromptBook, concepts: Iterable[Concept], gone: Collection[str]
 ) -> None:
-    """Refuse to look for a concept in pictures that all show another one of ``gone``.
+    """Refuse a concept whose pictures all show another one of ``gone``.
 
     Raises:
         UsageError: There is such a concept.
@@ -97,14 +97,15 @@ def check_alone(
 def runner_for(
     at: Session, policy: Policy, book: PromptBook, watch: Progress
 ) -> ProbeRunner:
-    """Return who looks at pictures of this model, and how they are painted.
+    """Return the runner of the probes on this model, with judge, cache and sampling.
 
     Raises:
-        ModelError: There is no such judge for this model, or no nats can be read of it.
+        ModelError: The judge does not fit this model, or no nats can be computed for
+            it.
     """
     judge = judge_for(at, policy.judge, book.world, watch)
     if isinstance(judge, BaseJudge) or policy.probes.information or policy.probes.nodes:
         at.model.check_denoises()
-    whose = judge.identity if judge else ""
-    album = LedgerSampleCache(at, whose, base_answers(at, judge))
+    identity = judge.identity if judge else ""
+    album = LedgerSampleCache(at, identity, base_answers(at, judge))
     return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))

@@ -1,4 +1,4 @@
-"""What was painted and judged before: what ships, and what the ledger's cache keeps."""
+"""Cached pictures and answers: those that are bundled, and those of the ledger."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _N_KNOWN: Final = 4
 
 @dataclass
 class LedgerSampleCache:
-    """Pictures by the digest of their weights.
+    """Pictures and answers by the digest of their weights.
 
     Attributes:
         at: Where the model and the cache are.
-        judge: Whose answers they are, with a digest of all that they depend on.
-        shipped: What is known of the base's pictures without looking.
+        judge: The judge's identity: its name with a digest of all its inputs.
+        shipped: Bundled answers to the base's pictures.
     """
 
     at: Session
@@ -43,7 +43,7 @@ class LedgerSampleCache:
     def answers(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Sequence[Answer | None]:
-        """Return what the judge saw in each picture; None where it never looked."""
+        """Return the judge's answer to each picture; None where there is none."""
         known = self.at.notebook.read(self._key("seen", sampling, weights))
         found = [known.get((cell.prompt, cell.seed)) for cell in cells]
         if self._digest(weights) != state_digest({}, self.at.manifest.root):
@@ -59,7 +59,7 @@ class LedgerSampleCache:
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Write down what the judge saw."""
+        """Cache the judge's answers."""
         pictures = [(cell.prompt, cell.seed) for cell in cells]
         key = self._key("seen", sampling, weights)
         self.at.notebook.write(key, dict(zip(pictures, answers, strict=True)))
@@ -67,7 +67,7 @@ class LedgerSampleCache:
     def latents(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> torch.Tensor | None:
-        """Return these very pictures' latents, ``[n, c, h, w]``, or None."""
+        """Return the cached latents of these pictures, ``[n, c, h, w]``, or None."""
         found = self.at.shelf.get(self._of(cells, sampling, weights))
         fits = found is not None and found.shape[1:] == self.at.model.latent_shape
         return (
@@ -81,19 +81,19 @@ class LedgerSampleCache:
         sampling: Sampling,
         weights: Weights | None,
     ) -> None:
-        """Put the pictures' latents away."""
+        """Cache the pictures' latents."""
         self.at.shelf.put(self._of(cells, sampling, weights), latents)
 
     def _of(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> str:
         pictures = [[cell.prompt, cell.seed] for cell in cells]
-        said = canonical_json(pictures).decode()
-        return f"{self._key('latents', sampling, weights)} {said}"
+        inputs = canonical_json(pictures).decode()
+        return f"{self._key('latents', sampling, weights)} {inputs}"
 
     def _key(self, what: str, sampling: Sampling, weights: Weights | None) -> str:
-        """Return what a picture depends on beside its prompt and its seed."""
-        said = {
+        """Return all inputs of a picture beside its prompt and its seed."""
+        inputs = {
             "what": what,
             "state": self._digest(weights),
             "steps": sampling.steps,
@@ -101,7 +101,7 @@ class LedgerSampleCache:
             "computed": self.at.model.computes,
             "judge": self.judge if what == "seen" else "",
         }
-        return canonical_json(said).decode()
+        return canonical_json(inputs).decode()
 
     def _digest(self, weights: Weights | None) -> Digest:
         """Return the digest of the state; those of the last few are remembered."""

@@ -1,4 +1,4 @@
-"""What a loaded pipeline carries beside its base: LoRAs, or another erasure."""
+"""Changes in a loaded pipeline beside its base: LoRAs, or another erasure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import EntryId
 
 _ADAPTED: Final = (".base_layer.", ".lora_A.", ".lora_B.")
-"""In names of parameters where peft has put something around a layer."""
+"""Parts of parameter names in layers that peft has wrapped."""
 
 _SHOWN: Final = 3
 
 
 def refuse_adapters(pipeline: object) -> None:
-    """Refuse a pipeline with a LoRA: its layers would go on adding to any weights.
+    """Refuse a pipeline with a LoRA, which would change every revision.
 
     Raises:
-        UsageError: One is loaded, or fused and not taken out again.
+        UsageError: A LoRA is loaded, or fused and not unfused.
     """
     parts: Mapping[str, Any] = getattr(pipeline, "components", {})
     adapted = [name for name, part in parts.items() if _is_adapted(part)]
@@ -41,7 +41,7 @@ def refuse_adapters(pipeline: object) -> None:
 
 
 def _is_adapted(part: object) -> bool:
-    """Whether peft has put something around a layer of a network."""
+    """Return whether peft has wrapped a layer of a network."""
     if not isinstance(part, torch.nn.Module):
         return False
     names = (name for name, _ in part.named_parameters())
@@ -52,11 +52,11 @@ def refuse_other_changes(at: Session, parts: Mapping[str, Any]) -> None:
     """Refuse text projections that are neither the base's nor a revision's.
 
     Args:
-        at: The ledger, and the model it is about.
+        at: The session, with its ledger and model.
         parts: The pipeline's parameters by full name.
 
     Raises:
-        WrongBase: Somebody else changed them: another ledger, a fused LoRA.
+        WrongBase: They have another change: another ledger's, or a fused LoRA.
     """
     base = at.model.base
     found = {name: parts[name].detach().cpu() for name in base}

@@ -1,8 +1,9 @@
-"""Edges by information: who is near whom to the model itself, measured once a base.
+"""Edges by information: distances of concepts to the model, measured once per base.
 
-Two styles, or two subjects, are as near as the model is unsure whose a picture of them
-is. What a style and a subject say of one picture is decomposed. Both are read on the
-base's own pictures, painted without guidance; what was read lies on the ledger's shelf.
+Two styles, or two subjects, are near where the model is unsure which of them a picture
+shows. The information of a style and a subject about one picture is decomposed. Both
+are measured on the base's own pictures, painted without guidance; the losses are cached
+in the ledger.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ STEPS: Final = 20
 
 @dataclass(frozen=True)
 class EdgesRequest:
-    """Whose edges somebody wants to see.
+    """Concepts whose edges are measured.
 
     Attributes:
         names: Concepts and families; those of one kind are compared with each other,
             and each style is decomposed with each subject.
-        pictures: Of each concept.
-        watch: Who wants to see it advance.
+        pictures: Pictures per concept.
+        watch: Receives the progress of the work.
     """
 
     names: tuple[str, ...]
@@ -55,11 +56,11 @@ class EdgesRequest:
 
 @dataclass(frozen=True)
 class MeasuredEdge:
-    """What was measured of two concepts.
+    """Measurements of two concepts.
 
     Attributes:
-        one: A concept; of a decomposition, the style.
-        other: Another; of a decomposition, the subject.
+        one: A concept; in a decomposition, the style.
+        other: Another; in a decomposition, the subject.
         type: ``information`` for two of a kind; ``decomposition`` for a style with a
             subject.
         numbers: ``weight``, the edge (a share), and ``apart``, by how many nats the
@@ -74,59 +75,60 @@ class MeasuredEdge:
     numbers: Mapping[str, float]
 
 
-def chosen(world: ConceptSet, said: Sequence[str]) -> tuple[str, ...]:
-    """Return the concepts that are meant: a family's members, or a concept.
+def chosen(world: ConceptSet, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the concepts of names: a family's members, or a concept.
 
-    One concept by itself stands for itself and whoever is near it.
+    A single concept stands for itself and the concepts near it.
 
     Raises:
         ConceptError: There is no such concept or family.
-        UsageError: What was named is one concept, and nobody is near it.
+        UsageError: A single concept is named, and no other is near it.
     """
     found: dict[str, None] = {}
-    for name in said:
+    for name in named:
         found |= dict.fromkeys(world.members(name))
     if len(found) == 1:
         near_it = world.near(*found)
         found |= dict.fromkeys(name for name in world.concepts if name in near_it)
     if len(found) < 2:
         raise UsageError(
-            f"'{', '.join(said)}' is one concept, and an edge needs two",
+            f"'{', '.join(named)}' is one concept, and an edge needs two",
             fix="name another one as well: --concept NAME --concept OTHER",
         )
     return tuple(found)
 
 
-def measured_edges(at: Session, wish: EdgesRequest) -> tuple[MeasuredEdge, ...]:
-    """Measure what the base says of every two of the concepts that are meant.
+def measured_edges(at: Session, request: EdgesRequest) -> tuple[MeasuredEdge, ...]:
+    """Measure the edges between every two of the named concepts on the base.
 
-    With k concepts of a kind and n pictures each this paints k n pictures and asks for
-    10 k^2 n predictions; a style and a subject cost n pictures and 40 n predictions.
+    With k concepts of a kind and n pictures each this paints k n pictures and takes 10
+    k^2 n predictions; a style and a subject cost n pictures and 40 n predictions.
 
     Raises:
         ConceptError: There is no such concept or family.
-        UsageError: There are not two concepts, or no pictures.
+        UsageError: There are fewer than two concepts, or fewer than two pictures.
     """
-    if wish.pictures < 2:
+    if request.pictures < 2:
         raise UsageError(
-            f"{wish.pictures} pictures say nothing of chance", fix="give 2 or more"
+            f"{request.pictures} pictures are too few for an interval",
+            fix="give 2 or more",
         )
     book = at.book()
-    names = chosen(book.world, wish.names)
-    desk = _EdgeMeasurer(at, book, wish)
+    names = chosen(book.world, request.names)
+    measurer = _EdgeMeasurer(at, book, request)
     styles = [name for name in names if book.world.concepts[name].kind == "style"]
     others = [name for name in names if name not in styles]
-    found = [*desk.edges(styles), *desk.edges(others)]
-    return (*found, *desk.decompositions([*product(styles, others)]))
+    found = [*measurer.edges(styles), *measurer.edges(others)]
+    return (*found, *measurer.decompositions([*product(styles, others)]))
 
 
 @dataclass(frozen=True)
 class _EdgeMeasurer:
-    """Where pictures are asked about, and what was answered before is looked up."""
+    """Losses of pictures under prompts, read from the cache or measured."""
 
     at: Session
     book: PromptBook
-    wish: EdgesRequest
+    request: EdgesRequest
 
     def edges(self, names: Sequence[str]) -> Iterator[MeasuredEdge]:
         """Yield the edge between every two concepts of a kind."""
@@ -138,30 +140,31 @@ class _EdgeMeasurer:
         missing = [pair for pair, nats in known.items() if nats is None]
         wanted = [name for name in names if any(name in pair for pair in missing)]
         pictures = self.painted([cells[name] for name in wanted])
-        self.begin("asking who is near whom", 2 * len(missing))
+        self.begin("measuring edges", 2 * len(missing))
         half: dict[tuple[str, str], torch.Tensor] = {}
         for name, own in zip(wanted, pictures, strict=True):
             others = [a if b == name else b for a, b in missing if name in (a, b)]
-            half |= self.asked(name, own, {each: cells[each] for each in others})
+            half |= self.losses(name, own, {each: cells[each] for each in others})
             for one, other in missing:
                 if name == other:  # names are in order, so both halves are there
                     both = torch.cat([half[one, other], half[other, one]])
                     known[one, other] = both
                     self.keep(both, cells[one], cells[other])
-            self.wish.watch.advance(len(others), {})
+            self.request.watch.advance(len(others), {})
         for (one, other), nats in known.items():
             assert nats is not None
             yield _edge(one, other, nats, (cells[one], cells[other]))
 
-    def asked(
+    def losses(
         self,
         name: str,
         own: PromptedPictures,
         others: Mapping[str, tuple[ProbeCase, ...]],
     ) -> dict[tuple[str, str], torch.Tensor]:
-        """Return losses of a concept's pictures, by its name and each other's.
+        """Return losses of a concept's pictures, under its own and other prompts.
 
-        By pair, ``[2, n]``: under its own prompts, and under those of the other.
+        Returns:
+            By pair, ``[2, n]``: under its own prompts, and under those of the other.
         """
         columns = [[c.prompt for c in cells] for cells in (own.cells, *others.values())]
         nats = losses_under(self.at.model, own, list(zip(*columns, strict=True)))
@@ -173,35 +176,35 @@ class _EdgeMeasurer:
     def decompositions(
         self, pairs: Sequence[tuple[str, str]]
     ) -> Iterator[MeasuredEdge]:
-        """Yield what each style and each subject say of pictures of both."""
+        """Yield the decomposition of each style and subject, from pictures of both."""
         cells = {pair: self.cells_of_both(*pair) for pair in pairs}
         known = {pair: self.known(each) for pair, each in cells.items()}
         missing = [pair for pair, nats in known.items() if nats is None]
         pictures = self.painted([cells[pair] for pair in missing])
-        self.begin("asking of style x subject", len(missing))
+        self.begin("decomposing style x subject", len(missing))
         for pair, both in zip(missing, pictures, strict=True):
             texts = self.alone(both.cells, *pair)
             found = losses_under(self.at.model, both, texts)
             known[pair] = found
             self.keep(found, both.cells)
-            self.wish.watch.advance(1, {})
+            self.request.watch.advance(1, {})
         for pair, nats in known.items():
             assert nats is not None
             yield _decomposition(*pair, nats, cells[pair])
 
     def cells(self, name: str) -> tuple[ProbeCase, ...]:
-        """Return what is painted of a concept: each of its cells in turn.
+        """Return the cells of a concept, each of its prompts in turn.
 
         The cells of two concepts of a kind differ in nothing but the name.
         """
-        concept, n = self.book.world.concepts[name], self.wish.pictures
+        concept, n = self.book.world.concepts[name], self.request.pictures
         per_cell = -(-n // len(self.book.erased(concept, 1)))
         return self.book.erased(concept, per_cell)[:n]
 
     def cells_of_both(self, style: str, subject: str) -> tuple[ProbeCase, ...]:
-        """Return what is painted of a style with a subject."""
+        """Return the cells of a style with a subject."""
         hand = self.book.world.concepts[style]
-        cells = self.book.erased(hand, self.wish.pictures)
+        cells = self.book.erased(hand, self.request.pictures)
         return tuple(cell for cell in cells if cell.subject == subject)
 
     def alone(
@@ -223,18 +226,20 @@ class _EdgeMeasurer:
             )
         ]
 
-    def painted(self, asked: Sequence[tuple[ProbeCase, ...]]) -> list[PromptedPictures]:
-        """Let the base paint cells, or take what it painted before."""
+    def painted(
+        self, samples: Sequence[tuple[ProbeCase, ...]]
+    ) -> list[PromptedPictures]:
+        """Return pictures of the base, painted or from the cache."""
         found: list[PromptedPictures] = []
-        self.begin("painting without guidance", sum(map(len, asked)))
-        for cells in asked:
+        self.begin("painting without guidance", sum(map(len, samples)))
+        for cells in samples:
             key = self._key("pictures", cells)
             latents = self.at.shelf.get(key)
             if latents is None:
                 latents = torch.cat([*self._painted(cells)])
                 self.at.shelf.put(key, latents)
             else:
-                self.wish.watch.advance(len(cells), {})
+                self.request.watch.advance(len(cells), {})
             found.append(PromptedPictures(cells, latents))
         return found
 
@@ -244,25 +249,25 @@ class _EdgeMeasurer:
             some = cells[begin : begin + AT_ONCE]
             texts, seeds = [c.prompt for c in some], [c.seed for c in some]
             yield self.at.model.paint(texts, seeds, sampling=sampling).latents
-            self.wish.watch.advance(len(some), {})
+            self.request.watch.advance(len(some), {})
 
     def begin(self, stage: str, total: int) -> None:
-        """Tell whoever watches that a stage begins, if there is anything to do."""
+        """Report the beginning of a stage, if it has any work."""
         if total:
-            self.wish.watch.stage(stage, total)
+            self.request.watch.stage(stage, total)
 
     def known(self, *cells: tuple[ProbeCase, ...]) -> torch.Tensor | None:
-        """Return the losses that were read of these pictures, ``[4, n]``, or None."""
+        """Return the cached losses of these pictures, ``[4, n]``, or None."""
         found = self.at.shelf.get(self._key("losses", *cells))
         fits = found is not None and found.shape == (4, len(cells[0]))
         return found if fits else None
 
     def keep(self, nats: torch.Tensor, *cells: tuple[ProbeCase, ...]) -> None:
-        """Keep the losses that were read of these pictures."""
+        """Cache the losses of these pictures."""
         self.at.shelf.put(self._key("losses", *cells), nats)
 
     def _key(self, what: str, *cells: Iterable[ProbeCase]) -> str:
-        """Return everything that decides a tensor: base, settings, prompts, seeds."""
+        """Return all inputs of a tensor: base, settings, prompts, seeds."""
         model, manifest = self.at.model, self.at.manifest
         how = ["information", what, manifest.root, model.computes, STEPS, N_LEVELS]
         pictures = [[[c.prompt, c.seed] for c in each] for each in cells]
@@ -272,7 +277,7 @@ class _EdgeMeasurer:
 def _edge(
     one: str, other: str, nats: torch.Tensor, cells: tuple[tuple[ProbeCase, ...], ...]
 ) -> MeasuredEdge:
-    """Return the edge from losses ``[4, n]``: of each, own and strange."""
+    """Return the edge from losses ``[4, n]``: own and other prompts of each."""
     nothing = torch.empty(0)
     both = PromptedPictures(cells[0], nothing), PromptedPictures(cells[1], nothing)
     share = near(doubt(nats[0], nats[1]), doubt(nats[2], nats[3]), both)
@@ -284,7 +289,7 @@ def _edge(
 def _decomposition(
     style: str, subject: str, nats: torch.Tensor, cells: tuple[ProbeCase, ...]
 ) -> MeasuredEdge:
-    """Return what a style and a subject say, from losses ``[4, n]``."""
+    """Return the decomposition of a style and a subject, from losses ``[4, n]``."""
     atoms = atoms_of(nats, PromptedPictures(cells, torch.empty(0)))
     numbers = {"n": float(len(cells))}
     for key, estimate in (

@@ -1,4 +1,4 @@
-"""What a folder says of itself in which something is erased."""
+"""The model card of an exported revision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def card(at: Session, entry: EntryId) -> str:
     """Return the model card of a revision.
 
     Args:
-        at: Where the ledger is.
+        at: The session, with its ledger and model.
         entry: The revision.
     """
     ledger = at.the_ledger()
@@ -51,23 +51,23 @@ def card(at: Session, entry: EntryId) -> str:
 
 
 def _doubt(doubted: Mapping[str, Sequence[str]]) -> str:
-    """Say which erasures are not to be claimed, and why."""
+    """Return a list of the erasures in doubt, with the reasons."""
     if not doubted:
         return ""
-    said = (
+    reasons = (
         f"- {in_markdown(name)}: {in_markdown('; '.join(why))}"
         for name, why in doubted.items()
     )
-    return "\n".join(["In doubt, and not to be relied on:\n", *said])
+    return "\n".join(["In doubt, and not to be relied on:\n", *reasons])
 
 
 def _row(name: str, entry: Entry, entry_id: EntryId) -> tuple[str, ...]:
-    """Say by which entry a concept is erased, when and on whose request."""
+    """Return the table row of a concept: entry, date and note."""
     return name, entry_id[:12], entry.date[:10], *cells(entry.note)
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield a table of those columns that say something; nothing of no rows."""
+    """Yield a Markdown table of the columns that have values; nothing without rows."""
     used = [i for i, _ in enumerate(_HEAD) if any(row[i] for row in rows)]
     if not used:
         return

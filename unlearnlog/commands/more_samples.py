@@ -1,4 +1,4 @@
-"""The number of pictures that decides, and a second look until it is reached."""
+"""The number of pictures that decides a limit, and larger samples up to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
 
 _OVER_ALL: Final = ("ira", "cra", "ora")
-"""Readings over everything that is kept."""
+"""Readings over all kept concepts."""
 
 Cells = Sequence["ProbeCase"]
 
@@ -28,9 +28,9 @@ def enough(
     """Return cells of ``per_cell`` seeds, or of as many more as make ``least``.
 
     Args:
-        of: Gives cells of so many seeds.
-        per_cell: Seeds of each, where these are enough.
-        least: The fewest cells that will do; nothing makes more of none.
+        of: Returns cells of a number of seeds.
+        per_cell: Seeds of each prompt, where these are enough.
+        least: The least number of cells; no cells stay none.
     """
     found = tuple(of(per_cell)) if per_cell else ()
     if not found or len(found) >= least:
@@ -40,46 +40,47 @@ def enough(
 
 
 def deciding(usual: int) -> int:
-    """Return the number that must stay of a panel; a screen is one all along."""
+    """Return the least size of a sample that decides; 0 for a screen."""
     return N_LEAST if usual >= N_LEAST else 0
 
 
 def alone(
     book: PromptBook, concept: Concept, per_cell: int, gone: Collection[str]
 ) -> tuple[ProbeCase, ...]:
-    """Return cells that show a concept and nothing else of ``gone``.
+    """Return cells that show a concept and no other of ``gone``.
 
-    Where they would decide but for other erasures, there are more seeds of the rest.
+    Where erasures exclude cells of a sample that would decide, the others get more
+    seeds.
     """
     least = deciding(len(book.erased(concept, per_cell)))
     return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
 
 
 def closer(
-    asked: ProbePlan, book: PromptBook, screens: Collection[Reading]
+    plan: ProbePlan, book: PromptBook, screens: Collection[Reading]
 ) -> Iterator[tuple[Collection[Reading], ProbePlan]]:
-    """Yield questions of enough pictures, with the readings that they decide.
+    """Yield larger samples, with the readings that they decide.
 
-    What is read over everything kept is asked by itself: more pictures of one concept
-    than of another would weigh in it.
+    Readings over all kept concepts get a sample of their own: more pictures of one
+    concept than of another would bias them.
 
     Args:
-        asked: What was looked at first.
-        book: The prompts of everything.
+        plan: The prompts of the first measurement.
+        book: The prompts of every concept.
         screens: The readings of too few pictures.
     """
-    gone, known = asked.gone, book.world.concepts
+    gone, known = plan.gone, book.world.concepts
     whole = [r for r in screens if r.probe in _OVER_ALL]
     single = [r for r in screens if r.probe not in _OVER_ALL]
     if whole:
-        cells = book.kept(gone, _rounds(asked.kept))
-        about = tuple(_unasked(each) for each in asked.about)
-        yield whole, ProbePlan(about, kept=_like(asked.kept, cells))
+        cells = book.kept(gone, _rounds(plan.kept))
+        about = tuple(_without_pictures(each) for each in plan.about)
+        yield whole, ProbePlan(about, kept=_like(plan.kept, cells))
     if single:
         names = {reading.concept for reading in single}
         near = {
             name
-            for each in asked.about
+            for each in plan.about
             if any(r.probe == "nra" and r.concept == each.concept.name for r in single)
             for name in each.near
         }
@@ -88,37 +89,37 @@ def closer(
             ProbePlan(
                 tuple(
                     _closely(book, each, gone)
-                    for each in asked.about
+                    for each in plan.about
                     if each.concept.name in names
                 ),
                 kept=tuple(_kept(book, names | near, gone)),
                 earlier={
                     name: _like(cells, book.erased(known[name], _rounds(cells)))
-                    for name, cells in asked.earlier.items()
+                    for name, cells in plan.earlier.items()
                     if name in names or EARLIER in names
                 },
-                then=asked.then,
+                then=plan.then,
             ),
         )
 
 
 def _closely(
-    book: PromptBook, asked: ConceptCases, gone: Collection[str]
+    book: PromptBook, cases: ConceptCases, gone: Collection[str]
 ) -> ConceptCases:
-    """Return one concept's questions with as many pictures as decide each of them."""
-    concept = asked.concept
+    """Return one concept's prompts with as many pictures as decide each reading."""
+    concept = cases.concept
     return replace(
-        asked,
-        erased=_like(asked.erased, book.erased(concept, _rounds(asked.erased))),
-        renamed=_like(asked.renamed, book.renamed(concept, _rounds(asked.renamed))),
-        family=_like(asked.family, book.family(concept, _rounds(asked.family))),
-        alike=_like(asked.alike, book.alike(concept, gone, _rounds(asked.alike))),
+        cases,
+        erased=_like(cases.erased, book.erased(concept, _rounds(cases.erased))),
+        renamed=_like(cases.renamed, book.renamed(concept, _rounds(cases.renamed))),
+        family=_like(cases.family, book.family(concept, _rounds(cases.family))),
+        alike=_like(cases.alike, book.alike(concept, gone, _rounds(cases.alike))),
     )
 
 
-def _unasked(asked: ConceptCases) -> ConceptCases:
-    """Return a concept's questions without any picture of its own."""
-    return replace(asked, erased=(), renamed=(), family=(), alike=(), target=())
+def _without_pictures(cases: ConceptCases) -> ConceptCases:
+    """Return a concept's prompts without pictures of its own."""
+    return replace(cases, erased=(), renamed=(), family=(), alike=(), target=())
 
 
 def _kept(
@@ -138,7 +139,7 @@ def _kept(
 
 
 def _rounds(cells: Cells) -> int:
-    """Return how many seeds of such cells make a number that decides."""
+    """Return the number of seeds that makes a sample of such cells decide."""
     if not cells:
         return PER_CELL
     one = len(cells) / len({cell.seed for cell in cells})
@@ -146,6 +147,6 @@ def _rounds(cells: Cells) -> int:
 
 
 def _like(cells: Cells, more: Cells) -> tuple[ProbeCase, ...]:
-    """Return those of ``more`` that show what some of ``cells`` show."""
+    """Return those of ``more`` that show the same concepts as some of ``cells``."""
     shown = {(cell.subject, cell.style) for cell in cells}
     return tuple(cell for cell in more if (cell.subject, cell.style) in shown)

@@ -1,4 +1,4 @@
-"""Where a new file may be written."""
+"""The check of a new file's path."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_is_free(path: Path) -> None:
-    """Refuse a place where no new file can be.
+    """Refuse a path where no new file can be.
 
     Raises:
-        UsageError: Something is there already, there is no folder for it, or it is
-            inside a ledger.
+        UsageError: The path exists, its folder does not, or it is inside a ledger.
     """
     if path.exists() or path.is_symlink():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Looking at a revision: paint it, or take it away as a folder."""
+"""``paint`` and ``checkout``: a revision's pictures, and its model as a folder."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ def checkout(at: Session, rev: str, folder: Path) -> None:
         ModelError: The folder exists and is not empty.
     """
     entry = at.resolved(rev)
-    weights, said = at.weights(entry), entry and card(at, entry)
+    weights, text = at.weights(entry), entry and card(at, entry)
     with at.the_ledger().giving(folder.parent):
-        at.model.checkout(weights, folder, card=said)
+        at.model.checkout(weights, folder, card=text)

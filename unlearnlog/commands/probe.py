@@ -1,4 +1,4 @@
-"""Looking at a revision once more: any concept, as closely as the tier says."""
+"""``probe``: new readings of a revision, for any concept, at a tier."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from unlearnlog.policy import Policy
 
 _NODES: Final = 2
-"""Cells of each concept that the cheap tiers look at, where the policy says none."""
+"""Cells per concept for tiers 0 and 1, where the policy sets none."""
 
 
 @dataclass(frozen=True)
 class ProbeRequest:
-    """What somebody wants to know.
+    """Arguments of ``probe``.
 
     Attributes:
-        policy: How much is looked at, how it is painted, who judges.
-        rev: At which revision.
-        concepts: Names of what to look at closely; nothing for the whole graph.
+        policy: Sample sizes, sampling settings and judge.
+        rev: The revision.
+        concepts: Names of concepts to measure in detail; none for the whole graph.
         tier: 0 for weights and text, 1 for predictions as well, 2 for new pictures.
-        fresh: Whether all is computed again, whatever was computed before.
-        watch: Who wants to see it advance.
+        fresh: Whether to compute all again instead of reading caches.
+        watch: Receives the progress of the work.
     """
 
     policy: Policy
@@ -47,88 +47,88 @@ class ProbeRequest:
     watch: Progress = field(default_factory=NoProgress)
 
 
-def probe(at: Session, wish: ProbeRequest) -> tuple[Reading, ...]:
-    """Return what is read of a revision; nothing is recorded.
+def probe(at: Session, request: ProbeRequest) -> tuple[Reading, ...]:
+    """Return readings of a revision; nothing is recorded.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
-        ConceptError: Nobody knows a concept.
-        UsageError: There is no such tier.
+        ConceptError: A concept is unknown.
+        UsageError: The tier is unknown.
     """
-    check_tier(wish.tier)
-    at = replace(at.at_rev(wish.rev), fresh=wish.fresh)
-    named = [at.world.known(name) for name in wish.concepts]
+    check_tier(request.tier)
+    at = replace(at.at_rev(request.rev), fresh=request.fresh)
+    named = [at.world.known(name) for name in request.concepts]
     live = [*at.erased.values()]
     new = {**at.model.base, **at.weights(at.head)}
-    found = _moved(at, wish, named=named, live=live, new=new)
-    if wish.tier == TIERS[-1]:
-        found += _seen(at, wish, named=named, live=live, new=new)
+    found = _moved(at, request, named=named, live=live, new=new)
+    if request.tier == TIERS[-1]:
+        found += _from_pictures(at, request, named=named, live=live, new=new)
     gone = [concept.name for concept in live]
     return (*found, *agreement(found, gone))
 
 
 def _moved(
     at: Session,
-    wish: ProbeRequest,
+    request: ProbeRequest,
     *,
     named: Sequence[Concept],
     live: Sequence[Concept],
     new: Weights,
 ) -> list[Reading]:
-    """Return what tiers 0 and 1 say of the named concepts, or of all."""
+    """Return the readings of tiers 0 and 1, of the named concepts or of all."""
     book = at.book((*live, *named))
-    panel = runner_for(at, wish.policy, book, wish.watch)
+    runner = runner_for(at, request.policy, book, request.watch)
     gone = {concept.name for concept in live}
-    nodes = nodes_of(book, wish.policy.probes.nodes or _NODES, gone)
+    nodes = nodes_of(book, request.policy.probes.nodes or _NODES, gone)
     asked_for = {concept.name for concept in named} or nodes.keys()
-    asked = ProbePlan(
+    plan = ProbePlan(
         (),
         earlier=dict.fromkeys(gone, ()),
         nodes={name: cells for name, cells in nodes.items() if name in asked_for},
     )
-    return [*panel.moved(asked, new, min(wish.tier, 1))]
+    return [*runner.moved(plan, new, min(request.tier, 1))]
 
 
-def _seen(
+def _from_pictures(
     at: Session,
-    wish: ProbeRequest,
+    request: ProbeRequest,
     *,
     named: Sequence[Concept],
     live: Sequence[Concept],
     new: Weights,
 ) -> list[Reading]:
-    """Return what new pictures show of the named concepts, or of all."""
+    """Return the readings of new pictures, of the named concepts or of all."""
     if not named:
-        return [*state_readings(at, live, new, wish.policy, wish.watch)]
+        return [*state_readings(at, live, new, request.policy, request.watch)]
     found: list[Reading] = []
     gone = {concept.name for concept in live}
-    policy = wish.policy.model_copy(update={"limits": ()})
+    policy = request.policy.model_copy(update={"limits": ()})
     for concept in named:
         others = [each for each in live if each.name != concept.name]
         if concept.name in gone:
             target = policy.chosen_eraser().target
-            look = evaluation_of(
-                at, policy, [concept], gone=others, target=target, watch=wish.watch
+            evaluation = evaluation_of(
+                at, policy, [concept], gone=others, target=target, watch=request.watch
             )
-            asked = replace(look.asked, kept=(), earlier={}, then={}, nodes={})
-            look = replace(look, asked=asked, again=None)
-            found += look.readings(new)
+            plan = replace(evaluation.asked, kept=(), earlier={}, then={}, nodes={})
+            evaluation = replace(evaluation, asked=plan, again=None)
+            found += evaluation.readings(new)
         else:
-            found += _kept(at, wish, concept, gone, new)
+            found += _kept(at, request, concept, gone, new)
     return found
 
 
 def _kept(
-    at: Session, wish: ProbeRequest, concept: Concept, gone: set[str], new: Weights
+    at: Session, request: ProbeRequest, concept: Concept, gone: set[str], new: Weights
 ) -> list[Reading]:
-    """Return how often a concept shows that nobody erased."""
+    """Return the presence of a concept that is not erased."""
     book = at.book([concept])
-    panel = runner_for(at, wish.policy, book, wish.watch)
-    if panel.judge is None:
+    runner = runner_for(at, request.policy, book, request.watch)
+    if runner.judge is None:
         return []
-    cells = book.erased(concept, wish.policy.probes.erased)
+    cells = book.erased(concept, request.policy.probes.erased)
     clear = tuple(c for c in cells if not c.shows_any(gone))
-    evidence = panel.looked(ProbePlan((), kept=clear), new)
+    evidence = runner.looked(ProbePlan((), kept=clear), new)
     readings = [r for each in PROBES for r in each.readings(evidence)]
     return [r for r in readings if r.concept == concept.name]

@@ -1,4 +1,4 @@
-"""``rebase``: erase anew, on a model that somebody made of this one."""
+"""``rebase``: every erasure repeated on a model derived from this one."""
 
 from __future__ import annotations
 
@@ -38,22 +38,23 @@ _CARD = """# A base for erasures
 What was read of `{name}`, written as a folder by `unlearnlog rebase`.
 """
 _MODEL = "model"
-"""Folder of the new base, where what was given is no pipeline by itself."""
+"""Folder of the new base, where the derived model is no diffusers pipeline."""
 
 
 @dataclass(frozen=True)
 class RebaseRequest:
-    """What somebody wants to be erased anew.
+    """Arguments of ``rebase``.
 
     Attributes:
-        onto: What was made of the model: a folder, a file, a LoRA.
+        onto: The derived model: a folder, a file, a LoRA.
         folder: A new folder, for the new ledger.
-        policy: How it is measured, and what must hold.
-        rev: Whose erasures, and what it was made of.
-        ema: Whether to take the averaged copy of its weights.
-        accept_undecided: Whether doubt is no reason to refuse an erasure.
-        watch: Who wants to see it advance.
-        note: What people say of it; None to keep what was said of each erasure.
+        policy: Sample sizes, sampling settings, judge and limits.
+        rev: The revision with the erasures, which the model was derived from.
+        ema: Whether to take the EMA copy of its weights.
+        accept_undecided: Whether to record erasures whose limits are undecided.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entries; None to keep each erasure's
+            own.
     """
 
     onto: Path
@@ -68,14 +69,14 @@ class RebaseRequest:
 
 @dataclass(frozen=True)
 class Rebased:
-    """What a rebase did.
+    """Result of ``rebase``.
 
     Attributes:
-        folder: Where the new ledger is.
-        base: The pipeline folder that it stands on.
+        folder: The new ledger's folder.
+        base: The pipeline folder of its base.
         entries: The new entries, oldest first.
-        before: What was to be said of each concept in the model as it was given.
-        after: The same with the erasures made anew.
+        before: A finding for each concept in the derived model as given.
+        after: The same with the erasures repeated.
     """
 
     folder: Path
@@ -85,11 +86,11 @@ class Rebased:
     after: tuple[AuditFinding, ...]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.called} {each.word}" for each in self.after)
-        return f"<Rebased on {self.base}, ledger in {self.folder}: {said}>"
+        summary = ", ".join(f"{each.called} {each.word}" for each in self.after)
+        return f"<Rebased on {self.base}, ledger in {self.folder}: {summary}>"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return the fields as values for JSON."""
         return {
             "ledger": str(self.folder),
             "base": str(self.base),
@@ -101,14 +102,14 @@ class Rebased:
 
 @dataclass(frozen=True)
 class RepeatedErasure:
-    """One erasure that is to be made anew.
+    """One erasure that is repeated.
 
     Attributes:
-        concepts: What it erases.
-        eraser: How.
-        seed: Where its random numbers start.
+        concepts: Its concepts.
+        eraser: Its eraser.
+        seed: Seed of its random numbers.
         delta: The change itself, where it was made elsewhere; None to compute it.
-        note: What was said of it.
+        note: The note of the original entry.
     """
 
     concepts: tuple[Concept, ...]
@@ -118,29 +119,29 @@ class RepeatedErasure:
     note: Note | None = None
 
 
-def rebase(at: Session, wish: RebaseRequest) -> Rebased:
-    """Begin a ledger on what was made of a state, and erase there what is erased here.
+def rebase(at: Session, request: RebaseRequest) -> Rebased:
+    """Create a ledger on a derived model, and repeat a revision's erasures there.
 
-    Joint groups are solved from its weights, trained erasures are trained on them, and
-    what was imported is added as it is; so is what was composed, where no entry of this
-    ledger tells how it was trained. Both ledgers stay whole.
+    Joint groups are solved from the new weights and trained erasures are trained on
+    them. Imported changes are added as they are, and so are composed ones where no
+    entry of this ledger records the training. Both ledgers stay whole.
 
-    The new one gets its name when all of it is there. Where the process is killed or
-    interrupted before, the same rebase goes on after the last erasure that it made.
+    The new ledger gets its name when it is complete. Where the process was interrupted,
+    the same rebase continues after the last erasure that it recorded.
 
     Raises:
-        UsageError: Nothing is erased, or something twice, or the folder is there.
-        ModelError: What is given cannot be read, or is not of this model's shape.
-        WrongBase: It is no descendant of this model.
-        Refused: The policy refuses one of the erasures; nothing is left behind.
-        LockBusy: Another process makes the same.
+        UsageError: Nothing is erased, or a concept twice, or the folder exists.
+        ModelError: The derived model cannot be read, or has other shapes.
+        WrongBase: The model is not derived from this one.
+        Refused: The policy refuses one of the erasures; no folder is left.
+        LockBusy: Another process runs the same rebase.
     """
-    at = at.at_rev(wish.rev)
-    asked, target = asked_of(at, wish), expanded(wish.folder).absolute()
+    at = at.at_rev(request.rev)
+    scope, target = asked_of(at, request), expanded(request.folder).absolute()
     _check_new(target)
-    made = derived_of(at, wish)
-    before = found(at, asked.live, made.weights, made, wish)
-    key = _key(at, asked, made, wish)
+    made = derived_of(at, request)
+    before = found(at, scope.live, made.weights, made, request)
+    key = _key(at, scope, made, request)
     with (
         at.the_ledger().giving(target.parent),
         begun_folder(target, key) as folder,
@@ -148,21 +149,21 @@ def rebase(at: Session, wish: RebaseRequest) -> Rebased:
         base = based(at, made, folder)
         hand_on(at.the_ledger(), _begun(folder, base))
         there = _place(at, folder, base)
-        for again in asked.again[len(there.history()) :]:
-            _made(at, there, again, wish)
+        for again in scope.again[len(there.history()) :]:
+            _made(at, there, again, request)
             there = there.caught_up()
         entries = tuple(entry for _, entry in there.history())
         weights = {**made.weights, **there.weights(there.head)}
-        after = found(at, asked.live, weights, made, wish)
+        after = found(at, scope.live, weights, made, request)
     if base.is_relative_to(folder):
         base = target / base.relative_to(folder)
     return Rebased(target, base, entries, before, after)
 
 
 def _key(
-    at: Session, asked: RebaseScope, made: FinetunedModel, wish: RebaseRequest
+    at: Session, scope: RebaseScope, made: FinetunedModel, request: RebaseRequest
 ) -> Digest:
-    """Return a digest of all that decides what a rebase makes."""
+    """Return a digest of all inputs of a rebase."""
     again = [
         {
             "concepts": [asdict(concept) for concept in each.concepts],
@@ -171,21 +172,21 @@ def _key(
             "delta": each.delta.digest if each.delta else "",
             "note": each.note.model_dump() if each.note else {},
         }
-        for each in asked.again
+        for each in scope.again
     ]
-    said = {
+    inputs = {
         "again": again,
         "base": at.manifest.root,
         "state": at.state_digest(),
-        "onto": [str(expanded(made.path).absolute()), made.sha256, wish.ema],
-        "target": str(expanded(wish.folder).absolute()),
-        "policy": [wish.policy.name, wish.policy.judge, wish.policy.rules],
-        "accepted": wish.accept_undecided,
-        "note": wish.note.model_dump() if wish.note else {},
+        "onto": [str(expanded(made.path).absolute()), made.sha256, request.ema],
+        "target": str(expanded(request.folder).absolute()),
+        "policy": [request.policy.name, request.policy.judge, request.policy.rules],
+        "accepted": request.accept_undecided,
+        "note": request.note.model_dump() if request.note else {},
         "concepts": digest_of(at.concepts.read_bytes()),
         "computed": [str(at.model.device), str(at.model.dtype), versions()],
     }
-    return digest_of(canonical_json(said))
+    return digest_of(canonical_json(inputs))
 
 
 def _begun(folder: Path, base: Path) -> Repository:
@@ -197,47 +198,47 @@ def _begun(folder: Path, base: Path) -> Repository:
 
 @dataclass(frozen=True)
 class RebaseScope:
-    """What a rebase is about.
+    """The erasures of a rebase.
 
     Attributes:
         live: Every concept that is erased at the revision.
-        again: The erasures that are made anew.
+        again: The erasures to repeat.
     """
 
     live: tuple[Concept, ...]
     again: tuple[RepeatedErasure, ...]
 
 
-def asked_of(at: Session, wish: RebaseRequest) -> RebaseScope:
-    """Return what is erased at a place that is pinned to the revision.
+def asked_of(at: Session, request: RebaseRequest) -> RebaseScope:
+    """Return the erasures of a session that is pinned to the revision.
 
     Raises:
-        UsageError: Nothing is, or something twice.
+        UsageError: Nothing is erased, or a concept twice.
     """
     live = tuple(at.erased.values())
     if not live:
         raise UsageError(
-            f"nothing is erased at '{wish.rev}', so there is nothing to erase anew",
+            f"nothing is erased at '{request.rev}', so there is nothing to erase anew",
             fix="name a revision with an erasure: unlearnlog log",
         )
     again = tuple(orders(at, at.history()))
-    _check_once(again, wish.rev)
+    _check_once(again, request.rev)
     return RebaseScope(live, again)
 
 
-def derived_of(at: Session, wish: RebaseRequest) -> FinetunedModel:
-    """Read what was made of the state at a place that is pinned to the revision."""
+def derived_of(at: Session, request: RebaseRequest) -> FinetunedModel:
+    """Read the model derived from a session that is pinned to the revision."""
     state = FinetuneBase(at.model, at.weights(at.head))
-    return derived(wish.onto, state, ema=wish.ema)
+    return derived(request.onto, state, ema=request.ema)
 
 
 def orders(
     at: Session, history: Sequence[tuple[EntryId, Entry]]
 ) -> Iterator[RepeatedErasure]:
-    """Yield what is erased in a history, joint groups first, then in its order."""
+    """Yield the erasures of a history, joint groups first, then in its order."""
     for group in joint_set.live_groups(history).values():
         if group.members:
-            note = merged(_said_of(history, group))
+            note = merged(_notes_of(history, group))
             yield RepeatedErasure(
                 tuple(group.members.values()), group.eraser, note=note
             )
@@ -257,10 +258,10 @@ def orders(
                 yield RepeatedErasure(own, made.eraser, made.seed, delta, note)
 
 
-def _said_of(
+def _notes_of(
     history: Sequence[tuple[EntryId, Entry]], group: joint_set.JointSet
 ) -> Iterator[Note | None]:
-    """Yield what was said of each concept that a group holds, by who erased it."""
+    """Yield the note of each concept in a group, from the entry that erased it."""
     chain, live = dict(history), live_concepts(history)
     for concept in group.members.values():
         if concept.name in live:
@@ -279,26 +280,26 @@ def _trained(at: Session) -> dict[Digest, Entry]:
 
 
 def _check_once(again: Sequence[RepeatedErasure], rev: str) -> None:
-    """Refuse what erases a concept twice, before anything is computed."""
+    """Refuse a history that erases a concept twice, before anything is computed."""
     names = [concept.name for each in again for concept in each.concepts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(
-            f"'{twice}' is erased more than once at '{rev}'; anew it can be once",
+            f"'{twice}' is erased more than once at '{rev}': a rebase can do it once",
             fix="revert one of its entries first: unlearnlog log",
         )
 
 
 def based(at: Session, made: FinetunedModel, folder: Path) -> Path:
-    """Return a pipeline folder of what was read; write one where diffusers has none.
+    """Return a pipeline folder of the derived model; write one where there is none.
 
     Args:
-        at: The ledger's model.
-        made: What was made of it.
-        folder: Where one is written.
+        at: The session, with its ledger and model.
+        made: The derived model.
+        folder: Folder that one is written into.
 
     Raises:
-        UsageError: Tokens were added, which only the whole pipeline's folder knows.
+        UsageError: Tokens were added, which only the pipeline's own folder holds.
     """
     if made.is_plain:
         return expanded(made.path).absolute()
@@ -309,7 +310,7 @@ def based(at: Session, made: FinetunedModel, folder: Path) -> Path:
             fix="give its pipeline's folder, as save_pretrained writes it",
         )
     stored = at.model.folder.stored(*at.model.folder.weighed)
-    if (folder / _MODEL).exists():  # whole, from a process that died later
+    if (folder / _MODEL).exists():  # complete, from an interrupted process
         return folder / _MODEL
     cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
     at.model.checkout(cast, folder / _MODEL, card=_CARD.format(name=made.path.name))
@@ -317,48 +318,48 @@ def based(at: Session, made: FinetunedModel, folder: Path) -> Path:
 
 
 def _made(
-    at: Session, there: Session, again: RepeatedErasure, wish: RebaseRequest
+    at: Session, there: Session, again: RepeatedErasure, request: RebaseRequest
 ) -> None:
-    """Make one erasure anew in the new ledger."""
-    order = order_of(at, again, wish)
+    """Record one repeated erasure in the new ledger."""
+    erasure = order_of(at, again, request)
     if again.delta is None:
-        outcome = add.add(there, order)
+        outcome = add.add(there, erasure)
     else:
-        outcome = add.add_delta(there, order, again.delta, again.eraser)
+        outcome = add.add_delta(there, erasure, again.delta, again.eraser)
     if not outcome.entry.verdict.may_stand:
         add.raise_refused(outcome)
 
 
 def order_of(
-    at: Session, again: RepeatedErasure, wish: RebaseRequest
+    at: Session, again: RepeatedErasure, request: RebaseRequest
 ) -> add.AddRequest:
-    """Return the order by which one erasure is made anew."""
+    """Return the request that repeats one erasure."""
     return add.AddRequest(
         again.concepts,
-        _rules(at, again, wish),
+        _rules(at, again, request),
         again.seed,
-        accept_undecided=wish.accept_undecided,
-        watch=wish.watch,
-        note=inherited(wish.note, [again.note]),
+        accept_undecided=request.accept_undecided,
+        watch=request.watch,
+        note=inherited(request.note, [again.note]),
     )
 
 
-def _rules(at: Session, again: RepeatedErasure, wish: RebaseRequest) -> Policy:
-    """Return the policy with the eraser of old, for a base that need not paint it.
+def _rules(at: Session, again: RepeatedErasure, request: RebaseRequest) -> Policy:
+    """Return the policy with the original eraser, without a limit on base presence.
 
-    What was erased is gone from the new base already, as a rule.
+    The concepts are usually not shown by the new base.
     """
-    data = wish.policy.model_dump()
+    data = request.policy.model_dump()
     data["require"] = {"base_presence": 0.0}
     if again.delta is None:
         data["eraser"] = said_again(again.eraser.name, again.eraser.settings)
-    if at.is_bundled and wish.policy.judge == "auto":
+    if at.is_bundled and request.policy.judge == "auto":
         data["judge"] = "atelier"
-    return Policy.of(data, wish.policy.name)
+    return Policy.of(data, request.policy.name)
 
 
 def _place(at: Session, folder: Path, base: Path) -> Session:
-    """Open the new ledger; its base is known, whatever is said of the old one's."""
+    """Open the new ledger; its base is given, whatever the old one's settings are."""
     device, dtype = str(at.model.device), at.model.dtype
     return open_session(
         folder, concepts=at.concepts, device=device, dtype=dtype, base=base
@@ -370,17 +371,19 @@ def found(
     live: Sequence[Concept],
     weights: Weights,
     made: FinetunedModel,
-    wish: RebaseRequest,
+    request: RebaseRequest,
 ) -> tuple[AuditFinding, ...]:
-    """Say of each concept whether it shows in a model with these weights."""
-    asked = audit.AuditRequest(wish.onto, wish.policy, wish.rev, watch=wish.watch)
+    """Return a finding for each concept in a model with these weights."""
+    asked = audit.AuditRequest(
+        request.onto, request.policy, request.rev, watch=request.watch
+    )
     return audit.AuditSession(
         at, live, replace(made, weights=weights), asked
     ).findings()
 
 
 def _check_new(folder: Path) -> None:
-    """Refuse a folder that is there, and one that cannot be made."""
+    """Refuse a folder that exists, and one that cannot be made."""
     if folder.exists():
         raise UsageError(
             f"'{folder}' is there already", fix="give a folder that does not exist yet"

@@ -1,4 +1,4 @@
-"""Looking back at a history: gather what a report says, and paint its pictures."""
+"""``report``: the findings of a history, and its pictures before and after."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What somebody wants to read.
+    """Arguments of ``report``.
 
     Attributes:
-        rev: Up to which entry.
-        pictures: Prompts of each erased concept that are painted; 0 for no pictures.
-        policy: By which pictures are painted; None for the last entry's own.
-        watch: Who wants to see it advance.
+        rev: The last entry.
+        pictures: Prompts per erased concept that are painted; 0 for no pictures.
+        policy: Sampling settings of the pictures; None for the last entry's own.
+        watch: Receives the progress of the work.
     """
 
     rev: str = "HEAD"
@@ -42,19 +42,19 @@ class ReportRequest:
     watch: Progress = field(default_factory=NoProgress)
 
 
-def report(at: Session, wish: ReportRequest) -> Findings:
-    """Return everything that is known of a revision.
+def report(at: Session, request: ReportRequest) -> Findings:
+    """Return the findings of a revision.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         RevisionError: The revision names nothing or more than one entry.
-        UsageError: It is the base, of which there is nothing to report.
+        UsageError: The revision is the base.
     """
-    head = at.resolved(wish.rev)
+    head = at.resolved(request.rev)
     if head is None:
         raise UsageError(
-            f"'{wish.rev}' is the base: nothing is erased there, so there is nothing "
-            "to report",
+            f"'{request.rev}' is the base: nothing is erased there, so there is "
+            "nothing to report",
             fix="erase something first, or name an entry: unlearnlog log",
         )
     steps = steps_of(at, head)
@@ -63,31 +63,31 @@ def report(at: Session, wish: ReportRequest) -> Findings:
     subject = Subject(
         model=at.manifest.name,
         base=at.manifest.root,
-        revision=wish.rev,
+        revision=request.rev,
         world=at.book([c for step in steps for c in step.entry.concepts]).world,
-        policy=policy if recorded else policy or wish.policy,
+        policy=policy if recorded else policy or request.policy,
         recorded=recorded,
         audits=audits(entries),
         attacks=attacks(entries),
     )
-    if not wish.pictures:
+    if not request.pictures:
         return gather(subject, steps)
     pairs, unpainted = before_and_after(
         at,
         head,
-        each=wish.pictures,
-        policy=wish.policy or policy,
-        watch=wish.watch,
+        each=request.pictures,
+        policy=request.policy or policy,
+        watch=request.watch,
     )
     return gather(subject, steps, pairs, unpainted)
 
 
 @uncollected()
 def steps_of(at: Session, head: EntryId | None) -> tuple[Step, ...]:
-    """Return every entry up to one, each with what is erased after it.
+    """Return every entry up to one, each with the concepts erased after it.
 
-    Audits are no steps: they change nothing. What attacks brought back of the very
-    state that they were tried on leaves it in doubt.
+    Audits are no steps: they change nothing. An attack that succeeded on the very state
+    of a step leaves its concept in doubt.
     """
     history = at.the_ledger().history(head)
     n = sum(entry.kind != KIND for _, entry in history)
@@ -127,16 +127,16 @@ def _step(
 
 
 def _with_doubts(step: Step, course: HistoryCourse, n: int) -> Step:
-    """Return a step with the doubts that are shown of it, of ``n`` steps."""
+    """Return a step with the doubts that a report of ``n`` steps shows of it."""
     drawn = step.number > n - MOST_STEPS
     return replace(step, doubts=course.doubts(course.live if drawn else step.presences))
 
 
 def policy_of(entry: Entry) -> tuple[Policy | None, bool]:
-    """Return the policy that judged an entry, and whether the entry holds it itself.
+    """Return the policy that judged an entry, and whether the entry records it in full.
 
-    An older entry holds a name only: then it is the policy of that name that ships
-    today; None where none does, or where a later program wrote what the entry holds.
+    An early entry records a name only: then it is the bundled policy of that name; None
+    where there is none, or where a later version wrote the entry.
     """
     if entry.rules is not None:
         return Policy.in_force(entry.policy, entry.rules), True

@@ -1,4 +1,4 @@
-"""Attacks that the ledger keeps, tried again on a later state: no search, seconds."""
+"""Recorded attacks, repeated on a later state without a search."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 def attempts_on(
     history: Sequence[tuple[EntryId, Entry]], names: Collection[str]
 ) -> tuple[AttackRecord, ...]:
-    """Return the newest attack of each sort on each of these concepts.
+    """Return the newest attack of each kind on each of these concepts.
 
-    Those that this program does not know are left out.
+    Kinds that this version does not have are left out.
     """
     found: dict[tuple[str, str], AttackRecord] = {}
     for _, entry in history:
@@ -51,14 +51,14 @@ def attempts_on(
 
 @dataclass(frozen=True)
 class AttackRerun:
-    """What attacks found earlier, to be tried on a new state.
+    """Recorded attacks, to be repeated on a new state.
 
     Attributes:
-        at: Where the ledger is.
-        panel: Who paints and judges.
-        book: The prompts of everything.
-        gone: What was erased earlier.
-        beside: Names of what is erased with the new state; no picture shows it.
+        at: The session, with its ledger and model.
+        panel: Paints and judges.
+        book: The prompts of every concept.
+        gone: Concepts erased earlier.
+        beside: Names of the concepts erased in the new state; no picture shows them.
         n: Pictures for each attack, 0 for none.
     """
 
@@ -70,16 +70,16 @@ class AttackRerun:
     n: int
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
-        """Try them.
+        """Repeat the attacks on a state.
 
         Args:
-            new: Every text projection as the state has it.
+            new: Every text projection of the state.
 
         Returns:
             The share of pictures that show the concept, as ``attack.NAME``.
 
         Raises:
-            IntegrityError: What an attack found is missing or damaged.
+            IntegrityError: A recorded attack is missing or damaged.
         """
         if self.panel.judge is None or not self.n:
             return ()
@@ -98,9 +98,9 @@ class AttackRerun:
             ),
             self.n,
         )
-        easel = SamplerAndJudge(self.panel.judge, self.panel.sampling)
+        sampler = SamplerAndJudge(self.panel.judge, self.panel.sampling)
         nothing = AttackPictures((), torch.zeros(0))
         state = AttackSearch(model, new, concept, nothing, AttackBudget(), watch=watch)
-        hits = easel.shown(state, finding, cells)
+        hits = sampler.shown(state, finding, cells)
         about = About(f"attack.{attempt.attack}", concept.name, "lower")
         return reading(about, share(sum(hits), len(hits)))

@@ -1,4 +1,4 @@
-"""Long work whose ledger was written to by another command in the meantime."""
+"""Retries of long work on a ledger that other commands write to meanwhile."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRIES: Final = 5
-"""How often one command begins again because others record before it does."""
+"""Attempts of one command that others record before."""
 
 PATIENCE: Final = 30.0
-"""Longest wait for another writer's lock, in s; a writer holds it for a blink."""
+"""Longest wait for another writer's lock, in s; a write takes milliseconds."""
 
 _PAUSE: Final = 0.05
 
 
 def until_recorded(at: Session, watch: Progress, work: Callable[[Session], T]) -> T:
-    """Return what work on the head gives; on the new head where that moved.
+    """Return the result of work on the head; repeat it where the head moved.
 
     Args:
-        at: Where to begin; its head is fixed here if it is not already.
-        watch: Gets a line each time that work begins again.
-        work: Computes and records; called anew with the place as it then is. What does
-            not depend on the head it may keep between calls.
+        at: The session; its head is pinned here if it is not already.
+        watch: Receives a stage each time the work begins again.
+        work: Computes and records; called again with the session at the new head.
+            Results that do not depend on the head may be kept between calls.
 
     Raises:
-        Moved: The ledger moved each time.
+        Moved: The head moved during every attempt.
     """
     at = at if at.pin else at.pinned()
     for _ in range(TRIES - 1):
@@ -41,16 +41,16 @@ def until_recorded(at: Session, watch: Progress, work: Callable[[Session], T]) -
             return work(at)
         except Moved:
             at = at.caught_up()
-            watch.stage(f"recorded meanwhile: {_named(at)}; on top of it again", 1)
+            watch.stage(f"recorded meanwhile: {_named(at)}; starting again on it", 1)
             watch.advance(1, {})
     return work(at)
 
 
 def patiently(write: Callable[[], T]) -> T:
-    """Write as soon as no other command does.
+    """Write when no other command holds the lock.
 
     Raises:
-        LockBusy: Another one holds the lock for longer than anybody writes.
+        LockBusy: Another command holds the lock for longer than a write takes.
     """
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""``revert``: leave an entry out of the replay, wherever it stands, and record that."""
+"""``revert``: an entry that leaves others out of the replay, wherever they stand."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ STALE: Final = 30.0
 
 @dataclass(frozen=True)
 class Stale:
-    """A later entry that was made on top of what is now left out.
+    """A later entry that was computed on top of a reverted one.
 
     Attributes:
         entry: Its id.
-        concepts: What it erased.
+        concepts: The concepts it erased.
         degrees: Smallest principal angle between the text directions of the two.
     """
 
@@ -57,12 +57,13 @@ class Stale:
 
 @dataclass(frozen=True)
 class Reverted:
-    """What ``revert`` did.
+    """Result of ``revert``.
 
     Attributes:
-        entry: The entry that records it.
-        stale: Later entries that listen to the same text; nearest first.
-        again: Entries that were made anew on top of it.
+        entry: The recorded entry.
+        stale: Later entries whose text directions overlap with reverted ones; nearest
+            first.
+        again: Erasures computed again on top of it.
     """
 
     entry: Entry
@@ -75,21 +76,22 @@ class Reverted:
 
     @property
     def readings(self) -> tuple[Reading, ...]:
-        """What was seen after it, or after what was made anew where that was enough."""
+        """The entry's readings, or those of the last erasure computed again."""
         last = self.again[-1].readings if self.again else ()
         return self.entry.readings or last
 
 
 @dataclass(frozen=True)
 class RevertRequest:
-    """What somebody wants to be left out.
+    """Arguments of ``revert``.
 
     Attributes:
         revs: The entries, as they were typed.
-        policy: How it is looked at; None for not at all.
-        accept_failures: Whether it is recorded although a limit does not hold.
-        watch: Who wants to see it advance.
-        note: What people say of it; what is made anew keeps what was said of it.
+        policy: Sample sizes and limits; None to measure nothing.
+        accept_failures: Whether to record although a limit fails.
+        watch: Receives the progress of the work.
+        note: Reason, reference and author for the entry; erasures computed again keep
+            their own reason.
     """
 
     revs: tuple[str, ...]
@@ -99,32 +101,32 @@ class RevertRequest:
     note: Note | None = None
 
 
-def revert(at: Session, wish: RevertRequest) -> Reverted:
-    """Record an entry that leaves others out of the replay; compute nothing anew.
+def revert(at: Session, request: RevertRequest) -> Reverted:
+    """Record an entry that leaves others out of the replay; compute no erasure again.
 
     Later deltas stay as they were computed. Those whose text directions are near the
-    reverted one's are named as stale.
+    reverted one's are returned as stale.
 
     Raises:
         RevisionError: A revision names no entry.
-        UsageError: It is the base, or not in this branch's history.
-        LedgerError: It is left out already, or has nothing to leave out.
-        Refused: A limit would not hold any more.
+        UsageError: The revision is the base, or not in this branch's history.
+        LedgerError: The entry is left out already, or changes nothing.
+        Refused: A limit fails.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = wanted(ledger, history, wish.revs)
-    return _recorded(at, ids, wish)
+    ids = wanted(ledger, history, request.revs)
+    return _recorded(at, ids, request)
 
 
-def rederive(at: Session, wish: RevertRequest) -> Reverted:
-    """Leave entries out, and make every later erasure anew on what is left.
+def rederive(at: Session, request: RevertRequest) -> Reverted:
+    """Leave entries out, and compute every later erasure again on the result.
 
     Raises:
-        LedgerError: As `revert` does.
+        LedgerError: As in `revert`.
         Refused: The policy refuses one of them; those before it are recorded.
     """
     ledger, history = at.the_ledger(), at.history()
-    ids = wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, request.revs)
     first = min(i for i, (entry, _) in enumerate(history) if entry in ids)
     gone = dropped([entry for _, entry in history])
     later = [
@@ -132,45 +134,45 @@ def rederive(at: Session, wish: RevertRequest) -> Reverted:
         for entry_id, entry in history[first:]
         if entry_id not in {*gone, *ids} and entry.kind == "erase" and _own(entry)
     ]
-    done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], wish)
+    done = _recorded(at, [*ids, *(entry_id for entry_id, _ in later)], request)
     again = []
     for _, entry in later:
-        outcome = add.add(at, order_again(entry, wish))
+        outcome = add.add(at, order_again(entry, request))
         if not outcome.entry.verdict.may_stand:
             add.raise_refused(outcome)
         again.append(outcome.entry)
     return Reverted(done.entry, again=tuple(again))
 
 
-def order_again(entry: Entry, wish: RevertRequest) -> add.AddRequest:
-    """Return the order that an entry once carried out."""
+def order_again(entry: Entry, request: RevertRequest) -> add.AddRequest:
+    """Return the request that repeats an entry's erasure."""
     from unlearnlog.erasers.eraser_table import said_again
     from unlearnlog.policy import Policy
 
-    rules = wish.policy or Policy.load("no-judge")
+    rules = request.policy or Policy.load("no-judge")
     settings = said_again(entry.eraser.name, entry.eraser.settings)
     data = {**rules.model_dump(), "eraser": settings}
-    if wish.policy is None:
+    if request.policy is None:
         data["limits"] = ()
     return add.AddRequest(
         entry.concepts,
         Policy.of(data, rules.name),
         entry.seed,
         accept_undecided=not entry.verdict.holds,
-        watch=wish.watch,
-        note=inherited(_signed(wish.note), [entry.note]),
+        watch=request.watch,
+        note=inherited(_signed(request.note), [entry.note]),
     )
 
 
 def _signed(note: Note | None) -> Note | None:
-    """Return who wrote a note, without what it says of another entry."""
+    """Return a note with the author alone, without the text about another entry."""
     return Note.of(author=note.author) if note else None
 
 
 def wanted(
     ledger: Repository, history: Sequence[tuple[EntryId, Entry]], revs: Sequence[str]
 ) -> list[EntryId]:
-    """Return the entries that are to be left out; refuse what makes no sense."""
+    """Return the entries to leave out; refuse revisions that cannot be."""
     if not revs:
         raise UsageError("nothing is named to take back", fix="name an entry: HEAD")
     chain = dict(history)
@@ -206,56 +208,58 @@ def wanted(
     return found
 
 
-def _recorded(at: Session, ids: Sequence[EntryId], wish: RevertRequest) -> Reverted:
+def _recorded(at: Session, ids: Sequence[EntryId], request: RevertRequest) -> Reverted:
     started = time.monotonic()
     return until_recorded(
-        at, wish.watch, lambda here: _recorded_on(here, ids, wish, started)
+        at, request.watch, lambda here: _recorded_on(here, ids, request, started)
     )
 
 
 def _recorded_on(
-    at: Session, ids: Sequence[EntryId], wish: RevertRequest, started: float
+    at: Session, ids: Sequence[EntryId], request: RevertRequest, started: float
 ) -> Reverted:
     ledger, history = at.the_ledger(), at.history()
     wanted(ledger, history, ids)  # another command may have left one out meanwhile
-    draft = replace(drafted(at, ids, wish), started=started)
-    state = draft.state(at)
-    readings = _readings(at, draft, {**at.model.base, **state}, wish)
-    said = _said(wish.policy, readings)
+    builder = replace(drafted(at, ids, request), started=started)
+    state = builder.state(at)
+    readings = _readings(at, builder, {**at.model.base, **state}, request)
+    judged = _verdict(request.policy, readings)
     verdict = VerdictRecord.of(
-        said.failures,
-        said.undecided,
+        judged.failures,
+        judged.undecided,
         accepts_doubt=True,
-        accepts_failure=wish.accept_failures,
+        accepts_failure=request.accept_failures,
     )
-    entry = draft.concluded(at, state, readings, verdict)
+    entry = builder.concluded(at, state, readings, verdict)
     if not verdict.may_stand:
         raise _refused(entry)
-    at.record(entry, *draft.brought)
+    at.record(entry, *builder.brought)
     return Reverted(entry, stale_after(ledger, history, ids))
 
 
-def drafted(at: Session, ids: Sequence[EntryId], wish: RevertRequest) -> EntryBuilder:
-    """Return the entry that leaves others out, before anybody has looked at it.
+def drafted(
+    at: Session, ids: Sequence[EntryId], request: RevertRequest
+) -> EntryBuilder:
+    """Return the builder of the entry that leaves others out, before it is measured.
 
     Raises:
-        LedgerError: It would bring a concept back that has been erased again since.
+        LedgerError: A concept would return that has been erased again since.
     """
     chain = dict(at.history())
-    draft = EntryBuilder(
+    builder = EntryBuilder(
         "revert",
         _concepts(chain[entry] for entry in ids),
         EraserRecord(name="revert"),
         tuple(Drop(entry=entry) for entry in ids),
-        policy=wish.policy,
-        note=wish.note,
+        policy=request.policy,
+        note=request.note,
     )
-    _check_single(at, draft)
-    return _with_groups(at, draft)
+    _check_single(at, builder)
+    return _with_groups(at, builder)
 
 
 def _refused(entry: Entry) -> Refused:
-    """Return what is raised where a limit would not hold any more."""
+    """Return the error for a limit that fails."""
     error = Refused(
         f"the policy refused it: {first_of(entry.verdict.failures)}",
         fix="nothing was recorded; make later erasures anew with --rederive, or add "
@@ -265,13 +269,13 @@ def _refused(entry: Entry) -> Refused:
     return error
 
 
-def _check_single(at: Session, draft: EntryBuilder) -> None:
-    """Refuse to bring a concept back that has been erased again since.
+def _check_single(at: Session, builder: EntryBuilder) -> None:
+    """Refuse to restore a concept's erasure where it has been erased again since.
 
     Raises:
         LedgerError: Names the concept and both entries.
     """
-    history, own = at.history(), draft.entry(at)
+    history, own = at.history(), builder.entry(at)
     before, after = holders(history), holders([*history, (own.id, own)])
     for name, entries in after.items():
         if len(entries) > max(1, len(before.get(name, ()))):
@@ -282,17 +286,17 @@ def _check_single(at: Session, draft: EntryBuilder) -> None:
             )
 
 
-def _with_groups(at: Session, draft: EntryBuilder) -> EntryBuilder:
-    """Let joint groups hold what is left of them when the draft's drops count."""
+def _with_groups(at: Session, builder: EntryBuilder) -> EntryBuilder:
+    """Set joint groups to the members that remain when the entry's drops count."""
     history = at.history()
     before = joint_set.live_groups(history)
-    own = draft.entry(at)
+    own = builder.entry(at)
     after = joint_set.live_groups([*history, (own.id, own)])
     moved = [g for g in after.values() if g.members != before[g.name].members]
     found = [joint_set.set_to(at, group) for group in moved]
     return replace(
-        draft,
-        changes=(*draft.changes, *(change for change, _ in found)),
+        builder,
+        changes=(*builder.changes, *(change for change, _ in found)),
         brought=tuple(delta for _, delta in found if delta is not None),
     )
 
@@ -304,19 +308,19 @@ def _concepts(entries: Iterable[Entry]) -> tuple[Concept, ...]:
 
 
 def _readings(
-    at: Session, draft: EntryBuilder, new: Weights, wish: RevertRequest
+    at: Session, builder: EntryBuilder, new: Weights, request: RevertRequest
 ) -> tuple[Reading, ...]:
-    """Look at what is still erased, and at everything else, what came back with it."""
-    if wish.policy is None:
+    """Measure the concepts still erased, and all others with those that came back."""
+    if request.policy is None:
         return ()
-    own = draft.entry(at)
+    own = builder.entry(at)
     live = live_concepts([*at.history(), (own.id, own)])
     gone = [concept for _, concept in live.values()]
-    return state_readings(at, gone, new, wish.policy, wish.watch)
+    return state_readings(at, gone, new, request.policy, request.watch)
 
 
-def _said(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
-    """Return what the policy says of what is read; nothing was erased to read more."""
+def _verdict(policy: Policy | None, readings: Sequence[Reading]) -> Verdict:
+    """Return the policy's verdict; limits without a reading are not open."""
     if policy is None or not readings:
         return Verdict()
     return policy.verdict(readings, unread_is_open=False)

@@ -1,9 +1,9 @@
-"""``revert --concept``: give one concept of an entry back, and leave the others erased.
+"""``revert --concept``: one concept of an entry given back, the others erased again.
 
-What an entry did is left out as a whole, and the other concepts are erased once more on
-what is there then, by the same eraser. A joint eraser comes to the bits that it would
-have come to without the concept; a trained change is one for all of its concepts, so
-it cannot be taken apart and the others are trained anew.
+The whole entry is left out, and its other concepts are erased again on the result, by
+the same eraser. A joint eraser yields the bits that it would have without the concept;
+a trained change is one for all of its concepts and cannot be split, so the others are
+trained again.
 """
 
 from __future__ import annotations
@@ -32,44 +32,47 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry
 
 
-def give_back(at: Session, wish: RevertRequest, names: Sequence[str]) -> Reverted:
-    """Leave some of an entry's concepts out, and erase its others anew.
+def give_back(at: Session, request: RevertRequest, names: Sequence[str]) -> Reverted:
+    """Leave some of an entry's concepts out, and erase its others again.
 
     Args:
-        at: Where the ledger is.
-        wish: The entry, and how the result is looked at.
-        names: The concepts that are given back.
+        at: The session, with its ledger and model.
+        request: The entry, and the policy.
+        names: The concepts to give back.
 
     Returns:
-        The entry that leaves the old one out, and the new one upon it.
+        The entry that leaves the old one out, and the new one on top of it.
 
     Raises:
-        UsageError: Several entries are named, or one that nobody here can make anew.
-        ConceptError: The entry is not about a concept.
-        Refused: The policy refuses what is erased anew; nothing is recorded.
+        UsageError: Several entries are named, or one that cannot be repeated here.
+        ConceptError: The entry did not erase a concept.
+        Refused: The policy refuses the erasure computed again; nothing is recorded.
     """
-    if len(wish.revs) != 1:
+    if len(request.revs) != 1:
         raise UsageError(
-            f"--concept gives a concept back out of one entry, not of {len(wish.revs)}",
+            "--concept gives a concept back out of one entry, not of "
+            f"{len(request.revs)}",
             fix="name one entry: unlearnlog log lists them",
         )
-    ids = wanted(at.the_ledger(), at.history(), wish.revs)
-    named = replace(wish, revs=tuple(ids))  # HEAD is another one when the head moved
-    return until_recorded(at, wish.watch, lambda here: _given_back(here, named, names))
+    ids = wanted(at.the_ledger(), at.history(), request.revs)
+    named = replace(request, revs=tuple(ids))  # HEAD may move before the next attempt
+    return until_recorded(
+        at, request.watch, lambda here: _given_back(here, named, names)
+    )
 
 
-def _given_back(at: Session, wish: RevertRequest, names: Sequence[str]) -> Reverted:
+def _given_back(at: Session, request: RevertRequest, names: Sequence[str]) -> Reverted:
     ledger, history = at.the_ledger(), at.history()
-    ids = wanted(ledger, history, wish.revs)
+    ids = wanted(ledger, history, request.revs)
     entry = dict(history)[ids[0]]
     given = _named(at, entry, names)
     others = tuple(c for c in entry.concepts if c not in given)
     if not others:
-        return revert(at, wish)
+        return revert(at, request)
     _check_can_be_made_anew(entry, given)
-    there = StackedSession.of(at, drafted(at, ids, replace(wish, policy=None)))
+    there = StackedSession.of(at, drafted(at, ids, replace(request, policy=None)))
     again = entry.model_copy(update={"concepts": others})
-    outcome = add.add(there, order_again(again, wish))
+    outcome = add.add(there, order_again(again, request))
     if not outcome.entry.verdict.may_stand:
         add.raise_refused(outcome)
     _, left_out = there.history()[-1]
@@ -77,19 +80,19 @@ def _given_back(at: Session, wish: RevertRequest, names: Sequence[str]) -> Rever
 
 
 def _named(at: Session, entry: Entry, names: Sequence[str]) -> tuple[Concept, ...]:
-    """Return the concepts of an entry that somebody names, in its order."""
-    said = {at.world.concept(name).name for name in names}
+    """Return the concepts of an entry that are named, in its order."""
+    named = {at.world.concept(name).name for name in names}
     about = {concept.name: concept for concept in entry.concepts}
-    if strange := sorted(said - about.keys()):
+    if strange := sorted(named - about.keys()):
         raise ConceptError(
             f"entry {entry.id[:12]} did not erase '{strange[0]}'",
             fix=f"it erased {', '.join(about)}; unlearnlog log lists the others",
         )
-    return tuple(c for name, c in about.items() if name in said)
+    return tuple(c for name, c in about.items() if name in named)
 
 
 def _check_can_be_made_anew(entry: Entry, given: Sequence[Concept]) -> None:
-    """Refuse what this ledger only holds the result of."""
+    """Refuse entries of which this ledger holds only the result."""
     if entry.kind == "erase":
         return
     what = "was imported" if entry.kind == "import" else f"is of kind '{entry.kind}'"

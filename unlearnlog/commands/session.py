@@ -1,4 +1,4 @@
-"""Where a command works: the ledger, the model it is about, the concepts it knows."""
+"""The session of a command: its ledger, the loaded model, the known concepts."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ DTYPES: Final = {name: getattr(torch, dtype) for name, dtype in devices.DTYPES.i
 
 @dataclass(frozen=True)
 class Session:
-    """Where a ledger is or will be, and the model it is about.
+    """A ledger, which may be still to be created, and its loaded model.
 
     Attributes:
         folder: The folder that holds ``.unlearnlog``.
         ledger: The ledger; None when ``add`` is to create it.
         model: The base, loaded.
-        manifest: What the base is made of, with the name the ledger calls it by.
-        concepts: The file of concepts that probes look at.
-        pin: Head and branch that a command began with; None to look at the disk.
-        fresh: Whether all is computed again, whatever was computed before.
+        manifest: The base's manifest, with the name that the ledger uses for it.
+        concepts: The concept file of the probes.
+        pin: Head and branch at the command's start; None for those on disk.
+        fresh: Whether to compute all again instead of reading caches.
     """
 
     folder: Path
@@ -75,58 +75,58 @@ class Session:
 
     @property
     def is_bundled(self) -> bool:
-        """Whether the model is the one that ships."""
+        """Whether the model is the bundled one."""
         return self.manifest.source == SOURCE
 
     @property
     def is_of_atelier(self) -> bool:
-        """Whether it paints the bundled world, as a fine-tune of what ships does."""
+        """Whether the model has the bundled concepts, as its fine-tunes do."""
         known = ConceptSet.read(self.concepts).concepts
         drawn = all(name in STYLES or name in SUBJECTS for name in known)
         return drawn and self.model.picture_shape == (SIZE, SIZE, 3)
 
     @property
     def head(self) -> EntryId | None:
-        """The newest entry, or that which a command began with; None on the base."""
+        """The newest entry, or the pinned one; None on the base."""
         if self.pin is not None:
             return self.pin[0]
         return self.ledger.head if self.ledger else None
 
     @property
     def shelf(self) -> TensorCache:
-        """Where long work keeps what it has done; nowhere before there is a ledger."""
+        """The cache of tensors; an empty one before there is a ledger."""
         shelf = self.ledger.shelf if self.ledger else NoTensorCache()
         return KeyedTensorCache(shelf, self.about, self.fresh)
 
     @cached_property
     def notebook(self) -> KeyedLabelCache:
-        """Where answers of judges are written down."""
+        """The cache of the judges' answers."""
         kept = self.ledger.notebook if self.ledger else MemoryLabelCache()
         return KeyedLabelCache(kept, self.about, self.fresh)
 
     @cached_property
     def about(self) -> str:
-        """Everything that whatever is computed here depends on, as canonical JSON.
+        """All inputs that cached work depends on, as canonical JSON.
 
-        The last bits depend on the processor, on the threads and on the libraries.
+        The last bits depend on the processor, the threads and the libraries.
         """
         capability = torch.backends.cpu.get_cpu_capability()
         not_content = {"source", "tensors"}  # their root stands for the tensors
-        said = {
+        inputs = {
             "base": self.manifest.model_dump(mode="json", exclude=not_content),
             "computed": self.model.computes,
             "processor": f"{platform.machine()} {capability}",
             "threads": torch.get_num_threads(),
             "versions": versions(),
         }
-        return canonical_json(said).decode()
+        return canonical_json(inputs).decode()
 
     def seen_by(self, panel: ProbeRunner) -> ProbeRunner:
-        """Return who looks at pictures here: the panel, where nobody rehearses."""
+        """Return the runner of the probes; a dry session replaces its judge."""
         return panel
 
     def pinned(self) -> Session:
-        """Return the place as it is now: what others record meanwhile is not seen."""
+        """Return the session with its head fixed, without entries recorded later."""
         if self.ledger is None:
             return self
         return replace(self, pin=(self.ledger.head, self.ledger.branch))
@@ -147,7 +147,7 @@ class Session:
         return {name: concept for name, (_, concept) in live.items()}
 
     def caught_up(self) -> Session:
-        """Return the place with what others recorded since, on the same branch.
+        """Return the session at the newest entry of the same branch.
 
         Raises:
             WrongBase: A ledger was created here meanwhile, for another model.
@@ -171,13 +171,13 @@ class Session:
         """Append an entry to the branch that the command began on.
 
         Args:
-            entry: What is recorded.
-            deltas: Those of its deltas that are not in the ledger yet.
-            attacks: What its attacks found.
-            under: An entry that was staged on the head, and comes along.
+            entry: The entry.
+            deltas: Its deltas that are not in the ledger yet.
+            attacks: The tensors of its attacks.
+            under: An entry staged on the head, which is recorded before it.
 
         Raises:
-            Moved: Somebody else recorded something on it in the meantime.
+            Moved: Another command recorded an entry in the meantime.
             LockBusy: Another command holds the ledger for longer than a write takes.
         """
         ledger = self.ledger or self._created()
@@ -191,7 +191,7 @@ class Session:
         _hand_over(self.notebook, ledger)
 
     def _created(self) -> Repository:
-        """Create the ledger that was not there when the command began.
+        """Create the ledger that did not exist when the command began.
 
         Raises:
             Moved: Another command has created it meanwhile.
@@ -206,13 +206,13 @@ class Session:
 
     @cached_property
     def world(self) -> ConceptSet:
-        """The concepts of the file, and those that the history speaks of."""
+        """The concepts of the file, and those of the history."""
         erased = [c for _, entry in self.history() for c in entry.concepts]
         known = ConceptSet.read(self.concepts).knowing(erased)
         return replace(known, tokens=self.model.added_tokens)
 
     def book(self, concepts: Sequence[Concept] = ()) -> PromptBook:
-        """Return the prompts of the world, with these concepts in it."""
+        """Return the prompts of the known concepts and of these."""
         return PromptBook(self.world.knowing(concepts))
 
     def history(self) -> list[tuple[EntryId, Entry]]:
@@ -243,16 +243,16 @@ class Session:
         """Return the entry that a revision names; None for the base.
 
         Raises:
-            NoLedger: There is none, so there are no revisions.
+            NoLedger: There is no ledger.
             RevisionError: The revision names nothing or more than one entry.
         """
         return self.the_ledger().resolve(rev)
 
     def the_ledger(self) -> Repository:
-        """Return the ledger, where nothing can be done without one.
+        """Return the ledger.
 
         Raises:
-            NoLedger: There is none.
+            NoLedger: There is no ledger.
         """
         if self.ledger is None:
             raise NoLedger(
@@ -263,7 +263,7 @@ class Session:
 
 
 def _hand_over(notebook: KeyedLabelCache, ledger: Repository) -> None:
-    """Write down in a ledger what was only remembered before there was one."""
+    """Write answers to a ledger that were cached in memory before there was one."""
     if isinstance(notebook.notebook, MemoryLabelCache):
         for key, answers in notebook.notebook.pages.items():
             ledger.notebook.write(key, answers)
@@ -273,8 +273,8 @@ def init(folder: Path, model: str) -> Repository:
     """Create a ledger for a model: ``atelier``, a diffusers folder, or a hub id.
 
     Raises:
-        ModelError: The folder is no pipeline this tool knows.
-        LedgerError: There is a ledger already.
+        ModelError: The folder is not a pipeline of a supported family.
+        LedgerError: The folder holds a ledger already.
     """
     loaded, manifest = _loaded(model, may_download=True)
     check_computes(loaded.folder)
@@ -296,18 +296,19 @@ def open_session(
     """Find the ledger of a folder and load the model it is bound to.
 
     Args:
-        start: Where to begin to look upwards.
-        may_create: Whether a folder without a ledger will do, for the bundled model.
-        concepts: The file of concepts; None for the one that suits the model.
-        device: Where the model computes.
-        dtype: What its UNet computes in: float32, bfloat16 or float16.
-        base: Where the base is; None to find it, see `whereabouts`.
+        start: The folder that the search begins at, upwards.
+        may_create: Whether a folder without a ledger is accepted, for the bundled
+            model.
+        concepts: The concept file; None for the default of the model.
+        device: Device of the model.
+        dtype: Dtype of the UNet: float32, bfloat16 or float16.
+        base: The base's location; None to find it, see `whereabouts`.
 
     Raises:
-        NoLedger: There is none, and ``may_create`` is False.
+        NoLedger: There is no ledger, and ``may_create`` is False.
         WrongBase: The model is not the one the ledger was made for.
-        ModelError: The base is not where it was, and nobody says where it is.
-        UsageError: There is no ledger yet, but somebody says where its base is.
+        ModelError: The base is not at its recorded path, and no other path is given.
+        UsageError: There is no ledger yet, but a location of its base is given.
     """
     try:
         ledger = Repository.find(start)
@@ -322,7 +323,7 @@ def open_session(
         )
     elif base is not None:
         raise UsageError(
-            f"there is no ledger yet whose base could be in '{base}'",
+            f"there is no ledger yet to use the base in '{base}'",
             fix=f"create one: unlearnlog init --model '{base}'",
         )
     else:
@@ -338,7 +339,7 @@ def _loaded(
     *,
     may_download: bool = False,
 ) -> tuple[DiffusersModel, BaseManifest]:
-    """Load a model; it is called by the name it was asked for by, where it has one."""
+    """Load a model, with a manifest that names it as it was requested."""
     devices.check_dtype(dtype)
     if source == SOURCE:
         model = bundled_model(device, dtype)
@@ -352,13 +353,13 @@ def _loaded(
 
 @cache
 def bundled_model(device: str = _ON_CPU, dtype: str = "float32") -> DiffusersModel:
-    """Return the model that ships, loaded once a process: nothing changes a model.
+    """Return the bundled model, loaded once per process: nothing changes a model.
 
-    It remembers the prompts that it encoded, so what opens several ledgers encodes
-    the kept ones once.
+    It caches encoded prompts, so several ledgers in one process encode the kept ones
+    once.
 
     Args:
-        device: Where it computes.
-        dtype: What its UNet computes in, one of `DTYPES`.
+        device: Device of the model.
+        dtype: Dtype of the UNet, one of `DTYPES`.
     """
     return DiffusersModel.load(FOLDER, device=device, dtype=DTYPES[dtype])

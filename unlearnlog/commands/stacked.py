@@ -1,4 +1,4 @@
-"""A place with one more entry on top, which is recorded with what comes upon it."""
+"""A session with an unrecorded entry on top, which is recorded with the next one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Top:
         entry: The entry.
         brought: Its deltas that are not in the ledger yet.
         change: The exact change of its state, float64, by tensor.
-        state: The tensors that are not the base's.
+        state: The tensors that differ from the base.
     """
 
     entry: Entry
@@ -36,20 +36,20 @@ class _Top:
 
 @dataclass(frozen=True)
 class StackedSession(Session):
-    """A place whose head is an entry that is not recorded yet.
+    """A session at an entry that is not recorded yet.
 
-    Whatever is recorded here takes that entry along, just before it: a command that is
-    refused, stopped or killed leaves neither.
+    Recording here records that entry first: a command that is refused, stopped or
+    killed leaves neither.
     """
 
     top: _Top | None = None
 
     @classmethod
-    def of(cls, at: Session, draft: EntryBuilder) -> Self:
-        """Put a draft on top of a place that was pinned; nobody looks at it."""
-        state = draft.state(at)
-        entry = draft.concluded(at, state, (), VerdictRecord(passed=True))
-        top = _Top(entry, draft.brought, draft.change(at), state)
+    def of(cls, at: Session, builder: EntryBuilder) -> Self:
+        """Put an entry on top of a pinned session, without readings."""
+        state = builder.state(at)
+        entry = builder.concluded(at, state, (), VerdictRecord(passed=True))
+        top = _Top(entry, builder.brought, builder.change(at), state)
         known = {each.name: getattr(at, each.name) for each in fields(Session)}
         return cls(**known, top=top)
 
@@ -64,10 +64,10 @@ class StackedSession(Session):
         return self._own.entry.id
 
     def caught_up(self) -> Session:
-        """Refuse: what is on top was made for the head that has moved.
+        """Refuse: the entry on top was made for the old head.
 
         Raises:
-            Moved: Always; whoever put the entry on top begins again.
+            Moved: Always; the caller begins again.
         """
         raise Moved(
             "another command recorded something meanwhile", fix="run the same again"
@@ -108,10 +108,10 @@ class StackedSession(Session):
         attacks: Sequence[Weights] = (),
         under: Entry | None = None,
     ) -> None:
-        """Append the entry on top and another upon it, by one move of the branch.
+        """Append the entry on top and another one after it, by one move of the branch.
 
         Raises:
-            Moved: Somebody else recorded something in the meantime.
+            Moved: Another command recorded an entry in the meantime.
         """
         own, ledger = self._own, self.the_ledger()
         patiently(lambda: ledger.stage(own.entry, *own.brought))

@@ -1,4 +1,4 @@
-"""What one unit of each kind of work costs on this machine: timed on a few of each."""
+"""Seconds per unit of each kind of work on this machine, timed on a few units."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PATIENCE: Final = 20.0
-"""Seconds: where a batch of pictures would take longer, two of them are timed."""
+"""Seconds that a timed batch may take; above it, two pictures are timed."""
 
 _SLOW: Final = 1.0
-"""Seconds a picture: where it takes longer, a judge is shown one and not four."""
+"""Seconds per picture above which a judge is timed on one picture and not four."""
 
 _TEXT: Final = "a painting"
 _ROWS: Final = 8
@@ -34,14 +34,14 @@ _ROWS: Final = 8
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that one of each takes; 0 for what nobody asks for.
+    """Seconds per unit of each kind of work; 0 for work that is not requested.
 
     Attributes:
-        picture: Painting one.
-        judgement: Saying what one shows.
+        picture: Sampling one picture.
+        judgement: Judging one picture.
         prediction: Predicting the noise in one latent.
         gradient: The same with a gradient.
-        lesson: Learning from one picture, once.
+        lesson: Training on one picture, once.
     """
 
     picture: float = 0.0
@@ -53,14 +53,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where things are timed.
+    """The model, judge and settings that are timed.
 
     Attributes:
         model: The real model.
-        judge: Who would judge; None for nobody.
-        sampling: How pictures would be painted.
-        method: What a fine-tune would change; None without one.
-        watch: Who is told what is being timed.
+        judge: The judge; None for none.
+        sampling: The sampling settings.
+        method: The method of the fine-tune; None without one.
+        watch: Receives the progress of the timing.
     """
 
     model: DiffusersModel
@@ -69,22 +69,22 @@ class Bench:
     watch: Progress
     method: Method | None = None
 
-    def costs(self, asked: WorkCount) -> Costs:
-        """Time a few of each kind of work that is asked for."""
+    def costs(self, work: WorkCount) -> Costs:
+        """Time a few units of each kind of requested work."""
         per_picture, painted = self._pictures()
         judgement = prediction = gradient = lesson = 0.0
-        if self.judge is not None and asked.judged:
+        if self.judge is not None and work.judged:
             judgement = self._judgement(self.judge, painted, per_picture)
-        if asked.predicted:
+        if work.predicted:
             prediction = self._prediction(painted, learns=False)
-        if asked.differentiated:
+        if work.differentiated:
             gradient = self._prediction(painted, learns=True)
-        if asked.learned and self.method is not None:
+        if work.learned and self.method is not None:
             lesson = self._lesson(painted)
         return Costs(per_picture, judgement, prediction, gradient, lesson)
 
     def _pictures(self) -> tuple[float, Painted]:
-        """Paint one picture, and then a batch or two; return the time of one in s."""
+        """Return the seconds per picture, and a painted batch."""
         self.watch.stage("timing pictures", 2)
         _, first = timed(lambda: self._painted(1))
         self.watch.advance(1, {"s a picture": first})
@@ -142,13 +142,13 @@ class Bench:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """Do some work; return what it gives, and how long it took in s."""
+    """Call a function; return its result, and its duration in s."""
     started = time.monotonic()
     return work(), time.monotonic() - started
 
 
 def peak_bytes(model: DiffusersModel) -> int:
-    """Return the most memory used so far, of the device or of the process."""
+    """Return the peak memory so far, of the device or of the process, in bytes."""
     if model.computes.startswith("cuda"):
         return torch.cuda.max_memory_allocated(model.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""``fsck --full``: replay every entry, not only read its files."""
+"""``fsck --full``: a replay of every entry, beside the check of its files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
     """Check every file, and that every reachable entry replays to its digest.
 
-    What is damaged in the cache is removed, to be made again, and warned of.
+    Damaged cache files are removed with a warning, and computed again when needed.
 
     Args:
-        folder: Of the ledger.
-        base: Where its base is; None to find it.
+        folder: The ledger's folder.
+        base: The base's location; None to find it.
+
+    Returns:
+        The damages; empty for a sound ledger.
 
     Raises:
-        NoLedger: There is none.
+        NoLedger: There is no ledger.
         WrongBase: The model is not the one the ledger was made for.
     """
     ledger = Repository.find(folder)
@@ -39,8 +42,8 @@ def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
         return damage
     if lost := ledger.tidy():
         warnings.warn(
-            f"{len(lost)} of what was kept for speed was damaged and is removed; it is "
-            f"made again when it is needed: {lost[0].path}: {lost[0].problem}",
+            f"{len(lost)} cache files were damaged and are removed; they are made "
+            f"again when needed: {lost[0].path}: {lost[0].problem}",
             CacheDamaged,
             stacklevel=2,
         )
@@ -49,17 +52,17 @@ def replayed(folder: Path, base: Path | None = None) -> tuple[Damage, ...]:
 
 
 def entries_that_lie(ledger: Repository, base: Weights) -> Iterator[Damage]:
-    """Replay each entry from the deltas alone, going on from the entry before it.
+    """Replay each entry from the deltas alone, starting at the entry before it.
 
-    Sums are exact, so what one entry has more or less than another is added or taken
-    away: a long history is replayed once, not once for each of its entries.
+    Sums are exact, so deltas of one entry that the other lacks are added or subtracted:
+    a long history is replayed once, not once for each of its entries.
 
     Args:
         ledger: The ledger; its files are sound.
         base: The base's tensors.
 
     Yields:
-        One damage for each entry that is not what it says.
+        A damage for each entry whose replay differs from its record.
     """
     done: Counter[Digest] = Counter()
     change: Weights = {}
@@ -75,8 +78,8 @@ def entries_that_lie(ledger: Repository, base: Weights) -> Iterator[Damage]:
             yield _damage(entry_id, f"it cannot be replayed: {error}")
             continue
         if found != entry.state.after:
-            said = f"it replays to {found}, recorded is {entry.state.after}"
-            yield _damage(entry_id, said)
+            problem = f"it replays to {found}, recorded is {entry.state.after}"
+            yield _damage(entry_id, problem)
 
 
 def _damage(entry: EntryId, problem: str) -> Damage:

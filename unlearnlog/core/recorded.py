@@ -1,4 +1,4 @@
-"""What a piece of work has recorded, for whoever must say so when nothing else can."""
+"""Ids of the entries recorded during a command, for its error report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTED: Final[ContextVar[list[EntryId] | None]] = ContextVar("noted", default=No
 
 
 def note_down(entry: EntryId) -> None:
-    """Tell whoever listens that an entry is in a ledger now."""
+    """Add a recorded entry to the list of `noted`, if there is one."""
     ids = _NOTED.get()
     if ids is not None:
         ids.append(entry)
@@ -22,7 +22,7 @@ def note_down(entry: EntryId) -> None:
 
 @contextmanager
 def noted() -> Iterator[list[EntryId]]:
-    """Yield a list that gets the id of every entry that is recorded meanwhile."""
+    """Yield a list that receives the id of every entry recorded meanwhile."""
     ids: list[EntryId] = []
     before = _NOTED.set(ids)
     try:

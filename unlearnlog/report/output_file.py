@@ -11,20 +11,20 @@ from unlearnlog.ledger.drafts import check_output, write_file
 
 
 def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
-    """Refuse a place where no file can be written; what is there may be replaced.
+    """Refuse a path where no file can be written; an existing file may be replaced.
 
     Args:
-        path: Where to; None for nowhere. Folders that lead there may be missing.
-        endings: Those that the name may have, each with its dot; none for any.
+        path: The file; None for none. Missing parent folders are allowed.
+        endings: The allowed suffixes, each with its dot; none for any.
 
     Raises:
-        UsageError: It has another ending, is a folder, or cannot be written to.
+        UsageError: The suffix is another, the path is a folder, or cannot be written.
     """
     if path is None:
         return
     if endings and path.suffix.lower() not in endings:
         raise UsageError(
-            f"the ending of '{path}' does not say what to write",
+            f"the ending of '{path}' is of no known format",
             fix=f"give it one of these: {', '.join(endings)}",
         )
     if path.is_dir():
