@@ -190,7 +190,7 @@ def test_a_dry_run_counts_the_time_of_whoever_judges(typed, small, monkeypatch):
     ("words", "said"),
     [
         (["--dtype", "float8"], "'float8' is no dtype"),
-        (["--device", "moon"], "there is no device 'moon' here"),
+        (["--device", "moon"], "unknown device 'moon'"),
         (["--eraser", "mimm"], "did you mean 'mim'?"),
         (["--target", "moon"], "ridge has no target 'moon'"),
         (["--concepts", "none.toml"], "none.toml' cannot be read"),
