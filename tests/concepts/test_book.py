@@ -225,7 +225,7 @@ def test_a_concept_carries_what_the_graph_knows_of_it():
 @pytest.mark.parametrize(
     ("typed", "message", "fix"),
     [
-        ("photo", "'photo' is what remains when nothing is named", "name an artist"),
+        ("photo", "'photo' is the plain picture, not a concept", "name an artist"),
         ("Plain style", "'Plain style' is what remains", "name an artist"),
         ("Foo", "never shown 'Foo': nothing to erase", "known: balloon, bird"),
         ("PICASO", "never shown 'PICASO'", "did you mean 'Picasso'?"),

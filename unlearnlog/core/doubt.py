@@ -207,7 +207,7 @@ class HistoryCourse:
         return bool(self._erasing.of(name))
 
     def doubts(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the doubts about some erased concepts, by name; only non-empty ones."""
+        """Return the doubts about some erased concepts, by name, without empty ones."""
         found = ((name, self._doubts(name)) for name in names if self.is_live(name))
         return {name: why for name, why in found if why}
 

@@ -478,5 +478,4 @@ def dropped(entries: Sequence[Entry], also: Iterable[EntryId] = ()) -> set[Entry
 
 def _is_exact(number: float) -> bool:
     """Return whether a number is finite and, when whole, small enough for JSON."""
-
     return abs(number) <= _EXACT
