@@ -275,7 +275,7 @@ WRONG = {
     ),
     "the same tensor twice": (
         values(lambda t, name: t.update({name.removeprefix("unet."): t[name] + 0})),
-        "to_k.weight' says the same as '",
+        "to_k.weight' is the same factor as '",
     ),
     "a tensor of no model": (
         values(lambda t, _: t.update({"unet.extra.weight": torch.ones(2)})),

@@ -99,7 +99,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
 
     assert bytes_of(path, most=8) == b"12345\r\n7"
     assert text_of(path) == "12345\n7"
-    with pytest.raises(NotPlain, match="more than the 7 bytes"):
+    with pytest.raises(NotPlain, match="more than 7 bytes"):
         bytes_of(path, most=7)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 PLAIN: Final = "photo"
-"""The plain style: what remains when no artist is named."""
+"""The plain style: the one without an artist."""
 
 EMPTY: Final = ""
-"""The empty scene: what remains when no subject is named."""
+"""The empty scene: the one without a subject."""
 
 
 @dataclass(frozen=True)
