@@ -138,7 +138,9 @@ def test_tokens_that_nobody_names_are_refused(one, tmp_path, how):
     alone = tmp_path / "alone" / "text_encoder"
     shutil.copytree(folder / "text_encoder", alone)
 
-    with pytest.raises(ModelError, match="1 tokens that the base's text encoder does"):
+    with pytest.raises(
+        ModelError, match="1 tokens that are not in the base's text encoder"
+    ):
         derived(alone if how == "folder" else alone / WEIGHTS, state)
 
 

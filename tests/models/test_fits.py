@@ -55,7 +55,7 @@ def test_init_refuses_a_unet_of_another_task(typed, tmp_path, n, task):
         ("1.5", "unet", {"class_embed_type": "timestep"}, "class_embed_type is 'time"),
         ("1.5", "unet", {"encoder_hid_dim": 64}, "encoder_hid_dim is 64"),
         ("1.5", "unet", {"addition_embed_type": "image"}, "embed_type is 'image'"),
-        ("xl", "unet", {"addition_embed_type": None}, "neither of a pooled text"),
+        ("xl", "unet", {"addition_embed_type": None}, "neither a pooled text"),
         ("xl", "text_encoder_2", {"projection_dim": 48}, "a pooled text of 48"),
         ("xl", "unet", {"addition_time_embed_dim": 16}, "6 sizes of 16"),
         ("xl", "vae", {"latents_mean": [0.1] * 4}, "shifts its latents"),

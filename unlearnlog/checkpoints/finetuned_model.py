@@ -369,7 +369,8 @@ def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) ->
                     f"'{path}' is not of the ledger's model: in its {name}'s "
                     f"{config.name} {differs}",
                     fix="audit it with a ledger of a model that is built like it; if "
-                    "you know that it makes no difference, take that file out",
+                    "it makes no difference, remove that file",
+
                 )
 
 

@@ -251,7 +251,7 @@ def _folded(pair: _Pair, shape: torch.Size, scale: Callable[[int], float]) -> Fa
     if left.shape != (d_out, rank) or right.shape != (rank, d_in) or not rank:
         raise _wrong(
             pair.keys["down"],
-            f"{sizes}; a change of {list(shape)} wants [r, {d_in}] and [{d_out}, r]",
+            f"{sizes}; a change of {list(shape)} needs [r, {d_in}] and [{d_out}, r]",
         )
     alpha = pair.tensors.get("alpha")
     if alpha is not None:

@@ -34,7 +34,7 @@ from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.errors import ConceptError
 
 GENERAL: Final = PACKAGE / "concepts" / "general.toml"
-"""Concepts that most text-to-image models know."""
+"""Concepts of most text-to-image models."""
 
 _REMAINS: Final = frozenset(
     {"photo", "a-photo", "photograph", "plain", "plain-photo", "plain-style"}

@@ -147,7 +147,6 @@ def _name_in(text: str, concept: Concept) -> str:
 
 def _mixed(prompts: list[Prompt]) -> tuple[Prompt, ...]:
     """Return the unique prompts in a fixed pseudo-random order."""
-
     unique = {p.text: p for p in reversed(prompts)}
     return tuple(
         sorted(

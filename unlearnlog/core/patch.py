@@ -55,7 +55,7 @@ class LowRank:
         if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
             message = (
                 f"left {list(left.shape)} and right {list(right.shape)} "
-                "do not make a matrix: want [d_out, r] and [r, d_in]"
+                "do not make a matrix: give [d_out, r] and [r, d_in]"
             )
             raise ValueError(message)
         left, right = _balanced(left.double(), right.double())
@@ -129,7 +129,7 @@ class Full:
         value = _nearest(_owned(self.value, "value").double(), UNIT)
         object.__setattr__(self, "value", value)
         if self.value.ndim == 0:
-            message = "a change to a single number is no patch: want [d_out, d_in]"
+            message = "a change to a single number is no patch: give [d_out, d_in]"
             raise ValueError(message)
         check_bound(self.bound)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 REJECT: Final = "(none)"
-"""The answer of a judge that recognises nothing."""
+"""The answer of a judge for a picture without a known concept."""
 
 
 @dataclass(frozen=True)

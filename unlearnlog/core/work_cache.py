@@ -28,7 +28,7 @@ class TensorCache(Protocol):
 
 
 class NoTensorCache:
-    """A cache that stores nothing."""
+    """A cache without storage."""
 
     def get(self, key: str) -> torch.Tensor | None:  # noqa: ARG002
         """Return None."""

@@ -154,9 +154,9 @@ def _for_windows(name: str) -> str:
 
 
 def clash(one: str, other: str) -> bool:
-    """Whether two refs cannot be there side by side.
+    """Return whether two refs cannot exist together.
 
-    One is the other, in any case of letters, or the folder that the other needs.
+    They are equal, in any case of letters, or one is the folder of the other.
     """
     a, b = one.casefold(), other.casefold()
     return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
@@ -176,7 +176,7 @@ def resolved(
         The entry's id; None for the base.
 
     Raises:
-        RevisionError: It names nothing, more than one entry, or goes past the base.
+        RevisionError: It names no entry, more than one, or goes past the base.
     """
     match = _GRAMMAR.fullmatch(text)
     if match is None:

@@ -306,7 +306,7 @@ class Store:
         writing.put(self.root / NAMES, sealed(NAMES, lines))
 
     def put_branch(self, writing: Writing, branch: str) -> None:
-        """Attach HEAD to a branch."""
+        """Point HEAD at a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
 
     def put_config(self, writing: Writing, values: Mapping[str, str]) -> None:

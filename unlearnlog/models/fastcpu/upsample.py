@@ -94,7 +94,6 @@ class FastUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
 
 def doubles(layer: torch.nn.Module) -> bool:
     """Return whether a layer only doubles the sides and convolves with 3 x 3 taps."""
-
     if type(layer) is not Upsample2D or not layer.interpolate:
         return False
     inner = dict(layer.named_children())  # "conv" has other names where it is special
