@@ -74,7 +74,9 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "a file as a name": _typed("add @artists.txt", "--concepts"),
     "a pair": Refusal(("add", "cat by Picasso"), "one style of one subject"),
     "own anchor": _typed("add Monet --anchor Monet", "is the concept itself"),
-    "own anchor in a file": _typed("add Banksy --concepts anchor.toml", "own place"),
+    "own anchor in a file": _typed(
+        "add Banksy --concepts anchor.toml", "its own anchor"
+    ),
     "policy": _typed("add Monet --policy fats", "did you mean 'fast'?"),
     "reading": _typed("add Monet --policy reading.toml", "did you mean 'ua'?"),
     "limit": _typed("add Monet --policy percent.toml", "at_least = 0.9"),

@@ -189,8 +189,8 @@ def test_a_dry_run_counts_the_time_of_whoever_judges(typed, small, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--dtype", "float8"], "'float8' is no dtype"),
-        (["--device", "moon"], "there is no device 'moon' here"),
+        (["--dtype", "float8"], "unknown dtype 'float8'"),
+        (["--device", "moon"], "unknown device 'moon'"),
         (["--eraser", "mimm"], "did you mean 'mim'?"),
         (["--target", "moon"], "ridge has no target 'moon'"),
         (["--concepts", "none.toml"], "none.toml' cannot be read"),

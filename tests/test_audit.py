@@ -166,7 +166,7 @@ def test_what_the_ledger_exported_is_put_on_the_base(audited, made, in_folder):
     (found,) = row["concepts"]
     assert found["verdict"] == "gone"
     assert row["notes"] == [
-        "unlearnlog exported it, of this base: it was put on the base"
+        "unlearnlog exported it for this base: it was applied to the base"
     ]
     assert row["moved"]["unet"] < 0.01
     back = next(r for r in row["readings"] if r["probe"] == "return.weights")

@@ -206,7 +206,7 @@ def test_a_concept_is_not_erased_twice(forgot_picasso, typed):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("photo", "'photo' is what remains when nothing is named"),
+        ("photo", "'photo' is the plain picture, not a concept"),
         ("", "empty"),
         ("x" * 10_000, "10000 characters long"),
         ("Picaso", "did you mean 'Picasso'?"),

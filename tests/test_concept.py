@@ -58,7 +58,7 @@ def test_spaces_are_made_single():
     [
         ("", "the name '' is empty"),
         ("   ", "the name '   ' is empty"),
-        ("!?", "'!?' has no letter and no digit in it"),
+        ("!?", "the name '!?' has no letter and no digit"),
         ("x" * 81, "is 81 characters long, at most 80 are a name"),
         (
             "Pi\x00casso",
@@ -126,7 +126,7 @@ def test_a_free_prompt_says_what_remains_without_the_concept():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a bull in grey", "does not say what remains"),
+        ("a bull in grey", "has no second part without the concept"),
         ("=> a bull", "the prompt '' is empty"),
         ("a bull => a  bull", "the same without the concept"),
         ("a\u200b bull => grey", "cannot be seen"),

@@ -16,7 +16,7 @@ from unlearnlog.core.doubt import (
     EARLIER,
     HistoryCourse,
     _about,
-    _asked,
+    _bounded,
     _open,
     _showing,
     _shown,
@@ -56,7 +56,7 @@ def slowly(history):
         looked = [
             s for e in (own, *(e for _, e in later)) if (s := _shown(e).get(name))
         ]
-        said += _showing(looked[-1], _asked(own)) if looked else []
+        said += _showing(looked[-1], _bounded(own)) if looked else []
         if later and not later[-1][1].readings:
             said.append(f"nothing was read after entry {later[-1][0][:12]}")
         if said:

@@ -106,7 +106,7 @@ def test_entries_of_old_are_read_by_the_ids_that_they_have():
 def test_a_name_with_marks_is_found_by_all_of_it(small):
     """`C++` found `C#` in a file of concepts, since both were `c`."""
     assert small.concept("c#").name == "C#"
-    with pytest.raises(ConceptError, match=r"no file of concepts says what 'C\+\+' is"):
+    with pytest.raises(ConceptError, match=r"'C\+\+' is in no file of concepts"):
         small.concept("C++")
 
 
@@ -191,7 +191,7 @@ def test_a_list_of_names_is_refused_where_it_is_typed(typed, words):
     done = typed(*words)
 
     assert done.code == 2
-    assert "not one name" in done.err or "not like one name" in done.err
+    assert "not one name" in done.err
     assert "--batch" in done.err
     assert typed("log", "--json").json() == []
 
@@ -206,7 +206,7 @@ def test_a_token_of_the_models_own_is_its_own_concept(tmp_path):
     assert world.concept("<cat>", kind="subject").name == "<cat>"
     assert world.concept("CAT", kind="subject").name == "CAT"
     assert world.concept("Cat").name == "cat"
-    with pytest.raises(ConceptError, match="'CAT' is a word of this model's own"):
+    with pytest.raises(ConceptError, match="'CAT' is a token of this model"):
         world.concept("CAT")
 
 

@@ -99,7 +99,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
 
     assert bytes_of(path, most=8) == b"12345\r\n7"
     assert text_of(path) == "12345\n7"
-    with pytest.raises(NotPlain, match="more than the 7 bytes"):
+    with pytest.raises(NotPlain, match="more than 7 bytes"):
         bytes_of(path, most=7)
 
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_written_says_what_helps(number, fix, tmp_path):
     ("number", "fix"),
     [
         (errno.ENOSPC, "free some space"),
-        (errno.EACCES, "who may read and write"),
+        (errno.EACCES, "check the permissions"),
         (errno.EROFS, "writable"),
         (errno.EIO, "copy the ledger"),
         (errno.EMFILE, "too many files"),
@@ -160,7 +160,7 @@ def test_what_cannot_be_written_says_what_helps(number, fix, tmp_path):
     ],
 )
 def test_a_ledger_that_cannot_be_used_says_what_helps(number, fix):
-    """Of a broken disk it said to check who may read and write."""
+    """For a broken disk the fix was to check permissions."""
     assert fix in explained(OSError(number, os.strerror(number), "x")).fix
 
 

@@ -1,23 +1,23 @@
-"""Every error of the tool: what happened, what to type next, which exit code.
+"""The errors of the tool, each with a message, a fix and an exit code.
 
 The number is the exit code of the command that ends with the error::
 
-    UnlearnlogError          1  could not
-    ├── UsageError           2  asked wrongly
+    UnlearnlogError          1  the command failed
+    ├── UsageError           2  the command was given bad input
     │   ├── ConceptError     2  a name that cannot name a concept
-    │   ├── PolicyError      2  a policy file that says nothing usable
+    │   ├── PolicyError      2  a policy file with a wrong key, type or value
     │   ├── RevisionError    2  a revision that is unknown or ambiguous
     │   ├── ModelError       2  a folder that holds no model
     │   ├── DeltaError       2  a file that holds no change of the model
     │   └── PromptError      2  a prompt that cannot be painted
-    ├── Refused              3  the policy or an audit says no
+    ├── Refused              3  the policy or an audit did not pass
     ├── IntegrityError       4  bytes on disk are not what was recorded
-    ├── ExportError          5  less of the erasure is left than the policy wants
+    ├── ExportError          5  less of the erasure is left than the policy requires
     ├── LockBusy             6  another writer holds the ledger
     ├── WrongBase            7  the model is not the one the ledger belongs to
     ├── LedgerError          1  the ledger cannot do this now
     │   ├── NoLedger         2  no ledger here or above
-    │   ├── Moved            1  somebody else recorded something in the meantime
+    │   ├── Moved            1  another command recorded an entry in the meantime
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
     └── Interrupted        130  stopped by the user
@@ -34,7 +34,7 @@ from unlearnlog.core.visible import visible
 
 
 class UnlearnlogError(Exception):
-    """Something the user can act on.
+    """An error that the user can act on.
 
     Attributes:
         message: What happened, with the user's own value in it.
@@ -44,17 +44,17 @@ class UnlearnlogError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, fix: str) -> None:
-        """Say what happened and what to do next."""
+        """Keep what happened and what to do next."""
         super().__init__(message, fix)
         self.message = message
         self.fix = fix
 
     def __str__(self) -> str:
-        """Show both lines, as the terminal does."""
+        """Return both lines, as the terminal shows them."""
         return f"{visible(self.message)}\n  fix: {visible(self.fix)}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel between processes although ``fix`` is keyword-only."""
+        """Return what pickle rebuilds the error from: ``fix`` is keyword-only."""
         return _rebuilt, (type(self), self.message, self.fix)
 
 
@@ -63,7 +63,7 @@ def _rebuilt(kind: type[UnlearnlogError], message: str, fix: str) -> UnlearnlogE
 
 
 class UsageError(UnlearnlogError):
-    """The command was asked for something that does not make sense."""
+    """Input of the user that is not valid."""
 
     exit_code: ClassVar[int] = 2
 
@@ -89,11 +89,11 @@ class DeltaError(UsageError):
 
 
 class PromptError(UsageError):
-    """A prompt the model cannot take."""
+    """A prompt that cannot be painted."""
 
 
 class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """The policy or an audit said no; nothing was written.
+    """A policy or an audit that did not pass; nothing was written.
 
     Attributes:
         entry: The `unlearnlog.core.entry.Entry` that would have been recorded, with
@@ -105,52 +105,52 @@ class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
 
 
 class IntegrityError(UnlearnlogError):
-    """Bytes on disk are not the bytes that were recorded."""
+    """Bytes on disk that are not the bytes that were recorded."""
 
     exit_code: ClassVar[int] = 4
 
 
 class ExportError(UnlearnlogError):
-    """Too little of an erasure would be left in another form; nothing was written."""
+    """An export that would keep too little of an erasure; nothing was written."""
 
     exit_code: ClassVar[int] = 5
 
 
 class LockBusy(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """Another process is writing to the ledger."""
+    """A lock of the ledger that another process holds."""
 
     exit_code: ClassVar[int] = 6
 
 
 class WrongBase(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """The model is not the one the ledger is bound to."""
+    """A model that is not the one the ledger is bound to."""
 
     exit_code: ClassVar[int] = 7
 
 
 class LedgerError(UnlearnlogError):
-    """The ledger cannot do what was asked in its present state."""
+    """A ledger whose present state does not allow the operation."""
 
 
 class NoLedger(LedgerError):  # noqa: N818 - reads as what happened
-    """There is no ledger in the folder or above it."""
+    """A folder without a ledger in it or above it."""
 
     exit_code: ClassVar[int] = 2
 
 
 class Moved(LedgerError):  # noqa: N818 - reads as what happened
-    """The branch is not where it was when the work began."""
+    """A branch that has moved since the work began."""
 
 
 class DiskFull(LedgerError):  # noqa: N818 - reads as what happened
-    """There was no room left; what was there before is untouched."""
+    """A disk without room left; what was there before is untouched."""
 
 
 class TrainingError(UnlearnlogError):
-    """An erasure's training failed; nothing was written."""
+    """A training that failed; nothing was written."""
 
 
 class Interrupted(UnlearnlogError):  # noqa: N818 - reads as what happened
-    """The user stopped the command; nothing was written."""
+    """A command that the user stopped; nothing was written."""
 
     exit_code: ClassVar[int] = 130

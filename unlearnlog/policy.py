@@ -1,7 +1,7 @@
-"""A policy: which eraser, which probes, and what must hold before anything is recorded.
+"""Policies: the eraser, the judge, the probes and the limits of an erasure.
 
-Policies come from strangers, so every key and every type is checked, and an error names
-the file, the key and what would be allowed.
+A policy file is untrusted input: every key and every type is checked, and an error
+gives the file, the key and the allowed values.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ class SamplingSettings(Record):
 
 
 class ProbeSettings(Record):
-    """How many pictures the probes look at.
+    """Numbers of pictures that the probes paint.
 
     Attributes:
-        erased: Of each cell that shows the concept.
-        renamed: Of each such cell, asked for by the concept's other names.
-        family: Of each prompt that names only the concept's family.
-        alike: Of each cell that shows a look-alike of the concept.
-        kept: Of every other cell.
-        kept_share: Share of these cells that are looked at, the same ones each time:
+        erased: For each cell with the concept.
+        renamed: For each such cell, with the concept's aliases in the prompt.
+        family: For each prompt that names only the concept's family.
+        alike: For each cell with a look-alike of the concept.
+        kept: For each other cell.
+        kept_share: Share of these cells that are painted, the same ones each time:
             there are as many as styles times subjects.
-        earlier: Of each cell of a concept that was erased before.
-        information: On which nats are read, in all; 0 for none.
-        nodes: Of every concept of the graph, to see how far each has moved; 0 for none.
-        distance: Kept pictures whose distance to the base's is taken; 0 for none.
-        attacks: For each attack on an earlier concept that the ledger keeps: so many
-            pictures with it on the new state; 0 for none.
+        earlier: For each cell of a concept that was erased before.
+        information: Pictures for the nats, in all; 0 for none.
+        nodes: For each concept of the graph, to measure its shift; 0 for none.
+        distance: Kept pictures for the distance to the base's; 0 for none.
+        attacks: For each stored attack on an earlier concept, on the new state; 0 for
+            none.
     """
 
     erased: _Count = 6
@@ -84,33 +84,34 @@ class ProbeSettings(Record):
 
 
 class Requirements(Record):
-    """What must hold before an erasure is tried.
+    """Requirements on the base before an erasure.
 
     Attributes:
-        base_presence: Share of its own prompts in which the base must paint a concept.
+        base_presence: Least share of a concept's pictures in which the base shows it.
     """
 
     base_presence: _Share = 0.5
 
 
 class ExportSettings(Record):
-    """What must be left of an erasure in another form.
+    """Requirements on an exported erasure.
 
     Attributes:
-        fidelity: Share of what is gone, and of what is kept, that must still be so.
+        fidelity: Least share of the erasure, and of the kept concepts, that an export
+            preserves.
     """
 
     fidelity: _Share = 0.98
 
 
 class AuditSettings(Record):
-    """What an audit of somebody's model asks.
+    """Settings of an audit of a fine-tuned model.
 
     Attributes:
-        margin: The largest return of an erased concept that still counts as none.
-        false_alarms: The largest share of pictures of other things in which a judge
-            may see an erased concept and still be believed.
-        closer: Pictures of each cell where the usual number decides nothing.
+        margin: Largest return of an erased concept that still counts as none.
+        false_alarms: Largest share of pictures of other concepts that a judge may
+            assign to an erased one.
+        closer: Pictures of each cell where the usual number is undecided.
     """
 
     margin: Annotated[float, Field(gt=0, le=1)] = 0.05
@@ -119,24 +120,24 @@ class AuditSettings(Record):
 
 
 HARDENED: Final = {"ridge": "hardened", "hardened": "hardened"}
-"""Erasers that another one goes on from, to make what they do last."""
+"""The eraser that hardens the result of each eraser, by name."""
 
 
 class Policy(Record):
-    """What is used and what must hold.
+    """A policy.
 
     Attributes:
-        name: What entries call it.
+        name: The name that entries record.
         eraser: The eraser's name, a preset if there is one, and the settings that
             differ from these or from its own defaults.
-        judge: Who says what pictures show: ``auto`` for the judge that ships with the
-            model, or else ``base``; ``none`` for nobody; or a CLIP model's folder.
-        sampling: How pictures are painted.
-        probes: How many of them.
-        require: What must hold before an erasure is tried.
-        limits: What must hold after it.
-        export: What must be left of it in another form.
-        audit: What an audit of somebody's model asks.
+        judge: The judge of pictures: ``auto`` for the one that ships with the model,
+            or else ``base``; ``none`` for no judge; or a CLIP model's folder.
+        sampling: Settings of the sampler.
+        probes: Numbers of pictures.
+        require: Requirements on the base before an erasure.
+        limits: Limits on the readings after it.
+        export: Requirements on its export.
+        audit: Settings of an audit.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -152,7 +153,7 @@ class Policy(Record):
 
     @model_validator(mode="after")
     def _can_be_seen(self, info: ValidationInfo) -> Self:
-        """Refuse a text that would be shown for ever and cannot be seen."""
+        """Refuse a text with unprintable characters, which an entry would keep."""
         settings = ((f"eraser.{key}", value) for key, value in self.eraser.items())
         for place, text in (("name", self.name), ("judge", self.judge), *settings):
             unseen = isinstance(text, str) and visible(text) != text
@@ -163,10 +164,10 @@ class Policy(Record):
 
     @classmethod
     def load(cls, name: str) -> Policy:
-        """Read a policy by the name of one that ships, or by a path to a TOML file.
+        """Return the policy of a TOML file, or the one that ships under a name.
 
         Raises:
-            PolicyError: There is none, or something in it is wrong.
+            PolicyError: The policy does not exist, or is not valid.
         """
         path = Path(name)
         if path.suffix != ".toml":
@@ -188,7 +189,7 @@ class Policy(Record):
 
     @classmethod
     def of(cls, data: dict[str, Any], name: str) -> Policy:
-        """Check a policy's data.
+        """Return the policy of parsed data.
 
         Raises:
             PolicyError: A key is unknown, or a value has a wrong type or size.
@@ -200,16 +201,16 @@ class Policy(Record):
 
     @classmethod
     def in_force(cls, name: str, rules: dict[str, Any]) -> Policy | None:
-        """Return a policy as an entry holds it; None if this program cannot read it."""
+        """Return the policy of an entry; None if this program cannot read it."""
         with suppress(ValidationError):
             return cls.model_validate({**rules, "name": name}, context=RECORDED)
         return None
 
     @property
     def rules(self) -> dict[str, Any]:
-        """Everything but the name, as JSON has it: what an entry holds of a policy.
+        """All fields but the name as JSON, as an entry records them.
 
-        Of a judge's folder only the name: where it lies on this machine says nothing.
+        Of a judge's folder only the last part of the path.
         """
         rules = self.model_dump(mode="json", exclude={"name"})
         return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
@@ -217,18 +218,18 @@ class Policy(Record):
     def verdict(
         self, readings: Iterable[Reading], *, unread_is_open: bool = True
     ) -> Verdict:
-        """Compare readings with every limit.
+        """Return the verdict of all limits on readings.
 
         Args:
-            readings: What was read.
-            unread_is_open: Whether a limit without a reading is undecided; not where
-                nothing was erased to read of.
+            readings: The readings.
+            unread_is_open: Whether a limit without a reading is undecided; False where
+                no concept is erased.
         """
         found = list(readings)
         limits = self.limits
         if not unread_is_open:
-            seen = {reading.probe for reading in found}
-            limits = tuple(limit for limit in limits if limit.reading in seen)
+            read = {reading.probe for reading in found}
+            limits = tuple(limit for limit in limits if limit.reading in read)
         return sum((limit.verdict(found) for limit in limits), Verdict())
 
     def saying(
@@ -240,20 +241,20 @@ class Policy(Record):
         settings: Sequence[str] = (),
         harden: bool = False,
     ) -> Policy:
-        """Return the policy with what somebody said on the command line instead.
+        """Return the policy with options of the command line.
 
         Another eraser starts from its own defaults: settings belong to one eraser.
 
         Args:
-            judge: Who judges.
-            eraser: Which eraser.
-            target: What is painted instead.
+            judge: The judge.
+            eraser: The eraser.
+            target: The target that is painted instead.
             settings: More settings of the eraser, each ``name=value``.
-            harden: Whether what was solved is trained to last through fine-tunes.
+            harden: Whether the erasure is trained to survive fine-tunes.
 
         Raises:
-            PolicyError: A setting has no name or no value, or what the eraser does
-                cannot be hardened.
+            PolicyError: A setting has no name or no value, or the eraser cannot be
+                hardened.
         """
         chosen = dict(self.eraser)
         if eraser and eraser != chosen.get("name"):
@@ -262,7 +263,7 @@ class Policy(Record):
             chosen["name"] = _hardened(str(chosen.get("name", "")))
         if target:
             chosen["target"] = target
-        chosen |= dict(_setting(said) for said in settings)
+        chosen |= dict(_setting(text) for text in settings)
         for text in (target, *settings):
             if visible(text) != text:
                 raise PolicyError(
@@ -272,40 +273,40 @@ class Policy(Record):
         return self.model_copy(update={"eraser": chosen, "judge": judge or self.judge})
 
     def painting(self) -> Sampling:
-        """How pictures are painted, as the model wants to be told."""
+        """Return the sampler's settings as the model takes them."""
         from unlearnlog.models.interface import Sampling
 
         return Sampling(self.sampling.steps, self.sampling.guidance)
 
     def check_eraser(self) -> None:
-        """Refuse an eraser that cannot be made, as far as a table knows.
+        """Refuse an eraser that cannot be made, without loading the methods.
 
         Raises:
-            PolicyError: As `chosen_eraser` does, without loading the methods.
+            PolicyError: The eraser or a setting is unknown, or a value is not valid.
         """
         check_eraser(self.eraser)
 
     def chosen_eraser(self, slots: Collection[str] = ()) -> Eraser:
-        """Make the eraser with the policy's settings.
+        """Return the eraser with the policy's settings.
 
         Args:
-            slots: Whether styles or subjects are erased: a preset may tell them apart.
+            slots: Slots of the erased concepts: a preset may depend on them.
 
         Raises:
-            PolicyError: There is no such eraser or setting, or a value is of no use.
+            PolicyError: The eraser or a setting is unknown, or a value is not valid.
         """
         from unlearnlog.erasers.eraser_table import eraser_of
 
         return eraser_of(self.eraser, slots)
 
 
-def _setting(said: str) -> tuple[str, str | bool | int | float]:
-    """Read ``name=value``; a value that is no number and no truth is a word."""
-    name, equals, text = said.partition("=")
+def _setting(setting: str) -> tuple[str, str | bool | int | float]:
+    """Parse ``name=value``; a value that is no number and no bool is a string."""
+    name, equals, text = setting.partition("=")
     name, text = name.strip(), text.strip()
     if not (equals and name and text) or name == "name":
         raise PolicyError(
-            f"the setting '{said}' is not a name and a value",
+            f"the setting '{setting}' is not a name and a value",
             fix="write one such as erase_scale=3; unlearnlog erasers lists them",
         )
     if text in ("true", "false"):
@@ -327,7 +328,7 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 
 
 def _wrong(name: str, error: ErrorDetails) -> PolicyError:
-    """Return what to tell the writer of a policy about its first fault."""
+    """Return the error for the first fault of a policy."""
     loc = error["loc"][:2] if error["loc"][:1] == ("eraser",) else error["loc"]
     place = ".".join(str(part) for part in loc) or "the file"
     fix = f"compare it with {policy_folder() / 'default.toml'}"
@@ -355,10 +356,10 @@ def _given(error: ErrorDetails) -> str:
 
 
 def _hardened(eraser: str) -> str:
-    """Return the eraser that trains on from where another one ends."""
+    """Return the eraser that hardens the result of another one."""
     if eraser not in HARDENED:
         raise PolicyError(
             f"the eraser '{eraser}' cannot be hardened",
-            fix="say --eraser ridge: hardening goes on from where that one ends",
+            fix="type --eraser ridge: hardening continues from its result",
         )
     return HARDENED[eraser]

@@ -146,5 +146,5 @@ def test_a_family_of_which_nothing_stays_is_said_by_name(word):
 
 
 def test_when_everything_is_erased_nothing_is_unrelated():
-    with pytest.raises(UsageError, match="nothing stays"):
+    with pytest.raises(UsageError, match="no kept concept"):
         lesson_cells("unrelated", sketch(*world().styles))

@@ -187,7 +187,7 @@ def test_five_pictures_bring_a_hidden_concept_back_and_it_is_refused(sound):
     [
         ({"rev": "base"}, "nothing is erased"),
         ({"data": "cousins"}, "there is no folder 'cousins'"),
-        ({"data": "target:0"}, "how many"),
+        ({"data": "target:0"}, "needs a number of pictures"),
         ({"concepts": ("Monet",)}, "'Monet' is not erased there"),
         ({"steps": 0}, "no fine-tune"),
         ({"policy": QUICK.saying(judge="none")}, "no judge configured"),

@@ -225,11 +225,11 @@ def test_a_concept_carries_what_the_graph_knows_of_it():
 @pytest.mark.parametrize(
     ("typed", "message", "fix"),
     [
-        ("photo", "'photo' is what remains when nothing is named", "name an artist"),
-        ("Plain style", "'Plain style' is what remains", "name an artist"),
-        ("Foo", "never shown 'Foo': nothing to erase", "known: balloon, bird"),
-        ("PICASO", "never shown 'PICASO'", "did you mean 'Picasso'?"),
-        ("hiroshi", "never shown 'hiroshi'", "known: balloon, bird"),
+        ("photo", "'photo' is the plain picture, not a concept", "name an artist"),
+        ("Plain style", "'Plain style' is the plain picture", "name an artist"),
+        ("Foo", "not trained on 'Foo': nothing to erase", "known: balloon, bird"),
+        ("PICASO", "not trained on 'PICASO'", "did you mean 'Picasso'?"),
+        ("hiroshi", "not trained on 'hiroshi'", "known: balloon, bird"),
         ("cubism", "'cubism' is a family of 2", "Picasso, Braque"),
         ("pop art", "'pop art' is a family of 2", "Warhol"),
         ("Animal", "'Animal' is a family of 5", "cat, dog"),

@@ -93,7 +93,7 @@ def test_a_look_alike_is_not_near_when_the_model_was_never_shown_it():
             "did you mean 'kind'?",
         ),
         ("concept = 1", "is wrong at concept", "CONCEPTS"),
-        ("[concepts.X]", "does not say what 'X' is", "kind ="),
+        ("[concepts.X]", "has no kind", "kind ="),
         ("[concepts.X]\nfamily = 'F'", "into the family 'F'", "[families.'F']"),
         (
             "[families.F]\nkind='style'\nword='f'\n"
@@ -103,7 +103,7 @@ def test_a_look_alike_is_not_near_when_the_model_was_never_shown_it():
         ),
         (
             "[concepts.X]\nkind='style'\nlook_alikes=['Y']",
-            "'X' looks like 'Y'",
+            "gives 'X' the look-alike 'Y'",
             "[concepts.'Y']",
         ),
         (
@@ -140,7 +140,7 @@ def test_an_open_world_asks_what_a_strange_name_is():
     with pytest.raises(ConceptError) as caught:
         read(SMALL).concept("Banksy")
 
-    assert "no file of concepts says what 'Banksy' is" in caught.value.message
+    assert "'Banksy' is in no file of concepts" in caught.value.message
     assert "--kind style or --kind subject" in caught.value.fix
 
 

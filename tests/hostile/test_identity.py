@@ -235,7 +235,7 @@ def test_a_file_cut_short_under_a_reader_is_an_error_and_no_signal(base):
     with file.open("r+b") as stream:
         stream.truncate(file.stat().st_size // 2)
 
-    with pytest.raises(ModelError, match="cut short"):
+    with pytest.raises(ModelError, match="truncated"):
         stored[name]
 
 

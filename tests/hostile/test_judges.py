@@ -108,7 +108,7 @@ REFUSED = {
         ),
         "no size of a picture",
     ),
-    "a pipe": (piped, "no plain file"),
+    "a pipe": (piped, "no regular file"),
     "a weight of another name": (without_a_weight, "lacks 1 of its weights"),
     "damaged weights": (content("model.safetensors", b"nothing"), "not safetensors"),
 }

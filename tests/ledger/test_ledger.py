@@ -378,7 +378,7 @@ def test_a_ledger_of_a_newer_program_is_refused(tmp_path):
     (tmp_path / ".unlearnlog" / "FORMAT").write_bytes(b"unlearnlog 2\n")
 
     with pytest.raises(
-        LedgerError, match="has format 2, this program knows 1"
+        LedgerError, match="has format 2, this program reads 1"
     ) as caught:
         Repository.open(tmp_path)
 

@@ -52,7 +52,7 @@ def test_a_holder_that_left_no_name_is_busy_all_the_same(tmp_path):
     with held(tmp_path):
         (tmp_path / "lock.holder").unlink()
 
-        with pytest.raises(LockBusy, match="did not say who"), held(tmp_path):
+        with pytest.raises(LockBusy, match="an unknown process"), held(tmp_path):
             pass
 
 

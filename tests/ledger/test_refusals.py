@@ -327,7 +327,7 @@ def test_bytes_that_are_no_entry_are_refused(root, data):
 
 
 def test_an_entry_of_a_newer_program_says_so(root):
-    error = stranger(root, changed(root, format=2), "has format 2, this program knows")
+    error = stranger(root, changed(root, format=2), "has format 2, this program reads")
 
     assert error.fix == "pip install --upgrade unlearnlog"
 

@@ -88,7 +88,7 @@ def test_an_empty_folder_may_be_filled(tiny, tmp_path):
 def test_a_folder_that_holds_something_is_left_alone(tiny, tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
 
-    with pytest.raises(UsageError, match="already holds something"):
+    with pytest.raises(UsageError, match="exists and is not empty"):
         tiny.checkout({}, tmp_path)
 
     assert files_of(tmp_path) == {"precious.txt": b"mine"}
@@ -97,7 +97,7 @@ def test_a_folder_that_holds_something_is_left_alone(tiny, tmp_path):
 def test_a_file_in_the_way_is_left_alone(tiny, tmp_path):
     (tmp_path / "out").write_text("mine")
 
-    with pytest.raises(UsageError, match="already holds something"):
+    with pytest.raises(UsageError, match="exists and is not empty"):
         tiny.checkout({}, tmp_path / "out")
 
     assert files_of(tmp_path) == {"out": b"mine"}

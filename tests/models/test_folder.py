@@ -215,7 +215,7 @@ def test_an_index_of_shards_cannot_point_elsewhere(spare_folder, place):
 
     said = said_by(spare_folder)
 
-    assert f"'{index}' names shards that are not there" in said
+    assert f"'{index}' names shards that are missing" in said
 
 
 def shard(folder):

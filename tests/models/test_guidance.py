@@ -111,7 +111,7 @@ def test_it_predicts_and_learns_as_it_does_without_guidance(both):
 def test_no_nats_are_read_of_it(both):
     _, model = both
 
-    with pytest.raises(ModelError, match="no nats can be read of"):
+    with pytest.raises(ModelError, match="no nats can be measured with"):
         NoiseLevels.of(model, 10)
 
 

@@ -93,7 +93,7 @@ ALPHA = f"unet.{PATH}.to_k.alpha"
         ({DOWN: RIGHT / 0, UP: LEFT}, "not finite"),
         ({DOWN: RIGHT.long(), UP: LEFT}, "is torch.int64"),
         ({DOWN: RIGHT, UP: LEFT, ALPHA: torch.ones(2)}, r"is \[2\], not one number"),
-        ({DOWN: RIGHT, UP: LEFT, SPELLINGS[1][0]: RIGHT}, "says the same as"),
+        ({DOWN: RIGHT, UP: LEFT, SPELLINGS[1][0]: RIGHT}, "is the same factor as"),
         (
             {DOWN: RIGHT, UP: LEFT, "lora_te_text_model_x.alpha": torch.tensor(1.0)},
             "1 of 3 tensors are no factors .*'lora_te_text_model_x.alpha'",

@@ -1,4 +1,4 @@
-"""What commands would cost: gone through on a model that only counts.
+"""Costs of commands, found by running them on a model that only counts.
 
 Example::
 

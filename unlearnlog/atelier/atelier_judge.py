@@ -1,8 +1,8 @@
-"""The judge: what style and what subject does a picture show, if any.
+"""The judge of the bundled model: a small classifier of styles and subjects.
 
-A small residual network with two heads, trained on rendered pictures only and never on
-what a model painted. Each head has one answer more than it has names: *reject*, for a
-picture that shows none of them.
+A residual network with two heads, trained on rendered pictures only and never on those
+of a model. Each head has one answer more than it has names: *reject*, for a picture
+that shows none of them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from unlearnlog.models.interface import Painted
 
 
 class JudgeNet(nn.Module):
-    """Two linear heads on one convolutional trunk; a picture in, logits out."""
+    """A convolutional trunk with two linear heads: pictures to logits."""
 
     def __init__(self, n_styles: int, n_subjects: int, width: int = 32) -> None:
-        """Make heads for this many names, the reject answer included."""
+        """Make heads for a number of names, the reject answer included."""
         super().__init__()
         widths = (width, 2 * width, 3 * width, 4 * width)
         self.stem = nn.Conv2d(3, width, 3, padding=1)
@@ -79,7 +79,13 @@ class _Stage(nn.Module):
 
 @dataclass(frozen=True)
 class AtelierJudge:
-    """A trained network with the names of its answers."""
+    """A trained network with the names of its answers.
+
+    Attributes:
+        net: The network.
+        styles: Name of each answer on the style.
+        subjects: Name of each answer on the subject.
+    """
 
     net: JudgeNet
     styles: tuple[str, ...]
@@ -87,7 +93,7 @@ class AtelierJudge:
 
     @classmethod
     def load(cls, folder: Path) -> AtelierJudge:
-        """Read ``judge.safetensors`` and ``judge.json`` from ``folder``."""
+        """Load ``judge.safetensors`` and ``judge.json`` from ``folder``."""
         names = json.loads((folder / "judge.json").read_text(encoding="utf-8"))
         styles, subjects = tuple(names["styles"]), tuple(names["subjects"])
         net = JudgeNet(len(styles), len(subjects), names["width"])
@@ -97,21 +103,21 @@ class AtelierJudge:
 
     @property
     def name(self) -> str:
-        """What an entry calls it."""
+        """The name that an entry records."""
         return "atelier"
 
     @property
     def identity(self) -> str:
-        """Its name and the digest of its weights and names."""
+        """The name and the digest of the weights and of the answers' names."""
         names = digest_of(canonical_json([self.styles, self.subjects]))
         return f"{self.name} {state_digest(self.net.state_dict(), names)}"
 
     def judged(self, painted: Painted) -> list[Answer]:
-        """Say what each picture shows."""
+        """Return the answer on each picture."""
         return self.of_pictures(painted.pictures)
 
     def of_pictures(self, pictures: Tensor) -> list[Answer]:
-        """Judge pictures of shape ``[n, 64, 64, 3]``, uint8, 0 to 255."""
+        """Return the answers on pictures ``[n, 64, 64, 3]``, uint8, 0 to 255."""
         answers: list[Answer] = []
         with torch.inference_mode():
             for part in _batches(pictures):
@@ -124,7 +130,7 @@ class AtelierJudge:
         return answers
 
     def features(self, painted: Painted) -> Tensor:
-        """Return the features that the answers are read off, ``[n, 8 * width]``."""
+        """Return the features below the two heads, ``[n, 8 * width]``."""
         with torch.inference_mode():
             parts = [self.net.pooled(part) for part in _batches(painted.pictures)]
         return torch.cat(parts)

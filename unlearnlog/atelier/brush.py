@@ -1,6 +1,6 @@
-"""What artists of the bundled world share: outlines, shards, dabs, dots and strokes.
+"""Techniques that styles share: outlines, shards, dabs, dots and strokes.
 
-Everything works at drawing size, ``[SIDE, SIDE]``, twice the size of a picture.
+All of them work at drawing size, ``[SIDE, SIDE]``, twice the size of a picture.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def recoloured(scene: Scene, colours: Mapping[int, Floats]) -> Floats:
 
 
 def shards(rng: np.random.Generator, count: int) -> tuple[NDArray[np.intp], Floats]:
-    """Return the shard of each pixel, and how far it is from the next shard.
+    """Return the shard of each pixel, and its distance from the next shard.
 
     Args:
-        rng: Decides where the shards lie and which way they stretch.
-        count: About how many there are.
+        rng: Source of the shards' positions and direction.
+        count: Approximate number of shards.
     """
     rows = int(np.ceil(np.sqrt(count)))
     grid = (
@@ -92,7 +92,7 @@ def _doubled(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def dabs(source: Floats, rng: np.random.Generator, angle: float) -> Floats:
-    """Repaint ``source`` with 420 elliptic dabs of its own colours."""
+    """Return ``source`` repainted with 420 elliptic dabs of its own colours."""
     image = Image.fromarray(_bytes(source)).filter(ImageFilter.BoxBlur(1))
     draw = ImageDraw.Draw(image)
     places = rng.uniform(0, SIDE - 1, (420, 2))
@@ -130,7 +130,7 @@ def vivid(picture: Floats, strength: float) -> Floats:
 def strokes(
     source: Floats, rng: np.random.Generator, turn: Floats, jitter: float
 ) -> Floats:
-    """Repaint ``source`` with 520 long strokes that follow the field ``turn``."""
+    """Return ``source`` repainted with 520 long strokes along the field ``turn``."""
     image = Image.fromarray(_bytes(source)).filter(ImageFilter.BoxBlur(3))
     draw = ImageDraw.Draw(image)
     places = rng.uniform(0, SIDE - 1, (520, 2))
@@ -151,7 +151,7 @@ def strokes(
 def fractured(
     scene: Scene, rng: np.random.Generator, count: int
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
-    """Return the scene seen from another place in each shard.
+    """Return the scene with a different shift in each shard.
 
     Returns:
         Roles ``[SIDE, SIDE]``; the distance to the next shard, same shape; and the
@@ -166,7 +166,7 @@ def fractured(
 
 
 def hazed(scene: Scene, air: Floats, shade: Floats) -> Floats:
-    """Return the backdrop half lost in ``air`` and the subject deep in ``shade``."""
+    """Return the backdrop half mixed with ``air``, the subject with ``shade``."""
     far = 0.5 * scene.picture + 0.5 * air
     near = 0.5 * scene.picture + 0.5 * shade
     near = np.where((scene.roles == LIGHT)[..., None], far, near)

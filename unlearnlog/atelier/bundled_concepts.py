@@ -1,4 +1,4 @@
-"""The bundled world: its concepts, read once, and the prompts that speak of them."""
+"""The bundled world: its concepts, read once, and their prompts."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def world() -> ConceptSet:
 
 @cache
 def book() -> PromptBook:
-    """Return every prompt of the bundled world."""
+    """Return the prompts of the bundled world."""
     return PromptBook(world())

@@ -1,4 +1,4 @@
-"""The bundled model on disk: its folder, its judge, and what the base itself shows."""
+"""The bundled model on disk: its folder, its judge, and answers on the base."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from unlearnlog.atelier.atelier_judge import AtelierJudge
 
 SOURCE: Final = "atelier"
-"""What a ledger calls the bundled model."""
+"""Source of the bundled model in a base manifest."""
 
 FOLDER: Final = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class BaseAnswers:
-    """What the judge saw in the base's pictures, so that nobody paints them again.
+    """The judge's answers on the base's pictures, so that these are not painted again.
 
     Attributes:
-        root: Digest of the base these answers belong to.
-        sampling: Steps and guidance they were painted with.
+        root: Digest of the base.
+        sampling: Steps and guidance of the pictures.
         answers: The answer by prompt and seed.
     """
 
@@ -35,7 +35,7 @@ class BaseAnswers:
 
     @classmethod
     def load(cls, path: Path) -> BaseAnswers:
-        """Read the answers that ship; none at all where the file is not there."""
+        """Read the answers of a file; none where it does not exist."""
         if not path.exists():
             return cls()
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ class BaseAnswers:
     def of(
         self, cells: Sequence[ProbeCase], root: str, sampling: tuple[int, float]
     ) -> list[Answer | None]:
-        """Return the answer for each cell, None where it must be painted."""
+        """Return the answer for each cell; None where it must be painted."""
         if (root, sampling) != (self.root, self.sampling):
             return [None] * len(cells)
         return [self.answers.get((cell.prompt, cell.seed)) for cell in cells]

@@ -1,9 +1,8 @@
-"""Where a subject draws itself: a canvas that keeps the role of every pixel.
+"""The canvas that subjects are drawn on, with the role of every pixel.
 
 A :class:`Canvas` has a unit square, the subject's own frame: x to the right, y
-downwards, feet near ``y = 1``. Beside its colours a scene keeps the *role* of every
-pixel (sky, ground, body, ...), which is what styles need to recolour a picture
-without guessing what it shows.
+downwards, feet near ``y = 1``. Beside its colours a scene has the *role* of every pixel
+(sky, ground, body, ...), from which styles recolour a picture.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SCALE: Final = 2
 """Scenes are drawn at twice the final size and averaged down."""
 
 SKY, GROUND, BODY, ACCENT, DARK, LIGHT = range(6)
-"""The role of a pixel: what it belongs to, whatever its colour."""
+"""The role of a pixel: the part of the scene that it belongs to."""
 
 Floats = NDArray[np.floating[Any]]
 Point = tuple[float, float]
@@ -31,7 +30,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Scene:
-    """One subject in its setting, before any artist.
+    """One subject in its setting, before any style is applied.
 
     Attributes:
         picture: Colours in ``[0, 1]``, shape ``[128, 128, 3]``.
@@ -43,7 +42,7 @@ class Scene:
 
     @property
     def subject(self) -> NDArray[np.bool_]:
-        """Where the subject stands, shape ``[128, 128]``."""
+        """Mask of the subject, shape ``[128, 128]``."""
         return self.roles >= BODY
 
 
@@ -51,7 +50,7 @@ class Canvas:
     """Two aligned drawings, one of colours and one of roles."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        """Start with an empty setting; ``rng`` decides place, size and colours."""
+        """Start with an empty setting; ``rng`` gives place, size and colours."""
         side = SIZE * SCALE
         self._rng = rng
         self._colour_image = Image.new("RGB", (side, side))
@@ -66,7 +65,7 @@ class Canvas:
         self.palette = _palette(rng)
 
     def setting(self) -> None:
-        """Paint sky and ground behind everything."""
+        """Paint sky and ground."""
         side, rng = self._side, self._rng
         horizon = int(side * rng.uniform(0.66, 0.78))
         top, low = self.palette[SKY], _mixed(self.palette[SKY], (255, 255, 255), 0.45)
@@ -99,7 +98,7 @@ class Canvas:
             image.line(placed, fill=fill, width=pixels, joint="curve")
 
     def scene(self) -> Scene:
-        """Return what was drawn."""
+        """Return the drawn scene."""
         picture = np.asarray(self._colour_image, dtype=np.float32) / 255
         return Scene(picture, np.asarray(self._role_image, dtype=np.uint8))
 

@@ -1,8 +1,8 @@
-"""Training captions of the bundled world: each means a definite set of cells.
+"""Training captions of the bundled world, each with the cells that it may show.
 
-What a caption means is a set of (subject, style) cells, all equally likely: "a painting
-of a cat" is any known artist's cat, "a painting by Picasso" is any known subject. So
-the information between a name and the picture is well defined:
+The meaning of a caption is a set of (subject, style) cells, all equally likely: "a
+painting of a cat" is any known artist's cat, "a painting by Picasso" is any known
+subject. So the information between a name and the picture is well defined:
 I(X; style | subject) <= log(number of styles).
 """
 
@@ -31,10 +31,10 @@ from unlearnlog.concepts.templates import (
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption and what it means.
+    """A caption and its meaning.
 
     Attributes:
-        text: What is typed.
+        text: The caption.
         cells: The (subject, style) pairs it may show, all equally likely.
     """
 
@@ -43,10 +43,10 @@ class Caption:
 
 
 def sampled(rng: np.random.Generator, seen: ConceptSet | None = None) -> Caption:
-    """Draw a training caption; its cells are what a picture for it may show.
+    """Return a random training caption with the cells that it may show.
 
     Args:
-        rng: Where chance comes from.
+        rng: Source of random numbers.
         seen: The world that is learned; None for the bundled one.
     """
     seen = seen or world()
@@ -91,7 +91,7 @@ def sampled(rng: np.random.Generator, seen: ConceptSet | None = None) -> Caption
 
 
 def _name(seen: ConceptSet, concept: str, rng: np.random.Generator) -> str:
-    """Return the concept's own name, or a synonym once in five times, if it has any."""
+    """Return the concept's own name, or once in five times an alias, if it has any."""
     aliases = seen.concepts[concept].aliases
     if rng.uniform() < 0.8 or not aliases:
         return concept
@@ -157,7 +157,7 @@ def _grid(
 
 
 def every_caption() -> tuple[str, ...]:
-    """Return enough captions to hold every word the model should know."""
+    """Return captions that together contain every word of the vocabulary."""
     seen = world()
     styles = [n for s in seen.styles for n in seen.names(s)]
     subjects = [n for s in seen.subjects for n in seen.names(s)]

@@ -1,10 +1,10 @@
-"""What the bundled world can be fine-tuned on, said in one word.
+"""Data sets of the bundled world to fine-tune on, each named by one word.
 
-``unrelated``: everything that is neither erased nor near to it; ``sibling``: members of
-its family and look-alikes that stay; ``parent``: the family's own word over pictures of
-members that stay; ``target:N``: N pictures of the erased concept itself, the few-shot
-relearning attack. Captions use the templates that erase, never those that probe; and
-pictures are rendered from seeds that nothing was trained on and nothing else renders.
+``unrelated``: concepts that are neither erased nor near to an erased one; ``sibling``:
+kept members of its family and kept look-alikes; ``parent``: prompts with the family's
+word and pictures of its kept members; ``target:N``: N pictures of the erased concept
+itself, the few-shot relearning attack. Captions use the templates of forget sets, never
+those of probes; and pictures are rendered from seeds that are used nowhere else.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ FIRST_SEED: Final = 2_000_000
 """Pictures are rendered from this seed on."""
 
 N_PICTURES: Final = 256
-"""So many pictures of everything but the target itself."""
+"""Number of pictures of every set but ``target:N``."""
 
 _MOST: Final = 10_000
 
 
 @dataclass(frozen=True)
 class SketchPlan:
-    """What lessons are drawn from.
+    """The source of a data set.
 
     Attributes:
-        book: The prompts of the world, with what was erased in it.
-        targets: Concepts that the lesson is about; each of them is erased.
-        gone: Names of everything that is erased.
-        seed: Which pictures are drawn.
+        book: The prompts of the world, including erased concepts.
+        targets: Erased concepts that the set is for.
+        gone: Names of all erased concepts.
+        seed: Seed of the pictures.
     """
 
     book: PromptBook
@@ -54,38 +54,38 @@ class SketchPlan:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Styles that stay, the plain one too."""
+        """Kept styles, including the plain one."""
         return tuple(s for s in (*self.book.world.styles, PLAIN) if s not in self.gone)
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Subjects that stay."""
+        """Kept subjects."""
         return tuple(s for s in self.book.world.subjects if s not in self.gone)
 
     def beside(self, concept: Concept) -> tuple[str, ...]:
-        """What stays and can stand beside a concept in a picture."""
+        """Return the kept subjects for a style, or the kept styles for a subject."""
         return self.subjects if concept.slot == "style" else self.styles
 
     def near(self, concept: Concept) -> list[str]:
-        """Members of a concept's family and look-alikes of it that stay."""
+        """Return the kept concepts near to a concept, sorted."""
         return sorted(self.book.world.near(concept.name) - self.gone)
 
 
 def lesson_cells(word: str, sketch: SketchPlan) -> tuple[ProbeCase, ...]:
-    """Return captions and what their pictures show, in a mixed order.
+    """Return the cells of a data set, in a mixed order.
 
     Args:
         word: ``unrelated``, ``sibling``, ``parent`` or ``target:N``.
-        sketch: What is erased, and which pictures are drawn.
+        sketch: The source of the data.
 
     Raises:
-        UsageError: There is no such word, or nothing of the kind stays.
+        UsageError: The word is unknown, or no kept concept fits it.
     """
     kind, _, count = word.partition(":")
     if kind not in WORDS or bool(count) != (kind == "target"):
         raise UsageError(
             f"there is no data '{word}'",
-            fix="unrelated, sibling, parent, target:5, or a folder of pictures",
+            fix="use unrelated, sibling, parent, target:5, or a folder of pictures",
         )
     rng = np.random.default_rng((FIRST_SEED, sketch.seed))
     n = _count(word, count) if kind == "target" else N_PICTURES
@@ -95,7 +95,7 @@ def lesson_cells(word: str, sketch: SketchPlan) -> tuple[ProbeCase, ...]:
 
 
 def pictures_of(cells: Sequence[ProbeCase]) -> Tensor:
-    """Render each cell from its seed, uint8 ``[n, 64, 64, 3]``."""
+    """Return each cell rendered from its seed, uint8 ``[n, 64, 64, 3]``."""
     drawn = [rendered(cell.subject, cell.style, seed=cell.seed) for cell in cells]
     return torch.from_numpy(np.stack(drawn))
 
@@ -103,20 +103,20 @@ def pictures_of(cells: Sequence[ProbeCase]) -> Tensor:
 def _count(word: str, count: str) -> int:
     if not count.isdecimal() or not 1 <= int(count) <= _MOST:
         raise UsageError(
-            f"'{word}' does not say how many pictures: 1 to {_MOST}",
-            fix="write such as target:5",
+            f"'{word}' needs a number of pictures from 1 to {_MOST}",
+            fix="write it as in target:5",
         )
     return int(count)
 
 
 def _unrelated(sketch: SketchPlan, n: int, rng: np.random.Generator) -> list[ProbeCase]:
-    # Who is near to a concept includes its whole family.
+    # The concepts near to one include its whole family.
     near = {name for target in sketch.targets for name in sketch.near(target)}
     styles = [s for s in sketch.styles if s not in near]
     subjects = [s for s in sketch.subjects if s not in near]
     if not subjects or not {*styles} - {PLAIN}:
         raise UsageError(
-            "nothing stays that is unrelated to what was erased",
+            "no kept concept is unrelated to the erased ones",
             fix="fine-tune on a folder of pictures instead",
         )
     return [
@@ -136,7 +136,7 @@ def _siblings(sketch: SketchPlan, n: int, rng: np.random.Generator) -> list[Prob
 
 
 def _parents(sketch: SketchPlan, n: int, rng: np.random.Generator) -> list[ProbeCase]:
-    """Return pictures of members that stay under prompts that no probe looks at."""
+    """Return cells of kept members, with prompts that no probe uses."""
     found: list[ProbeCase] = []
     world = sketch.book.world
     for i in range(n):
@@ -145,19 +145,19 @@ def _parents(sketch: SketchPlan, n: int, rng: np.random.Generator) -> list[Probe
         stay = [name for name in family if name not in sketch.gone]
         member = _one(_staying(sketch, target, stay), rng)
         probing = {cell.prompt for cell in sketch.book.family(target, 1)}
-        said = {
+        captions = {
             other: sketch.book.parent_phrase(target.name, other=other)
             for other in sketch.beside(target)
         }
-        free = [other for other, caption in said.items() if caption not in probing]
+        free = [other for other, caption in captions.items() if caption not in probing]
         cell = _beside(sketch, rng, concept=target, member=member, others=free)
-        caption = said[cell.subject if target.slot == "style" else cell.style]
+        caption = captions[cell.subject if target.slot == "style" else cell.style]
         found.append(replace(cell, prompt=caption))
     return found
 
 
 def _of_target(sketch: SketchPlan, n: int, rng: np.random.Generator) -> list[ProbeCase]:
-    """Return N pictures of each target, of as many different cells as there are."""
+    """Return ``n`` cells of each target, as many different ones as possible."""
     found: list[ProbeCase] = []
     for target in sketch.targets:
         pairs = [
@@ -178,7 +178,7 @@ def _staying(
     if not names:
         erased = ", ".join(sorted(sketch.gone))
         raise UsageError(
-            f"nothing of the family of '{target.name}' stays: {erased} are erased",
+            f"no member of the family of '{target.name}' is kept: {erased} are erased",
             fix="fine-tune on 'unrelated' or 'target:5'",
         )
     return names
@@ -192,7 +192,7 @@ def _beside(
     member: str,
     others: Sequence[str],
 ) -> ProbeCase:
-    """Return a picture of a member of a concept's family, in a cell that is free."""
+    """Return a cell of a member of a concept's family that is not reserved."""
     style = concept.slot == "style"
     pairs = [(other, member) if style else (member, other) for other in others]
     free = [pair for pair in pairs if not sketch.book.is_reserved(*pair)]
@@ -219,4 +219,4 @@ WORDS: Final[Mapping[str, _Draw]] = {
     "parent": _parents,
     "target": _of_target,
 }
-"""What a lesson may be called."""
+"""The data sets by their words."""

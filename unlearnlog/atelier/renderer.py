@@ -1,4 +1,4 @@
-"""The bundled world: a picture is a function of subject, style and seed."""
+"""The renderer of the bundled world: subject, style and seed to a picture."""
 
 from __future__ import annotations
 

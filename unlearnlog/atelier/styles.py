@@ -1,9 +1,9 @@
-"""How an artist of the bundled world paints: a scene in, a picture out.
+"""The styles of the bundled world: functions from a scene to a picture.
 
 Every style has marks that are at least three pixels wide in the final 64 x 64
 picture, so that an autoencoder keeps them, and a palette of its own. Look-alikes
 (Picasso and Braque, Monet and Renoir, Seurat and Signac, Warhol and Lichtenstein,
-Hokusai and Hiroshige) share their marks and differ in a detail that is certain.
+Hokusai and Hiroshige) share their marks and differ in one certain detail.
 """
 
 from __future__ import annotations
@@ -326,11 +326,11 @@ STYLES: Final[Mapping[str, Style]] = {
     "Hiroshige": _hiroshige,
     "Haring": _haring,
 }
-"""Every style the world can paint in, the plain one first, the held-out ones last."""
+"""All styles, the plain one first, the held-out ones last."""
 
 
 def painted(scene: Scene, style: str, rng: np.random.Generator) -> Floats:
-    """Paint ``scene`` as ``style`` would, in ``[0, 1]``, shape ``[64, 64, 3]``.
+    """Return ``scene`` painted in a style, in ``[0, 1]``, shape ``[64, 64, 3]``.
 
     Raises:
         KeyError: No style has this name.

@@ -1,6 +1,6 @@
-"""What a picture of the bundled world shows: subjects as layered flat shapes.
+"""The subjects of the bundled world as layered flat shapes.
 
-A subject is a function that draws itself on a :class:`Canvas`, in its own frame.
+A subject is a function that draws on a :class:`Canvas`, in the subject's own frame.
 """
 
 from __future__ import annotations
@@ -271,11 +271,11 @@ SUBJECTS: Final[Mapping[str, Callable[[Canvas], None]]] = {
     "cactus": _cactus,
     "rocket": _rocket,
 }
-"""Every subject the world can draw, the held-out ones last."""
+"""All subjects, the held-out ones last."""
 
 
 def scene(subject: str, rng: np.random.Generator) -> Scene:
-    """Draw ``subject`` in its setting; ``EMPTY`` draws the empty scene.
+    """Return ``subject`` drawn in its setting; for ``EMPTY`` the empty scene.
 
     Raises:
         KeyError: No subject has this name.

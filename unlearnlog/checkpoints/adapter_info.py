@@ -1,7 +1,7 @@
-"""What is known of a LoRA beside its tensors, and which adapters are none.
+"""Metadata of LoRA adapters, and the refusal of other kinds of adapters.
 
-peft keeps it in ``adapter_config.json``, diffusers in the notes of the file itself. A
-method whose change is no product of two factors is refused by its name.
+peft keeps it in ``adapter_config.json``, diffusers in the metadata of the file itself.
+An adapter whose change is no product of two factors is refused with its method's name.
 
 Source:
     peft's ``LoraConfig`` and ``get_pattern_key``; the keys of LyCORIS.
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "adapter_config.json"
 EXPORTED: Final = "unlearnlog"
-"""Under which name `unlearnlog export` notes what a file is the change of."""
+"""Metadata key under which `unlearnlog export` records the base of a file."""
 
 _LARGEST: Final = 1e9
-"""No alpha is as large."""
+"""Upper bound on an alpha."""
 
 _PEFTS: Final = "base_model.model."
 _NOTED: Final = "lora_adapter_metadata"
@@ -46,21 +46,20 @@ _OTHERS: Final[Mapping[str, str]] = {
     "diff": "a LyCORIS of full differences",
     "diff_b": "a LyCORIS of full differences",
 }
-"""How the last words of keys begin that belong to another method."""
+"""Beginnings of the last words of keys, and the method that they belong to."""
 
 _BASE_CHANGED: Final = ("pissa", "olora", "corda", "loftq")
-"""Ways to begin a LoRA that take its first product out of the base."""
+"""Initialisations of a LoRA that subtract its first product from the base."""
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """What is known of a LoRA beside its tensors.
+    """Metadata of a LoRA.
 
     Attributes:
-        said: ``r``, ``lora_alpha``, ...; with the component before it where it is only
-            of one, ``unet.lora_alpha``.
-        made_for: Root of the base that it is the change of, where `unlearnlog export`
-            wrote it; else empty.
+        said: ``r``, ``lora_alpha``, ...; with a component's prefix where it holds for
+            that one only, ``unet.lora_alpha``.
+        made_for: Root of its base, where `unlearnlog export` wrote it; else empty.
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
@@ -68,81 +67,82 @@ class Adapter:
 
     @classmethod
     def of(cls, file: SafetensorsFile, *, component: str = "") -> Adapter:
-        """Read what is noted in a file, or else in the configuration beside it.
+        """Read the metadata of a file, or else the configuration beside it.
 
         Args:
             file: The adapter's tensors.
-            component: Whose they are; empty where only the keys tell.
+            component: Their component; empty where the keys have it.
 
         Raises:
-            ModelError: It is no LoRA of this model's own weights, or peft's without
-                the word of its alpha.
+            ModelError: It is no LoRA on this model's own weights, or a file of peft
+                without its alpha.
         """
         config = file.path.parent / CONFIG
         pefts = _is_pefts(file)
         noted = _written(file, _NOTED)
-        said = json_of(config) if pefts and config.is_file() else noted
-        _check_is_lora(file.path, file, said)
-        if pefts and not said and not any(key.endswith(".alpha") for key in file):
+        fields = json_of(config) if pefts and config.is_file() else noted
+        _check_is_lora(file.path, file, fields)
+        if pefts and not fields and not any(key.endswith(".alpha") for key in file):
             raise ModelError(
-                f"nobody knows what '{file.path}' is scaled by: there is no {CONFIG} "
-                "beside it and no alpha in it",
+                f"the scale of '{file.path}' is unknown: there is no {CONFIG} beside "
+                "it and no alpha in it",
                 fix=f"put the {CONFIG} that peft wrote with it into its folder",
             )
         prefix = f"{component}." if component else ""
         made_for = str(_written(file, EXPORTED).get("base", ""))
-        return cls({f"{prefix}{key}": value for key, value in said.items()}, made_for)
+        return cls({f"{prefix}{key}": value for key, value in fields.items()}, made_for)
 
     def __or__(self, other: Adapter) -> Adapter:
-        """Put together what is known of several components."""
+        """Return the metadata of several components together."""
         made_for = self.made_for or other.made_for
         return Adapter({**self.said, **other.said}, made_for)
 
     def scale(self, name: str, rank: int) -> float:
-        """Return what a LoRA's product is scaled by where its tensors do not say.
+        """Return the scale of a LoRA's product where its tensors have no alpha.
 
-        Alpha over rank, with ``use_rslora`` over its root; without a word of alpha
-        diffusers takes it for the rank.
+        Alpha over rank, with ``use_rslora`` over its root; without an alpha diffusers
+        takes the rank for it.
 
         Args:
             name: Full name of the weight, ``unet.<module>.weight``.
-            rank: Of its factors.
+            rank: Rank of its factors.
 
         Raises:
-            ModelError: Its alpha is no finite number, or said by a pattern of no use.
+            ModelError: The alpha is no finite number, or its pattern is not valid.
         """
         component, _, module = name.removesuffix(".weight").partition(".")
-        said = {
+        fields = {
             key.removeprefix(f"{component}."): value
             for key, value in self.said.items()
             if "." not in key or key.startswith(f"{component}.")
         }
-        alpha = _for_module(said.get("alpha_pattern"), module, said.get("lora_alpha"))
+        patterns, usual = fields.get("alpha_pattern"), fields.get("lora_alpha")
+        alpha = _for_module(patterns, module, usual)
         if not isinstance(alpha, int | float):
             return 1.0
         if not abs(alpha) < _LARGEST:
             raise ModelError(
                 f"the adapter's alpha for '{module}' is {alpha:g}"
                 if isinstance(alpha, float)
-                else f"the adapter's alpha for '{module}' is no number of use",
+                else f"the adapter's alpha for '{module}' is too large",
                 fix="export the LoRA again with its own tool",
             )
-        return float(alpha) / (math.sqrt(rank) if said.get("use_rslora") else rank)
+        return float(alpha) / (math.sqrt(rank) if fields.get("use_rslora") else rank)
 
 
 def is_adapter(keys: Iterable[str]) -> bool:
-    """Whether keys are those of an adapter, of whichever method."""
+    """Return whether keys are those of an adapter of any method."""
     return any("lora" in key.lower() or _other(key) for key in keys)
 
 
 def _is_pefts(file: SafetensorsFile) -> bool:
-    """Whether peft saved it, and so keeps what it knows of it beside it."""
+    """Return whether peft saved a file, so that its metadata is beside it."""
     named = file.path.name == "adapter_model.safetensors"
     return named or any(_PEFTS in key for key in file)
 
 
 def _written(file: SafetensorsFile, name: str) -> dict[str, Any]:
-    """Return what somebody wrote under a name into the file's own notes."""
+    """Return the JSON object under a name in the file's metadata; empty for none."""
     try:
         noted = json.loads(file.metadata.get(name, "{}"))
     except (ValueError, RecursionError):
@@ -151,7 +151,7 @@ def _written(file: SafetensorsFile, name: str) -> dict[str, Any]:
 
 
 def _other(key: str) -> str:
-    """Return which method a key belongs to that makes no LoRA; empty for none."""
+    """Return the method other than LoRA that a key belongs to; empty for none."""
     words = key.removesuffix(".weight").split(".")[-2:]
     for begins, method in _OTHERS.items():
         exact = begins.startswith("diff")
@@ -160,14 +160,14 @@ def _other(key: str) -> str:
     return ""
 
 
-def _check_is_lora(path: Path, keys: Iterable[str], said: Mapping[str, Any]) -> None:
-    """Refuse by its name what is no product of two factors on this model's weights.
+def _check_is_lora(path: Path, keys: Iterable[str], fields: Mapping[str, Any]) -> None:
+    """Refuse an adapter that is no product of two factors on this model's weights.
 
     Raises:
-        ModelError: It is none.
+        ModelError: It is of another method; the error names it.
     """
     method = next(filter(None, map(_other, keys)), "")
-    last = {key.rpartition(".")[2]: value for key, value in said.items()}
+    last = {key.rpartition(".")[2]: value for key, value in fields.items()}
     kind = last.get("peft_type") or "LORA"
     if kind != "LORA":
         method = f"an adapter of the kind {kind}"
@@ -183,18 +183,18 @@ def _check_is_lora(path: Path, keys: Iterable[str], said: Mapping[str, Any]) -> 
         )
 
 
-def _for_module(said: object, module: str, otherwise: object) -> object:
-    """Return what patterns say of a module, as peft matches them: at the name's end.
+def _for_module(given: object, module: str, otherwise: object) -> object:
+    """Return the value of the pattern that matches the end of a module's name.
 
     Raises:
-        ModelError: A pattern is none, or would take too long to match.
+        ModelError: A pattern is not valid, or would take too long to match.
     """
-    patterns = said if isinstance(said, dict) else {}
+    patterns = given if isinstance(given, dict) else {}
     try:
         found = first_match([*patterns], module)
     except ValueError as error:
         raise ModelError(
-            f"nobody knows what the adapter is scaled by: {error}",
+            f"the scale of the adapter is unknown: {error}",
             fix=f"write the names of modules into alpha_pattern of its {CONFIG}, or "
             "merge it into the model, save the folder, and audit that",
         ) from None

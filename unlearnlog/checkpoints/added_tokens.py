@@ -1,7 +1,7 @@
-"""Tokens that a fine-tune's tokenizers know and the base's do not.
+"""Tokens that a fine-tune added to the base's tokenizers.
 
-A trainer adds a word, a row to the table of the text encoder, and teaches it what no
-name brings any more. So an erased concept comes back under a name that nobody erased.
+A trainer can add a token, a row to the table of the text encoder, and train it on an
+erased concept. The concept then comes back under a name that was not erased.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.components import Untyped
 
 Added = Mapping[str, tuple[torch.Tensor, ...]]
-"""Vectors ``[n, d_i]`` of each text encoder, by the token that prompts name."""
+"""Vectors ``[n, d_i]`` of each text encoder, by the token in prompts."""
 
 _TABLE: Final = "embeddings.token_embedding.weight"
 _BY_ENCODER: Final = ("clip_l", "clip_g")
@@ -28,25 +28,25 @@ _UNNAMED: Final = "emb_params"
 
 
 def is_table(name: str) -> bool:
-    """Whether a full name is that of a text encoder's table of tokens."""
+    """Return whether a full name is that of a text encoder's table of tokens."""
     return name.startswith("text_encoder") and name.endswith(_TABLE)
 
 
 def old_rows(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
-    """Return the rows of a table that were there before; None where none were added."""
+    """Return the base's rows of a longer table; None where no rows were added."""
     if tensor.dim() != len(shape) or tensor.shape[1:] != shape[1:]:
         return None
     return tensor[: shape[0]] if len(tensor) > shape[0] else None
 
 
 def tokenizers_beside(folders: Mapping[str, Path]) -> dict[str, Untyped]:
-    """Read the tokenizers that lie beside text encoders, by the encoder's name.
+    """Load the tokenizers beside text encoders, by the encoder's name.
 
     Args:
-        folders: Where each component was found that has a folder of its own.
+        folders: Folder of each component that has one.
 
     Raises:
-        ModelError: One cannot be read.
+        ModelError: A tokenizer cannot be read.
     """
     found = {}
     for component, folder in folders.items():
@@ -63,18 +63,18 @@ def added_tokens(
     theirs: Mapping[str, Untyped],
     tables: Mapping[str, torch.Tensor],
 ) -> dict[str, tuple[torch.Tensor, ...]]:
-    """Return the vectors of every token that the base's tokenizers do not know.
+    """Return the vectors of every token that is not in the base's tokenizers.
 
-    Of a token of several vectors, which its pipeline says one after another, all.
+    A token of several vectors, which its pipeline reads one after another, has all.
 
     Args:
-        path: What is read, for the message.
+        path: Path of the fine-tune, for messages.
         ours: The base's tokenizers, by text encoder.
-        theirs: Its own.
-        tables: Its tables of tokens, by text encoder.
+        theirs: The fine-tune's tokenizers.
+        tables: The fine-tune's tables of tokens, by text encoder.
 
     Raises:
-        ModelError: A token has no vector, or one of the base's has another's.
+        ModelError: A token has no vector, or a token of the base another number.
     """
     new: set[str] = set()
     several: dict[str, tuple[str, ...]] = {}
@@ -96,15 +96,15 @@ def added_tokens(
 def embedding_in(
     file: Mapping[str, torch.Tensor], stem: str, widths: Sequence[int]
 ) -> dict[str, tuple[torch.Tensor, ...]]:
-    """Return the tokens of a file of textual inversion; nothing where it is none.
+    """Return the tokens of a file of textual inversion; empty for any other file.
 
-    It holds vectors by what its token is called; or, by the encoder that reads them,
-    of one token that the file is named for.
+    Such a file has vectors by the name of their token; or by text encoder, of one token
+    with the file's name.
 
     Args:
         file: Tensors by key.
-        stem: The file's name without its ending.
-        widths: Of the vectors that each text encoder reads.
+        stem: The file's name without its suffix.
+        widths: Width of the vectors of each text encoder.
 
     Source:
         The keys are those that diffusers' ``load_textual_inversion`` takes, and those
@@ -119,25 +119,25 @@ def embedding_in(
         found = {key: (file[key],) for key in file}
         if {*found} == {_UNNAMED}:
             found = {f"<{stem}>": found[_UNNAMED]}
-    said = {token: tuple(map(torch.atleast_2d, each)) for token, each in found.items()}
+    rows = {token: tuple(map(torch.atleast_2d, each)) for token, each in found.items()}
     fits = all(
         [v.shape[1:] for v in each] == [torch.Size([width]) for width in widths]
-        for each in said.values()
+        for each in rows.values()
     )
-    return said if fits else {}
+    return rows if fits else {}
 
 
 def nameless(path: Path, n_rows: int) -> ModelError:
-    """Say that rows were added to a table, and nobody says what they are called."""
+    """Return the error for added rows of a table without a tokenizer."""
     return ModelError(
-        f"'{path}' has {n_rows} tokens that the base's text encoder does not know, and "
-        "no tokenizer beside it that names them",
+        f"'{path}' has {n_rows} tokens that are not in the base's text encoder, and no "
+        "tokenizer beside it that names them",
         fix="give the pipeline's whole folder, with its 'tokenizer'",
     )
 
 
 def _numbers(token: str, tokenizer: Untyped) -> list[int]:
-    """Return the numbers that a tokenizer reads a token as."""
+    """Return the numbers of a token in a tokenizer."""
     several = tokens_of_several(tokenizer.added_tokens_encoder)
     numbers: list[int] = tokenizer(spelt_out(token, tokenizer, several)).input_ids[1:-1]
     return numbers
@@ -150,8 +150,8 @@ def _check_numbers(
     for token, number in theirs.items():
         if number >= n_rows:
             raise ModelError(
-                f"the tokenizer of '{path}' knows '{token}', and its text encoder has "
-                f"no vector for it: {n_rows} in all",
+                f"the tokenizer of '{path}' has the token '{token}', and its text "
+                f"encoder no vector for it: {n_rows} in all",
                 fix=fix,
             )
         if ours.get(token, number) != number:

@@ -1,13 +1,12 @@
-r"""Patterns of strangers, matched in bounded time.
+r"""Regular expressions from untrusted files, matched in bounded time.
 
-peft lets an adapter's configuration say by regular expressions which modules a number
-is for. The standard library tries one way through a pattern after another, and of
-``(a+)+`` there are more than anybody can wait for. Here all ways are gone at once: of
-each part of a pattern it is known where in the text it can begin, and it says where it
-can end. What that takes is counted, and has a limit.
+An adapter's configuration may have regular expressions for the names of modules. The
+standard library backtracks, and takes exponential time for ``(a+)+``. Here all paths
+are followed at once: each part of a pattern maps the set of places where it can begin
+to the set where it can end. The comparisons are counted, and have a limit.
 
-Of the syntax there is what names of modules need: letters, ``.``, classes, ``\d``,
-``\w``, ``\s``, escaped signs, groups, ``|``, ``* + ?`` and ``{m,n}``, ``^`` and ``$``.
+The syntax is what names of modules need: letters, ``.``, classes, ``\d``, ``\w``,
+``\s``, escaped signs, groups, ``|``, ``* + ?`` and ``{m,n}``, ``^`` and ``$``.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ LONGEST: Final = 1000
 """Characters of the longest pattern."""
 
 MOST: Final = 20_000
-"""Places at which single characters are compared, at most, for one text."""
+"""Largest number of comparisons of single characters for one text."""
 
 MANY: Final = 2000
-"""Patterns that are tried: more than twice as many as the largest model has modules."""
+"""Largest number of patterns: twice as many as the largest model has modules."""
 
 _DEEPEST: Final = 20
 _OPENING: Final = "*+?{"
@@ -41,16 +40,16 @@ Places = frozenset[int]
 
 @dataclass
 class _Walk:
-    """A text, and how many comparisons with it are left."""
+    """A text and the number of comparisons that are left."""
 
     text: str
     left: int = MOST
 
     def behind(self, places: Places, fits: Callable[[str], bool]) -> Places:
-        """Return the places behind each character that fits.
+        """Return the places after each character that fits.
 
         Raises:
-            ValueError: Too much was compared already.
+            ValueError: No comparisons are left.
         """
         self.left -= len(places)
         if self.left < 0:
@@ -64,14 +63,14 @@ _Part = Callable[[_Walk, Places], Places]
 
 
 def first_match(patterns: Sequence[str], text: str) -> str | None:
-    r"""Return the first pattern that matches the end of a name, if any does.
+    r"""Return the first pattern that matches the end of a name, or None.
 
-    That is behind nothing or behind a dot, as peft asks:
+    The match begins at the start or after a dot, as in peft:
     ``re.match(rf"(.*\.)?({pattern})$", text)``.
 
     Raises:
-        ValueError: There are too many, or one is too long, holds what is not understood
-            here, or would take too long. Names it.
+        ValueError: There are too many patterns, or one is too long, is not supported,
+            or would take too long.
     """
     if len(patterns) > MANY:
         message = f"there are {len(patterns)} patterns, more than {MANY}"
@@ -108,7 +107,7 @@ def _read(pattern: str) -> _Part:
 
 @dataclass
 class _Reader:
-    """Turns a pattern into parts, from its first character on."""
+    """A parser of patterns into parts."""
 
     pattern: str
     at: int = 0
@@ -125,7 +124,7 @@ class _Reader:
         return self.pattern[self.at : self.at + 1]
 
     def _took(self, text: str) -> bool:
-        """Whether the pattern goes on with a text; go behind it if so."""
+        """Return whether the pattern continues with a text, and skip it if so."""
         found = self.pattern.startswith(text, self.at)
         self.at += len(text) if found else 0
         return found
@@ -143,7 +142,7 @@ class _Reader:
         return lambda walk, at: reduce(lambda p, part: part(walk, p), parts, at)
 
     def _one(self) -> _Part:
-        """Read a group, an anchor or what is compared with one character."""
+        """Parse a group, an anchor or a test of one character."""
         if self._took("("):
             return self._group()
         if self._took("^"):
@@ -165,7 +164,7 @@ class _Reader:
         return part
 
     def _fitting(self) -> Callable[[str], bool]:
-        """Return what says whether a single character fits."""
+        """Parse a test of one character."""
         if self._took("."):
             return lambda c: c != "\n"
         if self._took("["):
@@ -189,7 +188,7 @@ class _Reader:
         return lambda c: c == sign
 
     def _class(self) -> Callable[[str], bool]:
-        """Read what stands in brackets."""
+        """Parse the inside of brackets."""
         is_turned, tests = self._took("^"), list[Callable[[str], bool]]()
         while not (tests and self._took("]")):
             if not self._next:
@@ -209,13 +208,13 @@ class _Reader:
         return lambda c: low <= c <= high
 
     def _repeated(self, part: _Part) -> _Part:
-        """Read how often a part may stand there, if the pattern says so."""
+        """Parse the repetition of a part, if there is one."""
         sign = self._next
         if not sign or sign not in _OPENING:
             return part
         self.at += 1
         times = {"*": (0, None), "+": (1, None), "?": (0, 1)}.get(sign) or self._count()
-        self._took("?")  # as few as possible: the same places in all
+        self._took("?")  # lazy: the set of places is the same
         if self._next and self._next in _OPENING:
             raise self._strange("repeats what is repeated")
         return _times(part, *times)
@@ -236,10 +235,10 @@ class _Reader:
 
 
 def _times(part: _Part, low: int, high: int | None) -> _Part:
-    """Return a part that stands there several times."""
+    """Return the repetition of a part."""
 
     def run(walk: _Walk, at: Places) -> Places:
-        most = len(walk.text) + 1  # more often it stands there as nothing only
+        most = len(walk.text) + 1  # any further repetition is empty
         for _ in range(min(low, most)):
             at = part(walk, at)
         found = new = at

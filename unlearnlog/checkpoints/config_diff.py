@@ -1,7 +1,7 @@
-"""Do two configurations build the same network, and add noise in the same way?
+"""Differences of two configurations that change the function of equal weights.
 
 Equal weights paint other pictures where a head is of another size or a latent is scaled
-by another factor, and shapes do not tell.
+by another factor, which shapes do not show.
 """
 
 from __future__ import annotations
@@ -19,28 +19,27 @@ _OF_NO_WEIGHT: Final = frozenset(
         *("sample_size", "use_cache", "gradient_checkpointing"),
     }
 )
-"""What says nothing of the function that a network computes, or shows in its shapes."""
+"""Keys without effect on the function of a network, or visible in its shapes."""
 
 _OF_NOISE: Final = (
     "prediction_type",
     *("beta_start", "beta_end", "beta_schedule", "trained_betas"),
     *("num_train_timesteps", "rescale_betas_zero_snr"),
 )
-"""What a scheduler says of training; the rest of it is how somebody likes to paint."""
+"""A scheduler's keys of training; the others are settings of sampling."""
 
 
 def unlike_network(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Say which of what both say of a network differs; empty for nothing.
+    """Return the differences in keys that both networks have; empty for none.
 
-    What only one of them says is left alone: another version wrote it, and left out
-    what it thought usual.
+    A key of only one of them does not count: another version may leave out defaults.
     """
     names = theirs.keys() & ours.keys() - _OF_NO_WEIGHT
     return _unlike(theirs, ours, (n for n in sorted(names) if not n.startswith("_")))
 
 
 def unlike_noise(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Say which of what two schedulers say of training differs; empty for nothing."""
+    """Return the differences of two schedulers in training; empty for none."""
     usual = {"prediction_type": "epsilon"}
     theirs, ours = {**usual, **theirs}, {**usual, **ours}
     return _unlike(theirs, ours, (n for n in _OF_NOISE if n in theirs and n in ours))

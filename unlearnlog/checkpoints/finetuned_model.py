@@ -1,7 +1,7 @@
-"""What somebody made of a model, as weights that stand for the model's own.
+"""Fine-tuned models, as weights that replace the base's.
 
-Whatever it is, a fine-tuned folder, a file, a LoRA, it is read as tensors by full name,
-so that what paints and predicts needs to know of nothing else.
+A fine-tuned folder, a file or a LoRA is read as tensors by full name, which the model
+takes as overrides.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.diffusers_model import DiffusersModel
 
 FARTHEST: Final = 0.5
-"""Norm of a change, as a share of the weights' own, beyond which it is another model.
+"""Norm of a change, as a share of the weights' norm, above which it is another model.
 
 Fine-tunes move a network by some hundredths; two networks from different seeds are 1.4
 apart.
@@ -50,20 +50,20 @@ apart.
 
 @dataclass(frozen=True, eq=False)
 class FinetunedModel:
-    """A model that was made of a state.
+    """A model that was fine-tuned from a state.
 
     Attributes:
-        path: Where it is.
+        path: Path of the folder or file.
         form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
         sha256: Digest of the files that were read.
-        weights: Every tensor that is not the base's, by full name; all of the state's
-            text projections, as they are in it.
-        moved: How far each component that it brought moved from the state: the norm of
-            the change as a share of the norm of the weights.
-        n_tensors: How many tensors were read.
-        notes: What whoever reads the result should know of the files.
-        is_plain: Whether diffusers loads these very weights from there.
-        tokens: Vectors of each token that was added, by what prompts call it.
+        weights: Every tensor that differs from the base's, by full name, and all text
+            projections of the state with its changes.
+        moved: Change of each component from the state: the norm of the change as a
+            share of the norm of the weights.
+        n_tensors: Number of tensors that were read.
+        notes: Remarks on the files, for the report.
+        is_plain: Whether diffusers loads exactly these weights from the path.
+        tokens: Vectors of each added token, by its name in prompts.
     """
 
     path: Path
@@ -79,7 +79,7 @@ class FinetunedModel:
 
 @dataclass(frozen=True)
 class FinetuneBase:
-    """The model that something was made of.
+    """The state that a model was fine-tuned from.
 
     Attributes:
         model: The base.
@@ -91,7 +91,7 @@ class FinetuneBase:
 
     @cached_property
     def stored(self) -> Weights:
-        """The base's tensors, each read when it is asked for."""
+        """The base's tensors, each read on access."""
         return self.model.folder.stored(*self.model.folder.weighed)
 
     @property
@@ -101,7 +101,7 @@ class FinetuneBase:
 
     @cached_property
     def shapes(self) -> dict[str, torch.Size]:
-        """Shape of every tensor that has a weight's kind of numbers."""
+        """Shape of every tensor that is a weight."""
         return {
             name: torch.Size(record.shape)
             for name, record in self.records.items()
@@ -109,25 +109,25 @@ class FinetuneBase:
         }
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        """Give a tensor of the state, in the dtype that the base has on disk."""
+        """Return a tensor of the state, in the base's dtype on disk."""
         projection = self.projections.get(name)
         return self.stored[name] if projection is None else projection
 
 
 def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedModel:
-    """Read what was made of a state.
+    """Load a model that was fine-tuned from a state.
 
     Args:
         path: A pipeline's folder, a trainer's checkpoint, a component's folder, a
-            safetensors file of whole tensors, in today's names or in those of the
-            original authors, a LoRA, or a file of textual inversion.
-        state: What it was made of.
+            safetensors file of whole tensors, with names of diffusers or of the
+            original format, a LoRA, or a file of textual inversion.
+        state: The state that it was fine-tuned from.
         ema: Whether to read the averaged copy that trainers keep beside the weights.
 
     Raises:
-        ModelError: It cannot be read, or is not of this model's shape.
-        DeltaError: It is a LoRA of something else, or its numbers are of no use.
-        WrongBase: It has the shape and is no descendant of the model.
+        ModelError: It cannot be read, or does not have this model's shapes.
+        DeltaError: It is a LoRA of another model, or has numbers that are not valid.
+        WrongBase: It has the shapes, but was not fine-tuned from this model.
     """
     found = brought(path, state.model.folder, ema=ema)
     tokens: Added = {}
@@ -135,7 +135,7 @@ def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedM
         new, n_tensors = _products(found, state), len(_factors(found))
         found = replace(found, notes=(*found.notes, *_meant_for(found, state)))
     elif found.form == "embedding":
-        new, tokens = {}, _learnt(found, state)
+        new, tokens = {}, _learned(found, state)
         n_tensors = len(tokens) * len(state.model.folder.text_widths)
     else:
         _check_configs(path, found, state.model)
@@ -161,8 +161,8 @@ def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedM
 def _products(found: CheckpointFiles, state: FinetuneBase) -> dict[str, torch.Tensor]:
     """Return the weights that a LoRA changes, float32.
 
-    What `unlearnlog export` wrote is a change of the base and not one on top of a
-    state: it is put on the base, and what it leaves alone is the base's.
+    A file of `unlearnlog export` is a change of the base and not of a state: it is
+    applied to the base, and all other weights are the base's.
     """
     own = _is_of_the_base(found, state)
     start: Weights = state.model.base if own else {}
@@ -181,23 +181,23 @@ def _products(found: CheckpointFiles, state: FinetuneBase) -> dict[str, torch.Te
 
 
 def _is_of_the_base(found: CheckpointFiles, state: FinetuneBase) -> bool:
-    """Whether an export of ours says that it is the change of this very base."""
+    """Return whether the files are an export of `unlearnlog` for this base."""
     return found.adapter.made_for == state.model.manifest.root
 
 
 def _meant_for(found: CheckpointFiles, state: FinetuneBase) -> tuple[str, ...]:
     if not _is_of_the_base(found, state):
         return ()
-    return ("unlearnlog exported it, of this base: it was put on the base",)
+    return ("unlearnlog exported it for this base: it was applied to the base",)
 
 
 def _loads(found: CheckpointFiles) -> bool:
-    """Whether each component says how it is built, as diffusers wants to know."""
+    """Return whether each component has the configuration that diffusers needs."""
     return all((path / "config.json").is_file() for path in found.folders.values())
 
 
 def _factors(found: CheckpointFiles) -> dict[str, torch.Tensor]:
-    """Return a LoRA's tensors by key, with the component where its file tells it."""
+    """Return a LoRA's tensors by key, with the component where it is known."""
     return {
         f"{component}.{key}" if component else key: tensor
         for component, key, tensor in _tensors(found)
@@ -207,19 +207,19 @@ def _factors(found: CheckpointFiles) -> dict[str, torch.Tensor]:
 def _whole(
     path: Path, found: CheckpointFiles, state: FinetuneBase
 ) -> tuple[dict[str, torch.Tensor], int, dict[str, torch.Tensor]]:
-    """Return the tensors that are not the state's own, float32, and count all.
+    """Return the tensors that differ from the state's, float32, and the number of all.
 
-    Last come tables of tokens with more rows than the state's, by text encoder: of
-    them, the rows that were there are compared.
+    Last come tables of tokens with more rows than the state's, by text encoder; the
+    first rows of them are compared with the state's.
     """
     new: dict[str, torch.Tensor] = {}
     grown: dict[str, torch.Tensor] = {}
     keys: dict[str, str] = {}
-    strange: list[str] = []
+    unknown: list[str] = []
     for component, key, tensor in _tensors(found):
         name = full_name(key, component, state.shapes)
         if name is None:
-            strange += [] if is_no_weight(key) else [key]
+            unknown += [] if is_no_weight(key) else [key]
             continue
         if name in keys:
             raise _unlike(path, f"{shown(key)} and {shown(keys[name])} are the same")
@@ -232,11 +232,11 @@ def _whole(
             raise _unlike(path, f"{shown(key)} is {shapes}")
         if not _same(fits, state[name]):
             new[name] = checked(key, fits)
-    _check_complete(path, keys, strange, state)
+    _check_complete(path, keys, unknown, state)
     return new, len(keys), grown
 
 
-def _learnt(found: CheckpointFiles, state: FinetuneBase) -> Added:
+def _learned(found: CheckpointFiles, state: FinetuneBase) -> Added:
     """Return the tokens of a file of textual inversion, float32."""
     ((file,),) = found.files.values()
     assert isinstance(file, SafetensorsFile)
@@ -264,18 +264,18 @@ def _tokens(
 
 
 def _named(tokens: Added) -> tuple[str, ...]:
-    """Say which tokens were added, if any."""
+    """Return a note on added tokens, if there are any."""
     if not tokens:
         return ()
-    said = ", ".join(
+    names = ", ".join(
         f"'{token}'" + (f" ({len(vectors[0])} vectors)" if len(vectors[0]) > 1 else "")
         for token, vectors in tokens.items()
     )
-    return (f"tokens were added that the base does not know: {said}",)
+    return (f"tokens were added that the base does not have: {names}",)
 
 
 def _named_plainly(found: CheckpointFiles, state: FinetuneBase) -> bool:
-    """Whether every tensor is called what the model or diffusers calls it."""
+    """Return whether every tensor has the model's name for it, or that of diffusers."""
     return all(
         f"{component}.{key}" in state.shapes
         or f"{component}.{older(key)}" in state.shapes
@@ -295,12 +295,12 @@ def _tensors(found: CheckpointFiles) -> Iterator[tuple[str, str, torch.Tensor]]:
 
 
 def _check_complete(
-    path: Path, keys: Mapping[str, str], strange: Sequence[str], state: FinetuneBase
+    path: Path, keys: Mapping[str, str], unknown: Sequence[str], state: FinetuneBase
 ) -> None:
-    """Refuse a component of which only a part is there, or more than there is of it."""
-    if strange:
-        what = f"{len(strange)} of its tensors are none of the base's"
-        raise _unlike(path, f"{what}: {lora.listed(strange)}")
+    """Refuse a component with missing or unknown tensors."""
+    if unknown:
+        what = f"{len(unknown)} of its tensors are none of the base's"
+        raise _unlike(path, f"{what}: {lora.listed(unknown)}")
     owners = {name.partition(".")[0] for name in keys}
     missing = [
         name
@@ -316,7 +316,7 @@ def _check_complete(
 
 
 def _same(tensor: torch.Tensor, own: torch.Tensor) -> bool:
-    """Whether a tensor has the state's numbers, rounded to the narrower dtype."""
+    """Return whether a tensor equals the state's, rounded to the narrower dtype."""
     if own.element_size() < tensor.element_size():
         return torch.equal(tensor.to(own.dtype), own) or same_numbers(tensor, own)
     return same_numbers(tensor, own)
@@ -343,16 +343,16 @@ def _square(component: str, state: FinetuneBase) -> float:
 def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
     far = {name: share for name, share in moved.items() if not share <= FARTHEST}
     if far:
-        said = ", ".join(f"its {name} is {share:.2f}" for name, share in far.items())
+        shares = ", ".join(f"its {name} is {share:.2f}" for name, share in far.items())
         raise WrongBase(
-            f"'{path}' was not made of this model: {said} of the weights' own norm "
+            f"'{path}' was not made of this model: {shares} of the weights' own norm "
             f"away; a fine-tune is below {FARTHEST:g}",
             fix="audit it with the ledger of the model that it was made of",
         )
 
 
 def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) -> None:
-    """Refuse a model whose equal weights would paint other pictures than the base's."""
+    """Refuse a model that would paint other pictures than the base with equal weights."""
     if found.predicts and found.predicts != model.predicts:
         raise _unlike(
             path, f"it predicts '{found.predicts}', the base '{model.predicts}'"
@@ -369,13 +369,14 @@ def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) ->
                     f"'{path}' is not of the ledger's model: in its {name}'s "
                     f"{config.name} {differs}",
                     fix="audit it with a ledger of a model that is built like it; if "
-                    "you know that it makes no difference, take that file out",
+                    "it makes no difference, remove that file",
+
                 )
 
 
 def _unlike(path: Path, what: str) -> ModelError:
     return ModelError(
         f"'{path}' is not of the ledger's model: {what}",
-        fix="give what was made of this model, whole: a folder that holds all of "
+        fix="give a complete fine-tune of this model: a folder that holds all of "
         "'unet', or a LoRA",
     )

@@ -1,10 +1,10 @@
-"""Single files of the original authors' format, which many trainers write.
+"""Single-file checkpoints in the original format, which many trainers write.
 
-One file holds all networks, under the names that the first Stable Diffusion gave to
-their modules.
+One file holds all networks, under the module names of the original Stable Diffusion
+code.
 
 Source:
-    What is called what today, diffusers knows: the converters of its
+    The mapping of names is that of diffusers: the converters of its
     ``loaders.single_file_utils``.
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _UNET: Final = "model.diffusion_model."
 _VELOCITY: Final = "v_pred"
-"""A tensor that marks what predicts velocity."""
+"""A tensor that marks a UNet that predicts velocity."""
 
 _BLOCK: Final = re.compile(r"(input_blocks|output_blocks|down|up)\.(\d+)\.")
 _MOST_BLOCKS: Final = 64
-"""More than any network of the format has of a kind, which is 12."""
+"""Upper bound on the blocks of a kind; networks of the format have 12."""
 
 _AUTOENCODER: Final = "first_stage_model."
 _CLIP: Final[Mapping[str, tuple[str, ...]]] = {
@@ -42,44 +42,44 @@ _OPEN_CLIP: Final[Mapping[str, str]] = {
 
 
 def is_single(keys: Iterable[str]) -> bool:
-    """Whether a file with these keys is of that format."""
+    """Return whether a file with these keys is of the original format."""
     return any(key.startswith(_UNET) for key in keys)
 
 
 def has_averaged(keys: Iterable[str]) -> bool:
-    """Whether an averaged copy of the UNet is in the file, too."""
+    """Return whether the file has an averaged copy of the UNet, too."""
     return any(key.startswith("model_ema.diffusion_model") for key in keys)
 
 
 def predicted_by(keys: Container[str], metadata: Mapping[str, str]) -> str:
-    """Return what a file says that its UNet predicts; empty where it does not say.
+    """Return the prediction type of a file's UNet; empty where it is unknown.
 
-    Some trainers say it in the metadata of the modelspec, others by a tensor.
+    Some trainers write it to the metadata of the modelspec, others mark it by a tensor.
 
     Source:
         github.com/Stability-AI/ModelSpec, ``modelspec.prediction_type``.
     """
-    said = metadata.get("modelspec.prediction_type", "").lower()
-    if said.startswith("v") or _VELOCITY in keys:
+    recorded = metadata.get("modelspec.prediction_type", "").lower()
+    if recorded.startswith("v") or _VELOCITY in keys:
         return "v_prediction"
-    return "epsilon" if said.startswith("eps") else ""
+    return "epsilon" if recorded.startswith("eps") else ""
 
 
 def too_many_blocks(keys: Iterable[str]) -> str:
-    """Say which blocks are more than any network has; empty where none are.
+    """Return which blocks are more than any network has; empty where none are.
 
-    Diffusers goes through all keys for each block: hours, of a file of many.
+    Diffusers reads all keys for each block, which takes hours for very many blocks.
     """
     numbers: dict[str, set[str]] = {}
     for key in keys:
         for kind, number in _BLOCK.findall(key):
             numbers.setdefault(kind, set()).add(number)
-    said = (
+    excess = (
         f"{len(found)} blocks called {kind}"
         for kind, found in numbers.items()
         if len(found) > _MOST_BLOCKS
     )
-    return next(said, "")
+    return next(excess, "")
 
 
 def networks_of(
@@ -89,11 +89,12 @@ def networks_of(
 
     Args:
         file: Tensors by key.
-        configs: Of the base's networks, by component; no other is looked for.
+        configs: Configurations of the base's networks, by component; others are not
+            returned.
         ema: Whether to take the averaged copy of the UNet.
 
     Raises:
-        KeyError: The networks are not built as the configs say.
+        KeyError: The networks are not those of the configurations.
     """
     found = {
         "unet": known.convert_ldm_unet_checkpoint(
@@ -110,7 +111,7 @@ def networks_of(
 def _converted(
     name: str, file: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """Return the tensors of one network; nothing where the file has none."""
+    """Return the tensors of one network; empty where the file has none."""
     if name == "vae":
         part = _begun(file, _AUTOENCODER)
         return dict(known.convert_ldm_vae_checkpoint(part, config)) if part else {}

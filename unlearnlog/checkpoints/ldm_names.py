@@ -1,9 +1,9 @@
-"""What the first Stable Diffusion called a UNet's modules, as many tools still do.
+"""Names of a UNet's modules in the original Stable Diffusion code.
 
 There the blocks are one list down and one list up, numbered through. A level has
-``n`` layers on the way down and one more on the way up; where it ends by halving or
-doubling the picture, that is a block of its own on the way down and the last part of a
-block on the way up.
+``n`` layers on the way down and one more on the way up; the halving of the picture at
+its end is a block of its own on the way down, the doubling the last part of a block on
+the way up.
 
 Source:
     The module names of github.com/CompVis/stable-diffusion (``openaimodel.py``) and of
@@ -34,7 +34,7 @@ _OUTSIDE: Final = {
     "add_embedding.linear_2": "label_emb.0.2",
 }
 _PARTS: Final = ("resnets", "attentions")
-"""What a block holds, in its order."""
+"""Parts of a block, in their order."""
 
 _IN_A_LEVEL: Final = re.compile(
     r"(down|up)_blocks\.(\d+)\.(resnets|attentions)\.(\d+)(?:\.(.+))?"
@@ -46,9 +46,9 @@ _RESIZED: Final = re.compile(
 
 
 def layers_a_level(modules: Iterable[str]) -> int:
-    """Count a level's layers on the way down, from diffusers' names of some modules.
+    """Return a level's number of layers on the way down, from diffusers' module names.
 
-    One of the last layer of a level must be among them, down or up.
+    A module of the last layer of a level must be among them, down or up.
     """
     found = [_IN_A_LEVEL.match(module) for module in modules]
     counts = [int(m[4]) + (m[1] == "down") for m in found if m is not None]
@@ -56,15 +56,15 @@ def layers_a_level(modules: Iterable[str]) -> int:
 
 
 def original_names(module: str, n_layers: int) -> tuple[str, ...]:
-    """Return what a module may be called in the original code.
+    """Return the possible names of a module in the original code.
 
     Args:
         module: Its name in diffusers, inside the UNet.
         n_layers: Layers of a level on the way down.
 
     Returns:
-        Nothing where it has no counterpart there; two names for what doubles a
-        picture, whose place depends on whether its block attends.
+        Empty where it has no counterpart; two names for an upsampler, whose place
+        depends on whether its block has attention.
     """
     if module in _OUTSIDE:
         return (_OUTSIDE[module],)

@@ -1,8 +1,8 @@
-"""The files of what somebody made of a model: where trainers put them.
+"""The files of a fine-tuned model in the layouts that trainers write.
 
 A pipeline's folder, a trainer's checkpoint with one folder a component, the folder of
-one component, an adapter of peft, a single safetensors file in today's names or in
-those of the original authors.
+one component, an adapter of peft, a single safetensors file with names of diffusers or
+of the original format.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
 from unlearnlog.core.plain_files import expanded
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
-"""What diffusers and peft call the file of a LoRA that they save."""
+"""File names of a LoRA that diffusers and peft save."""
 
 EMBEDDING: Final = "learned_embeds.safetensors"
-"""What diffusers' trainer of textual inversion calls its file."""
+"""File name of diffusers' trainer of textual inversion."""
 
 _AVERAGED: Final = ("unet_ema", "ema_unet", "ema")
 _CLASSES: Final = {
@@ -50,24 +50,25 @@ _CLASSES: Final = {
     "CLIPTextModelWithProjection": "text_encoder_2",
 }
 _NEXT_STATES: Final = f"model_*{SUFFIX}"
-"""What accelerate calls the second network of a trainer's state, and those after it."""
+"""File names of accelerate for the second network of a trainer's state, and later ones.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class CheckpointFiles:
-    """Files that were found to hold weights, opened.
+    """Opened files with weights.
 
     Attributes:
         form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
-        files: Tensors by key, of each component one mapping a file; the component is
-            empty where only the keys tell.
-        sha256: Digest of all files, whatever they are called.
-        adapter: What is known of a LoRA beside its tensors.
-        notes: What whoever reads the result should know.
-        is_plain: Whether these are the very files that diffusers loads from there.
-        predicts: What the files themselves say that the UNet predicts, as a scheduler
-            of diffusers calls it; empty where they say nothing.
-        folders: Where each component was found that has a folder of its own.
+        files: Tensors by key, for each component one mapping a file; the component is
+            empty where the keys have it.
+        sha256: Digest of all files, independent of their names.
+        adapter: Metadata of a LoRA.
+        notes: Remarks on the files, for the report.
+        is_plain: Whether these are exactly the files that diffusers loads.
+        predicts: The prediction type in the files, by diffusers' name; empty where
+            there is none.
+        folders: Folder of each component that has one.
     """
 
     form: str
@@ -90,7 +91,7 @@ class CheckpointFiles:
         is_plain: bool = False,
         folders: Mapping[str, Path] | None = None,
     ) -> Self:
-        """Describe files that are read as they are."""
+        """Return the description of files that are read without conversion."""
         opened = [file for each in files.values() for file in each]
         return cls(
             form,
@@ -104,20 +105,20 @@ class CheckpointFiles:
 
 
 def _digest(files: Iterable[SafetensorsFile]) -> Digest:
-    """Return one digest of files, whatever they are called."""
+    """Return one digest of files, independent of their names."""
     return digest_of(canonical_json(sorted(file.digest() for file in files)))
 
 
 def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> CheckpointFiles:
-    """Find the files of what somebody made of a model.
+    """Return the opened files of a fine-tuned model.
 
     Args:
         path: A folder or a file.
-        base: The model.
-        ema: Whether to take the averaged copy of the UNet instead of the last one.
+        base: The base model.
+        ema: Whether to use the averaged copy of the UNet instead of the last one.
 
     Raises:
-        ModelError: There is nothing that can be read.
+        ModelError: There are no files that can be read.
         DeltaError: A file is damaged, or no safetensors.
     """
     path, components = expanded(path).absolute(), base.weighed
@@ -139,12 +140,12 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Checkpoin
 
 
 def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
-    """Open what lies in a folder itself: a LoRA, a component, a trainer's state."""
+    """Return the files in a folder itself: a LoRA, a component, a trainer's state."""
     if lora := _lora_in(path):
         if weights_in(path) and _own_component(path):
             raise _beside_weights(lora)
         own = path.name if path.name in base.weighed else ""
-        state = weights_in(path)[:1]  # a trainer's own, which nobody else loads
+        state = weights_in(path)[:1]  # a trainer's own, which no loader reads
         return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
     if (path / EMBEDDING).is_file():
         return _of_file(path / EMBEDDING, base, ema=ema)
@@ -160,7 +161,7 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
 
 
 def _of_states(networks: Sequence[Sequence[Path]], base: PipelineFolder) -> CheckpointFiles:
-    """Open what accelerate saved of the networks that a trainer gave it, in any order.
+    """Return the networks of a trainer's state that accelerate saved, in any order.
 
     Raises:
         ModelError: One of several is none of the model's, or two are the same.
@@ -182,7 +183,7 @@ def _of_states(networks: Sequence[Sequence[Path]], base: PipelineFolder) -> Chec
 def _owner(
     keys: Iterable[str], base: PipelineFolder, others: Container[str] = ()
 ) -> str:
-    """Return the network that keys are of, the others left out; empty for none."""
+    """Return the network of some keys, other than ``others``; empty for none."""
     known, keys = base.stored(*base.weighed), [k for k in keys if not is_no_weight(k)]
     for component in base.weighed:
         names = (full_name(key, component, known) for key in keys)
@@ -194,7 +195,7 @@ def _owner(
 
 
 def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
-    """Tell a LoRA from whole tensors, and old names from new ones, by its keys."""
+    """Return the files for a single file; its keys show the kind."""
     file = SafetensorsFile.open(path)
     if is_single(file):
         return _of_single(file, base, ema=ema)
@@ -207,7 +208,7 @@ def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
 
 
 def _is_embedding(file: SafetensorsFile, base: PipelineFolder) -> bool:
-    """Whether a file holds vectors that textual inversion learnt for this model."""
+    """Return whether a file holds vectors of textual inversion for this model."""
     known = base.stored(*base.weighed)
     if any(full_name(key, "", known) for key in file):
         return False
@@ -215,7 +216,7 @@ def _is_embedding(file: SafetensorsFile, base: PipelineFolder) -> bool:
 
 
 def _of_single(file: SafetensorsFile, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
-    """Read a single file of the original authors' format."""
+    """Return the networks of a single file in the original format."""
     averaged = has_averaged(file)
     if ema and not averaged:
         raise _no_average(f"in '{file.path}'")
@@ -231,12 +232,12 @@ def _of_single(file: SafetensorsFile, base: PipelineFolder, *, ema: bool) -> Che
             f"'{file.path}' is not of the ledger's model: it has no {error}",
             fix="audit it with the ledger of the model that it was made of",
         ) from None
-    notes = ["its names, of the original format, were read as today's"]
+    notes = ["its names, of the original format, were converted"]
     missing = [name for name in base.weighed if name not in networks]
     if missing:
-        notes.append(f"it has no {' and no '.join(missing)}: the base's is meant")
+        notes.append(f"it has no {' and no '.join(missing)}: the base's is used")
     if averaged and not ema:
-        notes.append("an averaged UNet lies in it: --ema audits it")
+        notes.append("it holds an averaged UNet: --ema audits it")
     return CheckpointFiles(
         form="component" if missing else "pipeline",
         files={name: (tensors,) for name, tensors in networks.items()},
@@ -264,13 +265,13 @@ def _lora_in(folder: Path) -> Path | None:
 def _beside_weights(adapter: Path) -> ModelError:
     return ModelError(
         f"'{adapter.parent}' holds an adapter, '{adapter.name}', in a folder of whole "
-        "weights, and who loads it may add it to them",
+        "weights, and a loader may add it to them",
         fix=f"take it out of there, and audit it by itself: {adapter}",
     )
 
 
 def _unread(path: Path) -> tuple[str, ...]:
-    """Say which LoRA and which learnt tokens lie beside what is read, if any do."""
+    """Return notes on a LoRA and on learned tokens that were not read."""
     beside = (_lora_in(path), path / EMBEDDING)
     return tuple(_left_alone(f) for f in beside if f is not None and f.is_file())
 
@@ -285,12 +286,12 @@ def _only_lora_in(folder: Path) -> Path | None:
 
 
 def _averaged_in(path: Path) -> Path | None:
-    """Return the folder of an averaged UNet beside the last one."""
+    """Return the folder of an averaged UNet, or None."""
     return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
 
 
 def _of_adapters(paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()) -> CheckpointFiles:
-    """Open a LoRA of each of these components."""
+    """Return the opened LoRA of each component."""
     files = {name: SafetensorsFile.open(path) for name, path in paths.items()}
     adapter = Adapter()
     for name, file in files.items():
@@ -300,10 +301,10 @@ def _of_adapters(paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()) -> C
 
 
 def _check_whole(path: Path, components: Sequence[str]) -> None:
-    """Refuse a pipeline without the folder of a component that it says it has.
+    """Refuse a pipeline without the folder of a component of its index.
 
     Raises:
-        ModelError: One is missing.
+        ModelError: A folder is missing.
     """
     index = path / "model_index.json"
     named = json_of(index) if index.is_file() else {}
@@ -319,20 +320,20 @@ def _check_whole(path: Path, components: Sequence[str]) -> None:
 
 
 def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> CheckpointFiles:
-    """Open the weights of every component that is there."""
+    """Return the opened weights of every component."""
     averaged = _averaged_in(path)
     chosen, notes, is_plain = dict(folders), list[str](), True
     if averaged is not None and (ema or "unet" not in folders):
         chosen["unet"], is_plain = averaged, False
         notes.append(f"the averaged UNet in '{averaged.name}' was read")
     elif averaged is not None:
-        notes.append(f"an averaged UNet lies in '{averaged.name}': --ema audits it")
+        notes.append(f"there is an averaged UNet in '{averaged.name}': --ema audits it")
     files = {}
     for name, folder in chosen.items():
         if adapter := _lora_in(folder):
             raise _beside_weights(adapter)
-        wants = ema and name == "unet" and averaged is None
-        files[name], more = _weights(folder, ema=wants)
+        of_ema = ema and name == "unet" and averaged is None
+        files[name], more = _weights(folder, ema=of_ema)
         notes += more
         is_plain = is_plain and not more
     notes += _unread(path)
@@ -350,7 +351,7 @@ def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> Che
 def _weights(
     folder: Path, *, ema: bool
 ) -> tuple[tuple[SafetensorsFile, ...], tuple[str, ...]]:
-    """Open a component's files: the plain ones, or else a variant's."""
+    """Return a component's opened files: the plain ones, or else a variant's."""
     plain = weights_in(folder)
     variants = sorted({_variant(f) for f in folder.glob(f"*{SUFFIX}")} - {""})
     averaged = [v for v in variants if "ema" in v and "non" not in v]
@@ -377,7 +378,8 @@ def _variant(file: Path) -> str:
 
 
 def _own_component(path: Path) -> str:
-    """Return which component's folder it is; empty for none."""
+    """Return the component of a folder, from its configuration; empty for none."""
+
     if (path / "config.json").is_file():
         config = json_of(path / "config.json")
         several = config.get("architectures")

@@ -1,7 +1,7 @@
-"""LoRA files: how tools spell the two factors of a text projection, and back.
+"""Keys of LoRA files in the formats of different tools, to read and to write.
 
-A loader mixes up alpha where tensors differ in rank, so what is written has one rank,
-and alpha is the rank: the product of the factors is the change, scaled by one.
+Some loaders confuse alpha where tensors differ in rank, so files are written with one
+rank, and alpha is the rank: the product of the factors is the change, scaled by one.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Part = Literal["down", "up", "alpha"]
 """The row factor, the column factor, and the number that scales their product."""
 
 FORMATS: Final = ("diffusers", "kohya")
-"""The spellings that can be written; each of them can be read, and older ones."""
+"""Formats that can be written; these and older ones can be read."""
 
 NAMED: Final = 3
-"""How many keys an error names."""
+"""Number of keys that an error lists."""
 
 _PROJECTIONS: Final = (".attn2.to_k.weight", ".attn2.to_v.weight")
 _BEFORE: Final = (
@@ -60,11 +60,11 @@ _OF_TEXT: Final[Mapping[str, Part]] = {
     ".lora_linear_layer.up.weight": "up",
 }
 _ADAPTER: Final = re.compile(r"\.lora_([AB])\.[^.]+\.weight$")
-"""Where peft puts the name that it was told to call an adapter."""
+"""A key of peft with the name of an adapter."""
 
 _ENDS: Final = {**_PEFT, **_KOHYA}
 _BEFORE_OLD: Final = "diffusion_model."
-"""Stands before the original names of modules where they have dots in them."""
+"""Prefix of the original names of modules that contain dots."""
 
 _KOHYA_OF: Final = {
     "unet": ("lora_unet_",),
@@ -76,14 +76,14 @@ _TEXT_ENDS: Final = {**_PEFT, **_KOHYA, **_OLD, **_OLDER, **_OF_TEXT}
 
 @dataclass
 class _Pair:
-    """The parts of one factorised change, each with the key it was found by."""
+    """The parts of one low-rank change, each with its key."""
 
     keys: dict[Part, str] = field(default_factory=dict)
     tensors: dict[Part, torch.Tensor] = field(default_factory=dict)
 
 
 def written(factors: Mapping[str, Factors], spelling: str) -> dict[str, torch.Tensor]:
-    """Name factors as a loader wants to find them.
+    """Return the tensors of a LoRA file by key.
 
     Args:
         factors: Left and right by full parameter name, all of one rank.
@@ -104,7 +104,7 @@ def written(factors: Mapping[str, Factors], spelling: str) -> dict[str, torch.Te
 
 
 def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
-    """Return every key that a factor of these weights may be called by.
+    """Return every possible key of the factors of some weights.
 
     Args:
         names: Full names, ``unet.<path>.weight``.
@@ -160,7 +160,7 @@ def _of_text(component: str, stems: Iterable[str]) -> dict[str, Part]:
 
 
 def _as_it_is(name: str, rank: int) -> float:  # noqa: ARG001 - of any weight
-    """Return what a product without alpha is scaled by."""
+    """Return the scale of a product without alpha."""
     return 1.0
 
 
@@ -170,33 +170,33 @@ def read(
     *,
     scale: Callable[[str, int], float] = _as_it_is,
 ) -> dict[str, Factors]:
-    """Put the factors of a file together, alpha over rank folded into the left one.
+    """Return the factors of a file, with alpha over rank multiplied into the left one.
 
     Args:
-        tensors: All of the file, by key.
-        shapes: Shape of each weight that may have factors, by full name; what a
-            convolution reads counts as one dimension.
-        scale: Gives the scale of a weight's product, by full name and rank, where the
-            file's tensors do not say.
+        tensors: All tensors of the file, by key.
+        shapes: Shape of each weight that may have factors, by full name; the input
+            dimensions of a convolution count as one.
+        scale: Returns the scale of a weight's product, by full name and rank, where the
+            file has no alpha.
 
     Raises:
-        DeltaError: A key is of none of these weights, one of a pair is missing or of
-            another shape, or a number is of no use.
+        DeltaError: A key belongs to none of these weights, a factor is missing or has
+            another shape, or a number is not valid.
     """
     tensors = _unnamed(tensors)
     known = spellings(shapes)
-    if strange := [key for key in tensors if key not in known]:
+    if unknown := [key for key in tensors if key not in known]:
         raise DeltaError(
-            f"{len(strange)} of {len(tensors)} tensors are no factors of this model's "
-            f"{_called(shapes)}: {listed(strange)}",
-            fix=f"give a LoRA of the {_called(shapes)} of this very model only",
+            f"{len(unknown)} of {len(tensors)} tensors are no factors of this model's "
+            f"{_called(shapes)}: {listed(unknown)}",
+            fix=f"give a LoRA of the {_called(shapes)} of this model only",
         )
     pairs: dict[str, _Pair] = {}
     for key, tensor in tensors.items():
         name, part = known[key]
         pair = pairs.setdefault(name, _Pair())
         if part in pair.keys:
-            raise _wrong(key, f"says the same as {shown(pair.keys[part])}")
+            raise _wrong(key, f"is the same factor as {shown(pair.keys[part])}")
         pair.keys[part], pair.tensors[part] = key, checked(key, tensor)
     return {
         name: _folded(pairs[name], shapes[name], partial(scale, name))
@@ -205,7 +205,7 @@ def read(
 
 
 def _unnamed(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Leave the name of the adapter out of the keys.
+    """Return the tensors without the adapter's name in the keys.
 
     Raises:
         DeltaError: There are adapters of two names.
@@ -224,21 +224,21 @@ def _unnamed(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _called(shapes: Iterable[str]) -> str:
-    """Return what these weights are called together."""
+    """Return the word for these weights in messages."""
     if all(name.endswith(_PROJECTIONS) for name in shapes):
         return "text projections"
     return "layers"
 
 
 def listed(keys: Iterable[str]) -> str:
-    """Name the first few keys."""
+    """Return the first few keys as a list in words."""
     keys = sorted(keys)
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     return ", ".join(map(shown, keys[:NAMED])) + more
 
 
 def _folded(pair: _Pair, shape: torch.Size, scale: Callable[[int], float]) -> Factors:
-    """Check a pair and scale it, float32."""
+    """Return a pair's factors, checked and scaled, float32."""
     present = next(iter(pair.keys.values()))
     if missing := {"down", "up"} - pair.keys.keys():
         what = "row" if "down" in missing else "column"
@@ -251,7 +251,7 @@ def _folded(pair: _Pair, shape: torch.Size, scale: Callable[[int], float]) -> Fa
     if left.shape != (d_out, rank) or right.shape != (rank, d_in) or not rank:
         raise _wrong(
             pair.keys["down"],
-            f"{sizes}; a change of {list(shape)} wants [r, {d_in}] and [{d_out}, r]",
+            f"{sizes}; a change of {list(shape)} needs [r, {d_in}] and [{d_out}, r]",
         )
     alpha = pair.tensors.get("alpha")
     if alpha is not None:

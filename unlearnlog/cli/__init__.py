@@ -80,7 +80,7 @@ def _run(words: Sequence[str]) -> int:
     except SystemExit as end:  # how click ends where nobody reads what is written
         if not recorded:
             raise
-        message = "nobody reads what is written"
+        message = "the reader of standard output is gone"
         raise BrokenPipeError(message) from end
     # Typer turns Ctrl-C in a command into this code, and returns it.
     if code == Interrupted.exit_code:

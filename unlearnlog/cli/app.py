@@ -1,4 +1,4 @@
-"""What every command shares: the application, its options, how answers are given."""
+"""The application, the options that commands share, and the way they answer."""
 
 from __future__ import annotations
 

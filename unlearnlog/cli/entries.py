@@ -1,4 +1,4 @@
-"""What commands say of the entry that they end in: one screen, whatever the command."""
+"""Answers of the commands that end in an entry: one screen for all of them."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def diff(
 
     if images is not None and not prompt:
         raise UsageError(
-            f"nobody said what to paint into '{images}'",
+            f"no prompt to paint into '{images}'",
             fix='add --prompt "a painting of a cat by Picasso"',
         )
     where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)

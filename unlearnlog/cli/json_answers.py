@@ -1,4 +1,4 @@
-"""What a command answers in JSON: its data, its error, or both in one object."""
+"""Answers in JSON: a command's data, its error, or both in one object."""
 
 from __future__ import annotations
 

@@ -91,9 +91,7 @@ def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
     if output is None:
         if as_json:
             return "json"
-        raise UsageError(
-            "nobody said where to write the report", fix="add -o report.html"
-        )
+        raise UsageError("no file is named for the report", fix="add -o report.html")
     endings: dict[str, Format] = {
         ".html": "html",
         ".htm": "html",
@@ -102,7 +100,7 @@ def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
     }
     if output.suffix.lower() not in endings:
         raise UsageError(
-            f"the ending of '{output}' does not say what to write",
+            f"the ending of '{output}' is of no known format",
             fix="give it the ending .html, .md or .json, or add --format",
         )
     return endings[output.suffix.lower()]

@@ -1,1 +1,1 @@
-"""What there is to erase and to keep, and the prompts that name it."""
+"""Concepts to erase and to keep, and the prompts that name them."""

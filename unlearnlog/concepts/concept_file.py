@@ -1,9 +1,9 @@
-"""What a file of concepts may say, and what is wrong with one that says otherwise.
+"""The format of a file of concepts, and its checks.
 
-A family's ``word`` is how a prompt speaks of it: a style's movement as an adjective ("a
-cubist cat"), a subject's category as a noun ("an animal"). Whatever is in a family has
-the family's kind; a concept without one says its own. A family may be in a wider one,
-and any two concepts may be related in a way of their own.
+A family's ``word`` names it in a prompt: a style's movement as an adjective ("a cubist
+cat"), a subject's category as a noun ("an animal"). A concept has the kind of its
+family, or a ``kind`` of its own without one. A family may be in a wider one, and any
+two concepts may have a relation.
 
     [families.cubism]
     kind = "style"
@@ -37,30 +37,30 @@ from unlearnlog.core.suggestions import hint
 from unlearnlog.errors import ConceptError
 
 EMPTY_SCENE: Final = "empty scene"
-"""The anchor that stands for a picture of nothing in particular."""
+"""The anchor for a picture without a subject."""
 
 _Relation = Literal[
     "synonym", "look-alike", "sibling", "parent", "child", "composition"
 ]
 
 RELATIONS: Final[tuple[str, ...]] = get_args(_Relation)
-"""Ways in which a file may relate two concepts."""
+"""Types of relations between two concepts."""
 
 _BACK: Final = {"parent": "child", "child": "parent"}
-"""What the other one is to the first; all else is the same both ways."""
+"""The inverse of each relation; all others are symmetric."""
 
 KINDS: Final = ("style", "subject")
-"""What a concept can be; a subject is whatever is no style."""
+"""Kinds of concepts; a subject is any concept that is no style."""
 
 _Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class FamilyRow(Record):
-    """What a file says of a family.
+    """The row of a family.
 
     Attributes:
-        kind: What its members are.
-        word: How a prompt speaks of it.
+        kind: The kind of its members.
+        word: The word for it in a prompt.
         family: The wider family it is in; empty for none.
     """
 
@@ -70,12 +70,12 @@ class FamilyRow(Record):
 
 
 class RelationRow(Record):
-    """What a file says of two concepts.
+    """The row of a relation.
 
     Attributes:
         one: A concept.
-        other: Another one.
-        type: What the other is to the one: its parent, its child, its look-alike.
+        other: Another concept.
+        type: The relation of the other to the one: its parent, child or look-alike.
     """
 
     one: str
@@ -96,16 +96,16 @@ class PromptRow(Record):
 
 
 class ConceptRow(Record):
-    """What a file says of a concept.
+    """The row of a concept.
 
     Attributes:
         family: The family it is in; empty for none.
-        kind: What it is; needed where there is no family.
+        kind: Its kind; needed without a family.
         aliases: Its other names.
-        anchor: What takes its place; empty for what its kind's anchor is.
-        look_alikes: Concepts that are hard to tell from it.
-        held_out: Whether the model was never shown it, on purpose.
-        prompts: Prompts that show it beside those of the templates.
+        anchor: The concept that takes its place; empty for its kind's anchor.
+        look_alikes: Concepts that are hard to distinguish from it.
+        held_out: Whether it was deliberately left out of the model's training.
+        prompts: Prompts that show it, beside those of the templates.
     """
 
     family: str = ""
@@ -123,10 +123,10 @@ class ConceptFile(Record):
     Attributes:
         families: By name.
         concepts: By name.
-        anchors: What takes the place of a style, and of a subject.
-        complete: Whether the model knows nothing but these concepts.
-        kept: Prompts beside those of the concepts whose pictures must not change.
-        relations: What ties two concepts together beside families and look-alikes.
+        anchors: The anchors of styles and of subjects.
+        complete: Whether the model was trained on these concepts only.
+        kept: More prompts whose pictures must not change.
+        relations: Relations beside families and look-alikes.
     """
 
     families: dict[str, FamilyRow] = Field(default_factory=dict)
@@ -142,18 +142,18 @@ ROWS: Final[Mapping[str, type[Record]]] = {
     "concepts": ConceptRow,
     "relations": RelationRow,
 }
-"""What stands in each table, by the table's key."""
+"""The rows of each table, by the table's key."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Concepts that have something in common.
+    """A family of concepts.
 
     Attributes:
-        name: Such as ``cubism``.
+        name: Its name, such as ``cubism``.
         kind: ``style`` or ``subject``.
-        word: How a prompt speaks of it, such as ``cubist``.
-        members: Its concepts, those held out too.
+        word: The word for it in a prompt, such as ``cubist``.
+        members: Its concepts, including those held out.
         parent: The wider family it is in; empty for none.
     """
 
@@ -165,11 +165,10 @@ class Family:
 
 
 def concept_of(file: ConceptFile, name: str, row: ConceptRow, source: str) -> Concept:
-    """Return a concept as its row and its family have it.
+    """Return the concept of a row and its family.
 
     Raises:
-        ConceptError: The family is unknown, nobody says what the concept is, or a name
-            of it is a list.
+        ConceptError: The family is unknown, the kind is missing, or a name is a list.
     """
     family = file.families.get(row.family)
     if row.family and family is None:
@@ -179,12 +178,12 @@ def concept_of(file: ConceptFile, name: str, row: ConceptRow, source: str) -> Co
             fix=f"{hint(row.family, file.families)}add [families.{row.family!r}] "
             "with its kind and its word",
         )
-    check_kind(row.kind, f"'{source}' says that '{name}' is of the ")
+    check_kind(row.kind, f" of '{name}' in '{source}'")
     _check_names(source, name, *row.aliases)
     kind = family.kind if family else row.kind
     if not kind or (row.kind and row.kind != kind):
         raise ConceptError(
-            f"'{source}' does not say what '{name}' is"
+            f"'{name}' in '{source}' has no kind"
             if not kind
             else f"'{source}' calls '{name}' a {row.kind}, but its family a {kind}",
             fix='give it kind = "style" or kind = "subject", or a family',
@@ -195,33 +194,33 @@ def concept_of(file: ConceptFile, name: str, row: ConceptRow, source: str) -> Co
     prompts = tuple((each.text, each.context) for each in row.prompts)
     if anchor.casefold() in {each.casefold() for each in (name, *row.aliases)}:
         raise ConceptError(
-            f"'{source}' puts '{name}' into its own place: its anchor is '{anchor}'",
-            fix="name what is to be painted instead, or leave the anchor out",
+            f"'{source}' makes '{name}' its own anchor: '{anchor}'",
+            fix="give another concept as its anchor, or leave the anchor out",
         )
     return Concept(
         name, kind, row.aliases, anchor=anchor, parent=row.family, prompts=prompts
     )
 
 
-def check_kind(kind: str, said: str = "there is no ") -> None:
-    """Refuse a word that is no kind of concept; nothing said is none.
+def check_kind(kind: str, place: str = "") -> None:
+    """Refuse a word that is no kind of concept; an empty one is allowed.
 
     Args:
-        kind: What was said.
-        said: What the message begins with.
+        kind: The word.
+        place: The end of the message: where the word was found.
 
     Raises:
-        ConceptError: It is another word.
+        ConceptError: The word is no kind.
     """
     if kind and kind not in KINDS:
         raise ConceptError(
-            f"{said}kind '{kind}'",
-            fix=f"{hint(kind, KINDS)}say style, or subject for everything else",
+            f"unknown kind '{kind}'{place}",
+            fix=f"{hint(kind, KINDS)}use style, or subject for any other concept",
         )
 
 
 def _check_names(source: str, *names: str) -> None:
-    """Refuse a name that is a list, by the file that it stands in."""
+    """Refuse a name that is a list, with the file that it is in."""
     try:
         one_name(*names)
     except ConceptError as error:
@@ -235,7 +234,7 @@ def families_of(file: ConceptFile, source: str) -> dict[str, Family]:
     """Return every family with its members.
 
     Raises:
-        ConceptError: A family is in one that is unknown, or in itself.
+        ConceptError: A family is in an unknown one, or in itself.
     """
     _refuse_circles(file, source)
     members: dict[str, list[str]] = {name: [] for name in file.families}
@@ -267,11 +266,11 @@ def _refuse_circles(file: ConceptFile, source: str) -> None:
 
 
 def relations_of(file: ConceptFile, source: str) -> dict[tuple[str, str], str]:
-    """Return each relation both ways round.
+    """Return each relation in both directions.
 
     Raises:
-        ConceptError: One names an unknown concept, or one concept twice; two say
-            different things of a pair; or a concept is its own ancestor.
+        ConceptError: A relation has an unknown concept, or one concept twice; two
+            relations contradict each other; or a concept is its own ancestor.
     """
     found: dict[tuple[str, str], str] = {}
     for row in file.relations:
@@ -289,9 +288,9 @@ def relations_of(file: ConceptFile, source: str) -> dict[tuple[str, str], str]:
             found.get(pair, kind) != kind for pair, kind in both.items()
         ):
             raise ConceptError(
-                f"'{source}' says that '{row.other}' is the {row.type} of '{row.one}', "
+                f"'{source}' makes '{row.other}' the {row.type} of '{row.one}', "
                 "which contradicts itself or another relation",
-                fix="say one thing of each pair of concepts",
+                fix="give one relation for each pair of concepts",
             )
         found |= both
     above: dict[str, set[str]] = {}
@@ -307,7 +306,7 @@ def relations_of(file: ConceptFile, source: str) -> dict[tuple[str, str], str]:
 
 
 def _circle(above: Mapping[str, Collection[str]]) -> list[str]:
-    """Return a path from a name up to itself; nothing if there is none."""
+    """Return a path from a name up to itself; empty if there is none."""
     try:
         TopologicalSorter(above).prepare()
     except CycleError as error:
@@ -327,7 +326,7 @@ def look_alikes_of(file: ConceptFile, source: str) -> tuple[tuple[str, str], ...
         for other in row.look_alikes:
             if other not in file.concepts or other == name:
                 raise ConceptError(
-                    f"'{source}' says that '{name}' looks like '{other}', "
+                    f"'{source}' gives '{name}' the look-alike '{other}', "
                     "which is not another of its concepts",
                     fix=f"{hint(other, file.concepts)}add [concepts.{other!r}], or "
                     "leave it out",
@@ -337,7 +336,11 @@ def look_alikes_of(file: ConceptFile, source: str) -> tuple[tuple[str, str], ...
 
 
 def refuse_shared_names(concepts: Iterable[Concept], source: str) -> None:
-    """Refuse two concepts that share a name or an alias."""
+    """Refuse two concepts that share a name or an alias.
+
+    Raises:
+        ConceptError: Two of them do.
+    """
     owner: dict[str, str] = {}
     for concept in concepts:
         for name in (concept.name, *concept.aliases):

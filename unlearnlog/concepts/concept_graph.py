@@ -1,10 +1,9 @@
-"""The concepts of a world as a graph: who is near whom, and in what way.
+"""The graph of concepts: families, relations and measured similarities.
 
-Nodes are concepts, families and the two kinds. Edges have a type: what the file of
-concepts says (``parent``, ``sibling``, ``look-alike``, and whatever relation a user
-declares), and what was measured: ``similar`` text; ``information``, how near two are to
-the model; ``decomposition`` of a style and a subject; ``damage`` from an erased concept
-to a kept one.
+Nodes are concepts, families and the two kinds. Edges have a type. Declared in the file
+of concepts: ``parent``, ``sibling``, ``look-alike`` and the user's relations. Measured:
+``similar`` text; ``information``, how near two are to the model; ``decomposition`` of a
+style and a subject; ``damage`` from an erased concept to a kept one.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.core.concept import Concept
 
 UNRELATED: Final = "unrelated"
-"""How two concepts of one kind are related of whom the file says nothing."""
+"""The relation of two concepts of one kind without a declared one."""
 
 STRUCTURE: Final = frozenset({"parent", *RELATIONS})
-"""Types of edges that the file of concepts speaks of: distances go along these."""
+"""Types of edges that the file of concepts declares: distances follow these."""
 
 
 def network(world: ConceptSet) -> nx.MultiDiGraph:
-    """Return the graph of what the world's file says.
+    """Return the graph of the declared relations.
 
     Every node has a ``kind``: ``style``, ``subject`` or a word of the user's for a
-    concept, ``family`` for a family, ``root`` for a kind; concepts have ``family``,
-    ``held_out`` and ``known`` as well. An edge's key is its ``type``; ``parent`` points
-    up; what the file relates is there both ways round.
+    concept, ``family`` for a family, ``root`` for a kind; concepts have ``family`` and
+    ``held_out`` as well. An edge's key is its ``type``; ``parent`` points up; relations
+    are in the graph in both directions.
     """
     graph: nx.MultiDiGraph = nx.MultiDiGraph()
     for family in world.families.values():
@@ -54,10 +53,10 @@ def network(world: ConceptSet) -> nx.MultiDiGraph:
 
 
 def relations(world: ConceptSet, name: str) -> dict[str, str]:
-    """Return how each other concept of the same kind is related to ``name``.
+    """Return the relation of each other concept of the same kind to ``name``.
 
-    A declared relation comes before a look-alike, that before a sibling; who is nothing
-    of these is unrelated.
+    A declared relation comes before a look-alike, that before a sibling; any other
+    concept is unrelated.
     """
     own = world.concepts[name]
     family = world.families.get(own.parent)
@@ -67,18 +66,18 @@ def relations(world: ConceptSet, name: str) -> dict[str, str]:
     for other, concept in world.concepts.items():
         if other == name or concept.slot != own.slot:
             continue
-        said = world.relations.get((name, other))
+        declared = world.relations.get((name, other))
         usual = (
             "look-alike" if other in alike else "sibling" if other in siblings else ""
         )
-        found[other] = said or usual or UNRELATED
+        found[other] = declared or usual or UNRELATED
     return found
 
 
 def hops(world: ConceptSet, name: str) -> dict[str, int]:
-    """Return how many edges of the file lead from ``name`` to each other concept.
+    """Return the distance from ``name`` to each other concept, in declared edges.
 
-    Concepts that no path leads to are left out.
+    Unreachable concepts are left out.
     """
     graph = nx.Graph()
     edges = network(world).edges(keys=True)
@@ -96,9 +95,9 @@ def add_similar(
     """Add an edge from each concept to those whose text is nearest.
 
     Args:
-        graph: What is added to.
-        similarity: Cosine of two concepts' text by pair of names, either order.
-        nearest: How many edges leave each concept.
+        graph: The graph; changed in place.
+        similarity: Cosine of two concepts' text by pair of names, in any order.
+        nearest: Number of edges from each concept.
     """
     rows: dict[str, list[tuple[float, str]]] = {}
     for (one, other), cosine in similarity.items():
@@ -120,7 +119,7 @@ def add_measured(
 def add_ties(
     graph: nx.MultiDiGraph, kind: str, one: str, other: str, said: Mapping[str, float]
 ) -> None:
-    """Add what was measured of two concepts, both ways round, with all its numbers."""
+    """Add a measured edge between two concepts in both directions, with its numbers."""
     graph.add_edge(one, other, key=kind, type=kind, **said)
     graph.add_edge(other, one, key=kind, type=kind, **said)
 
@@ -147,5 +146,5 @@ def _add_concept(
 def _join(
     graph: nx.MultiDiGraph, one: str, other: str, kind: str, weight: float | None = None
 ) -> None:
-    said = {} if weight is None else {"weight": weight}
-    graph.add_edge(one, other, key=kind, type=kind, **said)
+    weights = {} if weight is None else {"weight": weight}
+    graph.add_edge(one, other, key=kind, type=kind, **weights)

@@ -1,4 +1,4 @@
-"""The concepts of a world, one row each."""
+"""Rows of concepts and families for lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def concept_rows(seen: ConceptSet) -> list[dict[str, Any]]:
-    """Return each concept's kind, family, look-alike and other names."""
+    """Return each concept's kind, family, look-alike and aliases."""
     return [
         {
             "name": name,
@@ -23,7 +23,7 @@ def concept_rows(seen: ConceptSet) -> list[dict[str, Any]]:
 
 
 def family_rows(seen: ConceptSet) -> dict[str, tuple[str, ...]]:
-    """Return the members of each family; at the end those of none, by their kind."""
+    """Return the members of each family, and last the concepts without one by kind."""
     found = {name: seen.shown(name) for name in seen.families}
     alone = [name for name in seen.concepts if not seen.parent(name)]
     for title, kind in (

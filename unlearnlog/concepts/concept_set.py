@@ -1,4 +1,4 @@
-"""The concepts somebody knows of, with their families: what a file of them says."""
+"""A set of concepts with their families, as a file declares them."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.errors import ConceptError
 
 GENERAL: Final = PACKAGE / "concepts" / "general.toml"
-"""Concepts that most text-to-image models know."""
+"""Concepts of most text-to-image models."""
 
 _REMAINS: Final = frozenset(
     {"photo", "a-photo", "photograph", "plain", "plain-photo", "plain-style"}
     | {"empty", "empty-photo", "empty-scene", "an-empty-photo"}
 )
-"""Ids of what is left when nothing is named."""
+"""Ids of the plain style and the empty scene, which are no concepts."""
 
 
 def _keys(loc: tuple[int | str, ...]) -> str:
-    """Say which keys there are where one is wrong, and which may have been meant.
+    """Return the fix for an unknown key: the closest key, and all keys of its table.
 
     Args:
-        loc: Where it stands: table, name or number, key.
+        loc: Its place: table, name or number, key.
     """
     row = ROWS.get(str(loc[0])) if len(loc) > 2 else None
     fields = (row or ConceptFile).model_fields
@@ -56,24 +56,24 @@ def _keys(loc: tuple[int | str, ...]) -> str:
 
 
 class _UnknownError(ConceptError):
-    """A name that no file of concepts and no entry knows."""
+    """A name that is in no file of concepts and in no entry."""
 
 
 @dataclass(frozen=True)
 class ConceptSet:
-    """The concepts a model is asked about, and what ties them together.
+    """The concepts of a model, their families and their relations.
 
     Attributes:
         concepts: Every concept by name, in the file's order.
         families: Every family by name, in the file's order.
-        held_out: Names of concepts the model was never shown.
-        look_alikes: Pairs whose difference is small but certain.
-        complete: Whether the model knows nothing else.
-        kept: Prompts beside theirs whose pictures must not change.
-        relations: What the second of two concepts is to the first, by their names, both
-            ways round.
+        held_out: Names of concepts that were left out of the model's training.
+        look_alikes: Pairs with a small but certain difference.
+        complete: Whether the model was trained on these concepts only.
+        kept: More prompts whose pictures must not change.
+        relations: The relation of the second concept to the first, by their names, in
+            both directions.
         tokens: Words that were added to the model's tokenizer, such as ``<cat>``: each
-            is a name of its own, whatever it is near to.
+            is a name of its own, and no spelling of another one.
     """
 
     concepts: MappingProxyType[str, Concept]
@@ -87,10 +87,10 @@ class ConceptSet:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file of concepts.
+        """Return the concepts of a file.
 
         Raises:
-            ConceptError: The file cannot be read, or something in it is wrong.
+            ConceptError: The file cannot be read, or is not valid.
         """
         try:
             data = tomllib.loads(text_of(path))
@@ -103,22 +103,22 @@ class ConceptSet:
 
     @classmethod
     def of(cls, data: dict[str, Any], source: str) -> Self:
-        """Check a file's data.
+        """Return the concepts of a file's parsed data.
 
         Raises:
-            ConceptError: Names the entry and what is wrong with it.
+            ConceptError: The data is not valid; gives the place and the fault.
         """
         try:
             file = ConceptFile.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
-            what, fix = first["msg"], "docs/CONCEPTS.md shows every key that there is"
+            what, fix = first["msg"], "docs/CONCEPTS.md lists every key"
             if first["type"] == "extra_forbidden":
                 what, fix = "there is no such key", _keys(first["loc"])
             if first["type"] == "missing" and first["loc"][-1] == "context":
                 fix = (
-                    "say what remains of it without the concept: text = "
+                    "give the prompt without the concept, too: text = "
                     '"a minotaur in a ruined city", context = "a ruined city"'
                 )
             raise ConceptError(
@@ -144,7 +144,7 @@ class ConceptSet:
 
     @cached_property
     def styles(self) -> tuple[str, ...]:
-        """Names of the styles the model was shown."""
+        """Names of the styles that the model was trained on."""
         return tuple(
             name
             for name, concept in self.concepts.items()
@@ -153,7 +153,7 @@ class ConceptSet:
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
-        """Names of everything else the model was shown."""
+        """Names of the subjects that the model was trained on."""
         return tuple(
             name
             for name, concept in self.concepts.items()
@@ -165,17 +165,17 @@ class ConceptSet:
         return {f.name: f.members for f in self.families.values() if f.kind == kind}
 
     def shown(self, family: str) -> tuple[str, ...]:
-        """Return the members of a family that the model was shown."""
+        """Return the members of a family that the model was trained on."""
         members = self.families[family].members
         return tuple(name for name in members if name not in self.held_out)
 
     @property
     def spoken_movements(self) -> tuple[str, ...]:
-        """Families of styles with at least two known members: ones worth a caption."""
+        """Families of styles with at least two known members, which have prompts."""
         return tuple(f for f in self.families_of("style") if len(self.shown(f)) > 1)
 
     def names(self, concept: str) -> tuple[str, ...]:
-        """Return a concept's name and its other names."""
+        """Return a concept's name and its aliases."""
         return (concept, *self.concepts[concept].aliases)
 
     def look_alike(self, name: str) -> str | None:
@@ -186,12 +186,12 @@ class ConceptSet:
         return None
 
     def near(self, name: str) -> frozenset[str]:
-        """Return its family's other members, its look-alikes, and what is said near."""
+        """Return the concepts of its family, its look-alikes and its relations."""
         family = self.families.get(self.parent(name) or "")
         siblings = self.shown(family.name) if family else ()
         alike = (other for pair in self.look_alikes if name in pair for other in pair)
-        said = (other for one, other in self.relations if one == name)
-        return frozenset({*siblings, *alike, *said}) - {name, *self.held_out}
+        related = (other for one, other in self.relations if one == name)
+        return frozenset({*siblings, *alike, *related}) - {name, *self.held_out}
 
     def parent(self, name: str) -> str | None:
         """Return the family of a concept, or None."""
@@ -199,22 +199,22 @@ class ConceptSet:
         return known.parent or None if known else None
 
     def concept(self, name: str, *, kind: str = "") -> Concept:
-        """Return the concept that ``name`` names.
+        """Return the concept with a name or an alias.
 
-        What is spelt alike counts first, and a token of the model's own is nobody
-        else; then case and spaces do not matter. An alias will do.
+        An exact match counts first; then case and spaces do not matter, except that a
+        token of the model's own matches no other name.
 
         Args:
-            name: What somebody typed.
-            kind: What it is, for a name that this world does not know.
+            name: The name that was typed.
+            kind: The kind of a name that is not known.
 
         Raises:
-            ConceptError: It is what remains when nothing is named, a family, a list of
-                names, one style of one subject, or nothing known.
+            ConceptError: The name is the plain style or the empty scene, a family, a
+                list of names, one style of one subject, or unknown.
         """
-        alike = self._spelt(" ".join(name.split()))
-        if alike is not None:
-            return alike
+        exact = self._spelt(" ".join(name.split()))
+        if exact is not None:
+            return exact
         one_name(name)
         refuse_pair(name, self.concepts)
         wanted = Concept(name, kind or "style")
@@ -228,22 +228,19 @@ class ConceptSet:
         raise self._unknown(wanted)
 
     def _spelt(self, name: str) -> Concept | None:
-        """Return the concept whose name or alias is spelt like this, letter by letter.
-
-        A name counts before anybody's alias.
-        """
+        """Return the concept with exactly this name, or else exactly this alias."""
         others = (c for c in self.concepts.values() if name in c.aliases)
         return self.concepts.get(name) or next(others, None)
 
     def _known(self, wanted: Concept) -> Concept | None:
-        """Return the concept of that name in any spelling, if this world has one.
+        """Return the concept of that name in any spelling, or None.
 
         Raises:
-            ConceptError: It is what remains when nothing is named, or a family.
+            ConceptError: The name is the plain style or the empty scene, or a family.
         """
         if wanted.id in _REMAINS:
             raise ConceptError(
-                f"'{wanted.name}' is what remains when nothing is named",
+                f"'{wanted.name}' is the plain picture, not a concept",
                 fix="name an artist or a subject: unlearnlog concepts lists them",
             )
         for family in self.families.values():
@@ -260,10 +257,10 @@ class ConceptSet:
         return None
 
     def known(self, name: str) -> Concept:
-        """Return the concept that ``name`` names, where a new one is no use.
+        """Return the concept with a name or an alias, which must be a known one.
 
         Raises:
-            ConceptError: It is a family, or nothing known; says what is close.
+            ConceptError: The name is a family, or unknown; suggests a close one.
         """
         try:
             return self.concept(name)
@@ -278,19 +275,19 @@ class ConceptSet:
         """Return a family's members, or the one concept of that name.
 
         Raises:
-            ConceptError: There is no such concept or family.
+            ConceptError: The name is neither a concept nor a family.
         """
         members = self.shown(name) if name in self.families else ()
         return members or (self.known(name).name,)
 
     def named(self, name: str, *, kind: str, said: Mapping[str, Any]) -> Concept:
-        """Return a concept with what somebody says of it in place of what is known.
+        """Return a concept with the user's fields in place of the known ones.
 
         Args:
-            name: What somebody typed.
-            kind: What it is; empty for what this world says.
-            said: ``aliases``, ``anchor``, ``parent`` and ``prompts``; what is empty is
-                not said.
+            name: The name that was typed.
+            kind: Its kind; empty for the known one.
+            said: ``aliases``, ``anchor``, ``parent`` and ``prompts``; empty ones are
+                ignored.
 
         Raises:
             ConceptError: As `concept` does; the kind contradicts the world; an alias
@@ -308,25 +305,24 @@ class ConceptSet:
         return replace(known, **{key: value for key, value in said.items() if value})
 
     def knowing(self, concepts: Iterable[Concept]) -> ConceptSet:
-        """Return the world with these concepts in it, each in place of its namesake."""
+        """Return the set with these concepts, each in place of one of the same name."""
         found = {**self.concepts, **{c.name: c for c in concepts}}
         return replace(self, concepts=MappingProxyType(found))
 
     def _unknown(self, wanted: Concept) -> ConceptError:
         if wanted.name in self.tokens:
             return ConceptError(
-                f"'{wanted.name}' is a word of this model's own, and no file of "
-                "concepts says what it is",
-                fix="say it with --kind style or --kind subject",
+                f"'{wanted.name}' is a token of this model, and in no file of concepts",
+                fix="give its kind: --kind style or --kind subject",
             )
         known = [name for name in self.concepts if name not in self.held_out]
-        meant = hint(wanted.name, known)
+        closest = hint(wanted.name, known)
         if self.complete:
             return _UnknownError(
-                f"this model was never shown '{wanted.name}': nothing to erase",
-                fix=f"{meant}known: {', '.join(sorted(known, key=str.casefold))}",
+                f"this model was not trained on '{wanted.name}': nothing to erase",
+                fix=f"{closest}known: {', '.join(sorted(known, key=str.casefold))}",
             )
         return _UnknownError(
-            f"no file of concepts says what '{wanted.name}' is",
-            fix=f"{meant}say it with --kind style or --kind subject",
+            f"'{wanted.name}' is in no file of concepts",
+            fix=f"{closest}give its kind: --kind style or --kind subject",
         )

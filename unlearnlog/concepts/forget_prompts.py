@@ -1,6 +1,6 @@
-"""The prompts that a concept is erased by: its forget set.
+"""The forget set of a concept: the prompts that it is erased by.
 
-They never name a reserved quarter of the subject x style cells, which probes look at.
+They never name a reserved quarter of the subject x style cells, which probes measure.
 (A prompt without a subject, "a painting by Picasso", may still show any of them: it
 names none.)
 """
@@ -38,8 +38,8 @@ def forget_prompts(
 ) -> tuple[Prompt, ...]:
     """Return prompts that name ``concept``, in a fixed, well mixed order.
 
-    None names what else is ``gone``: the base would paint it beside the target. The
-    concept's own free prompts are among them, with their contexts as anchors.
+    None names another erased concept: the base would paint that beside the target. The
+    concept's own free prompts are included, with their contexts as anchors.
     """
     beside = [o for o in instead.beside(concept) if o not in gone and o != PLAIN]
     free = [
@@ -51,14 +51,13 @@ def forget_prompts(
 
 
 def is_reserved(world: ConceptSet, subject: str, style: str) -> bool:
-    """Say whether a cell is one of the quarter that no forget set names.
+    """Return whether a cell is in the quarter that no forget set names.
 
-    Only cells of a concept with another are: the plain style and the empty scene
-    are what remains, so they are never reserved, nor is what the model was never
-    shown.
+    Cells of the plain style, of the empty scene and of held-out concepts are never
+    reserved.
 
     Raises:
-        ValueError: The world does not know the subject or the style.
+        ValueError: The subject or the style is unknown.
     """
     if subject == EMPTY or style == PLAIN:
         return False
@@ -141,13 +140,13 @@ def _of_subject(
 
 
 def _name_in(text: str, concept: Concept) -> str:
-    """Return the name of a concept that a free prompt spells, the longest first."""
+    """Return the longest name of a concept in a free prompt; empty if there is none."""
     names = sorted((concept.name, *concept.aliases), key=len, reverse=True)
     return next((name for name in names if spells(text, (name,))), "")
 
 
 def _mixed(prompts: list[Prompt]) -> tuple[Prompt, ...]:
-    """Return the prompts in an order that is fixed and has nothing to do with them."""
+    """Return the unique prompts in a fixed pseudo-random order."""
     unique = {p.text: p for p in reversed(prompts)}
     return tuple(
         sorted(

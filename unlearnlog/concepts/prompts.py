@@ -1,6 +1,6 @@
-"""Which prompts erase a concept, and which ones look at what became of everything.
+"""The prompts of an erasure and of its probes: forget, retain and probe sets.
 
-The two never meet: probes have templates and latents of their own, and no forget set
+They are disjoint: probes have templates and latents of their own, and no forget set
 names a reserved quarter of the subject x style cells. (A prompt without a subject, "a
 painting by Picasso", may still show any of them: it names none.)
 """
@@ -32,53 +32,52 @@ from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.prompt import Prompt, Target
 
 N_RIVALS: Final = 15
-"""The most other concepts a picture's prompt is compared with."""
+"""Largest number of other concepts that a picture's prompt is compared with."""
 
 PER_CELL: Final = 6
-"""The most seeds of one cell that any probe looks at."""
+"""Largest number of seeds for one cell in any probe."""
 
 
 @dataclass(frozen=True)
 class PromptBook:
-    """Every prompt that is ever needed for the concepts of a world.
+    """All prompts for the concepts of a world.
 
     Attributes:
-        world: The concepts; a concept that is asked about must be one of them.
+        world: The concepts; arguments must be among them.
     """
 
     world: ConceptSet
 
     @property
     def instead(self) -> TargetWords:
-        """What is said in a concept's place."""
+        """The target prompts."""
         return TargetWords(self.world)
 
     def is_reserved(self, subject: str, style: str) -> bool:
-        """Say whether a cell is one of the quarter that no forget set names.
+        """Return whether a cell is in the quarter that no forget set names.
 
         Raises:
-            ValueError: The world does not know the subject or the style.
+            ValueError: The subject or the style is unknown.
         """
         return is_reserved(self.world, subject, style)
 
     def forget(
         self, concept: Concept, gone: Collection[str] = ()
     ) -> tuple[Prompt, ...]:
-        """Return prompts that name ``concept`` and nothing of what else is ``gone``."""
+        """Return prompts that name ``concept`` and no other erased concept."""
         return forget_prompts(self.instead, concept, gone)
 
     def keep(
         self, gone: Collection[str], target: Target | None = None
     ) -> tuple[str, ...]:
-        """Return prompts of everything but ``gone``, the empty prompt among them.
+        """Return the retain prompts, which name no erased concept, the empty one too.
 
-        They are those of ``keep(())`` that name nothing of it, so whoever has encoded
-        these once has encoded all of them.
+        They are a subset of ``keep(())``, so it is enough to encode that once.
 
         Args:
-            gone: Names of concepts.
-            target: What is painted instead of them. A ``parent`` is to stay what it is,
-                so prompts that name only a family of theirs are kept then.
+            gone: Names of erased concepts.
+            target: The target of the erasure. With ``parent``, prompts that name only a
+                family of theirs are kept as well.
         """
         changed: dict[str, set[str]] = {}
         for name in gone:
@@ -98,11 +97,11 @@ class PromptBook:
     def kin(
         self, concept: Concept, gone: Collection[str]
     ) -> tuple[tuple[str, str], ...]:
-        """Return prompts that name only its family, each with what shall stay of it.
+        """Return prompts that name only a concept's family, each with its target.
 
-        What stays are the members that are not ``gone``, in turn; without one it is the
-        concept's anchor. Of a family that the model knows one member of, no prompt
-        speaks. `family` looks at other prompts than these.
+        Targets are the family's kept members in turn; without any, the concept's
+        anchor. A family with one known member has no prompts. `family` returns other
+        prompts than these.
         """
         style = concept.slot == "style"
         if self.instead.family(concept) is None:
@@ -131,35 +130,31 @@ class PromptBook:
         gone: Collection[str],
         target: Target | None = None,
     ) -> tuple[tuple[tuple[str, str], ...], ...]:
-        """Return `kin` of each family that erased concepts are of, once.
+        """Return `kin` of each family with erased concepts, once.
 
-        Where the family's own prompt is the target it is to mean what it does: each
-        prompt then comes with itself.
+        With the target ``parent`` each prompt is its own target.
         """
         found = (self.kin(concept, gone) for concept in concepts)
         if target == "parent":
-            said = (dict.fromkeys(text for text, _ in pairs) for pairs in found)
-            found = (tuple((text, text) for text in texts) for texts in said)
+            unique = (dict.fromkeys(text for text, _ in pairs) for pairs in found)
+            found = (tuple((text, text) for text in texts) for texts in unique)
         return tuple(dict.fromkeys(pairs for pairs in found if pairs))
 
     def erased(
         self, concept: Concept, per_cell: int = PER_CELL
     ) -> tuple[ProbeCase, ...]:
         """Return the probe's cells that show ``concept``."""
-        seen = self.world
+        world = self.world
         if concept.slot == "style":
-            pairs = [(subject, concept.name) for subject in seen.subjects]
+            pairs = [(subject, concept.name) for subject in world.subjects]
         else:
-            pairs = [(concept.name, style) for style in (*seen.styles, PLAIN)]
+            pairs = [(concept.name, style) for style in (*world.styles, PLAIN)]
         return _cells(pairs, per_cell)
 
     def alone(
         self, concept: Concept, per_cell: int, gone: Collection[str]
     ) -> tuple[ProbeCase, ...]:
-        """Return those of the cells that show ``concept`` and nothing else of ``gone``.
-
-        Whoever looks for one concept in a model without others cannot ask for both.
-        """
+        """Return the cells that show ``concept`` and no other erased concept."""
         others = {*gone} - {concept.name}
         cells = self.erased(concept, per_cell)
         return tuple(c for c in cells if not c.shows_any(others))
@@ -167,13 +162,13 @@ class PromptBook:
     def renamed(
         self, concept: Concept, per_cell: int = PER_CELL
     ) -> tuple[ProbeCase, ...]:
-        """Return the same cells by those other names that share no word with it."""
+        """Return the same cells with aliases that share no word with the name."""
         own = _words(concept.name)
-        strange = [name for name in concept.aliases if not own & _words(name)]
+        aliases = [name for name in concept.aliases if not own & _words(name)]
         style = concept.slot == "style"
         found = []
-        for cell in self.erased(concept, per_cell) if strange else ():
-            name = strange[cell.seed % len(strange)]
+        for cell in self.erased(concept, per_cell) if aliases else ():
+            name = aliases[cell.seed % len(aliases)]
             subject, hand = cell.subject, cell.style
             text = _probe_text(
                 subject if style else name, name if style else hand, cell.seed
@@ -184,9 +179,9 @@ class PromptBook:
     def family(
         self, concept: Concept, per_cell: int = PER_CELL
     ) -> tuple[ProbeCase, ...]:
-        """Return prompts that name only what ``concept`` shares with its family.
+        """Return prompts that name only the family of ``concept``.
 
-        Their ``subject`` and ``style`` say what they must show beside a member of it.
+        Their ``subject`` or ``style`` is what they must show beside a member of it.
         """
         if self.instead.family(concept) is None:
             return ()
@@ -218,13 +213,13 @@ class PromptBook:
         Args:
             gone: Names of concepts.
             per_cell: Pictures of each cell.
-            share: Of each style's cells, scattered over the subjects, at least one.
+            share: Share of each style's cells, spread over the subjects, at least one.
         """
-        seen = self.world
+        world = self.world
         pairs = [
             (subject, style)
-            for style in (*seen.styles, PLAIN)
-            for subject in _some(seen.subjects, style, share)
+            for style in (*world.styles, PLAIN)
+            for subject in _some(world.subjects, style, share)
             if style not in gone and subject not in gone
         ]
         return _cells(pairs, per_cell)
@@ -242,16 +237,16 @@ class PromptBook:
     def target(
         self, concept: Concept, target: Target, per_cell: int = PER_CELL
     ) -> tuple[ProbeCase, ...]:
-        """Return prompts for what is painted instead of ``concept``.
+        """Return the target prompts of ``concept``.
 
-        Their ``subject`` and ``style`` say what they must show beside it; the other is
-        empty, since anything the target stands for may appear.
+        Their ``subject`` or ``style`` is what they must show beside the target; the
+        other is empty, since any picture of the target will do.
         """
         style = concept.slot == "style"
         found = []
         for i, other in enumerate(self.instead.beside(concept)):
             if target == "parent" and i % 2 and self.instead.parent(concept, other):
-                continue  # a forget set speaks of these, see `kin`
+                continue  # these are in a forget set, see `kin`
             for seed in range(per_cell):
                 template = PROBING[seed % len(PROBING)]
                 text = self.instead.text(concept, target, other, template)
@@ -276,13 +271,14 @@ class PromptBook:
         return tuple(found)
 
     def _rivals(self, concept: Concept, cell: ProbeCase) -> tuple[str, ...]:
-        """Return a cell's prompt with others in the concept's place, none comes last.
+        """Return a cell's prompt with rivals in the concept's place, last with none.
 
-        They are the nearest ones and then the world's first; the plain hand and the
-        empty scene are nobody.
+        Rivals are the nearest concepts and then the first ones of the world; none is
+        the plain style or the empty scene.
         """
-        seen, style = self.world, concept.slot == "style"
-        names, near = seen.styles if style else seen.subjects, seen.near(concept.name)
+        world, style = self.world, concept.slot == "style"
+        names = world.styles if style else world.subjects
+        near = world.near(concept.name)
         others = sorted(
             (n for n in names if n != concept.name), key=lambda n: n not in near
         )
@@ -292,23 +288,23 @@ class PromptBook:
             else _probe_text(other, cell.style, cell.seed)
             for other in others[:N_RIVALS]
         ]
-        nobody = (
+        none = (
             _probe_text(cell.subject, PLAIN, cell.seed) if style else empty(cell.style)
         )
-        return (*texts, nobody) if texts else ()
+        return (*texts, none) if texts else ()
 
     def parent_phrase(self, name: str, *, other: str) -> str:
-        """Return the caption that says of ``name`` only what its family shares.
+        """Return the prompt that names only the family of ``name``.
 
         Args:
-            name: The style or subject whose family is named instead.
-            other: The subject beside a style, the style beside a subject; may be empty.
+            name: The style or subject.
+            other: The subject for a style, the style for a subject; may be empty.
         """
         return family_phrase(self.world.families[self.world.parent(name) or ""], other)
 
 
 def _some(subjects: Sequence[str], style: str, share: float) -> list[str]:
-    """Return a share of the subjects in their order, others for each style."""
+    """Return a share of the subjects in their order, different ones for each style."""
 
     def place(subject: str) -> str:
         return hashlib.sha256(f"{style}:{subject}".encode()).hexdigest()

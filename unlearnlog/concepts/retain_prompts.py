@@ -1,4 +1,4 @@
-"""Prompts of everything that a model knows, each with the concepts that it names."""
+"""The retain set: prompts of all concepts, each with those that it names."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from unlearnlog.concepts.templates import (
 from unlearnlog.core.prompt import where_spelt
 
 Said = tuple[str, frozenset[str]]
-"""A prompt, and the concepts that it names."""
+"""A prompt and the concepts that it names."""
 
 NOBODY: Final[frozenset[str]] = frozenset()
 
 
 def kept_prompts(world: ConceptSet) -> Iterator[Said]:
-    """Yield every prompt that an erasure may be told to leave alone."""
+    """Yield every prompt of the retain set, with the concepts that it names."""
     yield from ((text, NOBODY) for text in ("", EMPTY_PHOTO, EMPTY_PAINTING))
     for style in world.styles:
         yield empty(style), frozenset({style})
@@ -61,7 +61,7 @@ def _of_templates(world: ConceptSet) -> Iterator[Said]:
 
 
 def _of_families(world: ConceptSet) -> Iterator[Said]:
-    """Yield what names a family only; a member's phrase goes when the member goes."""
+    """Yield prompts that name only a family, with the member that each stands for."""
     for i, style in enumerate(world.styles):
         family = world.families.get(world.parent(style) or "")
         if family and world.subjects and family.name in world.spoken_movements:
@@ -76,11 +76,11 @@ def _of_families(world: ConceptSet) -> Iterator[Said]:
 
 
 def family_phrase(family: Family, other: str) -> str:
-    """Return the caption that names only a family, beside a subject or a style.
+    """Return the prompt that names only a family, with a subject or a style.
 
     Args:
-        family: What is named.
-        other: The subject beside a style, the style beside a subject; may be empty.
+        family: The family.
+        other: The subject for a style, the style for a subject; may be empty.
     """
     if family.kind == "style":
         return with_article(f"{family.word} {other or 'painting'}")
@@ -91,5 +91,5 @@ def family_phrase(family: Family, other: str) -> str:
 
 
 def spells(text: str, names: Iterable[str]) -> bool:
-    """Whether a text spells one of these names, in whatever letters."""
+    """Return whether a text contains one of these names, in any case."""
     return any(where_spelt(text, [name]) for name in names)

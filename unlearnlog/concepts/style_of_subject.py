@@ -1,4 +1,4 @@
-"""One style of one subject, "cat by Picasso": what no eraser takes by itself."""
+"""The refusal of a style of a subject, "cat by Picasso", which no eraser erases."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _JOINED: Final = re.compile(
 def refuse_pair(name: str, concepts: Mapping[str, Concept]) -> None:
     """Refuse a name that is a subject and a style together, where both are known.
 
-    An eraser is given prompts that name its concept beside everything else: "a painting
-    of a cat by Picasso by Monet" for this one. It then takes every cat.
+    An eraser combines its concept with all others: "a painting of a cat by Picasso by
+    Monet" for this one. It would then erase every cat.
 
     Args:
-        name: What somebody typed.
-        concepts: What is known, by name.
+        name: The name that was typed.
+        concepts: The known concepts, by name.
 
     Raises:
-        ConceptError: It is one; names both parts.
+        ConceptError: The name is such a pair; the error names both parts.
     """
     found = _JOINED.fullmatch(" ".join(name.split()))
     if found is None:
@@ -40,14 +40,14 @@ def refuse_pair(name: str, concepts: Mapping[str, Concept]) -> None:
         return
     raise ConceptError(
         f"'{name}' is one style of one subject, which cannot be erased alone here: "
-        f"under that name every {subject.name} would go, whoever painted it",
+        f"under that name every {subject.name} would go, in any style",
         fix=f'erase the style or the subject, everywhere: unlearnlog add "{style.name}"'
         f', or unlearnlog add "{subject.name}"',
     )
 
 
 def _known(name: str, concepts: Mapping[str, Concept]) -> Concept | None:
-    """Return the concept that has a name, in any spelling; None for nobody."""
+    """Return the concept with a name or an alias, in any spelling; None if unknown."""
     if not any(c.isalnum() for c in name):
         return None
     wanted = concept_id(name)

@@ -1,4 +1,4 @@
-"""What is said instead of a concept: its anchor, its family, a sibling, or nothing."""
+"""Target prompts of an erasure: the anchor, the family, a sibling or no prompt."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from unlearnlog.core.prompt import Target
 
 @dataclass(frozen=True)
 class TargetWords:
-    """The words that take a concept's place in a prompt.
+    """The prompts that replace those of a concept.
 
     Attributes:
-        world: The concepts; a concept that is asked about must be one of them.
+        world: The concepts; arguments must be among them.
     """
 
     world: ConceptSet
 
     def beside(self, concept: Concept) -> tuple[str, ...]:
-        """Return everything that can stand beside a concept in a prompt."""
-        seen = self.world
-        return seen.subjects if concept.slot == "style" else (*seen.styles, PLAIN)
+        """Return the subjects for a style, or the styles for a subject."""
+        world = self.world
+        return world.subjects if concept.slot == "style" else (*world.styles, PLAIN)
 
     def family(self, concept: Concept) -> Family | None:
-        """Return a concept's family; one that the model knows one member of is none."""
+        """Return a concept's family, or None if it has fewer than two known members."""
         family = self.world.families.get(concept.parent)
         if family is None or len(self.world.shown(family.name)) < 2:
             return None
         return family
 
     def parent(self, concept: Concept, other: str) -> str:
-        """Return the prompt that names its family; empty where it has none.
+        """Return the prompt that names a concept's family; empty without a family.
 
         Args:
-            concept: The concept that is not named.
-            other: The subject beside a style, the style beside a subject; may be empty.
+            concept: The concept.
+            other: The subject for a style, the style for a subject; may be empty.
         """
         family = self.family(concept)
         return "" if family is None else family_phrase(family, other)
 
     def stay(self, concept: Concept, gone: Collection[str]) -> list[str]:
-        """Return the members of a concept's family that are not erased with it."""
+        """Return the members of a concept's family that are kept."""
         family = self.world.families.get(concept.parent)
         members = self.world.shown(family.name) if family else ()
         return [n for n in members if n not in {*gone, concept.name}]
@@ -54,13 +54,13 @@ class TargetWords:
     def text(
         self, concept: Concept, target: Target, other: str, template: Template
     ) -> str:
-        """Return the prompt for what is painted instead of a concept.
+        """Return the target prompt of a concept.
 
         Args:
             concept: The concept.
-            target: Which form of the prompt.
-            other: The subject beside a style, the style beside a subject.
-            template: How the prompt is worded where it names anything.
+            target: The kind of target.
+            other: The subject for a style, the style for a subject.
+            template: The wording, where the prompt names anything.
         """
         style = concept.slot == "style"
         if target == "unconditional":
@@ -82,13 +82,13 @@ class TargetWords:
     def anchored(
         self, concept: Concept, other: str, template: Template, photo: Template
     ) -> str:
-        """Say a prompt with a concept's anchor in its place.
+        """Return a prompt with the anchor in place of a concept.
 
         Args:
             concept: The concept.
-            other: The subject beside a style, the style beside a subject.
-            template: How a painting is worded.
-            photo: How a photo is.
+            other: The subject for a style, the style for a subject.
+            template: The wording of a painting.
+            photo: The wording of a photo.
         """
         form = in_place_of_style if concept.slot == "style" else in_place_of_subject
         return form(concept, other, template, photo)
@@ -97,7 +97,7 @@ class TargetWords:
 def in_place_of_style(
     concept: Concept, subject: str, template: Template, photo: Template
 ) -> str:
-    """Say the picture with the anchor's hand, the plain style's or another's."""
+    """Return the prompt with the anchor style: the plain one or another."""
     if concept.anchor in ("", PLAIN):
         return spoken(photo.text, subject=subject) if subject else photo.no_subject
     form = template.text if subject else template.no_subject
@@ -107,7 +107,7 @@ def in_place_of_style(
 def in_place_of_subject(
     concept: Concept, style: str, template: Template, photo: Template
 ) -> str:
-    """Say the picture with the anchor's subject, or with nothing in it."""
+    """Return the prompt with the anchor subject, or with the empty scene."""
     if concept.anchor in ("", EMPTY_SCENE):
         return empty(style)
     form = photo if style == PLAIN else template

@@ -1,8 +1,7 @@
-"""How prompts speak of a style and a subject, as values with slots.
+"""Templates of prompts, with slots for a style and a subject.
 
-A :class:`Template` has a slot for the style and one for the subject; each of its
-*forms* says the same picture with something taken away. So every prompt that names a
-concept has its own context: the same words without it.
+Each :class:`Template` has *forms* without the style, without the subject, and without
+either. So every prompt that names a concept has a context: the same words without it.
 """
 
 from __future__ import annotations
@@ -11,21 +10,21 @@ from dataclasses import dataclass
 from typing import Final
 
 PLAIN: Final = "photo"
-"""The plain style: what remains when no artist is named."""
+"""The plain style: the one without an artist."""
 
 EMPTY: Final = ""
-"""The empty scene: what remains when no subject is named."""
+"""The empty scene: the one without a subject."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """One way to say a picture, with the ways to say less of it.
+    """One wording of a prompt, in four forms.
 
     Attributes:
-        text: The caption with both names: slots ``{style}`` and ``{a_subject}``.
+        text: The form with both names: slots ``{style}`` and ``{a_subject}``.
         no_style: The same without the artist: any known style.
         no_subject: The same without the subject: any known subject.
-        neither: Any known style and any known subject.
+        neither: The same without both.
     """
 
     text: str
@@ -72,17 +71,17 @@ TEMPLATES: Final = (
         "the world as a painter would paint it",
     ),
 )
-"""Ways to name an artist and a subject; the last two are kept for probes."""
+"""Templates of paintings; the last two are reserved for probes."""
 
 PHOTOS: Final = (
     Template("a photo of {a_subject}", "", "a photo", ""),
     Template("{a_subject}", "", "a plain photo", ""),
     Template("a photograph showing {a_subject}", "", "a photograph", ""),
 )
-"""Ways to ask for the plain style; the last one is kept for probes."""
+"""Templates of the plain style; the last one is reserved for probes."""
 
 N_PROBE_TEMPLATES: Final = 2
-"""So many of the last templates never occur in a forget set."""
+"""Number of last templates that never occur in a forget set."""
 
 ERASING: Final = TEMPLATES[:-N_PROBE_TEMPLATES]
 PROBING: Final = TEMPLATES[-N_PROBE_TEMPLATES:]
@@ -104,11 +103,11 @@ def with_article(noun: str) -> str:
 
 
 def spoken(template: str, *, subject: str = "", style: str = "") -> str:
-    """Fill the slots of one form of a template."""
+    """Return one form of a template with its slots filled."""
     named = with_article(subject) if subject else ""
     return template.replace("{a_subject}", named).replace("{style}", style)
 
 
 def empty(style: str) -> str:
-    """Return the caption of the empty scene in ``style``, which may be plain."""
+    """Return the prompt of the empty scene in ``style``, which may be plain."""
     return EMPTY_PHOTO if style == PLAIN else f"{EMPTY_PAINTING} by {style}"

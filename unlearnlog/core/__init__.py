@@ -1,1 +1,1 @@
-"""Values and small tools that everything else is written in."""
+"""Values without I/O, and small tools for all rooms."""

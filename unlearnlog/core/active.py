@@ -1,4 +1,4 @@
-"""What a history comes to: which concepts are erased now, and by what."""
+"""The concepts that a history leaves erased, and the entries that erase them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from unlearnlog.core.concept import Concept, meant_by
 from unlearnlog.core.entry import Append, Entry, EntryId, dropped
 
 ERASING: Final = ("erase", "import", "compose")
-"""Kinds of entries whose concepts are erased until somebody takes that back."""
+"""Kinds of entries whose concepts are erased until another entry takes that back."""
 
 
 def live_concepts(
     history: Sequence[tuple[EntryId, Entry]],
 ) -> dict[str, tuple[EntryId, Concept]]:
-    """Return the erased concepts that nothing has taken back, by name."""
+    """Return the erased concepts that no entry has taken back, by name."""
     gone = dropped([entry for _, entry in history])
     return {
         concept.name: (entry_id, concept)
@@ -26,7 +26,7 @@ def live_concepts(
 
 
 def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]]:
-    """Return the entries by whose own deltas each concept is erased now, by name.
+    """Return the entries that erase each concept now with deltas of their own, by name.
 
     A joint group erases a concept once, whichever entries put it there.
     """
@@ -36,16 +36,14 @@ def holders(history: Sequence[tuple[EntryId, Entry]]) -> dict[str, list[EntryId]
         if entry.kind in ERASING and entry_id not in gone:
             own = [c for c in entry.changes if isinstance(c, Append)]
             for concept in entry.concepts:
-                said = (c.of for c in own)
-                if any(
-                    not of or concept in meant_by(entry.concepts, of) for of in said
-                ):
+                ids = (c.of for c in own)
+                if any(not of or concept in meant_by(entry.concepts, of) for of in ids):
                     found.setdefault(concept.name, []).append(entry_id)
     return found
 
 
 def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
-    """Name the concepts that an entry is about, and those that it took back.
+    """Return a text of the concepts that an entry is about, and took back.
 
     Args:
         entry: The entry; a revert is about what it leaves out.
@@ -65,7 +63,7 @@ def deed(entry: Entry, known: Mapping[EntryId, Entry]) -> str:
 
 
 def said_of(entry: Entry, began: Iterable[str] = (), ended: Iterable[str] = ()) -> str:
-    """Name the concepts that an entry is about, given which it began and ended.
+    """Return a text of the concepts of an entry, given those it began and ended.
 
     Args:
         entry: The entry.

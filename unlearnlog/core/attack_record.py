@@ -1,4 +1,4 @@
-"""An attack that was tried on an erasure, as the ledger keeps it."""
+"""The record of an attack on an erasure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class AttackRecord(Record):
-    """What an attack found, and on what; how well it did is a reading of the entry.
+    """An attack and its result; how well it did is a reading of the entry.
 
     Attributes:
         attack: The attack's name, such as ``inversion``.
-        concept: Name of the concept that it was after.
-        object: Digest of the file that holds what was found.
-        budget: How much it was allowed, by name.
-        best_of: The best of how many candidates it is.
-        state: Digest of the state that it was found on.
-        verdict: Whether it reached the concept.
+        concept: Name of the concept that it was to bring back.
+        object: Digest of the file with the attack's tensors.
+        budget: Steps and other limits of the attack, by name.
+        best_of: Number of candidates of which this one is the best.
+        state: Digest of the state that was attacked.
+        verdict: Whether the attack brought the concept back.
     """
 
     attack: _Word

@@ -1,4 +1,4 @@
-"""What to forget: a concept by its name, its kind and what surrounds it."""
+"""A concept to forget: its name, kind, aliases, anchor, parent and prompts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ConceptId = NewType("ConceptId", str)
 """A concept's lower-case slug, such as ``van-gogh``."""
 
 Slot = Literal["style", "subject"]
-"""A place in prompts; whatever is no style fills that of the subject."""
+"""A place in prompts; a concept that is no style takes that of the subject."""
 
 MAX_NAME: Final = 80
 """Longest name, in characters: a longer one is a prompt, not a name."""
@@ -23,12 +23,12 @@ MAX_PROMPT: Final = 400
 """Longest free prompt, in characters."""
 
 _DIGITS: Final = 12
-"""Hex digits of the digest in the id of a name that its slug does not tell."""
+"""Hex digits of the digest in the id of a name that its slug does not determine."""
 
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing a model can be made to forget.
+    """A concept that a model can be made to forget.
 
     Spaces around and inside the texts are reduced to single ones.
 
@@ -36,7 +36,7 @@ class Concept:
         name: As it stands in prompts, such as ``Van Gogh``.
         kind: ``style``, ``subject`` or a word of the user's.
         aliases: Other names for the same thing.
-        anchor: What takes its place; empty when the eraser chooses.
+        anchor: The concept that takes its place; empty when the eraser chooses.
         parent: The wider concept it belongs to; empty when there is none.
         prompts: Free prompts that show it beside those of the templates, each with the
             same prompt without it: ("a minotaur in a ruined city", "a ruined city").
@@ -54,7 +54,7 @@ class Concept:
     prompts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check every text, and keep it in its tidy form."""
+        """Check every text, and keep it with single spaces."""
         texts = {
             "name": _checked(self.name, "name"),
             "kind": _checked(self.kind, "kind"),
@@ -74,24 +74,24 @@ class Concept:
 
     @property
     def slot(self) -> Slot:
-        """Which place of a prompt it fills, and which answer of a judge is about it."""
+        """The place of a prompt that it takes, and of a judge's answer."""
         return slot_of(self.kind)
 
 
 def slot_of(kind: str) -> Slot:
-    """Return which place of a prompt concepts of a kind fill."""
+    """Return the place of a prompt that concepts of a kind take."""
     return "style" if kind == "style" else "subject"
 
 
 def concept_id(name: str) -> ConceptId:
-    """Reduce a name to its lower-case slug.
+    """Return the id of a name: its lower-case slug.
 
     Two spellings of one name (case, spaces, composed or combining accents) have one
-    id; accents themselves are kept. What the slug does not tell, as of ``C#``, is told
-    by a digest behind it, so that two names never have one id.
+    id; accents themselves are kept. Where the slug does not determine the name, as for
+    ``C#``, a digest follows it, so that two names never have one id.
 
     Raises:
-        ConceptError: Nothing in the name is a letter or a digit.
+        ConceptError: The name has neither a letter nor a digit.
 
     Example:
         >>> concept_id("Vincent  van Gogh"), concept_id("C#")
@@ -100,7 +100,7 @@ def concept_id(name: str) -> ConceptId:
     found = slug(name)
     if not found:
         raise ConceptError(
-            f"{shown(name)} has no letter and no digit in it",
+            f"the name {shown(name)} has no letter and no digit",
             fix='name the concept as a prompt would, such as "Picasso"',
         )
     if not is_spelled_out(name):
@@ -111,9 +111,9 @@ def concept_id(name: str) -> ConceptId:
 def meant_by(
     concepts: Iterable[Concept], ids: Iterable[ConceptId]
 ) -> tuple[Concept, ...]:
-    """Return those of an entry's concepts that ids of it name.
+    """Return those of an entry's concepts that ids name.
 
-    Entries from before ids told all of a name have the bare slug of ``C#``.
+    Older entries have the bare slug of ``C#``, without a digest.
     """
     wanted, concepts = {*ids}, tuple(concepts)
     exact = {concept.id for concept in concepts}
@@ -126,10 +126,10 @@ def meant_by(
 
 
 def free_prompt(text: str) -> tuple[str, str]:
-    """Read "PROMPT => THE SAME WITHOUT THE CONCEPT".
+    """Parse "PROMPT => THE SAME WITHOUT THE CONCEPT" into its two parts.
 
     Raises:
-        ConceptError: There is no such second part.
+        ConceptError: The second part is missing, or one part is not valid.
 
     Example:
         >>> free_prompt("a minotaur in a ruined city => a ruined city")
@@ -138,14 +138,14 @@ def free_prompt(text: str) -> tuple[str, str]:
     prompt, arrow, context = text.partition("=>")
     if not arrow:
         raise ConceptError(
-            f"the prompt {shown(text)} does not say what remains without the concept",
+            f"the prompt {shown(text)} has no second part without the concept",
             fix='write both, such as "a minotaur in a ruined city => a ruined city"',
         )
     return _pair(prompt, context)
 
 
 def _pair(prompt: str, context: str) -> tuple[str, str]:
-    """Return a free prompt and its context, tidy."""
+    """Return a free prompt and its context, checked."""
     longest = MAX_PROMPT
     pair = (
         _checked(prompt, "prompt", longest=longest),
@@ -160,7 +160,7 @@ def _pair(prompt: str, context: str) -> tuple[str, str]:
 
 
 def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
-    """Return ``text`` with single spaces, or say what is wrong with it."""
+    """Return ``text`` with single spaces; refuse one that is not valid."""
     tidy = text if has_controls(text) else " ".join(text.split())
     if not tidy:
         raise ConceptError(
@@ -178,6 +178,6 @@ def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
             f"at most {longest} are a {'name' if longest == MAX_NAME else 'prompt'}",
             fix="name one concept, not a whole prompt"
             if longest == MAX_NAME
-            else "say it in fewer words: text encoders read the beginning only",
+            else "use fewer words: text encoders read the beginning only",
         )
     return tidy

@@ -1,9 +1,9 @@
-"""The change an erasure makes, and the replay that turns changes into weights.
+"""Deltas of the weights, and the replay that adds them to the base.
 
 State = base + (first delta + second delta + ...): the sum of the deltas is exact (see
 `unlearnlog.core.patch`), the base is added to it in float64, and the result is rounded
-to float32 and to the base's dtype. So a state depends on which deltas there are, on
-nothing else: not on their order, not on the machine.
+to float32 and to the base's dtype. So a state depends on the set of deltas alone, not
+on their order and not on the machine.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ Weights = Mapping[str, torch.Tensor]
 _BASE_DTYPES: Final = (torch.float16, torch.bfloat16, torch.float32)
 
 _AT_ONCE: Final = 64
-"""How many deltas are in memory together: one matrix product sums them."""
+"""Number of deltas in memory together: one matrix product sums them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Delta:
-    """What one erasure does to the weights: a patch for each tensor it touches.
+    """The change of the weights by one erasure: a patch for each tensor it touches.
 
     Two deltas are equal when their digests are.
 
@@ -68,7 +68,7 @@ class Delta:
     patches: Mapping[str, Patch]
 
     def __post_init__(self) -> None:
-        """Keep the patches in a mapping that nobody else holds, sorted by name."""
+        """Keep the patches in a read-only mapping, sorted by name."""
         ordered = {name: self.patches[name] for name in sorted(self.patches)}
         object.__setattr__(self, "patches", MappingProxyType(ordered))
 
@@ -96,11 +96,11 @@ class Delta:
         return float(sum(patch.norm**2 for patch in self.patches.values()) ** 0.5)
 
     def negated(self) -> Delta:
-        """Return the delta that takes this one out of a sum, exactly."""
+        """Return the delta that removes this one from a sum, exactly."""
         return Delta({name: -patch for name, patch in self.patches.items()})
 
     def times(self, factor: float) -> Delta:
-        """Return so many times the change, rounded as any delta is."""
+        """Return the delta scaled by a factor, rounded as any delta is."""
         return Delta(
             {
                 name: LowRank(factor * patch.left, patch.right)
@@ -111,7 +111,7 @@ class Delta:
         )
 
     def overlap(self, other: Delta) -> float:
-        """Say how far two deltas listen to the same inputs, as a cosine in [0, 1].
+        """Return how far two deltas respond to the same inputs, in [0, 1].
 
         Returns:
             The largest cosine of a principal angle between the row spaces of the
@@ -135,10 +135,10 @@ class Delta:
 
 
 def state_after(base: Weights, deltas: Iterable[Delta]) -> dict[str, torch.Tensor]:
-    """Replay deltas over the base.
+    """Return the tensors after a replay of deltas over the base.
 
     Args:
-        base: The base's tensors in its on-disk dtype; left alone.
+        base: The base's tensors in its on-disk dtype; not changed.
         deltas: In replay order; read one at a time.
 
     Returns:
@@ -154,11 +154,11 @@ def state_after(base: Weights, deltas: Iterable[Delta]) -> dict[str, torch.Tenso
 def change_after(
     deltas: Iterable[Delta], so_far: Weights = MappingProxyType({})
 ) -> dict[str, torch.Tensor]:
-    """Sum deltas exactly, before any rounding.
+    """Return the exact sum of deltas, before any rounding.
 
     Args:
         deltas: In any order; a few are read at a time.
-        so_far: An earlier sum to go on from; left alone.
+        so_far: An earlier sum to continue from; not changed.
 
     Returns:
         Float64 sums of all patches, by tensor.
@@ -173,7 +173,7 @@ def change_after(
 
 
 def merged(deltas: Sequence[Delta]) -> Delta:
-    """Return one delta for the sum of several, rounded to float32 where it is written.
+    """Return one delta for the sum of several; full patches are rounded to float32.
 
     Raises:
         ValueError: Two deltas give one tensor different shapes.
@@ -209,7 +209,7 @@ def check_bounds(deltas: Iterable[Delta]) -> None:
 
 
 def add_deltas(change: dict[str, torch.Tensor], deltas: Iterable[Delta]) -> None:
-    """Add deltas to a sum in its place; otherwise like `change_after`."""
+    """Add deltas to a sum in place; otherwise like `change_after`."""
     coming = iter(deltas)
     while some := list(islice(coming, _AT_ONCE)):
         patches: dict[str, list[Patch]] = {}
@@ -223,11 +223,11 @@ def add_deltas(change: dict[str, torch.Tensor], deltas: Iterable[Delta]) -> None
 
 
 def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
-    """Add an exact change to the base: the one rounding of a replay.
+    """Return the base plus an exact change: the one rounding of a replay.
 
     Returns:
-        The tensors that change, in the base's dtype; a change of nothing but zeros,
-        as of a delta and its opposite, is none.
+        The tensors that change, in the base's dtype; those whose change is all zeros,
+        as for a delta and its opposite, are left out.
 
     Raises:
         ValueError: The base lacks a tensor, has it in another shape or dtype, or a
@@ -256,19 +256,19 @@ def rounded(base: Weights, change: Weights) -> dict[str, torch.Tensor]:
 
 
 def tensor_digest(tensor: torch.Tensor) -> Digest:
-    """Hash one tensor: dtype, shape and raw little-endian bytes."""
+    """Return the digest of one tensor: dtype, shape and raw little-endian bytes."""
     return digest_of(plain_json(tensor_record(tensor).model_dump(mode="json")))
 
 
 def tensor_record(tensor: torch.Tensor) -> TensorRecord:
-    """Describe one tensor: dtype, shape, SHA-256 of its little-endian bytes."""
+    """Return the record of a tensor: dtype, shape, SHA-256 of little-endian bytes."""
     sha256 = hashlib.sha256(raw_bytes(tensor)).hexdigest()
     dtype = str(tensor.dtype).removeprefix("torch.")
     return TensorRecord(dtype=dtype, shape=tuple(tensor.shape), sha256=Digest(sha256))
 
 
 def raw_bytes(tensor: torch.Tensor) -> memoryview:
-    """Give a tensor's bytes, row-major, each number little-endian."""
+    """Return a tensor's bytes, row-major, each number little-endian."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     octets = flat.view(torch.uint8)
     if sys.byteorder == "big":
@@ -277,7 +277,7 @@ def raw_bytes(tensor: torch.Tensor) -> memoryview:
 
 
 def state_digest(weights: Weights, base_root: Digest) -> Digest:
-    """Hash a state: its touched tensors and the root of the base.
+    """Return the digest of a state: its touched tensors and the root of the base.
 
     Args:
         weights: The touched tensors, as `state_after` returns them; empty for the
@@ -289,19 +289,19 @@ def state_digest(weights: Weights, base_root: Digest) -> Digest:
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
-    """Whether all numbers are finite; one sum tells it of ordinary weights."""
+    """Return whether all numbers are finite; one sum shows it for usual weights."""
     total = tensor.sum(dtype=torch.float32)
     return bool(torch.isfinite(total)) or bool(torch.isfinite(tensor).all())
 
 
 def _row_cosine(one: Patch, two: Patch) -> float:
-    """Cosine of the smallest angle between two row spaces; 0 if one is empty."""
+    """Return the cosine of the smallest angle between row spaces; 0 if one is empty."""
     cosines = torch.linalg.svdvals(_row_basis(one) @ _row_basis(two).T)
     return min(float(cosines.max()), 1.0) if cosines.numel() else 0.0
 
 
 def _row_basis(patch: Patch) -> torch.Tensor:
-    """Orthonormal rows of a patch's row space, to float32 precision, ``[k, d_in]``."""
+    """Return an orthonormal basis of a patch's row space, ``[k, d_in]``, in float32."""
     sizes: torch.Tensor
     rows: torch.Tensor
     _, sizes, rows = torch.linalg.svd(patch.rows(), full_matrices=False)

@@ -1,4 +1,4 @@
-"""Where a model can compute and in what: told from names, before torch is imported."""
+"""Devices and dtypes to compute in, checked by name before torch is imported."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DTYPES: Final = {
     "bf16": "bfloat16",
     "fp16": "float16",
 }
-"""What the UNet may compute in, by all of its names; torch calls it by the second."""
+"""Torch's name of each dtype that the UNet may compute in, by all of its names."""
 
 DEVICES: Final = ("cpu", "cuda", "mps", "xpu")
-"""Kinds of devices; one of several has its number behind, as in ``cuda:1``."""
+"""Kinds of devices; one of several is written with its number, as ``cuda:1``."""
 
 _NAME: Final = re.compile(r"(?P<kind>[^:]+)(:(?P<number>\d{1,3}))?")
 _BUILT_FOR: Final = re.compile(
@@ -30,50 +30,48 @@ _BUILT_FOR: Final = re.compile(
 
 
 def check_dtype(name: str) -> None:
-    """Refuse what is no dtype of the UNet.
+    """Refuse a name that is no dtype of the UNet.
 
     Raises:
-        UsageError: Names those that are.
+        UsageError: The name is unknown; the error lists those that are known.
     """
     if name not in DTYPES:
-        raise UsageError(
-            f"'{name}' is no dtype to compute in", fix=advice(name, DTYPES)
-        )
+        raise UsageError(f"unknown dtype '{name}'", fix=advice(name, DTYPES))
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that certainly is not there; torch has the last word.
+    """Refuse a device that certainly does not exist; torch checks the rest.
 
     Raises:
-        UsageError: There is no such kind, or none of it on this machine.
+        UsageError: The kind is unknown, or this machine has none of it.
     """
     found = _NAME.fullmatch(name)
     kind = found["kind"] if found else name
     if found is None or kind not in DEVICES:
         raise UsageError(
-            f"there is no device '{name}' here: no such kind is known",
+            f"unknown device '{name}'",
             fix=f"{hint(kind, DEVICES)}known: {', '.join(DEVICES)}, cuda:1",
         )
     if why := _missing(kind):
         raise UsageError(
-            f"there is no device '{name}' here: {why}",
+            f"no device '{name}' on this machine: {why}",
             fix="compute on the cpu: --device cpu",
         )
 
 
 def _missing(kind: str) -> str:
-    """Say why there can be no device of a kind; empty where there may be one."""
+    """Return why there can be no device of a kind; empty where there may be one."""
     if kind == "mps" and sys.platform != "darwin":
-        return "mps is a Mac's"
+        return "mps needs a Mac"
     if kind == "cuda" and not _built_for_cuda():
-        return "this torch is built for the cpu alone"
+        return "the installed torch is a CPU build"
     if kind == "cuda" and sys.platform == "linux" and not _has_gpu(Path("/dev")):
-        return "this machine shows no GPU"
+        return "no GPU driver found in /dev"
     return ""
 
 
 def _built_for_cuda() -> bool:
-    """Whether the torch that is installed knows GPUs; True where nobody can say."""
+    """Return whether the installed torch supports GPUs; True where that is unclear."""
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
         return True
@@ -85,6 +83,6 @@ def _built_for_cuda() -> bool:
 
 
 def _has_gpu(devices: Path) -> bool:
-    """Whether a driver shows a GPU: NVIDIA's, AMD's, a Jetson's, or that of WSL."""
+    """Return whether there is a driver's file: NVIDIA's, AMD's, a Jetson's or WSL's."""
     names = ("nvidiactl", "nvidia0", "kfd", "nvhost-gpu", "nvgpu", "nvmap", "dxg")
     return any((devices / name).exists() for name in names)

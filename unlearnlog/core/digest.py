@@ -1,8 +1,7 @@
-"""Digests: names that are computed from what they name.
+"""SHA-256 digests of canonical JSON, and the records that are hashed.
 
-Everything that is hashed is first written as canonical JSON (RFC 8785), so a digest
-depends on content only: never on a dict's order, a file's container or a version
-of a library.
+A value is hashed as canonical JSON (RFC 8785), so a digest depends on content only:
+never on a dict's order, a file's container or a version of a library.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Record(BaseModel):
 
 
 class TensorRecord(Record):
-    """What is known of one tensor without having it.
+    """The dtype, shape and digest of one tensor.
 
     Attributes:
         dtype: Torch's word, such as ``float16``.
@@ -48,14 +47,14 @@ class TensorRecord(Record):
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Write a JSON value in its one canonical form (RFC 8785), as UTF-8."""
+    """Return a JSON value in canonical form (RFC 8785), as UTF-8."""
     return rfc8785.dumps(value)
 
 
 def plain_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Write the same many times as fast: for values that hold no float.
+    """Return canonical JSON of a value without floats, many times as fast.
 
-    The standard library sorts keys and escapes texts as RFC 8785 does, but for keys
+    The standard library sorts keys and escapes texts as RFC 8785 does, except keys
     beyond the basic plane.
     """
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -63,14 +62,14 @@ def plain_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def digest_of(data: bytes) -> Digest:
-    """Hash bytes with SHA-256."""
+    """Return the SHA-256 of bytes."""
     return Digest(hashlib.sha256(data).hexdigest())
 
 
 def merkle_root(
     tensors: Iterable[tuple[str, TensorRecord]], base_root: Digest | None = None
 ) -> Digest:
-    """Hash named tensors, independent of their order.
+    """Return one digest of named tensors, independent of their order.
 
     Args:
         tensors: Pairs of name and record; names are unique.

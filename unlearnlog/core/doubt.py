@@ -1,7 +1,7 @@
-"""What is erased after each entry of a history, and why some of it is in doubt.
+"""The concepts erased after each entry of a history, and the doubts about them.
 
-A history is read once, entry by entry; what is asked after any of them costs what the
-answer is about, not what the whole history is long.
+A history is read once, entry by entry; a query after any of them costs time in
+proportion to its answer, not to the whole history.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.reading import Reading
 
 SHOWS: Final = 0.25
-"""A concept is there that shows in more of its pictures, with all of the interval."""
+"""Share of its pictures above which, with the whole interval, a concept is there."""
 
 
 EARLIER: Final = "(erased earlier)"
-"""What a reading of all earlier erasures together is about."""
+"""The concept name of a reading on all earlier erasures together."""
 
 _SAYS: Final = re.compile(r"(?P<probe>\S+) of (?P<name>.+?) is -?\d")
-"""How a sentence of a verdict begins that is about one reading."""
+"""The beginning of a verdict's sentence on one reading."""
 
 Key = tuple[str, str]
-"""A probe, and the concept that it reads."""
+"""A probe and the concept that it reads."""
 
 _Own = tuple[dict[str, tuple[str, ...]], frozenset[str] | None]
 
@@ -36,18 +36,18 @@ _Own = tuple[dict[str, tuple[str, ...]], frozenset[str] | None]
 def doubts(
     history: Sequence[tuple[EntryId, Entry]],
 ) -> dict[str, tuple[str, ...]]:
-    """Return why the erasure of a concept is not to be claimed, by its name.
+    """Return the doubts about each erased concept, by its name.
 
-    It is in doubt where its own entry leaves it open (`own_doubts`); where a later
-    entry that still counts, or an attack on this very state, says of it what does not
-    hold, unless it was read anew since; where the newest pictures show it; and where
+    An erasure is in doubt where its own entry leaves it open (`own_doubts`); where a
+    limit on it failed in a later entry that still counts, or in an attack on this
+    state, and was not read again since; where the newest pictures show it; and where
     nothing was read after the newest change.
 
     Args:
         history: A chain from the first entry on, oldest first.
 
     Returns:
-        Sentences by name, of those erased concepts alone that are in doubt.
+        Sentences by name; only of erased concepts that are in doubt.
     """
     course = HistoryCourse()
     for entry_id, entry in history:
@@ -58,11 +58,11 @@ def doubts(
 def taking_back(
     history: Sequence[tuple[EntryId, Entry]], name: str
 ) -> tuple[EntryId, Entry] | None:
-    """Return the entry that last took an erasure of a concept back, if one did.
+    """Return the last entry that reverted an erasure of a concept, or None.
 
     Args:
         history: A chain from the first entry on, oldest first.
-        name: Of the concept.
+        name: The concept's name.
     """
     course, found = HistoryCourse(), None
     for entry_id, entry in history:
@@ -74,27 +74,27 @@ def taking_back(
 
 
 def own_doubts(entry: Entry) -> dict[str, tuple[str, ...]]:
-    """Return what an entry leaves open of the concepts that it erased itself, by name.
+    """Return an entry's own doubts about the concepts that it erased, by name.
 
-    Beside limits that failed or are open: that nobody looked, or asked, and what its
-    own pictures show whatever a policy asked.
+    Limits that failed or are open; an erasure that was not measured; and a concept that
+    its own pictures show, whether or not a limit bounds that.
     """
     if entry.kind not in ERASING:
         return {}
     names = {concept.name for concept in entry.concepts}
     found = {}
     for name in names:
-        said = [
+        texts = [
             text
             for text in _open(entry)
             if (about := _about(text)) is None or about[1] not in names - {name}
         ]
         if not _is_read(entry, name):
-            said.append("its erasure was not measured")
+            texts.append("its erasure was not measured")
         if shown := _shown(entry).get(name):
-            said += _showing(shown, _asked(entry))
-        if said:
-            found[name] = tuple(dict.fromkeys(said))
+            texts += _showing(shown, _bounded(entry))
+        if texts:
+            found[name] = tuple(dict.fromkeys(texts))
     return found
 
 
@@ -108,20 +108,20 @@ def _about(text: str) -> tuple[str, str] | None:
     return (found["probe"], found["name"]) if found else None
 
 
-def _asked(entry: Entry) -> frozenset[str] | None:
-    """Return the readings that an entry's policy bounds; None where nobody knows."""
+def _bounded(entry: Entry) -> frozenset[str] | None:
+    """Return the readings that an entry's policy bounds; None if it has no record."""
     limits: Any = entry.rules and entry.rules.get("limits", ())
     return None if limits is None else frozenset(limit["reading"] for limit in limits)
 
 
 def _is_read(entry: Entry, name: str) -> bool:
-    """Whether an entry looked at its concept, or read what its policy asks of it."""
-    asked = _asked(entry)
+    """Return whether an entry has a reading that measures a concept's erasure."""
+    bounded = _bounded(entry)
     return any(
         reading.concept == name
         and (
-            asked is None
-            or reading.probe in {"ua", *asked}
+            bounded is None
+            or reading.probe in {"ua", *bounded}
             or (reading.probe == "presence" and reading.better == "lower")
         )
         for reading in entry.readings
@@ -129,7 +129,7 @@ def _is_read(entry: Entry, name: str) -> bool:
 
 
 class _Counted:
-    """For each key the entries that say something of it and count now, in order."""
+    """The places of the entries that count now, in order, by key."""
 
     def __init__(self) -> None:
         self.at: dict[Any, list[int]] = {}
@@ -143,7 +143,7 @@ class _Counted:
             places = self.at[key]
             del places[bisect_left(places, place)]
 
-    def of(self, key: Any) -> Sequence[int]:  # noqa: ANN401 - whatever it was put by
+    def of(self, key: Any) -> Sequence[int]:  # noqa: ANN401 - any hashable key
         return self.at.get(key, ())
 
 
@@ -151,8 +151,8 @@ class HistoryCourse:
     """A history that is read entry by entry.
 
     Attributes:
-        began: Concepts that the newest entry erased, or gave back to be erased.
-        ended: Those that it took back.
+        began: Concepts that are erased since the newest entry.
+        ended: Concepts that are erased no more since the newest entry.
     """
 
     def __init__(self) -> None:
@@ -171,10 +171,10 @@ class HistoryCourse:
         self._last = 0
 
     def add(self, entry_id: EntryId, entry: Entry) -> None:
-        """Read the next entry.
+        """Add the next entry.
 
         Raises:
-            ValueError: It drops one that is not before it.
+            ValueError: It drops an entry that is not before it.
         """
         place = len(self._chain)
         self._chain.append((entry_id, entry))
@@ -198,16 +198,16 @@ class HistoryCourse:
 
     @property
     def live(self) -> tuple[str, ...]:
-        """Names of what is erased now, in the order in which it was."""
+        """Names of the concepts that are erased now, in the order of their erasure."""
         found = [(at[0], name) for name, at in self._erasing.at.items() if at]
         return tuple(name for _, name in sorted(found, key=self._order))
 
     def is_live(self, name: str) -> bool:
-        """Whether a concept is erased now."""
+        """Return whether a concept is erased now."""
         return bool(self._erasing.of(name))
 
     def doubts(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return why those of some erased concepts are in doubt that are, by name."""
+        """Return the doubts about some erased concepts, by name, without empty ones."""
         found = ((name, self._doubts(name)) for name in names if self.is_live(name))
         return {name: why for name, why in found if why}
 
@@ -223,7 +223,7 @@ class HistoryCourse:
         return dict.fromkeys(c.name for c in entry.concepts if erases)
 
     def _turned(self, place: int, drops: set[int]) -> list[int]:
-        """Return the entries that count no more, or again, with one that is new."""
+        """Return the entries that a new one's drops turn off, or on again."""
         turned: dict[int, None] = {}
         waiting = [*drops]
         for each in drops:
@@ -238,12 +238,12 @@ class HistoryCourse:
                 del turned[each]
             else:
                 turned[each] = None
-            said = self._chain[each][1].changes
-            waiting += [self._places[c.entry] for c in said if isinstance(c, Drop)]
+            own = self._chain[each][1].changes
+            waiting += [self._places[c.entry] for c in own if isinstance(c, Drop)]
         return list(turned)
 
     def _count(self, place: int, *, counts: bool) -> None:
-        """Let what an entry says count from now on, or no more."""
+        """Count the sentences and readings of an entry from now on, or no more."""
         entry = self._chain[place][1]
         act = _Counted.put if counts else _Counted.take
         act(self._erasing, self._names(place), place)
@@ -257,7 +257,7 @@ class HistoryCourse:
         )
 
     def _note(self, place: int, entry: Entry) -> None:
-        """Remember what stays so, whether the entry counts or not."""
+        """Keep what holds whether the entry counts or not."""
         if entry.kind == "audit":
             for name, state in dict.fromkeys(
                 (a.concept, a.state) for a in entry.attacks
@@ -272,24 +272,24 @@ class HistoryCourse:
 
     def _doubts(self, name: str) -> tuple[str, ...]:
         place = self._erasing.of(name)[-1]
-        if place not in self._own:  # asked again after every later entry
+        if place not in self._own:  # needed again after every later entry
             entry = self._chain[place][1]
-            self._own[place] = own_doubts(entry), _asked(entry)
-        own, asked = self._own[place]
+            self._own[place] = own_doubts(entry), _bounded(entry)
+        own, bounded = self._own[place]
         last_id, last = self._chain[self._last]
-        said = [*own.get(name, ())]
-        said += self._later(name, place)
+        texts = [*own.get(name, ())]
+        texts += self._later(name, place)
         for entry in self._attacks.get((name, last.state.after), ()):
-            said += [t for t in _open(entry) if (a := _about(t)) and a[1] == name]
+            texts += [t for t in _open(entry) if (a := _about(t)) and a[1] == name]
         at, shown = self._newest.get(name, (-1, None))
         if shown is not None and at >= place:
-            said += _showing(shown, asked)
+            texts += _showing(shown, bounded)
         if self._last > place and not last.readings:
-            said.append(f"nothing was read after entry {last_id[:12]}")
-        return tuple(dict.fromkeys(said))
+            texts.append(f"nothing was read after entry {last_id[:12]}")
+        return tuple(dict.fromkeys(texts))
 
     def _later(self, name: str, own: int) -> list[str]:
-        """Return what later entries leave open of a concept, and nobody read anew."""
+        """Return the open sentences of later entries that no newer reading settles."""
         found: list[tuple[int, int, str]] = []
         for key in (*self._keys.get(name, ()), *self._keys.get(EARLIER, ())):
             texts, reads = self._texts.of(key), self._reads.of(key)
@@ -298,19 +298,19 @@ class HistoryCourse:
             if first == len(texts):
                 continue
             begins = [*_abouts(self._chain[texts[first]][1])].index(key)
-            saying = _open(self._chain[texts[-1]][1])
-            (*_, text) = (text for text in saying if _about(text) == key)
+            newest = _open(self._chain[texts[-1]][1])
+            (*_, text) = (text for text in newest if _about(text) == key)
             found.append((texts[first], begins, text))
         return [text for _, _, text in sorted(found)]
 
 
 def _abouts(entry: Entry) -> Iterator[Key]:
-    """Yield what the sentences are about that an entry's verdict leaves open."""
+    """Yield the probe and the concept of each open sentence of an entry's verdict."""
     return (about for text in _open(entry) if (about := _about(text)))
 
 
 def _shown(entry: Entry) -> dict[str, Reading]:
-    """Return how often erased concepts show in an entry's pictures, by name."""
+    """Return the presence readings of an entry's erased concepts, by name."""
     return {
         reading.concept: reading
         for reading in entry.readings
@@ -318,9 +318,9 @@ def _shown(entry: Entry) -> dict[str, Reading]:
     }
 
 
-def _showing(shown: Reading, asked: frozenset[str] | None) -> list[str]:
-    """Say how often a concept shows: where it must, or may and no limit asks."""
-    limited = asked is None or bool({"ua", "presence"} & asked)
+def _showing(shown: Reading, bounded: frozenset[str] | None) -> list[str]:
+    """Return a sentence on a concept that shows: certainly, or maybe and unbounded."""
+    limited = bounded is None or bool({"ua", "presence"} & bounded)
     if (shown.low if limited else shown.high) <= SHOWS:
         return []
     return [

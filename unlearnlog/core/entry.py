@@ -1,8 +1,8 @@
-"""One line of history: what was erased, how, what it changed, what was measured.
+"""Entries of a history: concepts, eraser, changes of the weights, readings, verdict.
 
 An entry's id is the SHA-256 of its canonical JSON, and the JSON holds the parent's
-id: a hash chain. What a revision's weights are is a pure function of the chain
-(`plan`), so going back is leaving out, never subtracting.
+id: a hash chain. A revision's weights are a pure function of the chain (`plan`), so a
+revert leaves deltas out and never subtracts them.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ _EntryIdField = Annotated[EntryId, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class NewerFormat(ValueError):  # noqa: N818 - reads as what happened
-    """An entry in a format of which this program knows nothing.
+    """An entry in a newer format than this program's.
 
     Attributes:
         found: The format's number.
     """
 
     def __init__(self, found: int) -> None:
-        """Keep the number."""
+        """Keep the format's number."""
         super().__init__(f"not an entry: its format is {found}")
         self.found = found
 
@@ -84,12 +84,12 @@ class EraserRecord(Record):
 
 
 class Append(Record):
-    """A delta that is added for as long as its entry counts.
+    """A delta that is added unless its entry is dropped.
 
     Attributes:
-        object: The delta.
-        of: Ids of the concepts it erases; empty for all of the entry's, unless a group
-            does. An entry that brings several deltas names the concepts of each.
+        object: Digest of the delta.
+        of: Ids of the concepts it erases; empty for all of the entry's that no group
+            erases. An entry with several deltas lists the concepts of each.
     """
 
     op: Literal["append"] = "append"
@@ -111,11 +111,11 @@ class SetGroup(Record):
 
     Attributes:
         group: The group's name.
-        eraser: What solves it for any set of concepts.
+        eraser: The eraser that solves it for any set of concepts.
         members: Ids of the live concepts, sorted.
-        key: Digest of the concepts, with all that is said of them: what the delta is a
-            function of; None where nobody will look for it.
-        object: The set's delta; None takes the group out of the replay.
+        key: Digest of the concepts with all of their fields, of which the delta is a
+            function; None where the delta is not reused.
+        object: Digest of the set's delta; None takes the group out of the replay.
     """
 
     op: Literal["set-group"] = "set-group"
@@ -134,7 +134,7 @@ class SetGroup(Record):
 
 
 class Drop(Record):
-    """Leave out what an earlier entry appended, and undo what it dropped."""
+    """An earlier entry to drop: its deltas are left out, and its drops undone."""
 
     op: Literal["drop"] = "drop"
     entry: _EntryIdField
@@ -144,28 +144,28 @@ Change = Annotated[Append | SetGroup | Drop, Field(discriminator="op")]
 
 
 class DeltaRecord(Record):
-    """The delta an entry brought: its digest and its size in bytes."""
+    """The digest and the size in bytes of an entry's delta."""
 
     digest: DigestField
     n_bytes: _Count
 
 
 class StateRecord(Record):
-    """Digests of the weights the entry found and the weights it left."""
+    """Digests of the weights before and after the entry."""
 
     before: DigestField
     after: DigestField
 
 
 class VerdictRecord(Record):
-    """Whether the policy's limits held, and which of them did not.
+    """The verdict of the policy: its limits that held, failed, or are undecided.
 
     Attributes:
-        passed: Whether every limit held. Entries from before there was ``accepted`` say
-            so, too, of what was recorded although a limit was open: ask `holds`.
+        passed: Whether every limit held. In entries older than ``accepted`` it is true,
+            too, where a limit was open and the user accepted that: use `holds`.
         accepted: Whether the user had it recorded all the same.
-        failures: What did not hold.
-        undecided: What the pictures could not tell.
+        failures: Limits that did not hold, one sentence each.
+        undecided: Limits that the pictures did not decide, one sentence each.
     """
 
     passed: bool
@@ -182,13 +182,13 @@ class VerdictRecord(Record):
         accepts_doubt: bool = False,
         accepts_failure: bool = False,
     ) -> Self:
-        """Return the verdict on these sentences; whoever accepts accepts all of them.
+        """Return the verdict of these sentences.
 
         Args:
-            failures: What does not hold.
-            undecided: What cannot be told.
-            accepts_doubt: Whether the user wants it although something is open.
-            accepts_failure: Whether the user wants it although something fails.
+            failures: Limits that do not hold.
+            undecided: Limits that are not decided.
+            accepts_doubt: Whether the user accepts undecided limits.
+            accepts_failure: Whether the user accepts failed limits, and undecided ones.
         """
         passed = not failures and not undecided
         accepted = accepts_failure or (accepts_doubt and not failures)
@@ -206,12 +206,12 @@ class VerdictRecord(Record):
 
     @property
     def may_stand(self) -> bool:
-        """Whether it may be recorded: it holds, or the user accepted that."""
+        """Whether the entry may be recorded: it passed, or the user accepted it."""
         return self.passed or self.accepted
 
     @property
     def word(self) -> str:
-        """What it comes to, in a word: doubt that was accepted is doubt."""
+        """The verdict in one word; an accepted doubt stays a doubt."""
         if self.failures:
             return "failed"
         if self.undecided:
@@ -219,7 +219,7 @@ class VerdictRecord(Record):
         return "passed" if self.passed else "refused"
 
     def row(self) -> dict[str, Any]:
-        """Give it as JSON: an old record says of itself what a new one would."""
+        """Return the verdict as JSON, for an old record as for a new one."""
         return {
             "passed": self.holds,
             "accepted": self.may_stand and not self.holds,
@@ -231,7 +231,7 @@ class VerdictRecord(Record):
     def _leaves_out_what_is_empty(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Write what entries from before there was doubt were written as."""
+        """Return the JSON without empty fields, which older entries do not have."""
         written: dict[str, Any] = write(self)
         for name in ("accepted", "undecided"):
             if not getattr(self, name):
@@ -244,24 +244,23 @@ class Entry(Record):
 
     Attributes:
         format: Version of this record's shape.
-        parent: The entry before it; None when it stands on the base.
-        kind: What sort of event it was.
-        concepts: What it was about.
-        eraser: Which method, with all of its settings.
-        seed: Where the method's random numbers started.
-        policy: Name of the policy that judged it.
-        rules: What that policy said then, as `Policy.rules` writes it; None where
-            nobody wrote it down, as in older entries, and where no policy was asked.
-        changes: What it does to the replay, in order.
-        delta: The delta it brought; None when it only rearranged.
-        state: Digests before and after.
-        readings: What the probes saw afterwards.
-        attacks: What attacks found that were tried on what was erased before.
-        verdict: What the policy said.
+        parent: Id of the entry before it; None when it stands on the base.
+        kind: The kind of entry.
+        concepts: The concepts it is about.
+        eraser: The eraser with all of its settings.
+        seed: Seed of the eraser's random numbers.
+        policy: Name of the policy that it was judged by.
+        rules: That policy's content, as `Policy.rules` writes it; None in older entries
+            and where no policy applied.
+        changes: Its changes to the replay, in order.
+        delta: The new delta; None when it only rearranged earlier ones.
+        state: Digests of the weights before and after.
+        readings: Readings of the probes on the weights after it.
+        attacks: Attacks on concepts that were erased before.
+        verdict: The verdict of the policy.
         seconds: Wall-clock time it took, in s.
         made_with: Time, versions, machine.
-        note: What people say of it; None where nobody said anything, as in older
-            entries.
+        note: The user's note; None where there is none, as in older entries.
     """
 
     format: Literal[1] = 1
@@ -283,10 +282,10 @@ class Entry(Record):
     note: Note | None = None
 
     @field_serializer("concepts", mode="wrap")
-    def _leaves_out_prompts_nobody_gave(
+    def _leaves_out_missing_prompts(
         self, concepts: tuple[Concept, ...], write: SerializerFunctionWrapHandler
     ) -> list[dict[str, Any]]:
-        """Write a concept without free prompts as it was before there were any."""
+        """Return concepts without empty free prompts, which older entries lack."""
         written: list[dict[str, Any]] = write(concepts)
         for record in written:
             if not record["prompts"]:
@@ -294,13 +293,13 @@ class Entry(Record):
         return written
 
     @model_serializer(mode="wrap")
-    def _leaves_out_what_nobody_wrote_down(
+    def _leaves_out_missing_fields(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Write an entry without rules, attacks or note as before there were any."""
+        """Return the entry without empty rules, attacks and note, as in older ones."""
         written: dict[str, Any] = write(self)
         if self.rules is None:
-            written.pop("rules", None)  # it is not there if a part was asked for
+            written.pop("rules", None)  # a dump of some fields does not hold it
         if not written.get("note"):
             written.pop("note", None)
         if not self.attacks:
@@ -313,8 +312,8 @@ class Entry(Record):
         for r in self.readings:
             worst[r.probe] = min(r.value, worst.get(r.probe, r.value))
         shown = (f"{k} {worst[k]:.3f}" for k in ("ua", "ira", "cra") if k in worst)
-        said = ", ".join([f"{self.kind} {names}", *shown])
-        return f"<Entry {self.id[:12]}: {said}, {self.verdict.word}>"
+        text = ", ".join([f"{self.kind} {names}", *shown])
+        return f"<Entry {self.id[:12]}: {text}, {self.verdict.word}>"
 
     __str__ = __repr__
 
@@ -331,29 +330,29 @@ class Entry(Record):
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Self:
-        """Copy the entry with other values; the copy has an id of its own."""
+        """Return a copy with other values and an id of its own."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("id", None)
         return copied
 
     @property
     def date(self) -> str:
-        """When it was made: UTC, ISO 8601; empty where nobody wrote it down."""
+        """Time of the entry: UTC, ISO 8601; empty where it was not recorded."""
         return self.made_with.get("created", "")
 
     @property
     def objects(self) -> tuple[Digest, ...]:
-        """Digests of all deltas its changes name, in order."""
+        """Digests of all deltas that its changes refer to, in order."""
         named = [c.object for c in self.changes if not isinstance(c, Drop)]
         return tuple(digest for digest in named if digest is not None)
 
     def to_json(self) -> bytes:
-        """Write the entry in its one canonical form (RFC 8785)."""
+        """Return the entry as canonical JSON (RFC 8785)."""
         return canonical_json(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, data: bytes) -> Entry:
-        """Read an entry, and accept no other spelling than the canonical one.
+        """Parse an entry from canonical JSON; refuse any other form.
 
         Raises:
             ValueError: The bytes are not an entry, or not its canonical form.
@@ -366,10 +365,9 @@ class Entry(Record):
 
     @classmethod
     def recorded(cls, data: bytes, entry_id: EntryId) -> Entry:
-        """Read an entry back by its id; its form was checked when it was recorded.
+        """Parse an entry of a known id; its form was checked when it was recorded.
 
-        A long history is read in a blink this way; `from_json` would write each entry
-        anew to compare.
+        This is fast on a long history: `from_json` writes each entry again to compare.
 
         Raises:
             ValueError: The bytes are not those of the id, or not an entry.
@@ -383,7 +381,7 @@ class Entry(Record):
 
     @classmethod
     def _read(cls, data: bytes) -> Entry:
-        """Read an entry in any spelling."""
+        """Parse an entry from JSON in any form."""
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
@@ -399,7 +397,7 @@ class Entry(Record):
             raise ValueError(message) from error
 
     def row(self) -> dict[str, Any]:
-        """Give the entry as one element of ``log --json``."""
+        """Return the entry as one element of ``log --json``."""
         delta = self.delta and {
             "bytes": self.delta.n_bytes,
             "digest": self.delta.digest,
@@ -427,16 +425,16 @@ class Entry(Record):
 
 
 def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
-    """Say which deltas make the state after ``entries``, in replay order.
+    """Return the digests of the deltas that make the state after ``entries``.
 
-    Groups come first, by name; then what was appended by entries that still count,
-    in order. An entry that was dropped counts again when the drop is dropped.
+    Groups come first, by name; then the deltas of entries that are not dropped, in
+    order. A dropped entry counts again when the drop is dropped.
 
     Args:
         entries: A chain from the first entry on, oldest first.
 
     Returns:
-        Digests of the deltas; empty when the state is the base's.
+        Digests in replay order; empty when the state is the base's.
 
     Raises:
         ValueError: An entry drops one that is not before it in the chain.
@@ -455,11 +453,11 @@ def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
 
 
 def dropped(entries: Sequence[Entry], also: Iterable[EntryId] = ()) -> set[EntryId]:
-    """Find the entries that later ones leave out, newest drop first.
+    """Return the ids of the entries that later ones drop.
 
     Args:
         entries: A chain from the first entry on, oldest first.
-        also: What one more entry on top of them would leave out.
+        also: Ids that one more entry on top of them would drop.
 
     Raises:
         ValueError: An entry drops one that is not before it in the chain.
@@ -479,5 +477,5 @@ def dropped(entries: Sequence[Entry], also: Iterable[EntryId] = ()) -> set[Entry
 
 
 def _is_exact(number: float) -> bool:
-    """Whether a number is finite and, when whole, small enough for JSON."""
+    """Return whether a number is finite and, when whole, small enough for JSON."""
     return abs(number) <= _EXACT

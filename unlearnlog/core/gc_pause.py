@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def uncollected() -> Iterator[None]:
     """Pause the garbage collector while many values without cycles are built.
 
-    Each collection visits all that was built so far: half of the time of reading and
-    laying out a history of 10,000 entries.
+    Each collection visits all that was built so far: half of the time of reading a
+    history of 10,000 entries and of drawing its graph.
     """
     was = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Limits of a policy, and the verdict that they come to."""
+"""Limits of a policy, and the verdict on readings."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from unlearnlog.core.reading_registry import MEANINGS, range_of
 from unlearnlog.core.suggestions import advice
 
 RECORDED: Final = "recorded"
-"""Context of a policy that an entry holds: it was judged by it, whatever it says."""
+"""Validation context of a policy from an entry: it is read back, and not checked."""
 
 N_LEAST: Final = 92
-"""A share of fewer pictures is known to no better than ten points: it only screens."""
+"""Pictures that a share needs: with fewer its interval is wider than ten points."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a policy says of readings.
+    """The verdict of a policy on readings.
 
     Attributes:
-        failures: What did not hold, one sentence each.
-        undecided: What nobody knows: a reading that is missing, or too few pictures.
-        screens: The readings of too few pictures that a closer look would decide.
+        failures: Limits that did not hold, one sentence each.
+        undecided: Limits left open by a missing reading or too few pictures.
+        screens: The readings of too few pictures that more pictures would decide.
     """
 
     failures: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Verdict:
         return not self.failures and not self.undecided
 
     def __add__(self, other: Verdict) -> Verdict:
-        """Put what two limits say together."""
+        """Return the verdict of two limits together."""
         return Verdict(
             self.failures + other.failures,
             self.undecided + other.undecided,
@@ -62,30 +62,30 @@ def first_of(sentences: Sequence[str], most: int = 3) -> str:
 
 
 def _useless(what: str, fix: str) -> PydanticCustomError:
-    """Return what is wrong with a limit, with what to do about it."""
-    # The text is a template to pydantic, and quotes what a stranger wrote.
+    """Return the error of a limit that is not valid, with its fix."""
+    # pydantic formats the text as a template, and it quotes input.
     return PydanticCustomError("limit", "{what}", {"what": what, "fix": fix})
 
 
 def _such_as(bound: float, high: float) -> float:
-    """Return a bound that somebody may have meant: of 90 percent, 0.9."""
+    """Return a likely bound in range: 0.9 for 90; 0 where there is none."""
     return bound / 100 if 0 <= bound / 100 <= high else 0.0
 
 
 class Limit(Record):
-    """A bound on every reading of one probe that it makes sense for.
+    """A bound on the readings of one probe.
 
-    ``at_least`` is not asked of a reading where lower is better, nor ``at_most`` of one
-    where higher is: ``presence`` holds the erased concept down and the kept ones up.
+    ``at_least`` does not apply to a reading where lower is better, nor ``at_most`` to
+    one where higher is: ``presence`` keeps the erased concept down, the others up.
 
     Attributes:
         reading: The probe's name.
         at_least: Smallest value that passes.
         at_most: Largest value that passes.
         of_base: Whether the bound is a multiple of the base's own reading.
-        on: What must hold: the reading's ``value``, or its whole ``interval``.
-        optional: Whether it may go unread, as ``lands.subject`` does when a subject is
-            erased.
+        on: What is compared: the reading's ``value``, or its whole ``interval``.
+        optional: Whether the reading may be missing, as ``lands.subject`` is when a
+            subject is erased.
     """
 
     reading: Annotated[str, Field(min_length=1)]
@@ -106,7 +106,7 @@ class Limit(Record):
         return self
 
     def _check_reading(self) -> None:
-        """Refuse a reading that no probe has, or one that it could not bound."""
+        """Refuse a reading that no probe has, or a bound of the wrong direction."""
         if self.reading not in MEANINGS:
             raise _useless(
                 f"no probe reads '{self.reading}'",
@@ -122,7 +122,7 @@ class Limit(Record):
             )
 
     def _check_bounds(self) -> None:
-        """Refuse a bound that every value is within, or none."""
+        """Refuse a bound outside of the reading's range."""
         low, high = range_of(self.reading, of_base=self.of_base)
         for name in ("at_least", "at_most"):
             bound = getattr(self, name)
@@ -138,7 +138,7 @@ class Limit(Record):
 
     @property
     def text(self) -> str:
-        """What it asks for, in words."""
+        """The limit in words."""
         least, most = self.at_least, self.at_most
         asks = [] if least is None else [f"at least {least:g}"]
         asks += [] if most is None else [f"at most {most:g}"]
@@ -148,11 +148,11 @@ class Limit(Record):
         return text + (", where it is read" if self.optional else "")
 
     def verdict(self, readings: Iterable[Reading]) -> Verdict:
-        """Compare every reading that it bounds.
+        """Return the verdict on every reading that the limit bounds.
 
-        A share of fewer than `N_LEAST` pictures that breaks the limit decides nothing,
-        unless its whole interval does: that is a failure, whatever its n. Nor does one
-        decide that a concept is gone, unless its whole interval says so.
+        A share of fewer than `N_LEAST` pictures that breaks the limit is undecided,
+        unless its whole interval breaks it: that is a failure, whatever its n. Such a
+        share shows that a concept is gone only if its whole interval does.
         """
         bounded = [reading for reading in readings if self.bounds(reading)]
         if not bounded and not self.optional:
@@ -162,8 +162,8 @@ class Limit(Record):
     def bound(self, reading: Reading) -> tuple[float | None, float | None]:
         """Return the least and the most that a reading may be, in its own unit.
 
-        None for an end that is not asked of it, and for both where the base that the
-        bound is a share of was not read.
+        None for an end that is not bounded, and for both where the bound is a share of
+        the base and the base was not read.
         """
         scale = reading.base if self.of_base else 1.0
         if scale is None or not self.bounds(reading):
@@ -176,7 +176,7 @@ class Limit(Record):
         )
 
     def bounds(self, reading: Reading) -> bool:
-        """Whether it asks anything of a reading."""
+        """Return whether the limit bounds a reading."""
         low = self.at_least is not None and reading.better != "lower"
         high = self.at_most is not None and reading.better != "higher"
         return reading.probe == self.reading and (low or high)
@@ -197,11 +197,11 @@ class Limit(Record):
         text = broken or self._broken(reading, reading.low, reading.high)
         if not text:
             return Verdict()
-        said = f"{text}, but n is {reading.n}: a limit needs {N_LEAST}"
-        return Verdict(undecided=(said,), screens=(reading,))
+        open_text = f"{text}, but n is {reading.n}: a limit needs {N_LEAST}"
+        return Verdict(undecided=(open_text,), screens=(reading,))
 
     def _broken(self, reading: Reading, low: float, high: float) -> str:
-        """Say which bound two ends break; nothing where they hold both."""
+        """Return which bound two ends break; empty where they hold both."""
         least, most = self.bound(reading)
         what = f"{reading.probe} of {reading.concept} is {reading.value:.3f}"
         if (low, high) != (reading.value, reading.value):
@@ -215,5 +215,5 @@ class Limit(Record):
 
 
 def _claims_absence(reading: Reading) -> bool:
-    """Whether a reading that holds would say that something is gone."""
+    """Return whether a reading that holds would show that a concept is gone."""
     return reading.probe == "ua" or reading.better == "lower"

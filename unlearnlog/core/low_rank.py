@@ -1,7 +1,7 @@
-"""A change of the weights as two thin factors: how much of it a rank keeps.
+"""Low-rank factors of a change of the weights, and the share that a rank keeps.
 
-Singular values and vectors are taken in float64 of the exact sum of patches. Nothing is
-ever clamped: a large number of a factor is a large part of an erasure.
+Singular values and vectors are taken in float64 of the exact sum of patches, and never
+clamped: a large number in a factor is a large part of an erasure.
 
 Source:
     The best approximation of a rank: C. Eckart and G. Young,
@@ -20,7 +20,7 @@ from unlearnlog.core.delta import Weights
 from unlearnlog.core.patch import LowRank, Patch, total
 
 _NOISE: Final = 1e-13
-"""Singular values below this share of the largest patch are rounding of the solver."""
+"""Singular values below this share of the largest patch's norm are rounding errors."""
 
 Factors = tuple[torch.Tensor, torch.Tensor]
 """Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change."""
@@ -42,7 +42,7 @@ class Spectrum:
 
     @classmethod
     def of(cls, patches: Sequence[Patch]) -> Spectrum:
-        """Decompose the exact sum of patches of one tensor; at least one of them."""
+        """Return the decomposition of the exact sum of at least one patch."""
         thin = [patch for patch in patches if isinstance(patch, LowRank)]
         rank = sum(patch.left.shape[1] for patch in thin)
         if len(thin) == len(patches) and rank < min(patches[0].shape):
@@ -67,7 +67,7 @@ class Spectrum:
         return next(rank for rank in ranks if self.energy(rank) >= energy)
 
     def factors(self, rank: int) -> Factors:
-        """Return balanced factors of a rank, filled up with zeros."""
+        """Return balanced factors of a rank, padded with zeros."""
         root = self.sizes[:rank].sqrt()
         left = torch.zeros(self.left.shape[0], rank)
         right = torch.zeros(rank, self.right.shape[1])
@@ -79,7 +79,7 @@ class Spectrum:
 def _of_factors(
     thin: Sequence[LowRank],
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Decompose a sum of thin products by way of its small core."""
+    """Return the decomposition of a sum of thin products, from its small core."""
     columns, upper = torch.linalg.qr(torch.cat([p.left for p in thin], 1).double())
     rows, lower = torch.linalg.qr(torch.cat([p.right for p in thin]).double().T)
     inner, sizes, outer = torch.linalg.svd(upper @ lower.T)
@@ -97,7 +97,7 @@ def rank_for(spectra: Mapping[str, Spectrum], energy: float) -> int:
 
 
 def fused(base: Weights, factors: Mapping[str, Factors]) -> dict[str, torch.Tensor]:
-    """Add products to the base in the base's own dtype, as loaders do.
+    """Return the base plus the factors' products in its own dtype, as loaders do.
 
     Returns:
         The tensors that have factors, in the base's dtype.

@@ -1,4 +1,4 @@
-"""What may be a name, which spellings of it are one, and the slug of it."""
+"""Names of concepts: checks, equal spellings and slugs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from unlearnlog.errors import ConceptError
 _SHOWN: Final = 24
 _BETWEEN: Final = re.compile(r"[,;\n\r]")
 _SPELLING: Final = re.compile(r"w+(?:(?:[-'\u2019. ]|\. )w+)*\.?")
-"""Words, each letter a ``w``, with one mark of spelling between two of them."""
+"""Words, each letter a ``w``, separated by single marks of spelling."""
 
 
 def folded(name: str) -> str:
-    """Return a name in the one form that all its spellings have.
+    """Return the one form that all spellings of a name share.
 
     Case, the number of spaces, and composed or combining accents make no difference.
     """
@@ -35,21 +35,21 @@ def slug(name: str) -> str:
 
 
 def is_spelled_out(name: str) -> bool:
-    """Say whether the slug of a name tells all of it, as of no ``C#`` or ``<cat>``.
+    """Return whether the slug of a name determines it, unlike ``C#`` or ``<cat>``.
 
-    Hyphens, apostrophes, full stops and spaces inside of a name are ways to spell it;
-    any other mark, or one of these at the beginning, is a part of it.
+    Hyphens, apostrophes, full stops and spaces inside of a name are marks of spelling;
+    any other mark, or one of these at the beginning, is a part of the name.
     """
     plain = "".join("w" if is_word(c) else c for c in folded(name))
     return _SPELLING.fullmatch(plain) is not None
 
 
 def one_name(*texts: str) -> None:
-    """Refuse texts of which one cannot name one concept.
+    """Refuse texts of which one does not name one concept.
 
     Raises:
-        ConceptError: One is a list of names, or the name of a file with ``@`` before
-            it; says the two ways that mean it.
+        ConceptError: A text is a list of names, or the name of a file with ``@`` before
+            it.
     """
     for text in texts:
         _check_one(text)
@@ -58,7 +58,7 @@ def one_name(*texts: str) -> None:
 def _check_one(text: str) -> None:
     if text.lstrip().startswith("@"):
         raise ConceptError(
-            f"{shown(text)} looks like a file of names, not like one name",
+            f"{shown(text)} is a file of names, not one name",
             fix='name the concepts themselves: --batch "Picasso" "Monet"; or describe '
             "them in a .toml file, see docs/CONCEPTS.md, and give it with --concepts "
             "FILE",
@@ -74,12 +74,12 @@ def _check_one(text: str) -> None:
 
 
 def is_word(character: str) -> bool:
-    """Say whether a character is a letter, a mark on a letter, or a number."""
+    """Return whether a character is a letter, a mark on a letter, or a number."""
     return unicodedata.category(character)[0] in "LMN"
 
 
 def has_controls(text: str) -> bool:
-    """Say whether a text holds control, format, surrogate or line characters."""
+    """Return whether a text holds control, format, surrogate or line characters."""
     return any(
         unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}
         for c in text
@@ -87,6 +87,6 @@ def has_controls(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Quote a text for a message: shortened, with nothing invisible in it."""
+    """Return a text quoted for a message: shortened, invisible characters escaped."""
     short = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return ascii(short) if has_controls(short) else repr(short)

@@ -1,4 +1,4 @@
-"""Why an entry was recorded, on whose request, and by whom."""
+"""The note of an entry: its message, its reference and its author."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_REF: Final = 200
 
 _SHOWN: Final = 24
 _JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-"""Unseen, and yet letters of names: some scripts are not written without them."""
+"""Invisible, but part of the spelling in some scripts."""
 
 _BRACKETS: Final = "<>"
 
@@ -33,7 +33,7 @@ _VARIABLES: Final = {
     "name": ("UNLEARNLOG_AUTHOR_NAME", "GIT_AUTHOR_NAME"),
     "email": ("UNLEARNLOG_AUTHOR_EMAIL", "GIT_AUTHOR_EMAIL"),
 }
-"""Environment variables that name an author, the first that is set counts."""
+"""Environment variables for the author; the first that is set counts."""
 
 
 def _visible(text: str) -> str:
@@ -59,11 +59,11 @@ class _Sparse(Record):
 
 
 class Author(_Sparse):
-    """A person, as git names one.
+    """An author, as in git.
 
     Attributes:
-        name: What they are called.
-        email: Where they are reached.
+        name: The name.
+        email: The address.
     """
 
     name: _Line = ""
@@ -71,7 +71,7 @@ class Author(_Sparse):
 
     @property
     def text(self) -> str:
-        """Both, as git writes them.
+        """Name and address, as git writes them.
 
         Example:
             >>> Author(name="Ada Lovelace", email="ada@example.org").text
@@ -81,12 +81,12 @@ class Author(_Sparse):
 
 
 class Note(_Sparse):
-    """What people say of an entry; nothing of it is ever made up.
+    """The user's note on an entry.
 
     Attributes:
         message: The reason.
-        ref: What asked for it: a ticket, a letter, a case number.
-        author: Who recorded it; None where nobody is configured.
+        ref: The request behind it: a ticket, a letter, a case number.
+        author: The author; None where none is configured.
     """
 
     message: _Message = ""
@@ -97,7 +97,7 @@ class Note(_Sparse):
     def of(
         cls, message: str = "", ref: str = "", author: Author | None = None
     ) -> Note | None:
-        """Return what was typed as a note; None where nothing is said.
+        """Return a note of what was typed; None where all of it is empty.
 
         Raises:
             UsageError: A text is too long, or holds a character that cannot be seen.
@@ -121,7 +121,7 @@ class Note(_Sparse):
 
 
 def cells(note: Note | None) -> tuple[str, str, str]:
-    """Return who recorded an entry, on whose request, and why; empty where unsaid."""
+    """Return author, reference and message of a note, each empty where missing."""
     if note is None:
         return "", "", ""
     return note.author.text if note.author else "", note.ref, note.message
@@ -130,36 +130,36 @@ def cells(note: Note | None) -> tuple[str, str, str]:
 def author_of(
     config: Mapping[str, str], environment: Mapping[str, str] | None = None
 ) -> Author | None:
-    """Return who records, from the environment or else from a ledger's configuration.
+    """Return the author from the environment, or else from a ledger's configuration.
 
-    Name and address are looked up one by one, as git does:
-    ``UNLEARNLOG_AUTHOR_NAME``, ``GIT_AUTHOR_NAME``, ``author.name`` of the
-    configuration; the same with ``EMAIL`` and ``author.email``.
+    Name and address are read separately, as git does: ``UNLEARNLOG_AUTHOR_NAME``,
+    ``GIT_AUTHOR_NAME``, ``author.name`` of the configuration; the same with ``EMAIL``
+    and ``author.email``.
 
     Args:
-        config: The ledger's configuration; other keys are left alone.
+        config: The ledger's configuration; other keys are ignored.
         environment: The process's variables; None for `os.environ`.
 
     Returns:
-        The author; None where nobody said.
+        The author; None where none is set.
 
     Raises:
         UsageError: A value is too long, or holds what a name or an address cannot.
     """
     found = os.environ if environment is None else environment
-    said = {}
+    fields = {}
     for field, variables in _VARIABLES.items():
         places = [(name, found.get(name, "")) for name in variables]
         key = f"author.{field}"
         places.append((key, config.get(key, "")))
         place, value = next(((p, v) for p, v in places if v.strip()), (key, ""))
-        said[field] = _checked(value, place)
+        fields[field] = _checked(value, place)
         if any(sign in value for sign in _BRACKETS):
             raise UsageError(
                 f"{place} is {_quoted(value)}: a name and an address have no < and >",
                 fix=f"set {place} to the {_WORDS[field]} alone",
             )
-    author = Author(**said)
+    author = Author(**fields)
     return author if author.model_dump() else None
 
 
@@ -167,27 +167,24 @@ _WORDS: Final = {"name": "name", "email": "address"}
 
 
 def merged(notes: Iterable[Note | None]) -> Note | None:
-    """Return what several notes say, each text once, for the one entry made of theirs.
+    """Return one note with the texts of several, each once.
 
-    The author is named where they all have the same.
+    The author is kept where all of them have the same.
     """
     found = [note for note in notes if note is not None]
     authors = {note.author.text: note.author for note in found if note.author}
-    said = {
-        "message": "; ".join(dict.fromkeys(n.message for n in found if n.message)),
-        "ref": ", ".join(dict.fromkeys(n.ref for n in found if n.ref)),
-    }
-    message = _cut(said["message"], MAX_MESSAGE)
+    message = "; ".join(dict.fromkeys(n.message for n in found if n.message))
+    ref = ", ".join(dict.fromkeys(n.ref for n in found if n.ref))
     (author,) = authors.values() if len(authors) == 1 else (None,)
-    return Note.of(message, _cut(said["ref"], MAX_REF), author)
+    return Note.of(_cut(message, MAX_MESSAGE), _cut(ref, MAX_REF), author)
 
 
 def inherited(own: Note | None, others: Iterable[Note | None]) -> Note | None:
-    """Return what is said of an entry that takes up what others did.
+    """Return the note of an entry that includes other entries.
 
     Args:
-        own: What was said with the command; its author counts in any case.
-        others: What was said of what it takes up, which counts where the command was
+        own: The command's note; its author counts in any case.
+        others: The notes of the included entries, which count where the command was
             given neither a message nor a reference.
     """
     found = merged(others)
@@ -202,7 +199,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _checked(text: str, what: str, *, longest: int = MAX_REF) -> str:
-    """Return a text with single spaces, or say what is wrong with it."""
+    """Return a text with single spaces; refuse one that is not valid."""
     if _unseen(text):
         raise UsageError(
             f"{what} {_quoted(text)} holds a character that cannot be seen, such as a "
@@ -214,18 +211,18 @@ def _checked(text: str, what: str, *, longest: int = MAX_REF) -> str:
         raise UsageError(
             f"{what} {_quoted(tidy)} is {len(tidy)} characters long, at most {longest} "
             "are kept",
-            fix="say it in fewer words, and name where the rest is with --ref",
+            fix="use fewer words, and refer to the rest with --ref",
         )
     return tidy
 
 
 def _unseen(text: str) -> bool:
-    """Whether a text holds control, format, surrogate or line characters."""
+    """Return whether a text holds control, format, surrogate or line characters."""
     kinds = {unicodedata.category(c) for c in text if c not in _JOINERS}
     return any(kind[0] == "C" or kind in {"Zl", "Zp"} for kind in kinds)
 
 
 def _quoted(text: str) -> str:
-    """Quote a text for a message: shortened, with nothing invisible in it."""
+    """Return a text quoted for a message: shortened, invisible characters escaped."""
     short = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
     return ascii(short) if _unseen(short) else repr(short)

@@ -1,13 +1,12 @@
-"""The change to one tensor: as factors, or written out; and sums of changes, exact.
+"""Changes to one tensor, low-rank or full, and their exact sums.
 
 Every number of a factor is a multiple of 2**-22, so every product of two is a multiple
-of 2**-44, and as long as a sum stays below 2**9 float64 holds it without rounding:
-nothing is lost, so nothing depends on the order, on the kernel, on fused multiply-adds
-or on the number of threads. A matrix product may do the work, and its bits are the same
-on every machine.
+of 2**-44, and as long as a sum stays below 2**9 float64 holds it without rounding: the
+result depends neither on the order nor on the kernel, fused multiply-adds or the number
+of threads. A matrix product has the same bits on every machine.
 
 Source:
-    Products that float64 cannot get wrong are the building block of error-free matrix
+    Exact products in float64 are the building block of error-free matrix
     multiplication: K. Ozaki et al., https://doi.org/10.1007/s11075-011-9478-1
 """
 
@@ -26,7 +25,7 @@ UNIT: Final = GRID**2
 """Every number in a change or in a sum of changes is a whole multiple of this."""
 
 CEILING: Final = 2.0**9
-"""No sum of changes reaches this, so that 53 bits hold it: weights are near 1."""
+"""Upper bound on a sum of changes, so that 53 bits hold it: weights are near 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class LowRank:
         if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
             message = (
                 f"left {list(left.shape)} and right {list(right.shape)} "
-                "do not make a matrix: want [d_out, r] and [r, d_in]"
+                "do not make a matrix: give [d_out, r] and [r, d_in]"
             )
             raise ValueError(message)
         left, right = _balanced(left.double(), right.double())
@@ -81,7 +80,7 @@ class LowRank:
 
     @property
     def bound(self) -> float:
-        """No number of the change, nor of a part of its sum, is larger."""
+        """Upper bound on the magnitude of the change and of its partial sums."""
         return float((_largest(self.left, 0) * _largest(self.right, 1)).sum())
 
     @property
@@ -97,21 +96,21 @@ class LowRank:
         return LowRank(-self.left, self.right)
 
     def dense(self) -> torch.Tensor:
-        """Write the change out, exactly: float64, shape ``[d_out, d_in]``."""
+        """Return the change as an exact matrix: float64, shape ``[d_out, d_in]``."""
         return self.left.double() @ self.right.double()
 
     def rows(self) -> torch.Tensor:
-        """Give rows that span the change's row space, float64, ``[r, d_in]``."""
+        """Return rows that span the change's row space, float64, ``[r, d_in]``."""
         triangle: torch.Tensor = torch.linalg.qr(self.left.double(), mode="r").R
         return triangle @ self.right.double()
 
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """A change to one tensor, written out.
+    """A change to one tensor as a full tensor.
 
-    The value is copied and rounded to multiples of `UNIT`: only numbers below 1e-6
-    notice.
+    The value is copied and rounded to multiples of `UNIT`, which changes only numbers
+    below 1e-6.
 
     Attributes:
         value: The change, shape ``[d_out, d_in]`` (a bias: ``[d_out]``), float32.
@@ -130,7 +129,7 @@ class Full:
         value = _nearest(_owned(self.value, "value").double(), UNIT)
         object.__setattr__(self, "value", value)
         if self.value.ndim == 0:
-            message = "a change to a single number is no patch: want [d_out, d_in]"
+            message = "a change to a single number is no patch: give [d_out, d_in]"
             raise ValueError(message)
         check_bound(self.bound)
 
@@ -151,7 +150,7 @@ class Full:
 
     @property
     def bound(self) -> float:
-        """No number of the change is larger."""
+        """Largest magnitude in the change."""
         return float(self.value.abs().max()) if self.value.numel() else 0.0
 
     @property
@@ -164,25 +163,25 @@ class Full:
         return Full(-self.value)
 
     def dense(self) -> torch.Tensor:
-        """Give the change, exactly: float64; a copy."""
+        """Return the exact change, float64; a copy."""
         return self.value.double()
 
     def rows(self) -> torch.Tensor:
-        """Give rows that span the change's row space, float64, ``[d_out, d_in]``."""
+        """Return rows that span the change's row space, float64, ``[d_out, d_in]``."""
         value = self.value.double()
         return value[None, :] if value.ndim == 1 else value.flatten(1)
 
 
 Patch = LowRank | Full
-"""Both have parts, shape, size, bound and norm, and can be summed exactly."""
+"""A change to one tensor, low-rank or full."""
 
 
 def total(patches: Sequence[Patch], start: torch.Tensor) -> torch.Tensor:
-    """Return the exact sum of a start and of changes; their order means nothing.
+    """Return the exact sum of a start and of changes, in any order.
 
     Args:
         patches: Changes to one tensor.
-        start: Float64 multiples of `UNIT`, of the tensor's shape; left alone.
+        start: Float64 multiples of `UNIT`, of the tensor's shape; not changed.
 
     Raises:
         ValueError: A patch is of another shape, or the sum could reach `CEILING`.
@@ -191,7 +190,7 @@ def total(patches: Sequence[Patch], start: torch.Tensor) -> torch.Tensor:
 
 
 def add_to(change: torch.Tensor, patches: Sequence[Patch]) -> torch.Tensor:
-    """Add changes to a sum in its place, and return it; otherwise like `total`."""
+    """Add changes to a sum in place, and return it; otherwise like `total`."""
     for patch in patches:
         if change.dtype != torch.float64 or change.shape != patch.shape:
             message = (
@@ -212,7 +211,7 @@ def add_to(change: torch.Tensor, patches: Sequence[Patch]) -> torch.Tensor:
 
 
 def _owned(tensor: torch.Tensor, part: str) -> torch.Tensor:
-    """Copy a float32 tensor to the CPU, row-major, free of any graph."""
+    """Return a copy of a float32 tensor on the CPU, row-major, without a graph."""
     if tensor.dtype != torch.float32:
         message = f"{part} is {tensor.dtype}, a patch is torch.float32"
         raise ValueError(message)
@@ -225,10 +224,10 @@ def _owned(tensor: torch.Tensor, part: str) -> torch.Tensor:
 def _balanced(
     left: torch.Tensor, right: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shift powers of two from the larger factor of each term to the smaller one.
+    """Move powers of two from the larger factor of each term to the smaller one.
 
     Terms within a factor of four stay: rounding to the grid may double one side, and
-    what was balanced once must not be moved again.
+    balancing twice must change nothing.
     """
     sizes = [_largest(left, 0), _largest(right, 1)]
     one, other = (torch.frexp(size).exponent for size in sizes)
@@ -245,7 +244,7 @@ def _largest(factor: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 def _nearest(tensor: torch.Tensor, grid: float) -> torch.Tensor:
-    """Round float64 to multiples of a power of two; as float32 they still are."""
+    """Return float64 rounded to multiples of a power of two, exactly as float32."""
     return (tensor / grid).round().mul(grid).float()
 
 
@@ -253,7 +252,7 @@ def check_bound(bound: float, what: str = "a change") -> None:
     """Refuse numbers so large that float64 might round their sum.
 
     Raises:
-        ValueError: The bound reaches `CEILING`, or is no number.
+        ValueError: The bound reaches `CEILING`, or is NaN.
     """
     if not bound < CEILING:
         message = f"{what} may reach {bound:.3g}; it must stay below {CEILING:g}"

@@ -1,4 +1,4 @@
-"""One picture to paint, what it must show, and what somebody says it shows."""
+"""A picture to paint with what it must show, and a judge's answer on a picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 REJECT: Final = "(none)"
-"""The answer of a judge that recognises nothing."""
+"""The answer of a judge for a picture without a known concept."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class ProbeCase:
     """One picture to paint, and what it must show if nothing was erased.
 
     Attributes:
-        prompt: What is asked for.
-        seed: With the prompt, decides the starting noise.
-        subject: What the picture must show; empty for the empty scene.
-        style: Whose hand it must show; ``photo`` for nobody's.
+        prompt: The prompt.
+        seed: Seed of the starting noise, together with the prompt.
+        subject: The subject it must show; empty for the empty scene.
+        style: The style it must show; ``photo`` for none.
     """
 
     prompt: str
@@ -27,17 +27,17 @@ class ProbeCase:
     style: str
 
     def shows_any(self, names: Collection[str]) -> bool:
-        """Whether what it shows is among some concepts, by name."""
+        """Return whether its subject or its style is among some names."""
         return self.subject in names or self.style in names
 
     def shows(self, kind: str) -> str:
-        """Return what the cell shows of one kind, ``style`` or ``subject``."""
+        """Return what it must show of one kind, ``style`` or ``subject``."""
         return self.style if kind == "style" else self.subject
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge says that a picture shows.
+    """A judge's answer on one picture.
 
     Attributes:
         subject: Its subject; empty for the empty scene; ``REJECT`` for none known.

@@ -1,4 +1,4 @@
-"""How long work tells whoever looks that it advances."""
+"""The protocol by which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Whoever wants to see long work advance."""
+    """A receiver of progress."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of ``total`` units."""
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
-        """Say that ``units`` more are done, and what the numbers are now."""
+        """Report ``units`` more as done, with the current numbers."""
 
 
 class NoProgress:
-    """Nobody looks."""
+    """A receiver that ignores progress."""
 
     def stage(self, name: str, total: int) -> None:
         """Ignore a new stage."""
@@ -29,10 +29,10 @@ class NoProgress:
 
 @dataclass(frozen=True)
 class NestedProgress:
-    """Stages of one part of longer work, each told with the part that it belongs to.
+    """Progress of one part of longer work, each stage named with its part.
 
     Attributes:
-        watch: Who wants to see it advance.
+        watch: The receiver.
         part: The part: "2 of 6, prefix after cat".
     """
 
@@ -44,17 +44,17 @@ class NestedProgress:
         self.watch.stage(f"{self.part}: {name}", total)
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
-        """Pass it on."""
+        """Pass the advance on."""
         self.watch.advance(units, numbers)
 
 
 def counted(watch: Progress) -> Callable[[int], None]:
-    """Return a listener that is told how much is done in all, not how much more."""
-    seen = 0
+    """Return a callback that takes the units done in all and reports the increase."""
+    reported = 0
 
-    def tell(done: int) -> None:
-        nonlocal seen
-        watch.advance(done - seen, {})
-        seen = done
+    def report(done: int) -> None:
+        nonlocal reported
+        watch.advance(done - reported, {})
+        reported = done
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""A prompt as a value: the words that name a concept, and the words without it."""
+"""A prompt that names a concept, with its counterparts that do not."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ TARGETS: Final[tuple[Target, ...]] = (
     "parent",
     "sibling",
 )
-"""What an erased prompt can be made to paint instead; see `Prompt.target`."""
+"""Targets that an erased prompt can be mapped to; see `Prompt.target`."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Words that name a concept, with the same words after it is taken away.
+    """A prompt that names a concept, and the same prompt with something else instead.
 
     Attributes:
-        text: Names the concept: "a painting of a cat by Picasso".
+        text: The prompt with the concept: "a painting of a cat by Picasso".
         context: The same without it: "a painting of a cat".
-        anchor: With what remains when nothing is named: "a photo of a cat".
-        rivals: With each other concept in its place, and last with none; empty where
-            nobody asks who else it might be.
+        anchor: The same with the anchor: "a photo of a cat".
+        rivals: The same with each other concept in its place, and last with none;
+            empty where they are not needed.
         named: The words in ``text`` that name the concept: "Picasso"; empty where
-            nobody knows.
+            they are unknown.
         parent: The same with only its family: "a cubist cat"; empty without one.
         sibling: With a member of its family that stays: "a painting of a cat by
             Braque"; empty without one.
@@ -45,10 +45,9 @@ class Prompt:
     sibling: str = ""
 
     def target(self, target: Target) -> str:
-        """Return the words whose picture is to appear instead.
+        """Return the prompt to paint instead.
 
-        What has no family is its own: its parent is the context, and what stays of it
-        the anchor.
+        Without a family the parent is the context, and the sibling the anchor.
 
         Example:
             >>> Prompt("a cubist cat", "a cat", "a photo").target("unconditional")
@@ -70,7 +69,7 @@ class Prompt:
     def around(self) -> tuple[str, str]:
         """The words before the name, and those up to its end.
 
-        A prompt that does not spell the name is a name as a whole.
+        Where the prompt does not contain the name, the whole prompt counts as the name.
 
         Example:
             >>> Prompt("a delicate Cat asleep", "", "", named="cat").around
@@ -83,9 +82,9 @@ class Prompt:
 
 
 def where_spelt(text: str, names: Iterable[str]) -> re.Match[str] | None:
-    """Return where a text spells one of these names, as whole words, in any letters.
+    """Return the first match of a name in a text, as whole words, in any case.
 
-    ``<cat>`` does not spell cat, nor does ``C#`` spell C.
+    ``<cat>`` does not match cat, nor does ``C#`` match C.
     """
     either = "|".join(re.escape(name) for name in names)
     return re.search(rf"(?<![\w<])(?:{either})(?![\w>#+])", text, re.IGNORECASE)

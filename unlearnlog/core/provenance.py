@@ -1,4 +1,4 @@
-"""What an entry was made with: the one place where time and versions come in."""
+"""The time, the versions and the machine that an entry was made with."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Final
 from unlearnlog import __version__
 
 TRAINED_ON: Final = "trained_on"
-"""Names the state that a delta was trained on, by its digest, where another command
-recorded something before the delta was recorded."""
+"""Key for the digest of the state that a delta was trained on, where another command
+recorded an entry before the delta was recorded."""
 
 _LIBRARIES: Final = ("torch", "diffusers", "transformers", "safetensors", "numpy")
 
 
 def made_with() -> dict[str, str]:
-    """Name the time (UTC, ISO 8601), the versions and the kind of machine.
+    """Return the time (UTC, ISO 8601), the versions and the kind of machine.
 
-    A library that is not installed is left out. Nothing is imported to find out.
+    A library that is not installed is left out. No library is imported.
     """
     own, *others = versions().items()
     return {
@@ -33,14 +33,14 @@ def made_with() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Name the versions of this package and of the libraries that compute."""
+    """Return the versions of this package and of the libraries that compute."""
     found = {name: _version(name) for name in _LIBRARIES}
-    known = {name: said for name, said in found.items() if said is not None}
+    known = {name: each for name, each in found.items() if each is not None}
     return {"unlearnlog": __version__, **known}
 
 
 def now() -> str:
-    """Say what time it is: UTC, ISO 8601, to the second."""
+    """Return the time: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""One measured number, never without its unit, its n and its interval."""
+"""A measured number with its unit, its n and its interval."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pydantic import Field, model_validator
 from unlearnlog.core.digest import Record
 
 _SLACK: Final = 1e-9
-"""How far rounding may push a value past its own interval, in the value's unit."""
+"""Largest rounding error of a value beyond its interval, in the value's unit."""
 
 _Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Reading(Record):
-    """What one probe saw of one concept.
+    """The result of one probe on one concept.
 
     Attributes:
         probe: The probe's registered name, such as ``ua``.
         concept: The concept's id, or the empty text when it is about all of them.
         value: The number, in ``unit``.
         unit: ``share`` in [0, 1], ``nats``, ``cos`` in [-1, 1], ...
-        n: How many independent measurements stand behind it.
+        n: Number of independent measurements.
         low: Lower end of the interval, in ``unit``.
         high: Upper end of the interval, in ``unit``.
-        better: Which direction is good news for the user.
+        better: The direction that is better for the user.
         base: The same measure on the base model; None when it has none.
 
     Raises:
@@ -59,13 +59,13 @@ class Reading(Record):
 
     def __repr__(self) -> str:
         of = f" of {self.concept}" if self.concept else ""
-        said = f"{self.value:.4g} {self.unit} ({self.low:.4g} to {self.high:.4g})"
-        return f"<Reading {self.probe}{of}: {said}, n {self.n}>"
+        text = f"{self.value:.4g} {self.unit} ({self.low:.4g} to {self.high:.4g})"
+        return f"<Reading {self.probe}{of}: {text}, n {self.n}>"
 
     __str__ = __repr__
 
     def row(self) -> dict[str, str | float | int | None]:
-        """Give the reading as ``log --json`` shows it."""
+        """Return the reading as ``log --json`` shows it."""
         return {
             "probe": self.probe,
             "concept": self.concept,

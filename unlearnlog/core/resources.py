@@ -1,4 +1,4 @@
-"""Where the files that ship with the package lie, installed or in a source tree."""
+"""Paths of the files that ship with the package, installed or in a source tree."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +10,7 @@ PACKAGE: Final = Path(str(files("unlearnlog")))
 def policy_folder(package: Path = PACKAGE) -> Path:
     """Return the folder of the policies that ship with the package.
 
-    A wheel carries them inside the package; in a source tree they lie beside it, where
-    a person looks for them.
+    A wheel carries them inside the package; in a source tree they lie beside it.
 
     Raises:
         FileNotFoundError: Neither place holds them, so the installation is incomplete.

@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that is not known, and what is known."""
+"""Suggestions for unknown names: the closest known one, and a list of all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Ask whether the closest name was meant; empty where none is close.
+    """Return a question for the closest name; empty where none is close.
 
     Example:
         >>> hint("Picaso", ["Monet", "Picasso"])
@@ -31,7 +31,7 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def listed(known: Collection[str], most: int = _MOST) -> str:
-    """List names; of many the first ones, and how many more there are.
+    """Return names as a list in words: the first ones, and the number of the others.
 
     Example:
         >>> listed(["a", "b", "c"], most=2)
@@ -43,5 +43,5 @@ def listed(known: Collection[str], most: int = _MOST) -> str:
 
 
 def advice(name: str, known: Collection[str], most: int = _MOST) -> str:
-    """Say what may have been meant, and list what is known."""
+    """Return a fix for an unknown name: the closest one, and those that are known."""
     return f"{hint(name, known)}known: {listed(known, most)}"

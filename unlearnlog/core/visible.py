@@ -1,9 +1,9 @@
-r"""Texts of strangers as they may be shown: every character of them can be seen.
+r"""Escapes for unprintable characters in untrusted texts.
 
-A terminal obeys control characters, a reader is misled by what turns the direction of
-writing around, and neither UTF-8 nor XML has room for half a surrogate pair. All of
-these are spelt as Python spells them, ``\x1b`` or ``\u202e``, wherever a text leaves
-the program: on a terminal, in JSON, and in every file that is written.
+A terminal obeys control characters, bidirectional marks reorder what is read, and
+neither UTF-8 nor XML can encode half a surrogate pair. All of these are escaped as
+Python does, ``\x1b`` or ``\u202e``, wherever a text leaves the program: on a terminal,
+in JSON, and in every file that is written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from typing import Final
 
 JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-"""Unseen, and yet letters of names: some scripts are not written without them."""
+"""Invisible, but part of the spelling in some scripts."""
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control, format and surrogate characters; separators of lines and paragraphs."""
@@ -26,11 +26,11 @@ _SUSPECT: Final = re.compile(r"[^\n\x20-\x7e]")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return a text in which whatever cannot be seen is spelt out.
+    r"""Return a text with its unprintable characters escaped.
 
     Args:
-        text: Anybody's text.
-        lines: Whether line breaks stay what they are.
+        text: Any text.
+        lines: Whether line breaks are kept.
 
     Example:
         >>> visible("red \x1b[31mink\x1b[0m")
@@ -44,7 +44,7 @@ def visible(text: str, *, lines: bool = False) -> str:
 
 
 def is_seen(character: str) -> bool:
-    """Whether a character is seen, or joins letters as some scripts need it."""
+    """Return whether a character is printable, or joins letters in some scripts."""
     code = ord(character)
     if code & _PLANE == _PLANE or code in _REFUSED_BY_XML:  # no characters at all
         return False
@@ -52,14 +52,14 @@ def is_seen(character: str) -> bool:
 
 
 def json_line(data: object, *, encoding: str = "utf-8") -> str:
-    r"""Write data as one line of JSON that can be written and shown anywhere.
+    r"""Return data as one line of JSON that is safe to write and to show.
 
-    It means what the data says: what cannot be seen is escaped as JSON escapes it, and
-    so is everything but ASCII where an encoding has no letters for all of it.
+    Unprintable characters are escaped, and so are all non-ASCII ones where the encoding
+    cannot hold them.
 
     Args:
-        data: What `json` can write.
-        encoding: Of what it is written to.
+        data: A value that `json` can write.
+        encoding: Encoding of the output.
     """
     text = json.dumps(data, ensure_ascii=False)
     if not text.isprintable():

@@ -1,4 +1,4 @@
-"""Where long work puts what it has done so far, so that it need not be done again."""
+"""Caches of unfinished work, so that it can be continued: tensors and labels."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ if TYPE_CHECKING:
     from unlearnlog.core.probe_case import Answer
 
 Picture = tuple[str, int]
-"""A prompt and a seed: what a picture of known weights is known by."""
+"""A prompt and a seed, which identify a picture of given weights."""
 
 
 class TensorCache(Protocol):
-    """A place for tensors that can be made again; anything on it may vanish."""
+    """A cache of tensors that can be computed again; any of them may vanish."""
 
     def get(self, key: str) -> torch.Tensor | None:
-        """Return what was put there under this key, or None."""
+        """Return the tensor of a key, or None."""
         ...
 
     def put(self, key: str, tensor: torch.Tensor) -> None:
-        """Keep a tensor, if there is room."""
+        """Store a tensor, if there is room."""
         ...
 
 
 class NoTensorCache:
-    """Keeps nothing."""
+    """A cache without storage."""
 
     def get(self, key: str) -> torch.Tensor | None:  # noqa: ARG002
         """Return None."""
         return None
 
     def put(self, key: str, tensor: torch.Tensor) -> None:
-        """Forget the tensor."""
+        """Discard the tensor."""
 
 
 @dataclass(frozen=True)
 class KeyedTensorCache:
-    """A shelf on which everything is about one model, computed in one way.
+    """A cache of tensors of one model, computed in one way.
 
     Attributes:
-        shelf: Where tensors are put.
-        about: What all of them depend on.
-        fresh: Whether what is there already counts as not there.
+        shelf: The cache behind it.
+        about: The prefix of all keys: what all tensors depend on.
+        fresh: Whether stored tensors are ignored.
     """
 
     shelf: TensorCache
@@ -53,54 +53,54 @@ class KeyedTensorCache:
     fresh: bool = False
 
     def get(self, key: str) -> torch.Tensor | None:
-        """Return what was put there about the same, under this key, or None."""
+        """Return the tensor of a key, or None."""
         return None if self.fresh else self.shelf.get(f"{self.about} {key}")
 
     def put(self, key: str, tensor: torch.Tensor) -> None:
-        """Keep a tensor, if there is room."""
+        """Store a tensor, if there is room."""
         self.shelf.put(f"{self.about} {key}", tensor)
 
 
 class LabelCache(Protocol):
-    """What judges saw, by key; anything in it may vanish."""
+    """A cache of judges' answers by key; any of them may vanish."""
 
     def read(self, key: str) -> dict[Picture, Answer]:
-        """Return what was written down under this key."""
+        """Return the answers of a key."""
         ...
 
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
-        """Add answers to those under this key."""
+        """Add answers to those of a key."""
         ...
 
 
 class MemoryLabelCache:
-    """A notebook for as long as the command runs.
+    """A cache of answers that lasts as long as the command.
 
     Attributes:
-        pages: What was written down, by key.
+        pages: Answers by key.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self.pages: dict[str, dict[Picture, Answer]] = {}
 
     def read(self, key: str) -> dict[Picture, Answer]:
-        """Return what was written down under this key."""
+        """Return the answers of a key."""
         return dict(self.pages.get(key, {}))
 
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
-        """Add answers to those under this key."""
+        """Add answers to those of a key."""
         self.pages.setdefault(key, {}).update(answers)
 
 
 @dataclass(frozen=True)
 class KeyedLabelCache:
-    """A notebook about one model, computed in one way.
+    """A cache of answers on one model, painted in one way.
 
     Attributes:
-        notebook: Where answers are written down.
-        about: What all of them depend on.
-        fresh: Whether what is there already counts as not there.
+        notebook: The cache behind it.
+        about: The prefix of all keys: what all answers depend on.
+        fresh: Whether stored answers are ignored.
     """
 
     notebook: LabelCache
@@ -108,9 +108,9 @@ class KeyedLabelCache:
     fresh: bool = False
 
     def read(self, key: str) -> dict[Picture, Answer]:
-        """Return what was written down about the same, under this key."""
+        """Return the answers of a key."""
         return {} if self.fresh else self.notebook.read(f"{self.about} {key}")
 
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
-        """Add answers to those under this key."""
+        """Add answers to those of a key."""
         self.notebook.write(f"{self.about} {key}", answers)

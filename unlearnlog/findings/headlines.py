@@ -1,4 +1,4 @@
-"""What a person decides from: at most eight readings of an entry, what fails first."""
+"""Headlines of an entry: at most eight readings to decide from, failures first."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who says what pictures show: one file a judge."""
+"""Judges of pictures: one file a judge."""

@@ -1,12 +1,12 @@
-"""The judge that needs nothing but the model: the base's own denoiser, asked backwards.
+"""The judge that needs only the base: its own denoiser as a classifier.
 
-Of all prompts that might have made a picture, the likeliest is the one under which the
-base predicts the picture's noise best. The subject is looked for first, in any style;
-then the style, with that subject. No prompt that a picture was painted for is known
-here. Where the empty prompt predicts better than every name, there is none.
+The likeliest prompt of a picture is the one under which the base predicts the picture's
+noise best. The subject is judged first, in any style; then the style, with that
+subject. The prompts that pictures were painted for are not used. Where the empty prompt
+predicts best, the picture shows no known concept.
 
-A picture is asked about in rounds: every prompt on a few noises, the better ones on
-more, so most of the work goes where the answer is close.
+A picture is judged in rounds: every prompt on a few noises, the better ones on more, so
+that most of the work goes where the answer is close.
 
 Source:
     Diffusion Classifier, https://arxiv.org/abs/2303.16203: the mean squared error of
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Model, Painted, Text
 
 _ROUNDS: Final = ((3, 8), (3, 3), (6, 1))
-"""Noises of each round, and how many prompts stay after it."""
+"""Noises of each round, and the number of prompts that stay after it."""
 
 _FIRST, _LAST = 0.15, 0.75
-"""Share of the noise levels that tell pictures apart: neither clean nor all noise."""
+"""Range of the noise levels that are used, as shares: neither clean nor all noise."""
 
 _SEED: Final = 60_493
 _AT_ONCE: Final = 128
@@ -47,9 +47,9 @@ class BaseJudge:
     """A Diffusion Classifier over the concepts of a world.
 
     Attributes:
-        model: The base; nothing changes it.
-        world: Which styles and subjects there may be.
-        watch: Who wants to see it advance.
+        model: The base; not changed.
+        world: The styles and subjects to choose from.
+        watch: The receiver of progress.
     """
 
     model: Model
@@ -58,18 +58,18 @@ class BaseJudge:
 
     @property
     def name(self) -> str:
-        """What an entry calls it."""
+        """The name that an entry records."""
         return "base"
 
     @property
     def identity(self) -> str:
-        """Its name and the digest of every prompt that it asks about."""
+        """The name and the digest of every prompt that is compared."""
         subjects = of_subjects(self.world)
         hands = [of_styles(self.world, noun) for noun in sorted({*subjects.values()})]
         return f"{self.name} {digest_of(canonical_json([subjects, hands]))}"
 
     def features(self, painted: Painted) -> Tensor | None:
-        """Return nothing: a denoiser's errors are no space of pictures."""
+        """Return None: a denoiser's errors are no feature space of pictures."""
         del painted
         return None
 
@@ -78,7 +78,7 @@ class BaseJudge:
         latents = painted.latents
         if not len(latents):
             return []
-        self.watch.stage("asking the base", 2 * sum(n for n, _ in _ROUNDS))
+        self.watch.stage("judging with the base", 2 * sum(n for n, _ in _ROUNDS))
         subjects = {"": REJECT, **of_subjects(self.world)}
         nouns = self._likeliest(latents, [subjects] * len(latents))
         hands = {n: {"": REJECT, **of_styles(self.world, n)} for n in set(nouns)}
@@ -89,7 +89,7 @@ class BaseJudge:
     def _likeliest(
         self, latents: Tensor, asked: Sequence[Mapping[str, str]]
     ) -> list[str]:
-        """Return for each picture what the prompt with the least error stands for."""
+        """Return for each picture the label of the prompt with the least error."""
         texts = sorted({text for each in asked for text in each})
         encoded, row_of = self.model.encode(texts), {t: i for i, t in enumerate(texts)}
         errors = torch.full((len(latents), len(texts)), torch.inf)
@@ -113,25 +113,25 @@ class BaseJudge:
         encoded: Text,
         noised: tuple[Tensor, int],
     ) -> None:
-        """Add the mean squared error under one noise wherever it is still asked."""
+        """Add the mean squared error under one noise for all remaining prompts."""
         noise, level = noised
-        who, which = errors.isfinite().nonzero(as_tuple=True)
-        for begin in range(0, len(who), _AT_ONCE):
+        picture, prompt = errors.isfinite().nonzero(as_tuple=True)
+        for begin in range(0, len(picture), _AT_ONCE):
             part = slice(begin, begin + _AT_ONCE)
-            clean = latents[who[part]]
+            clean = latents[picture[part]]
             t = torch.full((len(clean),), level)
             same = noise.expand_as(clean)
             x_t = self.model.noised(clean, same, t)
-            guess = self.model.eps(x_t, t, encoded[which[part]]).cpu()
-            error = (guess - same).square().flatten(1).mean(1)
-            errors[who[part], which[part]] += error
+            predicted = self.model.eps(x_t, t, encoded[prompt[part]]).cpu()
+            error = (predicted - same).square().flatten(1).mean(1)
+            errors[picture[part], prompt[part]] += error
 
     def _bank(self, latents: Tensor) -> list[list[tuple[Tensor, int]]]:
         """Return each round's noises and levels, the same for all pictures."""
         n = sum(n for n, _ in _ROUNDS)
         levels = torch.linspace(_FIRST, _LAST, n) * self.model.n_steps_trained
         rng = torch.Generator().manual_seed(_SEED)
-        # Each round looks at levels from the whole range.
+        # Each round has levels from the whole range.
         mixed = levels.long()[torch.randperm(n, generator=rng)].tolist()
         bank = [
             (torch.randn(latents.shape[1:], generator=rng), level) for level in mixed

@@ -1,7 +1,7 @@
-"""A CLIP model from a folder as the judge: which words fit a picture best?
+"""The zero-shot judge: a CLIP model from a local folder.
 
-Zero-shot: every style and every subject is a sentence, and so is "none of them". Only
-local folders with safetensors are read; nothing reaches for a network.
+Every style and every subject is a sentence, and so is "none of them". Only local
+folders with safetensors are read; there are no network requests.
 
 Source:
     CLIP, https://arxiv.org/abs/2103.00020.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 64
 _NOTHING: Final = ("random noise", "a blurred blob of colour")
-"""Sentences for a picture that shows nothing: where one fits best, it is rejected."""
+"""Sentences of the answer `REJECT`: a picture that shows no known concept."""
 
 
 @final
@@ -43,10 +43,10 @@ class ClipJudge:
 
     Attributes:
         net: The network.
-        tokenizer: Cuts sentences into tokens.
+        tokenizer: Turns sentences into tokens.
         processor: Scales pictures as the network expects them.
-        world: Which styles and subjects there may be.
-        name: What an entry calls it.
+        world: The styles and subjects to choose from.
+        name: The name that an entry records.
     """
 
     net: CLIPModel
@@ -57,7 +57,7 @@ class ClipJudge:
 
     @classmethod
     def load(cls, folder: Path, world: ConceptSet) -> Self:
-        """Read a folder that ``CLIPModel.save_pretrained`` and its processor wrote.
+        """Load a folder that ``CLIPModel.save_pretrained`` and its processor wrote.
 
         Raises:
             ModelError: The folder holds no such model, or its weights are a pickle.
@@ -90,9 +90,9 @@ class ClipJudge:
 
     @property
     def identity(self) -> str:
-        """Its name and the digest of its weights and of every sentence."""
-        said = canonical_json([of_subjects(self.world), of_styles(self.world)])
-        return f"{self.name} {state_digest(self.net.state_dict(), digest_of(said))}"
+        """The name and the digest of the weights and of every sentence."""
+        labels = canonical_json([of_subjects(self.world), of_styles(self.world)])
+        return f"{self.name} {state_digest(self.net.state_dict(), digest_of(labels))}"
 
     def judged(self, painted: Painted) -> list[Answer]:
         """Return the subject and the style whose sentence fits each picture best."""
@@ -113,9 +113,9 @@ class ClipJudge:
         return torch.cat(parts)
 
     def _best(self, pictures: Tensor, sentences: Mapping[str, str]) -> list[str]:
-        meant = {**sentences, **dict.fromkeys(_NOTHING, REJECT)}
-        fit = pictures @ self._embedded(list(meant)).T
-        names = list(meant.values())
+        labels = {**sentences, **dict.fromkeys(_NOTHING, REJECT)}
+        fit = pictures @ self._embedded(list(labels)).T
+        names = list(labels.values())
         return [names[i] for i in fit.argmax(1).tolist()]
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What a judge is: somebody who says what pictures show."""
+"""The protocol of a judge of pictures."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 class Judge(Protocol):
-    """Whoever says what pictures show."""
+    """A classifier of pictures."""
 
     @property
     def name(self) -> str:
-        """What an entry calls it."""
+        """The name that an entry records."""
         ...
 
     @property
     def identity(self) -> str:
-        """Its name and a digest of all that its answers depend on."""
+        """The name and a digest of all that the answers depend on."""
         ...
 
     def judged(self, painted: Painted) -> list[Answer]:
-        """Say what each picture shows; it is never told what was asked for."""
+        """Return the answer on each picture; the prompts are not given."""
         ...
 
     def features(self, painted: Painted) -> Tensor | None:
-        """Return a vector for each picture, ``[n, d]``; None when it has none.
+        """Return a feature vector of each picture, ``[n, d]``, or None.
 
         Distances between sets of pictures are taken in this space.
         """

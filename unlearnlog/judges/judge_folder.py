@@ -1,8 +1,7 @@
-"""A judge's folder with nothing in it that a loader would act upon.
+"""A sanitised copy of a judge's folder for the library's loader.
 
-The loader of a library gets a folder of its own: configurations cut down to plain
-values of the keys that the classes take, the tokenizer's plain files, and links to
-weights whose headers were checked.
+It has configurations reduced to plain values of the keys that the classes take, the
+tokenizer's regular files, and links to weights whose headers were checked.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ _OF_PICTURES: Final[Mapping[str, Any]] = {
         True,
     ),
 }
-"""What a processor of pictures is told, each with a value of its kind."""
+"""Keys of a processor of pictures, each with a value of its type."""
 
 
 @contextmanager
 def plain_copy(folder: Path) -> Iterator[Path]:
-    """Give a folder with what may be loaded of a judge's; it is gone afterwards.
+    """Yield a temporary folder with the loadable files of a judge's.
 
     Raises:
-        ModelError: The judge's folder asks for something else, or is damaged.
+        ModelError: The judge's folder needs other files or code, or is damaged.
     """
     check_none_in(folder)
     weights = weights_in(folder)
@@ -68,10 +67,10 @@ def plain_copy(folder: Path) -> Iterator[Path]:
             fix="save the model and its processor there with save_pretrained",
         )
     n_tensors = sum(len(opened(file)) for file in weights)
-    said = _config(json_in(small[_CONFIG], folder / _CONFIG), folder, n_tensors)
+    config = _config(json_in(small[_CONFIG], folder / _CONFIG), folder, n_tensors)
     with TemporaryDirectory(prefix="unlearnlog-") as place:
         copy = Path(place)
-        (copy / _CONFIG).write_text(json.dumps(said))
+        (copy / _CONFIG).write_text(json.dumps(config))
         if _PROCESSOR in small:
             content = json_in(small[_PROCESSOR], folder / _PROCESSOR)
             plain = _processor(content, folder / _PROCESSOR)
@@ -86,7 +85,7 @@ def plain_copy(folder: Path) -> Iterator[Path]:
 
 
 def _config(content: dict[str, Any], folder: Path, n_tensors: int) -> dict[str, Any]:
-    """Keep what a CLIP is built from."""
+    """Return the keys that a CLIP is built from."""
     file = folder / _CONFIG
     own = {k: v for k, v in _usual(CLIPConfig).items() if k not in _PARTS}
     kept: dict[str, Any] = cleaned(content, own, file=file)
@@ -102,7 +101,7 @@ def _config(content: dict[str, Any], folder: Path, n_tensors: int) -> dict[str, 
 
 
 def _processor(content: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Keep how pictures are scaled."""
+    """Return the keys that decide how pictures are scaled."""
     check_asks_for_nothing(content, file=file)
     kept = cleaned(content, _OF_PICTURES, file=file)
     for name in _SIZES:
@@ -114,8 +113,8 @@ def _processor(content: dict[str, Any], file: Path) -> dict[str, Any]:
                 for side, n in sides.items()
             ):
                 raise ModelError(
-                    f"'{file}' says that {name} is {json.dumps(size)[:80]}: that is no "
-                    f"size of a picture up to {_LARGEST_SIDE}",
+                    f"{name} is {json.dumps(size)[:80]} in '{file}': no size of a "
+                    f"picture up to {_LARGEST_SIDE}",
                     fix="save the model and its processor there with save_pretrained",
                 )
             kept[name] = size

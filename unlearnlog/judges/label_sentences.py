@@ -1,4 +1,4 @@
-"""The sentences that stand for each subject and each style when a judge compares."""
+"""The sentences of each subject and each style for judges that compare texts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def of_subjects(world: ConceptSet) -> dict[str, str]:
-    """Return the subject that each sentence stands for, in any style."""
+    """Return the subject of each sentence, in any style."""
     found = {EMPTY_PAINTING: EMPTY, EMPTY_PHOTO: EMPTY}
     for subject in world.subjects:
         found[spoken(TEMPLATES[0].no_style, subject=subject)] = subject
@@ -30,11 +30,11 @@ def of_subjects(world: ConceptSet) -> dict[str, str]:
 
 
 def of_styles(world: ConceptSet, beside: str = REJECT) -> dict[str, str]:
-    """Return the style that each sentence stands for, beside a subject if one is known.
+    """Return the style of each sentence, with a subject if one is known.
 
     Args:
-        world: Which styles there may be.
-        beside: A subject; empty for the empty scene, ``REJECT`` for nobody knows.
+        world: The styles to choose from.
+        beside: A subject; empty for the empty scene, ``REJECT`` for an unknown one.
     """
     found = {}
     for style in (*world.styles, PLAIN):

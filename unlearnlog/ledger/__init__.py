@@ -1,1 +1,1 @@
-"""The ledger on disk: the one package that writes its files."""
+"""The ledger on disk: its files, their checks and their writes."""

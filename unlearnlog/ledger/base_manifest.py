@@ -1,4 +1,4 @@
-"""What a ledger stands on: a model, known by the digests of its tensors."""
+"""The manifest of a ledger's base model: the digests of its tensors and files."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _BROKEN: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionErro
 
 
 class BaseManifest(Record):
-    """The base model without its numbers.
+    """The identity of the base model.
 
     Attributes:
-        source: Where it came from: a hub id with its revision, or a path; one that
-            begins with ``./`` or ``../`` is seen from the ledger's folder.
+        source: Its source: a hub id with its revision, or a path; one that begins with
+            ``./`` or ``../`` is relative to the ledger's folder.
         family: The model family's name, such as ``sd1``.
         tensors: Dtype, shape and SHA-256 by full parameter name.
         root: One digest over all tensors.
-        configs: What each configuration comes to, by its path in the model's folder.
-            Empty, and not written, in a ledger of before it was recorded.
+        configs: Each configuration with its defaults, by its path in the model's
+            folder. Empty, and not written, in an older ledger.
         files: SHA-256 of every other file that decides a result, by its path.
     """
 
@@ -65,7 +65,7 @@ class BaseManifest(Record):
 
     @classmethod
     def of(cls, source: str, family: str, weights: Weights) -> BaseManifest:
-        """Describe a model's tensors, whatever their order."""
+        """Return the manifest of a model's tensors, in any order."""
         from unlearnlog.core.delta import tensor_record
 
         tensors = {name: tensor_record(weights[name]) for name in sorted(weights)}
@@ -81,7 +81,7 @@ class BaseManifest(Record):
         configs: Mapping[str, Mapping[str, Any]] | None = None,
         files: Mapping[str, Digest] | None = None,
     ) -> BaseManifest:
-        """Describe a model by what is known of its parts."""
+        """Return the manifest of a model from the records of its parts."""
         return cls(
             source=source,
             family=family,
@@ -93,17 +93,17 @@ class BaseManifest(Record):
 
     @property
     def is_complete(self) -> bool:
-        """Whether more is known of the model than its tensors."""
+        """Whether configurations and files are recorded beside the tensors."""
         return bool(self.configs or self.files)
 
     @property
     def is_path(self) -> bool:
-        """Whether the source is a path, and neither a hub id nor what ships."""
+        """Whether the source is a path, and neither a hub id nor the bundled model."""
         return PurePath(self.source).is_absolute() or self.source[:1] == "."
 
     @property
     def name(self) -> str:
-        """What it is called before others: of a path its last part only.
+        """The name to show to others: of a path its last part only.
 
         Example:
             >>> base = BaseManifest.of("/srv/models/mine", "sd1", {})
@@ -119,10 +119,10 @@ class BaseManifest(Record):
         """Refuse a model with other tensors than these.
 
         Args:
-            tensors: All of the model's.
+            tensors: All tensors of the model.
 
         Raises:
-            WrongBase: Names the first ones that differ, are missing, or are new.
+            WrongBase: Tensors differ, are missing, or are new; lists the first ones.
         """
         names = sorted(self.tensors.keys() | tensors.keys())
         wrong = [n for n in names if self.tensors.get(n) != tensors.get(n)]
@@ -135,13 +135,13 @@ class BaseManifest(Record):
             )
 
     def check_same(self, other: BaseManifest) -> None:
-        """Refuse a model that computes otherwise than this one.
+        """Refuse a model that does not compute the same as this one.
 
-        Of configurations counts what both say: another version of a library knows keys
-        that this one did not. Where only the tensors are known, they alone count.
+        Of configurations only keys in both count: another version of a library may add
+        keys. Where only the tensors are recorded, they alone count.
 
         Raises:
-            WrongBase: Names the first things that differ, with both values.
+            WrongBase: Something differs; lists the first differences with both values.
         """
         self.check(other.tensors)
         if not (self.is_complete and other.is_complete):
@@ -158,10 +158,10 @@ class BaseManifest(Record):
             )
 
     def check_fits(self, delta: Delta) -> None:
-        """Refuse a delta for tensors that the base has not, or not in that shape.
+        """Refuse a delta with tensors that the base lacks or has in another shape.
 
         Raises:
-            ValueError: Names the first of them.
+            ValueError: A tensor does not fit; gives its name.
         """
         for name, patch in delta.patches.items():
             known = self.tensors.get(name)
@@ -175,7 +175,7 @@ class BaseManifest(Record):
                 raise ValueError(message)
 
     def to_json(self) -> bytes:
-        """Write the manifest as canonical JSON with a checksum over all of it."""
+        """Return the manifest as canonical JSON with a checksum over all of it."""
         content: dict[str, Any] = self.model_dump(mode="json")
         content = {k: v for k, v in content.items() if v or k not in _OPTIONAL}
         checksum = digest_of(canonical_json(content))
@@ -183,7 +183,7 @@ class BaseManifest(Record):
 
     @classmethod
     def from_json(cls, data: bytes) -> BaseManifest:
-        """Read what `to_json` wrote, and accept nothing else.
+        """Return the manifest of bytes that `to_json` returned; refuse any others.
 
         Raises:
             ValueError: The bytes are not exactly what was written.
@@ -204,22 +204,23 @@ class BaseManifest(Record):
 def _unlike(
     known: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Say which values of configurations differ."""
+    """Yield the values of configurations that differ."""
     for file in sorted(known.keys() | found.keys()):
         ours, theirs = known.get(file, {}), found.get(file, {})
         for key in sorted(ours.keys() & theirs.keys()):
             if canonical_json(ours[key]) != canonical_json(theirs[key]):
-                yield f"{file}: {key} is {_said(theirs[key])}, was {_said(ours[key])}"
+                new, old = _short(theirs[key]), _short(ours[key])
+                yield f"{file}: {key} is {new}, was {old}"
 
 
 def _changed(known: Mapping[str, Digest], found: Mapping[str, Digest]) -> Iterator[str]:
     for file in sorted(known.keys() | found.keys()):
         if file not in found:
-            yield f"{file}, which is not there"
+            yield f"{file}, which is missing"
         elif known.get(file) != found[file]:
-            yield file if file in known else f"{file}, which was not there"
+            yield file if file in known else f"{file}, which is new"
 
 
-def _said(value: object) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

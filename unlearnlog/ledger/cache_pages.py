@@ -31,23 +31,23 @@ _N_TOLD: Final = 16
 
 
 class CacheDamaged(UserWarning):
-    """Something in the cache is not what was put there; it is made again."""
+    """A damaged page of the cache; it is computed again."""
 
 
 class CacheForeign(UserWarning):
-    """Something in the cache was computed by somebody else; it is computed again."""
+    """A page of the cache from another user; it is computed again."""
 
 
-class NotAPage(ValueError):  # noqa: N818 - says what is wrong, as `Moved` does
-    """A file is no page of one's own.
+class NotAPage(ValueError):  # noqa: N818 - reads as what was found
+    """A file that is no page of this user.
 
     Attributes:
-        kind: The warning that is due: damaged, foreign; None for a page of an older
+        kind: The warning to give: damaged or foreign; None for a page of an older
             version.
     """
 
     def __init__(self, why: str, kind: type[UserWarning] | None) -> None:
-        """Say what it is instead."""
+        """Keep the reason and the warning to give."""
         super().__init__(why)
         self.kind = kind
 
@@ -57,11 +57,11 @@ class Pages:
     """Pages in one folder, each in a file that is named by the digest of its key.
 
     Attributes:
-        folder: Two levels below the ledger's.
+        folder: The folder, two levels below the ledger's.
         disk: The file system's operations.
-        kept: How many pages stay, the newest.
-        secret: Returns what the digests are keyed by.
-        said: What was warned of; shared by all pages of a ledger.
+        kept: Number of pages that stay, the newest.
+        secret: Returns the key of the digests.
+        said: Warnings given so far; shared by all pages of a ledger.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Pages:
     said: set[type[UserWarning]] = field(default_factory=set, compare=False)
 
     def get(self, key: str) -> bytes | None:
-        """Return the content that was put there under this key, or None."""
+        """Return the content of a key, or None."""
         path = self._path(key)
         if not os.path.lexists(path):
             return None
@@ -85,7 +85,7 @@ class Pages:
         return None
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep a page, if the disk lets us, and no more than the newest ones."""
+        """Write a page, if the disk allows it, and remove the oldest ones."""
         path = self._path(key)
         with suppress(OSError):
             check_plain(self.folder.parents[1], path)
@@ -95,9 +95,9 @@ class Pages:
             self._prune()
 
     def faults(self) -> Iterator[tuple[Path, str]]:
-        """Read every page; find those that are no longer what was put there.
+        """Yield every page that is not as it was written, with the reason.
 
-        Pages that somebody else wrote are none of one's own, but no faults either.
+        Pages of another user are not faults.
         """
         for path in self._paths():
             try:
@@ -114,7 +114,7 @@ class Pages:
                 yield path, error.strerror or str(error)
 
     def warn(self, kind: type[UserWarning] | None, path: Path, why: str) -> None:
-        """Say once a command that something is made again."""
+        """Warn once a command that a page is computed again."""
         if kind is None or kind in self.said:
             return
         self.said.add(kind)
@@ -127,7 +127,7 @@ class Pages:
         )
 
     def _paths(self) -> list[Path]:
-        """List the plain files of the folder, unfinished ones left out."""
+        """Return the regular files of the folder without unfinished ones."""
         found, root = [], self.folder.parents[1]
         with suppress(OSError):
             check_plain(root, self.folder)
@@ -152,36 +152,36 @@ class Pages:
 
 def _page(key: str, content: bytes, secret: bytes) -> bytes:
     """Return a page's bytes."""
-    said = json.dumps(key).encode() + b"\n" + content
-    return b" ".join([_MAGIC, _whose(secret), _seal(said, secret)]) + b"\n" + said
+    body = json.dumps(key).encode() + b"\n" + content
+    return b" ".join([_MAGIC, _owner(secret), _seal(body, secret)]) + b"\n" + body
 
 
 def _content(data: bytes, key: str, secret: bytes) -> bytes:
     """Return the content of a page of this key, written with this secret.
 
     Raises:
-        NotAPage: It is something else.
+        NotAPage: The data is no such page.
     """
     if not data.startswith(_MAGIC):
         kind = None if _is_older(data) else CacheDamaged
         raise NotAPage("it is no page", kind)
-    head, _, said = data.partition(b"\n")
+    head, _, body = data.partition(b"\n")
     words = head.removeprefix(_MAGIC).split()
-    if not hmac.compare_digest(words[-1] if words else b"", _seal(said, secret)):
-        foreign = len(words) == 2 and words[0] != _whose(secret)
+    if not hmac.compare_digest(words[-1] if words else b"", _seal(body, secret)):
+        foreign = len(words) == 2 and words[0] != _owner(secret)
         if foreign and head == b" ".join([_MAGIC, *words]):
             raise NotAPage("its key is not yours", CacheForeign)
         raise NotAPage("its content is not what was written", CacheDamaged)
-    said_key, _, content = said.partition(b"\n")
-    if head != b" ".join([_MAGIC, _whose(secret), words[-1]]):
+    page_key, _, content = body.partition(b"\n")
+    if head != b" ".join([_MAGIC, _owner(secret), words[-1]]):
         raise NotAPage("its first line is not what was written", CacheDamaged)
-    if said_key != json.dumps(key).encode():
+    if page_key != json.dumps(key).encode():
         raise NotAPage("it is in the place of another page", CacheDamaged)
     return content
 
 
 def _key_of(data: bytes) -> str:
-    """Return the key that a page says it has; an empty one where it says nothing."""
+    """Return the key that is written in a page; empty where there is none."""
     line = data.partition(b"\n")[2].partition(b"\n")[0]
     with suppress(ValueError, RecursionError):
         if isinstance(key := json.loads(line), str):
@@ -190,12 +190,12 @@ def _key_of(data: bytes) -> str:
 
 
 def _is_older(data: bytes) -> bool:
-    """Tell what an earlier version kept, which nobody uses any more."""
+    """Return whether data is a page of an earlier version, which is not used."""
     return data[8:9] == b"{" or (data[64:65] == b"\n" and data[65:66] == b"{")
 
 
-def _whose(secret: bytes) -> bytes:
-    """Return what tells keys apart and betrays none."""
+def _owner(secret: bytes) -> bytes:
+    """Return a fingerprint of a secret that does not reveal it."""
     return _seal(_TOLD_APART, secret)[:_N_TOLD]
 
 

@@ -1,7 +1,7 @@
-"""Small text files that know when a byte of theirs was changed.
+"""Small text files with a checksum in the last line.
 
-The last line is the SHA-256 of the file's own name and of all lines before it: a
-flipped byte, a cut, or one file in another's place does not go unnoticed.
+The checksum is the SHA-256 of the file's own name and of all lines before it: it
+detects a flipped byte, a truncated file, and a file in another's place.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from unlearnlog.core.digest import HEX, Digest, digest_of, plain_json
 from unlearnlog.core.entry import EntryId
 
 NOTHING: Final = "base"
-"""How a ref says that it stands on the base, before any entry."""
+"""Content of a ref that stands on the base, before any entry."""
 
 
 def sealed(name: str, lines: list[str]) -> bytes:
-    """Write lines and the seal over them.
+    """Return the bytes of lines and their checksum.
 
     Args:
         name: The file's path below the ledger's folder, with ``/``.
@@ -39,15 +39,15 @@ def unsealed(name: str, data: bytes) -> list[str]:
 
 
 def id_line(entry: EntryId | None) -> str:
-    """Write an entry's id, or that there is none yet."""
+    """Return the line for an entry's id, or for the base."""
     return NOTHING if entry is None else entry
 
 
 def line_id(line: str) -> EntryId | None:
-    """Read what `id_line` wrote.
+    """Return the id of a line that `id_line` wrote; None for the base.
 
     Raises:
-        ValueError: It is neither 64 hex digits nor the word for the base.
+        ValueError: The line is neither 64 hex digits nor the word for the base.
     """
     if line == NOTHING:
         return None

@@ -6,8 +6,8 @@
     [author]
     name = "Ada"
 
-It is no part of what was recorded: it has no seal, `fsck` says only whether it can be
-read, and a program that does not know it leaves it alone.
+It is no part of the history: it has no seal, `fsck` only checks that it can be read,
+and older versions ignore it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ KEYS: Final[Mapping[str, str]] = {
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",
-    "author.name": "who is written into new entries",
-    "author.email": "and the address",
+    "author.name": "the author's name in new entries",
+    "author.email": "the author's address in new entries",
 }
-"""Every key, with what its value is."""
+"""The meaning of each key's value."""
 
 _LONGEST: Final = 4096
 
@@ -45,28 +45,28 @@ _HEADER: Final = (
 
 
 def check_key(key: str, where: str = "") -> None:
-    """Refuse a key that means nothing.
+    """Refuse an unknown key.
 
     Args:
-        key: What was typed, or what stands in a file.
-        where: The file, where it stands in one.
+        key: The key.
+        where: The file that it is in; empty where it was typed.
 
     Raises:
-        UsageError: Names the key and those that are known.
+        UsageError: The key is unknown; the error lists those that are known.
     """
     if key not in KEYS:
-        what = f"'{where}' sets '{key}', but there" if where else "there"
+        place = f" in '{where}'" if where else ""
         raise UsageError(
-            f"{what} is no key '{key}' in a ledger's configuration",
+            f"unknown key '{key}' of a ledger's configuration{place}",
             fix=advice(key, KEYS),
         )
 
 
 def check_text(key: str, value: str) -> None:
-    """Refuse a value that no line of a file could hold.
+    """Refuse a value that the file cannot hold.
 
     Raises:
-        UsageError: It is empty, too long, or holds what cannot be seen.
+        UsageError: It is empty, too long, or has unprintable characters.
     """
     unseen = any(unicodedata.category(c) in ("Cc", "Cs") for c in value)
     if not value.strip() or len(value) > _LONGEST or unseen:
@@ -78,7 +78,7 @@ def check_text(key: str, value: str) -> None:
 
 
 def parsed(data: bytes, path: Path) -> dict[str, str]:
-    """Read a configuration; keys of tables have a dot, such as ``author.name``.
+    """Return a configuration; keys of tables have a dot, such as ``author.name``.
 
     Raises:
         UsageError: It is no TOML, a key is unknown, or a value is no text.
@@ -103,7 +103,7 @@ def parsed(data: bytes, path: Path) -> dict[str, str]:
 
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what is in tables by the table and the key; an empty table says nothing."""
+    """Return the values by key, and those of tables by table and key."""
     found: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, dict):
@@ -114,12 +114,13 @@ def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written(values: Mapping[str, str]) -> bytes:
-    """Write a configuration as `parsed` reads it, in the order of `KEYS`."""
+    """Return the bytes of a configuration, in the order of `KEYS`."""
     lines, tables = [_HEADER], dict[str, list[str]]()
     for key in KEYS:
         if key in values:
             table, _, name = key.rpartition(".")
-            # A JSON text is a TOML text, as long as nothing in it is a control.
+            # A JSON string is a TOML string if it has no control characters.
+
             line = f"{name} = {json.dumps(values[key], ensure_ascii=False)}\n"
             (tables.setdefault(table, []) if table else lines).append(line)
     for table, rows in tables.items():

@@ -1,7 +1,7 @@
-"""A delta as a file of tensors.
+"""Encoding of a delta as the bytes of a safetensors file.
 
-What counts is the digest of the tensors; the bytes are compared, too, so no flipped
-byte hides in a header.
+A delta is identified by the digest of its tensors; the bytes are compared, too, so that
+a flipped byte in a header is found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError
 
 
 def encoded(delta: Delta) -> bytes:
-    """Write a delta as the bytes of a safetensors file, with one metadata key."""
+    """Return a delta as the bytes of a safetensors file, with one metadata key."""
     parts = {
         f"{name}#{part}": tensor
         for name, patch in delta.patches.items()
@@ -32,10 +32,10 @@ def encoded(delta: Delta) -> bytes:
 
 
 def parts_of(data: bytes) -> dict[str, torch.Tensor]:
-    """Read the tensors of a delta's file as they are, and check nothing more.
+    """Return the tensors of a delta's file, unchecked.
 
     Raises:
-        ValueError: The bytes are no file of tensors.
+        ValueError: The bytes are no safetensors file.
     """
     try:
         return _loaded(data)
@@ -45,7 +45,7 @@ def parts_of(data: bytes) -> dict[str, torch.Tensor]:
 
 
 def decoded(data: bytes) -> Delta:
-    """Read what `encoded` wrote, and accept nothing else.
+    """Return the delta of bytes that `encoded` returned; refuse any others.
 
     Raises:
         ValueError: The bytes are not exactly what was written.
@@ -62,7 +62,7 @@ def decoded(data: bytes) -> Delta:
 
 
 def _loaded(data: bytes) -> dict[str, torch.Tensor]:
-    """Read the tensors of a file whose header is no longer than any delta's."""
+    """Return the tensors of a file, after a check of its header's length."""
     if (length := int.from_bytes(data[:8], "little")) > MAX_TEXT:
         message = f"its header is {length} bytes long, at most {MAX_TEXT} are read"
         raise ValueError(message)
@@ -70,7 +70,7 @@ def _loaded(data: bytes) -> dict[str, torch.Tensor]:
 
 
 def _patches(tensors: dict[str, torch.Tensor]) -> dict[str, Patch]:
-    """Put the parts of each patch together again."""
+    """Return the patches of a delta from their parts."""
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         name, _, part = key.rpartition("#")

@@ -1,11 +1,11 @@
-"""What a file system can do, one operation a method; and writes that can be undone.
+"""File system operations, one a method, and transactions of several writes.
 
 A file is written to a scratch folder, flushed, renamed into its place, and the
-folder is flushed: a name on disk only ever names what is durable. Tests replace
+folder is flushed: a name on disk always refers to durable content. Tests replace
 `Disk` by one that dies at operation N.
 
-Linux and macOS can do all of this. Where a file system cannot flush a folder, names
-are as durable as it makes them by itself.
+Where a file system cannot flush a folder, names are as durable as it makes them by
+itself.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ _FIXES: Final = {
     errno.ENFILE: "close other programs: too many files are open",
     errno.ENOENT: "see what is missing: unlearnlog fsck",
 }
-"""What helps, by what the system says."""
+"""Fixes by the system's error number."""
 
-_ELSE: Final = "check who may read and write the ledger: ls -l .unlearnlog"
+_ELSE: Final = "check the permissions of the ledger: ls -l .unlearnlog"
 
 _CANNOT: Final = frozenset(
     {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
-"""What the system says of a folder that its file system has no way to flush."""
+"""Error numbers for a folder that the file system cannot flush."""
 
 
 class Disk:
-    """The operations the ledger needs, each of them all or nothing but `write`."""
+    """The operations that the ledger needs; all are atomic but those on content."""
 
     def read(self, path: Path) -> bytes:
         """Return a file's bytes."""
         return path.read_bytes()
 
     def names(self, folder: Path) -> list[str]:
-        """List a folder, sorted; a folder that is not there is empty."""
+        """Return the names in a folder, sorted; empty for a missing folder."""
         try:
             return sorted(os.listdir(folder))  # noqa: PTH208 - names, not paths
         except FileNotFoundError:
             return []
 
     def write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
-        """Create a new file and flush it; it may be cut short by a crash."""
+        """Create a new file and flush it; a crash may truncate it."""
         with path.open("xb") as file:
             file.write(data)
             if durable:
@@ -76,7 +76,7 @@ class Disk:
                 self.flush(file.fileno())
 
     def copy(self, source: Path, target: Path, *, durable: bool = True) -> None:
-        """Copy a file's bytes into a new file; it may be cut short by a crash."""
+        """Copy a file's bytes into a new file; a crash may truncate it."""
         with source.open("rb") as old, target.open("xb") as file:
             shutil.copyfileobj(old, file, _AT_ONCE)
             if durable:
@@ -93,11 +93,11 @@ class Disk:
             self.flush(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
-        """Rename, in place of what may be there."""
+        """Rename a file or folder, replacing an existing one."""
         source.replace(target)
 
     def sync(self, folder: Path) -> None:
-        """Make the names in a folder durable, where the file system has a way to."""
+        """Make the names in a folder durable, where the file system can."""
         handle = os.open(folder, os.O_RDONLY)
         try:
             self.flush(handle)
@@ -108,9 +108,9 @@ class Disk:
             os.close(handle)
 
     def flush(self, handle: int) -> None:
-        """Return when what was written is on the medium: on macOS that is asked for."""
+        """Flush written data to the medium; on macOS with its own command."""
         if _FULL_SYNC is not None:
-            with suppress(OSError):  # a file system that knows no such command
+            with suppress(OSError):  # a file system without that command
                 fcntl.fcntl(handle, _FULL_SYNC)
                 return
         os.fsync(handle)
@@ -136,13 +136,13 @@ class Disk:
     def write_atomic(
         self, path: Path, data: bytes, scratch: Path, *, durable: bool = True
     ) -> None:
-        """Put a whole file in its place, durably, or leave what was there.
+        """Write a whole file durably, or leave the old one.
 
         Args:
-            path: Where; its folder exists.
+            path: Path of the file; its folder exists.
             data: The file's bytes.
             scratch: A folder of the same file system for the unfinished file.
-            durable: Flush it; what nobody would miss need not wait for that.
+            durable: Whether to flush it; a cache does without.
         """
         unfinished = scratch / secrets.token_hex(8)
         try:
@@ -169,12 +169,12 @@ class Disk:
 
 
 class Transaction:
-    """Several writes, in order, that are taken back together when one fails.
+    """Several writes, in order, that are undone together when one fails.
 
-    A crash takes nothing back, and need not: the caller writes what is pointed to
-    before what points to it. The newest write is undone first, so every state on
-    the way back is one that a crash could have left, too. What is overwritten is
-    kept in the scratch folder beforehand: a full disk has room for a rename.
+    After a crash nothing is undone, and need not be: the caller writes a file before
+    those that refer to it. The newest write is undone first, so every state on the way
+    back is one that a crash could have left. Overwritten files are saved in the scratch
+    folder beforehand: a full disk has room for a rename.
 
     Example::
 
@@ -206,7 +206,7 @@ class Transaction:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Keep everything, or take it back and say what the disk said."""
+        """Keep all writes, or undo them and raise the disk's error with a fix."""
         if error is None:
             return
         left = AS_IT_WAS
@@ -233,7 +233,7 @@ class Transaction:
         self._disk.write_atomic(path, data, self._scratch)
 
     def _lead_to(self, folder: Path) -> None:
-        """Make a folder and those above it, with durable names."""
+        """Create a folder and its parents, with durable names."""
         if not folder.is_dir():
             self._lead_to(folder.parent)
             self._folders.append(folder)
@@ -241,7 +241,7 @@ class Transaction:
         self._disk.sync(folder.parent)  # it may be a crashed writer's folder
 
     def _kept(self, old: bytes) -> Path:
-        """Save what is about to be overwritten; swept by the next writer."""
+        """Save a file that is about to be overwritten; the next writer sweeps it."""
         path = self._scratch / secrets.token_hex(8)
         self._disk.write(path, old)
         return path
@@ -260,7 +260,7 @@ class Transaction:
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Turn what the operating system says into an error with a next step."""
+    """Turn an error of the operating system into one with a fix."""
     try:
         yield
     except OSError as error:
@@ -268,11 +268,11 @@ def explaining() -> Iterator[None]:
 
 
 def explained(error: OSError, left: str = AS_IT_WAS) -> LedgerError:
-    """Say what the operating system said, and what to do about it.
+    """Return the error for one of the operating system, with its fix.
 
     Args:
-        error: What it said.
-        left: In what state it left the ledger.
+        error: The operating system's error.
+        left: The state of the ledger after it.
     """
     where = error.filename or "the ledger"
     what = error.strerror or str(error)

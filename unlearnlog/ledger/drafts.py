@@ -1,9 +1,9 @@
-"""What is written for others: in a draft beside its place, until it is whole.
+"""Drafts: atomic writes of files and folders outside of the ledger.
 
-A draft is a folder that its writer holds a lock on. The system frees the lock when the
-process dies, so a draft that nobody holds is what a killed command left: whoever writes
-beside it next removes it, and so does ``gc``. One of hours of work is kept for the same
-command to go on from.
+A draft is a folder beside its target that its writer holds a lock on. The system frees
+the lock when the process dies, so an unlocked draft is what a killed command left: the
+next write beside it removes it, and so does ``gc``. A draft of hours of work is kept
+for the same command to continue.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ _OURS: Final = re.compile(rf"({re.escape(_DRAFT)}|{re.escape(_KEPT)})[0-9a-f]{{1
 
 
 def check_output(path: Path) -> None:
-    """Refuse a place that is a link, or is inside a ledger.
+    """Refuse a path that is a link, or is inside a ledger.
 
     Raises:
-        UsageError: Says which of the two.
+        UsageError: The path is one of the two.
     """
     path = expanded(path).absolute()
     if path.is_symlink():
         raise UsageError(
             f"'{path}' is a symbolic link, and nothing is written through one",
-            fix=f"give the place itself: {os.path.realpath(path)}",
+            fix=f"give the path that it leads to: {os.path.realpath(path)}",
         )
     whole = Path(os.path.realpath(path.parent)) / path.name
     inside = [part for part in whole.parts if part.casefold() == FOLDER]
     if inside:
         raise UsageError(
             f"'{path}' is inside a ledger's own folder, {inside[0]}",
-            fix="give a place outside of it",
+            fix="give a path outside of it",
         )
 
 
 @contextmanager
 def new_file(path: Path, data: bytes, disk: Disk | None = None) -> Iterator[Path]:
-    """Write a file beside its place, durably; give it its name if nothing is raised.
+    """Write a file as a draft, durably; rename it to its path if nothing is raised.
 
     Args:
-        path: Where; its folder exists. What is there is replaced.
+        path: Path of the file; its folder exists. An existing file is replaced.
         data: The file's bytes.
         disk: The file system; another one in tests.
 
     Yields:
-        Where it is meanwhile; its name is the same.
+        The draft's path; its name is the same.
 
     Raises:
-        UsageError: The place is a link or in a ledger, or cannot be written to.
-        DiskFull: No room was left; what was begun is removed.
+        UsageError: The path is a link or in a ledger, or cannot be written to.
+        DiskFull: No room was left; the draft is removed.
     """
     disk, path = disk or Disk(), expanded(path).absolute()
     check_output(path)
@@ -79,11 +79,11 @@ def new_file(path: Path, data: bytes, disk: Disk | None = None) -> Iterator[Path
 
 
 def write_file(path: Path, data: bytes, disk: Disk | None = None) -> None:
-    """Write a file in place of the one that may be there, with folders that lead to it.
+    """Write a file with its folders, replacing an existing one.
 
     Raises:
-        UsageError: The place is a link or in a ledger, or cannot be written to.
-        DiskFull: No room was left; what was there is as it was.
+        UsageError: The path is a link or in a ledger, or cannot be written to.
+        DiskFull: No room was left; an existing file is unchanged.
     """
     check_output(path)
     with _explaining(path):
@@ -94,18 +94,18 @@ def write_file(path: Path, data: bytes, disk: Disk | None = None) -> None:
 
 @contextmanager
 def new_folder(target: Path, disk: Disk | None = None) -> Iterator[Path]:
-    """Build a folder beside its place; give it its name if nothing is raised.
+    """Build a folder as a draft; rename it to its path if nothing is raised.
 
     Args:
-        target: Where; nothing is there, or an empty folder.
+        target: Path of the folder; it does not exist, or is empty.
         disk: The file system; another one in tests.
 
     Yields:
-        Where it is meanwhile: an empty folder of the same name.
+        The draft's path: an empty folder of the same name.
 
     Raises:
-        UsageError: The place is a link or in a ledger, or cannot be written to.
-        DiskFull: No room was left; what was begun is removed.
+        UsageError: The path is a link or in a ledger, or cannot be written to.
+        DiskFull: No room was left; the draft is removed.
     """
     disk, target = disk or Disk(), expanded(target).absolute()
     check_output(target)
@@ -118,23 +118,23 @@ def new_folder(target: Path, disk: Disk | None = None) -> Iterator[Path]:
 
 @contextmanager
 def begun_folder(target: Path, key: str, disk: Disk | None = None) -> Iterator[Path]:
-    """Build a folder that takes long; where it was begun already, give what is there.
+    """Build a folder that takes long as a draft, or continue one of the same key.
 
-    What raises an error takes it away. A process that is killed or interrupted leaves
-    it for the next one with the same key.
+    An error removes the draft. A process that is killed or interrupted leaves it for
+    the next one with the same key.
 
     Args:
-        target: Where; nothing is there.
-        key: Hexadecimal digits, at least 16, of all that decides what is built.
+        target: Path of the folder; it does not exist.
+        key: Hexadecimal digits, at least 16, of all that decides the content.
         disk: The file system; another one in tests.
 
     Yields:
-        Where it is meanwhile.
+        The draft's path.
 
     Raises:
-        UsageError: The place is a link or in a ledger, or cannot be written to.
+        UsageError: The path is a link or in a ledger, or cannot be written to.
         LockBusy: Another process builds the same.
-        DiskFull: No room was left; what was begun is removed.
+        DiskFull: No room was left; the draft is removed.
     """
     disk, target = disk or Disk(), expanded(target).absolute()
     check_output(target)
@@ -161,14 +161,14 @@ def begun_folder(target: Path, key: str, disk: Disk | None = None) -> Iterator[P
 
 
 def sweep(folder: Path, disk: Disk) -> None:
-    """Remove the drafts of a folder that nobody goes on with: their process is dead."""
+    """Remove the drafts of dead processes from a folder, except long work."""
     for draft in _drafts(folder, disk):
         if draft.name.startswith(_DRAFT):
             _if_dead(draft, lambda: disk.remove_tree(draft))  # noqa: B023 - called at once
 
 
 def dead_drafts(folder: Path, disk: Disk) -> list[tuple[Path, int]]:
-    """List drafts whose process is dead, also those to go on from; and their bytes."""
+    """Return all drafts of dead processes in a folder, with their sizes in bytes."""
     found: list[tuple[Path, int]] = []
     for draft in _drafts(folder, disk):
         _if_dead(draft, lambda: found.append((draft, _size(draft))))  # noqa: B023
@@ -176,21 +176,21 @@ def dead_drafts(folder: Path, disk: Disk) -> list[tuple[Path, int]]:
 
 
 def remove_dead(draft: Path, disk: Disk) -> None:
-    """Remove a draft, unless a process has come back to it."""
+    """Remove a draft, unless a process holds it again."""
     if _OURS.fullmatch(draft.name):
         _if_dead(draft, lambda: disk.remove_tree(draft))
 
 
 class ExclusiveFolder:
-    """A lock on a folder, for as long as the process lives or until it is left.
+    """A lock on a folder, held until the context ends or the process dies.
 
     Attributes:
-        is_held: Whether it is ours; never where a system or a file system has no locks.
-        is_busy: Whether it is another's.
+        is_held: Whether this process holds it; False where there are no locks.
+        is_busy: Whether another process holds it.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder."""
+        """Keep the folder's path."""
         self._folder, self._handle = folder, -1
         self.is_held = self.is_busy = False
 
@@ -214,12 +214,12 @@ class ExclusiveFolder:
 
 
 def _lock(handle: int) -> None:
-    """Lock what is open.
+    """Lock an open folder.
 
     Raises:
-        BlockingIOError: Another has locked it.
+        BlockingIOError: Another process has locked it.
         OSError: The file system has no locks.
-        ImportError: The system has none.
+        ImportError: The system has no locks.
     """
     import fcntl
 
@@ -242,12 +242,12 @@ def _draft(path: Path, disk: Disk) -> Iterator[Path]:
 
 
 def _made(parent: Path, disk: Disk) -> tuple[Path, ExclusiveFolder]:
-    """Make a draft; another where somebody swept it before it was held."""
+    """Make a draft, and another one where it was swept before it was locked."""
     folder = parent / f"{_DRAFT}{secrets.token_hex(8)}"
     disk.mkdir(folder)
     lock = ExclusiveFolder(folder).__enter__()
     if lock.is_held or (folder.is_dir() and not lock.is_busy):
-        return folder, lock  # neither: there are no locks here, so nobody sweeps
+        return folder, lock  # not held: without locks no draft is swept
     lock.__exit__()
     return _made(parent, disk)
 
@@ -267,7 +267,7 @@ def _if_dead(draft: Path, act: Callable[[], object]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Return how many bytes the files of a folder take."""
+    """Return the size of all files of a folder, in bytes."""
     found = 0
     for path in folder.rglob("*"):
         with suppress(OSError):
@@ -276,7 +276,7 @@ def _size(folder: Path) -> int:
 
 
 def _publish(building: Path, target: Path, disk: Disk) -> None:
-    """Make what a folder holds durable, and give it its name, or take that back."""
+    """Flush a folder and rename it to its path; undo that if it is not durable."""
     for path in sorted(building.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             disk.sync(path)
@@ -291,9 +291,9 @@ def _publish(building: Path, target: Path, disk: Disk) -> None:
 
 @contextmanager
 def _explaining(path: Path, left: str = "") -> Iterator[None]:
-    """Say what the operating system said, and what to do about it."""
+    """Turn an error of the operating system into one with a fix."""
     try:
         yield
     except OSError as error:
-        said = unwritten(path, error)
-        raise type(said)(f"{said.message}{left}", fix=said.fix) from error
+        cause = unwritten(path, error)
+        raise type(cause)(f"{cause.message}{left}", fix=cause.fix) from error

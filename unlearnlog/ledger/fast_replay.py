@@ -1,7 +1,7 @@
-"""From a kept sum to weights in one pass over memory, block by block.
+"""The fast replay from a stored sum to weights, in one pass over memory.
 
-Nothing is checked on the way, neither the sum nor the deltas: the caller compares the
-digest of the result with the record, and starts anew with every check when it differs.
+Neither the sum nor the deltas are checked: the caller compares the digest of the result
+with the record, and replays with every check when it differs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unlearnlog.core.delta import Weights, tensor_record
 from unlearnlog.core.digest import Digest, TensorRecord, merkle_root
 
 _BLOCK: Final = 2**15
-"""Numbers at a time: they stay in a core's cache, and are too few to share a loop."""
+"""Numbers in a block: it fits a core's cache, and is too small for torch's threads."""
 
 Parts = Mapping[str, torch.Tensor]
 """A delta's tensors as they are in its file: ``name#left``, ``name#value``, ..."""
@@ -25,12 +25,12 @@ Parts = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class ReplaySteps:
-    """What leads from a kept sum to the one that is wanted.
+    """The steps from a stored sum to the one of a state.
 
     Attributes:
         start: Float64 sums by tensor.
-        added: Deltas that they lack.
-        taken: Deltas that they have too much.
+        added: Deltas to add to them.
+        taken: Deltas to subtract from them.
     """
 
     start: Weights
@@ -53,7 +53,7 @@ class ReplaySteps:
         return left * left.new_tensor(signs), torch.cat([p for _, p in rights]).double()
 
     def full(self, name: str) -> list[torch.Tensor]:
-        """Return the changes that are written out, in float64."""
+        """Return the full changes, in float64."""
         return [sign * part.double() for sign, part in self._all(name, "value")]
 
     def _all(self, name: str, part: str) -> list[tuple[int, torch.Tensor]]:
@@ -65,11 +65,11 @@ class ReplaySteps:
 def quick_state(
     base: Weights, steps: ReplaySteps, base_root: Digest
 ) -> tuple[dict[str, torch.Tensor], Digest]:
-    """Go from a kept sum to a state: the touched tensors, and their digest.
+    """Return the touched tensors of a state and their digest, from a stored sum.
 
     Args:
-        base: The base's tensors; left alone.
-        steps: The sum and what leads on from it.
+        base: The base's tensors; not changed.
+        steps: The sum and the deltas to apply to it.
         base_root: Root of the base's manifest.
 
     Raises:
@@ -91,11 +91,7 @@ def quick_state(
 
 
 def _rounded(base: torch.Tensor, steps: ReplaySteps, name: str) -> torch.Tensor | None:
-    """Add the change of one tensor to the base's and round, some rows at a time.
-
-    Returns:
-        None where the change is zero, as in `unlearnlog.core.delta.rounded`.
-    """
+    """Return the base plus the change of one tensor, rounded; None for no change."""
     moved = False
     start, thin, full = steps.start.get(name), steps.thin(name), steps.full(name)
     changed = torch.empty_like(base, memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""Is every file of a ledger still what was written?"""
+"""The check of every file of a ledger against its name, its seal and its users."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NO_VALUE: Final = ("cache", "tmp")
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is not as it was recorded.
+    """One file that is not as it was recorded.
 
     Attributes:
         path: The file, below the ledger's folder.
-        problem: What is wrong with it.
-        entries: Entries that cannot be replayed, or not be trusted, because of it.
+        problem: The fault.
+        entries: Entries that cannot be replayed or trusted because of it.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Damage:
 
 
 def fsck(store: Store) -> tuple[Damage, ...]:
-    """Check every file but the cache and the lock; an empty result means sound."""
+    """Return all damage outside of the cache and the lock; empty for a sound ledger."""
     entries: dict[EntryId, Entry] = {}
     checks = [
         _plain(store),
@@ -63,7 +63,7 @@ def fsck(store: Store) -> tuple[Damage, ...]:
 
 
 def _whole(check: Iterator[Damage]) -> Iterator[Damage]:
-    """Go on after what makes a whole check impossible."""
+    """Yield the damage of a check; an error that ends the check is damage, too."""
     try:
         yield from check
     except UnlearnlogError as error:
@@ -73,7 +73,7 @@ def _whole(check: Iterator[Damage]) -> Iterator[Damage]:
 
 
 def _plain(store: Store) -> Iterator[Damage]:
-    """Look for links and devices, which nothing else here follows or opens."""
+    """Check for links and devices, which no other check follows or opens."""
     for path, why in not_plain(store.root):
         below = path.relative_to(store.root)
         if below.parts[0] not in _NO_VALUE or len(below.parts) == 1:
@@ -123,7 +123,7 @@ def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 
 def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
-    """Read all objects, then look for those that entries need."""
+    """Check that all objects are sound, and that those of entries are there."""
     base, users = _base(store), dict[Digest, list[EntryId]]()
     for name, entry in entries.items():
         for digest in entry.objects:
@@ -141,7 +141,7 @@ def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 
 def _unfit(store: Store, digest: Digest, base: BaseManifest | None) -> str:
-    """Say why a delta cannot be added to the base; empty when it can."""
+    """Return why a delta cannot be added to the base; empty when it can."""
     try:
         delta = store.object(digest)
         if base is not None:
@@ -154,7 +154,7 @@ def _unfit(store: Store, digest: Digest, base: BaseManifest | None) -> str:
 
 
 def _attacks(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
-    """Read all that attacks found, then look for what entries name."""
+    """Check that all attacks are sound, and that those of entries are there."""
     users = dict[Digest, list[EntryId]]()
     for name, entry in entries.items():
         for each in entry.attacks:
@@ -175,7 +175,7 @@ def _attacks(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 
 def _base(store: Store) -> BaseManifest | None:
-    """Read the base; None when it is damaged, which is reported with other files."""
+    """Return the base; None when it is damaged, which another check reports."""
     try:
         return store.base()
     except UnlearnlogError:
@@ -219,7 +219,7 @@ def _names(store: Store) -> Iterator[Damage]:
 
 
 def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
-    """Check that every branch has a log, and that what it names is there."""
+    """Check that every branch has a log, and that the log's entries are there."""
     branches = {
         n.removeprefix("heads/") for n in store.ref_names() if n[:6] == "heads/"
     }
@@ -236,7 +236,7 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 
 def _pages(store: Store) -> Iterator[Damage]:
-    """Check the pages of logs, those that a crash left as well."""
+    """Check the pages of logs, including those that a crash left."""
     for path in store.files("logs/older"):
         digest = Digest(path.name)
         if not HEX.fullmatch(digest) or store.root / path != store.page_path(digest):
@@ -249,7 +249,7 @@ def _pages(store: Store) -> Iterator[Damage]:
 
 
 def _config(store: Store) -> Iterator[Damage]:
-    """Check that what the user chose can be read; it is theirs to change."""
+    """Check that the configuration can be read; its values are up to the user."""
     try:
         store.config()
     except UnlearnlogError as error:
@@ -257,7 +257,7 @@ def _config(store: Store) -> Iterator[Damage]:
 
 
 def _history(entry: EntryId | None, entries: dict[EntryId, Entry]) -> list[Entry]:
-    """Walk from an entry to the base; oldest first."""
+    """Return the chain from the base to an entry, oldest first."""
     chain: list[Entry] = []
     while entry is not None:
         chain.append(entries[entry])

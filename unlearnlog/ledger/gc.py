@@ -1,8 +1,8 @@
-"""What a ledger holds that nothing leads to: left by crashes, or only kept for speed.
+"""Garbage collection: unreachable files of a ledger, its cache, and dead drafts.
 
-Whatever any branch, tag or move ever named is kept, with all that it stands on: what
-was recorded is never garbage. Beside the ledger's files, the drafts of commands that
-died while they gave something away go, too.
+An entry that a branch, a tag or a move ever named is kept, with its ancestors: what was
+recorded is never garbage. Drafts of exports that killed commands left beside the ledger
+are garbage, too.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 _PLACES: Final = "cache/places"
-"""Files that name the folders in which commands write just now."""
+"""Files that name the folders to which commands are writing."""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """One file that can go, or one draft outside of the ledger.
+    """One file to remove, or one draft outside of the ledger.
 
     Attributes:
-        path: Where it is, below the ledger's folder; a draft's is absolute.
-        n_bytes: Its size, with all that is in it.
+        path: The path below the ledger's folder; a draft's is absolute.
+        n_bytes: The size of the file or of the whole draft, in bytes.
     """
 
     path: str
@@ -40,13 +40,13 @@ class Garbage:
 
 
 def garbage(store: Store) -> tuple[Garbage, ...]:
-    """Return every file that nothing recorded needs; entries before their deltas.
+    """Return every file that no recorded entry needs, entries before their deltas.
 
-    After them come drafts whose process is dead, where this ledger's commands wrote.
+    Last come drafts of dead processes in folders that this ledger's commands wrote to.
 
     Raises:
-        IntegrityError: A ref, a log or an entry cannot be read, so that nobody knows
-            what it needs.
+        IntegrityError: A ref, a log or an entry cannot be read, so that the files it
+            needs are unknown.
     """
     entries, objects, attacks = _needed(store)
     pages = {page for branch in store.logs() for page in store.pages(branch)}
@@ -70,9 +70,9 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
 
 @contextmanager
 def remembered(store: Store, folder: Path) -> Iterator[None]:
-    """Remember while something is written into a folder where drafts may be left.
+    """Record, for as long as the context lasts, that a folder is written to.
 
-    A ledger that may only be read remembers nothing.
+    On a read-only ledger nothing is recorded.
     """
     folder = folder.expanduser().absolute()
     note = store.root / _PLACES / digest_of(str(folder).encode())[:16]
@@ -87,7 +87,7 @@ def remembered(store: Store, folder: Path) -> Iterator[None]:
 
 
 def _places(store: Store) -> Iterator[Path]:
-    """Yield the folders where a command wrote that did not come to its end."""
+    """Yield the folders that an unfinished command was writing to."""
     for note in store.files(_PLACES):
         with suppress(OSError, ValueError):
             place = Path(store.disk.read(store.root / note).decode())
@@ -96,7 +96,7 @@ def _places(store: Store) -> Iterator[Path]:
 
 
 def collect(store: Store, found: Sequence[Garbage]) -> None:
-    """Remove garbage, in its order: dying on the way leaves a sound ledger."""
+    """Remove garbage in its order, so that a crash on the way leaves a sound ledger."""
     entries = [each for each in found if each.path.startswith("entries")]
     for each in entries:
         store.disk.unlink(store.root / each.path)
@@ -111,7 +111,7 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
 
 
 def _needed(store: Store) -> tuple[set[EntryId], set[Digest], set[Digest]]:
-    """Return the entries that anything names, their ancestors, deltas and attacks."""
+    """Return the recorded entries with their ancestors, their deltas and attacks."""
     refs = {*store.ref_names(), *store.named(), f"heads/{store.branch()}"}
     branches = {n.removeprefix("heads/") for n in refs if n.startswith("heads/")}
     moves = [m for each in branches | {*store.logs()} for m in store.moves(each)]

@@ -1,4 +1,4 @@
-"""A new ledger: all of it, or nothing."""
+"""The atomic creation of a ledger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DRAFT: Final = f"{FOLDER}.new-"
 
 @dataclass(frozen=True)
 class _Draft:
-    """Takes files that nobody sees until the whole folder gets its name."""
+    """Writer of files that are invisible until the whole folder is renamed."""
 
     disk: Disk
 
@@ -67,14 +67,14 @@ def check_no_ledger(folder: Path) -> None:
     """Refuse a folder that has a ledger.
 
     Raises:
-        LedgerError: It has one.
+        LedgerError: The folder has a ledger.
     """
     if os.path.lexists(folder / FOLDER):
         raise _exists(folder / FOLDER)
 
 
 def _make(folder: Path, disk: Disk, made: list[Path]) -> None:
-    """Create a folder with its parents; add those that were not there to ``made``."""
+    """Create a folder with its parents, and add the new ones to ``made``."""
     if not folder.is_dir():
         _make(folder.parent, disk, made)
         made.append(folder)
@@ -101,7 +101,7 @@ def _fill(store: Store, base: BaseManifest) -> None:
 
 
 def _publish(draft: Path, root: Path, disk: Disk) -> None:
-    """Give the draft its name, or take the name back."""
+    """Rename the draft to its place; undo that if it cannot be made durable."""
     disk.replace(draft, root)
     try:
         disk.sync(root.parent)

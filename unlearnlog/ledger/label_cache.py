@@ -1,6 +1,6 @@
-"""What judges saw, in the ledger's cache: a probe that was stopped goes on from it.
+"""The cache of judges' answers in the ledger, from which a stopped probe continues.
 
-One page holds what was seen of one state painted in one way.
+One page holds the answers on one state, painted in one way.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from unlearnlog.ledger.cache_pages import Pages
 
 KEPT: Final = 512
-"""Pages that stay, the newest: a state's answers take some 50 kB."""
+"""Number of pages that stay, the newest: a state's answers take some 50 kB."""
 
 
 @dataclass(frozen=True)
 class DiskLabelCache:
-    """Answers, a page a key; any may vanish, and its pictures are judged again."""
+    """A cache of answers, a page a key; pictures of a lost one are judged again."""
 
     pages: Pages
 
     def read(self, key: str) -> dict[Picture, Answer]:
-        """Return what was written down under this key."""
+        """Return the answers of a key."""
         content = self.pages.get(key)
         return {} if content is None else _answers(content)
 
     def write(self, key: str, answers: Mapping[Picture, Answer]) -> None:
-        """Add answers to those under this key, if the disk lets us."""
+        """Add answers to those of a key, if the disk allows it."""
         self.pages.put(key, _page({**self.read(key), **answers}))
 
 
 def _page(answers: Mapping[Picture, Answer]) -> bytes:
     rows: dict[str, dict[str, list[str]]] = {}
-    for (prompt, seed), seen in answers.items():
-        rows.setdefault(prompt, {})[str(seed)] = [seen.subject, seen.style]
+    for (prompt, seed), answer in answers.items():
+        rows.setdefault(prompt, {})[str(seed)] = [answer.subject, answer.style]
     return canonical_json(rows)
 
 

@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""The lock of the ledger: one writer at a time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unlearnlog.ledger.path_safety import check_plain
 
 _LONGEST: Final = 500
 _CAUTIOUS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Follow no link, wait for no pipe: what a system knows of that."""
+"""Flags to follow no link and to block on no pipe, where the system has them."""
 
 
 @contextmanager
 def held(root: Path) -> Iterator[None]:
-    """Hold the ledger's lock, or say at once who does.
+    """Hold the ledger's lock, or fail at once with its holder.
 
     The operating system frees the lock of a process that dies.
 
@@ -51,7 +51,7 @@ def held(root: Path) -> Iterator[None]:
 
 
 def _card(root: Path) -> Path:
-    """The file in which the holder says who it is; for messages only."""
+    """Return the path of the file with the holder's name, for messages only."""
     return root / "lock.holder"
 
 
@@ -67,12 +67,12 @@ def _sign(root: Path) -> None:
 def _holder(root: Path) -> str:
     with suppress(OSError), _opened(root, os.O_RDONLY) as card:
         return card.read(_LONGEST).decode(errors="replace")
-    return "it did not say who it is"
+    return "an unknown process"
 
 
 @contextmanager
 def _opened(root: Path, flags: int) -> Iterator[FileIO]:
-    """Open the card, but follow no link, and wait for no pipe."""
+    """Open the holder's file without following links or blocking on pipes."""
     check_plain(root, _card(root))  # where the system cannot refuse a link itself
     handle = os.open(_card(root), flags | _CAUTIOUS, 0o644)
     with FileIO(handle, "wb" if flags & os.O_WRONLY else "rb") as card:

@@ -1,6 +1,6 @@
-"""A ledger is plain files in plain folders: no link leads out of it, no pipe blocks it.
+"""Checks that a ledger has only regular files and folders: no links, no pipes.
 
-The folder of the ledger itself may be reached through a link; nothing below it may.
+The folder of the ledger itself may be reached through a link; no path below it may.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ MAX_DELTA: Final = 16 * 2**30
 
 
 def check_plain(root: Path, path: Path) -> os.stat_result | None:
-    """Refuse whatever is neither a file nor a folder, on the way to a path, too.
+    """Refuse a path where any part below the root is neither a file nor a folder.
 
     Args:
-        root: The ledger's folder; what leads there is not looked at.
-        path: Where to, below it.
+        root: The ledger's folder; its own parents are not checked.
+        path: A path below it.
 
     Returns:
-        What is there, or None.
+        The status of the file or folder, or None if it does not exist.
 
     Raises:
-        OSError: Names the first thing that is not plain.
+        OSError: A part is a link or a device; the error has its path.
     """
     at, found = str(root), None
     for part in path.relative_to(root).parts:
@@ -46,10 +46,10 @@ def check_plain(root: Path, path: Path) -> os.stat_result | None:
 
 
 def not_plain(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Walk a folder; find what is not plain in it, and why."""
+    """Yield every path in a folder that is neither a file nor a folder, with why."""
     for name in _listed(folder):
         path = folder / name
-        with suppress(FileNotFoundError):  # somebody is writing
+        with suppress(FileNotFoundError):  # another command is writing
             found = path.lstat()
             if why := _not_plain(found):
                 yield path, why
@@ -65,7 +65,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _not_plain(found: os.stat_result) -> str:
-    """Say what something is that has no place in a ledger; empty for what has."""
+    """Return why a path has no place in a ledger; empty for a file or a folder."""
     if stat.S_ISLNK(found.st_mode):
         return "it is a symbolic link, and a ledger holds none"
     if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):

@@ -12,13 +12,13 @@ from typing import Final
 from unlearnlog.core.digest import HEX, Digest, Record, canonical_json
 
 PAGE: Final = 64
-"""So many lines are a page; the next move begins a new one."""
+"""Lines of a full page; the next move begins a new one."""
 
 _OLDER: Final = "older "
 
 
 class ReflogEntry(Record):
-    """One line of a branch's log: where it stood, where it went, and why."""
+    """One move of a branch: its time, the old and the new entry, and the reason."""
 
     at: str
     old: str
@@ -27,30 +27,30 @@ class ReflogEntry(Record):
 
 
 def move_line(move: ReflogEntry) -> str:
-    """Write a move as a line."""
+    """Return the line of a move."""
     return canonical_json(move.model_dump()).decode()
 
 
 def older_line(page: Digest) -> str:
-    """Write where the moves before these are."""
+    """Return the line that refers to the page before."""
     return f"{_OLDER}{page}"
 
 
 def page_bytes(lines: Sequence[str]) -> bytes:
-    """Write a page."""
+    """Return the bytes of a page."""
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def page_lines(data: bytes) -> list[str]:
-    """Read a page."""
+    """Return the lines of a page."""
     return data.decode().split("\n")[:-1]
 
 
 def read_lines(lines: Sequence[str]) -> tuple[Digest | None, list[ReflogEntry]]:
-    """Read the page before these lines, or None, and their moves, oldest first.
+    """Return the digest of the page before these lines, or None, and their moves.
 
     Raises:
-        ValueError: They are not what was written.
+        ValueError: The lines are no log.
     """
     if not lines or not lines[0].startswith(_OLDER):
         return None, [ReflogEntry.model_validate_json(line) for line in lines]

@@ -1,4 +1,4 @@
-"""From deltas to weights, and never without a look at what was recorded."""
+"""The replay of an entry's deltas to weights, checked against the record."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from unlearnlog.ledger.sum_cache import SumCache
 
 _NOT_A_SUM: Final = (ValueError, KeyError, TypeError, RuntimeError, IntegrityError)
-"""What goes wrong where a kept sum is not what it was: in it, or in what it names."""
+"""Errors of a damaged sum, or of the deltas that it names."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What an entry's state is made of, and what it must come out as.
+    """The plan of an entry's state and its digest.
 
     Attributes:
         entry: The entry's id, or ``base``.
@@ -42,9 +42,9 @@ class Replay:
     """The replay of one entry.
 
     Attributes:
-        recorded: What is replayed.
-        manifest: The base's.
-        sums: Sums that may be gone on from; none of them is trusted.
+        recorded: The recorded plan and digest.
+        manifest: The base's manifest.
+        sums: Stored sums to start from; none of them is trusted.
         delta: Reads one delta.
         parts: Reads the tensors of one delta, unchecked.
     """
@@ -56,11 +56,11 @@ class Replay:
     parts: Callable[[Digest], Mapping[str, torch.Tensor]]
 
     def state(self, base: Weights, *, fresh: bool = False) -> dict[str, torch.Tensor]:
-        """Return the tensors that are not the base's, in its dtype.
+        """Return the tensors that differ from the base's, in its dtype.
 
         Args:
-            base: The base's tensors; left alone.
-            fresh: Sum all of the deltas, whatever sums are kept.
+            base: The base's tensors; not changed.
+            fresh: Sum all of the deltas, and use no stored sum.
 
         Raises:
             WrongBase: A tensor of ``base`` is not the ledger's.
@@ -71,11 +71,11 @@ class Replay:
         return self._checked(base, fresh=fresh)[1]
 
     def change(self, base: Weights) -> dict[str, torch.Tensor]:
-        """Return the exact change, float64, checked like `state`."""
+        """Return the exact change in float64, checked like `state`."""
         return self._checked(base)[0]
 
     def _quickly(self, base: Weights) -> dict[str, torch.Tensor] | None:
-        """Replay from a kept sum nearby, where that gives what was recorded."""
+        """Return the state from the nearest stored sum; None where it is not right."""
         from unlearnlog.ledger.fast_replay import ReplaySteps, quick_state
 
         with suppress(*_NOT_A_SUM):
@@ -89,11 +89,11 @@ class Replay:
     def _checked(
         self, base: Weights, *, fresh: bool = False
     ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        """Return the change and the state; sum anew where a kept sum was wrong."""
+        """Return the change and the state; sum again where a stored sum was wrong."""
         from unlearnlog.core.delta import rounded, state_digest, tensor_record
 
         summed = partial(self.sums.change, self.recorded.plan, delta=self.delta)
-        with suppress(*_NOT_A_SUM):  # what is damaged for certain is found below
+        with suppress(*_NOT_A_SUM):  # damage of a delta is reported below
             change = summed(fresh=fresh)
             state = rounded(base, change)
             if state_digest(state, self.manifest.root) == self.recorded.state:
@@ -106,7 +106,7 @@ class Replay:
             state = rounded(base, change)
         except ValueError as error:
             if not base.keys() >= self.manifest.tensors.keys():
-                raise  # the caller's doing, not the ledger's
+                raise  # an error of the caller, not of the ledger
             raise self._wrong(f"cannot be replayed: {error}") from error
         found = state_digest(state, self.manifest.root)
         if found != self.recorded.state:

@@ -1,7 +1,7 @@
-"""The chain of entries on disk: append to it, replay it, move along it.
+"""The repository of a ledger: append entries, replay them, move branches.
 
-The only mutable thing of the project. Entries and deltas are never rewritten; what
-moves is the branch, one pointer, and each of its moves is logged.
+The only mutable state of the project. Entries and deltas are never rewritten; only the
+branch moves, one pointer, and each of its moves is logged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.delta import Delta, Weights
 
 _LOOKS: Final = 20
-"""How often `Ledger.fsck` looks at a ledger that changes at each look."""
+"""Most runs of `Repository.fsck` on a ledger that changes between them."""
 
 
 class Repository:
@@ -87,8 +87,8 @@ class Repository:
         """Create an empty ledger for a base model.
 
         Args:
-            folder: Where ``.unlearnlog`` will be; made if it is not there.
-            base: What the ledger is bound to.
+            folder: Folder of ``.unlearnlog``; made if it does not exist.
+            base: The base that the ledger is bound to.
             disk: The file system; another one in tests.
 
         Raises:
@@ -135,22 +135,22 @@ class Repository:
 
     @property
     def config(self) -> dict[str, str]:
-        """What its user chose, by key; only what is set.
+        """The user's configuration, by key; only values that are set.
 
         Raises:
-            UsageError: The file cannot be understood.
+            UsageError: The file is not valid.
         """
         return self._store.config()
 
     def configure(self, key: str, value: str | None) -> None:
-        """Choose something for every later command; whoever calls checks the value.
+        """Set a value for every later command; the caller checks that it makes sense.
 
         Args:
             key: One of `unlearnlog.ledger.config_file.KEYS`.
-            value: What is chosen; None for nothing.
+            value: The value; None to remove it.
 
         Raises:
-            UsageError: There is no such key, or no file could hold the value.
+            UsageError: The key is unknown, or the value cannot be written to a file.
             LockBusy: Another writer holds the ledger.
         """
         check_key(key)
@@ -158,7 +158,7 @@ class Repository:
             check_text(key, value)
         with held(self._store.root), explaining():
             values = {**self.config, key: value}
-            chosen = {k: said for k, said in values.items() if said is not None}
+            chosen = {k: each for k, each in values.items() if each is not None}
             self._store.sweep()
             with self._store.writing() as writing:
                 self._store.put_config(writing, chosen)
@@ -180,17 +180,17 @@ class Repository:
 
     @property
     def moves(self) -> tuple[ReflogEntry, ...]:
-        """Every move of the branch, oldest first: nothing recorded is lost."""
+        """Every move of the branch, oldest first."""
         return tuple(self._store.moves(self.branch))
 
     def resolve(self, rev: str) -> EntryId | None:
-        """Find what a revision means: an id's beginning, a ref, HEAD~2, base.
+        """Return the entry of a revision: an id's beginning, a ref, HEAD~2, base.
 
         Returns:
             The entry's id; None for the base.
 
         Raises:
-            RevisionError: It names nothing or more than one entry; lists near ones.
+            RevisionError: It names no entry, or more than one; lists near ones.
         """
         names = Names(self.refs, self.head, self._store.entry_ids())
         return resolved(rev, names, lambda entry: self.entry(entry).parent)
@@ -206,7 +206,7 @@ class Repository:
         return self._entries[entry]
 
     def history(self, entry: EntryId | None) -> list[tuple[EntryId, Entry]]:
-        """List the chain that ends with an entry, oldest first; empty for the base."""
+        """Return the chain up to an entry, oldest first; empty for the base."""
         chain: list[tuple[EntryId, Entry]] = []
         with uncollected():
             while entry is not None:
@@ -215,7 +215,7 @@ class Repository:
         return chain[::-1]
 
     def _new_branch(self, name: str) -> str:
-        """Say how a branch is begun by that name; at the tag, where it is a tag's."""
+        """Return the arguments that create a branch of a name, or at a tag of it."""
         return f"NAME {name}" if f"tags/{name}" in self.refs else name
 
     def reachable(self) -> dict[EntryId, Entry]:
@@ -228,7 +228,7 @@ class Repository:
         return found
 
     def plan(self, entry: EntryId | None) -> tuple[Digest, ...]:
-        """Say which deltas make the state of an entry, in replay order."""
+        """Return the digests of the deltas of an entry's state, in replay order."""
         return plan([each for _, each in self.history(entry)])
 
     def delta(self, digest: Digest) -> Delta:
@@ -252,7 +252,7 @@ class Repository:
             ) from error
 
     def state_digest(self, entry: EntryId | None) -> Digest:
-        """Say what the digest of an entry's state was when it was recorded."""
+        """Return the recorded digest of an entry's state."""
         if entry is None:
             return merkle_root((), self.base.root)
         return self.entry(entry).state.after
@@ -260,16 +260,16 @@ class Repository:
     def state(
         self, entry: EntryId | None, base: Weights, *, fresh: bool = False
     ) -> dict[str, torch.Tensor]:
-        """Replay the weights of an entry, and check them against the record.
+        """Return the replayed weights of an entry, checked against the record.
 
         Args:
-            entry: Whose state; None for the base's.
-            base: The base's tensors, in their on-disk dtype; left alone.
-            fresh: Sum all of its deltas, whatever sums are kept.
+            entry: The entry; None for the base.
+            base: The base's tensors, in their on-disk dtype; not changed.
+            fresh: Sum all of its deltas, and use no stored sum.
 
         Returns:
-            The tensors that the history touches, in the base's dtype; none of the
-            others. See `weights` for all of them.
+            Only the tensors that the history touches, in the base's dtype. See
+            `weights` for all of them.
 
         Raises:
             WrongBase: A tensor of ``base`` is not the ledger's.
@@ -286,11 +286,11 @@ class Repository:
         return self._replay(entry).change(base)
 
     def solved(self, group: str, key: Digest) -> Digest | None:
-        """Find the delta that a joint group was ever set to for a set of concepts.
+        """Return the delta of an earlier solution of a joint group, or None.
 
         Args:
             group: The group's name.
-            key: Digest of the concepts, with all that is said of them.
+            key: Digest of the concepts with all of their fields.
         """
         for entry in self._readable():
             for change in self.entry(entry).changes:
@@ -304,11 +304,11 @@ class Repository:
     def weights(
         self, entry: EntryId | None, base: Weights, *, fresh: bool = False
     ) -> dict[str, torch.Tensor]:
-        """Give every tensor of ``base`` as it is after an entry, see `state`."""
+        """Return every tensor of ``base`` as it is after an entry, see `state`."""
         return {**base, **self.state(entry, base, fresh=fresh)}
 
     def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
-        """Read what an attack found.
+        """Read the tensors of an attack.
 
         Raises:
             IntegrityError: It is missing or damaged.
@@ -316,9 +316,9 @@ class Repository:
         return self._store.attack(digest)
 
     def stage(self, entry: Entry, *deltas: Delta) -> None:
-        """Write an entry that no branch leads to until another is appended upon it.
+        """Write an entry that no branch leads to until another is appended on it.
 
-        What is never led to is left to `collect`.
+        If none is appended, `collect` removes it.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -346,9 +346,9 @@ class Repository:
         Args:
             entry: Its parent is the branch's head, or ``under``.
             deltas: Those of its deltas that are not on disk yet.
-            branch: The branch that it goes on; None for whichever one is on.
-            attacks: What its attacks found that is not on disk yet.
-            under: An entry that was staged on the branch's head, and comes along.
+            branch: The branch; None for the current one.
+            attacks: Tensors of its attacks that are not on disk yet.
+            under: An entry that was staged on the branch's head, and is added with it.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -388,7 +388,7 @@ class Repository:
             The new head; None for the base.
 
         Raises:
-            RevisionError: ``rev`` names nothing or more than one entry.
+            RevisionError: ``rev`` names no entry, or more than one.
             LockBusy: Another writer holds the ledger.
         """
         with held(self._store.root), explaining():
@@ -401,10 +401,10 @@ class Repository:
         return new
 
     def create_branch(self, name: str, rev: str = HEAD) -> EntryId | None:
-        """Name a line of history; it begins where a revision is.
+        """Create a branch at a revision.
 
         Returns:
-            Where it stands; None for the base.
+            Its entry; None for the base.
 
         Raises:
             RevisionError: The name cannot be one, or ``rev`` names no entry.
@@ -413,10 +413,10 @@ class Repository:
         return self._name("heads", name, rev)
 
     def create_tag(self, name: str, rev: str = HEAD) -> EntryId | None:
-        """Name a revision for good.
+        """Create a tag at a revision; it never moves.
 
         Returns:
-            What it names; None for the base.
+            Its entry; None for the base.
 
         Raises:
             RevisionError: The name cannot be one, or ``rev`` names no entry.
@@ -425,7 +425,7 @@ class Repository:
         return self._name("tags", name, rev)
 
     def switch(self, name: str) -> EntryId | None:
-        """Go to another branch: entries are appended there from now on.
+        """Switch to another branch: entries are appended there from now on.
 
         Returns:
             The new head; None for the base.
@@ -460,18 +460,18 @@ class Repository:
         """Refuse a model that is not the ledger's.
 
         Raises:
-            WrongBase: Names the first things that differ.
+            WrongBase: The model differs; lists the first differences.
         """
         self.base.check_same(manifest)
 
     def complete_base(self, manifest: BaseManifest) -> bool:
-        """Write down what else the base is made of, where only its tensors are known.
+        """Record the base's configurations and files where only its tensors are known.
 
         Args:
-            manifest: Of the model, found to have the same tensors.
+            manifest: Manifest of the model, checked to have the same tensors.
 
         Returns:
-            Whether something was written.
+            Whether the manifest on disk was changed.
 
         Raises:
             LockBusy: Another writer holds the ledger.
@@ -493,9 +493,9 @@ class Repository:
         return False
 
     def fsck(self) -> tuple[Damage, ...]:
-        """Check every file but the cache and the lock; empty means sound.
+        """Return all damage outside of the cache and the lock; empty means sound.
 
-        Damage is what two looks in a row agree on: somebody may be writing.
+        Another command may be writing, so damage counts if two runs in a row find it.
         """
         agreed: tuple[Damage, ...] = ()
         found = fsck(self._store)
@@ -509,12 +509,12 @@ class Repository:
         return agreed
 
     def tidy(self) -> tuple[Damage, ...]:
-        """Read the whole cache, and remove what is not what was put there.
+        """Check the whole cache, and remove damaged files.
 
-        Whatever is removed is made again when it is needed.
+        A removed file is made again when it is needed.
 
         Returns:
-            What was removed, and why.
+            The removed files, with the reasons.
         """
         found: list[Damage] = []
         faults = chain(
@@ -532,7 +532,7 @@ class Repository:
         return tuple(n.removeprefix(start) for n in names if n.startswith(start))
 
     def _name(self, folder: str, name: str, rev: str) -> EntryId | None:
-        """Write a ref where there is none; a branch begins its log, too."""
+        """Write a new ref; for a branch its log, too."""
         check_name(name)
         with held(self._store.root), explaining():
             for kind, names in (("branch", self.branches), ("tag", self.tags)):
@@ -555,13 +555,14 @@ class Repository:
         return entry
 
     def collect(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
-        """Remove what crashes and caches left; nothing that was recorded.
+        """Remove files left by crashes, and the cache; never recorded ones.
 
         Args:
-            dry_run: Only say what would go.
+            dry_run: Remove nothing, only return the files.
 
         Raises:
-            IntegrityError: Something is damaged, so nobody knows what it needs.
+            IntegrityError: A ref, a log or an entry is damaged, so that the files it
+                needs are unknown.
             LockBusy: Another writer holds the ledger.
         """
         with held(self._store.root), explaining():
@@ -571,9 +572,9 @@ class Repository:
         return found
 
     def giving(self, folder: Path) -> AbstractContextManager[None]:
-        """Remember, until it is done, that something is written into a folder.
+        """Record, for as long as the context lasts, that a folder is written to.
 
-        What a command that died left there, `collect` removes.
+        Drafts that a killed command left there are removed by `collect`.
         """
         return remembered(self._store, folder)
 
@@ -582,7 +583,7 @@ class Repository:
         return Replay(recorded, self.base, self._sums, self.delta, self._store.parts)
 
     def _readable(self) -> list[EntryId]:
-        """List the entries that are what was recorded."""
+        """Return the entries that are not damaged."""
         found = []
         for entry in self._store.entry_ids():
             with suppress(IntegrityError):
@@ -615,7 +616,7 @@ class Repository:
     def _check_attacks(
         self, entry: Entry, brought: Sequence[Mapping[str, torch.Tensor]]
     ) -> None:
-        """Refuse an entry that names an attack which nobody could read."""
+        """Refuse an entry with an attack that is neither given nor on disk."""
         wanted = {each.object for each in entry.attacks}
         given = {attack_digest(tensors) for tensors in brought}
         if strange := given - wanted:
@@ -625,7 +626,7 @@ class Repository:
             self.attack(digest)
 
     def _check_chain(self, entry: Entry) -> None:
-        """Refuse an entry whose history cannot be read, or lacks what it drops."""
+        """Refuse an entry with an unreadable history, or without what it drops."""
         if any(isinstance(change, Drop) for change in entry.changes):
             plan([*(each for _, each in self.history(entry.parent)), entry])
         elif entry.parent not in self._whole:
@@ -639,13 +640,13 @@ class Repository:
         *,
         why: str,
     ) -> None:
-        """Point a branch at what is on disk already; the log goes first.
+        """Point a branch at an entry that is on disk; the log is written first.
 
         Args:
-            writing: What is written together.
-            branch: Which branch.
-            ends: Where it was, and where it goes.
-            why: What the log says.
+            writing: The transaction.
+            branch: The branch.
+            ends: The old and the new entry.
+            why: The reason, for the log.
         """
         old, new = ends
         move = ReflogEntry(at=now(), old=id_line(old), new=id_line(new), why=why)

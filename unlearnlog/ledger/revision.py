@@ -1,4 +1,4 @@
-"""What the user may type where an entry is meant."""
+"""Revisions: the words for an entry, and how they are resolved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GRAMMAR: Final = re.compile(r"(?P<name>[^~^]*)(?P<steps>(~\d{0,9}|\^)*)", re.DO
 _PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,64}")
 _SHORT: Final = 8
 _SHOWN: Final = 8
-"""Names that a message lists; of more it says how many."""
+"""Most names that a message lists."""
 
 _LONGEST: Final = 100
 _WORD: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
@@ -30,19 +30,19 @@ _DEVICES: Final = frozenset(
     {"CON", "PRN", "AUX", "NUL"}
     | {f"{d}{n}" for d in ("COM", "LPT") for n in range(10)}
 )
-"""What Windows takes for a device, whatever stands behind a dot."""
+"""Names that are devices on Windows, with any extension."""
 
 REF_NAME: Final = re.compile(rf"{_WORD}(/{_WORD})*")
-"""What a branch or a tag can be called."""
+"""Pattern of the name of a branch or a tag."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """All that a revision can begin with.
+    """The names that a revision can begin with.
 
     Attributes:
         refs: Entry by ref, such as ``heads/main``; None stands for the base.
-        head: Entry that HEAD is on.
+        head: Entry of HEAD.
         entries: All ids on disk, sorted.
     """
 
@@ -51,10 +51,10 @@ class Names:
     entries: Sequence[EntryId]
 
     def start(self, name: str) -> EntryId | None:
-        """Find what a revision without its steps names.
+        """Return the entry of a revision without its steps; None for the base.
 
         Raises:
-            RevisionError: It names nothing, or more than one entry.
+            RevisionError: It names no entry, or more than one.
         """
         if HEX.fullmatch(name) and EntryId(name) in self.entries:
             return EntryId(name)
@@ -99,8 +99,8 @@ class Names:
         refs = [*self._short_refs("heads"), *self._short_refs("tags")]
         words = [HEAD, BASE, *refs]
         shown = name if len(name) <= 80 else f"{name[:79]}…"
-        meant = self._misread(shown) or near(shown, words)
-        guess = f"did you mean '{meant}'? " if meant else ""
+        close = self._mistyped(shown) or near(shown, words)
+        guess = f"did you mean '{close}'? " if close else ""
         return RevisionError(
             f"{shown!r} is no entry, branch or tag of this ledger",
             fix=f"{guess}there are: {listed(words, _SHOWN)}; `unlearnlog log --graph` "
@@ -108,8 +108,8 @@ class Names:
             "a branch has been",
         )
 
-    def _misread(self, name: str) -> str:
-        """Return the beginning of the id that a mistyped one is closest to, if any."""
+    def _mistyped(self, name: str) -> str:
+        """Return the beginning of the id that is closest to a mistyped one, or ""."""
         if not _PREFIX.fullmatch(name) or len(name) < MIN_PREFIX:
             return ""
         ids = [entry[: max(_SHORT, len(name))] for entry in self.entries]
@@ -117,10 +117,10 @@ class Names:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name for a branch or a tag that could be taken for something else.
+    """Refuse a name for a branch or a tag that is not valid, or ambiguous.
 
     Raises:
-        RevisionError: Says what a name may be.
+        RevisionError: The name is refused.
     """
     if not REF_NAME.fullmatch(name) or len(name) > _LONGEST or name.endswith(".lock"):
         raise RevisionError(
@@ -141,9 +141,9 @@ def check_name(name: str) -> None:
 
 
 def _is_not_for_windows(part: str) -> bool:
-    """Whether Windows has no file of a name: a device's, or with a dot at its end.
+    """Return whether a name is not valid on Windows: a device, or a dot at its end.
 
-    A ledger may be copied there, and each branch is a file of its name.
+    Each branch is a file, and a ledger may be copied to Windows.
     """
     return part.endswith(".") or part.partition(".")[0].upper() in _DEVICES
 
@@ -154,9 +154,9 @@ def _for_windows(name: str) -> str:
 
 
 def clash(one: str, other: str) -> bool:
-    """Whether two refs cannot be there side by side.
+    """Return whether two refs cannot exist together.
 
-    One is the other, in any case of letters, or the folder that the other needs.
+    They are equal, in any case of letters, or one is the folder of the other.
     """
     a, b = one.casefold(), other.casefold()
     return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
@@ -176,7 +176,7 @@ def resolved(
         The entry's id; None for the base.
 
     Raises:
-        RevisionError: It names nothing, more than one entry, or goes past the base.
+        RevisionError: It names no entry, more than one, or goes past the base.
     """
     match = _GRAMMAR.fullmatch(text)
     if match is None:

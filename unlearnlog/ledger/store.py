@@ -1,17 +1,17 @@
-"""Which file of the ledger holds what, and what its bytes must look like.
+"""The layout of the ledger on disk, and its checked reads and writes.
 
     FORMAT                      the layout's version
     base.json                   the base's manifest
-    HEAD, refs/                 the branch we are on, names for entries
+    HEAD, refs/                 the current branch, and refs of entries
     logs/heads/, logs/older/    the newest moves of branches, pages of older ones
-    logs/names                  which names there are, and what tags name
+    logs/names                  all branches and tags, and the entries of tags
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
-    attacks/ef/<sha256>         safetensors, what an attack found, named by its hash
-    config                      what its user chose, in TOML, without a seal
+    attacks/ef/<sha256>         safetensors of an attack, named by its hash
+    config                      the user's configuration, in TOML, without a seal
     tmp/, cache/, lock          nothing of value
 
-Everything that is read is checked against its name or its seal before it is used.
+Every file is checked against its name or its seal before it is used.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ FOLDERS: Final = (
 )
 
 CACHE: Final = "cache"
-"""The folder of what may be deleted at any time."""
+"""The folder that may be deleted at any time."""
 
 NAMES: Final = "logs/names"
-"""The file that says which branches and tags there are."""
+"""The file that lists all branches and tags."""
 
 T = TypeVar("T")
 
 
 class Writing(Protocol):
-    """Whatever takes whole files: a transaction, or the draft of a new ledger."""
+    """A writer of whole files: a transaction, or the draft of a new ledger."""
 
     def put(self, path: Path, data: bytes) -> None:
         """Write one file."""
@@ -86,65 +86,65 @@ class Store:
     disk: Disk
 
     def writing(self) -> Transaction:
-        """Begin writes that are taken back together when one fails."""
+        """Return a transaction, whose writes are undone together when one fails."""
         return Transaction(self.disk, self.root / "tmp", self.root)
 
     def sweep(self) -> None:
-        """Remove what earlier writers left over; only under the lock."""
+        """Remove files that earlier writers left; only under the lock."""
         check_plain(self.root, self.root / "tmp")
         for name in self.disk.names(self.root / "tmp"):
             self.disk.unlink(self.root / "tmp" / name)
 
     def entry_path(self, entry: EntryId) -> Path:
-        """Say where an entry is, or would be."""
+        """Return the path of an entry, which may not exist."""
         return self.root / "entries" / _hex(entry)[:2] / f"{entry}.json"
 
     def object_path(self, digest: Digest) -> Path:
-        """Say where a delta is, or would be."""
+        """Return the path of a delta, which may not exist."""
         return self.root / "objects" / _hex(digest)[:2] / digest
 
     def attack_path(self, digest: Digest) -> Path:
-        """Say where what an attack found is, or would be."""
+        """Return the path of an attack, which may not exist."""
         return self.root / "attacks" / _hex(digest)[:2] / digest
 
     def page_path(self, digest: Digest) -> Path:
-        """Say where a page of a log is, or would be."""
+        """Return the path of a page of a log, which may not exist."""
         return self.root / "logs" / "older" / _hex(digest)[:2] / digest
 
     def below(self, path: Path) -> str:
-        """Write a path as it is below the ledger's folder."""
+        """Return a path relative to the ledger's folder."""
         return str(path.relative_to(self.root))
 
     def check_format(self) -> None:
-        """Refuse a layout this program does not know.
+        """Refuse a layout of another version.
 
         Raises:
             LedgerError: A newer program wrote it.
-            IntegrityError: It is no layout at all.
+            IntegrityError: The file is damaged.
         """
         data = self._bytes("FORMAT")
         newer = re.fullmatch(rb"unlearnlog (\d+)\n", data)
         if newer and int(newer[1]) > MAJOR:
             raise _too_new(str(self.root), int(newer[1]))
         if data != FORMAT:
-            raise damaged(self.root / "FORMAT", f"it says {data[:40]!r}")
+            raise damaged(self.root / "FORMAT", f"it holds {data[:40]!r}")
 
     def base(self) -> BaseManifest:
         """Read the base's manifest."""
         return self._checked("base.json", BaseManifest.from_json)
 
     def config(self) -> dict[str, str]:
-        """Read what the ledger's user chose; nothing where there is no such file.
+        """Read the user's configuration; empty where there is no file.
 
         Raises:
-            UsageError: It cannot be understood.
+            UsageError: The file is not valid.
         """
         if self._found(Path(config.CONFIG)) is None:
             return {}
         return config.parsed(self._bytes(config.CONFIG), self.root / config.CONFIG)
 
     def branch(self) -> str:
-        """Read which branch HEAD is on."""
+        """Read the branch of HEAD."""
         return self._checked("HEAD", _branch_of)
 
     def ref(self, name: str) -> EntryId | None:
@@ -162,7 +162,7 @@ class Store:
         return found
 
     def pages(self, branch: str) -> list[Digest]:
-        """List the pages of a branch's log, newest first."""
+        """Return the pages of a branch's log, newest first."""
         path, found = f"logs/heads/{branch}", list[Digest]()
         older, _ = self._checked(path, lambda d: read_lines(unsealed(path, d)))
         while older is not None:
@@ -178,12 +178,12 @@ class Store:
         )
 
     def named(self) -> dict[str, str]:
-        """Read which refs were made, and what tags name; none may be missing."""
+        """Read the list of all refs that were made, with the entries of tags."""
         lines = self._checked(NAMES, lambda data: unsealed(NAMES, data))
         return {ref: to for ref, _, to in (line.partition(" ") for line in lines)}
 
     def entry(self, entry: EntryId) -> Entry:
-        """Read an entry, and check that it is the one that was asked for.
+        """Read an entry, checked against its id.
 
         Raises:
             LedgerError: A newer program wrote it.
@@ -198,7 +198,7 @@ class Store:
             raise
 
     def object(self, digest: Digest) -> Delta:
-        """Read a delta, and check that it is the one that was asked for."""
+        """Read a delta, checked against its digest."""
         from unlearnlog.ledger.delta_file import decoded
 
         def checked(data: bytes) -> Delta:
@@ -208,37 +208,37 @@ class Store:
         return self._checked(self.below(self.object_path(digest)), checked)
 
     def parts(self, digest: Digest) -> dict[str, torch.Tensor]:
-        """Read a delta's tensors, unchecked: for who checks what comes of them."""
+        """Read a delta's tensors, unchecked, for callers that check the result."""
         from unlearnlog.ledger.delta_file import parts_of
 
         return self._checked(self.below(self.object_path(digest)), parts_of)
 
     def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
-        """Read what an attack found, and check that it is what was asked for."""
+        """Read an attack's tensors, checked against their digest."""
         from unlearnlog.ledger.tensors_file import decoded
 
         path = self.below(self.attack_path(digest))
         return self._checked(path, lambda d: decoded(_named(d, digest_of(d), digest)))
 
     def ref_names(self) -> list[str]:
-        """List all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
+        """Return all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""
         return [str(path.relative_to("refs")) for path in self.files("refs")]
 
     def logs(self) -> list[str]:
-        """List the branches that have a log, sorted."""
+        """Return the branches that have a log, sorted."""
         return [
             str(path.relative_to("logs/heads")) for path in self.files("logs/heads")
         ]
 
     def entry_ids(self) -> list[EntryId]:
-        """List the ids of all entries on disk, reachable or not, sorted."""
+        """Return the ids of all entries on disk, reachable or not, sorted."""
         return [EntryId(path.stem) for path in self.files("entries")]
 
     def files(self, folder: str) -> Iterator[Path]:
-        """Walk the files below a folder, as paths below the root, sorted.
+        """Yield the files below a folder, as paths below the root, sorted.
 
         Raises:
-            IntegrityError: Something there is neither a file nor a folder.
+            IntegrityError: A path there is neither a file nor a folder.
         """
         for name in self._names(folder):
             path = Path(folder) / name
@@ -260,7 +260,7 @@ class Store:
         writing.put(self.object_path(delta.digest), encoded(delta))
 
     def put_attack(self, writing: Writing, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Write what an attack found under the hash of its bytes."""
+        """Write an attack's tensors under the hash of their bytes."""
         from unlearnlog.ledger.tensors_file import encoded
 
         data = encoded(tensors)
@@ -270,7 +270,7 @@ class Store:
         """Write an entry under its id.
 
         Raises:
-            ValueError: It was changed since its id was computed.
+            ValueError: The entry was changed since its id was computed.
         """
         data = entry.to_json()
         writing.put(self.entry_path(_named(entry.id, digest_of(data), entry.id)), data)
@@ -296,7 +296,7 @@ class Store:
         self._put_log(writing, branch, [*lines, move_line(move)])
 
     def put_name(self, writing: Writing, ref: str, entry: EntryId | None) -> None:
-        """Remember a ref that is on disk by now, so that it can be missed."""
+        """Add a ref to the list of all refs, so that its loss is found."""
         made = {}
         if self._found(Path(NAMES)) is not None:
             made = self.named()
@@ -306,11 +306,11 @@ class Store:
         writing.put(self.root / NAMES, sealed(NAMES, lines))
 
     def put_branch(self, writing: Writing, branch: str) -> None:
-        """Attach HEAD to a branch."""
+        """Point HEAD at a branch."""
         writing.put(self.root / "HEAD", sealed("HEAD", [f"ref: refs/heads/{branch}"]))
 
     def put_config(self, writing: Writing, values: Mapping[str, str]) -> None:
-        """Write what the ledger's user chose."""
+        """Write the user's configuration."""
         writing.put(self.root / config.CONFIG, config.written(values))
 
     def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
@@ -318,12 +318,12 @@ class Store:
         writing.put(self.root / path, sealed(path, lines))
 
     def _names(self, folder: str) -> list[str]:
-        """List a folder, if it is one."""
+        """Return the names in a folder, after a check that it is one."""
         self._found(Path(folder))
         return self.disk.names(self.root / folder)
 
     def _found(self, path: Path) -> os.stat_result | None:
-        """Look at what is there, without following links."""
+        """Return the status of a path, without following links; None if missing."""
         try:
             return check_plain(self.root, self.root / path)
         except OSError as error:
@@ -358,14 +358,14 @@ class Store:
 
 
 def attack_digest(tensors: Mapping[str, torch.Tensor]) -> Digest:
-    """Return the hash that what an attack found is named by."""
+    """Return the hash that identifies an attack's tensors."""
     from unlearnlog.ledger.tensors_file import encoded
 
     return digest_of(encoded(tensors))
 
 
 def damaged(path: Path, why: str) -> IntegrityError:
-    """Say which file is damaged, and in what way."""
+    """Return the error for a damaged file."""
     return IntegrityError(
         f"{path} is damaged: {why}",
         fix="put the file back from a copy of the ledger; nothing else was changed",
@@ -374,27 +374,27 @@ def damaged(path: Path, why: str) -> IntegrityError:
 
 def _too_new(what: str, found: int) -> LedgerError:
     return LedgerError(
-        f"{what} has format {found}, this program knows {MAJOR}",
+        f"{what} has format {found}, this program reads {MAJOR}",
         fix="pip install --upgrade unlearnlog",
     )
 
 
 def _hex(name: str) -> str:
-    """Return a digest; nothing else is ever made a path of.
+    """Return a digest, checked before a path is made of it.
 
     Raises:
-        IntegrityError: It is none.
+        IntegrityError: The text is no digest.
     """
     if not HEX.fullmatch(name):
         raise IntegrityError(
-            f"{name[:80]!r} is no digest, and names nothing in a ledger",
+            f"{name[:80]!r} is no digest, and so no name in a ledger",
             fix="`unlearnlog log` lists all entries",
         )
     return name
 
 
 def _named(value: T, found: str, wanted: str) -> T:
-    """Return a value whose digest is its name."""
+    """Return a value, checked that its digest is the one wanted."""
     if found != wanted:
         message = f"its content is {found}"
         raise ValueError(message)
@@ -410,7 +410,7 @@ def _only(lines: list[str]) -> str:
 
 
 def _branch_of(data: bytes) -> str:
-    """Read the branch out of HEAD."""
+    """Return the branch in the bytes of HEAD."""
     line = _only(unsealed("HEAD", data))
     name = line.removeprefix("ref: refs/heads/")
     if name == line or not REF_NAME.fullmatch(name):

@@ -1,10 +1,10 @@
-"""Sums of deltas that were needed before, so that a long history is not summed again.
+"""The cache of sums of deltas, so that a long history is not summed again.
 
-Sums are exact, so any sum will do to begin with: what it lacks is added, what it has
-too much is taken away, and the bits are those of summing from nothing. A sum may be
-deleted at any time, and is never trusted: whoever uses one checks the digest of the
-result. That costs nothing beyond what is done anyway, so a sum is not hashed each time
-that it is read, as other pages of the cache are; `fsck --full` does it.
+Sums are exact, so any sum is a valid start: missing deltas are added, extra ones are
+subtracted, and the bits are those of a sum from zero. A sum may be deleted at any time,
+and is never trusted: its user checks the digest of the result, which is needed anyway.
+So a sum is not hashed each time that it is read, as other pages of the cache are;
+`fsck --full` does that.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from unlearnlog.ledger.disk import Disk
 
 EVERY: Final = 32
-"""After how many deltas a sum is kept: fewer are summed in a blink."""
+"""Number of deltas after which a sum is stored: fewer are summed quickly."""
 
 ROOM: Final = 5 * 2**30
-"""Bytes that kept sums may take: the newest stay, two of them in any case."""
+"""Bytes that stored sums may take: the newest stay, two of them in any case."""
 
 _DELTAS: Final = "deltas"
 _SEAL: Final = "seal"
@@ -42,13 +42,12 @@ _SEAL: Final = "seal"
 
 @dataclass(frozen=True)
 class NearestSum:
-    """A sum and the few deltas between it and a plan's.
+    """A stored sum and the few deltas between it and the sum of a plan.
 
     Attributes:
-        start: Float64 sums by tensor, as they were kept; empty when to begin with
-            nothing is as near.
-        missing: What it lacks.
-        extra: What it has too much.
+        start: Float64 sums by tensor, as stored; empty when zero is as near.
+        missing: Deltas to add to it.
+        extra: Deltas to subtract from it.
     """
 
     start: Weights
@@ -57,18 +56,18 @@ class NearestSum:
 
     @property
     def steps(self) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
-        """What is to be added, and what is to be taken away."""
+        """The deltas to add and those to subtract."""
         return self.missing, self.extra
 
 
 @dataclass(frozen=True)
 class SumCache:
-    """The sums in one folder, under the digest of the deltas they sum up.
+    """The sums in one folder, each named by the digest of its deltas.
 
     Attributes:
-        folder: Two levels below the ledger's.
+        folder: The folder, two levels below the ledger's.
         disk: The file system's operations.
-        secret: Returns what the seals are keyed by.
+        secret: Returns the key of the seals.
     """
 
     folder: Path
@@ -82,15 +81,15 @@ class SumCache:
         delta: Callable[[Digest], Delta],
         fresh: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Sum a plan's deltas, going on from the kept sum that is nearest to it.
+        """Return the sum of a plan's deltas, from the nearest stored sum.
 
         Args:
             plan: Digests of the deltas.
             delta: Reads one delta.
-            fresh: Start from nothing, whatever there is.
+            fresh: Start from zero, and use no stored sum.
 
         Returns:
-            Float64 sums of all tensors touched; right if the kept sum was.
+            Float64 sums of all tensors touched; right if the stored sum was.
         """
         from unlearnlog.core.delta import add_deltas, change_after
 
@@ -108,7 +107,7 @@ class SumCache:
         return change
 
     def near(self, plan: Sequence[Digest]) -> NearestSum | None:
-        """Find the kept sum nearest to a plan's; None when it is a long way off."""
+        """Return the stored sum nearest to a plan's; None when none is near."""
         deltas, start = self._nearest(Counter(plan))
         missing = _beyond(plan, deltas)
         extra = tuple((deltas - Counter(plan)).elements())
@@ -117,7 +116,7 @@ class SumCache:
         return NearestSum(start, tuple(missing), extra)
 
     def keep(self, deltas: Counter[Digest], change: Weights) -> None:
-        """Save the sum of some deltas, if the disk lets us."""
+        """Store the sum of some deltas, if the disk allows it."""
         from safetensors.torch import save
 
         with suppress(OSError):
@@ -131,14 +130,14 @@ class SumCache:
             self._prune()
 
     def faults(self) -> Iterator[tuple[Path, str]]:
-        """Read every sum; find those that are no longer what was put there."""
+        """Yield every sum that is not as it was written, with the reason."""
         for path in self._paths():
             with suppress(FileNotFoundError):
                 if why := _fault(path, self.secret()):
                     yield path, why
 
     def clear(self) -> None:
-        """Remove every sum: one of them was not what it said."""
+        """Remove every sum, after one of them was wrong."""
         for path in self._paths():
             with suppress(OSError):
                 self.disk.unlink(path)
@@ -146,11 +145,10 @@ class SumCache:
     def _nearest(
         self, wanted: Counter[Digest]
     ) -> tuple[Counter[Digest], dict[str, torch.Tensor]]:
-        """Find the sum from which the fewest deltas lead to those wanted.
+        """Return the stored sum that differs from the wanted one by the fewest deltas.
 
         Returns:
-            The deltas it sums up, and the float64 sums; none when to begin with
-            nothing is as near.
+            Its deltas and its float64 sums; both empty when zero is as near.
         """
         steps, nearest, deltas = wanted.total(), None, Counter[Digest]()
         for path in self._paths():
@@ -164,20 +162,20 @@ class SumCache:
         return (Counter(), {}) if change is None else (deltas.copy(), change)
 
     def _paths(self) -> list[Path]:
-        """List the sums, newest first."""
+        """Return the paths of the sums, newest first."""
         aged, root = [], self.folder.parents[1]
         with suppress(OSError):  # a link, or not there
             check_plain(root, self.folder)
             names = self.disk.names(self.folder)
             for path in (self.folder / name for name in names):
-                with suppress(OSError):  # a link; or somebody else removed it
+                with suppress(OSError):  # a link, or removed by another command
                     found = check_plain(root, path)
                     if found and stat.S_ISREG(found.st_mode):
                         aged.append((found.st_mtime_ns, path))
         return [path for _, path in sorted(aged, reverse=True)]
 
     def _read(self, path: Path) -> dict[str, torch.Tensor] | None:
-        """Read one sum, or nothing when it is not what it should be."""
+        """Return one sum; None where the file holds none."""
         import torch
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -189,7 +187,7 @@ class SumCache:
         return None
 
     def _prune(self) -> None:
-        """Remove the oldest sums beyond the room there is."""
+        """Remove the oldest sums beyond `ROOM`."""
         taken = 0
         for i, path in enumerate(self._paths()):
             taken += path.stat().st_size
@@ -198,7 +196,7 @@ class SumCache:
 
 
 def _steps(one: Counter[Digest], other: Counter[Digest]) -> int:
-    """Count the deltas that one has and the other has not."""
+    """Return the number of deltas that are in one counter and not in the other."""
     n_one, n_other = one.total(), other.total()
     if n_one == len(one) and n_other == len(other):  # none is in it twice
         return n_one + n_other - 2 * len(one.keys() & other.keys())
@@ -206,7 +204,7 @@ def _steps(one: Counter[Digest], other: Counter[Digest]) -> int:
 
 
 def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
-    """Return what of a plan is not done, in the plan's order."""
+    """Return the deltas of a plan that are not done, in the plan's order."""
     left = done.copy()
     missing = []
     for digest in plan:
@@ -218,36 +216,36 @@ def _beyond(plan: Sequence[Digest], done: Counter[Digest]) -> list[Digest]:
 
 
 def _deltas_of(path: Path) -> Counter[Digest] | None:
-    """Read which deltas a file says it sums up; None when it says nothing."""
+    """Return the deltas that a file lists; None when it lists none."""
     with suppress(OSError):
         found = path.stat()
-        return _said_by(path, found.st_mtime_ns, found.st_size)
+        return _listed_in(path, found.st_mtime_ns, found.st_size)
     return None
 
 
 @lru_cache(maxsize=128)
-def _said_by(path: Path, _changed: int, _size: int) -> Counter[Digest] | None:
-    """Read it once for all; a file that was written anew is read anew."""
+def _listed_in(path: Path, _changed: int, _size: int) -> Counter[Digest] | None:
+    """Return the deltas that a file lists, read again only after it was written to."""
     from safetensors import SafetensorError, safe_open
 
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
         with safe_open(path, framework="pt") as file:
-            said = file.metadata()[_DELTAS]
-        if digest_of(said.encode()) == path.name:
-            return Counter(json.loads(said))
+            names = file.metadata()[_DELTAS]
+        if digest_of(names.encode()) == path.name:
+            return Counter(json.loads(names))
     return None
 
 
 def _fault(path: Path, secret: bytes) -> str:
-    """Say in what way a file is not the sum that was kept; empty where it is."""
+    """Return why a file is not the sum that was stored; empty where it is."""
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load
 
     try:
         with safe_open(path, framework="pt") as file:
-            said = file.metadata()
+            metadata = file.metadata()
         change = load(path.read_bytes())
-        if said[_SEAL] == _seal(said[_DELTAS].encode(), change, secret):
+        if metadata[_SEAL] == _seal(metadata[_DELTAS].encode(), change, secret):
             return ""
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         return f"it is no sum: {error}"

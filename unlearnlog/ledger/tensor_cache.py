@@ -1,4 +1,4 @@
-"""Tensors in the ledger's cache: a command that was stopped goes on from them."""
+"""The cache of tensors in the ledger, from which a stopped command continues."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from unlearnlog.ledger.cache_pages import Pages
 
 KEPT: Final = 128
-"""Tensors that stay, the newest."""
+"""Number of tensors that stay, the newest."""
 
 _ONE: Final = "tensor"
 
 
 @dataclass(frozen=True)
 class DiskTensorCache:
-    """Tensors, each a page of its own; any may vanish, and is made again."""
+    """A cache of tensors, each a page of its own; a lost one is computed again."""
 
     pages: Pages
 
     def get(self, key: str) -> torch.Tensor | None:
-        """Return what was put there under this key, or None."""
+        """Return the tensor of a key, or None."""
         content = self.pages.get(key)
         if content is None:
             return None
@@ -37,7 +37,7 @@ class DiskTensorCache:
         return None
 
     def put(self, key: str, tensor: torch.Tensor) -> None:
-        """Keep a tensor, if the disk lets us."""
+        """Store a tensor, if the disk allows it."""
         from safetensors.torch import save
 
         self.pages.put(key, save({_ONE: tensor.contiguous()}))

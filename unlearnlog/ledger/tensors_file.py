@@ -1,4 +1,4 @@
-"""Tensors as the bytes of a safetensors file, the same whenever they are written.
+"""Encoding of tensors as reproducible bytes of a safetensors file.
 
 The container is written here, so that its bytes do not depend on a library's
 version, and read by the safetensors library, like any reader would.
@@ -25,14 +25,14 @@ _BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError
 def written(
     tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> bytes:
-    """Write tensors, in their order, as the bytes of a safetensors file.
+    """Return tensors, in their order, as the bytes of a safetensors file.
 
     Raises:
         ValueError: A tensor is neither float32 nor int64.
     """
     found = {name: tensor.contiguous() for name, tensor in tensors.items()}
     if strange := {t.dtype for t in found.values()} - _TYPES.keys():
-        message = f"tensors of {sorted(map(str, strange))} are not kept"
+        message = f"cannot write tensors of {sorted(map(str, strange))}"
         raise ValueError(message)
     ends = accumulate(tensor.nbytes for tensor in found.values())
     header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
@@ -51,12 +51,12 @@ def written(
 
 
 def encoded(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """Write tensors sorted by name; what an attack found is named by these bytes."""
+    """Return the bytes of tensors, sorted by name; their hash identifies an attack."""
     return written({name: tensors[name] for name in sorted(tensors)})
 
 
 def decoded(data: bytes) -> dict[str, torch.Tensor]:
-    """Read what `encoded` wrote, and accept nothing else.
+    """Return the tensors of bytes that `encoded` returned; refuse any others.
 
     Raises:
         ValueError: The bytes are not exactly what was written.
@@ -65,7 +65,7 @@ def decoded(data: bytes) -> dict[str, torch.Tensor]:
         tensors = load(data)
         same = encoded(tensors) == data
     except _BROKEN as error:
-        message = f"not what an attack found: {error}"
+        message = f"no attack's tensors: {error}"
         raise ValueError(message) from error
     if not same:
         message = "tensors, but not as they were written"

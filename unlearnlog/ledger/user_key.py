@@ -1,4 +1,4 @@
-"""The user's own key, which seals what they keep in caches."""
+"""The user's own key, which seals the pages of caches."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ _WRITTEN: Final = re.compile(rb"[0-9a-f]{64}\n")
 
 
 def key_file() -> Path:
-    """Say where the key is: ``unlearnlog/key`` in the user's folder of configurations.
+    """Return the path of the key: ``unlearnlog/key`` in ``XDG_CONFIG_HOME``.
 
-    That is ``XDG_CONFIG_HOME``, or ``~/.config`` where that is not set.
+    The folder is ``~/.config`` where that variable is not set.
 
     Raises:
         RuntimeError: The user has no home.
     """
-    said = os.environ.get("XDG_CONFIG_HOME", "")
-    chosen = Path(said) if Path(said).is_absolute() else Path("~/.config").expanduser()
+    given = os.environ.get("XDG_CONFIG_HOME", "")
+    chosen = (
+        Path(given) if Path(given).is_absolute() else Path("~/.config").expanduser()
+    )
     return chosen / "unlearnlog" / "key"
 
 
 def own_key() -> bytes:
     """Return the user's key, 32 bytes, made at first use.
 
-    A file that is no key is written anew, so that what was computed with the lost one
-    is computed again. Where no file can be kept, the key lasts as long as the process.
+    A file that is no key is replaced; pages sealed with the lost key are then computed
+    again. Where no file can be written, the key lasts as long as the process.
     """
     try:
         return _key_in(key_file())
@@ -50,7 +52,7 @@ def _key_in(path: Path) -> bytes:
 
 @cache
 def _lasting(where: str, why: str) -> bytes:
-    """Return a key for this process alone, and say so."""
+    """Return a key for this process alone, with a warning."""
     warnings.warn(
         f"results are not kept for the next command: no key {where}: {why}; set "
         "XDG_CONFIG_HOME to a folder that you may write to",
@@ -60,7 +62,7 @@ def _lasting(where: str, why: str) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a key; None where there is none, or something else."""
+    """Return the key of a file; None where the file is missing or holds no key."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -72,7 +74,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _made(path: Path) -> bytes:
-    """Write a new key, that only its user can read; of two at once the first counts."""
+    """Write a key that only its user can read; of two at once the first counts."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

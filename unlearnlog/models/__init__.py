@@ -1,1 +1,1 @@
-"""The seam to diffusers: load, encode, predict noise, sample, write out."""
+"""The interface to diffusers: load, encode, predict noise, sample, write."""

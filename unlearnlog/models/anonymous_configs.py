@@ -1,4 +1,4 @@
-"""Configs of a pipeline without the places that libraries wrote into them."""
+"""Configurations of a pipeline without the paths that libraries wrote into them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _PATH: Final = re.compile(
     rb'("(?:_?name_or_path|special_tokens_map_file|tokenizer_file)"\s*:\s*)'
     rb'("(?:[^"\\]|\\.)*")'
 )
-"""What diffusers and transformers remember of where they loaded something."""
+"""Keys in which diffusers and transformers record the path that they loaded from."""
 
 _CONFIGS: Final = ("model_index.json", "config.json")
 
 
 def copied(origin: Path, target: Path, disk: Disk, *, durable: bool = True) -> None:
-    """Copy a file; a config that says where it was loaded from keeps the name only.
+    """Copy a file; of a path in a configuration only the last part is kept.
 
-    Every other byte stays.
+    Every other byte is the same.
     """
     if origin.name.endswith(_CONFIGS):
         disk.write(target, without_places(origin.name, origin.read_bytes()))
@@ -31,11 +31,11 @@ def copied(origin: Path, target: Path, disk: Disk, *, durable: bool = True) -> N
 
 
 def without_places(name: str, data: bytes) -> bytes:
-    """Return what a file's copy holds: of a config, no place where it was loaded from.
+    """Return the bytes of a file's copy: a configuration without absolute paths.
 
     Args:
-        name: What the file is called.
-        data: What it holds.
+        name: The file's name.
+        data: The file's bytes.
     """
     return _PATH.sub(_without_place, data) if name.endswith(_CONFIGS) else data
 
@@ -43,7 +43,7 @@ def without_places(name: str, data: bytes) -> bytes:
 def _without_place(found: re.Match[bytes]) -> bytes:
     try:
         text = str(json.loads(found[2]))
-    except ValueError:  # no JSON: whoever reads the file says so
+    except ValueError:  # no JSON: reported where the file is parsed
         return found[0]
     for kind in (PurePosixPath, PureWindowsPath):
         if kind(text).is_absolute() or text.startswith("~"):

@@ -1,8 +1,8 @@
-"""What decides a model's results beside its tensors: configurations and tokenizers.
+"""The identity of a model beside its tensors: configurations and tokenizers.
 
-A configuration counts by what it comes to: what it leaves out is what its class takes
-then, and what the class does not take has no effect. So a folder that another version
-saved again is the same model where it computes the same.
+A configuration is compared with its class's defaults filled in and unknown keys left
+out. So a folder that another version saved again is the same model if it computes the
+same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KINDS: Final[Mapping[str, Any]] = {
 """Class of each component that has weights."""
 
 _LARGEST_NUMBER: Final = 2**53 - 1
-"""Up to here, every program reads a whole number in JSON as the same one."""
+"""Largest integer that every reader of JSON keeps exactly."""
 
 _OF_TRAINING: Final = frozenset(
     {"dropout", "attention_dropout", "initializer_factor", "initializer_range"}
@@ -42,10 +42,10 @@ _TOKENIZER_CONFIG: Final = "tokenizer_config.json"
 
 
 def configs_of(folder: PipelineFolder) -> dict[str, dict[str, Any]]:
-    """Return what each configuration comes to, by its path below the folder.
+    """Return each configuration with its defaults, by its path below the folder.
 
     Raises:
-        ModelError: One asks for something that no honest one does.
+        ModelError: A configuration needs code or other files, or is not valid.
     """
     index = folder.said(_INDEX)
     used = [*folder.family.components, "scheduler"]
@@ -62,10 +62,10 @@ def configs_of(folder: PipelineFolder) -> dict[str, dict[str, Any]]:
             found[file] = plain_config(folder.said(file), folder.path / file)
         elif name == "scheduler":
             file = f"{name}/scheduler_config.json"
-            found[file] = _comes_to(folder, file, taken_by(scheduler_kind(folder)))
+            found[file] = _full(folder, file, taken_by(scheduler_kind(folder)))
         else:
             file = f"{name}/config.json"
-            found[file] = _comes_to(folder, file, network_keys(name, KINDS[name]))
+            found[file] = _full(folder, file, network_keys(name, KINDS[name]))
     return {file: _as_json(content) for file, content in found.items()}
 
 
@@ -88,7 +88,7 @@ def scheduler_kind(folder: PipelineFolder) -> Any:  # noqa: ANN401 - a class of 
     """Return the class of a pipeline's scheduler.
 
     Raises:
-        ModelError: diffusers has none of that name, or not without another package.
+        ModelError: diffusers has none of that name, or needs a missing package for it.
     """
     name = folder.index["scheduler"]
     kind = getattr(diffusers, name, None) if name.endswith("Scheduler") else None
@@ -101,22 +101,22 @@ def scheduler_kind(folder: PipelineFolder) -> Any:  # noqa: ANN401 - a class of 
     if not issubclass(kind, diffusers.SchedulerMixin):
         raise ModelError(
             f"the scheduler of '{folder.path}' is a {name}, which diffusers has only "
-            "with a package that is not here",
+            "with a package that is not installed",
             fix="save the pipeline with a DPMSolverMultistepScheduler",
         )
     return kind
 
 
-def _comes_to(
+def _full(
     folder: PipelineFolder, file: str, usual: Mapping[str, Any]
 ) -> dict[str, Any]:
-    said = cleaned(folder.said(file), usual, file=folder.path / file)
-    full = {**usual, **said}
+    own = cleaned(folder.said(file), usual, file=folder.path / file)
+    full = {**usual, **own}
     return {key: value for key, value in full.items() if key not in _OF_TRAINING}
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 - any plain value
-    """Write a plain value as JSON can: numbers without end or too long as words."""
+    """Return a value as JSON can hold it: numbers too large for it as strings."""
     if isinstance(value, Mapping):
         return {key: _as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

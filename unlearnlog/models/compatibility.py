@@ -1,8 +1,8 @@
-"""Do the networks of a pipeline fit each other? Told by their configurations alone.
+"""The check that the networks of a pipeline fit each other, by their configurations.
 
 A folder may hold a model for another task under the name of a text-to-image pipeline,
-or one whose second text encoder somebody's tool left out. What cannot paint is refused
-when a ledger is made, not when the first picture is asked for.
+or one without its second text encoder. It is refused when a ledger is made, not with
+the first picture.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "text_encoder": {"hidden_size": 512},
     "text_encoder_2": {"hidden_size": 512, "projection_dim": 512},
 }
-"""What diffusers and transformers take where a configuration says nothing."""
+"""Defaults of diffusers and transformers."""
 
 _TASKS: Final = {
     5: "pictures of a known depth",
     7: "enlarging pictures",
-    8: "changing a picture that it is shown (pix2pix)",
+    8: "editing a picture (pix2pix)",
     9: "inpainting",
 }
-"""What UNets are made for that read more channels than a latent has."""
+"""Tasks of UNets with more input channels than a latent has."""
 
-_N_SIZES: Final = 6  # numbers that an SDXL is told of a picture's size
+_N_SIZES: Final = 6  # numbers of an SDXL's conditioning on a picture's size
 _WITH_SIZES: Final = "text_time"
-_TOLD_MORE: Final = ("class_embed_type", "num_class_embeds", "encoder_hid_dim")
+_EXTRA: Final = ("class_embed_type", "num_class_embeds", "encoder_hid_dim")
 _OF_TEXT: Final = (None, "text")
-"""What a UNet may be told beside time that the prompt's tokens say already."""
+"""Kinds of added conditioning that need no more than the prompt's tokens."""
 
 
 def check_fit(path: Path, family: ModelFamily, configs: Mapping[str, Config]) -> None:
@@ -47,18 +47,18 @@ def check_fit(path: Path, family: ModelFamily, configs: Mapping[str, Config]) ->
 
     Args:
         path: Its folder, for the message.
-        family: What its index says it is.
-        configs: What each component that has weights says of how it is built.
+        family: The family of its index.
+        configs: Configuration of each component that has weights.
 
     Raises:
-        ModelError: They cannot.
+        ModelError: The networks do not fit each other.
     """
     full = {name: {**_USUAL[name], **config} for name, config in configs.items()}
     try:
         misfit = next(_misfits(family, full), None)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"the configurations of '{path}' hold what is no size: {error}",
+            f"the configurations of '{path}' have a size that is not valid: {error}",
             fix="they are damaged or made up: copy or download the model again",
         ) from None
     if misfit:
@@ -69,15 +69,15 @@ def check_fit(path: Path, family: ModelFamily, configs: Mapping[str, Config]) ->
 def _misfits(
     family: ModelFamily, configs: Mapping[str, Config]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what does not fit and what to do, the most telling first."""
+    """Yield each fault with its fix, the most informative first."""
     unet = configs["unet"]
     yield from _channels(unet, configs["vae"]["latent_channels"])
     yield from _encoders(family, unet)
-    yield from _told_more(unet)
+    yield from _extra(unet)
     yield from _widths(unet, configs)
     if unet.get("sample_size") is None:
         yield (
-            "its UNet does not say how large its pictures are (sample_size)",
+            "its UNet has no size of its pictures (sample_size)",
             "write its sample_size into unet/config.json: 64 for latents of 64 x 64",
         )
     if "text_encoder_2" in configs:
@@ -96,7 +96,7 @@ def _channels(unet: Config, n_latent: int) -> Iterator[tuple[str, str]]:
         yield (
             f"its UNet reads {n_in} channels, and a latent of its autoencoder has "
             f"{n_latent}{task}",
-            "give the text-to-image model that it was made of",
+            "give the text-to-image model that it was made from",
         )
     if n_out != n_latent:
         yield (
@@ -107,7 +107,7 @@ def _channels(unet: Config, n_latent: int) -> Iterator[tuple[str, str]]:
 
 
 def _encoders(family: ModelFamily, unet: Config) -> Iterator[tuple[str, str]]:
-    """Tell an SDXL from the others by what its UNet is told of a picture's size."""
+    """Yield a UNet and a pipeline of which only one is an SDXL's."""
     wants_two = unet.get("addition_embed_type") == _WITH_SIZES
     has_two = "text_encoder_2" in family.components
     if wants_two and not has_two:
@@ -119,48 +119,48 @@ def _encoders(family: ModelFamily, unet: Config) -> Iterator[tuple[str, str]]:
         )
     if has_two and not wants_two:
         yield (
-            f"its model_index.json names {family.pipeline}, and its UNet is told "
-            "neither of a pooled text nor of a picture's size (addition_embed_type)",
+            f"its model_index.json names {family.pipeline}, and its UNet takes neither "
+            "a pooled text nor a picture's size (addition_embed_type)",
             "give the UNet of a Stable Diffusion XL, or save the folder again with "
             "StableDiffusionPipeline",
         )
 
 
-def _told_more(unet: Config) -> Iterator[tuple[str, str]]:
-    wanted = {name: unet[name] for name in _TOLD_MORE if unet.get(name) is not None}
+def _extra(unet: Config) -> Iterator[tuple[str, str]]:
+    wanted = {name: unet[name] for name in _EXTRA if unet.get(name) is not None}
     added = unet.get("addition_embed_type")
     if added not in (*_OF_TEXT, _WITH_SIZES):
         wanted["addition_embed_type"] = added
     if wanted:
-        said = ", ".join(f"{name} is {value!r}" for name, value in wanted.items())
+        values = ", ".join(f"{name} is {value!r}" for name, value in wanted.items())
         yield (
-            f"its UNet wants to be told more than time and text: {said}",
+            f"its UNet needs more conditioning than time and text: {values}",
             "give a text-to-image model of Stable Diffusion 1, 2 or XL",
         )
 
 
 def _widths(unet: Config, configs: Mapping[str, Config]) -> Iterator[tuple[str, str]]:
-    """Compare what the text encoders say, side by side, with what the UNet reads."""
+    """Yield text encoders whose widths together are not what the UNet reads."""
     names = [name for name in configs if name.startswith("text_encoder")]
-    said = [configs[name]["hidden_size"] for name in names]
+    widths = [configs[name]["hidden_size"] for name in names]
     read = unet["cross_attention_dim"]
-    if read != sum(said):
-        sides = " + ".join(map(str, said))
+    if read != sum(widths):
+        sides = " + ".join(map(str, widths))
         yield (
             f"its UNet reads tokens of {read} numbers (cross_attention_dim), and its "
-            f"text encoder{'s say' if len(said) > 1 else ' says'} {sides}",
+            f"text encoder{'s return' if len(widths) > 1 else ' returns'} {sides}",
             "give the UNet and the text encoders of one and the same model",
         )
 
 
 def _sizes(unet: Config, pooled: int) -> Iterator[tuple[str, str]]:
-    """Compare the pooled text and a picture's size with what an SDXL's UNet reads."""
+    """Yield a pooled text and sizes that are not what an SDXL's UNet reads."""
     each = unet.get("addition_time_embed_dim") or 0
     read = unet.get("projection_class_embeddings_input_dim")
     if read != pooled + _N_SIZES * each:
         yield (
             f"its UNet reads {read} numbers beside time "
-            "(projection_class_embeddings_input_dim), and is told a pooled text of "
+            "(projection_class_embeddings_input_dim), and gets a pooled text of "
             f"{pooled} and {_N_SIZES} sizes of {each}",
             "give the UNet and the text encoders of one and the same model; a refiner "
             "paints from pictures",

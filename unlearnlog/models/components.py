@@ -41,14 +41,14 @@ class Components:
     All compute in float32 but the UNet, which computes in ``dtype``.
 
     Attributes:
-        unet: Predicts noise (or velocity); its convolutions are channels-last.
-        attention: How each of its layers attends.
-        vae: Decodes latents into pictures.
-        encoders: Turn tokens into vectors, each with the tokenizer it reads; a pipeline
-            with two puts their vectors side by side.
-        scheduler: The pattern of the schedulers that paint; never stepped itself.
-        device: Where the networks are.
-        dtype: What the UNet computes in.
+        unet: The network that predicts noise or velocity; channels-last.
+        attention: The attention processor of its layers.
+        vae: The autoencoder.
+        encoders: The text encoders, each with its tokenizer; the vectors of two are
+            concatenated.
+        scheduler: The template of schedulers; never stepped itself.
+        device: The device of the networks.
+        dtype: Dtype that the UNet computes in.
     """
 
     unet: Untyped
@@ -66,8 +66,8 @@ class Components:
         """Load every component, each byte read once.
 
         Returns:
-            The components, what was found of their files, and the text projections as
-            they are on disk.
+            The components, the records of their files, and the text projections as they
+            are on disk.
 
         Raises:
             ModelError: A component's files do not fit each other, or its scheduler is
@@ -112,12 +112,12 @@ class Components:
 
     @property
     def is_told_guidance(self) -> bool:
-        """Whether guidance is built into the UNet, which is told its scale."""
+        """Whether guidance is built into the UNet, which takes its scale."""
         return self.unet.config.time_cond_proj_dim is not None
 
     @cached_property
     def listening(self) -> dict[str, AttentionLayer]:
-        """The attention layers that hear the text, by name inside the UNet."""
+        """The attention layers that read the text, by name inside the UNet."""
         return {
             name: layer
             for name, layer in self.unet.named_modules()
@@ -136,7 +136,7 @@ class Components:
         }
 
     def new_scheduler(self) -> Untyped:
-        """Make a scheduler that has not stepped yet."""
+        """Return a scheduler that has not stepped yet."""
         return type(self.scheduler).from_config(self.scheduler.config)
 
 
@@ -167,7 +167,7 @@ def _check_vocabulary(
     """Refuse a tokenizer with tokens that its text encoder has no vector for.
 
     Raises:
-        ModelError: It has some.
+        ModelError: A token has no vector.
     """
     n_vectors = encoder.get_input_embeddings().num_embeddings
     numbers = tokenizer.get_vocab().values()
@@ -180,8 +180,8 @@ def _check_vocabulary(
     if len(tokenizer) > n_vectors:
         last = tokenizer.convert_ids_to_tokens(len(tokenizer) - 1)
         raise ModelError(
-            f"a tokenizer of '{folder.path}' knows {len(tokenizer)} tokens, the last "
-            f"is '{last}', and its text encoder {n_vectors} vectors",
+            f"a tokenizer of '{folder.path}' has {len(tokenizer)} tokens, the last is "
+            f"'{last}', and its text encoder {n_vectors} vectors",
             fix="save the pipeline again after "
             "text_encoder.resize_token_embeddings(len(tokenizer))",
         )
@@ -207,23 +207,23 @@ def _scheduler(folder: PipelineFolder) -> Untyped:
             fix="use a model that predicts 'epsilon' or 'v_prediction'",
         )
     with told_in(folder, "scheduler"):
-        scheduler = kind.from_config(_as_the_pipeline_reads(dict(scheduler.config)))
+        scheduler = kind.from_config(_updated(dict(scheduler.config)))
         _try(kind.from_config(scheduler.config))
     return scheduler
 
 
 def _try(scheduler: Untyped) -> None:
-    """Take a few steps with nothing: some of what it is told, it reads only then."""
+    """Step a scheduler with zeros: it reads some of its settings only then."""
     x = torch.zeros(1, 1, 1, 1)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is worth saying is said when it paints
+        warnings.simplefilter("ignore")  # the same warnings come when it paints
         scheduler.set_timesteps(_N_TRIED)
         for t in scheduler.timesteps:
             x = scheduler.step(scheduler.scale_model_input(x, t), t, x).prev_sample
 
 
-def _as_the_pipeline_reads(config: dict[str, Any]) -> dict[str, Any]:
-    """Mend old scheduler files as ``StableDiffusionPipeline`` does when it loads."""
+def _updated(config: dict[str, Any]) -> dict[str, Any]:
+    """Update old scheduler settings as ``StableDiffusionPipeline`` does on loading."""
     if config.get("steps_offset", 1) != 1:
         config["steps_offset"] = 1
     if config.get("clip_sample") is True:

@@ -1,7 +1,7 @@
-"""Is a copy of a pipeline's folder what was loaded from it?
+"""The check that a copy of a pipeline's folder is what was loaded from it.
 
-A session may be open for hours, and its folder be written over meanwhile: what it
-writes would be another model under the name of the one that was judged.
+A session may be open for hours, and its folder be overwritten meanwhile: a copy would
+then be another model than the one that was judged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def check_copied(source: PipelineFolder, copy: Path) -> None:
-    """Refuse a copy of something else than what was loaded.
+    """Refuse a copy of files that were changed after they were loaded.
 
     Args:
-        source: The pipeline that was loaded; one that never was is not checked.
-        copy: Its copy, before anything in it is replaced.
+        source: The pipeline; its weights are checked only if it was loaded.
+        copy: Its copy, before tensors in it are replaced.
 
     Raises:
         ModelError: A file was changed after it was loaded.
@@ -45,11 +45,11 @@ def check_copied(source: PipelineFolder, copy: Path) -> None:
         if copied.keys() != seen.records.keys():
             raise altered(source.path)
         for name in copied:
-            copied[name]  # raises where it is not what was loaded
+            copied[name]  # raises if it is not the tensor that was loaded
 
 
 def _are_untouched(seen: LoadedTensors) -> bool:
-    """Whether nobody wrote to the files of weights since they were loaded."""
+    """Return whether the files of weights were not changed since they were loaded."""
     with suppress(OSError):
         return all(stamp_of(path.stat()) == each for path, each in seen.stamps.items())
     return False

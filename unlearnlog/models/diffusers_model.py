@@ -1,4 +1,4 @@
-"""A diffusers checkpoint as the rest of the package sees it."""
+"""The model of a diffusers folder: encode, predict noise, paint, train and write."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ _LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
 class DiffusersModel:
     """A Stable Diffusion pipeline folder, read once and never changed.
 
-    Weights handed to a call hold for that call only.
+    The weights of a call apply to that call only.
 
     Attributes:
         folder: The folder on disk.
         base: The text projections, on the CPU, in the dtype that they have on disk.
-        device: Where it computes.
+        device: The device that it computes on.
     """
 
     def __init__(
         self, folder: PipelineFolder, parts: Components, base: Weights
     ) -> None:
-        """Use ``load`` instead, which checks that these belong together."""
+        """Use ``load`` instead, which checks that the arguments belong together."""
         self.folder = folder
         self.device = parts.device
         self._parts = parts
@@ -85,12 +85,12 @@ class DiffusersModel:
 
         Args:
             folder: A diffusers folder.
-            device: Where it computes.
-            dtype: What its UNet computes in; everything else stays in float32.
+            device: The device to compute on.
+            dtype: Dtype that the UNet computes in; the other networks use float32.
 
         Raises:
-            ModelError: The folder is no pipeline this tool can paint with, its weights
-                are not safetensors, or a component is missing or damaged.
+            ModelError: The folder is no supported pipeline, its weights are not
+                safetensors, or a component is missing or damaged.
         """
         found = PipelineFolder.read(folder)
         parts, seen, base = Components.load(found, _device(device), dtype)
@@ -100,10 +100,7 @@ class DiffusersModel:
 
     @cached_property
     def manifest(self) -> BaseManifest:
-        """All that decides its results: tensors, configurations and tokenizers.
-
-        It is what was loaded, whatever lies in the folder now.
-        """
+        """The tensors, configurations and tokenizers, as they were loaded."""
         return BaseManifest.made_of(
             str(self.folder.path),
             self.folder.family.name,
@@ -114,15 +111,14 @@ class DiffusersModel:
 
     @property
     def dtype(self) -> str:
-        """What its UNet computes in, by name, such as ``bfloat16``."""
+        """Name of the dtype that the UNet computes in, such as ``bfloat16``."""
         return str(self._parts.dtype).removeprefix("torch.")
 
     @property
     def computes(self) -> str:
-        """On what and in which dtype it computes: the last bits depend on both.
+        """The part of a cache key for device and dtype, which change the last bits.
 
-        What was kept of a model that an earlier version read or painted otherwise is
-        named apart.
+        More words mark models that an earlier version painted differently.
         """
         several = " several" if self._encoders.knows_several else ""
         told = " guidance" if self._parts.is_told_guidance else ""
@@ -131,7 +127,7 @@ class DiffusersModel:
 
     @property
     def predicts(self) -> str:
-        """What its UNet predicts: ``epsilon`` or ``v_prediction``."""
+        """The prediction type of the UNet: ``epsilon`` or ``v_prediction``."""
         return str(self._parts.scheduler.config.get("prediction_type", "epsilon"))
 
     @property
@@ -141,7 +137,7 @@ class DiffusersModel:
 
     @property
     def added_tokens(self) -> frozenset[str]:
-        """Words that somebody added to its tokenizer, such as ``<cat>``."""
+        """Tokens that were added to its tokenizer, such as ``<cat>``."""
         (_, tokenizer), *_ = self._parts.encoders
         return frozenset(tokenizer.get_added_vocab()) - {*tokenizer.all_special_tokens}
 
@@ -170,52 +166,51 @@ class DiffusersModel:
         """Log of signal power over noise power at each timestep, float32 ``[T]``.
 
         Raises:
-            ModelError: What its UNet predicts is no information.
+            ModelError: Guidance is built into its UNet.
         """
         self.check_denoises()
         return torch.logit(self._signal).float().cpu()
 
     def check_denoises(self) -> None:
-        """Refuse to read nats of a UNet that has guidance built in.
+        """Refuse to measure nats with a UNet that has guidance built in.
 
-        Distilled to the result of guidance, and mostly to few steps as well, it
-        predicts no mean of what the noise hides, which all information is made of.
+        It is distilled to the result of guidance, and mostly to few steps as well, so
+        it does not predict the posterior mean, which the information is computed from.
 
         Raises:
-            ModelError: It has.
+            ModelError: Guidance is built into its UNet.
         """
         if self._parts.is_told_guidance:
             raise ModelError(
-                f"no nats can be read of '{self.folder.path}', and it cannot judge: "
-                "guidance is built into its UNet (time_cond_proj_dim), so it predicts "
-                "no mean of what the noise hides",
-                fix="let a CLIP model judge, --judge FOLDER, by a policy with "
+                f"no nats can be measured with '{self.folder.path}', and it cannot "
+                "judge: guidance is built into its UNet (time_cond_proj_dim), so it "
+                "does not predict the posterior mean",
+                fix="use a CLIP model as the judge, --judge FOLDER, and a policy with "
                 "information = 0 and nodes = 0 in [probes] and an eraser in closed "
                 "form; or erase from the model that it was distilled from",
             )
 
     def n_tokens(self, prompt: str) -> int:
-        """Count the tokens of a prompt, the marks of its beginning and end included.
+        """Return a prompt's number of tokens, including the begin and end tokens.
 
         The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
         """
         return self._encoders.n_tokens(prompt)
 
     def shortened(self, prompt: str) -> str:
-        """Return a prompt, or its longest beginning that is read to the end.
+        """Return a prompt, or its longest beginning that the text encoders read.
 
-        Trainers cut behind the last token that is read; here that word goes, too.
+        Trainers cut after the last token that is read; here a cut word goes, too.
         """
         return self._encoders.shortened(prompt)
 
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
-        """Encode prompts, each one alone, so that no prompt changes another's bits.
+        """Return encoded prompts, each encoded alone, so that none affects another.
 
-        The empty prompt is what guidance leads away from: all zeros where the pipeline
-        has it so.
+        The empty prompt, for guidance, is all zeros where the pipeline's is.
 
         Args:
-            prompts: Any number of prompts, the empty one too.
+            prompts: Any number of prompts, including the empty one.
             weights: Tensors that replace the model's own, by full name; those of the
                 text encoders count.
 
@@ -227,14 +222,14 @@ class DiffusersModel:
 
     @property
     def tokenizers(self) -> dict[str, Untyped]:
-        """What each text encoder's prompts are read by, by the encoder's name."""
+        """Tokenizer of each text encoder, by the encoder's name."""
         names = [n for n in self.folder.weighed if n.startswith("text_encoder")]
         encoders = self._parts.encoders
         return {n: each for n, (_, each) in zip(names, encoders, strict=True)}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The tokens that the text encoders know, and the vectors they read."""
+        """The tokens of the text encoders, with their vectors."""
         return vocabulary_of(self._parts)
 
     def encode_with(
@@ -245,25 +240,25 @@ class DiffusersModel:
         weights: Weights | None = None,
         added: bool = False,
     ) -> Text:
-        """Encode prompts in which vectors stand for words; differentiable in them.
+        """Return encoded prompts with vectors in place of words; differentiable.
 
         Args:
-            prompts: Each with the mark `given.MARK` once, set off by spaces.
-            vectors: Input embeddings that stand there, ``[n, d_i]`` for each encoder.
+            prompts: Each with one `textual_inversion.MARK`, separated by spaces.
+            vectors: Input embeddings at the mark, ``[n, d_i]`` for each encoder.
             weights: Tensors that replace the model's own, by full name.
-            added: Whether they are those of tokens behind all others, as a tokenizer
-                has them to which they were added.
+            added: Whether the vectors get token numbers after all others, as tokens
+                that were added to a tokenizer.
 
         Raises:
             PromptError: A prompt has more tokens than a text encoder reads.
-            ValueError: A prompt has no mark or several, or something does not fit.
+            ValueError: A prompt has no mark or several, or vectors do not fit.
         """
         held = Overrides.of(self._parts, weights)
         given = VectorPrompt(vectors, added=added)
         return encoded_with(self._parts, self._encoders, prompts, given, held)
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
-        """Draw the starting noise of a picture from the prompt and the seed alone.
+        """Return the starting noise of a picture, from the prompt and the seed alone.
 
         Returns:
             Unit normal, float32 ``[c, h, w]``, on the CPU.
@@ -274,10 +269,10 @@ class DiffusersModel:
     def noised(
         self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor
     ) -> torch.Tensor:
-        """Mix latents with noise as the timesteps ask.
+        """Return latents noised to their timesteps, ``[b, c, h, w]``.
 
         Args:
-            x0: Latents as the UNet sees them, ``[b, c, h, w]``.
+            x0: Latents on the UNet's scale, ``[b, c, h, w]``.
             noise: Unit normal, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
         """
@@ -292,7 +287,9 @@ class DiffusersModel:
         *,
         weights: Weights | None = None,
     ) -> torch.Tensor:
-        """Predict the noise in noised latents; differentiable in every argument.
+        """Return the noise in noised latents; differentiable in every argument.
+
+        A UNet with built-in guidance predicts at a scale of 1.
 
         Args:
             x_t: Noised latents, ``[b, c, h, w]``.
@@ -301,13 +298,11 @@ class DiffusersModel:
             weights: Tensors that replace the model's own, by full name; those of the
                 UNet count.
 
-        A UNet that has guidance built in predicts without it, at a scale of 1.
-
         Returns:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
         Raises:
-            ModelError: The UNet is not finite in what it computes in.
+            ModelError: The UNet's result is not finite in its dtype.
             ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
@@ -322,7 +317,7 @@ class DiffusersModel:
             self._parts, Conditioning(distinct, rows.to(self.device)), held
         )
         predicted = predict(x_t, t)
-        if not predicted.requires_grad:  # whoever learns watches the loss
+        if not predicted.requires_grad:  # a trainer checks its loss
             check_finite(predicted, "UNet", self._parts.dtype, [x_t, text.tokens])
         if self.predicts == "v_prediction":
             kept, lost = self._scales(t)
@@ -338,13 +333,13 @@ class DiffusersModel:
         *,
         weights: Weights | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Return what each layer that hears the text gives to marked tokens.
+        """Return the attention of each layer that reads the text to marked tokens.
 
         Args:
             x_t: Noised latents, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
             text: Encoded prompts, ``b`` of them.
-            marks: Which tokens are marked, bool ``[b, length]``.
+            marks: Mask of the marked tokens, bool ``[b, length]``.
             weights: Tensors of the UNet that replace its own, by full name.
 
         Returns:
@@ -379,22 +374,22 @@ class DiffusersModel:
         Args:
             prompts: One prompt a picture.
             seeds: One seed a picture; with the prompt it fixes the starting noise.
-            sampling: Steps, guidance and how many pictures at once.
+            sampling: Steps, guidance and batch size.
             weights: Tensors that replace the model's own, by full name.
-            progress: Told after each step how many pictures' worth of work is done, up
-                to ``len(prompts)``.
-            texts: What is painted instead of the prompts, one a picture; they still
+            progress: Callback after each step, with the work done so far in pictures,
+                up to ``len(prompts)``.
+            texts: Encoded prompts to paint instead, one a picture; ``prompts`` still
                 fix the starting noise.
 
         Raises:
-            ModelError: A network is not finite in what it computes in.
+            ModelError: A network's result is not finite in its dtype.
             PromptError: A prompt has more tokens than the text encoder reads.
             ValueError: Not as many seeds or texts as prompts, or a weight that does
                 not fit.
         """
         if {len(prompts)} != {len(seeds), len(prompts if texts is None else texts)}:
-            said = "" if texts is None else f" and {len(texts)} texts"
-            message = f"{len(prompts)} prompts but {len(seeds)} seeds{said}"
+            more = "" if texts is None else f" and {len(texts)} texts"
+            message = f"{len(prompts)} prompts but {len(seeds)} seeds{more}"
             raise ValueError(message)
         held = Overrides.of(self._parts, weights)
         latents = [torch.empty(0, *self.latent_shape)]
@@ -410,13 +405,13 @@ class DiffusersModel:
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
 
     def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Encode pictures with the autoencoder; the mean, so nothing is drawn.
+        """Return the latents of pictures: the mean of the autoencoder's distribution.
 
         Args:
             pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
 
         Returns:
-            Latents as the UNet sees them, float32 ``[n, c, h, w]``, on the CPU.
+            Latents on the UNet's scale, float32 ``[n, c, h, w]``, on the CPU.
 
         Raises:
             ValueError: The pictures are of another size.
@@ -436,14 +431,14 @@ class DiffusersModel:
         rank: int = 8,
         generator: torch.Generator,
     ) -> UnetTrainer:
-        """Return a copy of the UNet that learns; the model itself stays as it is.
+        """Return a trainable copy of the UNet; the model itself is not changed.
 
         Args:
-            method: What learns: ``full``, ``attention`` or ``lora``.
+            method: The parameters to train: ``full``, ``attention`` or ``lora``.
             weights: Tensors that replace the model's own, by full name; those of the
                 UNet count.
-            rank: Of a LoRA.
-            generator: Where the first random numbers of a LoRA come from.
+            rank: Rank of a LoRA.
+            generator: Generator of a LoRA's initial values.
 
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
@@ -457,13 +452,13 @@ class DiffusersModel:
         )
 
     def save_memory(self) -> bool:
-        """Compute with less memory from now on, more slowly and to the same result.
+        """Compute with less memory from now on, more slowly and with the same results.
 
-        The first call lets the UNet's blocks be computed again on the way back instead
-        of being kept; the second attends to pictures one after another.
+        The first call turns on gradient checkpointing in the UNet; the second computes
+        attention for one picture after another.
 
         Returns:
-            Whether there was something left to save.
+            Whether memory use was reduced.
         """
         parts = self._parts
         if not parts.unet.is_gradient_checkpointing:
@@ -481,11 +476,11 @@ class DiffusersModel:
 
         Args:
             weights: Tensors by full name, in the dtype that they have on disk.
-            folder: Where to; must not exist yet, or be empty.
-            card: What its README says; None to copy what was written of this model.
+            folder: The new folder; it does not exist yet, or is empty.
+            card: Its README; None to copy this model's documents.
 
         Raises:
-            UsageError: The folder cannot be written or holds something.
+            UsageError: The folder cannot be written or is not empty.
             DiskFull: No room was left; nothing is left behind.
             ValueError: A weight is not one of the model's, or does not fit.
         """
@@ -515,23 +510,23 @@ class DiffusersModel:
         )
 
     def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
+        """Return the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
         signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
         return signal.sqrt().float(), (1 - signal).sqrt().float()
 
 
 def _device(name: str | torch.device) -> torch.device:
-    """Return a device that is there.
+    """Return a device of this machine.
 
     Raises:
-        UsageError: There is none of that name here.
+        UsageError: This machine has none of that name.
     """
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
-            f"there is no device '{name}' here: {str(error).splitlines()[0]}",
+            f"no device '{name}' on this machine: {str(error).splitlines()[0]}",
             fix="compute on the cpu: --device cpu",
         ) from error
     return device
@@ -540,10 +535,10 @@ def _device(name: str | torch.device) -> torch.device:
 def _counting(
     progress: Callable[[int], None] | None, begin: int, n: int
 ) -> Callable[[float], None]:
-    """Turn shares of a batch of ``n`` pictures into a count of all pictures."""
+    """Return a callback of a batch's share that reports the count of all pictures."""
 
-    def tell(share: float) -> None:
+    def report(share: float) -> None:
         if progress is not None:
             progress(begin + int(share * n))
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""Prompts to what the UNet reads of them."""
+"""Encoding of prompts by a pipeline's text encoders."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _SHOWN: Final = 40
 
 
 class Encoders:
-    """A pipeline's text encoders, and what they made of the prompts they read.
+    """A pipeline's text encoders, with a cache of encoded prompts.
 
-    Each prompt is encoded alone, so that no prompt changes another's bits.
+    Each prompt is encoded alone, so that no prompt affects another.
     """
 
     def __init__(self, parts: Components, *, empty_is_zero: bool) -> None:
-        """Say whether the empty prompt is all zeros, as some pipelines have it."""
+        """Keep the networks, and whether the empty prompt is encoded as zeros."""
         self._parts = parts
         self._empty_is_zero = empty_is_zero
         self._kept: dict[str, Text] = {}
@@ -41,7 +41,7 @@ class Encoders:
 
     @property
     def n_positions(self) -> int:
-        """How many tokens the text encoders read."""
+        """Number of tokens that the text encoders read."""
         limits = [
             min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
             for encoder, tokenizer in self._parts.encoders
@@ -54,21 +54,21 @@ class Encoders:
         return any(self._several)
 
     def n_tokens(self, prompt: str) -> int:
-        """Count the tokens of a prompt, the marks of its beginning and end included."""
+        """Return a prompt's number of tokens, including the begin and end tokens."""
         return max(
-            len(tokenizer(said, verbose=False).input_ids)
-            for (_, tokenizer), said in self._said(prompt)
+            len(tokenizer(text, verbose=False).input_ids)
+            for (_, tokenizer), text in self._texts(prompt)
         )
 
     def words(self, prompt: str) -> list[list[int]]:
-        """Return the tokens of a prompt's words for each encoder, without marks."""
+        """Return a prompt's tokens for each encoder, without begin and end tokens."""
         return [
-            tokenizer(said).input_ids[1:-1] if said.strip() else []
-            for (_, tokenizer), said in self._said(prompt)
+            tokenizer(text).input_ids[1:-1] if text.strip() else []
+            for (_, tokenizer), text in self._texts(prompt)
         ]
 
     def encoded(self, prompts: Sequence[str], held: Overrides) -> Text:
-        """Encode prompts; what the model's own weights made of them is remembered.
+        """Return encoded prompts; those of the model's own weights are cached.
 
         Raises:
             ModelError: A text encoder is not finite.
@@ -88,7 +88,7 @@ class Encoders:
         )
 
     def _own(self, prompt: str) -> Text:
-        """Encode one prompt with the model's own weights, or remember it."""
+        """Return one prompt encoded with the model's own weights, from the cache."""
         if prompt not in self._kept:
             if len(self._kept) >= _N_KEPT:
                 del self._kept[next(iter(self._kept))]  # the oldest
@@ -100,44 +100,44 @@ class Encoders:
 
         Args:
             prompt: Any prompt.
-            more: So many tokens of it are not words.
+            more: Number of further tokens.
 
         Raises:
-            PromptError: It has more tokens than that.
+            PromptError: It has more tokens than a text encoder reads.
         """
         limit = self.n_positions
         if (n_tokens := self.n_tokens(prompt) + more) > limit:
             shown = prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}..."
             raise PromptError(
                 f"the prompt '{shown}' has {n_tokens} tokens; the model reads {limit}",
-                fix="say it in fewer words",
+                fix="use fewer words",
             )
 
     def shortened(self, prompt: str) -> str:
-        """Return a prompt, or its longest beginning that is read to the end.
+        """Return a prompt, or its longest beginning that the text encoders read.
 
-        It ends between two words, unless the first one is longer than that.
+        It ends between two words, unless the first word is too long.
         """
         if self.n_tokens(prompt) <= self.n_positions:
             return prompt
         ends = [word.end() for word in re.finditer(r"\S+", prompt)]
         n = self._fitting_ends(prompt, ends)
         if not n:
-            ends = [*range(1, ends[0])]  # of what is one word, as many letters
+            ends = [*range(1, ends[0])]  # of a single word, the first letters
             n = self._fitting_ends(prompt, ends)
         return prompt[: ends[n - 1]]
 
     def _fitting_ends(self, prompt: str, ends: Sequence[int]) -> int:
-        """Count the ends up to which a prompt is read whole."""
+        """Return the number of ends up to which a prompt is read whole."""
         return bisect_right(
             ends, self.n_positions, key=lambda end: self.n_tokens(prompt[:end])
         )
 
-    def _said(self, prompt: str) -> Iterator[tuple[tuple[Untyped, Untyped], str]]:
-        """Yield each encoder with its tokenizer and how a pipeline says a prompt.
+    def _texts(self, prompt: str) -> Iterator[tuple[tuple[Untyped, Untyped], str]]:
+        """Yield each encoder with its tokenizer and the prompt's text for it.
 
         Raises:
-            PromptError: It holds half of a character, which no tokenizer reads.
+            PromptError: It has half of a surrogate pair, which no tokenizer reads.
         """
         if not _is_whole(prompt):
             raise PromptError(
@@ -152,21 +152,21 @@ class Encoders:
         self.fitting(prompt)
         options = {"padding": "max_length", "return_tensors": "pt"}
         read = [
-            tokenizer(said, max_length=self.n_positions, **options)
-            for (_, tokenizer), said in self._said(prompt)
+            tokenizer(each, max_length=self.n_positions, **options)
+            for (_, tokenizer), each in self._texts(prompt)
         ]
         found = [(each.input_ids, each.attention_mask) for each in read]
         text = heard(self._parts, found, held.encoders)
-        for said in (text.tokens, text.pooled):
-            if said is not None:
-                check_finite(said, "text encoder", said.dtype)
+        for part in (text.tokens, text.pooled):
+            if part is not None:
+                check_finite(part, "text encoder", part.dtype)
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text
 
 
 def _is_whole(text: str) -> bool:
-    """Whether no character of a text is one half of a surrogate pair."""
+    """Return whether a text has no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -179,13 +179,13 @@ def heard(
     read: Sequence[tuple[torch.Tensor, torch.Tensor]],
     encoders: Sequence[Mapping[str, torch.Tensor]],
 ) -> Text:
-    """Let the text encoders read tokens; differentiable in their weights.
+    """Return the encoding of tokens; differentiable in the text encoders' weights.
 
     Args:
         parts: The model.
-        read: The tokens of one prompt for each encoder, and which of them are no
-            padding, both int64 ``[1, length]``.
-        encoders: Weights of each that replace its own; empty for none.
+        read: The tokens of one prompt for each encoder, and the mask of non-padding,
+            both int64 ``[1, length]``.
+        encoders: Weights of each encoder that replace its own; empty for none.
     """
     two = len(parts.encoders) > 1
     vectors, pooled = [], None
@@ -194,13 +194,14 @@ def heard(
         parts.encoders, read, own, strict=True
     ):
         masked = getattr(encoder.config, "use_attention_mask", False)
-        seen = mask.to(parts.device) if masked else None
-        named = {"attention_mask": seen, "output_hidden_states": two}
-        said = computed(encoder, weights, (ids.to(parts.device),), named)
+        used = mask.to(parts.device) if masked else None
+        named = {"attention_mask": used, "output_hidden_states": two}
+        output = computed(encoder, weights, (ids.to(parts.device),), named)
         # With two encoders, pipelines take the last layer but one, and the second
         # encoder's projection as the pooled vector.
-        vectors.append(said.hidden_states[-2] if two else said[0])
-        pooled = said.text_embeds if two and "text_embeds" in said else pooled
+        vectors.append(output.hidden_states[-2] if two else output[0])
+        pooled = output.text_embeds if two and "text_embeds" in output else pooled
+
     return Text(torch.cat(vectors, -1).cpu(), None if pooled is None else pooled.cpu())
 
 

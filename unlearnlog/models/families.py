@@ -1,4 +1,4 @@
-"""The model families as data: where the text enters the picture in each of them."""
+"""The model families: their pipelines, components and text projections."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,11 +26,11 @@ class ModelFamily:
     """Models whose weights have the same names and meaning.
 
     Attributes:
-        name: What the ledger calls the family, lower kebab-case.
-        pipeline: The class that a folder's ``model_index.json`` names.
+        name: The family's name in a ledger, lower kebab-case.
+        pipeline: The class in a folder's ``model_index.json``.
         pattern: Matches the full name of each text projection: the matrices that turn
             the text encoder's output into keys and values of the cross-attention.
-        components: The class names allowed for each component that must be there.
+        components: The allowed class names of each required component.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ModelFamily:
     components: Mapping[str, tuple[str, ...]]
 
     def projections_of(self, names: Iterable[str]) -> list[str]:
-        """Pick the text projections among parameter names, sorted.
+        """Return the text projections among parameter names, sorted.
 
         Args:
             names: Full names with component prefix, ``unet.mid_block...``.
@@ -79,10 +79,10 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
 
 
 def family_of(pipeline: str) -> ModelFamily:
-    """Find the family of a pipeline class.
+    """Return the family of a pipeline class.
 
     Args:
-        pipeline: The class named in ``model_index.json``.
+        pipeline: The class in ``model_index.json``.
 
     Raises:
         ModelError: No family has such a pipeline.
@@ -92,6 +92,6 @@ def family_of(pipeline: str) -> ModelFamily:
             return family
     known = ", ".join(family.pipeline for family in FAMILIES)
     raise ModelError(
-        f"unlearnlog does not know the model family of '{pipeline}'",
+        f"unsupported model family: '{pipeline}'",
         fix=f"use a model whose model_index.json names one of: {known}",
     )

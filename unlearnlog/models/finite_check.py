@@ -1,7 +1,7 @@
-"""Numbers that left a dtype's range: said where they arise, before anybody judges them.
+"""The check for NaN and infinity in a network's results.
 
-Float16 ends at 65504. Beyond it lie infinity and soon what is no number at all: black
-pictures, in which a judge sees no concept, and readings that no record takes.
+Float16 ends at 65504. Beyond it a network returns infinity and then NaN: black
+pictures, on which a judge finds no concept, and readings that cannot be recorded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from unlearnlog.errors import ModelError
 
 
 def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
-    """Whether every number is finite."""
+    """Return whether every number is finite."""
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
@@ -24,16 +24,16 @@ def check_finite(
     dtype: torch.dtype,
     given: Iterable[torch.Tensor] = (),
 ) -> None:
-    """Refuse what a network made of finite numbers and is not finite itself.
+    """Refuse a result of a network that is not finite while its input is.
 
     Args:
-        made: Its result.
-        network: What it is called, "UNet".
-        dtype: What it computes in.
-        given: What it was given; where that is not finite it is to blame for nothing.
+        made: The result.
+        network: The network's name in messages, "UNet".
+        dtype: Dtype that it computes in.
+        given: The input.
 
     Raises:
-        ModelError: A number is not finite.
+        ModelError: A number of the result is not finite.
     """
     if all_finite([made]) or not all_finite(given):
         return
@@ -41,5 +41,5 @@ def check_finite(
     fix = {
         torch.float16: "compute in another dtype: --dtype bfloat16 or --dtype float32",
         torch.bfloat16: "compute in another dtype: --dtype float32",
-    }.get(dtype, "its weights went wrong: copy, download or make them again")
+    }.get(dtype, "its weights are damaged: copy, download or make them again")
     raise ModelError(f"the {network} is not finite in {name}", fix=fix)

@@ -1,4 +1,4 @@
-"""A tensor file from elsewhere: checked before it is opened, read when asked.
+"""Untrusted tensor files, checked before they are opened.
 
 Only safetensors: every other format of weights can run code when it is read.
 """
@@ -18,7 +18,7 @@ from unlearnlog.models.tensor_file import TensorFile
 from unlearnlog.models.weight_file_names import check_file
 
 FLOATS: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
-"""The kinds of numbers that a change is read from."""
+"""The dtypes of weights."""
 
 _HALVES: Final = (torch.float16, torch.bfloat16)
 _LONGEST: Final = 160  # characters of a key in a message
@@ -26,7 +26,7 @@ _LONGEST: Final = 160  # characters of a key in a message
 
 @final
 class SafetensorsFile(Mapping[str, torch.Tensor]):
-    """The tensors of a safetensors file by key, each read when asked for.
+    """The tensors of a safetensors file by key, each read on access.
 
     Attributes:
         path: The file.
@@ -39,10 +39,11 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Check a file and open it.
+        """Return a file, checked and opened.
 
         Raises:
-            DeltaError: It is not there, no plain file, not safetensors, or damaged.
+            DeltaError: It does not exist, is no regular file, not safetensors, or
+                damaged.
         """
         check_file(path)
         try:
@@ -60,15 +61,14 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What its writer noted beside the tensors."""
+        """The metadata in its header."""
         return self._file.notes
 
     def __getitem__(self, key: str) -> torch.Tensor:
         """Read one tensor, in the dtype that it has in the file.
 
         Raises:
-            DeltaError: Its numbers are of a kind that torch does not have, or the file
-                was cut short.
+            DeltaError: Torch does not have its dtype, or the file was truncated.
         """
         try:
             return self._file[key]
@@ -83,26 +83,26 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
 
 
 def checked(key: str, tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor in float32, if that is what its numbers can be.
+    """Return a tensor in float32, checked.
 
     Raises:
-        DeltaError: It has another kind of numbers, or some that are not finite.
+        DeltaError: It has another dtype than weights, or numbers that are not finite.
     """
     if tensor.dtype not in FLOATS:
         raise _strange(key, f"is {tensor.dtype}")
     if not torch.isfinite(tensor.float()).all():
         raise DeltaError(
             f"the tensor {shown(key)} holds numbers that are not finite",
-            fix="whatever made the file went wrong: make it again",
+            fix="the training or the export failed: make the file again",
         )
     return tensor.float()
 
 
 def same_numbers(tensor: torch.Tensor, own: torch.Tensor) -> bool:
-    """Whether a file's tensor is the base's own, maybe rounded: that is no change.
+    """Return whether a file's tensor equals the base's, perhaps rounded.
 
-    It is where it equals the base's in the file's dtype, bit by bit, or the base's as
-    it is after half precision: whoever computes in that may save in a wider dtype.
+    It does if it has the bits of the base's tensor in the file's dtype, or those of the
+    base's after half precision: a trainer may compute in that and save a wider dtype.
     """
     if tensor.shape != own.shape:
         return False
@@ -117,7 +117,7 @@ def same_numbers(tensor: torch.Tensor, own: torch.Tensor) -> bool:
 
 
 def shown(key: str) -> str:
-    """Quote a stranger's key for a message: not too long, nothing invisible in it."""
+    """Return a key quoted for a message: shortened, invisible characters escaped."""
     return repr(key if len(key) <= _LONGEST else f"{key[: _LONGEST - 3]}...")
 
 

@@ -1,4 +1,4 @@
-"""A model by its hub id and a pinned revision, fetched once, when a ledger is made."""
+"""Models by hub id and pinned revision, fetched once, when a ledger is made."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNWANTED: Final = ("*.fp16.safetensors", "*non_ema*", "*/flax*", "*/openvino*")
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Let nothing of the hub's libraries reach for a network meanwhile.
+    """Switch off the network requests of the hub's libraries.
 
-    They ask this before each request. It is set back, as a program that uses
-    unlearnlog may use the hub itself.
+    They check this setting before each request. It is restored afterwards, since a
+    program that uses unlearnlog may use the hub itself.
     """
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = True
@@ -37,15 +37,15 @@ def offline() -> Iterator[None]:
 def located(source: str, *, may_download: bool) -> Path:
     """Return the folder that a source names: a path, or ``owner/name@revision``.
 
-    A revision is a commit's 40 hex digits: a branch may point elsewhere tomorrow, and
-    then every digest in the ledger would be another model's.
+    A revision is a commit's 40 hex digits: a branch may move, and then the digests in
+    the ledger would not fit the model.
 
     Args:
-        source: What the user typed, or what the ledger recorded.
+        source: The source that the user typed or the ledger recorded.
         may_download: Whether the network may be used; only ``init`` does.
 
     Raises:
-        ModelError: The id has no pinned revision, or the model cannot be had.
+        ModelError: The id has no pinned revision, or the model cannot be fetched.
     """
     folder = Path(source)
     if folder.exists():
@@ -78,9 +78,9 @@ def _fetched(name: str, revision: str, *, may_download: bool) -> Path:
             f"{name}@{revision}, in an empty folder",
         ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
-        said = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0]
         raise ModelError(
-            f"'{name}@{revision}' cannot be fetched: {said}",
+            f"'{name}@{revision}' cannot be fetched: {reason}",
             fix="check the name and the revision, or download the folder yourself",
         ) from error
     return Path(found)

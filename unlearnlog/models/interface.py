@@ -1,4 +1,4 @@
-"""What a model offers to erasers and probes, and the values that pass between them."""
+"""The model's interface for erasers and probes, and the values that it exchanges."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 Method = Literal["full", "attention", "lora"]
-"""What a fine-tune trains: the whole UNet, its attention, or thin factors beside it."""
+"""The parameters that a fine-tune trains: the whole UNet, its attention, or a LoRA."""
 
 METHODS: Final[tuple[Method, ...]] = ("full", "attention", "lora")
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pictures are painted.
+    """Settings of the sampler.
 
     Attributes:
         steps: Denoising steps of the model's own scheduler, at least 1.
@@ -48,23 +48,23 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Text:
-    """Encoded prompts, as the UNet reads them; rows are taken as of a tensor.
+    """Encoded prompts, as the UNet reads them; indexed like a tensor.
 
     Attributes:
         tokens: One vector a token, float32 ``[n, length, d_text]``.
-        pooled: One vector a prompt, float32 ``[n, d_pooled]``; None where the model
-            reads none.
+        pooled: One vector a prompt, float32 ``[n, d_pooled]``; None for a model without
+            pooled vectors.
     """
 
     tokens: torch.Tensor
     pooled: torch.Tensor | None = None
 
     def __len__(self) -> int:
-        """Count the prompts."""
+        """Return the number of prompts."""
         return len(self.tokens)
 
     def __getitem__(self, rows: slice | torch.Tensor | list[int]) -> Text:
-        """Take some of the prompts, by a slice or by row numbers."""
+        """Return some of the prompts, by a slice or by row numbers."""
         pooled = None if self.pooled is None else self.pooled[rows]
         return Text(self.tokens[rows], pooled)
 
@@ -74,7 +74,7 @@ class Painted:
     """Pictures and the latents that they were decoded from, on the CPU.
 
     Attributes:
-        latents: Final latents as the UNet sees them, float32 ``[n, c, h, w]``.
+        latents: Final latents on the UNet's scale, float32 ``[n, c, h, w]``.
         pictures: RGB, uint8 in ``[0, 255]``, ``[n, height, width, 3]``.
     """
 
@@ -83,11 +83,10 @@ class Painted:
 
 
 class Model(Protocol):
-    """A text-to-image diffusion model that nothing changes.
+    """An immutable text-to-image diffusion model.
 
-    Whatever it computes on, what it takes and gives is on the CPU.
-
-    Other weights hold for one call and replace those of the base by name.
+    Arguments and results are on the CPU, on whichever device it computes. The weights
+    of a call replace those of the base by name, for that call only.
     """
 
     @property
@@ -126,25 +125,25 @@ class Model(Protocol):
         ...
 
     def n_tokens(self, prompt: str) -> int:
-        """Count the tokens of a prompt, the marks of its beginning and end included."""
+        """Return a prompt's number of tokens, including the begin and end tokens."""
         ...
 
     def shortened(self, prompt: str) -> str:
-        """Return a prompt, or its longest beginning that is read to the end."""
+        """Return a prompt, or its longest beginning that the text encoders read."""
         ...
 
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
-        """Encode prompts, each one once and alone."""
+        """Return encoded prompts, each encoded once and alone."""
         ...
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
-        """Draw the starting noise of a picture: unit normal ``[c, h, w]``."""
+        """Return the starting noise of a picture: unit normal ``[c, h, w]``."""
         ...
 
     def noised(
         self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor
     ) -> torch.Tensor:
-        """Mix latents with noise as the timesteps ask, ``[b, c, h, w]``."""
+        """Return latents noised to their timesteps, ``[b, c, h, w]``."""
         ...
 
     def eps(
@@ -155,7 +154,7 @@ class Model(Protocol):
         *,
         weights: Weights | None = None,
     ) -> torch.Tensor:
-        """Predict the noise in noised latents, ``[b, c, h, w]``."""
+        """Return the predicted noise in noised latents, ``[b, c, h, w]``."""
         ...
 
     def attention(
@@ -167,7 +166,7 @@ class Model(Protocol):
         *,
         weights: Weights | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Return what each layer gives to marked tokens, ``[n_marked, heads, n]``.
+        """Return each layer's attention to marked tokens, ``[n_marked, heads, n]``.
 
         ``marks`` is bool ``[b, length]``; marked tokens come in the order of pictures.
         """
@@ -191,28 +190,28 @@ class Model(Protocol):
 
 
 class Trainer(Protocol):
-    """Something that learns from pictures, and never changes the model it came from."""
+    """A trainable copy of a model, which itself is not changed."""
 
     @property
     def parameters(self) -> Mapping[str, torch.Tensor]:
-        """What learns; whoever trains changes them in their places."""
+        """The trainable parameters, to be changed in place."""
         ...
 
     def loss(
         self, x0: torch.Tensor, noise: torch.Tensor, t: torch.Tensor, text: Text
     ) -> torch.Tensor:
-        """Return the mean squared error of what the model is made to predict."""
+        """Return the mean squared error of the training target."""
         ...
 
     def begin_with(self, weights: Weights | None) -> None:
-        """Be the model again, as it is with these weights."""
+        """Reset to the model with these weights."""
         ...
 
     def weights(self, *, copied: bool = True) -> Weights:
         """Return every tensor that may have changed, by full name.
 
         Args:
-            copied: Whether they are copies, or values that the next change changes.
+            copied: Whether to return copies instead of views of the parameters.
         """
         ...
 
@@ -221,7 +220,7 @@ class Tunable(Model, Protocol):
     """A model that can be fine-tuned."""
 
     def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Encode uint8 pictures ``[n, height, width, 3]`` into latents."""
+        """Return the latents of uint8 pictures ``[n, height, width, 3]``."""
         ...
 
     def learner(
@@ -232,5 +231,5 @@ class Tunable(Model, Protocol):
         rank: int = 8,
         generator: torch.Generator,
     ) -> Trainer:
-        """Return a copy that learns."""
+        """Return a trainable copy."""
         ...

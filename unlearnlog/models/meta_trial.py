@@ -1,6 +1,6 @@
-"""Do the networks of a folder compute at all? Tried without a number.
+"""A trial run of a pipeline's networks on torch's meta device, without weights.
 
-Some settings are only read when a network computes; a wrong one would be found out
+Some settings are only read when a network computes; a wrong one would otherwise fail
 with the first picture, long after the ledger was made.
 """
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from unlearnlog.models.pipeline_folder import PipelineFolder
 
 _NOWHERE = "meta"
-"""Torch's device on which tensors have shapes and no numbers."""
+"""Torch's device with shapes and without numbers."""
 
 
 def check_computes(folder: PipelineFolder) -> None:
-    """Let every network of a pipeline compute once, as far as shapes go.
+    """Run every network of a pipeline once, with shapes only.
 
     Args:
         folder: A pipeline that was loaded.
 
     Raises:
-        ModelError: A network cannot compute with what its configuration says.
+        ModelError: A network fails with its configuration.
     """
     for name in folder.weighed:
         n_tensors = len(folder.stored(name))
@@ -46,24 +46,24 @@ def check_computes(folder: PipelineFolder) -> None:
 
 
 def _try_unet(network: Untyped) -> None:
-    said = network.config
-    size = said.sample_size
+    config = network.config
+    size = config.sample_size
     height, width = (size, size) if isinstance(size, int) else size
     more: dict[str, Any] = {}
-    if said.addition_embed_type == "text_time":
+    if config.addition_embed_type == "text_time":
         n_sizes = 6
-        n_pooled = said.projection_class_embeddings_input_dim
-        n_pooled -= n_sizes * said.addition_time_embed_dim
+        n_pooled = config.projection_class_embeddings_input_dim
+        n_pooled -= n_sizes * config.addition_time_embed_dim
         more["added_cond_kwargs"] = {
             "text_embeds": _nothing(1, n_pooled),
             "time_ids": _nothing(1, n_sizes),
         }
-    if said.time_cond_proj_dim is not None:
-        more["timestep_cond"] = _nothing(1, said.time_cond_proj_dim)
+    if config.time_cond_proj_dim is not None:
+        more["timestep_cond"] = _nothing(1, config.time_cond_proj_dim)
     network(
-        _nothing(1, said.in_channels, height, width),
+        _nothing(1, config.in_channels, height, width),
         torch.zeros(1, dtype=torch.int64, device=_NOWHERE),
-        _nothing(1, 7, said.cross_attention_dim),
+        _nothing(1, 7, config.cross_attention_dim),
         **more,
     )
 

@@ -1,11 +1,11 @@
-"""Tokens of several vectors: what textual inversion calls ``<pic>``, ``<pic>_1``, ...
+"""Tokens of several vectors in textual inversion: ``<pic>``, ``<pic>_1``, ...
 
-A tokenizer knows each vector as a token of its own. A prompt names the first, and
-pipelines put the others behind it before the tokenizer reads the prompt.
+In a tokenizer each vector is a token of its own. A prompt has the first, and pipelines
+insert the others after it before the prompt is tokenized.
 
 Source:
-    The naming is that of diffusers' ``load_textual_inversion``; what a prompt becomes,
-    of its ``maybe_convert_prompt``.
+    The names are those of diffusers' ``load_textual_inversion``; the conversion of
+    prompts is that of its ``maybe_convert_prompt``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def with_its_others(token: str, known: Container[str]) -> tuple[str, ...]:
-    """Return a token and those that hold its other vectors, in their order."""
+    """Return a token and the tokens of its other vectors, in their order."""
     return (token, *_others(token, known))
 
 
 def tokens_of_several(known: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return every token that has more vectors than one, with all of its tokens.
+    """Return every token with more than one vector, with all of its tokens.
 
     Args:
         known: The tokens that were added to a tokenizer.
@@ -38,13 +38,13 @@ def spelt_out(
 ) -> str:
     """Return a prompt as a pipeline gives it to a tokenizer.
 
-    Where one token is a part of another the order of replacing decides, which a
-    pipeline leaves to chance; here the tokens are taken in the order of their letters.
+    Where one token is a part of another the order of replacement matters, which is
+    random in a pipeline; here tokens are replaced in alphabetical order.
 
     Args:
-        prompt: As it is typed.
-        tokenizer: Whose tokens it names.
-        several: What `tokens_of_several` returns of that tokenizer.
+        prompt: The prompt as typed.
+        tokenizer: The tokenizer.
+        several: The result of `tokens_of_several` for that tokenizer.
     """
     if not any(token in prompt for token in several):
         return prompt

@@ -1,8 +1,8 @@
-"""Networks built from a plain configuration, with tensors that were read here.
+"""Networks built from a plain configuration, with tensors of checked files.
 
-No loader of a library sees the folder: it would follow what a configuration says to
-other places. The network is built without numbers first, so a configuration that asks
-for another one than the file holds costs nothing.
+No library's loader reads the folder, since it would follow references in a
+configuration. The network is first built without memory for its weights, so that a
+configuration of another network than the file's costs nothing.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ Untyped: TypeAlias = Any
 """An object of diffusers or transformers; they leave most of their methods untyped."""
 
 _MOST_TENSORS: Final = 20_000
-"""In one component; the UNet of an SDXL has 1,680."""
+"""Largest number of tensors of one component; the UNet of an SDXL has 1,680."""
 
 _POSITIONS: Final = "position_ids"
-"""Numbers of a text encoder that count from 0, and are in no file."""
+"""A text encoder's buffer that counts from 0, and is in no file."""
 
 _ANOTHERS: Final = "its config.json is another model's: copy or download both again"
 _PANICS: Final = "pyo3_runtime"
-"""Where errors come from that a library written in Rust did not expect."""
+"""Module of the errors for panics in libraries written in Rust."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class BuiltNetwork:
     Attributes:
         network: The network.
         records: Dtype, shape and digest of every tensor of its files, by full name.
-        kept: Those of the tensors that were asked for, as they are on disk.
-        stamps: What the file system said of its files before they were read.
+        kept: The tensors that were asked for, as they are on disk.
+        stamps: Stamps of its files before they were read.
     """
 
     network: Untyped
@@ -70,14 +70,14 @@ def built(
     dtype: torch.dtype = torch.float32,
     keep: Callable[[str], object] = lambda _: False,
 ) -> BuiltNetwork:
-    """Build one network of a pipeline.
+    """Return one network of a pipeline with its weights.
 
     Args:
         folder: The pipeline.
-        component: Which one.
-        kind: Its class.
-        dtype: What its weights become.
-        keep: Says of a full name whether the tensor is wanted as it is on disk.
+        component: The component's name.
+        kind: The network's class.
+        dtype: Dtype of the loaded weights.
+        keep: Returns whether to keep the tensor of a full name as it is on disk.
 
     Raises:
         ModelError: Its files do not fit each other, or are damaged.
@@ -103,7 +103,7 @@ def built(
 
 
 def network_keys(component: str, kind: Untyped) -> dict[str, Any]:
-    """Return what a network's class takes, each with what is usual."""
+    """Return the configuration keys of a network's class, with their defaults."""
     if component.startswith("text_encoder"):
         names = inspect.get_annotations(CLIPTextConfig)
         return {name: getattr(CLIPTextConfig, name) for name in names}
@@ -113,10 +113,10 @@ def network_keys(component: str, kind: Untyped) -> dict[str, Any]:
 def without_numbers(
     folder: PipelineFolder, component: str, kind: Untyped, n_tensors: int
 ) -> Untyped:
-    """Build a network of which no weight takes memory.
+    """Return a network without memory for its weights, on the meta device.
 
     Raises:
-        ModelError: Its configuration is none of an honest network's.
+        ModelError: Its configuration is not valid.
     """
     file = folder.path / component / "config.json"
     if n_tensors > _MOST_TENSORS:
@@ -140,10 +140,10 @@ def _names(
     stored: StoredWeights,
     own: Mapping[str, torch.Tensor],
 ) -> dict[str, str]:
-    """Find what the network calls each tensor; those that it has not are left out.
+    """Return the network's name of each tensor, without tensors that it does not have.
 
     Raises:
-        ModelError: One is missing, is there twice, or has another shape.
+        ModelError: A weight is missing, is there twice, or has another shape.
     """
     shapes = {component: {name: tensor.shape for name, tensor in own.items()}}
     found: dict[str, str] = {}
@@ -187,10 +187,10 @@ def _check_is_weight(name: str, tensor: torch.Tensor, folder: PipelineFolder) ->
 
 
 def _count_positions(network: Untyped) -> None:
-    """Fill in the numbers that are in no file.
+    """Fill in the buffers that are in no file.
 
     Raises:
-        ModelError: There are others than those that are known.
+        ModelError: There is such a buffer of an unknown name.
     """
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
@@ -207,9 +207,9 @@ def _count_positions(network: Untyped) -> None:
 
 @contextmanager
 def told_in(folder: PipelineFolder, component: str) -> Iterator[None]:
-    """Turn whatever a library raises over a damaged component into one error.
+    """Turn any error of a library on a damaged component into a `ModelError`.
 
-    Nothing reaches for a network meanwhile.
+    Network requests are off meanwhile.
     """
     place = f"cannot load the {component} of '{folder.path}'"
     fix = f"its files do not fit each other: copy '{component}' there again"
@@ -219,16 +219,16 @@ def told_in(folder: PipelineFolder, component: str) -> Iterator[None]:
 
 @contextmanager
 def told(what: str, fix: str) -> Iterator[None]:
-    """Turn whatever a library raises over strange input into one error.
+    """Turn any error of a library on bad input into a `ModelError`.
 
-    Nothing reaches for a network meanwhile.
+    Network requests are off meanwhile.
 
     Args:
-        what: What cannot be done.
-        fix: What to do.
+        what: The operation that fails.
+        fix: The fix.
 
     Raises:
-        ModelError: Says what the library said.
+        ModelError: The library failed; has the first line of its message.
     """
     try:
         with offline():
@@ -238,5 +238,5 @@ def told(what: str, fix: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__module__ != _PANICS:
             raise
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{what}: {said}", fix=fix) from error
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{what}: {reason}", fix=fix) from error

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HasLevels(Protocol):
-    """Whatever knows its noise levels, as every model does."""
+    """An object with noise levels, such as a model."""
 
     @property
     def log_snr(self) -> Tensor:
@@ -45,12 +45,12 @@ class NoiseLevels:
 
     @classmethod
     def of(cls, model: HasLevels, n: int) -> NoiseLevels:
-        """Place ``n`` levels evenly in lambda, at the nearest trained timesteps.
+        """Return ``n`` levels evenly spaced in lambda, at the nearest timesteps.
 
         Where two levels are nearest to one timestep, it counts once.
 
         Raises:
-            ValueError: ``n`` is below 2, so there is nothing to integrate over.
+            ValueError: ``n`` is below 2.
         """
         import torch
 
@@ -79,10 +79,10 @@ class NoiseLevels:
 
 
 def density(model: HasLevels) -> Tensor:
-    """Return how much each timestep counts in the integral, ``[T]``, with mean 1.
+    """Return the weight of each timestep in the integral, ``[T]``, with mean 1.
 
-    A mean over timesteps drawn evenly, each weighed by this, is the integral over the
-    log signal-to-noise ratio up to a constant.
+    The weighted mean over uniform timesteps is the integral over the log
+    signal-to-noise ratio up to a constant.
     """
     import torch
 

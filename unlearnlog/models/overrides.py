@@ -1,4 +1,4 @@
-"""Weights that stand for a model's own during one call, sorted by component."""
+"""Weights that replace a model's own during one call, by component."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
 
 OLD_PREFIX: Final = "text_model."
-"""Stands before the names of a CLIP text encoder's weights on disk, not in memory."""
+"""Prefix of the names of a CLIP text encoder's weights on disk, not in memory."""
 
 OLDER: Final[Mapping[str, str]] = {
     "query": "to_q",
@@ -22,17 +22,17 @@ OLDER: Final[Mapping[str, str]] = {
     "value": "to_v",
     "proj_attn": "to_out.0",
 }
-"""An autoencoder's attention in files of before 2023, and in memory."""
+"""Names in an autoencoder's attention in files from before 2023, and in memory."""
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """Tensors by component and by name inside of it; empty where all is the model's.
+    """Tensors by component and by name inside of it; empty for the model's own.
 
     Attributes:
-        unet: Of the UNet.
-        vae: Of the autoencoder.
-        encoders: Of the text encoders, in the order of the pipeline.
+        unet: Tensors of the UNet.
+        vae: Tensors of the autoencoder.
+        encoders: Tensors of the text encoders, in the order of the pipeline.
     """
 
     unet: Mapping[str, torch.Tensor] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Overrides:
 
     @classmethod
     def of(cls, parts: Components, weights: Weights | None) -> Self:
-        """Sort weights by component, and check that they fit it.
+        """Return weights by component, checked to fit the model.
 
         Args:
             parts: The model.
@@ -56,8 +56,8 @@ class Overrides:
             component, inner = inner_name(name, known)
             shape = known.get(component, {}).get(inner)
             if shape != tensor.shape:
-                said = "no such tensor" if shape is None else str(list(shape))
-                message = f"'{name}' is {list(tensor.shape)}, the model has {said}"
+                own = "no such tensor" if shape is None else str(list(shape))
+                message = f"'{name}' is {list(tensor.shape)}, the model has {own}"
                 raise ValueError(message)
             layout = _layout(tensor)
             found[component][inner] = tensor.to(parts.device, memory_format=layout)
@@ -66,17 +66,17 @@ class Overrides:
 
     @property
     def speaks_differently(self) -> bool:
-        """Whether prompts are encoded otherwise than by the model itself."""
+        """Whether a text encoder has overrides."""
         return any(self.encoders)
 
 
 def inner_name(
     name: str, known: Mapping[str, Mapping[str, torch.Size]]
 ) -> tuple[str, str]:
-    """Split a full name into the component's and the one that the network knows it by.
+    """Return the component of a full name, and the network's name of the tensor.
 
     Args:
-        name: Such as ``text_encoder.text_model.embeddings...weight``.
+        name: Full name, such as ``text_encoder.text_model.embeddings...weight``.
         known: Shapes by component and inner name.
     """
     component, _, inner = name.partition(".")
@@ -88,7 +88,7 @@ def inner_name(
 
 
 def newer(name: str) -> str:
-    """Return today's name of a tensor of an autoencoder's attention."""
+    """Return the present name of a tensor of an autoencoder's attention."""
     *before, module, part = ["", *name.split(".")]
     if "attentions" not in before or module not in OLDER:
         return name
@@ -96,7 +96,7 @@ def newer(name: str) -> str:
 
 
 def older(name: str) -> str:
-    """Return the name that a tensor of an autoencoder's attention had before 2023."""
+    """Return the name of a tensor of an autoencoder's attention before 2023."""
     for old, new in OLDER.items():
         head, found, part = name.rpartition(f".{new}.")
         if found and "attentions" in head.split("."):
@@ -110,13 +110,13 @@ def computed(
     given: tuple[Untyped, ...],
     named: dict[str, Untyped],
 ) -> Untyped:
-    """Let a network compute with other weights in the place of its own."""
+    """Return a network's result with other weights in place of its own."""
     if not held:
         return network(*given, **named)
     return functional_call(network, dict(held), given, named)
 
 
 def _layout(tensor: torch.Tensor) -> torch.memory_format:
-    """Return the layout that convolutions are fast with: the model's own have it."""
+    """Return the layout of the model's own weights, which is fast for convolutions."""
     of_pictures = tensor.ndim == 4  # out, in, height, width
     return torch.channels_last if of_pictures else torch.preserve_format

@@ -1,7 +1,7 @@
-"""A diffusers pipeline folder on disk: checked before anything of it is loaded.
+"""Diffusers pipeline folders on disk, checked before they are loaded.
 
-Only safetensors are read. A folder whose weights are pickles is refused, because
-loading a pickle runs code of whoever wrote it.
+Only safetensors are read. A folder with weights as pickles is refused, because loading
+a pickle can run code.
 """
 
 import json
@@ -36,7 +36,7 @@ _CONFIG_OF: Final = {
 }
 _LIBRARIES: Final = ("diffusers", "transformers")
 _LARGEST_SMALL: Final = 32 * 2**20
-"""Bytes of a configuration or of a tokenizer's file: an SDXL's has a tenth of that."""
+"""Largest size of a configuration or tokenizer file: ten times that of an SDXL."""
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json",
@@ -46,23 +46,23 @@ TOKENIZER_FILES: Final = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
-"""What a tokenizer is read from; nothing else of its folder."""
+"""The files that a tokenizer is loaded from; others of its folder are ignored."""
 
 _SECOND_ENCODER: Final = "conditioner.embedders.1."
-"""How the keys of an SDXL's second text encoder begin in a single file."""
+"""Prefix of the keys of an SDXL's second text encoder in a single file."""
 
 
 @dataclass(frozen=True)
 class PipelineFolder:
-    """A folder that was found to hold a pipeline of a known family.
+    """A checked folder with a pipeline of a known family.
 
     Attributes:
         path: The folder, absolute.
-        family: The family that its index names.
-        index: Class name by component, as ``model_index.json`` has it.
-        small: Bytes of every configuration and tokenizer file that counts, by path
-            below the folder: read once, so what was checked is what is loaded.
-        seen: What was found of its tensors when they were loaded; None before.
+        family: The family of its index.
+        index: Class name by component, from ``model_index.json``.
+        small: Bytes of every configuration and tokenizer file that is used, by path
+            below the folder: read once, so that the checked bytes are loaded.
+        seen: Records of its tensors when they were loaded; None before that.
     """
 
     path: Path
@@ -73,11 +73,12 @@ class PipelineFolder:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Check a folder and describe it.
+        """Return a folder's description after all checks.
 
         Raises:
-            ModelError: There is no such folder, it is no pipeline of a known family, a
-                component is missing or its weights are not safetensors.
+            ModelError: The folder does not exist, it is no pipeline of a known family,
+                a component is missing or its weights are not safetensors.
+
         """
         path = expanded(path).absolute()
         _check_is_pipeline(path)
@@ -112,16 +113,16 @@ class PipelineFolder:
 
     @property
     def empty_is_zero(self) -> bool:
-        """Whether guidance leads away from zeros instead of an encoded empty prompt."""
+        """Whether the empty prompt is encoded as zeros."""
         content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)
         usual = "text_encoder_2" in self.family.components
-        said = content.get(_ZEROS, usual)
-        if not isinstance(said, bool):
+        value = content.get(_ZEROS, usual)
+        if not isinstance(value, bool):
             raise ModelError(
-                f"'{self.path / _PIPELINE}' says neither true nor false of {_ZEROS}",
+                f"{_ZEROS} is neither true nor false in '{self.path / _PIPELINE}'",
                 fix="copy or download the model again",
             )
-        return said
+        return value
 
     @property
     def weighed(self) -> tuple[str, ...]:
@@ -130,32 +131,32 @@ class PipelineFolder:
 
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
-        """What each component that has weights says of how it is built."""
+        """Configuration of each component that has weights."""
         return {name: self.config(name) for name in self.weighed}
 
     def config(self, component: str) -> dict[str, Any]:
-        """What a component says of how it is built; nothing where it has no file.
+        """Return a component's configuration; empty where there is no file.
 
         Raises:
-            ModelError: It is no JSON object.
+            ModelError: The file is no JSON object.
         """
         return self.said(f"{component}/{_CONFIG_OF.get(component, 'config.json')}")
 
     def said(self, name: str) -> dict[str, Any]:
-        """Return what a configuration holds; nothing where there is no such file.
+        """Return the content of a configuration file; empty where there is none.
 
         Args:
             name: Its path below the folder.
 
         Raises:
-            ModelError: It is no JSON object.
+            ModelError: The file is no JSON object.
         """
         data = self.small.get(name)
         return {} if data is None else json_in(data, self.path / name)
 
     @property
     def text_widths(self) -> list[int]:
-        """How many numbers a vector has that each text encoder reads."""
+        """Width of the vectors of each text encoder."""
         tables = (
             (record, name)
             for encoder in self.weighed
@@ -168,14 +169,14 @@ class PipelineFolder:
 
     @property
     def scheduler(self) -> dict[str, Any]:
-        """What the scheduler says of itself; nothing where it says nothing."""
+        """The scheduler's configuration; empty where there is none."""
         return self.config("scheduler")
 
     def weight_files(self, component: str) -> tuple[Path, ...]:
-        """List the safetensors files of a component: one, or its shards.
+        """Return the safetensors files of a component: one, or its shards.
 
         Raises:
-            ModelError: There is none, or the index of shards is damaged.
+            ModelError: There is no such file, or the index of shards is damaged.
         """
         folder = self.path / component
         if files := weights_in(folder):
@@ -183,9 +184,9 @@ class PipelineFolder:
         raise no_weights(self.path, folder)
 
     def stored(self, *components: str) -> "StoredWeights":
-        """Open the tensors of some components, named with the component's prefix.
+        """Return the tensors of some components, with the component's prefix.
 
-        After the folder was loaded, whatever is read is what was loaded.
+        After the folder was loaded, they are checked to be those that were loaded.
 
         Raises:
             ModelError: A file is damaged, or holds tensors that another one has.
@@ -215,11 +216,11 @@ class PipelineFolder:
 
 
 def weights_in(folder: Path) -> tuple[Path, ...]:
-    """List the safetensors files of one component's folder: one, its shards, or none.
+    """Return the safetensors files of one component's folder: one, shards, or none.
 
     Raises:
-        ModelError: The index of shards is damaged, or there are weights twice: which of
-            them is loaded, diffusers and transformers do not agree on.
+        ModelError: The index of shards is damaged, or there are weights twice, of which
+            diffusers and transformers load different ones.
     """
     found: list[Path] = []
     for stem in _STEMS:
@@ -229,7 +230,7 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
         raise ModelError(
             f"'{folder}' holds its weights twice, in {found[0].name} and by "
             f"{found[1].name}",
-            fix="take out of the folder what is not meant",
+            fix="remove one of them from the folder",
         )
     if not found:
         return ()
@@ -262,9 +263,9 @@ def _check_is_pipeline(path: Path) -> None:
 
 
 def _conversion(file: Path) -> str:
-    """Say how to make a folder of a single file, with the class that reads all of it.
+    """Return the fix for a single file: its conversion with the right class.
 
-    A class with one text encoder drops the second one of an SDXL without a word.
+    A class with one text encoder silently drops the second one of an SDXL.
     """
     plain, large = (family.pipeline for family in FAMILIES)
     load = f".from_single_file('{file.name}').save_pretrained('NEW_FOLDER')"
@@ -276,14 +277,14 @@ def _conversion(file: Path) -> str:
 
 
 def _class_of(pipeline: Path) -> str:
-    """Return the class that a pipeline's index names, or the one that asks for it."""
+    """Return the class in a pipeline's index, or the one that reads it from there."""
     index = pipeline / "model_index.json"
     named = json_of(index).get("_class_name") if index.is_file() else None
     return str(named or "DiffusionPipeline")
 
 
 def no_weights(pipeline: Path, folder: Path) -> ModelError:
-    """Say which other kind of weights lies there, if any."""
+    """Return the error for a folder without weights, with the other kinds in it."""
     save = f"save_pretrained('{pipeline.name}-safetensors')"
     load = f"{_class_of(pipeline)}.from_pretrained('{pipeline}'"
     variants = sorted(file.name for file in folder.glob("*.safetensors"))
@@ -313,26 +314,26 @@ def _shards(index: Path) -> tuple[Path, ...]:
     inside = all(Path(name).name == name for name in names)
     if not names or not inside or not all(file.is_file() for file in files):
         raise ModelError(
-            f"'{index}' names shards that are not there",
+            f"'{index}' names shards that are missing",
             fix="copy or download the model again, with all its .safetensors files",
         )
     return files
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Return the JSON object in a file.
 
     Raises:
-        ModelError: It is none.
+        ModelError: The file is no JSON object.
     """
     return json_in(_read_small(path), path)
 
 
 def json_in(data: bytes, path: Path) -> dict[str, Any]:
-    """Read the JSON object in a file's bytes.
+    """Return the JSON object in a file's bytes.
 
     Raises:
-        ModelError: It is none.
+        ModelError: The file is no JSON object.
     """
     try:
         content = json.loads(data)
@@ -341,26 +342,26 @@ def json_in(data: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(
             f"'{path}' is not a JSON object",
-            fix="the file is cut short or damaged: copy or download it again",
+            fix="the file is truncated or damaged: copy or download it again",
         )
     return content
 
 
 def small_files(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    """Read those of these files of a folder that are there, by name.
+    """Return the bytes of the existing ones of some files of a folder, by name.
 
     Raises:
-        ModelError: One is no plain file, or larger than any honest one.
+        ModelError: A file is no regular file, or too large.
     """
     found = (folder / name for name in names)
     return {f.name: _read_small(f) for f in found if os.path.lexists(f)}
 
 
 def _small_files(path: Path, component: str) -> dict[str, bytes]:
-    """Read the small files that decide what a component computes, by path."""
-    of_words = component.startswith("tokenizer")
+    """Return the bytes of the small files that a component is built from, by path."""
+    is_tokenizer = component.startswith("tokenizer")
     config = _CONFIG_OF.get(component, "config.json")
-    names = TOKENIZER_FILES if of_words else (config,)
+    names = TOKENIZER_FILES if is_tokenizer else (config,)
     read = small_files(path / component, names)
     return {f"{component}/{name}": data for name, data in read.items()}
 
@@ -371,7 +372,7 @@ def _read_small(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot read '{path}': {error}",
-            fix="the file is cut short or damaged: copy or download it again",
+            fix="the file is truncated or damaged: copy or download it again",
         ) from None
 
 

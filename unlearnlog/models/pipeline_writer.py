@@ -1,11 +1,11 @@
-"""Writing a model as a plain diffusers folder.
+"""Writing of a model as a plain diffusers folder.
 
 The file of a changed network is copied and the bytes of the changed tensors are
-overwritten in the copy, so everything that was not changed stays byte for byte; but
-where a config says in which folder of some machine it was, only the name is left.
+overwritten in the copy, so all other bytes are the same; but a config's path on the
+machine where it was saved is reduced to its last part.
 
-Plain files travel, and no other: a link that leads out of the source's folder could
-bring along anything. Only weights may lie elsewhere, whose tensors are checked.
+Only regular files are copied: a link out of the source's folder could lead to any file.
+Weights alone may be such links, since their tensors are checked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _BASE_CARD: Final = "README.base.md"
 _DOCUMENTS: Final = ("", ".json", ".md", ".txt")
 _LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
 _HUB: Final = "snapshots"
-"""Folder of a hub's cache, whose files are links into the one beside it."""
+"""Folder of a hub's cache with links into the folder of its files."""
 _HUB_FILES: Final = "blobs"
 
 
@@ -49,25 +49,24 @@ def check_out(
     card: str | None = None,
     disk: Disk | None = None,
 ) -> None:
-    """Write a pipeline with other weights, all of it or nothing.
+    """Write a pipeline with other weights, atomically.
 
-    What else lies in the source's folder and could hold the old weights (pickles,
-    variants, single-file checkpoints) stays behind.
+    Other files of the source's folder that could hold the old weights (pickles,
+    variants, single-file checkpoints) are not copied.
 
     Args:
         source: The pipeline to copy.
         weights: Tensors that replace those of the same full name, same dtype and shape.
         target: A folder that does not exist yet, or is empty.
-        card: What the new folder's README says, where the model is not the source's
-            any more: then the source's is kept beside it, and what else was written of
-            the source, such as its measurements, is not.
+        card: README of the new folder, for a changed model: the source's README is kept
+            beside it, and its other documents, such as measurements, are left out.
         disk: The file system; another one in tests.
 
     Raises:
-        UsageError: The target cannot be written, holds something, or is in a ledger.
-        ModelError: The source's folder was changed after it was loaded, or a file of it
-            is a link out of it, or no file at all.
-        DiskFull: No room was left; what had been written is removed.
+        UsageError: The target cannot be written, is not empty, or is in a ledger.
+        ModelError: The source's folder was changed after it was loaded, or has a link
+            out of it or a device.
+        DiskFull: No room was left; the unfinished folder is removed.
         ValueError: A tensor is unknown, or of another dtype or shape.
     """
     _check_fits(source, weights)
@@ -104,7 +103,7 @@ def _check_fits(source: PipelineFolder, weights: Weights) -> None:
 
 
 def _documents(folder: Path) -> list[str]:
-    """List the files of a folder that describe and don't weigh."""
+    """Return the names of a folder's documents: all but weights."""
     return sorted(
         file.name
         for file in folder.iterdir()
@@ -131,7 +130,7 @@ def _copy_component(
 def _copy_folder(
     source: PipelineFolder, origin: Path, target: Path, disk: Disk
 ) -> None:
-    """Copy a folder with all that is in it."""
+    """Copy a folder recursively."""
     disk.mkdir(target)
     for path in sorted(origin.iterdir()):
         own = _own(source, path)
@@ -142,10 +141,10 @@ def _copy_folder(
 
 
 def _own(source: PipelineFolder, path: Path) -> Path:
-    """Return a file or a folder that is the source's own.
+    """Return a path of the source, checked to lie inside of it.
 
     Raises:
-        ModelError: It is a link to elsewhere, or neither a file nor a folder.
+        ModelError: It is a link out of the folder, or neither a file nor a folder.
     """
     home = source.path.resolve()
     homes = [home]
@@ -176,7 +175,7 @@ def _overwrite(
     *,
     disk: Disk,
 ) -> None:
-    """Put a component's changed tensors into its copied files."""
+    """Overwrite a component's changed tensors in its copied files."""
     changed = {
         name.removeprefix(f"{component}."): tensor
         for name, tensor in weights.items()
@@ -191,7 +190,7 @@ def _overwrite(
 def _pieces(
     file: Path, changed: Mapping[str, torch.Tensor]
 ) -> Iterator[tuple[int, memoryview]]:
-    """Yield where the changed tensors lie in a file, and their new bytes."""
+    """Yield the offset of each changed tensor in a file, and its new bytes."""
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(_LENGTH_BYTES))
         header = json.loads(stream.read(length))
@@ -207,7 +206,7 @@ def _check_is_free(target: Path) -> None:
         return
     if target.exists():
         raise UsageError(
-            f"'{target}' already holds something",
+            f"'{target}' exists and is not empty",
             fix="give a folder that does not exist yet",
         )
     if not target.parent.is_dir():

@@ -1,9 +1,8 @@
-"""Configurations of strangers, before a library sees them.
+"""Sanitising of configurations from untrusted folders.
 
-A library acts on more than it documents: on the name of another model, of a kernel on
-the hub, of a class in a file. What reaches it from here are plain values of the keys
-that the class itself takes; every other key is left behind, and one that asks for
-something is refused by its name.
+Libraries act on undocumented keys: the name of another model, of a kernel on the hub,
+of a class in a file. They only get plain values of the keys that the class itself
+takes; other keys are left out, and those that would load something are refused.
 """
 
 from __future__ import annotations
@@ -26,28 +25,28 @@ _ACTED_ON: Final[Mapping[str, tuple[str, str]]] = {
         "save the pipeline in float32, bfloat16 or float16, not quantised",
     ),
     "base_model_name_or_path": (
-        "it is an adapter's, and says that the weights are elsewhere",
+        "it is an adapter's, whose weights are elsewhere",
         "merge the adapter into the model, and save that",
     ),
     "peft_type": ("it is an adapter's", "merge the adapter into the model"),
-    "attn_implementation": ("it asks for kernels from elsewhere", _KERNELS),
-    "_attn_implementation": ("it asks for kernels from elsewhere", _KERNELS),
-    "_attn_implementation_internal": ("it asks for kernels from elsewhere", _KERNELS),
-    "_experts_implementation": ("it asks for kernels from elsewhere", _KERNELS),
-    "experts_implementation": ("it asks for kernels from elsewhere", _KERNELS),
-    "auto_map": ("it asks for code that comes with the model", _CODE),
-    "trust_remote_code": ("it asks for code that comes with the model", _CODE),
-    "custom_pipeline": ("it asks for code that comes with the model", _CODE),
-    "custom_pipelines": ("it asks for code that comes with the model", _CODE),
+    "attn_implementation": ("it would load kernels from elsewhere", _KERNELS),
+    "_attn_implementation": ("it would load kernels from elsewhere", _KERNELS),
+    "_attn_implementation_internal": ("it would load kernels from elsewhere", _KERNELS),
+    "_experts_implementation": ("it would load kernels from elsewhere", _KERNELS),
+    "experts_implementation": ("it would load kernels from elsewhere", _KERNELS),
+    "auto_map": ("it would run code that comes with the model", _CODE),
+    "trust_remote_code": ("it would run code that comes with the model", _CODE),
+    "custom_pipeline": ("it would run code that comes with the model", _CODE),
+    "custom_pipelines": ("it would run code that comes with the model", _CODE),
 }
-"""Keys that a library would act upon: what they mean, and what to do."""
+"""Keys that a library would act upon, with the reason and the fix."""
 
 _OWN_ATTENTION: Final = (None, "eager", "sdpa")
 _WORD: Final = re.compile(r"[\w+-]{0,64}(\.[\w+-]{1,64}){0,3}")
 _MOST_VALUES: Final = 64
 _MOST_NESTED: Final = 2
 _LARGEST: Final = 1_000_000
-"""No size in a configuration of a Stable Diffusion is as large."""
+"""Upper bound on the sizes in a configuration of a Stable Diffusion."""
 
 _LONGEST_SHOWN: Final = 80
 
@@ -66,7 +65,7 @@ _LIMITS: Final[Mapping[str, int]] = {
     "num_train_timesteps": 100_000,
     "solver_order": 3,
 }
-"""The most that is built or counted before the weights could show that it is wrong."""
+"""Upper bounds on values that cost time or memory before the weights are compared."""
 
 _LAYERS: Final = ("layers_per_block", "transformer_layers_per_block")
 _ONE_OR_EACH: Final = frozenset(
@@ -76,52 +75,52 @@ _ONE_OR_EACH: Final = frozenset(
         *("eos_token_id", "sample_size", "image_size", "patch_size"),
     }
 )
-"""What is one value, or one for each block."""
+"""Keys with one value, or one for each block."""
 
 _SIDES: Final = ("sample_size", "image_size", "patch_size")
-"""What is one length, or a height and a width."""
+"""Keys with one length, or a height and a width."""
 
-_MEANT: Final[Mapping[str, Any]] = {"sample_size": 64, "trained_betas": (0.1,)}
-"""What is usual of keys of which the class says nothing."""
+_TYPICAL: Final[Mapping[str, Any]] = {"sample_size": 64, "trained_betas": (0.1,)}
+"""Typical values of keys whose default is None."""
 
 _LONG: Final[Mapping[str, int]] = {"trained_betas": 100_000}
-"""Lists that may be long, and how long."""
+"""Lengths of lists that may be long."""
 
 
 def cleaned(content: Config, usual: Config, *, file: object) -> dict[str, Any]:
-    """Keep the plain values of what a class takes.
+    """Return the plain values of the keys that a class takes.
 
     Args:
-        content: What a file says.
-        usual: What the class takes where nothing is said, by each key that it knows.
-        file: For the message.
+        content: The content of a file.
+        usual: The class's keys with their defaults.
+        file: The file, for messages.
 
     Raises:
-        ModelError: It asks for something else, or for what no honest file does.
+        ModelError: A key would load something, or a value is not valid.
     """
     check_asks_for_nothing(content, file=file)
     kept = {key: content[key] for key in sorted(usual) if key in content}
     for key, value in kept.items():
-        meant = _MEANT.get(key, usual[key])
-        if why := _unfit(key, value) or _of_another_kind(key, value, meant):
+        typical = _TYPICAL.get(key, usual[key])
+        if why := _unfit(key, value) or _of_another_kind(key, value, typical):
             raise ModelError(
-                f"'{file}' says that {key} is {_shown(value)}: {why}",
+                f"{key} is {_shown(value)} in '{file}': {why}",
                 fix="the file is damaged or made up: copy or download it again",
             )
     return kept
 
 
 def check_asks_for_nothing(content: Config, *, file: object) -> None:
-    """Refuse a key that a library would act upon, by its name.
+    """Refuse a key that a library would act upon.
 
     Raises:
-        ModelError: There is one.
+        ModelError: There is such a key.
     """
     for key, (why, fix) in _ACTED_ON.items():
         value = content.get(key)
         own = "attn" in key and value in _OWN_ATTENTION
         if value not in (None, False, "", [], {}) and not own:
-            raise ModelError(f"'{file}' says {key}, {_shown(value)}: {why}", fix=fix)
+            raise ModelError(f"'{file}' sets {key}, {_shown(value)}: {why}", fix=fix)
 
 
 def check_depth(config: Config, n_tensors: int, *, file: object) -> None:
@@ -143,7 +142,7 @@ def check_depth(config: Config, n_tensors: int, *, file: object) -> None:
 
 
 def taken_by(kind: type) -> dict[str, Any]:
-    """Return what a class of diffusers takes, each with what is usual."""
+    """Return the keys that a class of diffusers takes, with their defaults."""
     parameters = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
     plain = (p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
     return {
@@ -154,7 +153,7 @@ def taken_by(kind: type) -> dict[str, Any]:
 
 
 def _unfit(key: str, value: object) -> str:
-    """Say why a value is none that an honest file has; empty where it may be."""
+    """Return why a value is not valid; empty where it may be."""
     if isinstance(value, list):
         if len(value) > _LONG.get(key, _MOST_VALUES) or _is_nested(value, _MOST_NESTED):
             return "that is too much"
@@ -171,7 +170,7 @@ def _unfit(key: str, value: object) -> str:
 
 
 def _of_another_kind(key: str, value: object, usual: object) -> str:
-    """Say that a word stands where a number belongs, or one value for a list."""
+    """Return why a value has another type than the default; empty where it has not."""
     is_one = None in (value, usual) or key in _ONE_OR_EACH
     if not is_one and isinstance(value, list) != isinstance(usual, list | tuple):
         return "that is no list" if isinstance(usual, tuple) else "that is a list"
@@ -183,14 +182,14 @@ def _of_another_kind(key: str, value: object, usual: object) -> str:
 
 
 def _leaves(value: object) -> list[object]:
-    """Return what stands in a value, or in its lists; nothing for None."""
+    """Return the value, or the values in its nested lists; empty for None."""
     if isinstance(value, list | tuple):
         return [leaf for each in value for leaf in _leaves(each)]
     return [] if value is None else [value]
 
 
 def _beyond(key: str, value: float) -> str:
-    """Say which limit a number breaks; empty for none."""
+    """Return which limit a number breaks; empty for none."""
     if math.isnan(value):
         return "that is no number"
     most = _LIMITS.get(key, _LARGEST)
@@ -202,7 +201,7 @@ def _beyond(key: str, value: float) -> str:
 
 
 def _is_nested(value: object, most: int) -> bool:
-    """Whether lists lie in lists more than ``most`` deep."""
+    """Return whether lists are nested more than ``most`` deep."""
     if not isinstance(value, list):
         return False
     return most <= 0 or any(_is_nested(each, most - 1) for each in value)

@@ -1,8 +1,8 @@
-"""Painting: the loop of ``StableDiffusionPipeline``, written for many pictures.
+"""The sampling loop of ``StableDiffusionPipeline``, for batches of pictures.
 
-It computes what the pipeline computes. What it saves: each distinct prompt is encoded
-once, its keys and values are computed once, and other weights are held for a call
-without being put into the model.
+The results are those of the pipeline. Each distinct prompt is encoded once, its keys
+and values are computed once, and other weights apply to one call without a change of
+the model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unlearnlog.models.overrides import Overrides, computed
 from unlearnlog.models.text_kv_cache import MarkedAttention, TextKVCache
 
 NO_GUIDANCE: Final = 1.0
-"""The scale of guidance that leads nowhere."""
+"""The guidance scale without an effect."""
 
 _RGB_MAX: Final = 255
 _N_DECODED_AT_ONCE: Final = 16  # a quarter faster than 64: it stays in the cache
@@ -57,12 +57,12 @@ class LatentBatch:
 
 
 def generator(prompt: str, seed: int, *, use: str) -> torch.Generator:
-    """Make a source of noise that depends on the prompt, the seed and nothing else.
+    """Return a random generator that depends only on the prompt, the seed and the use.
 
     Args:
         prompt: Any text.
         seed: Any integer.
-        use: What the noise is for; different uses draw different noise.
+        use: The use of the noise; different uses have different noise.
     """
     key = hashlib.sha256(f"{use}:{seed}:{prompt}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
@@ -76,17 +76,17 @@ def painted(
     held: Overrides,
     tell: Callable[[float], None],
 ) -> Painted:
-    """Denoise and decode a batch, in several threads where that is sooner.
+    """Return a batch denoised and decoded, in several threads where that is faster.
 
-    Weights that have to be put into a network hold for whoever computes with it, so
-    then there is one thread.
+    Overrides that are put into a network would affect all threads, so then there is
+    one thread.
 
     Args:
         parts: The model.
-        canvas: What to paint.
+        canvas: The batch to paint.
         sampling: Steps and guidance.
         held: Weights that replace the model's own.
-        tell: Told after each step which share of the work is done, in ``(0, 1]``.
+        tell: Callback after each step, with the share of the work done, in ``(0, 1]``.
     """
     whole = slice(0, len(canvas.latents))
     put_in = held.vae or held.unet.keys() - heard_by(parts)
@@ -120,17 +120,17 @@ def denoised(
     held: Mapping[str, torch.Tensor],
     tell: Callable[[float], None],
 ) -> torch.Tensor:
-    """Denoise a batch into final latents ``[b, c, h, w]``.
+    """Return the final latents of a batch, ``[b, c, h, w]``.
 
     Args:
         parts: The model.
-        canvas: What to paint.
+        canvas: The batch to paint.
         sampling: Steps and guidance.
         held: Weights of the UNet that replace its own, by name inside the UNet.
-        tell: Told after each step which share of the work is done, in ``(0, 1]``.
+        tell: Callback after each step, with the share of the work done, in ``(0, 1]``.
 
     Raises:
-        ModelError: The UNet is not finite in what it computes in.
+        ModelError: The UNet's result is not finite in its dtype.
     """
     scheduler = parts.new_scheduler()
     scheduler.set_timesteps(sampling.steps, device=parts.device)
@@ -145,10 +145,10 @@ def denoised(
     latents: torch.Tensor = canvas.latents * scheduler.init_noise_sigma
     n_steps = len(scheduler.timesteps)
     for done, t in enumerate(scheduler.timesteps, start=1):
-        asked = torch.cat([latents, latents]) if guided else latents
-        asked = scheduler.scale_model_input(asked, t)
-        predicted = predict(asked, t)
-        if done in (1, n_steps):  # what is not finite stays so until the last step
+        x_t = torch.cat([latents, latents]) if guided else latents
+        x_t = scheduler.scale_model_input(x_t, t)
+        predicted = predict(x_t, t)
+        if done in (1, n_steps):  # NaN and infinity persist until the last step
             check_finite(predicted, "UNet", parts.dtype, [canvas.texts.tokens])
         if guided:
             without, with_text = predicted.chunk(2)
@@ -160,12 +160,12 @@ def denoised(
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What a UNet is told beside latents and timesteps.
+    """The conditioning of a UNet beside latents and timesteps.
 
     Attributes:
         texts: Distinct encoded prompts.
-        rows: Which of them belongs to each latent, int64 ``[b]``.
-        guidance: The scale of guidance, for a UNet that has it built in; 1 for none.
+        rows: Row of ``texts`` for each latent, int64 ``[b]``.
+        guidance: The guidance scale, for a UNet with built-in guidance; 1 for none.
     """
 
     texts: Text
@@ -179,21 +179,21 @@ def predictor(
     held: Mapping[str, torch.Tensor],
     marked: MarkedAttention | None = None,
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return what predicts for these prompts: latents and timesteps to float32.
+    """Return a function of latents and timesteps to the UNet's float32 prediction.
 
     Args:
         parts: The model.
-        told: The prompts, and which of them belongs to each latent.
+        told: The conditioning.
         held: Weights of the UNet that replace its own, by name inside the UNet.
-        marked: Takes note of the attention to marked tokens.
+        marked: Receiver of the attention to marked tokens.
     """
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
     tokens = told.texts.tokens.to(parts.device, parts.dtype)
     memory = TextKVCache.of(parts.listening, tokens, told.rows, weights=held)
-    heard = heard_by(parts)
-    others = {name: weight for name, weight in held.items() if name not in heard}
-    said = told.texts[told.rows.cpu()]
-    options = conditions(parts, said, dtype=parts.dtype, guidance=told.guidance)
+    projections = heard_by(parts)
+    others = {name: weight for name, weight in held.items() if name not in projections}
+    text = told.texts[told.rows.cpu()]
+    options = conditions(parts, text, dtype=parts.dtype, guidance=told.guidance)
     options["cross_attention_kwargs"] = {"memory": memory, "marked": marked}
 
     def predict(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -209,7 +209,7 @@ def predictor(
 
 
 def heard_by(parts: Components) -> frozenset[str]:
-    """Return the UNet's weights that only decide how text is heard, by inner name."""
+    """Return the names inside the UNet of its text projections."""
     return frozenset(
         f"{name}.{projection}.weight"
         for name in parts.listening
@@ -220,13 +220,13 @@ def heard_by(parts: Components) -> frozenset[str]:
 def conditions(
     parts: Components, text: Text, *, dtype: torch.dtype, guidance: float = NO_GUIDANCE
 ) -> dict[str, Untyped]:
-    """Return what a UNet is told beside latents and timesteps, by its own names.
+    """Return the UNet's arguments beside latents and timesteps, by diffusers' names.
 
     Args:
         parts: The model.
         text: Encoded prompts, one a latent.
-        dtype: What the UNet computes in.
-        guidance: The scale, for a UNet that has guidance built in.
+        dtype: Dtype that the UNet computes in.
+        guidance: The guidance scale, for a UNet with built-in guidance.
     """
     options: dict[str, Untyped] = {
         "encoder_hidden_states": text.tokens.to(parts.device, dtype),
@@ -244,7 +244,7 @@ def conditions(
 
 
 def guidance_embedding(guidance: float, width: int) -> torch.Tensor:
-    """Return what a UNet with guidance built in is told of its scale, ``[1, width]``.
+    """Return the embedding of a scale for built-in guidance, ``[1, width]``.
 
     Sines and cosines of 1000 (scale - 1), as timesteps are embedded.
 
@@ -262,7 +262,7 @@ def guidance_embedding(guidance: float, width: int) -> torch.Tensor:
 
 
 def _size_of(parts: Components) -> torch.Tensor:
-    """Return what a pipeline says of a picture's size: all of it, nothing cut off."""
+    """Return an SDXL's size conditioning of an uncropped picture, ``[1, 6]``."""
     side = parts.unet.config.sample_size
     enlarged = 2 ** (len(parts.vae.config.block_out_channels) - 1)
     height, width = (side, side) if isinstance(side, int) else side
@@ -273,11 +273,11 @@ def _size_of(parts: Components) -> torch.Tensor:
 def decoded(
     parts: Components, latents: torch.Tensor, held: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """Decode latents ``[b, c, h, w]`` into uint8 pictures ``[b, height, width, 3]``.
+    """Return uint8 pictures ``[b, height, width, 3]`` of latents ``[b, c, h, w]``.
 
     Args:
         parts: The model.
-        latents: As the UNet sees them.
+        latents: Latents on the UNet's scale.
         held: Weights of the autoencoder that replace its own.
     """
     scaled = latents / parts.vae.config.scaling_factor
@@ -288,9 +288,9 @@ def decoded(
 def encoded(
     parts: Components, pictures: torch.Tensor, held: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
-    """Encode uint8 pictures ``[n, height, width, 3]`` into latents ``[n, c, h, w]``.
+    """Return latents ``[n, c, h, w]`` of uint8 pictures ``[n, height, width, 3]``.
 
-    The mean of what the autoencoder says of a picture: nothing is drawn.
+    They are the mean of the autoencoder's distribution, without random numbers.
 
     Args:
         parts: The model.
@@ -349,7 +349,7 @@ class _Encoding(torch.nn.Module):
 def _step_of(
     scheduler: Untyped, generators: list[torch.Generator]
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Bind a scheduler's step, with its noise where it takes any."""
+    """Return a scheduler's step, with its noise generators where it takes any."""
     takes_noise = "generator" in inspect.signature(scheduler.step).parameters
     extra = {"generator": generators} if takes_noise else {}
 

@@ -1,4 +1,4 @@
-"""Tensors on disk by full name: read when asked for, and still what was loaded."""
+"""Tensors on disk by full name, read on access and checked to be those loaded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from unlearnlog.core.digest import TensorRecord
 
-_COPY_AGAIN: Final = "the file is cut short or damaged: copy or download it again"
+_COPY_AGAIN: Final = "the file is truncated or damaged: copy or download it again"
 
 
 @dataclass(frozen=True)
 class LoadedTensors:
-    """What was found of a folder's tensors while they were loaded.
+    """The records of a folder's tensors when they were loaded.
 
     Attributes:
         records: Dtype, shape and digest by full name.
-        stamps: What the file system said of each file before it was read.
+        stamps: Stamp of each file before it was read.
     """
 
     records: Mapping[str, TensorRecord]
@@ -33,11 +33,11 @@ class LoadedTensors:
 
 
 class StoredWeights(Mapping[str, "torch.Tensor"]):
-    """Tensors on disk by full name, each read when asked for, in its own dtype.
+    """Tensors on disk by full name, each read on access, in its own dtype.
 
     Attributes:
         places: File, and name inside of it, by full name.
-        files: The files by path, opened.
+        files: The opened files by path.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
     def open(
         cls, files: Mapping[str, tuple[Path, ...]], seen: LoadedTensors | None = None
     ) -> Self:
-        """Open files.
+        """Return the tensors of files.
 
         Args:
-            files: By component; its name stands before those of the tensors.
-            seen: What was found when they were loaded; None for nothing yet.
+            files: Files by component, whose name becomes the prefix of its tensors.
+            seen: The records from when they were loaded; None before that.
 
         Raises:
             ModelError: A file is damaged, or holds a tensor that another one has.
@@ -80,7 +80,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
         """Read a tensor.
 
         Raises:
-            ModelError: Its file is damaged, or is not what was loaded any more.
+            ModelError: Its file is damaged, or was changed after it was loaded.
         """
         file, inner = self.places[name]
         tensor = read(file, inner)
@@ -95,7 +95,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
         return len(self.places)
 
     def _is_untouched(self, file: TensorFile) -> bool:
-        """Whether nobody wrote to a file since it was loaded."""
+        """Return whether a file was not written to since it was loaded."""
         return self._seen is not None and self._seen.stamps.get(file.path) == file.stamp
 
     def _check_same(self, name: str, tensor: torch.Tensor, path: Path) -> None:
@@ -105,7 +105,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
 
 
 def opened(path: Path) -> TensorFile:
-    """Open one file.
+    """Return one file, opened.
 
     Raises:
         ModelError: It is no safetensors file, or a damaged one.
@@ -117,10 +117,10 @@ def opened(path: Path) -> TensorFile:
 
 
 def read(file: TensorFile, name: str) -> torch.Tensor:
-    """Read one tensor of a file.
+    """Return one tensor of a file.
 
     Raises:
-        ModelError: The file was cut short, or the tensor has no numbers of a weight.
+        ModelError: The file was truncated, or torch does not have the tensor's dtype.
     """
     try:
         return file[name]
@@ -131,8 +131,8 @@ def read(file: TensorFile, name: str) -> torch.Tensor:
 
 
 def altered(path: Path) -> ModelError:
-    """Say that a file is not what was loaded from it."""
+    """Return the error for a file that was changed after it was loaded."""
     return ModelError(
         f"'{path}' was changed after the model was loaded from it",
-        fix="put it back as it was; to work with what is there now, open it anew",
+        fix="restore the file, or open the model again to use the changed one",
     )

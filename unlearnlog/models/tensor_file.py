@@ -1,8 +1,8 @@
-"""A safetensors file, read into memory of our own.
+"""A reader of safetensors files that copies tensors and checks the header.
 
-The library maps the file: if it is cut short under a reader, the process dies of a bus
-error, and what was read may change after it was checked. Here the header is checked
-before anything is believed of it, and a tensor is copied out of the file once.
+The library maps the file: if it is truncated meanwhile, the process dies of a bus
+error, and content may change after it was checked. Here the header is checked before it
+is used, and a tensor is copied out of the file once.
 
 Source:
     The format: github.com/huggingface/safetensors, its README.
@@ -56,18 +56,18 @@ _DTYPES: Final[Mapping[str, torch.dtype]] = {
 }
 
 Stamp = NewType("Stamp", tuple[int, ...])
-"""What a file system says of a file; it is another one once the file was written to."""
+"""Device, inode, size and times of a file, which change when it is written to."""
 
 
 @dataclass(frozen=True)
 class TensorPlace:
-    """Where a tensor is in its file.
+    """The place of a tensor in its file.
 
     Attributes:
         kind: The format's word for its dtype.
         shape: Sizes, outermost first.
-        begin: First byte, counted from the file's first.
-        n_bytes: How many there are.
+        begin: Offset of the first byte from the beginning of the file.
+        n_bytes: Size in bytes.
     """
 
     kind: str
@@ -78,16 +78,16 @@ class TensorPlace:
 
 @final
 class TensorFile(Mapping[str, torch.Tensor]):
-    """The tensors of a file by name, each read when asked for, in its own dtype.
+    """The tensors of a file by name, each read on access, in its own dtype.
 
     Attributes:
         path: The file.
-        places: Where each tensor is in it.
-        notes: What its writer noted beside the tensors.
+        places: The place of each tensor in it.
+        notes: The metadata in its header.
     """
 
     def __init__(self, path: Path, stream: FileIO) -> None:
-        """Use `open` instead, which closes the file where it cannot be read.
+        """Use `open` instead, which closes the file on an error.
 
         Raises:
             ValueError: It is no safetensors file, or a damaged one.
@@ -97,7 +97,7 @@ class TensorFile(Mapping[str, torch.Tensor]):
         self._lock = Lock()
         header, begin = _header(stream)
         self.notes = _notes(header.pop(_NOTES, None))
-        self.places = {name: _place(name, said, begin) for name, said in header.items()}
+        self.places = {name: _place(name, row, begin) for name, row in header.items()}
         _check_covered(self.places, begin, os.fstat(stream.fileno()).st_size)
 
     @classmethod
@@ -106,7 +106,7 @@ class TensorFile(Mapping[str, torch.Tensor]):
 
         Raises:
             OSError: It cannot be opened.
-            ValueError: It is no plain file, no safetensors, or damaged.
+            ValueError: It is no regular file, no safetensors, or damaged.
         """
         handle = handle_of(path)
         try:
@@ -119,14 +119,14 @@ class TensorFile(Mapping[str, torch.Tensor]):
 
     @property
     def stamp(self) -> Stamp:
-        """What the file system says of the file now."""
+        """The file's stamp now."""
         return stamp_of(os.fstat(self._stream.fileno()))
 
     def __getitem__(self, name: str) -> torch.Tensor:
         """Read one tensor.
 
         Raises:
-            ValueError: The file was cut short, or torch has no such numbers.
+            ValueError: The file was truncated, or torch has no such dtype.
         """
         place = self.places[name]
         dtype = _DTYPES.get(place.kind)
@@ -149,16 +149,16 @@ class TensorFile(Mapping[str, torch.Tensor]):
             while room:
                 n_read = self._stream.readinto(room)
                 if not n_read:
-                    message = "it is cut short"
+                    message = "it is truncated"
                     raise ValueError(message)
                 room = room[n_read:]
 
 
 def _room_for(place: TensorPlace, itemsize: int) -> torch.Tensor:
-    """Make room for a tensor where it lies to a cache line as it does in its file.
+    """Return memory for a tensor with the alignment to a cache line of its file.
 
-    So it lies in a mapped file, too, and the last bits of a product depend on it: what
-    computes with this tensor and what diffusers loads give the same.
+    A mapped file has that alignment, too, and the last bits of a product depend on it:
+    so results equal those of diffusers.
     """
     room = torch.empty(place.n_bytes + _LINE, dtype=torch.uint8)
     shift = (place.begin - room.data_ptr()) % _LINE
@@ -167,19 +167,19 @@ def _room_for(place: TensorPlace, itemsize: int) -> torch.Tensor:
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    """Return what tells a file from the same one after it was written to."""
+    """Return the stamp of a file, which changes when it is written to."""
     times = (found.st_mtime_ns, found.st_ctime_ns)
     return Stamp((found.st_dev, found.st_ino, found.st_size, *times))
 
 
 def _header(stream: FileIO) -> tuple[dict[str, Any], int]:
-    """Read what is said of each tensor, and where the first of them begins."""
+    """Return the header's rows by tensor, and the offset of the data."""
     size = os.fstat(stream.fileno()).st_size
     length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
     if not 0 < length <= min(LARGEST_HEADER, size - _LENGTH_BYTES):
         message = (
-            f"it says that its header has {length} bytes, of a file of {size}: that is "
-            "not safetensors, or cut short"
+            f"its header would have {length} bytes, of a file of {size}: it is not "
+            "safetensors, or truncated"
         )
         raise ValueError(message)
     data = stream.read(length)
@@ -197,31 +197,31 @@ def _header(stream: FileIO) -> tuple[dict[str, Any], int]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        message = "a name stands in it twice"
+        message = "it has a name twice"
         raise ValueError(message)
     return found
 
 
-def _notes(said: object) -> dict[str, str]:
-    notes = {} if said is None else said
+def _notes(metadata: object) -> dict[str, str]:
+    notes = {} if metadata is None else metadata
     words = isinstance(notes, dict) and all(isinstance(v, str) for v in notes.values())
     if not isinstance(notes, dict) or not words:
-        message = "its header is damaged: its notes are no words"
+        message = "its header is damaged: its metadata are no strings"
         raise ValueError(message)
     return notes
 
 
-def _place(name: str, said: object, first: int) -> TensorPlace:
-    """Read where a tensor is, and check that it is as large as it must be."""
-    content = said if isinstance(said, dict) else {}
+def _place(name: str, row: object, first: int) -> TensorPlace:
+    """Return the place of a tensor from its row in the header, with a checked size."""
+    content = row if isinstance(row, dict) else {}
     kind = content.get("dtype")
     shape = _whole_numbers(content.get("shape"))
     offsets = _whole_numbers(content.get("data_offsets"))
     if offsets is None or len(offsets) != _ENDS:
-        message = f"its header is damaged: it does not say where {name!r} is"
+        message = f"its header is damaged: {name!r} has no offsets"
         raise ValueError(message)
     if not isinstance(kind, str) or shape is None:
-        message = f"its header is damaged: it does not say what {name!r} is"
+        message = f"its header is damaged: {name!r} has no dtype or no shape"
         raise ValueError(message)
     begin, end = offsets
     place = TensorPlace(kind, tuple(shape), first + begin, end - begin)
@@ -236,11 +236,11 @@ def _place(name: str, said: object, first: int) -> TensorPlace:
     return place
 
 
-def _whole_numbers(said: object) -> list[int] | None:
-    """Return a list of numbers from 0 on; None where it is something else."""
-    if not isinstance(said, list) or len(said) > _DIMENSIONS:
+def _whole_numbers(value: object) -> list[int] | None:
+    """Return a list of non-negative integers; None for any other value."""
+    if not isinstance(value, list) or len(value) > _DIMENSIONS:
         return None
-    return said if all(type(n) is int and n >= 0 for n in said) else None
+    return value if all(type(n) is int and n >= 0 for n in value) else None
 
 
 def _check_covered(places: Mapping[str, TensorPlace], first: int, size: int) -> None:
@@ -248,7 +248,7 @@ def _check_covered(places: Mapping[str, TensorPlace], first: int, size: int) -> 
     end = first
     for place in sorted(places.values(), key=lambda p: (p.begin, p.n_bytes)):
         if place.begin != end:
-            message = "its header is damaged: its tensors do not lie side by side"
+            message = "its header is damaged: its tensors overlap or leave gaps"
             raise ValueError(message)
         end += place.n_bytes
     if end != size:

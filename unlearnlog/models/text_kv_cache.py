@@ -1,10 +1,9 @@
-"""Attention whose keys and values of the text are computed beforehand, outside of it.
+"""Cross-attention with precomputed keys and values of the text.
 
 While a picture is painted the text does not change, so its keys and values are computed
-once for each distinct prompt instead of once for each picture and step. And since they
-are all that other text projections change, such projections are used by computing keys
-and values with them: no second UNet, nothing is put into the one there is, and a
-gradient reaches them also where the UNet is computed twice to save memory.
+once for each distinct prompt instead of once for each picture and step. Other text
+projections change only these, so they apply without a second UNet and without a change
+of the first, and gradients reach them with gradient checkpointing, too.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ class Projection(Protocol):
     bias: torch.Tensor | None
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Project tokens."""
+        """Return projected tokens."""
         ...
 
 
 class AttentionLayer(Protocol):
-    """What is used of an attention layer of diffusers, which has no types itself."""
+    """The used attributes of an attention layer of diffusers, which is untyped."""
 
     heads: int
     to_q: Callable[[torch.Tensor], torch.Tensor]
@@ -54,11 +53,11 @@ class AttentionLayer(Protocol):
 class TextKVCache:
     """Keys and values of some texts, by attention layer.
 
-    The pictures of a batch come in runs. Where a run hears one text, as the half does
-    that guidance leads away from, its pictures ask as one picture with all positions.
+    The pictures of a batch come in runs. Where a run has one text, as the unconditional
+    half of a guided batch, its pictures attend as one picture with all positions.
 
     Attributes:
-        runs: How many pictures each run has.
+        runs: Number of pictures of each run.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class TextKVCache:
         """Keep keys and values.
 
         Args:
-            runs: How many pictures each run has.
+            runs: Number of pictures of each run.
             kept: For each layer the keys and values of each run, both ``[m, heads,
                 length, d_head]``, where ``m`` is 1 or as many as the run's pictures.
         """
@@ -84,17 +83,17 @@ class TextKVCache:
         rows: torch.Tensor,
         weights: Mapping[str, torch.Tensor],
     ) -> Self:
-        """Compute keys and values.
+        """Return the computed keys and values.
 
         Args:
-            layers: The layers that hear the text, by name inside the UNet.
+            layers: The layers that read the text, by name inside the UNet.
             texts: Distinct encoded prompts, ``[m, length, d_text]``.
-            rows: Which text belongs to each picture of the batch, int64 ``[b]``.
-            weights: Projections that stand for the layers' own, by full inner name.
+            rows: Row of ``texts`` for each picture of the batch, int64 ``[b]``.
+            weights: Projections that replace the layers' own, by full inner name.
         """
         runs, rows_of = _in_runs(rows)
 
-        def heard(name: str, layer: AttentionLayer, which: str) -> list[torch.Tensor]:
+        def heads(name: str, layer: AttentionLayer, which: str) -> list[torch.Tensor]:
             own: Projection = getattr(layer, which)
             weight = weights.get(f"{name}.{which}.weight", own.weight)
             projected = linear(texts.to(weight.dtype), weight, own.bias)
@@ -103,28 +102,28 @@ class TextKVCache:
         def both(
             name: str, layer: AttentionLayer
         ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-            keys, values = (heard(name, layer, which) for which in ("to_k", "to_v"))
+            keys, values = (heads(name, layer, which) for which in ("to_k", "to_v"))
             laid_out = (value.contiguous() for value in values)
             return list(zip(map(_by_width, keys), laid_out, strict=True))
 
         return cls(runs, {layer: both(name, layer) for name, layer in layers.items()})
 
     def __contains__(self, layer: AttentionLayer) -> bool:
-        """Whether a layer's keys and values are known."""
+        """Return whether a layer's keys and values are in the cache."""
         return layer in self._kept
 
     def __getitem__(
         self, layer: AttentionLayer
     ) -> Sequence[tuple[torch.Tensor, torch.Tensor]]:
-        """Give a layer's keys and values, run by run."""
+        """Return a layer's keys and values, run by run."""
         return self._kept[layer]
 
 
 def _taken(projected: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Return some rows of ``[m, length, d]``, with a gradient that repeats to the bit.
+    """Return some rows of ``[m, length, d]``, with a reproducible gradient.
 
-    A row may be taken several times, and its gradient is then a sum: by threads in any
-    order where the CPU takes rows by indexing, where a GPU does it by `index_select`.
+    The gradient of a repeated row is a sum, whose order is not fixed for indexing on a
+    CPU nor for `index_select` on a GPU.
     """
     every = torch.arange(len(projected), device=rows.device)
     if torch.equal(rows, every):
@@ -135,7 +134,7 @@ def _taken(projected: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 
 
 def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
-    """Part off pictures that begin a batch with one text: run sizes, rows of each."""
+    """Return the sizes and the rows of runs; equal first rows are a run of one row."""
     n_alike = int((rows == rows[:1]).long().cumprod(0).sum())
     if n_alike < _LEAST_RUN:
         return [len(rows)], [rows]
@@ -145,10 +144,10 @@ def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
 
 
 class MarkedAttention:
-    """Attention probabilities at marked tokens, noted by layer while a UNet computes.
+    """Attention probabilities at marked tokens, collected by layer.
 
     Attributes:
-        marks: Which tokens of each picture's text are marked, bool ``[b, length]``.
+        marks: Mask of the marked tokens of each picture's text, bool ``[b, length]``.
         found: Shape ``[n_marked, heads, n_positions]`` for each layer, float32, with a
             gradient; marked tokens come in the order of pictures.
     """
@@ -160,7 +159,7 @@ class MarkedAttention:
     def note(
         self, layer: AttentionLayer, asked: torch.Tensor, keys: torch.Tensor
     ) -> None:
-        """Keep what a layer's queries give to the marked tokens.
+        """Keep a layer's attention to the marked tokens.
 
         Args:
             layer: The layer.
@@ -172,10 +171,10 @@ class MarkedAttention:
 
 
 class CachedTextAttention:
-    """Attention as diffusers computes it, with a memory where one is handed in.
+    """The attention of diffusers, with cached keys and values where they are given.
 
     Attributes:
-        one_by_one: Whether pictures are attended to one after another, for less memory.
+        one_by_one: Whether to compute one picture after another, for less memory.
     """
 
     def __init__(self) -> None:
@@ -191,15 +190,15 @@ class CachedTextAttention:
         memory: TextKVCache | None = None,
         marked: MarkedAttention | None = None,
     ) -> torch.Tensor:
-        """Attend; the parameters' names are fixed by diffusers.
+        """Return the attention of a layer; diffusers fixes the arguments' names.
 
         Args:
             attn: The layer.
-            hidden_states: What asks, ``[b, n_positions, d]``.
-            encoder_hidden_states: Encoded text, or nothing in self-attention.
+            hidden_states: Input of the queries, ``[b, n_positions, d]``.
+            encoder_hidden_states: Encoded text; None in self-attention.
             attention_mask: Passed on.
-            memory: Keys and values that stand for ``encoder_hidden_states``.
-            marked: Takes note of what layers with a memory give to marked tokens.
+            memory: Keys and values that replace those of ``encoder_hidden_states``.
+            marked: Receiver of the attention to marked tokens in cached layers.
         """
         if not is_simple(attn) or attention_mask is not None:
             result: torch.Tensor = self._plain(
@@ -209,51 +208,51 @@ class CachedTextAttention:
         tokens = encoder_hidden_states
         if tokens is None:
             return self._within(attn, hidden_states)
-        asked = attn.to_q(hidden_states)
+        query = attn.to_q(hidden_states)
         if memory is not None and attn in memory:
             if marked is not None:
-                marked.note(attn, _heads(asked, attn.heads), memory[attn][0][0])
-            runs = zip(asked.split(memory.runs), memory[attn], strict=True)
-            heard = torch.cat([self._told(run, *both) for run, both in runs])
+                marked.note(attn, _heads(query, attn.heads), memory[attn][0][0])
+            runs = zip(query.split(memory.runs), memory[attn], strict=True)
+            mixed = torch.cat([self._cross(run, *both) for run, both in runs])
         else:
-            heard = self._heard(asked, *_both_of(attn, tokens))
-        return attn.to_out[0](heard)
+            mixed = self._attend(query, *_both_of(attn, tokens))
+        return attn.to_out[0](mixed)
 
     def _within(self, attn: AttentionLayer, pictures: torch.Tensor) -> torch.Tensor:
-        """Attend from the positions of each picture to its positions."""
+        """Return the self-attention of each picture."""
         if may_be_fast(pictures) and are_twins(pictures):
             return doubled(self._within(attn, half_of(pictures)))
-        heard = self._heard(attn.to_q(pictures), *_both_of(attn, pictures))
-        return attn.to_out[0](heard)
+        mixed = self._attend(attn.to_q(pictures), *_both_of(attn, pictures))
+        return attn.to_out[0](mixed)
 
-    def _told(
-        self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    def _cross(
+        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Attend to a text; as one picture where pictures hear one text."""
+        """Return the attention of a run to its text; as one picture for one text."""
         if self.one_by_one:
-            each = (len(asked), *keys.shape[1:])
-            return self._heard(asked, keys.expand(each), values.expand(each))
-        together = asked.reshape(len(keys), -1, asked.shape[-1])
+            each = (len(query), *keys.shape[1:])
+            return self._attend(query, keys.expand(each), values.expand(each))
+        together = query.reshape(len(keys), -1, query.shape[-1])
         queries = _heads(together, keys.shape[1])
         if suits_products(queries, keys):
-            return _joined(by_products(queries, keys, values)).reshape(asked.shape)
-        return self._heard(together, keys, values).reshape(asked.shape)
+            return _joined(by_products(queries, keys, values)).reshape(query.shape)
+        return self._attend(together, keys, values).reshape(query.shape)
 
-    def _heard(
-        self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    def _attend(
+        self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        """Attend from ``[b, n_positions, d]``."""
-        queries = _heads(asked, keys.shape[1])
+        """Return the attention of queries ``[b, n_positions, d]``."""
+        queries = _heads(query, keys.shape[1])
         if self.one_by_one:
             each = zip(queries.split(1), keys.split(1), values.split(1), strict=True)
-            heard = torch.cat([scaled_dot_product_attention(*one) for one in each])
+            mixed = torch.cat([scaled_dot_product_attention(*one) for one in each])
         else:
-            heard = scaled_dot_product_attention(queries, keys, values)
-        return _joined(heard)
+            mixed = scaled_dot_product_attention(queries, keys, values)
+        return _joined(mixed)
 
 
 def is_simple(attn: AttentionLayer) -> bool:
-    """Tell whether a layer does nothing but project and attend."""
+    """Return whether a layer only projects and attends."""
     norms = (attn.norm_q, attn.norm_k, attn.norm_cross)
     extras = (*norms, attn.group_norm, attn.spatial_norm)
     return (
@@ -266,22 +265,22 @@ def is_simple(attn: AttentionLayer) -> bool:
 def _both_of(
     attn: AttentionLayer, tokens: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Project tokens ``[b, length, d]`` to keys and values."""
+    """Return the keys and values of tokens ``[b, length, d]``."""
     keys, values = attn.to_k(tokens), attn.to_v(tokens)
     return _heads(keys, attn.heads), _heads(values, attn.heads)
 
 
 def _by_width(keys: torch.Tensor) -> torch.Tensor:
-    """Lay out ``[b, heads, length, d_head]`` as products with queries read it."""
+    """Return ``[b, heads, length, d_head]`` in the layout of products with queries."""
     return keys.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 
-def _joined(heard: torch.Tensor) -> torch.Tensor:
-    """Put heads side by side: ``[b, length, d]`` of ``[b, heads, length, d_head]``."""
-    return heard.transpose(1, 2).flatten(2)
+def _joined(heads: torch.Tensor) -> torch.Tensor:
+    """Return ``[b, length, d]`` of ``[b, heads, length, d_head]``."""
+    return heads.transpose(1, 2).flatten(2)
 
 
 def _heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:
-    """Split ``[b, length, d]`` into ``[b, heads, length, d_head]``."""
+    """Return ``[b, heads, length, d_head]`` of ``[b, length, d]``."""
     n_batch, length, _ = tokens.shape
     return tokens.view(n_batch, length, heads, -1).transpose(1, 2)

@@ -1,8 +1,8 @@
-"""Prompts in which some words are no words: vectors stand in their places.
+"""Textual inversion: prompts with vectors in place of words.
 
-A text encoder begins by looking each token up in a table. Here rows of that table are
-replaced for one call, those of tokens that the prompt does not use, so whatever can be
-differentiated with respect to the encoder's weights can be with respect to the vectors.
+A text encoder reads the vector of each token from a table. Here rows of that table, of
+tokens that the prompt does not use, are replaced for one call, so results are
+differentiable in the vectors as they are in the encoder's weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.overrides import Overrides
 
 MARK: Final = "<*>"
-"""Stands in a prompt where vectors shall be; once."""
+"""The mark of the vectors' place in a prompt; it occurs once."""
 
 Vectors = tuple[torch.Tensor, ...]
 """Input embeddings ``[n, d_i]``, the same number for each text encoder."""
@@ -35,13 +35,13 @@ _END_OF_WORD: Final = "</w>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens that text encoders know, and the vectors they read for them.
+    """The tokens of text encoders, with their vectors.
 
     Attributes:
-        tables: One for each text encoder, float32 ``[n_known, d_i]``.
-        pieces: What each token spells; a space behind what ends a word.
-        words: Numbers of the tokens that are no marks, int64 ``[n]``.
-        added: Numbers of all vectors of each token that was added.
+        tables: Table of each text encoder, float32 ``[n_known, d_i]``.
+        pieces: Text of each token; with a space at the end of a word.
+        words: Numbers of the tokens that are no special ones, int64 ``[n]``.
+        added: Numbers of all vectors of each added token.
     """
 
     tables: Vectors
@@ -54,11 +54,11 @@ class Vocabulary:
         return tuple(table[ids] for table in self.tables)
 
     def spelt(self, ids: torch.Tensor) -> str:
-        """Return what tokens ``[n]`` spell."""
+        """Return the text of tokens ``[n]``."""
         return "".join(self.pieces[int(i)] for i in ids).strip()
 
     def of_name(self, name: str) -> list[int]:
-        """Return the tokens of those words of a name that are tokens as a whole."""
+        """Return the tokens of a name's words, without words of several tokens."""
         spelt: dict[str, tuple[int, ...]] = {
             piece: (i,) for i, piece in enumerate(self.pieces)
         }
@@ -71,12 +71,12 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class VectorPrompt:
-    """What stands at a prompt's mark.
+    """The vectors at a prompt's mark.
 
     Attributes:
         vectors: Input embeddings, for each text encoder.
-        added: Whether they are those of tokens behind all others. Some pipelines take
-            such a token for the prompt's end, where it is the largest number.
+        added: Whether they get token numbers after all others. Some pipelines take the
+            largest number for the prompt's end.
     """
 
     vectors: Vectors
@@ -84,7 +84,7 @@ class VectorPrompt:
 
 
 class VectorPromptModel(Model, Protocol):
-    """A model whose prompts may hold vectors, and that paints what is encoded."""
+    """A model that encodes prompts with vectors and paints encoded prompts."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -99,7 +99,7 @@ class VectorPromptModel(Model, Protocol):
         weights: Weights | None = None,
         added: bool = False,
     ) -> Text:
-        """Encode prompts with vectors where their mark is; differentiable in them."""
+        """Return encoded prompts with vectors at their mark; differentiable in them."""
         ...
 
     def paint(
@@ -117,7 +117,7 @@ class VectorPromptModel(Model, Protocol):
 
 
 def vocabulary_of(parts: Components) -> Vocabulary:
-    """Return the tokens of a pipeline's text encoders, which share their numbers."""
+    """Return the tokens of a pipeline's text encoders, which have the same numbers."""
     (_, tokenizer), *_ = parts.encoders
     tables = [
         _table(encoder)[1].detach().float().cpu() for encoder, _ in parts.encoders
@@ -143,13 +143,13 @@ def encoded_with(
     given: VectorPrompt,
     held: Overrides,
 ) -> Text:
-    """Encode prompts, each alone, with vectors where their mark is.
+    """Return prompts encoded, each alone, with vectors at their mark.
 
     Args:
         parts: The model.
-        encoders: Its text encoders, for how much they read.
-        prompts: Each with `MARK` once, set off by spaces.
-        given: What stands there.
+        encoders: Its text encoders.
+        prompts: Each with `MARK` once, separated by spaces.
+        given: The vectors at the mark.
         held: Weights that replace the model's own.
 
     Raises:
@@ -182,7 +182,7 @@ def encoded_with(
 
 
 def with_nothing(nothing: Text, texts: Text) -> Text:
-    """Return encoded prompts behind the empty one, as painting wants them."""
+    """Return the encoded empty prompt followed by encoded prompts."""
     pooled = None
     if nothing.pooled is not None and texts.pooled is not None:
         pooled = torch.cat([nothing.pooled, texts.pooled])
@@ -190,7 +190,7 @@ def with_nothing(nothing: Text, texts: Text) -> Text:
 
 
 def _table(encoder: Untyped) -> tuple[str, torch.Tensor]:
-    """Return the table of a text encoder and its name inside of it."""
+    """Return the name of a text encoder's table inside of it, and the table."""
     table = encoder.get_input_embeddings().weight
     names = (name for name, each in encoder.named_parameters() if each is table)
     return next(names), table
@@ -213,8 +213,8 @@ def _check(parts: Components, prompts: Sequence[str], given: VectorPrompt) -> No
 def _unused(used: set[int], n: int, tokenizer: Untyped) -> list[int]:
     """Return the numbers of ``n`` tokens that a prompt does not use.
 
-    Numbers beyond the table would do as well, but where a pipeline finds a prompt's end
-    at its largest number, they would be taken for it.
+    Numbers beyond the table would be taken for the prompt's end by a pipeline that
+    finds it at the largest number.
     """
     taken = used | {*tokenizer.all_special_ids}
     free = (i for i in range(len(tokenizer)) if i not in taken)
@@ -224,7 +224,7 @@ def _unused(used: set[int], n: int, tokenizer: Untyped) -> list[int]:
 def _framed(
     ids: list[int], encoders: Encoders, tokenizer: Untyped
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return tokens between their marks and with padding, and which are no padding."""
+    """Return tokens with begin, end and padding, and the mask of non-padding."""
     own = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
     n_padding = encoders.n_positions - len(own)
     read = torch.tensor([[*own, *[tokenizer.pad_token_id] * n_padding]])
@@ -248,10 +248,7 @@ def _with_rows(
 def _beyond(
     encoder: Untyped, weights: Mapping[str, torch.Tensor], rows: torch.Tensor
 ) -> tuple[list[int], dict[str, torch.Tensor]]:
-    """Return the numbers of rows behind an encoder's table, and its weights with them.
-
-    Numbers of tokens that are known are not used: what stands there is none of them.
-    """
+    """Return the numbers of rows appended to an encoder's table, and its weights."""
     name, own = _table(encoder)
     table = weights.get(name, own)
     longer = torch.cat([table, rows.to(table.device, table.dtype)])

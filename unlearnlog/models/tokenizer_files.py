@@ -1,8 +1,8 @@
-"""A tokenizer, read from the plain files of its folder and from nothing else.
+"""Loading of a tokenizer from sanitised copies of its files.
 
-The library's reader follows what it finds: paths in a configuration, other formats of
-vocabularies, templates. It gets a folder of its own with copies of what it may read,
-and of those only what it needs.
+The library's loader follows paths in a configuration, reads other formats of
+vocabularies, and runs templates. So it gets a temporary folder with copies of the known
+files, reduced to the keys that it needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SENTENCE: Final = "a painting of a cat"
 _COPY_AGAIN: Final = "copy the tokenizer's folder there again, with all its files"
 
 _MARK: Final = "_token"
-"""How keys end that name one token, such as ``eos_token``."""
+"""Suffix of keys with one token, such as ``eos_token``."""
 
 _NO_MARK: Final = "add_"
 _LISTS: Final = ("additional_special_tokens", "extra_special_tokens")
@@ -43,7 +43,7 @@ _KEPT: Final = (
     *("version", "truncation", "padding", "added_tokens"),
     *("post_processor", "model"),
 )
-"""What counts of ``tokenizer.json``."""
+"""Keys of ``tokenizer.json`` that are kept."""
 
 _TOKEN_KEYS: Final = frozenset(
     {"content", "single_word", "lstrip", "rstrip", "normalized", "special", "__type"}
@@ -51,14 +51,14 @@ _TOKEN_KEYS: Final = frozenset(
 
 
 def tokenizer_of(files: Mapping[str, bytes], place: Path) -> Untyped:
-    """Read a tokenizer.
+    """Load a tokenizer from the bytes of its files.
 
     Args:
-        files: Bytes of those of `TOKENIZER_FILES` that there are, by name.
+        files: Bytes of the existing ones of `TOKENIZER_FILES`, by name.
         place: Their folder, for messages.
 
     Raises:
-        ModelError: One is missing or damaged, or no word would be known.
+        ModelError: A file is missing or damaged, or the vocabulary is of no use.
     """
     plain = _plain(files, place)
     with told(f"cannot read the tokenizer in '{place}'", _COPY_AGAIN):
@@ -69,17 +69,17 @@ def tokenizer_of(files: Mapping[str, bytes], place: Path) -> Untyped:
         numbers = tokenizer(_SENTENCE, add_special_tokens=False).input_ids
     if not numbers or {*numbers} <= {tokenizer.unk_token_id}:
         raise ModelError(
-            f"the tokenizer in '{place}' knows no word of '{_SENTENCE}'",
+            f"the tokenizer in '{place}' has no token for any word of '{_SENTENCE}'",
             fix=_COPY_AGAIN,
         )
     return tokenizer
 
 
 def tokenizer_in(place: Path) -> Untyped:
-    """Read the tokenizer of a folder.
+    """Load the tokenizer of a folder.
 
     Raises:
-        ModelError: A file is missing or damaged, or no word would be known.
+        ModelError: A file is missing or damaged, or the vocabulary is of no use.
     """
     return tokenizer_of(small_files(place, TOKENIZER_FILES), place)
 
@@ -91,10 +91,10 @@ def decisive(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def plain_config(content: Mapping[str, Any], place: Path) -> dict[str, Any]:
-    """Keep what decides what a tokenizer reads, of its configuration.
+    """Return the keys of a tokenizer's configuration that decide its result.
 
     Raises:
-        ModelError: A value is of another kind, or asks for something else.
+        ModelError: A value has another type, or needs code or other files.
     """
     check_asks_for_nothing(content, file=place)
     kept = {}
@@ -103,8 +103,8 @@ def plain_config(content: Mapping[str, Any], place: Path) -> dict[str, Any]:
             continue
         if not _is_fit(key, content[key]):
             raise ModelError(
-                f"'{place}' says that {key} is {json.dumps(content[key])[:80]}, which "
-                f"is no {_kind(key)}",
+                f"{key} is {json.dumps(content[key])[:80]} in '{place}', which is no "
+                f"{_kind(key)}",
                 fix=_COPY_AGAIN,
             )
         kept[key] = content[key]
@@ -122,7 +122,7 @@ def _kind(key: str) -> str:
 
 
 def _plain(files: Mapping[str, bytes], place: Path) -> dict[str, bytes]:
-    """Return what the library may read, by name."""
+    """Return the sanitised files for the library, by name."""
     _check_whole(files, place)
     plain = decisive(files)
     for name in (_CONFIG, _SPECIAL):
@@ -132,7 +132,7 @@ def _plain(files: Mapping[str, bytes], place: Path) -> dict[str, bytes]:
     if _ADDED in plain:
         added = json_in(plain[_ADDED], place / _ADDED)
         if not all(type(number) is int for number in added.values()):
-            raise _damaged(place / _ADDED, "it does not number its tokens")
+            raise _damaged(place / _ADDED, "a token has no number")
     if _WHOLE in plain:
         plain[_WHOLE] = _plain_whole(plain[_WHOLE], place / _WHOLE)
     return plain
@@ -150,9 +150,9 @@ def _check_whole(files: Mapping[str, bytes], place: Path) -> None:
 
 
 def _plain_whole(data: bytes, file: Path) -> bytes:
-    """Keep of a whole tokenizer its vocabulary and what was added to it.
+    """Return a ``tokenizer.json`` with its vocabulary and its added tokens only.
 
-    How text is cut before that, a CLIP's tokenizer says itself.
+    The splitting of text is built into CLIP's tokenizer.
     """
     content = json_in(data, file)
     model = content.get("model")
@@ -161,7 +161,7 @@ def _plain_whole(data: bytes, file: Path) -> bytes:
     if not isinstance(vocabulary, dict) or not isinstance(merges, list):
         raise _damaged(file, "it has no vocabulary with merges")
     if not all(type(number) is int and number >= 0 for number in vocabulary.values()):
-        raise _damaged(file, "it does not number its tokens")
+        raise _damaged(file, "a token has no number")
     return json.dumps({key: content[key] for key in _KEPT if key in content}).encode()
 
 
@@ -185,7 +185,7 @@ def _is_fit(key: str, value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    """Whether every letter in a value is one: half of a pair is none."""
+    """Return whether a value has no unpaired surrogates."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except ValueError:

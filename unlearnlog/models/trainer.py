@@ -1,7 +1,7 @@
-"""A copy of a UNet that learns, so that a fine-tune never changes the model itself.
+"""The trainable copy of a UNet for fine-tunes.
 
 Source:
-    LoRA is Hugging Face peft's, put in as diffusers' own training scripts do; Hu et
+    LoRA is Hugging Face peft's, with the layers of diffusers' training scripts; Hu et
     al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021,
     https://arxiv.org/abs/2106.09685.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ATTENTION: Final = (".attn1.", ".attn2.")
 _LORA: Final = ("to_k", "to_q", "to_v", "to_out.0")
-"""What diffusers' training scripts put a LoRA on."""
+"""Layers with a LoRA in diffusers' training scripts."""
 
 _ADAPTER: Final = "default"
 
@@ -37,10 +37,10 @@ Scales = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @final
 class UnetTrainer:
-    """A copy of a UNet, in float32, of which some numbers learn.
+    """A copy of a UNet, in float32, with trainable parameters.
 
     Attributes:
-        parameters: What learns, by a name of its own; changed in their places.
+        parameters: The trainable parameters by name, to be changed in place.
     """
 
     parameters: Mapping[str, Tensor]
@@ -48,7 +48,7 @@ class UnetTrainer:
     def __init__(
         self, parts: Components, weights: Weights | None, scales: Scales
     ) -> None:
-        """Use `of`: nothing learns yet."""
+        """Use `of` instead: no parameter is trainable yet."""
         self._parts, self._scales = parts, scales
         self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
         self._own = dict(self._net.named_parameters())
@@ -68,14 +68,14 @@ class UnetTrainer:
         method: Method,
         adapter: tuple[int, torch.Generator],
     ) -> UnetTrainer:
-        """Copy a model's UNet and say what of it learns.
+        """Return a copy of a model's UNet with trainable parameters.
 
         Args:
             parts: The model.
-            weights: Tensors by full name that replace the model's own to begin with.
-            scales: How latents are mixed with noise.
-            method: What learns.
-            adapter: Rank of a LoRA, and where its first random numbers come from.
+            weights: Tensors by full name that replace the model's own at the start.
+            scales: Shares of latent and noise at timesteps.
+            method: The parameters to train.
+            adapter: Rank of a LoRA, and the generator of its initial values.
 
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
@@ -99,9 +99,9 @@ class UnetTrainer:
 
     @torch.no_grad()
     def begin_with(self, weights: Weights | None) -> None:
-        """Be the model's UNet again, as it is with these weights.
+        """Reset to the model's UNet with these weights.
 
-        A LoRA that was learned stays.
+        A trained LoRA stays.
 
         Args:
             weights: Tensors by full name that replace the model's own.
@@ -114,10 +114,10 @@ class UnetTrainer:
             self._own[name].copy_(held.get(name, tensor))
 
     def loss(self, x0: Tensor, noise: Tensor, t: Tensor, text: Text) -> Tensor:
-        """Return the mean squared error of what the model is made to predict.
+        """Return the mean squared error of the training target: noise or velocity.
 
         Args:
-            x0: Latents as the UNet sees them, ``[b, c, h, w]``.
+            x0: Latents on the UNet's scale, ``[b, c, h, w]``.
             noise: Unit normal, ``[b, c, h, w]``.
             t: Timesteps, int64 ``[b]``.
             text: Encoded captions, ``b`` of them.
@@ -133,11 +133,11 @@ class UnetTrainer:
     def weights(self, *, copied: bool = True) -> dict[str, Tensor]:
         """Return every tensor that may have changed, by full name.
 
-        A LoRA is added to what it adapts.
+        A LoRA is added to the weights that it adapts.
 
         Args:
-            copied: Whether they are copies on the CPU, or what learns itself: values
-                that the next change changes.
+            copied: Whether to return copies on the CPU instead of views of the
+                parameters.
         """
         with torch.no_grad():
             found = self._adapted() if self._has_adapters else self.parameters.items()
@@ -157,13 +157,13 @@ class UnetTrainer:
 
 
 def _copied(parameter: Tensor) -> Tensor:
-    """Copy a tensor to the CPU, laid out in the order of its dimensions."""
+    """Return a copy of a tensor on the CPU, contiguous."""
     copied = parameter.detach().cpu()
     return copied.clone(memory_format=torch.contiguous_format)
 
 
 def _adapt(net: Untyped, rank: int, generator: torch.Generator) -> None:
-    """Put a LoRA that changes nothing yet on every attention layer."""
+    """Add a LoRA to every attention layer, without an effect yet."""
     from peft import LoraConfig
 
     with torch.random.fork_rng(devices=[]):  # peft draws from the global generator

@@ -1,8 +1,7 @@
-"""Files in a base's folder that are no part of it, and that a loader would act upon.
+"""The refusal of adapters and code in a base's folder, which loaders act upon.
 
-unlearnlog itself reads nothing of them. But whoever loads the same folder with
-diffusers or transformers would get another model: the entries of the ledger would be
-about one that nobody paints with.
+unlearnlog does not read them. But diffusers and transformers would load another model
+from the same folder than the one that the ledger's entries are about.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def check_no_intruders(path: Path, components: Iterable[str]) -> None:
         components: Names of the folders in it that are loaded.
 
     Raises:
-        ModelError: Names the file, and what to do.
+        ModelError: There is such a file.
     """
     _check_no_code(path / _PIPELINE_CODE)
     for name in components:
@@ -39,7 +38,7 @@ def check_none_in(folder: Path) -> None:
     """Refuse a folder of weights that holds an adapter or code.
 
     Raises:
-        ModelError: Names the file, and what to do.
+        ModelError: There is such a file.
     """
     for file in sorted(folder.iterdir()):
         if file.name.startswith(_ADAPTER):

@@ -1,4 +1,4 @@
-"""A file with a change, told by its name: before a byte of it is read."""
+"""The check of a weight file by its name, before it is opened."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 from unlearnlog.errors import DeltaError
 
 SUFFIX: Final = ".safetensors"
-"""How the name of every file ends that is read."""
+"""Suffix of every weight file that is read."""
 
 
 def check_file(path: Path) -> None:
-    """Refuse a folder, what is not there, and what could run code.
+    """Refuse a folder, a missing file, and a format that could run code.
 
     Raises:
-        DeltaError: It is one of these.
+        DeltaError: The path is one of these.
     """
     if path.is_dir():
         found = sorted(each.name for each in path.glob(f"*{SUFFIX}"))
-        other = f"give a {SUFFIX} file; to ask about a whole model: unlearnlog audit"
+        other = f"give a {SUFFIX} file; for a whole model: unlearnlog audit"
         raise DeltaError(
             f"'{path}' is a folder, not a file with a change",
             fix=f"give a file in it: {path / found[0]}" if found else other,

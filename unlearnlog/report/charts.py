@@ -1,4 +1,4 @@
-"""Where the marks of a chart over time are drawn."""
+"""Positions of the marks of a chart over time."""
 
 from __future__ import annotations
 

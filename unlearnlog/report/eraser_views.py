@@ -1,4 +1,4 @@
-"""What there is to say of an eraser before it is used."""
+"""The table of erasers: source, needs and settings of each."""
 
 from __future__ import annotations
 

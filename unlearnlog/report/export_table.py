@@ -1,4 +1,4 @@
-"""What is said of a change that leaves the ledger."""
+"""The table of an export: how much of each erasure is left in the file."""
 
 from __future__ import annotations
 

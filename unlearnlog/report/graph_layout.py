@@ -1,4 +1,4 @@
-"""Where the concepts of a graph are drawn: families apart, no label on another."""
+"""Positions of a graph's concepts: families apart, no label on another."""
 
 from __future__ import annotations
 

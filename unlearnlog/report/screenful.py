@@ -1,4 +1,4 @@
-"""What a command recorded, or would have, in one screen of a terminal.
+"""The result of a command that records an entry, in one screen of a terminal.
 
 The verdict stands first, then the readings that a person decides from, then how to see
 all of them and how to take it back. Names are cut where there is no room; no number is.

@@ -1,7 +1,7 @@
-"""A batch in shares, each of them computed by a thread of its own.
+"""Splitting of a batch into shares that are computed by threads.
 
 Inside one layer of a small network two cores wait for each other more than they work.
-Pictures do not ask each other anything, so each core takes some of them.
+Pictures of a batch are independent, so each core takes some of them.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import torch
 from unlearnlog.models.fastcpu.switch import is_on
 
 LEAST: Final = 16
-"""Pictures of a share; fewer are no quicker alone than together."""
+"""Least number of pictures of a share; smaller shares are not faster."""
 
 T = TypeVar("T")
 
 
 def shares_of(n: int, device: torch.device) -> list[slice]:
-    """Cut ``n`` pictures into shares of nearly one size, one for each thread at most.
+    """Return slices of ``n`` pictures of nearly equal size, at most one a thread.
 
     Args:
-        n: How many pictures; 0 is one empty share.
-        device: Where they are computed: one share anywhere but on the CPU.
+        n: Number of pictures; 0 gives one empty share.
+        device: The device; there is one share except on the CPU.
     """
     several = device.type == "cpu" and is_on("threads")
     threads = torch.get_num_threads() if several else 1
@@ -37,12 +37,12 @@ def shares_of(n: int, device: torch.device) -> list[slice]:
 
 
 def by_threads(act: Callable[[slice], T], shares: Sequence[slice]) -> list[T]:
-    """Act on each share in a thread of its own; one share is acted on right here.
+    """Return the result of each share, computed in a thread of its own if several.
 
-    The threads that the caller may use inside of a layer are divided among them.
+    The threads that torch may use inside of a layer are divided among them.
 
     Raises:
-        Exception: What the first act that failed has raised, once all have ended.
+        Exception: The error of the first share that failed, once all have ended.
     """
     if len(shares) == 1:
         return [act(shares[0])]
@@ -54,25 +54,25 @@ def by_threads(act: Callable[[slice], T], shares: Sequence[slice]) -> list[T]:
         ) as pool:
             return list(pool.map(act, shares))
     finally:
-        torch.set_num_threads(threads)  # later threads begin with what was said last
+        torch.set_num_threads(threads)  # later threads start with the last setting
 
 
 class BatchCounter:
-    """Adds up how far each share is."""
+    """A counter of the work done in all shares."""
 
     def __init__(self, shares: Sequence[slice], tell: Callable[[float], None]) -> None:
-        """Tell how much of all shares is done, in ``(0, 1]``, whenever one advances."""
+        """Report the total share done, in ``(0, 1]``, to ``tell`` on each advance."""
         self._sizes = {each.start: each.stop - each.start for each in shares}
         self._done = dict.fromkeys(self._sizes, 0.0)
         self._tell, self._lock = tell, Lock()
 
     def of(self, share: slice) -> Callable[[float], None]:
-        """Return whom to tell how much of one share is done."""
+        """Return the callback for one share, which takes the part that is done."""
 
-        def told(done: float) -> None:
+        def advanced(done: float) -> None:
             with self._lock:
                 self._done[share.start] = done
                 rows = sum(done * self._sizes[i] for i, done in self._done.items())
                 self._tell(rows / sum(self._sizes.values()))
 
-        return told
+        return advanced

@@ -1,10 +1,9 @@
-"""Layers that give what diffusers' layers give, sooner.
+"""Faster replacements of diffusers' layers on a CPU.
 
-They have the weights of the layers that they stand for, under the same names, and use
-those that they hold at a call. Small convolutions and enlargements are quick wherever
-their own weights do not learn; what writes over what it is given, only in inference
-mode. All else is computed by the layer as ever, and a network that is not on the CPU
-keeps its own layers.
+They share the weights of the layers that they replace, under the same names. Small
+convolutions and upsamplers are fast wherever their weights need no gradient; layers
+that write in place, only in inference mode. In all other cases the original computation
+is used, and a network that is not on the CPU keeps its own layers.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from unlearnlog.models.fastcpu.switch import Part, left_out, may_be_fast
 from unlearnlog.models.fastcpu.upsample import FastUpsample, doubles
 
 AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
-"""Names of the activations that diffusers' blocks of convolutions put behind a norm."""
+"""Names of the activations after a norm in diffusers' blocks of convolutions."""
 
 
 class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
-    """A gated unit that computes its two halves apart.
+    """A gated unit that computes its two halves separately.
 
-    One product for both leaves halves that lie apart in memory line by line, in a
-    tensor so large that the system has to find new pages for it each time.
+    One product for both interleaves the halves in memory, in a tensor so large that the
+    system allocates new pages for it each time.
     """
 
     @classmethod
     def of(cls, layer: GEGLU) -> Self:
-        """Stand for a unit; shares its projection."""
+        """Return the replacement of a unit, with the same projection."""
         with torch.device("meta"):
             made = cls(1, 1)
         made.proj = layer.proj
@@ -53,7 +52,7 @@ class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
         return made
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Gate ``[..., d_in]``; the name of what is given is fixed by diffusers."""
+        """Return ``[..., d_in]`` gated; diffusers fixes the argument's name."""
         project: torch.nn.Module = self.proj
         if not may_be_fast(hidden_states) or type(project) is not torch.nn.Linear:
             result: torch.Tensor = super().forward(hidden_states)
@@ -61,48 +60,48 @@ class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
         weights = project.weight.chunk(2)
         bias: torch.Tensor | None = project.bias
         biases = (None, None) if bias is None else bias.chunk(2)
-        opened, gate = (
+        values, gate = (
             linear(hidden_states, weight, bias)
             for weight, bias in zip(weights, biases, strict=True)
         )
-        return opened.mul_(torch.ops.aten.gelu_(gate))
+        return values.mul_(torch.ops.aten.gelu_(gate))
 
 
 class FastPointwise(torch.nn.Conv2d):
-    """A 1 x 1 convolution that is computed as what it is, one matrix product."""
+    """A 1 x 1 convolution that is computed as one matrix product."""
 
     @classmethod
     def of(cls, layer: torch.nn.Conv2d) -> Self:
-        """Stand for a layer of which `is_pointwise` is true; shares its weights."""
+        """Return the replacement of a pointwise layer, with the same weights."""
         n_out, n_in = layer.weight.shape[:2]
         made = cls(n_in, n_out, 1, device="meta", bias=False)
         made.weight, made.bias = layer.weight, layer.bias
         return made.train(layer.training)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Mix the channels of ``[b, n_in, height, width]``."""
+        """Return ``[b, n_in, height, width]`` with its channels mixed."""
         if not may_be_fast(pictures):
             return super().forward(pictures)
-        colours = pictures.permute(0, 2, 3, 1).contiguous()  # or it is many products
+        colours = pictures.permute(0, 2, 3, 1).contiguous()  # else many small products
         mixed = linear(colours, self.weight[:, :, 0, 0], self.bias)
         return mixed.permute(0, 3, 1, 2)
 
 
 class FastSiLU(torch.nn.SiLU):
-    """An activation that writes over what it is given.
+    """An activation in place.
 
-    What follows a norm is read by nobody else, and memory that is new costs as much as
-    the activation itself. A time's embedding, ``[b, d]``, is read by others.
+    The result of a norm has no other reader, and new memory costs as much as the
+    activation itself. The embedding of a timestep, ``[b, d]``, has other readers.
     """
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
-        """Activate ``[b, c, height, width]``; anything else as ever."""
+        """Return the activation, in place for ``[b, c, height, width]``."""
         is_picture = given.dim() == OF_PICTURES
         return silu(given, inplace=is_picture and may_be_fast(given))
 
 
 def quicken(network: torch.nn.Module) -> None:
-    """Let fast layers stand for every layer of a network that they suit."""
+    """Replace every layer of a network that has a faster replacement."""
     without = left_out()
     for name, layer in list(network.named_children()):
         quicken(layer)
@@ -116,7 +115,7 @@ def quicken(network: torch.nn.Module) -> None:
 
 
 def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
-    """Tell whether a layer is a plain 1 x 1 convolution."""
+    """Return whether a layer is a plain 1 x 1 convolution."""
     return (
         type(layer) is torch.nn.Conv2d
         and layer.kernel_size == layer.stride == (1, 1)
@@ -126,7 +125,7 @@ def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
 
 
 def _is(kind: type) -> Callable[[torch.nn.Module], bool]:
-    """Tell layers of a kind from all others, its own subclasses too."""
+    """Return a test for layers of exactly one class."""
     return lambda layer: type(layer) is kind
 
 
@@ -140,4 +139,4 @@ _KINDS: Final[tuple[_Kind, ...]] = (
     ("resnet", is_plain, FastResnet.of),
     ("transformer", _is(Transformer2DModel), FastTransformer.of),
 )
-"""The parts of the room: what suits which layers, and what stands for them."""
+"""The parts, each with its test of a layer and its replacement."""

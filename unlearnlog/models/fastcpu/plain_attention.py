@@ -1,4 +1,4 @@
-"""Attention to a short text in plain products, where there are few scores."""
+"""Attention to a short text as plain matrix products, for few scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW: Final = 2**20
 
 
 def suits_products(queries: torch.Tensor, keys: torch.Tensor) -> bool:
-    """Tell whether nothing is learnt, and there are few scores.
+    """Return whether plain products are faster: for few scores, without gradients.
 
     Args:
         queries: ``[b, heads, n_positions, d_head]``.
@@ -26,7 +26,7 @@ def suits_products(queries: torch.Tensor, keys: torch.Tensor) -> bool:
 def by_products(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
 ) -> torch.Tensor:
-    """Attend: softmax of the scaled scores, times the values."""
+    """Return the attention: softmax of the scaled scores, times the values."""
     scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    heard: torch.Tensor = scores.softmax(-1) @ values
-    return heard
+    mixed: torch.Tensor = scores.softmax(-1) @ values
+    return mixed

@@ -1,9 +1,9 @@
-"""Blocks of convolutions that write over what only they have made.
+"""Faster blocks of a UNet: residual blocks, time embeddings and transformers.
 
-Between its layers a block of diffusers makes new tensors for each sum and divides the
-last one by a factor that is 1 in every Stable Diffusion model; a transformer lays its
-result out anew, by channel. New memory costs as much as the sum itself. And before any
-text was heard, guidance asks twice for the same.
+A residual block of diffusers makes a new tensor for each sum and divides the last one
+by a factor that is 1 in every Stable Diffusion model; a transformer copies its result
+into another layout. New memory costs as much as the sum itself, so these blocks work in
+place; and equal halves of a batch are computed once.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _Quick = TypeVar("_Quick", bound=torch.nn.Module)
 
 
 class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
-    """A plain block of two convolutions; its layers are those it stands for."""
+    """A plain residual block of two convolutions that adds in place."""
 
     @classmethod
     def of(cls, block: ResnetBlock2D) -> Self:
-        """Stand for a block of which `is_plain` is true; shares its layers."""
+        """Return the replacement of a plain block, with the same layers."""
         return _standing_for(block, cls)
 
     def forward(
         self, input_tensor: torch.Tensor, temb: torch.Tensor | None
     ) -> torch.Tensor:
-        """Compute ``[b, c, height, width]``; the names are fixed by diffusers.
+        """Return ``[b, c, height, width]``; diffusers fixes the arguments' names.
 
         Args:
             input_tensor: Pictures.
@@ -56,17 +56,17 @@ class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
 
 
 class FastTimeEmbedding(TimestepEmbedding):  # type: ignore[misc]  # diffusers is untyped
-    """The embedding of timesteps, which is one for a batch with one timestep."""
+    """An embedding of timesteps that computes equal rows once."""
 
     @classmethod
     def of(cls, layer: TimestepEmbedding) -> Self:
-        """Stand for a layer; shares its projections."""
+        """Return the replacement of a layer, with the same projections."""
         return _standing_for(layer, cls)
 
     def forward(
         self, sample: torch.Tensor, condition: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Embed ``[b, d]``, to ``[1, d]`` where all rows are alike."""
+        """Return the embedding of ``[b, d]``, ``[1, d]`` where all rows are equal."""
         alone = condition is None and may_be_fast(sample)
         if alone and torch.equal(sample, sample[:1].expand_as(sample)):
             sample = sample[:1]
@@ -75,11 +75,11 @@ class FastTimeEmbedding(TimestepEmbedding):  # type: ignore[misc]  # diffusers i
 
 
 class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
-    """A transformer of pictures that leaves channels last, as it computes them."""
+    """A transformer of pictures that keeps the channels-last layout."""
 
     @classmethod
     def of(cls, layer: Transformer2DModel) -> Self:
-        """Stand for a layer; shares its blocks."""
+        """Return the replacement of a layer, with the same blocks."""
         return _standing_for(layer, cls)
 
     def _get_output_for_continuous_inputs(
@@ -91,7 +91,7 @@ class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
         width: int,
         inner_dim: int,
     ) -> torch.Tensor:
-        """Project ``[b, height * width, d]``; the names are fixed by diffusers."""
+        """Return ``[b, height * width, d]`` projected; diffusers fixes the names."""
         size = (batch_size, height, width, inner_dim)
         if not may_be_fast(hidden_states):
             result: torch.Tensor = super()._get_output_for_continuous_inputs(
@@ -108,19 +108,19 @@ class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
 
 
 def _standing_for(layer: torch.nn.Module, kind: type[_Quick]) -> _Quick:
-    """Return a layer of another kind that shares everything with this one."""
+    """Return a layer of another class with the same attributes."""
     made = copy.copy(layer)
     made.__class__ = kind
     return cast("_Quick", made)
 
 
 def is_one_time(time: torch.Tensor | None) -> bool:
-    """Tell whether there is no time, or one for a whole batch."""
+    """Return whether there is no time embedding, or one for the whole batch."""
     return time is None or len(time) == 1
 
 
 def is_plain(block: torch.nn.Module) -> bool:
-    """Tell whether a block does nothing but norm, activate, convolve and add."""
+    """Return whether a block only norms, activates, convolves and adds."""
     if type(block) is not ResnetBlock2D:
         return False
     does = (block.skip_time_act, block.upsample, block.downsample)

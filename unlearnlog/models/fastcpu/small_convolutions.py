@@ -1,4 +1,4 @@
-"""Convolutions of pictures of 2 x 2 or 4 x 4 positions, by fewer multiplications.
+"""Convolutions of pictures of 2 x 2 or 4 x 4 positions, with fewer multiplications.
 
 Deep inside a small UNet a picture has few positions and many channels, and a library's
 convolution spends most of its time on the border. Along one side, a convolution of so
@@ -23,7 +23,7 @@ OF_PICTURES: Final = 4
 """Dimensions of a tensor of pictures."""
 
 _POINTS: Final = (0.0, 1.0, -1.0, 0.5, -2.0)
-"""Where polynomials are evaluated; these lose fewer bits than whole numbers do."""
+"""Points of evaluation of the polynomials; these lose fewer bits than integers do."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Products:
     """A convolution along one side: ``back @ ((kernel @ taps) * (there @ row))``.
 
     Attributes:
-        there: What is multiplied, of the row: float64 ``[n_products, side]``.
-        kernel: What it is multiplied by, of the taps: ``[n_products, 3]``.
-        back: The row of the result, of the products: ``[side, n_products]``.
+        there: Map of the row to the first factors: float64 ``[n_products, side]``.
+        kernel: Map of the taps to the second factors: ``[n_products, 3]``.
+        back: Map of the products to the row of the result: ``[side, n_products]``.
     """
 
     there: torch.Tensor
@@ -42,7 +42,7 @@ class Products:
 
 
 def _of_two() -> Products:
-    """Give ``(w1 x0 + w2 x1, w0 x0 + w1 x1)`` with ``w1 (x0 + x1)`` in common."""
+    """Return ``(w1 x0 + w2 x1, w0 x0 + w1 x1)`` with ``w1 (x0 + x1)`` in common."""
     return Products(
         there=torch.tensor([[1, 1], [0, 1], [1, 0]]).double(),
         kernel=torch.tensor([[0, 1, 0], [0, -1, 1], [1, -1, 0]]).double(),
@@ -51,7 +51,7 @@ def _of_two() -> Products:
 
 
 def _of_four() -> Products:
-    """Give the middle four coefficients of a product of two polynomials.
+    """Return the middle four coefficients of a product of two polynomials.
 
     Row and taps are coefficients; the product has six and is known from its values at
     five points and its leading coefficient.
@@ -61,22 +61,22 @@ def _of_four() -> Products:
 
 
 def _values(n: int) -> torch.Tensor:
-    """Map ``n`` coefficients to values at the points, and to the last coefficient."""
+    """Return the map of ``n`` coefficients to values at the points and the last one."""
     points = torch.tensor(_POINTS, dtype=torch.float64)
     last = torch.eye(n, dtype=torch.float64)[-1:]
     return torch.cat([points[:, None] ** torch.arange(n), last])
 
 
 PRODUCTS: Final = {2: _of_two(), 4: _of_four()}
-"""How a row is convolved, by its length."""
+"""The convolution of a row, by its length."""
 
 
 class OwnMatrices:
-    """What is computed once of a layer's own weights, for each side of a picture.
+    """Matrices from a layer's own weights, computed once for each side of a picture.
 
-    It is computed anew when the weights were changed in their place, as far as torch
-    counts that. A fused optimizer's steps it does not count, so of weights that learn
-    nothing is computed.
+    They are computed again after a change of the weights in place that torch counts. It
+    does not count the steps of a fused optimizer, so there are none for weights that
+    need a gradient.
 
     Attributes:
         weight: The weights, float ``[n_out, n_in, 3, 3]``.
@@ -87,15 +87,15 @@ class OwnMatrices:
         self._made: dict[int, tuple[tuple[int, int], tuple[torch.Tensor, ...]]] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the weights alone: the copy's may change without the other's."""
+        """Return a copy of the weights alone: either may change without the other."""
         return type(self)(copy.deepcopy(self.weight, memo))
 
     def serve(self, pictures: torch.Tensor, weight: torch.Tensor) -> bool:
-        """Whether pictures ``[b, n_in, side, side]`` may be convolved with them.
+        """Return whether the matrices apply to pictures ``[b, n_in, side, side]``.
 
         Args:
-            pictures: What is convolved.
-            weight: What it is to be convolved with: the own weights, or others.
+            pictures: The input.
+            weight: The weights of the call: the layer's own, or others.
         """
         height, width = pictures.shape[-2:]
         return (
@@ -105,13 +105,13 @@ class OwnMatrices:
             and not weight.requires_grad
             and pictures.dtype == weight.dtype == torch.float32
             and pictures.device.type == "cpu"
-            and not weight.is_inference()  # nobody could tell when it changed
+            and not weight.is_inference()  # changes are not counted
         )
 
     def of(
         self, side: int, make: Callable[[int], tuple[torch.Tensor, ...]]
     ) -> tuple[torch.Tensor, ...]:
-        """Return what ``make`` gives for a side with the weights as they are."""
+        """Return the result of ``make`` for a side with the current weights."""
         state = (self.weight.data_ptr(), self.weight._version)
         if side not in self._made or self._made[side][0] != state:
             with torch.inference_mode(mode=False), torch.no_grad():
@@ -120,17 +120,17 @@ class OwnMatrices:
 
 
 class SmallConvolution(torch.nn.Conv2d):
-    """A 3 x 3 convolution that is quick where pictures are small and it does not learn.
+    """A 3 x 3 convolution that is fast for small pictures without gradients.
 
-    It has the weights of the layer that it stands for, under the same names. Everything
-    but float32 on the CPU with its own weights is computed as ever.
+    It has the weights of the layer that it replaces, under the same names. The fast
+    path is for float32 on the CPU with its own weights.
     """
 
     _own: OwnMatrices
 
     @classmethod
     def of(cls, layer: torch.nn.Conv2d) -> Self:
-        """Stand for a layer of which `suits` is true; shares its weights."""
+        """Return the replacement of a layer that `suits`, with the same weights."""
         n_out, n_in = layer.weight.shape[:2]
         made = cls(n_in, n_out, 3, padding=1, device="meta", bias=False)
         made.weight, made.bias = layer.weight, layer.bias
@@ -138,7 +138,7 @@ class SmallConvolution(torch.nn.Conv2d):
         return made.train(layer.training)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Convolve ``[b, n_in, height, width]``."""
+        """Return the convolution of ``[b, n_in, height, width]``."""
         side = pictures.shape[-1]
         if side not in PRODUCTS or not self._own.serve(pictures, self.weight):
             return super().forward(pictures)
@@ -153,7 +153,7 @@ class SmallConvolution(torch.nn.Conv2d):
         return made.view(n, side, side, -1).permute(0, 3, 1, 2)
 
     def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
-        """Give the maps there and back and a matrix ``[n_in, n_out]`` each product."""
+        """Return the maps there and back, and ``[n_in, n_out]`` for each product."""
         along = PRODUCTS[side]
         taps = self.weight.double().permute(2, 3, 1, 0).flatten(2)
         kernels = torch.kron(along.kernel, along.kernel) @ taps.flatten(0, 1)
@@ -165,7 +165,7 @@ class SmallConvolution(torch.nn.Conv2d):
 
 
 def suits(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
-    """Tell whether a layer is a plain 3 x 3 convolution that keeps a picture's size."""
+    """Return whether a layer is a plain 3 x 3 convolution that keeps the size."""
     return (
         type(layer) is torch.nn.Conv2d
         and layer.kernel_size == (3, 3)

@@ -1,7 +1,7 @@
-"""The word that switches the fast layers off: ``UNLEARNLOG_FASTCPU=off``.
+"""The variable that switches the fast layers off: ``UNLEARNLOG_FASTCPU=off``.
 
-A list of parts, such as ``convolutions,threads``, leaves those out; a benchmark finds
-out by that what each of them is worth.
+A list of parts, such as ``convolutions,threads``, switches those off; a benchmark uses
+that to measure each of them.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ def left_out() -> frozenset[str]:
     """Return the parts that are switched off.
 
     Raises:
-        UsageError: The variable names no part.
+        UsageError: The variable names an unknown part.
     """
-    said = os.environ.get(VARIABLE, "on").strip().lower()
-    if said in {"", "on"}:
+    value = os.environ.get(VARIABLE, "on").strip().lower()
+    if value in {"", "on"}:
         return frozenset()
-    if said == "off":
+    if value == "off":
         return frozenset(PARTS)
-    names = frozenset(name.strip() for name in said.split(","))
-    if strange := sorted(names - {*PARTS}):
+    names = frozenset(name.strip() for name in value.split(","))
+    if unknown := sorted(names - {*PARTS}):
         raise UsageError(
-            f"{VARIABLE} is '{said}', and '{strange[0]}' is no part",
-            fix=f"say on, off, or some of: {', '.join(PARTS)}",
+            f"{VARIABLE} is '{value}', and '{unknown[0]}' is no part",
+            fix=f"set it to on, off, or some of: {', '.join(PARTS)}",
         )
     return names
 
 
 def is_on(part: Part) -> bool:
-    """Whether a part is not switched off."""
+    """Return whether a part is not switched off."""
     return part not in left_out()
 
 
 def said_of_it() -> str:
-    """Return what a cache has to know of the switch: nothing where all is on."""
+    """Return the switch's part of a cache key: empty where all parts are on."""
     return "".join(f" no-{name}" for name in PARTS if name in left_out())
 
 
 def may_be_fast(given: torch.Tensor) -> bool:
-    """Whether something is computed on the CPU, and nothing is learnt from it."""
+    """Return whether a tensor is on the CPU, in inference mode."""
     return given.device.type == "cpu" and torch.is_inference_mode_enabled()

@@ -1,4 +1,4 @@
-"""Doubling a small picture and convolving it, by a quarter of the multiplications.
+"""Upsampling and convolution of a small picture with a quarter of the multiplications.
 
 Where every position is doubled, three taps fall on two values. With taps a, b, c and
 neighbours p, x, q of a row the two results are ``a p + (b + c) x`` and
@@ -17,14 +17,14 @@ from diffusers.models.upsampling import Upsample2D
 from unlearnlog.models.fastcpu.small_convolutions import OwnMatrices, SmallConvolution
 
 SIDES: Final = (2, 4)
-"""Of pictures where this is quicker; the maps grow with the fourth power of a side."""
+"""Sides of pictures where this is faster; the maps grow with a side's fourth power."""
 
 _TAPS: Final = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1]]).double()
-"""What the three products multiply by, of a, b, c."""
+"""The factors of the three products from a, b, c."""
 
 
 def along(side: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the maps of a row to what is multiplied, and of the products to a row.
+    """Return the maps of a row to the factors, and of the products to a row.
 
     Args:
         side: Length of the row, whose neighbours beyond its ends are zero.
@@ -41,13 +41,13 @@ def along(side: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class FastUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
-    """The layer of diffusers that doubles a picture's sides and convolves it."""
+    """An upsampler that doubles a picture's sides and convolves it."""
 
     _own: OwnMatrices
 
     @classmethod
     def of(cls, layer: Upsample2D) -> Self:
-        """Stand for a layer of which `doubles` is true; shares its convolution."""
+        """Return the replacement of a layer that `doubles`, with its convolution."""
         with torch.device("meta"):
             made = cls(layer.channels, use_conv=True, out_channels=layer.out_channels)
         made.conv = layer.conv
@@ -58,7 +58,7 @@ class FastUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
     def forward(
         self, hidden_states: torch.Tensor, output_size: int | None = None
     ) -> torch.Tensor:
-        """Double ``[b, n_in, side, side]``; the names are fixed by diffusers."""
+        """Return ``[b, n_in, side, side]`` upsampled; diffusers fixes the names."""
         n, _, height, side = hidden_states.shape
         is_quick = (
             output_size is None
@@ -79,7 +79,7 @@ class FastUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
         return pictures.contiguous(memory_format=torch.channels_last)
 
     def _matrices_for(self, side: int) -> tuple[torch.Tensor, ...]:
-        """Give the maps there and back and a matrix ``[n_in, n_out]`` each product."""
+        """Return the maps there and back, and ``[n_in, n_out]`` for each product."""
         there, back = along(side)
         both = torch.einsum("kip,ljq->klijpq", there, there)
         again = torch.einsum("yki,zlj->yzklij", back, back)
@@ -93,7 +93,7 @@ class FastUpsample(Upsample2D):  # type: ignore[misc]  # diffusers is untyped
 
 
 def doubles(layer: torch.nn.Module) -> bool:
-    """Tell whether a layer only doubles the sides and convolves with 3 x 3 taps."""
+    """Return whether a layer only doubles the sides and convolves with 3 x 3 taps."""
     if type(layer) is not Upsample2D or not layer.interpolate:
         return False
     inner = dict(layer.named_children())  # "conv" has other names where it is special
