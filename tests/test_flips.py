@@ -61,7 +61,7 @@ def found_in(ledger: Repository, name: str, n: int) -> int:
     """
     draw = random.Random(n)
     pages: Pages = ledger._pages[name]
-    paths = pages._paths()
+    paths = sorted(pages.folder.files())
     assert paths
     sizes = [path.stat().st_size for path in paths]
     unfound = 0

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from tests.ledger.making import base_weights, erase, new_ledger, same
 from unlearnlog.core.delta import change_after, state_after
 from unlearnlog.ledger import sum_cache
+from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.repository import Repository
 
@@ -164,7 +165,7 @@ def test_what_a_sum_has_too_much_is_taken_away(long):
         return ledger.delta(digest)
 
     change = sum_cache.SumCache(
-        ledger.folder / ".unlearnlog/cache/sums", Disk()
+        CacheFolder(ledger.folder / ".unlearnlog/cache/sums", Disk())
     ).change(plan, delta=delta)
 
     wanted = change_after(map(ledger.delta, plan))

@@ -1,6 +1,7 @@
 import warnings
 
 from unlearnlog.core.probe_case import Answer
+from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.label_cache import DiskLabelCache
@@ -9,7 +10,7 @@ SEEN = {("a cat by Picasso", 3): Answer("cat", "photo"), ("", 0): Answer("", "(n
 
 
 def notebook(tmp_path):
-    return DiskLabelCache(Pages(tmp_path / "cache" / "seen", Disk(), 4))
+    return DiskLabelCache(Pages(CacheFolder(tmp_path / "cache" / "seen", Disk()), 4))
 
 
 def test_what_was_written_down_is_read(tmp_path):

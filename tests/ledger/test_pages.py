@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.cache_pages import CacheDamaged, CacheForeign, Pages
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.user_key import _key_in, key_file, own_key
@@ -26,7 +27,7 @@ def theirs():
 
 
 def pages(tmp_path, secret=mine):
-    return Pages(tmp_path / "cache" / "painted", Disk(), 4, secret)
+    return Pages(CacheFolder(tmp_path / "cache" / "painted", Disk()), 4, secret)
 
 
 def page_of(tmp_path):

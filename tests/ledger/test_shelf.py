@@ -1,5 +1,6 @@
 import torch
 
+from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.tensor_cache import DiskTensorCache
@@ -8,7 +9,9 @@ KEPT = 4
 
 
 def shelf(tmp_path):
-    return DiskTensorCache(Pages(tmp_path / "cache" / "painted", Disk(), KEPT))
+    return DiskTensorCache(
+        Pages(CacheFolder(tmp_path / "cache" / "painted", Disk()), KEPT)
+    )
 
 
 def test_what_was_put_there_is_there(tmp_path):

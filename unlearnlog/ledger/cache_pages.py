@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import digest_of
-from unlearnlog.ledger.path_safety import check_plain
 from unlearnlog.ledger.user_key import own_key
 
 if TYPE_CHECKING:
-    from unlearnlog.ledger.disk import Disk
+    from unlearnlog.ledger.cache_folder import CacheFolder
 
 _MAGIC: Final = b"unlearnlog page 1"
 _TOLD_APART: Final = b"which key"
@@ -57,53 +55,45 @@ class Pages:
     """Pages in one folder, each in a file that is named by the digest of its key.
 
     Attributes:
-        folder: The folder, two levels below the ledger's.
-        disk: The file system's operations.
+        folder: The folder.
         kept: Number of pages that stay, the newest.
         secret: Returns the key of the digests.
         said: Warnings given so far; shared by all pages of a ledger.
     """
 
-    folder: Path
-    disk: Disk
+    folder: CacheFolder
     kept: int
     secret: Callable[[], bytes] = own_key
     said: set[type[UserWarning]] = field(default_factory=set, compare=False)
 
     def get(self, key: str) -> bytes | None:
         """Return the content of a key, or None."""
-        path = self._path(key)
-        if not os.path.lexists(path):
-            return None
+        name = _name(key)
         try:
-            check_plain(self.folder.parents[1], path)
-            return _content(self.disk.read(path), key, self.secret())
+            data = self.folder.read(name)
+            return None if data is None else _content(data, key, self.secret())
         except NotAPage as error:
-            self.warn(error.kind, path, str(error))
+            self.warn(error.kind, name, str(error))
         except OSError as error:
-            self.warn(CacheDamaged, path, error.strerror or str(error))
+            self.warn(CacheDamaged, name, error.strerror or str(error))
         return None
 
     def put(self, key: str, content: bytes) -> None:
         """Write a page, if the disk allows it, and remove the oldest ones."""
-        path = self._path(key)
-        with suppress(OSError):
-            check_plain(self.folder.parents[1], path)
-            self.disk.lead_to(self.folder)
-            data = _page(key, content, self.secret())
-            self.disk.write_atomic(path, data, self.folder, durable=False)
-            self._prune()
+        page = _page(key, content, self.secret())
+        self.folder.write(_name(key), page, kept=self.kept)
 
     def faults(self) -> Iterator[tuple[Path, str]]:
         """Yield every page that is not as it was written, with the reason.
 
         Pages of another user are not faults.
         """
-        for path in self._paths():
+        pages = (p for p in self.folder.files() if len(p.name) == len(_name("")))
+        for path in sorted(pages):
             try:
-                data = self.disk.read(path)
+                data = self.folder.disk.read(path)
                 _content(data, _key_of(data), self.secret())
-                if self._path(_key_of(data)) != path:
+                if _name(_key_of(data)) != path.name:
                     yield path, "it is in the place of another page"
             except NotAPage as error:
                 if error.kind is CacheDamaged:
@@ -113,41 +103,23 @@ class Pages:
             except OSError as error:
                 yield path, error.strerror or str(error)
 
-    def warn(self, kind: type[UserWarning] | None, path: Path, why: str) -> None:
+    def warn(self, kind: type[UserWarning] | None, name: str, why: str) -> None:
         """Warn once a command that a page is computed again."""
         if kind is None or kind in self.said:
             return
         self.said.add(kind)
         what = "was computed elsewhere" if kind is CacheForeign else "is damaged"
         warnings.warn(
-            f"what was kept in '{self.folder.parent}' {what} and is made again: "
-            f"{self.folder.name}/{path.name[:12]}: {why}",
+            f"what was kept in '{self.folder.path.parent}' {what} and is made again: "
+            f"{self.folder.path.name}/{name[:12]}: {why}",
             kind,
             stacklevel=3,
         )
 
-    def _paths(self) -> list[Path]:
-        """Return the regular files of the folder without unfinished ones."""
-        found, root = [], self.folder.parents[1]
-        with suppress(OSError):
-            check_plain(root, self.folder)
-            for name in self.disk.names(self.folder):
-                with suppress(OSError):  # a link, or gone
-                    if len(name) == len(digest_of(b"")):
-                        check_plain(root, self.folder / name)
-                        found.append(self.folder / name)
-        return found
 
-    def _prune(self) -> None:
-        names = self.disk.names(self.folder)
-        if len(names) > self.kept:
-            paths = [self.folder / name for name in names]
-            paths.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-            for old in paths[self.kept :]:
-                self.disk.unlink(old)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / digest_of(key.encode("utf-8", "surrogatepass"))
+def _name(key: str) -> str:
+    """Return the name of a page's file."""
+    return digest_of(key.encode("utf-8", "surrogatepass"))
 
 
 def _page(key: str, content: bytes, secret: bytes) -> bytes:

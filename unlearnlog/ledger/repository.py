@@ -26,6 +26,7 @@ from unlearnlog.errors import (
 )
 from unlearnlog.ledger import label_cache, tensor_cache
 from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.config_file import check_key, check_text
@@ -68,10 +69,12 @@ class Repository:
         self._entries: dict[EntryId, Entry] = {}
         self._whole: set[EntryId] = set()  # read from the first entry to these
         self._base: BaseManifest | None = None
-        self._sums = SumCache(store.root / CACHE / "sums", store.disk)
+        self._sums = SumCache(CacheFolder(store.root / CACHE / "sums", store.disk))
         warned: set[type[UserWarning]] = set()
         self._pages = {
-            name: Pages(store.root / CACHE / name, store.disk, kept, said=warned)
+            name: Pages(
+                CacheFolder(store.root / CACHE / name, store.disk), kept, said=warned
+            )
             for name, kept in (
                 ("painted", tensor_cache.KEPT),
                 ("seen", label_cache.KEPT),

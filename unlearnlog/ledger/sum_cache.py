@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,20 +20,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import Digest, canonical_json, digest_of
-from unlearnlog.ledger.path_safety import check_plain
 from unlearnlog.ledger.user_key import own_key
 
 if TYPE_CHECKING:
     import torch
 
     from unlearnlog.core.delta import Delta, Weights
-    from unlearnlog.ledger.disk import Disk
+    from unlearnlog.ledger.cache_folder import CacheFolder
 
 EVERY: Final = 32
 """Number of deltas after which a sum is stored: fewer are summed quickly."""
 
 ROOM: Final = 5 * 2**30
-"""Bytes that stored sums may take: the newest stay, two of them in any case."""
+"""Bytes that stored sums may take: the newest stay."""
+
+_KEPT: Final = 2  # in any case
 
 _DELTAS: Final = "deltas"
 _SEAL: Final = "seal"
@@ -65,13 +65,11 @@ class SumCache:
     """The sums in one folder, each named by the digest of its deltas.
 
     Attributes:
-        folder: The folder, two levels below the ledger's.
-        disk: The file system's operations.
+        folder: The folder.
         secret: Returns the key of the seals.
     """
 
-    folder: Path
-    disk: Disk
+    folder: CacheFolder
     secret: Callable[[], bytes] = own_key
 
     def change(
@@ -119,28 +117,23 @@ class SumCache:
         """Store the sum of some deltas, if the disk allows it."""
         from safetensors.torch import save
 
-        with suppress(OSError):
-            check_plain(self.folder.parents[1], self.folder)
-            self.disk.lead_to(self.folder)
-            names = canonical_json(sorted(deltas.elements()))
-            seal = _seal(names, change, self.secret())
-            data = save(dict(change), {_DELTAS: names.decode(), _SEAL: seal})
-            path = self.folder / digest_of(names)
-            self.disk.write_atomic(path, data, self.folder, durable=False)
-            self._prune()
+        names = canonical_json(sorted(deltas.elements()))
+        seal = _seal(names, change, self.secret())
+        data = save(dict(change), {_DELTAS: names.decode(), _SEAL: seal})
+        self.folder.write(digest_of(names), data, kept=_KEPT, room=ROOM)
 
     def faults(self) -> Iterator[tuple[Path, str]]:
         """Yield every sum that is not as it was written, with the reason."""
-        for path in self._paths():
+        for path in self.folder.files():
             with suppress(FileNotFoundError):
                 if why := _fault(path, self.secret()):
                     yield path, why
 
     def clear(self) -> None:
         """Remove every sum, after one of them was wrong."""
-        for path in self._paths():
+        for path in self.folder.files():
             with suppress(OSError):
-                self.disk.unlink(path)
+                self.folder.disk.unlink(path)
 
     def _nearest(
         self, wanted: Counter[Digest]
@@ -151,7 +144,7 @@ class SumCache:
             Its deltas and its float64 sums; both empty when zero is as near.
         """
         steps, nearest, deltas = wanted.total(), None, Counter[Digest]()
-        for path in self._paths():
+        for path in self.folder.files():
             there = _deltas_of(path)
             if there is None:
                 continue
@@ -160,19 +153,6 @@ class SumCache:
                 steps, nearest, deltas = there_steps, path, there
         change = None if nearest is None else self._read(nearest)
         return (Counter(), {}) if change is None else (deltas.copy(), change)
-
-    def _paths(self) -> list[Path]:
-        """Return the paths of the sums, newest first."""
-        aged, root = [], self.folder.parents[1]
-        with suppress(OSError):  # a link, or not there
-            check_plain(root, self.folder)
-            names = self.disk.names(self.folder)
-            for path in (self.folder / name for name in names):
-                with suppress(OSError):  # a link, or removed by another command
-                    found = check_plain(root, path)
-                    if found and stat.S_ISREG(found.st_mode):
-                        aged.append((found.st_mtime_ns, path))
-        return [path for _, path in sorted(aged, reverse=True)]
 
     def _read(self, path: Path) -> dict[str, torch.Tensor] | None:
         """Return one sum; None where the file holds none."""
@@ -185,14 +165,6 @@ class SumCache:
             fits = (tensor.dtype is torch.float64 for tensor in change.values())
             return change if all(fits) else None
         return None
-
-    def _prune(self) -> None:
-        """Remove the oldest sums beyond `ROOM`."""
-        taken = 0
-        for i, path in enumerate(self._paths()):
-            taken += path.stat().st_size
-            if i > 1 and taken > ROOM:
-                self.disk.unlink(path)
 
 
 def _steps(one: Counter[Digest], other: Counter[Digest]) -> int:
