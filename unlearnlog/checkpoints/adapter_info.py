@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from unlearnlog.checkpoints.bounded_patterns import first_match
 from unlearnlog.errors import ModelError
 from unlearnlog.models.pipeline_folder import json_of
-from unlearnlog.checkpoints.bounded_patterns import first_match
 
 if TYPE_CHECKING:
     from pathlib import Path

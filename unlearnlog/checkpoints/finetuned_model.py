@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from unlearnlog.core.delta import Weights
-from unlearnlog.core.digest import Digest, TensorRecord
-from unlearnlog.errors import ModelError, WrongBase
 from unlearnlog.checkpoints import lora
 from unlearnlog.checkpoints.added_tokens import (
     Added,
@@ -29,13 +26,16 @@ from unlearnlog.checkpoints.added_tokens import (
     old_rows,
     tokenizers_beside,
 )
-from unlearnlog.checkpoints.locating import CheckpointFiles, brought
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
-from unlearnlog.models.pipeline_folder import json_of
+from unlearnlog.checkpoints.key_mapping import fitted, full_name, is_no_weight
+from unlearnlog.checkpoints.locating import CheckpointFiles, brought
+from unlearnlog.core.delta import Weights
+from unlearnlog.core.digest import Digest, TensorRecord
+from unlearnlog.core.plain_files import expanded
+from unlearnlog.errors import ModelError, WrongBase
 from unlearnlog.models.foreign_file import SafetensorsFile, checked, same_numbers, shown
 from unlearnlog.models.overrides import older
-from unlearnlog.checkpoints.key_mapping import fitted, full_name, is_no_weight
-from unlearnlog.core.plain_files import expanded
+from unlearnlog.models.pipeline_folder import json_of
 
 if TYPE_CHECKING:
     from unlearnlog.models.diffusers_model import DiffusersModel
@@ -245,7 +245,10 @@ def _learned(found: CheckpointFiles, state: FinetuneBase) -> Added:
 
 
 def _tokens(
-    path: Path, found: CheckpointFiles, grown: Mapping[str, torch.Tensor], state: FinetuneBase
+    path: Path,
+    found: CheckpointFiles,
+    grown: Mapping[str, torch.Tensor],
+    state: FinetuneBase,
 ) -> Added:
     """Return the tokens that were added to the state's, with their vectors."""
     theirs = tokenizers_beside(found.folders)
@@ -352,7 +355,7 @@ def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
 
 
 def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) -> None:
-    """Refuse a model that would paint other pictures than the base with equal weights."""
+    """Refuse a model with settings that change the pictures of equal weights."""
     if found.predicts and found.predicts != model.predicts:
         raise _unlike(
             path, f"it predicts '{found.predicts}', the base '{model.predicts}'"
@@ -370,7 +373,6 @@ def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) ->
                     f"{config.name} {differs}",
                     fix="audit it with a ledger of a model that is built like it; if "
                     "it makes no difference, remove that file",
-
                 )
 
 

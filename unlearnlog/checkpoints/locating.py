@@ -14,18 +14,9 @@ from typing import Final, Self
 
 from torch import Tensor
 
-from unlearnlog.core.digest import Digest, canonical_json, digest_of
-from unlearnlog.errors import ModelError
 from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
 from unlearnlog.checkpoints.added_tokens import embedding_in
-from unlearnlog.models.pipeline_folder import (
-    PipelineFolder,
-    json_of,
-    no_weights,
-    weights_in,
-)
-from unlearnlog.models.foreign_file import SafetensorsFile
-from unlearnlog.models.weight_file_names import SUFFIX
+from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
 from unlearnlog.checkpoints.ldm_checkpoint import (
     has_averaged,
     is_single,
@@ -33,8 +24,17 @@ from unlearnlog.checkpoints.ldm_checkpoint import (
     predicted_by,
     too_many_blocks,
 )
-from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
+from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.core.plain_files import expanded
+from unlearnlog.errors import ModelError
+from unlearnlog.models.foreign_file import SafetensorsFile
+from unlearnlog.models.pipeline_folder import (
+    PipelineFolder,
+    json_of,
+    no_weights,
+    weights_in,
+)
+from unlearnlog.models.weight_file_names import SUFFIX
 
 LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 """File names of a LoRA that diffusers and peft save."""
@@ -151,7 +151,9 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
         return _of_file(path / EMBEDDING, base, ema=ema)
     if own := _own_component(path):
         files, notes = _weights(path, ema=ema)
-        return CheckpointFiles.of("component", {own: files}, notes=notes, folders={own: path})
+        return CheckpointFiles.of(
+            "component", {own: files}, notes=notes, folders={own: path}
+        )
     if first := weights_in(path):
         if ema:
             raise _no_average(f"in '{path}'")
@@ -160,7 +162,9 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
     raise _nothing(path)
 
 
-def _of_states(networks: Sequence[Sequence[Path]], base: PipelineFolder) -> CheckpointFiles:
+def _of_states(
+    networks: Sequence[Sequence[Path]], base: PipelineFolder
+) -> CheckpointFiles:
     """Return the networks of a trainer's state that accelerate saved, in any order.
 
     Raises:
@@ -215,7 +219,9 @@ def _is_embedding(file: SafetensorsFile, base: PipelineFolder) -> bool:
     return bool(embedding_in(file, file.path.stem, base.text_widths))
 
 
-def _of_single(file: SafetensorsFile, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
+def _of_single(
+    file: SafetensorsFile, base: PipelineFolder, *, ema: bool
+) -> CheckpointFiles:
     """Return the networks of a single file in the original format."""
     averaged = has_averaged(file)
     if ema and not averaged:
@@ -290,7 +296,9 @@ def _averaged_in(path: Path) -> Path | None:
     return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
 
 
-def _of_adapters(paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()) -> CheckpointFiles:
+def _of_adapters(
+    paths: Mapping[str, Path], *, notes: tuple[str, ...] = ()
+) -> CheckpointFiles:
     """Return the opened LoRA of each component."""
     files = {name: SafetensorsFile.open(path) for name, path in paths.items()}
     adapter = Adapter()
@@ -319,7 +327,9 @@ def _check_whole(path: Path, components: Sequence[str]) -> None:
             )
 
 
-def _of_components(path: Path, folders: Mapping[str, Path], *, ema: bool) -> CheckpointFiles:
+def _of_components(
+    path: Path, folders: Mapping[str, Path], *, ema: bool
+) -> CheckpointFiles:
     """Return the opened weights of every component."""
     averaged = _averaged_in(path)
     chosen, notes, is_plain = dict(folders), list[str](), True
@@ -379,7 +389,6 @@ def _variant(file: Path) -> str:
 
 def _own_component(path: Path) -> str:
     """Return the component of a folder, from its configuration; empty for none."""
-
     if (path / "config.json").is_file():
         config = json_of(path / "config.json")
         several = config.get("architectures")

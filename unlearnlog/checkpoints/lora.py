@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 
+from unlearnlog.checkpoints.ldm_names import layers_a_level, original_names
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.foreign_file import checked, shown
 from unlearnlog.models.overrides import OLD_PREFIX
-from unlearnlog.checkpoints.ldm_names import layers_a_level, original_names
 
 if TYPE_CHECKING:
     from unlearnlog.core.low_rank import Factors
