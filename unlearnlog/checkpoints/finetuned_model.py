@@ -26,9 +26,10 @@ from unlearnlog.checkpoints.added_tokens import (
     old_rows,
     tokenizers_beside,
 )
+from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
 from unlearnlog.checkpoints.key_mapping import fitted, full_name, is_no_weight
-from unlearnlog.checkpoints.locating import CheckpointFiles, brought
+from unlearnlog.checkpoints.locating import brought
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest, TensorRecord
 from unlearnlog.core.plain_files import expanded

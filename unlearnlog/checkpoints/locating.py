@@ -8,14 +8,12 @@ of the original format.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
-
-from torch import Tensor
+from typing import Final
 
 from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
 from unlearnlog.checkpoints.added_tokens import embedding_in
+from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles, digest_of_files
 from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
 from unlearnlog.checkpoints.ldm_checkpoint import (
     has_averaged,
@@ -24,7 +22,6 @@ from unlearnlog.checkpoints.ldm_checkpoint import (
     predicted_by,
     too_many_blocks,
 )
-from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import ModelError
 from unlearnlog.models.foreign_file import SafetensorsFile
@@ -52,61 +49,6 @@ _CLASSES: Final = {
 _NEXT_STATES: Final = f"model_*{SUFFIX}"
 """File names of accelerate for the second network of a trainer's state, and later ones.
 """
-
-
-@dataclass(frozen=True, eq=False)
-class CheckpointFiles:
-    """Opened files with weights.
-
-    Attributes:
-        form: ``pipeline``, ``component``, ``lora`` or ``embedding``.
-        files: Tensors by key, for each component one mapping a file; the component is
-            empty where the keys have it.
-        sha256: Digest of all files, independent of their names.
-        adapter: Metadata of a LoRA.
-        notes: Remarks on the files, for the report.
-        is_plain: Whether these are exactly the files that diffusers loads.
-        predicts: The prediction type in the files, by diffusers' name; empty where
-            there is none.
-        folders: Folder of each component that has one.
-    """
-
-    form: str
-    files: Mapping[str, Sequence[Mapping[str, Tensor]]]
-    sha256: Digest
-    adapter: Adapter = field(default_factory=Adapter)
-    notes: tuple[str, ...] = ()
-    is_plain: bool = False
-    predicts: str = ""
-    folders: Mapping[str, Path] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        form: str,
-        files: Mapping[str, Sequence[SafetensorsFile]],
-        *,
-        adapter: Adapter | None = None,
-        notes: tuple[str, ...] = (),
-        is_plain: bool = False,
-        folders: Mapping[str, Path] | None = None,
-    ) -> Self:
-        """Return the description of files that are read without conversion."""
-        opened = [file for each in files.values() for file in each]
-        return cls(
-            form,
-            files,
-            _digest(opened),
-            adapter or Adapter(),
-            notes,
-            is_plain,
-            folders=folders or {},
-        )
-
-
-def _digest(files: Iterable[SafetensorsFile]) -> Digest:
-    """Return one digest of files, independent of their names."""
-    return digest_of(canonical_json(sorted(file.digest() for file in files)))
 
 
 def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> CheckpointFiles:
@@ -247,7 +189,7 @@ def _of_single(
     return CheckpointFiles(
         form="component" if missing else "pipeline",
         files={name: (tensors,) for name, tensors in networks.items()},
-        sha256=_digest([file]),
+        sha256=digest_of_files([file]),
         notes=tuple(notes),
         predicts=predicted_by(file, file.metadata),
     )
