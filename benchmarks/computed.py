@@ -28,7 +28,7 @@ from unlearnlog.commands import add, finetune, joint_set
 from unlearnlog.commands import attack as attacking
 from unlearnlog.commands.session import Session, open_session
 from unlearnlog.core.delta import Delta, Full, Weights, state_after
-from unlearnlog.core.entry import EraserRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.work_cache import NoTensorCache
 from unlearnlog.models.interface import Method
 from unlearnlog.policy import Policy

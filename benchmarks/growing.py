@@ -11,15 +11,10 @@ from unlearnlog.commands.session import bundled_model
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
 from unlearnlog.core.digest import Digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy

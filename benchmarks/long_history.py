@@ -13,16 +13,11 @@ import torch
 from benchmarks.suite import Suite
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.provenance import now
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.repository import Repository
 

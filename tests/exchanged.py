@@ -19,14 +19,9 @@ from unlearnlog.core.delta import (
     rounded,
     state_digest,
 )
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
 

@@ -8,17 +8,13 @@ from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.core.active import deed
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.digest import Digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.build import Subject, gather
-from unlearnlog.findings.report_parts import BeforeAfter, Findings, Step
+from unlearnlog.findings.report_parts import BeforeAfter, Findings
+from unlearnlog.findings.step import Step
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
 

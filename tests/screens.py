@@ -6,9 +6,10 @@ import io
 
 from tests.histories import shown, step
 from unlearnlog.core.doubt import EARLIER
-from unlearnlog.core.entry import Entry, VerdictRecord
+from unlearnlog.core.entry import Entry
 from unlearnlog.core.reading import Reading
 from unlearnlog.core.reading_registry import MEANINGS
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.plain_console import PlainConsole

@@ -21,7 +21,8 @@ from tests.tiny import build_pipeline
 from unlearnlog import Ledger, cli
 from unlearnlog.commands import add
 from unlearnlog.commands.defaults import hand_on
-from unlearnlog.core.entry import Entry, EraserRecord
+from unlearnlog.core.entry import Entry
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import (
     ConceptError,
     LedgerError,

@@ -11,7 +11,7 @@ from unlearnlog import Ledger
 from unlearnlog.commands import add, compose, rebase
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.doubt import taking_back
-from unlearnlog.core.entry import EraserRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy
 

@@ -23,16 +23,10 @@ from unlearnlog.core.doubt import (
     doubts,
     own_doubts,
 )
-from unlearnlog.core.entry import (
-    Append,
-    Drop,
-    Entry,
-    EntryId,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-    dropped,
-)
+from unlearnlog.core.entry import Append, Drop, Entry, EntryId, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.replay_plan import dropped
+from unlearnlog.core.verdict_record import VerdictRecord
 
 NAMES = ("Picasso", "Monet", "cat", "dog")
 

@@ -15,10 +15,11 @@ from unlearnlog.commands.more_samples import closer, enough
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.doubt import doubts
-from unlearnlog.core.entry import Drop, Entry, EntryId, VerdictRecord
+from unlearnlog.core.entry import Drop, Entry, EntryId
 from unlearnlog.core.limits import N_LEAST, Limit
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.headlines import headlines, reasons
 from unlearnlog.findings.judgement import judgement
 from unlearnlog.findings.triangle import triangle

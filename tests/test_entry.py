@@ -12,13 +12,13 @@ from unlearnlog.core.entry import (
     DeltaRecord,
     Drop,
     Entry,
-    EraserRecord,
     SetGroup,
     StateRecord,
-    VerdictRecord,
-    plan,
 )
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.replay_plan import plan
+from unlearnlog.core.verdict_record import VerdictRecord
 
 A, B, C, D = map(digest_of, (b"a", b"b", b"c", b"d"))
 

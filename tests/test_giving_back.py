@@ -20,7 +20,8 @@ from unlearnlog.commands import revert
 from unlearnlog.commands.revert_concept import give_back
 from unlearnlog.commands.session import Session
 from unlearnlog.core.active import live_concepts
-from unlearnlog.core.entry import Append, Drop, EraserRecord, SetGroup
+from unlearnlog.core.entry import Append, Drop, SetGroup
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.erasers import eraser_table
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.ledger.repository import Repository

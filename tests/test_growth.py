@@ -11,7 +11,7 @@ from benchmarks.growing import History, called
 from benchmarks.suite import RESULTS
 from unlearnlog.api import Ledger
 from unlearnlog.core.reading import Reading
-from unlearnlog.findings.report_parts import as_data
+from unlearnlog.findings.as_json import as_data
 from unlearnlog.report.html_page import html
 from unlearnlog.report.markdown_page import markdown
 

@@ -16,14 +16,9 @@ from unlearnlog.commands.session import open_session
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError, UsageError
 from unlearnlog.ledger.repository import Repository
 

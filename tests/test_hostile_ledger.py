@@ -15,16 +15,11 @@ from tests.test_terminal import on_terminal
 from unlearnlog.commands.session import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import state_after, state_digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.note import Author, Note
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.core.visible import is_seen, visible
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.probes.statistics import share

@@ -21,7 +21,9 @@ from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.session import Session, open_session
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
-from unlearnlog.core.entry import Append, EraserRecord, SetGroup, VerdictRecord
+from unlearnlog.core.entry import Append, SetGroup
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.erasers import eraser_table
 from unlearnlog.errors import LedgerError, Refused, RevisionError, UsageError, WrongBase
 from unlearnlog.ledger.repository import Repository

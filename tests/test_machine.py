@@ -38,7 +38,7 @@ from unlearnlog.commands.session import Session
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import state_digest
-from unlearnlog.core.entry import EraserRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.erasers import eraser_table
 from unlearnlog.errors import LedgerError
 from unlearnlog.ledger.repository import Repository

@@ -9,7 +9,9 @@ from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.session import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank
-from unlearnlog.core.entry import Append, EraserRecord, VerdictRecord
+from unlearnlog.core.entry import Append
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError
 from unlearnlog.ledger.repository import Repository
 

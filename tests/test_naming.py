@@ -19,15 +19,11 @@ from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept, ConceptId, concept_id, meant_by
 from unlearnlog.core.digest import Digest
-from unlearnlog.core.entry import (
-    Entry,
-    EraserRecord,
-    SetGroup,
-    StateRecord,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Entry, SetGroup, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.names import is_spelled_out, one_name
 from unlearnlog.core.prompt import where_spelt
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import ConceptError
 
 CONCEPTS = """

@@ -25,7 +25,8 @@ from unlearnlog.commands import verify as check
 from unlearnlog.commands.session import Session, init
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, LowRank, state_digest
-from unlearnlog.core.entry import Entry, EraserRecord
+from unlearnlog.core.entry import Entry
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.prompt import Target
 from unlearnlog.core.provenance import TRAINED_ON
 from unlearnlog.erasers import eraser_table

@@ -19,7 +19,7 @@ from unlearnlog.api import Ledger as Api
 from unlearnlog.commands import add, rebase
 from unlearnlog.commands.session import open_session
 from unlearnlog.core.delta import Delta, LowRank
-from unlearnlog.core.entry import EraserRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.histories import shown
 from tests.screens import about, earlier, entry_of, everything_else, number, read
-from unlearnlog.core.entry import VerdictRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.bounds import strictest
 from unlearnlog.findings.headlines import MOST, furthest, headlines, reasons
 from unlearnlog.policy import Policy

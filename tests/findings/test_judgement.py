@@ -3,7 +3,7 @@
 import pytest
 
 from tests.histories import in_nats, shown, some_findings, step, three_steps
-from unlearnlog.core.entry import VerdictRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.judgement import judgement, weakest
 from unlearnlog.findings.triangle import triangle
 from unlearnlog.policy import Policy

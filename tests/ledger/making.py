@@ -14,12 +14,12 @@ from unlearnlog.core.entry import (
     DeltaRecord,
     Drop,
     Entry,
-    EraserRecord,
     SetGroup,
     StateRecord,
-    VerdictRecord,
-    plan,
 )
+from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.replay_plan import plan
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.repository import Repository

@@ -21,14 +21,8 @@ from tests.ledger.making import (
 )
 from unlearnlog.core.concept import concept_id
 from unlearnlog.core.delta import Delta, Full, state_after, state_digest
-from unlearnlog.core.entry import (
-    Append,
-    DeltaRecord,
-    Drop,
-    EraserRecord,
-    SetGroup,
-    StateRecord,
-)
+from unlearnlog.core.entry import Append, DeltaRecord, Drop, SetGroup, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import (
     IntegrityError,
     LedgerError,

@@ -21,11 +21,12 @@ from PIL import Image
 from tests.histories import pair, shown, some_findings, step
 from tests.hostile_texts import CONTROLS, HALVES, HOSTILE, NAMES
 from tests.report.test_finetuning import course, curve, finetuned
-from unlearnlog.core.entry import EraserRecord, VerdictRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.note import Author, Note
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.core.visible import is_seen, json_line, visible
+from unlearnlog.findings.as_json import as_data
 from unlearnlog.findings.markdown_text import in_markdown
-from unlearnlog.findings.report_parts import as_data
 from unlearnlog.report.entry_tables import (
     ProgressBars,
     fact_table,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.histories import DOT, WORLD, pair, shown, some_findings, step, three_steps
-from unlearnlog.core.entry import VerdictRecord
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.build import Subject, gather
 from unlearnlog.report.formatting import MINUS
 from unlearnlog.report.html_page import html

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.histories import DOT, shown, some_findings, step, three_steps
-from unlearnlog.core.entry import VerdictRecord
-from unlearnlog.findings.report_parts import as_data
+from unlearnlog.core.verdict_record import VerdictRecord
+from unlearnlog.findings.as_json import as_data
 from unlearnlog.report.markdown_page import markdown
 from unlearnlog.report.reading_rows import called
 

@@ -19,9 +19,11 @@ from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta
-from unlearnlog.core.entry import Append, Entry, EraserRecord, SetGroup, VerdictRecord
+from unlearnlog.core.entry import Append, Entry, SetGroup
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import first_of
 from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.erasers.eraser_table import Request, recorded
 from unlearnlog.errors import ConceptError, Refused, TrainingError
 

@@ -35,9 +35,11 @@ from unlearnlog.commands.judge_choice import check_alone, runner_for
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.concepts.templates import PLAIN
 from unlearnlog.core.attack_record import AttackRecord
-from unlearnlog.core.entry import Entry, EraserRecord, VerdictRecord
+from unlearnlog.core.entry import Entry
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import Verdict
 from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.ledger.store import attack_digest
 

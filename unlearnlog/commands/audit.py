@@ -22,8 +22,9 @@ from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for
 from unlearnlog.commands.more_samples import alone
 from unlearnlog.commands.retry import until_recorded
-from unlearnlog.core.entry import EraserRecord, VerdictRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.progress import NoProgress
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.findings.audit_history import KIND, WORDS
 from unlearnlog.probes.picture_probe import About, reading

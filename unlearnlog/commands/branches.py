@@ -15,15 +15,8 @@ from unlearnlog.commands import joint_set
 from unlearnlog.commands.checks import source
 from unlearnlog.core.concept import Concept, meant_by
 from unlearnlog.core.delta import Delta
-from unlearnlog.core.entry import (
-    Append,
-    Change,
-    Drop,
-    Entry,
-    EntryId,
-    SetGroup,
-    dropped,
-)
+from unlearnlog.core.entry import Append, Change, Drop, Entry, EntryId, SetGroup
+from unlearnlog.core.replay_plan import dropped
 from unlearnlog.errors import LedgerError
 
 if TYPE_CHECKING:

@@ -29,17 +29,12 @@ from unlearnlog.commands.evaluation import evaluation_of, state_readings
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept, meant_by
-from unlearnlog.core.entry import (
-    Append,
-    Entry,
-    EraserRecord,
-    SetGroup,
-    Setting,
-    VerdictRecord,
-)
+from unlearnlog.core.entry import Append, Entry, SetGroup
+from unlearnlog.core.eraser_record import EraserRecord, Setting
 from unlearnlog.core.limits import first_of
 from unlearnlog.core.note import Note, inherited
 from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError, Refused, UsageError
 
 if TYPE_CHECKING:

@@ -16,17 +16,11 @@ from unlearnlog.core.delta import (
     rounded,
     state_digest,
 )
-from unlearnlog.core.entry import (
-    Change,
-    DeltaRecord,
-    Entry,
-    EraserRecord,
-    Kind,
-    StateRecord,
-    VerdictRecord,
-    plan,
-)
+from unlearnlog.core.entry import Change, DeltaRecord, Entry, Kind, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.provenance import TRAINED_ON, made_with
+from unlearnlog.core.replay_plan import plan
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError
 
 if TYPE_CHECKING:

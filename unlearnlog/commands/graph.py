@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from unlearnlog.commands.session import Session
     from unlearnlog.concepts.concept_set import ConceptSet
-    from unlearnlog.findings.report_parts import Graph, Step
+    from unlearnlog.findings.report_parts import Graph
+    from unlearnlog.findings.step import Step
     from unlearnlog.models.interface import Model
 
 _NODE_READINGS: Final = ("presence", "moved", "moved.nats")

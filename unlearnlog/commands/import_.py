@@ -20,7 +20,7 @@ from unlearnlog.core.delta import (
     change_after,
     rounded,
 )
-from unlearnlog.core.entry import EraserRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.foreign_file import SafetensorsFile, checked, same_numbers, shown
 

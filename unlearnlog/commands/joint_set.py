@@ -21,15 +21,10 @@ from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept, ConceptId, meant_by
 from unlearnlog.core.digest import canonical_json, digest_of
-from unlearnlog.core.entry import (
-    Append,
-    Entry,
-    EntryId,
-    EraserRecord,
-    SetGroup,
-    dropped,
-)
+from unlearnlog.core.entry import Append, Entry, EntryId, SetGroup
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.replay_plan import dropped
 from unlearnlog.erasers.eraser_table import (
     Eraser,
     Request,

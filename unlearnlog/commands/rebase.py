@@ -17,11 +17,13 @@ from unlearnlog.core.active import ERASING, live_concepts
 from unlearnlog.core.concept import Concept, meant_by
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import canonical_json, digest_of
-from unlearnlog.core.entry import Append, Entry, EntryId, EraserRecord, dropped
+from unlearnlog.core.entry import Append, Entry, EntryId
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.note import Note, inherited, merged
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.core.provenance import versions
+from unlearnlog.core.replay_plan import dropped
 from unlearnlog.erasers.eraser_table import said_again
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.ledger.drafts import begun_folder

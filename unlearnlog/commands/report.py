@@ -15,7 +15,8 @@ from unlearnlog.errors import PolicyError, UsageError
 from unlearnlog.findings.attack_history import attacks
 from unlearnlog.findings.audit_history import KIND, audits
 from unlearnlog.findings.build import Subject, gather
-from unlearnlog.findings.report_parts import MOST_STEPS, ActiveNames, Step
+from unlearnlog.findings.report_parts import MOST_STEPS
+from unlearnlog.findings.step import ActiveNames, Step
 from unlearnlog.policy import Policy
 
 if TYPE_CHECKING:

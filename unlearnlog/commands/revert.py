@@ -14,18 +14,13 @@ from unlearnlog.commands.evaluation import state_readings
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import holders, live_concepts
 from unlearnlog.core.delta import Weights
-from unlearnlog.core.entry import (
-    Append,
-    Drop,
-    Entry,
-    EntryId,
-    EraserRecord,
-    VerdictRecord,
-    dropped,
-)
+from unlearnlog.core.entry import Append, Drop, Entry, EntryId
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import Verdict, first_of
 from unlearnlog.core.note import Note, inherited
 from unlearnlog.core.progress import NoProgress, Progress
+from unlearnlog.core.replay_plan import dropped
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError, Refused, UsageError
 
 if TYPE_CHECKING:

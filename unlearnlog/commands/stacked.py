@@ -10,7 +10,8 @@ from unlearnlog.commands.retry import patiently
 from unlearnlog.commands.session import Session
 from unlearnlog.core.delta import Delta, Weights
 from unlearnlog.core.digest import Digest
-from unlearnlog.core.entry import Entry, EntryId, VerdictRecord
+from unlearnlog.core.entry import Entry, EntryId
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import Moved
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from unlearnlog.core.concept import Concept, meant_by
-from unlearnlog.core.entry import Append, Entry, EntryId, dropped
+from unlearnlog.core.entry import Append, Entry, EntryId
+from unlearnlog.core.replay_plan import dropped
 
 ERASING: Final = ("erase", "import", "compose")
 """Kinds of entries whose concepts are erased until another entry takes that back."""

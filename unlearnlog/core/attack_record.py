@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from unlearnlog.core.digest import DigestField, Record
+from unlearnlog.core.digest import EXACT, DigestField, Record
 
 _Word = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -28,6 +28,6 @@ class AttackRecord(Record):
     concept: _Word
     object: DigestField
     budget: dict[str, int | float]
-    best_of: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    best_of: Annotated[int, Field(ge=1, le=EXACT)]
     state: DigestField
     verdict: _Word

@@ -23,6 +23,12 @@ HEX: Final = re.compile(r"[0-9a-f]{64}")
 DigestField = Annotated[Digest, Field(pattern=r"^[0-9a-f]{64}$")]
 """A digest read from disk: exactly 64 lower-case hex digits."""
 
+EXACT: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+Count = Annotated[int, Field(ge=0, le=EXACT)]
+"""A whole number that JSON keeps exactly."""
+
 
 class Record(BaseModel):
     """A frozen value that is read from disk, and so is checked strictly."""
@@ -44,6 +50,11 @@ class TensorRecord(Record):
     dtype: str = Field(min_length=1)
     shape: tuple[Annotated[int, Field(ge=0)], ...]
     sha256: DigestField
+
+
+def is_exact(number: float) -> bool:
+    """Return whether a number is finite and, when whole, small enough for JSON."""
+    return abs(number) <= EXACT
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value

@@ -1,13 +1,13 @@
 """Entries of a history: concepts, eraser, changes of the weights, readings, verdict.
 
 An entry's id is the SHA-256 of its canonical JSON, and the JSON holds the parent's
-id: a hash chain. A revision's weights are a pure function of the chain (`plan`), so a
-revert leaves deltas out and never subtracts them.
+id: a hash chain. A revision's weights are a pure function of the chain
+(`replay_plan.plan`), so a revert leaves deltas out and never subtracts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NewType, Self
 
@@ -17,7 +17,6 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     field_serializer,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -25,14 +24,17 @@ from pydantic import (
 from unlearnlog.core.attack_record import AttackRecord
 from unlearnlog.core.concept import Concept, ConceptId
 from unlearnlog.core.digest import (
+    Count,
     Digest,
     DigestField,
     Record,
     canonical_json,
     digest_of,
 )
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.note import Note
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import ConceptError
 
 EntryId = NewType("EntryId", str)
@@ -40,13 +42,7 @@ EntryId = NewType("EntryId", str)
 
 Kind = Literal["erase", "revert", "compose", "import", "audit"]
 
-Scalar = str | bool | int | float | None
-Setting = Scalar | tuple[Scalar, ...]
-"""A setting's value. A whole float such as 1.0 comes back from disk as 1."""
-
 _FORMAT = 1
-_EXACT = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
-_Count = Annotated[int, Field(ge=0, le=_EXACT)]
 _EntryIdField = Annotated[EntryId, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -61,26 +57,6 @@ class NewerFormat(ValueError):  # noqa: N818 - reads as what happened
         """Keep the format's number."""
         super().__init__(f"not an entry: its format is {found}")
         self.found = found
-
-
-class EraserRecord(Record):
-    """The eraser's registered name and every one of its settings."""
-
-    name: Annotated[str, Field(min_length=1)]
-    settings: dict[str, Setting] = Field(default_factory=dict)
-
-    @field_validator("settings")
-    @classmethod
-    def _are_exact_in_json(cls, settings: dict[str, Setting]) -> dict[str, Setting]:
-        if "name" in settings:
-            message = "a setting cannot be called 'name': that is the eraser's own"
-            raise ValueError(message)
-        for key, value in settings.items():
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, int | float) and not _is_exact(one):
-                    message = f"setting {key} = {one} is not exact in JSON"
-                    raise ValueError(message)
-        return settings
 
 
 class Append(Record):
@@ -147,7 +123,7 @@ class DeltaRecord(Record):
     """The digest and the size in bytes of an entry's delta."""
 
     digest: DigestField
-    n_bytes: _Count
+    n_bytes: Count
 
 
 class StateRecord(Record):
@@ -155,88 +131,6 @@ class StateRecord(Record):
 
     before: DigestField
     after: DigestField
-
-
-class VerdictRecord(Record):
-    """The verdict of the policy: its limits that held, failed, or are undecided.
-
-    Attributes:
-        passed: Whether every limit held. In entries older than ``accepted`` it is true,
-            too, where a limit was open and the user accepted that: use `holds`.
-        accepted: Whether the user had it recorded all the same.
-        failures: Limits that did not hold, one sentence each.
-        undecided: Limits that the pictures did not decide, one sentence each.
-    """
-
-    passed: bool
-    accepted: bool = False
-    failures: tuple[str, ...] = ()
-    undecided: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        failures: tuple[str, ...],
-        undecided: tuple[str, ...],
-        *,
-        accepts_doubt: bool = False,
-        accepts_failure: bool = False,
-    ) -> Self:
-        """Return the verdict of these sentences.
-
-        Args:
-            failures: Limits that do not hold.
-            undecided: Limits that are not decided.
-            accepts_doubt: Whether the user accepts undecided limits.
-            accepts_failure: Whether the user accepts failed limits, and undecided ones.
-        """
-        passed = not failures and not undecided
-        accepted = accepts_failure or (accepts_doubt and not failures)
-        return cls(
-            passed=passed,
-            accepted=accepted and not passed,
-            failures=failures,
-            undecided=undecided,
-        )
-
-    @property
-    def holds(self) -> bool:
-        """Whether every limit held, each on enough pictures."""
-        return self.passed and not self.failures and not self.undecided
-
-    @property
-    def may_stand(self) -> bool:
-        """Whether the entry may be recorded: it passed, or the user accepted it."""
-        return self.passed or self.accepted
-
-    @property
-    def word(self) -> str:
-        """The verdict in one word; an accepted doubt stays a doubt."""
-        if self.failures:
-            return "failed"
-        if self.undecided:
-            return "undecided"
-        return "passed" if self.passed else "refused"
-
-    def row(self) -> dict[str, Any]:
-        """Return the verdict as JSON, for an old record as for a new one."""
-        return {
-            "passed": self.holds,
-            "accepted": self.may_stand and not self.holds,
-            "failures": list(self.failures),
-            "undecided": list(self.undecided),
-        }
-
-    @model_serializer(mode="wrap")
-    def _leaves_out_what_is_empty(
-        self, write: SerializerFunctionWrapHandler
-    ) -> dict[str, Any]:
-        """Return the JSON without empty fields, which older entries do not have."""
-        written: dict[str, Any] = write(self)
-        for name in ("accepted", "undecided"):
-            if not getattr(self, name):
-                written.pop(name, None)
-        return written
 
 
 class Entry(Record):
@@ -268,7 +162,7 @@ class Entry(Record):
     kind: Kind
     concepts: tuple[Concept, ...]
     eraser: EraserRecord
-    seed: _Count
+    seed: Count
     policy: str
     rules: dict[str, JsonValue] | None = None
     changes: tuple[Change, ...]
@@ -422,60 +316,3 @@ class Entry(Record):
             "verdict": self.verdict.row(),
             "seconds": self.seconds,
         }
-
-
-def plan(entries: Sequence[Entry]) -> tuple[Digest, ...]:
-    """Return the digests of the deltas that make the state after ``entries``.
-
-    Groups come first, by name; then the deltas of entries that are not dropped, in
-    order. A dropped entry counts again when the drop is dropped.
-
-    Args:
-        entries: A chain from the first entry on, oldest first.
-
-    Returns:
-        Digests in replay order; empty when the state is the base's.
-
-    Raises:
-        ValueError: An entry drops one that is not before it in the chain.
-    """
-    gone = dropped(entries)
-    groups: dict[str, Digest | None] = {}
-    appended: list[Digest] = []
-    for entry in entries:
-        for change in entry.changes:
-            if isinstance(change, SetGroup):
-                groups[change.group] = change.object
-            elif isinstance(change, Append) and entry.id not in gone:
-                appended.append(change.object)
-    solved = (groups[name] for name in sorted(groups))
-    return (*(digest for digest in solved if digest is not None), *appended)
-
-
-def dropped(entries: Sequence[Entry], also: Iterable[EntryId] = ()) -> set[EntryId]:
-    """Return the ids of the entries that later ones drop.
-
-    Args:
-        entries: A chain from the first entry on, oldest first.
-        also: Ids that one more entry on top of them would drop.
-
-    Raises:
-        ValueError: An entry drops one that is not before it in the chain.
-    """
-    gone = set(also)
-    if not any(isinstance(c, Drop) for entry in entries for c in entry.changes):
-        return gone
-    places = {entry.id: i for i, entry in enumerate(entries)}
-    for i, entry in reversed([*enumerate(entries)]):
-        drops = {c.entry for c in entry.changes if isinstance(c, Drop)}
-        if unknown := sorted(drop for drop in drops if places.get(drop, i) >= i):
-            message = f"entry {entry.id} drops {unknown}, not before it"
-            raise ValueError(message)
-        if entry.id not in gone:
-            gone |= drops
-    return gone
-
-
-def _is_exact(number: float) -> bool:
-    """Return whether a number is finite and, when whole, small enough for JSON."""
-    return abs(number) <= _EXACT

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from unlearnlog.core.digest import Record
+from unlearnlog.core.digest import EXACT, Record
 
 _SLACK: Final = 1e-9
 """Largest rounding error of a value beyond its interval, in the value's unit."""
@@ -37,7 +37,7 @@ class Reading(Record):
     concept: Annotated[str, Field(max_length=200)]
     value: float
     unit: _Word
-    n: Annotated[int, Field(ge=1, le=2**53 - 1)]
+    n: Annotated[int, Field(ge=1, le=EXACT)]
     low: float
     high: float
     better: Literal["lower", "higher", "none"]

@@ -12,7 +12,8 @@ from unlearnlog.findings.audit_history import Audit
 from unlearnlog.findings.concept_damage import graph
 from unlearnlog.findings.information_over_time import nats, relations
 from unlearnlog.findings.judgement import judgement, weakest
-from unlearnlog.findings.report_parts import BeforeAfter, Findings, Method, Step
+from unlearnlog.findings.report_parts import BeforeAfter, Findings, Method
+from unlearnlog.findings.step import Step
 from unlearnlog.findings.triangle import triangle
 
 if TYPE_CHECKING:

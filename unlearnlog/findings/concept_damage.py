@@ -12,8 +12,8 @@ from unlearnlog.findings.report_parts import (
     Edge,
     Graph,
     Node,
-    Step,
 )
+from unlearnlog.findings.step import Step
 from unlearnlog.findings.triangle import difference, spans
 from unlearnlog.probes.statistics import share
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from unlearnlog.core.reading import Reading
-from unlearnlog.findings.report_parts import MeasureSeries, Step
+from unlearnlog.findings.report_parts import MeasureSeries
+from unlearnlog.findings.step import Step
 
 MEASURES: Final = ("judge-mi", "bound-mi", "self-mi", "drift")
 """Readings in nats, in the order of a report."""

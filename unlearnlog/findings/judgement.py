@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.core.doubt import own_doubts
 from unlearnlog.core.limits import N_LEAST
 from unlearnlog.core.reading_registry import meaning_of
-from unlearnlog.findings.report_parts import Judgement, Row, Step, Weakness, Word
+from unlearnlog.findings.report_parts import Judgement, Row, Weakness, Word
+from unlearnlog.findings.step import Step
 
 if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry

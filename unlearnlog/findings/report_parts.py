@@ -3,98 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
-from typing import Any, Literal, TypeAlias, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
 
-from unlearnlog.core.entry import Entry
 from unlearnlog.core.reading import Reading
 from unlearnlog.findings.attack_history import TriedAttack
 from unlearnlog.findings.audit_history import Audit
+from unlearnlog.findings.step import ActiveNames, Step
 
 Word = Literal["passed", "failed", "undecided", "unmeasured"]
 Status = Literal["kept", "erased", "doubtful", "unread"]
-Data: TypeAlias = bool | int | float | str | list["Data"] | dict[str, "Data"] | None
-"""Values of JSON."""
-
-Spans = Mapping[str, Sequence[tuple[int, int]]]
-"""By concept the first and the last step of each erasure of it."""
-
 MOST_STEPS = 60
 """The most entries and erased concepts that are drawn: 60 columns and 60 rows."""
-
-
-@dataclass(frozen=True)
-class ActiveNames(Collection[str]):
-    """Names of all concepts that are erased after a step; all steps share the spans.
-
-    Attributes:
-        spans: The spans of the whole history.
-        number: Number of the step.
-    """
-
-    spans: Spans
-    number: int
-
-    def __contains__(self, name: object) -> bool:
-        """Return whether a concept is erased after the step."""
-        spans = self.spans.get(str(name), ())
-        place = bisect_right(spans, self.number, key=lambda span: span[0]) - 1
-        return place >= 0 and self.number <= spans[place][1]
-
-    def __iter__(self) -> Iterator[str]:
-        """Return an iterator over the names."""
-        return (name for name in self.spans if name in self)
-
-    def __len__(self) -> int:
-        """Return the number of names."""
-        return sum(1 for _ in self)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One entry of the history that leads to the revision.
-
-    Attributes:
-        number: Its place, from 1 on.
-        entry: The entry.
-        live: Names of all concepts that are erased after it.
-        names: Its concepts and those that it reverted, as a text.
-        doubts: The reasons why the erasure of some of ``live`` is in doubt, by name; in
-            steps that are not drawn, only of concepts with a reading.
-        began: Those of ``live`` that were not erased before it.
-        ended: Those that it reverted.
-    """
-
-    number: int
-    entry: Entry
-    live: Collection[str]
-    names: str
-    doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    began: tuple[str, ...] = ()
-    ended: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Its label beside other steps: its names, with its kind unless it erases."""
-        kind = self.entry.kind
-        return self.names if kind == "erase" else f"{kind} {self.names}"
-
-    @property
-    def sure(self) -> tuple[str, ...]:
-        """Those of ``live`` with an erasure in no doubt."""
-        return tuple(name for name in self.live if name not in self.doubts)
-
-    def presence(self, concept: str) -> Reading | None:
-        """Return a concept's presence after it; None where it was not measured."""
-        return self.presences.get(concept)
-
-    @cached_property
-    def presences(self) -> dict[str, Reading]:
-        """The presence of concepts after it, by name."""
-        read = [r for r in self.entry.readings if r.probe == "presence"]
-        return {reading.concept: reading for reading in reversed(read)}
 
 
 @dataclass(frozen=True)
@@ -418,58 +339,3 @@ class Findings:
     def last(self) -> Step:
         """The step of the revision."""
         return self.steps[-1]
-
-
-def as_data(value: object) -> Data:
-    """Return a value as JSON, under the names of its attributes.
-
-    Raises:
-        TypeError: JSON has no such value.
-    """
-    match value:
-        case Entry() | Reading() | Findings() | Step() | DamageBySteps():
-            return _own_data(value)
-        case Mapping():
-            return {str(key): as_data(each) for key, each in value.items()}
-        case list() | tuple():
-            return [as_data(each) for each in value]
-        case None | bool() | int() | float() | str():
-            return value
-        case _ if is_dataclass(value):
-            return _fields(value)
-    message = f"JSON cannot hold a {type(value).__name__}"
-    raise TypeError(message)
-
-
-def _own_data(value: Entry | Reading | Findings | Step | DamageBySteps) -> Data:
-    """Return a value with a form of its own as JSON."""
-    match value:
-        case Entry():
-            return {**value.row(), "seed": value.seed, "policy": value.policy}
-        case Reading():
-            return {**value.row()}
-        case Step():
-            return _step(value)
-        case DamageBySteps():
-            return [as_data(each) for each in value.read()]
-    last = value.last
-    return {
-        **_fields(value),
-        "live": [*last.live],
-        "doubts": as_data(last.doubts),
-    }
-
-
-def _fields(value: Any) -> dict[str, Data]:  # noqa: ANN401 - any dataclass
-    return {f.name: as_data(getattr(value, f.name)) for f in fields(value)}
-
-
-def _step(step: Step) -> dict[str, Data]:
-    """Return a step as JSON: its changes, not all concepts that are erased after it."""
-    return {
-        "number": step.number,
-        "entry": as_data(step.entry),
-        "names": step.names,
-        "began": [*step.began],
-        "ended": [*step.ended],
-    }

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 
 from unlearnlog.core.reading import Reading
-from unlearnlog.findings.report_parts import ActiveNames, Row, Step, TriangleCell
+from unlearnlog.findings.report_parts import Row, TriangleCell
+from unlearnlog.findings.step import ActiveNames, Step
 
 
 def triangle(steps: Sequence[Step]) -> tuple[Row, ...]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import HEX, Digest, digest_of, merkle_root
-from unlearnlog.core.entry import Entry, EntryId, plan
+from unlearnlog.core.entry import Entry, EntryId
+from unlearnlog.core.replay_plan import plan
 from unlearnlog.errors import UnlearnlogError
 from unlearnlog.ledger.checksummed import id_line, line_id
 from unlearnlog.ledger.config_file import CONFIG

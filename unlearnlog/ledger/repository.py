@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import Digest, merkle_root
-from unlearnlog.core.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup, plan
+from unlearnlog.core.entry import DeltaRecord, Drop, Entry, EntryId, SetGroup
 from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.provenance import now
+from unlearnlog.core.replay_plan import plan
 from unlearnlog.core.suggestions import hint
 from unlearnlog.errors import (
     IntegrityError,

@@ -14,7 +14,7 @@ import diffusers
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from unlearnlog.core.digest import Digest, digest_of
+from unlearnlog.core.digest import Digest, digest_of, is_exact
 from unlearnlog.errors import ModelError
 from unlearnlog.models.network_building import network_keys
 from unlearnlog.models.plain_configs import cleaned, taken_by
@@ -30,9 +30,6 @@ KINDS: Final[Mapping[str, Any]] = {
     "text_encoder_2": CLIPTextModelWithProjection,
 }
 """Class of each component that has weights."""
-
-_LARGEST_NUMBER: Final = 2**53 - 1
-"""Largest integer that every reader of JSON keeps exactly."""
 
 _OF_TRAINING: Final = frozenset(
     {"dropout", "attention_dropout", "initializer_factor", "initializer_range"}
@@ -121,7 +118,7 @@ def _as_json(value: Any) -> Any:  # noqa: ANN401 - any plain value
         return {key: _as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(each) for each in value]
-    if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
+    if isinstance(value, int | float) and not is_exact(value):
         return str(value)
     if isinstance(value, str | int | float) or value is None:
         return value

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from unlearnlog.findings.report_parts import MeasureSeries, Step
+    from unlearnlog.findings.report_parts import MeasureSeries
+    from unlearnlog.findings.step import Step
 
 WIDTH: Final = 960.0
 HEIGHT: Final = 260.0

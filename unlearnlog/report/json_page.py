@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.findings.report_parts import as_data
+from unlearnlog.findings.as_json import as_data
 
 if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import Findings

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
     from unlearnlog.findings.attack_history import TriedAttack
     from unlearnlog.findings.audit_history import AuditLine
-    from unlearnlog.findings.report_parts import Findings, Row, Step, Weakness
+    from unlearnlog.findings.report_parts import Findings, Row, Weakness
+    from unlearnlog.findings.step import Step
 
 Cells = Sequence[object]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.findings.report_parts import MOST_STEPS
 
 if TYPE_CHECKING:
-    from unlearnlog.findings.report_parts import Findings, Row, Step
+    from unlearnlog.findings.report_parts import Findings, Row
+    from unlearnlog.findings.step import Step
 
 MOST_READINGS: Final = 8000
 """Rows of the tables that hold every reading of an entry."""
