@@ -60,7 +60,7 @@ def found_in(ledger: Repository, name: str, n: int) -> int:
     Every page is flipped as often as its share of all bytes says, and at least once.
     """
     draw = random.Random(n)
-    pages: Pages = ledger._pages[name]
+    pages: Pages = ledger._caches.pages[name]
     paths = sorted(pages.folder.files())
     assert paths
     sizes = [path.stat().st_size for path in paths]

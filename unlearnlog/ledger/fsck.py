@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _NO_VALUE: Final = ("cache", "tmp")
 
+_MOST_RUNS: Final = 20
+"""Most runs on a ledger that changes between them."""
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -45,7 +48,23 @@ class Damage:
 
 
 def fsck(store: Store) -> tuple[Damage, ...]:
-    """Return all damage outside of the cache and the lock; empty for a sound ledger."""
+    """Return all damage outside of the cache and the lock; empty for a sound ledger.
+
+    Another command may be writing, so damage counts if two runs in a row find it.
+    """
+    agreed: tuple[Damage, ...] = ()
+    found = _found_once(store)
+    for _ in range(_MOST_RUNS if found else 0):
+        again = _found_once(store)
+        known = {(damage.path, damage.problem) for damage in found}
+        agreed = tuple(d for d in again if (d.path, d.problem) in known)
+        if agreed or not again:
+            break
+        found = again
+    return agreed
+
+
+def _found_once(store: Store) -> tuple[Damage, ...]:
     entries: dict[EntryId, Entry] = {}
     checks = [
         _plain(store),

@@ -16,11 +16,8 @@ Every file is checked against its name or its seal before it is used.
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -30,9 +27,10 @@ from unlearnlog.core.entry import Entry, EntryId, NewerFormat
 from unlearnlog.errors import IntegrityError, LedgerError
 from unlearnlog.ledger import config_file as config
 from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.checked_files import CheckedFiles, damaged
 from unlearnlog.ledger.checksummed import id_line, line_id, sealed, unsealed
-from unlearnlog.ledger.disk import Disk, Transaction, explained
-from unlearnlog.ledger.path_safety import MAX_DELTA, MAX_TEXT, check_plain
+from unlearnlog.ledger.disk import Transaction
+from unlearnlog.ledger.path_safety import check_plain
 from unlearnlog.ledger.reflog import (
     PAGE,
     ReflogEntry,
@@ -74,16 +72,8 @@ class Writing(Protocol):
 
 
 @dataclass(frozen=True)
-class Store:
-    """The files below one ``.unlearnlog`` folder.
-
-    Attributes:
-        root: The ``.unlearnlog`` folder itself.
-        disk: The file system's operations.
-    """
-
-    root: Path
-    disk: Disk
+class Store(CheckedFiles):
+    """The files of a ledger as values: entries, deltas, refs and logs."""
 
     def writing(self) -> Transaction:
         """Return a transaction, whose writes are undone together when one fails."""
@@ -110,10 +100,6 @@ class Store:
     def page_path(self, digest: Digest) -> Path:
         """Return the path of a page of a log, which may not exist."""
         return self.root / "logs" / "older" / _hex(digest)[:2] / digest
-
-    def below(self, path: Path) -> str:
-        """Return a path relative to the ledger's folder."""
-        return str(path.relative_to(self.root))
 
     def check_format(self) -> None:
         """Refuse a layout of another version.
@@ -234,25 +220,6 @@ class Store:
         """Return the ids of all entries on disk, reachable or not, sorted."""
         return [EntryId(path.stem) for path in self.files("entries")]
 
-    def files(self, folder: str) -> Iterator[Path]:
-        """Yield the files below a folder, as paths below the root, sorted.
-
-        Raises:
-            IntegrityError: A path there is neither a file nor a folder.
-        """
-        for name in self._names(folder):
-            path = Path(folder) / name
-            found = self._found(path)
-            if found is not None and stat.S_ISDIR(found.st_mode):
-                yield from self.files(str(path))
-            else:
-                yield path
-
-    def size(self, path: Path) -> int | None:
-        """Return the size of a file below the root, in bytes; None if it is gone."""
-        found = self._found(path)
-        return None if found is None else found.st_size
-
     def put_object(self, writing: Writing, delta: Delta) -> None:
         """Write a delta under its digest."""
         from unlearnlog.ledger.delta_file import encoded
@@ -317,59 +284,12 @@ class Store:
         path = f"logs/heads/{branch}"
         writing.put(self.root / path, sealed(path, lines))
 
-    def _names(self, folder: str) -> list[str]:
-        """Return the names in a folder, after a check that it is one."""
-        self._found(Path(folder))
-        return self.disk.names(self.root / folder)
-
-    def _found(self, path: Path) -> os.stat_result | None:
-        """Return the status of a path, without following links; None if missing."""
-        try:
-            return check_plain(self.root, self.root / path)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise damaged(Path(error.filename), str(error.strerror)) from error
-            raise explained(error) from error
-
-    def _bytes(self, path: str) -> bytes:
-        limit = MAX_DELTA if path.startswith("objects") else MAX_TEXT
-        found, why = self._found(Path(path)), ""
-        if found is None:
-            why = "it is missing"
-        elif stat.S_ISDIR(found.st_mode):
-            why = "it is a folder"
-        elif found.st_size > limit:
-            why = f"it is {found.st_size} bytes long, at most {limit} are read"
-        if why:
-            raise damaged(self.root / path, why)
-        try:
-            return self.disk.read(self.root / path)
-        except FileNotFoundError as error:
-            raise damaged(self.root / path, "it is missing") from error
-        except OSError as error:
-            raise explained(error) from error
-
-    def _checked(self, path: str, read: Callable[[bytes], T]) -> T:
-        data = self._bytes(path)
-        try:
-            return read(data)
-        except ValueError as error:
-            raise damaged(self.root / path, str(error)) from error
-
 
 def attack_digest(tensors: Mapping[str, torch.Tensor]) -> Digest:
     """Return the hash that identifies an attack's tensors."""
     from unlearnlog.ledger.tensors_file import encoded
 
     return digest_of(encoded(tensors))
-
-
-def damaged(path: Path, why: str) -> IntegrityError:
-    """Return the error for a damaged file."""
-    return IntegrityError(
-        f"{path} is damaged: {why}",
-        fix="put the file back from a copy of the ledger; nothing else was changed",
-    )
 
 
 def _too_new(what: str, found: int) -> LedgerError:
