@@ -16,7 +16,7 @@ from unlearnlog.atelier.bundled_model import SOURCE
 from unlearnlog.commands.output_path import check_is_free
 from unlearnlog.concepts.concept_set import GENERAL, ConceptSet
 from unlearnlog.core.active import live_concepts
-from unlearnlog.core.plain_files import expanded
+from unlearnlog.core.plain_files import check_parent, expanded
 from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.errors import (
     ConceptError,
@@ -226,11 +226,7 @@ def check_new_folder(path: Path, *, may_be_empty: bool = False) -> None:
         raise UsageError(
             f"'{path}' is there already", fix="give a folder that does not exist yet"
         )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(
-            f"there is no folder '{path.parent}' to write into",
-            fix=f"mkdir -p '{path.parent}'",
-        )
+    check_parent(path)
     check_room(path, path.absolute().parent)
 
 

@@ -13,7 +13,7 @@ from unlearnlog.commands.counting import (
     another,
 )
 from unlearnlog.commands.session import Session
-from unlearnlog.core.work_cache import KeyedLabelCache, MemoryLabelCache
+from unlearnlog.core.work_cache import KeyedLabelCache, MemoryLabelCache, NoTensorCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,8 @@ class DrySession(Session):
     @cached_property
     def notebook(self) -> KeyedLabelCache:
         """The ledger's answers, and those of this run, which are not written."""
-        kept = self.ledger.notebook if self.ledger else MemoryLabelCache()
-        return KeyedLabelCache(_Overlaid(kept), self.about, self.fresh)
+        kept = super().notebook
+        return replace(kept, notebook=_Overlaid(kept.notebook))
 
     def seen_by(self, panel: ProbeRunner) -> ProbeRunner:
         """Return the runner with a judge that only counts."""
@@ -80,7 +80,7 @@ class DrySession(Session):
         return {**base, **another(base, n)} if n else base
 
 
-class _ReadOnly:
+class _ReadOnly(NoTensorCache):
     """A tensor cache without its writes."""
 
     def __init__(self, shelf: TensorCache) -> None:
@@ -89,9 +89,6 @@ class _ReadOnly:
     def get(self, key: str) -> Tensor | None:
         """Return the cached tensor, or None."""
         return self._shelf.get(key)
-
-    def put(self, key: str, tensor: Tensor) -> None:
-        """Drop the tensor."""
 
 
 class _Overlaid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from unlearnlog.core.plain_files import check_parent
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.drafts import check_output
 
@@ -21,9 +22,5 @@ def check_is_free(path: Path) -> None:
         raise UsageError(
             f"there is a '{path}' already", fix="give another name, or remove it first"
         )
-    if not path.absolute().parent.is_dir():
-        raise UsageError(
-            f"there is no folder '{path.parent}' to write into",
-            fix=f"mkdir -p '{path.parent}'",
-        )
+    check_parent(path)
     check_output(path)

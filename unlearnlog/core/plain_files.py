@@ -64,6 +64,19 @@ def fix_of(error: Exception, otherwise: str) -> str:
     return otherwise
 
 
+def check_parent(path: Path) -> None:
+    """Refuse a path to write to without a folder above it.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"there is no folder '{path.parent}' to write into",
+            fix=f"mkdir -p '{path.parent}'",
+        )
+
+
 def unwritten(path: Path, error: OSError) -> DiskFull | UsageError:
     """Return the error for a file that was not written, with its fix."""
     folder, reason = path.absolute().parent, error.strerror or str(error)

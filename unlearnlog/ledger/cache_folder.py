@@ -6,6 +6,7 @@ neither followed nor counted.
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ class CacheFolder:
             OSError: It is a link, or cannot be read.
         """
         path = self.path / name
-        if check_plain(self._root, path) is None:
+        if not os.path.lexists(path):
             return None
+        check_plain(self._root, path)
         return self.disk.read(path)
 
     def write(self, name: str, data: bytes, *, kept: int, room: int = 0) -> None:

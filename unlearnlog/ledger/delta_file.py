@@ -6,18 +6,13 @@ a flipped byte in a header is found.
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 
 from unlearnlog.core.delta import Delta, Full, LowRank, Patch
 from unlearnlog.core.digest import plain_json
 from unlearnlog.ledger.path_safety import MAX_TEXT
-from unlearnlog.ledger.tensors_file import written
-
-_BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+from unlearnlog.ledger.tensors_file import BROKEN, written
 
 
 def encoded(delta: Delta) -> bytes:
@@ -39,7 +34,7 @@ def parts_of(data: bytes) -> dict[str, torch.Tensor]:
     """
     try:
         return _loaded(data)
-    except _BROKEN as error:
+    except BROKEN as error:
         message = f"not a delta: {error}"
         raise ValueError(message) from error
 
@@ -52,7 +47,7 @@ def decoded(data: bytes) -> Delta:
     """
     try:
         delta = Delta(_patches(_loaded(data)))
-    except _BROKEN as error:
+    except BROKEN as error:
         message = f"not a delta: {error}"
         raise ValueError(message) from error
     if encoded(delta) != data:

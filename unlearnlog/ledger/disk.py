@@ -155,6 +155,15 @@ class Disk:
         if durable:
             self.sync(path.parent)
 
+    def publish(self, draft: Path, target: Path) -> None:
+        """Rename a flushed draft to its path; undo that if it is not durable."""
+        self.replace(draft, target)
+        try:
+            self.sync(target.parent)
+        except BaseException:
+            self.replace(target, draft)
+            raise
+
     def remove_tree(self, folder: Path) -> None:
         """Remove a folder and all that is in it, as far as possible."""
         for name in self.names(folder):

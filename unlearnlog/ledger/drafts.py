@@ -276,17 +276,12 @@ def _size(folder: Path) -> int:
 
 
 def _publish(building: Path, target: Path, disk: Disk) -> None:
-    """Flush a folder and rename it to its path; undo that if it is not durable."""
+    """Flush a folder and rename it to its path."""
     for path in sorted(building.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             disk.sync(path)
     disk.sync(building)
-    disk.replace(building, target)
-    try:
-        disk.sync(target.parent)
-    except BaseException:
-        disk.replace(target, building)
-        raise
+    disk.publish(building, target)
 
 
 @contextmanager

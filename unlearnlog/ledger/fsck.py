@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import HEX, Digest, digest_of, merkle_root
@@ -14,6 +15,7 @@ from unlearnlog.ledger.checksummed import id_line, line_id
 from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.ledger.disk import explained
 from unlearnlog.ledger.path_safety import not_plain
+from unlearnlog.ledger.revision import below
 from unlearnlog.ledger.store import NAMES
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 
 
 _NO_VALUE: Final = ("cache", "tmp")
+
+_KINDS: Final = {
+    "objects": "an object",
+    "attacks": "an attack",
+    "logs/older": "a page of a log",
+}
+"""What the files of each folder are called."""
 
 _MOST_RUNS: Final = 20
 """Most runs on a ledger that changes between them."""
@@ -144,54 +153,69 @@ def _chain(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
 
 def _objects(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     """Check that all objects are sound, and that those of entries are there."""
-    base, users = _base(store), dict[Digest, list[EntryId]]()
-    for name, entry in entries.items():
-        for digest in entry.objects:
-            users.setdefault(digest, []).append(name)
-    for path in store.files("objects"):
-        digest = Digest(path.name)
-        if not HEX.fullmatch(digest) or store.root / path != store.object_path(digest):
-            yield Damage(str(path), "it is not named as an object is")
-        elif why := _unfit(store, digest, base):
-            yield Damage(str(path), why, tuple(users.get(digest, ())))
-    for digest, names in users.items():
-        if not store.object_path(digest).exists():
-            path = store.object_path(digest)
-            yield Damage(store.below(path), "it is missing", tuple(names))
+    base = _base(store)
 
-
-def _unfit(store: Store, digest: Digest, base: BaseManifest | None) -> str:
-    """Return why a delta cannot be added to the base; empty when it can."""
-    try:
+    def check(digest: Digest) -> None:
         delta = store.object(digest)
         if base is not None:
             base.check_fits(delta)
-    except UnlearnlogError as error:
-        return error.message
-    except ValueError as error:
-        return str(error)
-    return ""
+
+    users = _users({name: entry.objects for name, entry in entries.items()})
+    yield from _named(store, "objects", store.object_path, check, users=users)
 
 
 def _attacks(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     """Check that all attacks are sound, and that those of entries are there."""
-    users = dict[Digest, list[EntryId]]()
-    for name, entry in entries.items():
-        for each in entry.attacks:
-            users.setdefault(each.object, []).append(name)
-    for path in store.files("attacks"):
+    users = _users({n: [a.object for a in e.attacks] for n, e in entries.items()})
+    yield from _named(store, "attacks", store.attack_path, store.attack, users=users)
+
+
+def _pages(store: Store) -> Iterator[Damage]:
+    """Check the pages of logs, including those that a crash left."""
+    yield from _named(store, "logs/older", store.page_path, store.page, users={})
+
+
+def _named(
+    store: Store,
+    folder: str,
+    path_of: Callable[[Digest], Path],
+    check: Callable[[Digest], object],
+    *,
+    users: Mapping[Digest, Sequence[EntryId]],
+) -> Iterator[Damage]:
+    """Check the files of a folder that are named by the digest of their content.
+
+    Args:
+        store: The ledger's files.
+        folder: The folder.
+        path_of: Returns the path of a digest.
+        check: Reads the file of a digest, and raises where it is damaged.
+        users: Entries by the digests that they need.
+    """
+    for path in store.files(folder):
         digest = Digest(path.name)
-        if not HEX.fullmatch(digest) or store.root / path != store.attack_path(digest):
-            yield Damage(str(path), "it is not named as an attack is")
+        if not HEX.fullmatch(digest) or store.root / path != path_of(digest):
+            yield Damage(str(path), f"it is not named as {_KINDS[folder]} is")
             continue
         try:
-            store.attack(digest)
-        except UnlearnlogError as error:
-            yield Damage(str(path), error.message, tuple(users.get(digest, ())))
+            check(digest)
+        except (UnlearnlogError, ValueError) as error:
+            why = error.message if isinstance(error, UnlearnlogError) else str(error)
+            yield Damage(str(path), why, tuple(users.get(digest, ())))
     for digest, names in users.items():
-        path = store.attack_path(digest)
-        if not path.exists():
-            yield Damage(store.below(path), "it is missing", tuple(names))
+        if not path_of(digest).exists():
+            yield Damage(store.below(path_of(digest)), "it is missing", tuple(names))
+
+
+def _users(
+    needed: Mapping[EntryId, Iterable[Digest]],
+) -> dict[Digest, list[EntryId]]:
+    """Return the entries that need each digest."""
+    users = dict[Digest, list[EntryId]]()
+    for name, digests in needed.items():
+        for digest in digests:
+            users.setdefault(digest, []).append(name)
+    return users
 
 
 def _base(store: Store) -> BaseManifest | None:
@@ -240,10 +264,8 @@ def _names(store: Store) -> Iterator[Damage]:
 
 def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
     """Check that every branch has a log, and that the log's entries are there."""
-    branches = {
-        n.removeprefix("heads/") for n in store.ref_names() if n[:6] == "heads/"
-    }
-    for branch in sorted(branches | {*store.logs()}):
+    branches = below("heads", store.ref_names())
+    for branch in sorted({*branches, *store.logs()}):
         try:
             moves = store.moves(branch)
             named = {line_id(line) for move in moves for line in (move.old, move.new)}
@@ -253,19 +275,6 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
         for lost in sorted(named - {None} - set(entries), key=str):
             why = f"entry {lost} is not readable"
             yield Damage(f"logs/heads/{branch}", why, (lost,) if lost else ())
-
-
-def _pages(store: Store) -> Iterator[Damage]:
-    """Check the pages of logs, including those that a crash left."""
-    for path in store.files("logs/older"):
-        digest = Digest(path.name)
-        if not HEX.fullmatch(digest) or store.root / path != store.page_path(digest):
-            yield Damage(str(path), "it is not named as a page of a log is")
-            continue
-        try:
-            store.page(digest)
-        except UnlearnlogError as error:
-            yield Damage(str(path), error.message)
 
 
 def _config(store: Store) -> Iterator[Damage]:

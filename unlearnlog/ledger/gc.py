@@ -17,6 +17,7 @@ from unlearnlog.core.digest import Digest, digest_of
 from unlearnlog.core.entry import EntryId
 from unlearnlog.ledger.checksummed import line_id
 from unlearnlog.ledger.drafts import dead_drafts, remove_dead
+from unlearnlog.ledger.revision import below
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store
@@ -113,8 +114,8 @@ def collect(store: Store, found: Sequence[Garbage]) -> None:
 def _needed(store: Store) -> tuple[set[EntryId], set[Digest], set[Digest]]:
     """Return the recorded entries with their ancestors, their deltas and attacks."""
     refs = {*store.ref_names(), *store.named(), f"heads/{store.branch()}"}
-    branches = {n.removeprefix("heads/") for n in refs if n.startswith("heads/")}
-    moves = [m for each in branches | {*store.logs()} for m in store.moves(each)]
+    branches = {*below("heads", refs), *store.logs()}
+    moves = [m for each in branches for m in store.moves(each)]
     named = [store.ref(name) for name in refs]
     named += [line_id(line) for move in moves for line in (move.old, move.new)]
     entries: set[EntryId] = set()

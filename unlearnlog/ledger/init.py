@@ -48,7 +48,7 @@ def created(folder: Path, base: BaseManifest, disk: Disk) -> Store:
         try:
             _make(folder, disk, made)
             _fill(Store(draft, disk), base)
-            _publish(draft, root, disk)
+            disk.publish(draft, root)
         except BaseException as error:
             disk.remove_tree(draft)
             for parent in reversed(made):
@@ -98,16 +98,6 @@ def _fill(store: Store, base: BaseManifest) -> None:
     for name in reversed(FOLDERS):
         store.disk.sync(store.root / name)
     store.disk.sync(store.root)
-
-
-def _publish(draft: Path, root: Path, disk: Disk) -> None:
-    """Rename the draft to its place; undo that if it cannot be made durable."""
-    disk.replace(draft, root)
-    try:
-        disk.sync(root.parent)
-    except BaseException:
-        disk.replace(root, draft)
-        raise
 
 
 def _exists(root: Path) -> LedgerError:

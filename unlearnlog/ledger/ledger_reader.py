@@ -16,7 +16,7 @@ from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.fsck import Damage, fsck
 from unlearnlog.ledger.reflog import ReflogEntry
 from unlearnlog.ledger.replay import Recorded, Replay
-from unlearnlog.ledger.revision import Names, resolved
+from unlearnlog.ledger.revision import Names, below, resolved
 from unlearnlog.ledger.store import Store
 
 if TYPE_CHECKING:
@@ -115,12 +115,12 @@ class LedgerReader:
     @property
     def branches(self) -> tuple[str, ...]:
         """Names of all branches, sorted."""
-        return self._short("heads")
+        return below("heads", self._store.ref_names())
 
     @property
     def tags(self) -> tuple[str, ...]:
         """Names of all tags, sorted."""
-        return self._short("tags")
+        return below("tags", self._store.ref_names())
 
     def reachable(self) -> dict[EntryId, Entry]:
         """Return every entry that a branch or a tag leads to."""
@@ -230,11 +230,6 @@ class LedgerReader:
     def fsck(self) -> tuple[Damage, ...]:
         """Return all damage outside of the cache and the lock; empty means sound."""
         return fsck(self._store)
-
-    def _short(self, folder: str) -> tuple[str, ...]:
-        start = f"{folder}/"
-        names = self._store.ref_names()
-        return tuple(n.removeprefix(start) for n in names if n.startswith(start))
 
     def _replay(self, entry: EntryId | None) -> Replay:
         recorded = Recorded(id_line(entry), self.plan(entry), self.state_digest(entry))

@@ -153,6 +153,12 @@ def _for_windows(name: str) -> str:
     return "/".join(f"my-{p}" if _is_not_for_windows(p) else p for p in parts)
 
 
+def below(folder: str, refs: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the refs of one folder, ``heads`` or ``tags``, in order."""
+    start = f"{folder}/"
+    return tuple(ref.removeprefix(start) for ref in refs if ref.startswith(start))
+
+
 def clash(one: str, other: str) -> bool:
     """Return whether two refs cannot exist together.
 

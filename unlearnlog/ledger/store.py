@@ -17,7 +17,7 @@ Every file is checked against its name or its seal before it is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -140,21 +140,22 @@ class Store(CheckedFiles):
 
     def moves(self, branch: str) -> list[ReflogEntry]:
         """Read the log of a branch, oldest move first."""
-        path = f"logs/heads/{branch}"
-        older, found = self._checked(path, lambda d: read_lines(unsealed(path, d)))
-        while older is not None:
-            older, before = self.page(older)
-            found = [*before, *found]
-        return found
+        newest_first = [*self._log(branch)]
+        return [move for _, moves in reversed(newest_first) for move in moves]
 
     def pages(self, branch: str) -> list[Digest]:
         """Return the pages of a branch's log, newest first."""
-        path, found = f"logs/heads/{branch}", list[Digest]()
-        older, _ = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        return [page for page, _ in self._log(branch) if page is not None]
+
+    def _log(self, branch: str) -> Iterator[tuple[Digest | None, list[ReflogEntry]]]:
+        """Yield the moves of a log's end and of its pages, newest first."""
+        path, page = f"logs/heads/{branch}", None
+        older, moves = self._checked(path, lambda d: read_lines(unsealed(path, d)))
+        yield page, moves
         while older is not None:
-            found.append(older)
-            older, _ = self.page(older)
-        return found
+            page = older
+            older, moves = self.page(page)
+            yield page, moves
 
     def page(self, digest: Digest) -> tuple[Digest | None, list[ReflogEntry]]:
         """Read a page of a log: the page before it and its moves, oldest first."""

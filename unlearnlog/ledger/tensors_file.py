@@ -19,7 +19,9 @@ from unlearnlog.core.digest import plain_json
 
 _ALIGNMENT: Final = 8  # bytes; the header is padded so that the data is aligned
 _TYPES: Final = {torch.float32: "F32", torch.int64: "I64"}
-_BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+
+BROKEN: Final = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+"""Errors of bytes that are no file of tensors."""
 
 
 def written(
@@ -64,7 +66,7 @@ def decoded(data: bytes) -> dict[str, torch.Tensor]:
     try:
         tensors = load(data)
         same = encoded(tensors) == data
-    except _BROKEN as error:
+    except BROKEN as error:
         message = f"no attack's tensors: {error}"
         raise ValueError(message) from error
     if not same:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.delta import raw_bytes
-from unlearnlog.core.plain_files import expanded
+from unlearnlog.core.plain_files import check_parent, expanded
 from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.drafts import check_output, new_folder
@@ -209,8 +209,4 @@ def _check_is_free(target: Path) -> None:
             f"'{target}' exists and is not empty",
             fix="give a folder that does not exist yet",
         )
-    if not target.parent.is_dir():
-        raise UsageError(
-            f"there is no folder '{target.parent}' to write into",
-            fix=f"mkdir -p '{target.parent}'",
-        )
+    check_parent(target)
