@@ -253,8 +253,8 @@ def test_an_export_that_is_interrupted_leaves_nothing(at, tmp_path, monkeypatch)
     [
         ({"rev": "base"}, "'base' changes nothing"),
         ({"energy": 0.0}, "energy 0 is outside"),
-        ({"energy": float("nan")}, "energy nan is no share"),
-        ({"energy": 1.5}, "energy 1.5 is no share"),
+        ({"energy": float("nan")}, "the energy nan is outside"),
+        ({"energy": 1.5}, "the energy 1.5 is outside"),
         ({"spelling": "onnx"}, "unknown LoRA format 'onnx'"),
     ],
 )

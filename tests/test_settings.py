@@ -138,7 +138,7 @@ def test_a_device_of_the_environment_that_is_not_there_is_named_with_it(
     with pytest.raises(UsageError) as caught:
         Settings().settled(empty)
 
-    assert "no device 'cudua'" in caught.value.message
+    assert "unknown device 'cudua'" in caught.value.message
     assert "as the environment has it (UNLEARNLOG_DEVICE)" in caught.value.message
     assert Settings(device="cpu").settled(empty).device == "cpu"
 

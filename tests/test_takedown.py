@@ -92,7 +92,7 @@ def test_an_entry_is_shown_with_its_verdict_and_the_limit_beside_each_value(
     assert re.search(r"verdict +✓ passed", said)
     assert re.search(r" cra .*✓ at least 0 ", said)
     assert re.search(r" kept .*✓ at least 0 of base", said)
-    assert re.search(r" erased +Picasso .*✓ at most 1 of base", said)
+    assert re.search(r" erased +presence +Picasso .*✓ at most 1 of base", said)
     cra = next(r for r in row["readings"] if r["probe"] == "cra")
     assert cra["limits"] == [{"asks": "at least 0", "word": "passed"}]
     assert next(r for r in row["readings"] if r["probe"] == "ua")["limits"] == []
