@@ -169,17 +169,11 @@ def _of_single(
     if ema and not averaged:
         raise _no_average(f"in '{file.path}'")
     if many := too_many_blocks(file):
-        raise ModelError(
-            f"'{file.path}' is not of the ledger's model: it has {many}",
-            fix="audit it with the ledger of the model that it was made of",
-        )
+        raise _of_another_model(file, many)
     try:
         networks = networks_of(file, base.configs, ema=ema)
     except (KeyError, IndexError) as error:
-        raise ModelError(
-            f"'{file.path}' is not of the ledger's model: it has no {error}",
-            fix="audit it with the ledger of the model that it was made of",
-        ) from None
+        raise _of_another_model(file, f"no {error}") from None
     notes = ["its names, of the original format, were converted"]
     missing = [name for name in base.weighed if name not in networks]
     if missing:
@@ -192,6 +186,13 @@ def _of_single(
         sha256=digest_of_files([file]),
         notes=tuple(notes),
         predicts=predicted_by(file, file.metadata),
+    )
+
+
+def _of_another_model(file: SafetensorsFile, what: str) -> ModelError:
+    return ModelError(
+        f"'{file.path}' is not of the ledger's model: it has {what}",
+        fix="audit it with the ledger of the model that it was made of",
     )
 
 

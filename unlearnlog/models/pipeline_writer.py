@@ -10,9 +10,7 @@ Weights alone may be such links, since their tensors are checked.
 
 from __future__ import annotations
 
-import json
 import stat
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +22,7 @@ from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.drafts import check_output, new_folder
 from unlearnlog.models.anonymous_configs import copied
 from unlearnlog.models.copy_check import check_copied
+from unlearnlog.models.tensor_file import TensorFile
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +34,6 @@ _INDEX: Final = "model_index.json"
 _CARD: Final = "README.md"
 _BASE_CARD: Final = "README.base.md"
 _DOCUMENTS: Final = ("", ".json", ".md", ".txt")
-_LENGTH_BYTES: Final = 8  # a safetensors file begins with the length of its header
 _HUB: Final = "snapshots"
 """Folder of a hub's cache with links into the folder of its files."""
 _HUB_FILES: Final = "blobs"
@@ -191,12 +189,9 @@ def _pieces(
     file: Path, changed: Mapping[str, torch.Tensor]
 ) -> Iterator[tuple[int, memoryview]]:
     """Yield the offset of each changed tensor in a file, and its new bytes."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(_LENGTH_BYTES))
-        header = json.loads(stream.read(length))
-    for name in sorted(changed.keys() & header.keys()):
-        begin, _ = header[name]["data_offsets"]
-        yield _LENGTH_BYTES + length + begin, raw_bytes(changed[name])
+    places = TensorFile.open(file).places
+    for name in sorted(changed.keys() & places.keys()):
+        yield places[name].begin, raw_bytes(changed[name])
 
 
 def _check_is_free(target: Path) -> None:
