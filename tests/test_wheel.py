@@ -26,6 +26,16 @@ def packed(tmp_path_factory):
         return set(wheel.namelist())
 
 
+def test_the_wheel_carries_every_module(packed):
+    """A pattern of `.gitignore` once took a whole folder of the package away."""
+    package = (ROOT / "unlearnlog").rglob("*.py")
+
+    modules = {str(file.relative_to(ROOT)) for file in package}
+
+    assert "unlearnlog/checkpoints/lora.py" in modules
+    assert modules <= packed
+
+
 def test_the_wheel_carries_every_policy(packed):
     policies = {f"unlearnlog/policies/{p.name}" for p in ROOT.glob("policies/*.toml")}
 
