@@ -287,7 +287,9 @@ def stranger(root, data, complaint):
     (root / "refs" / "heads" / "main").write_bytes(sealed("refs/heads/main", [entry]))
     ledger = Repository.open(root, disk=FakeDisk())
 
-    with pytest.raises(LedgerError if "this program reads" in complaint else IntegrityError) as e:
+    with pytest.raises(
+        LedgerError if "this program reads" in complaint else IntegrityError
+    ) as e:
         ledger.history(ledger.head)
 
     assert complaint in e.value.message
