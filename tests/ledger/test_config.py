@@ -51,10 +51,10 @@ def test_every_key_comes_back_as_it_was_written(tmp_path, key):
 @pytest.mark.parametrize(
     ("text", "message", "fix"),
     [
-        ('polcy = "x"', "no key 'polcy'", "did you mean 'policy'?"),
-        ('[author]\nnam = "x"', "no key 'author.nam'", "'author.name'"),
+        ('polcy = "x"', "unknown key 'polcy'", "did you mean 'policy'?"),
+        ('[author]\nnam = "x"', "unknown key 'author.nam'", "'author.name'"),
         ("device = 3", "device to 3, which is no text", 'device = "..."'),
-        ('author = "Ada"', "no key 'author'", "author.name"),
+        ('author = "Ada"', "unknown key 'author'", "author.name"),
         ("device = ", "cannot be read", "by hand"),
         ('device = ""', "device cannot be ''", "give one"),
     ],

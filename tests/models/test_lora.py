@@ -86,7 +86,7 @@ ALPHA = f"unet.{PATH}.to_k.alpha"
         ({DOWN: RIGHT}, "its column factor is missing"),
         ({UP: LEFT}, "its row factor is missing"),
         ({ALPHA: torch.tensor(1.0)}, "has no partner"),
-        ({DOWN: RIGHT, UP: LEFT[:3]}, r"wants \[r, 3\] and \[4, r\]"),
+        ({DOWN: RIGHT, UP: LEFT[:3]}, r"needs \[r, 3\] and \[4, r\]"),
         ({DOWN: RIGHT, UP: LEFT[:, :1]}, r"is \[2, 3\] and its partner \[4, 1\]"),
         ({DOWN: RIGHT[:0], UP: LEFT[:, :0]}, r"is \[0, 3\]"),
         ({DOWN: RIGHT[..., None].tile(2), UP: LEFT}, r"is \[2, 3, 2\]"),
