@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -127,12 +127,8 @@ class BaseManifest(Record):
         names = sorted(self.tensors.keys() | tensors.keys())
         wrong = [n for n in names if self.tensors.get(n) != tensors.get(n)]
         if wrong:
-            more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-            raise WrongBase(
-                "the model is not the ledger's base; not the same: "
-                f"{', '.join(wrong[:_NAMED])}{more}",
-                fix=f"use the model the ledger was made for: {self.source}",
-            )
+            fix = f"use the model the ledger was made for: {self.source}"
+            raise _wrong_base(wrong, fix)
 
     def check_same(self, other: BaseManifest) -> None:
         """Refuse a model that does not compute the same as this one.
@@ -149,13 +145,8 @@ class BaseManifest(Record):
         wrong = [*_unlike(self.configs, other.configs)]
         wrong += _changed(self.files, other.files)
         if wrong:
-            more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-            raise WrongBase(
-                "the model is not the ledger's base; not the same: "
-                f"{', '.join(wrong[:_NAMED])}{more}",
-                fix="put that back as it was, or use the model the ledger was made "
-                f"for: {self.source}",
-            )
+            fix = "put that back as it was, or use the model the ledger was made for: "
+            raise _wrong_base(wrong, f"{fix}{self.source}")
 
     def check_fits(self, delta: Delta) -> None:
         """Refuse a delta with tensors that the base lacks or has in another shape.
@@ -199,6 +190,17 @@ class BaseManifest(Record):
             message = "a base manifest, but not as it was written"
             raise ValueError(message)
         return manifest
+
+
+def _wrong_base(differences: Sequence[str], fix: str) -> WrongBase:
+    """Return the error for a model that differs; it names the first differences."""
+    n_more = len(differences) - _NAMED
+    more = f" and {n_more} more" if n_more > 0 else ""
+    return WrongBase(
+        "the model is not the ledger's base; not the same: "
+        f"{', '.join(differences[:_NAMED])}{more}",
+        fix=fix,
+    )
 
 
 def _unlike(
