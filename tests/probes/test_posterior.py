@@ -110,6 +110,20 @@ def test_the_posterior_of_two_gaussians_is_the_one_of_bayes_rule_on_average():
     )
 
 
+def test_what_is_pruned_has_no_part_in_the_posterior():
+    """Two prompts of three were predicted to the end that no digit depended on."""
+    model = mixture({name: 0.5 * i for i, name in enumerate(NAMES)})
+    pictures = painted(model, 60)
+    asked = [[f"{c.subject} by {name}" for name in NAMES] for c in pictures.cells]
+
+    logs = log_posterior(model, pictures, asked)
+
+    exact = log_posterior(model, pictures, asked, margin=math.inf)
+    assert logs.isinf().any()
+    assert exact.isfinite().all()
+    assert torch.allclose(logs.exp(), exact.exp(), atol=1e-5)
+
+
 def test_prompts_without_rivals_are_not_compared():
     model = mixture(FAR_APART)
     pictures = painted(model, 2)

@@ -8,7 +8,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import torch
@@ -42,6 +42,8 @@ SEED: Final = 9_973
 class PromptedPictures:
     """Pictures of one set of weights with the prompts they were painted for.
 
+    They remember what was predicted of them, since several readings need the same.
+
     Attributes:
         cells: The cells, with their prompts.
         latents: The pictures' latents, ``[n, c, h, w]``.
@@ -49,6 +51,27 @@ class PromptedPictures:
 
     cells: tuple[ProbeCase, ...]
     latents: Tensor
+    _denoisers: dict[tuple[str, ...], list[tuple[Weights | None, Denoiser]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def under(
+        self, model: Model, texts: Sequence[str], *, weights: Weights | None = None
+    ) -> Denoiser:
+        """Return a model under prompts as a denoiser of these pictures' noise bank.
+
+        Args:
+            model: One model for all calls.
+            texts: A prompt for each picture.
+            weights: Tensors that replace the model's own.
+        """
+        known = self._denoisers.setdefault(tuple(texts), [])
+        for state, denoiser in known:
+            if state is weights:
+                return denoiser
+        made = _remembering(under(model, texts, weights=weights))
+        known.append((weights, made))
+        return made
 
     @classmethod
     def of(
@@ -111,7 +134,7 @@ def avoidance(
     nothing = [""] * len(texts)
     levels = NoiseLevels.of(model, N_LEVELS)
     asked = [
-        under(model, text, weights=state)
+        before.under(model, text, weights=state)
         for state in (None, weights)
         for text in (nothing, texts)
     ]
@@ -150,9 +173,9 @@ def bound_information(
         weights: The weights after the erasure, theta.
     """
     named = [text for text, _ in texts]
-    goal = under(model, [target for _, target in texts])
+    goal = before.under(model, [target for _, target in texts])
     old, new = distances(
-        [under(model, named), under(model, named, weights=weights)],
+        [before.under(model, named), before.under(model, named, weights=weights)],
         goal,
         noised(model, before),
         NoiseLevels.of(model, N_LEVELS),
@@ -211,8 +234,8 @@ def _beyond_context(
 ) -> Nats:
     """Return i(x; text | context) of each picture, by both estimators, in nats."""
     return information(
-        under(model, [p.text for p in prompts], weights=weights),
-        under(model, [p.context for p in prompts], weights=weights),
+        pictures.under(model, [p.text for p in prompts], weights=weights),
+        pictures.under(model, [p.context for p in prompts], weights=weights),
         noised(model, pictures),
         NoiseLevels.of(model, N_LEVELS),
     )
@@ -229,6 +252,19 @@ def under(
         return model.eps(x_t, t, encoded[rows], weights=weights)
 
     return denoiser
+
+
+def _remembering(denoiser: Denoiser) -> Denoiser:
+    """Return a denoiser that predicts once for each group of levels of one bank."""
+    kept: dict[tuple[int, ...], Tensor] = {}
+
+    def predicted(x_t: Tensor, t: Tensor) -> Tensor:
+        steps = tuple(t.tolist())
+        if steps not in kept:
+            kept[steps] = denoiser(x_t, t)
+        return kept[steps]
+
+    return predicted
 
 
 def noised(

@@ -27,11 +27,11 @@ from unlearnlog.models.noise_levels import NoiseLevels
 from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, over_cells
 from unlearnlog.probes.picture_probe import About, reading
 
-HOPELESS: Final = 25.0
-"""Nats behind the best after the first levels from which on a prompt is pruned."""
+PRUNE_MARGIN: Final = 25.0
+"""Nats behind the best after a level from which on a prompt is pruned."""
 
-_FIRST: Final = (3, 6)
-"""Levels in the middle, which separate prompts best and so come first."""
+_ORDER: Final = (1, 8, 3, 6, 2, 7, 4, 5, 0, 9)
+"""Levels, those that separate prompts best first; pruned prompts cost no more."""
 
 _AT_ONCE: Final = 128
 
@@ -87,7 +87,11 @@ def _term(log_q: Tensor, n_concepts: Tensor) -> Tensor:
 
 @torch.no_grad()
 def log_posterior(
-    model: Model, pictures: PromptedPictures, asked: Sequence[Sequence[str]]
+    model: Model,
+    pictures: PromptedPictures,
+    asked: Sequence[Sequence[str]],
+    *,
+    margin: float = PRUNE_MARGIN,
 ) -> Tensor:
     """Return the log-probability that each prompt made a picture, ``[n, prompts]``.
 
@@ -95,9 +99,10 @@ def log_posterior(
         model: The model that predicts the noise.
         pictures: The pictures.
         asked: For each picture the prompts that may have made it, as many for each.
+        margin: Nats behind the best after a level from which on a prompt is pruned.
 
     Returns:
-        Minus infinity where a prompt was pruned after the first levels.
+        Minus infinity where a prompt was pruned.
     """
     levels = NoiseLevels.of(model, N_LEVELS)
     flat = [text for texts in asked for text in texts]
@@ -105,17 +110,15 @@ def log_posterior(
     n, k = len(asked), len(asked[0])
     nats = torch.zeros(n, k)
     draws = list(zip(noised(model, pictures), levels.widths, strict=True))
-    first = [draws[i] for i in _FIRST if i < len(draws)]
-    rest = [draw for i, draw in enumerate(draws) if i not in _FIRST]
-    for part in (first, rest):
+    order = [i for i in _ORDER if i < len(draws)]
+    for (x_t, t, noise), width in (draws[i] for i in order):
         picture, prompt = nats.isfinite().nonzero(as_tuple=True)
-        for (x_t, t, noise), width in part:
-            for begin in range(0, len(picture), _AT_ONCE):
-                some = slice(begin, begin + _AT_ONCE)
-                i, j = picture[some], prompt[some]
-                guess = model.eps(x_t[i], t[i], encoded[i * k + j]).cpu()
-                errors = (guess - noise[i]).square().flatten(1).sum(1)
-                nats[i, j] -= width / 2 * errors
+        for begin in range(0, len(picture), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            i, j = picture[some], prompt[some]
+            guess = model.eps(x_t[i], t[i], encoded[i * k + j]).cpu()
+            errors = (guess - noise[i]).square().flatten(1).sum(1)
+            nats[i, j] -= width / 2 * errors
         behind = nats.max(1, keepdim=True).values - nats
-        nats[behind > HOPELESS] = -math.inf
+        nats[behind > margin] = -math.inf
     return nats.log_softmax(1)
