@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from tests.killed import die, points
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.commands import export, fidelity
 from unlearnlog.core.delta import Delta, LowRank, Weights
 from unlearnlog.core.reading import Reading

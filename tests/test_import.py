@@ -10,7 +10,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.commands import add, export
 from unlearnlog.commands.import_ import import_change, read
 from unlearnlog.core.active import live_concepts

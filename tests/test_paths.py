@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.exchanged import drawn
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.core.delta import LowRank
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.policy import Policy

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from unlearnlog import Ledger
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.core.low_rank import Spectrum
 from unlearnlog.core.patch import LowRank
 from unlearnlog.policy import Policy

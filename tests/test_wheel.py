@@ -32,7 +32,7 @@ def test_the_wheel_carries_every_module(packed):
 
     modules = {str(file.relative_to(ROOT)) for file in package}
 
-    assert "unlearnlog/checkpoints/lora.py" in modules
+    assert "unlearnlog/checkpoints/lora_keys.py" in modules
     assert modules <= packed
 
 

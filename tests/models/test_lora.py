@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.errors import DeltaError
 
 PATH = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"

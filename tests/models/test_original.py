@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.ldm_names import layers_a_level, original_names
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.added_tokens import (
     Added,
     added_tokens,
@@ -27,8 +27,8 @@ from unlearnlog.checkpoints.added_tokens import (
     tokenizers_beside,
 )
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
+from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
-from unlearnlog.checkpoints.key_mapping import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.locating import brought
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest, TensorRecord

@@ -14,7 +14,7 @@ from typing import Final
 from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
 from unlearnlog.checkpoints.added_tokens import embedding_in
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles, digest_of_files
-from unlearnlog.checkpoints.key_mapping import full_name, is_no_weight
+from unlearnlog.checkpoints.checkpoint_keys import full_name, is_no_weight
 from unlearnlog.checkpoints.ldm_checkpoint import (
     has_averaged,
     is_single,

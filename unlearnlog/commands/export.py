@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from safetensors.torch import save
 
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import EXPORTED
 from unlearnlog.commands.fidelity import Fidelity, compared
 from unlearnlog.commands.output_path import check_is_free

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unlearnlog.checkpoints import lora
+from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import Adapter
 from unlearnlog.commands import add
 from unlearnlog.core.delta import (
