@@ -27,7 +27,7 @@ from unlearnlog.probes.runner import ConceptCases, ProbePlan
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.entry_tables import log_table
 from unlearnlog.report.formatting import outcome, why_it_rises
-from unlearnlog.report.html_page import html, said
+from unlearnlog.report.html_page import caption, html
 from unlearnlog.report.log_graph import lanes
 from unlearnlog.report.markdown_page import markdown
 
@@ -180,7 +180,7 @@ def test_what_was_accepted_in_doubt_is_marked_wherever_it_is_listed():
     assert outcome(entry) == "? undecided, accepted"
     harm = next(h for h in found.graph.harm[0] if h.concept == "Picasso")
     assert harm.status == "doubtful"
-    assert "in doubt" in said(harm)
+    assert "in doubt" in caption(harm)
     for page in (html(found), markdown(found)):
         assert "1 concept erased" not in page
         assert "Erasure of 1 concept from atelier: undecided" in page

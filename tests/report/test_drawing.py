@@ -8,7 +8,14 @@ import pytest
 from tests.histories import shown, some_findings
 from unlearnlog.findings.report_parts import ConceptDamage, Edge
 from unlearnlog.report.formatting import STEPS
-from unlearnlog.report.graph_drawing import NEAREST, SHADES, bowed, drawn, nearest, said
+from unlearnlog.report.graph_drawing import (
+    NEAREST,
+    SHADES,
+    bowed,
+    caption,
+    drawn,
+    nearest,
+)
 
 
 def harm(status, damage=None, *, hits=0):
@@ -30,7 +37,7 @@ def harm(status, damage=None, *, hits=0):
     ],
 )
 def test_what_a_colour_says_is_said_in_words(found, words):
-    assert said(found) == words
+    assert caption(found) == words
 
 
 def test_there_is_a_shade_for_nothing_for_each_step_and_for_more():
