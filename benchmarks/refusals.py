@@ -1,7 +1,7 @@
-"""``python -m benchmarks.refusals``: how long a mistake takes to be told.
+"""The benchmark ``python -m benchmarks.refusals``: times until a mistake is refused.
 
-Each refusal is a process of its own, from its start to its end, five times. Nothing is
-computed before: no torch, no model.
+Each refusal is a process of its own, from start to end, five times. Nothing is computed
+before it: no torch, no model.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ FILES: Final[Mapping[str, str]] = {
     "there.safetensors": "",
     "notes.txt": "",
 }
-"""Files that the refusals are about, by name."""
+"""Files that the refusals need, by name."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A mistake, and a word of what is said about it.
+    """A mistake, and a part of its error.
 
     Attributes:
-        words: What is typed after ``unlearnlog``.
-        says: Part of what standard error must say.
+        words: The words after ``unlearnlog``.
+        says: Part of the message on standard error.
         code: The exit code.
         env: Variables of the environment.
     """
@@ -135,11 +135,11 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "rebase onto": _typed("rebase --onto none -o new", "there is no 'none'"),
     "rebase into": _typed("rebase --onto full -o full", "is there already"),
 }
-"""Every refusal that is made before anything is loaded, by what is wrong."""
+"""Every refusal before a model is loaded, by its mistake."""
 
 
 def prepare(folder: Path) -> None:
-    """Write the files that the refusals are about, beside a ledger that is there."""
+    """Write the files that the refusals need, beside a ledger."""
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "folder.png").mkdir()
@@ -148,7 +148,7 @@ def prepare(folder: Path) -> None:
 
 
 def _ledger(folder: Path) -> None:
-    """Erase Picasso in a folder, with as little work as there can be."""
+    """Erase Picasso in a folder, with the smallest sizes."""
     little = POLICY + (
         "[sampling]\nsteps = 1\n[probes]\nerased = 1\nrenamed = 0\nfamily = 0\n"
         "alike = 0\nkept_share = 0.1\ninformation = 0\n[require]\nbase_presence = 0.0\n"
@@ -169,7 +169,7 @@ def _ledger(folder: Path) -> None:
 
 
 def took(refusal: Refusal, folder: Path) -> float:
-    """Return how long one refusal takes as a process, in s; check what it says."""
+    """Return the time of one refusal as a process, in s; check its message."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **dict(refusal.env)}
     began = time.perf_counter()
     done = subprocess.run(
@@ -205,11 +205,11 @@ def measured(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 DRY: Final = "add Monet --dry-run"
-"""A dry run says what it does before the model is loaded."""
+"""A dry run, which writes its first line before the model is loaded."""
 
 
 def first_line(folder: Path) -> dict[str, Any]:
-    """Return how long a dry run takes to its first line on standard error, in s."""
+    """Return the time of a dry run to its first line on standard error, in s."""
     times = []
     for _ in range(N_REPEATS):
         began = time.perf_counter()
@@ -234,7 +234,7 @@ def first_line(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure every refusal and write them down."""
+    """Measure every refusal, and write the results."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _ledger(folder)

@@ -34,7 +34,7 @@ AUDITED: Final = {
 ATTACKED: Final = (
     "Vectors, words or a map of tokens, searched for with a stated budget and tried on "
     "prompts and latents that the search never saw. The control is the best that the "
-    "same budget finds at random, or where nobody ever learned the concept."
+    "same budget finds at random, or on a model that never learned the concept."
 )
 
 TRIED: Final = {"reached": "✕", "not reached": "✓", "undecided": "?"}
