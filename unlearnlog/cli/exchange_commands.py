@@ -17,9 +17,11 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.cli.entries import say_erased
 from unlearnlog.cli.options import (
+    AcceptUndecidedOption,
     ConceptsOption,
     JsonOption,
     JudgeOption,
+    KindOption,
     MessageOption,
     OpeningOptions,
     PolicyOption,
@@ -88,15 +90,11 @@ def import_(
     concept: Annotated[
         list[str], typer.Option("--concept", help="What it erases; repeatable.")
     ],
-    kind: Annotated[
-        str, typer.Option("--kind", help="What a name is that no file knows.")
-    ] = "",
+    kind: KindOption = "",
     concepts: ConceptsOption = None,
     policy: PolicyOption = "",
     judge: JudgeOption = "",
-    accept_undecided: Annotated[
-        bool, typer.Option("--accept-undecided", help="Record it all the same.")
-    ] = False,
+    accept_undecided: AcceptUndecidedOption = False,
     message: MessageOption = "",
     ref: RefOption = "",
     opening: OpeningOptions,
