@@ -88,7 +88,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "target": _typed("add Monet --target ancor", "did you mean 'anchor'?"),
     "judge": _typed("add Monet --judge clip", "there is no judge 'clip'"),
     "device": _typed("add Monet --device cudua", "did you mean 'cuda'?"),
-    "device that is not there": _typed("add Monet --device mps:0", "a Mac's"),
+    "device that is not there": _typed("add Monet --device mps:0", "needs a Mac"),
     "device by environment": _typed(
         "add Monet", "UNLEARNLOG_DEVICE", env=(("UNLEARNLOG_DEVICE", "cudua"),)
     ),

@@ -28,7 +28,7 @@ from unlearnlog.probes.statistics import share
 from unlearnlog.report.entry_tables import log_table
 from unlearnlog.report.formatting import outcome, why_it_rises
 from unlearnlog.report.html_page import caption, html
-from unlearnlog.report.log_graph import lanes
+from unlearnlog.report.log_graph import graph_lines
 from unlearnlog.report.markdown_page import markdown
 
 OPEN = "ua of Picasso is 0.900, must be at least 0.95, but n is 15: a limit needs 92"
@@ -175,7 +175,7 @@ def test_what_was_accepted_in_doubt_is_marked_wherever_it_is_listed():
     assert entry.row()["verdict"]["passed"] is False
     assert entry.row()["verdict"]["accepted"] is True
     assert "in doubt" in table(entry)
-    (line, _) = lanes(dict(history), {"heads/main": entry.id}, "heads/main")
+    (line, _) = graph_lines(dict(history), {"heads/main": entry.id}, "heads/main")
     assert "[in doubt]" in line.plain
     assert outcome(entry) == "? undecided, accepted"
     harm = next(h for h in found.graph.harm[0] if h.concept == "Picasso")

@@ -11,10 +11,10 @@ from unlearnlog.report.formatting import STEPS
 from unlearnlog.report.graph_drawing import (
     NEAREST,
     SHADES,
-    bowed,
+    bow,
     caption,
-    drawn,
-    nearest,
+    graph_picture,
+    nearest_edges,
 )
 
 
@@ -51,23 +51,23 @@ def test_only_the_nearest_of_each_are_drawn_and_none_that_would_read_as_nothing(
     pairs = zip(combinations(names, 2), weights, strict=True)
     edges = tuple(Edge(*pair, "information", weight) for pair, weight in pairs)
 
-    found = nearest(replace(graph, edges=(*graph.edges, *edges)))
+    found = nearest_edges(replace(graph, edges=(*graph.edges, *edges)))
 
     assert [e.weight for e in found] == [0.5, 0.4, 0.3, 0.2, 0.1]
     assert NEAREST == 2
     left_out = (Edge("Picasso", "gone", "information", 0.9),)
-    assert nearest(replace(graph, edges=left_out)) == []
+    assert nearest_edges(replace(graph, edges=left_out)) == []
 
 
 def test_a_bow_begins_and_ends_at_the_marks_and_leaves_the_row():
-    xs, ys = bowed((100.0, 50.0), (300.0, 50.0))
+    xs, ys = bow((100.0, 50.0), (300.0, 50.0))
 
     assert (xs[0], ys[0], xs[-1], ys[-1]) == (100.0, 50.0, 300.0, 50.0)
     assert min(ys) < 50.0 - 10
 
 
 def test_unread_concepts_and_erased_ones_that_show_are_written_into_the_picture():
-    text = drawn(some_findings().graph, "svg").decode()
+    text = graph_picture(some_findings().graph, "svg").decode()
 
     for words in ("not read", "erased, shows 0.25", "lost 0.75", "points lost"):
         assert words in text

@@ -52,7 +52,7 @@ def log(
 ) -> None:
     """List what was erased, newest first, with its numbers."""
     from unlearnlog.report.entry_tables import log_table, moves_table, notes_table
-    from unlearnlog.report.log_graph import lanes
+    from unlearnlog.report.log_graph import graph_lines
 
     ledger = opened(folder)
     found = ledger.chain
@@ -72,7 +72,7 @@ def log(
             "refs": refs,
             "entries": [entry.row() for entry in entries.values()],
         }
-        lines = lanes(entries, refs, f"heads/{found.branch}")
+        lines = graph_lines(entries, refs, f"heads/{found.branch}")
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
     history = [(entry.id, entry) for entry in ledger.entries()]

@@ -134,17 +134,17 @@ def graph(
 
 def _say_mapped(found: Mapped, output: Path | None, *, as_json: bool) -> None:
     """Write the graph to a file, as JSON, or as a tree where neither was typed."""
-    from unlearnlog.report.graph_views import linked, tree, written
+    from unlearnlog.report.graph_views import concept_tree, graph_data, graph_file
     from unlearnlog.report.output_file import write_output
 
     if output is not None:
         form = output.suffix.lower().removeprefix(".")
-        write_output(output, written(found.network, found.drawing, form))
+        write_output(output, graph_file(found.network, found.drawing, form))
         err.print(as_text(f"the graph is in {output}"), soft_wrap=True)
     if as_json:
-        say(linked(found.network))
+        say(graph_data(found.network))
     elif output is None:
-        out.print(tree(found.network))
+        out.print(concept_tree(found.network))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from unlearnlog.audits.survival import median_return
 from unlearnlog.report.fitted_table import FittedTable
-from unlearnlog.report.fonts import FontChoice, lettered
+from unlearnlog.report.fonts import FontChoice, matplotlib_fonts
 from unlearnlog.report.ticks import thin_ticks
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def curves_png(found: Finetuned) -> bytes:
     Intervals are bars, the base's presence is dashed, and the twin's curves are dotted.
     """
     names = list(found.base)
-    with lettered((*names, found.data)) as letters:
-        figure = curves(found, letters)
+    with matplotlib_fonts((*names, found.data)) as letters:
+        figure = curves_figure(found, letters)
         out = io.BytesIO()
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
-def curves(found: Finetuned, letters: FontChoice) -> Figure:
+def curves_figure(found: Finetuned, letters: FontChoice) -> Figure:
     """Return the same as a figure: a panel for each concept, at most four in a row.
 
     Args:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.core.visible import visible
-from unlearnlog.report.plain_console import as_text, cleaned
+from unlearnlog.report.plain_console import as_text, without_controls
 
 WORDS: Final = frozenset(
     {
@@ -163,7 +163,7 @@ class FittedTable(Table):
 
 def _shown(cell: RenderableType | None) -> RenderableType | None:
     """Return a cell with the control characters of its text spelt out."""
-    return cleaned(cell) if isinstance(cell, Text) else cell
+    return without_controls(cell) if isinstance(cell, Text) else cell
 
 
 def _text(cell: object) -> str:

@@ -79,7 +79,7 @@ class FontChoice:
         return next(found, self.fonts[0])
 
 
-def lettering(texts: Iterable[str]) -> FontChoice:
+def fonts_for(texts: Iterable[str]) -> FontChoice:
     """Return fonts for some texts, and warn once of missing characters.
 
     Args:
@@ -109,14 +109,14 @@ def lettering(texts: Iterable[str]) -> FontChoice:
 
 
 @contextmanager
-def lettered(texts: Iterable[str]) -> Iterator[FontChoice]:
+def matplotlib_fonts(texts: Iterable[str]) -> Iterator[FontChoice]:
     """Set matplotlib's fonts for some texts, and switch off mathematics between ``$``.
 
     It applies to figures that are drawn and saved within the context.
     """
     from matplotlib import rc_context
 
-    found = lettering(texts)
+    found = fonts_for(texts)
     families = [font.family for font in found.fonts]
     with rc_context({"font.family": families, "text.parse_math": False}):
         yield found

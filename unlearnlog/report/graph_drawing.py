@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.findings.report_parts import ConceptDamage
-from unlearnlog.report.fonts import FontChoice, lettered
+from unlearnlog.report.fonts import FontChoice, matplotlib_fonts
 from unlearnlog.report.formatting import STEPS, level
 from unlearnlog.report.graph_layout import label_width, layout
 
@@ -41,7 +41,7 @@ _MUTED: Final = "#5d5747"
 _NEAR: Final = "#22508a"
 
 
-def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
+def graph_picture(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     """Return a picture of families as boxes and concepts as marks, coloured by damage.
 
     Args:
@@ -50,15 +50,15 @@ def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
     """
     names = [node.name for node in graph.nodes]
     families = [node.family or "" for node in graph.nodes]
-    with lettered((*names, *families)) as letters:
-        figure = pictured(graph, letters)
+    with matplotlib_fonts((*names, *families)) as letters:
+        figure = graph_figure(graph, letters)
         out = io.BytesIO()
         undated = {"Date": None} if form == "svg" else None
         figure.savefig(out, format=form, dpi=144, metadata=undated)
     return out.getvalue()
 
 
-def pictured(graph: Graph, letters: FontChoice) -> Figure:
+def graph_figure(graph: Graph, letters: FontChoice) -> Figure:
     """Return the same as a figure.
 
     Args:
@@ -77,7 +77,7 @@ def pictured(graph: Graph, letters: FontChoice) -> Figure:
     axes.set_ylim(placed.height + _FOOT, -8)
     axes.set_axis_off()
     _draw_boxes(axes, placed, letters)
-    near = nearest(graph)
+    near = nearest_edges(graph)
     _draw_edges(axes, placed, [e for e in graph.edges if e.type == "look-alike"], near)
     last = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
     for name, at in placed.places.items():
@@ -106,7 +106,7 @@ def caption(harm: ConceptDamage | None) -> str:
     return f"lost {lost:.2f}" if lost > 0 else f"gained {-lost:.2f}"
 
 
-def nearest(graph: Graph) -> list[Edge]:
+def nearest_edges(graph: Graph) -> list[Edge]:
     """Return the measured edges that are drawn: the nearest few of each concept."""
     names = {node.name for node in graph.nodes}
     measured = [
@@ -159,7 +159,7 @@ def _draw_edges(
         axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
     for edge in near:
         weight = edge.weight or 0.0
-        xs, ys = bowed(places[edge.one], places[edge.other])
+        xs, ys = bow(places[edge.one], places[edge.other])
         axes.plot(xs, ys, color=_NEAR, linewidth=1 + 6 * weight, zorder=1)
         axes.text(
             *free.taken(zip(xs, ys, strict=True)),
@@ -210,7 +210,7 @@ class FreePlaces:
         )
 
 
-def bowed(
+def bow(
     one: tuple[float, float], other: tuple[float, float]
 ) -> tuple[list[float], list[float]]:
     """Return the points of a bow between two marks; straight lines of a row overlap."""

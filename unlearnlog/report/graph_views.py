@@ -9,7 +9,7 @@ import networkx as nx
 from rich.tree import Tree
 
 from unlearnlog.core.visible import json_line, visible
-from unlearnlog.report.graph_drawing import drawn
+from unlearnlog.report.graph_drawing import graph_picture
 from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _ATOMS: Final = {
 }
 
 
-def tree(found: nx.MultiDiGraph) -> Tree:
+def concept_tree(found: nx.MultiDiGraph) -> Tree:
     """Return the tree of kinds, families and concepts, each with its readings."""
     root = Tree("concepts")
     for kind in (n for n, data in found.nodes(data=True) if data["kind"] == "root"):
@@ -97,7 +97,7 @@ def _line(name: str, data: dict[str, float | str | bool]) -> str:
     return ", ".join(words)
 
 
-def written(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
+def graph_file(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
     """Return the bytes of a graph's file.
 
     Args:
@@ -106,15 +106,15 @@ def written(found: nx.MultiDiGraph, drawing: Graph, form: str) -> bytes:
         form: One of `FORMS`.
     """
     if form == "json":
-        return (json_line(linked(found)) + "\n").encode()
+        return (json_line(graph_data(found)) + "\n").encode()
     if form == "graphml":
         file = io.BytesIO()
         nx.write_graphml(_in_xml(found), file)
         return file.getvalue()
-    return drawn(drawing, "svg" if form == "svg" else "png")
+    return graph_picture(drawing, "svg" if form == "svg" else "png")
 
 
-def linked(found: nx.MultiDiGraph) -> dict[str, object]:
+def graph_data(found: nx.MultiDiGraph) -> dict[str, object]:
     """Return the nodes and the edges of a graph as data."""
     return dict(nx.node_link_data(found, edges="edges"))
 

@@ -14,8 +14,8 @@ from unlearnlog.core.visible import visible
 from unlearnlog.report import formatting
 from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.graph_layout import layout
-from unlearnlog.report.reading_rows import by_question, called
-from unlearnlog.report.truncation import recent, tabled
+from unlearnlog.report.reading_rows import by_question, reading_title
+from unlearnlog.report.truncation import tabled_steps, truncated
 
 if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import BeforeAfter, ConceptDamage, Findings
@@ -31,7 +31,7 @@ CHARTS: Final = ("judge-mi", "bound-mi", "drift")
 
 def html(findings: Findings) -> str:
     """Return the whole page, with every text escaped."""
-    n_steps, (findings, omitted) = len(findings.steps), recent(findings)
+    n_steps, (findings, omitted) = len(findings.steps), truncated(findings)
     drawn = (chart(m, findings.nats, findings.steps) for m in CHARTS)
     return (
         _environment()
@@ -40,7 +40,7 @@ def html(findings: Findings) -> str:
             f=findings,
             n_steps=n_steps,
             omitted=omitted,
-            tabled=tabled(findings),
+            tabled=tabled_steps(findings),
             place=layout(findings.graph),
             charts=[each for each in drawn if each.lines],
             chart_width=WIDTH,
@@ -71,7 +71,7 @@ def _environment() -> Environment:
         "interval": formatting.interval,
         "base": formatting.base,
         "called": formatting.called,
-        "titled": called,
+        "titled": reading_title,
         "meaning": formatting.meaning,
         "by_question": by_question,
         "points": formatting.points,

@@ -22,7 +22,9 @@ _LINE: Final = 18
 _LEAST: Final = 160
 
 
-def montage(rows: Sequence[Tensor], labels: Sequence[str], caption: str) -> Image.Image:
+def image_grid(
+    rows: Sequence[Tensor], labels: Sequence[str], caption: str
+) -> Image.Image:
     """Return a grid of pictures, enlarged without smoothing, a row for each revision.
 
     Args:
@@ -54,7 +56,7 @@ def montage(rows: Sequence[Tensor], labels: Sequence[str], caption: str) -> Imag
     return sheet
 
 
-def save(sheet: Image.Image, path: Path) -> None:
+def save_png(sheet: Image.Image, path: Path) -> None:
     """Write a PNG, whole or not at all.
 
     Raises:

@@ -20,7 +20,7 @@ _ROOM: Final = 60  # letters of date, reference and reason
 _COLOURS: Final = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
-def lanes(
+def graph_lines(
     entries: Mapping[EntryId, Entry],
     refs: Mapping[str, EntryId | None],
     head: str,

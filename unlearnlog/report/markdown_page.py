@@ -9,8 +9,8 @@ from unlearnlog.core.note import cells
 from unlearnlog.core.reading_registry import Question
 from unlearnlog.findings.markdown_text import in_markdown
 from unlearnlog.report import formatting
-from unlearnlog.report.reading_rows import by_question, called
-from unlearnlog.report.truncation import recent, tabled
+from unlearnlog.report.reading_rows import by_question, reading_title
+from unlearnlog.report.truncation import tabled_steps, truncated
 
 if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
@@ -27,7 +27,7 @@ def markdown(findings: Findings) -> str:
         *(_verdict, _pictures, _graph, _triangle, _audits, _attacks, _nats),
         *(_entries, _method, _images),
     )
-    findings, omitted = recent(findings)
+    findings, omitted = truncated(findings)
     lines = [line for part in parts for line in part(findings)]
     if omitted:
         lines[1:1] = ["", in_markdown(omitted)]
@@ -287,10 +287,10 @@ def _entries(f: Findings) -> Iterator[str]:
 def _by_question(f: Findings) -> dict[str, list[Cells]]:
     """Return the readings of all entries by the question that they answer."""
     found: dict[str, list[Cells]] = {each: [] for each in get_args(Question)}
-    for step in tabled(f):
+    for step in tabled_steps(f):
         for question, readings in by_question(step.entry.readings).items():
             found[question] += [
-                (step.number, called(r), r.probe, r.concept, *_numbers(r))
+                (step.number, reading_title(r), r.probe, r.concept, *_numbers(r))
                 for r in readings
             ]
     return {question: rows for question, rows in found.items() if rows}

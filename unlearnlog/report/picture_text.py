@@ -11,7 +11,7 @@ from typing import Final
 from PIL import ImageFont
 from PIL.ImageDraw import ImageDraw
 
-from unlearnlog.report.fonts import Font, FontChoice, lettering
+from unlearnlog.report.fonts import Font, FontChoice, fonts_for
 
 _SIZE: Final = 13
 _LINE: Final = 18
@@ -30,7 +30,7 @@ class PictureText:
     @classmethod
     def of(cls, texts: Iterable[str]) -> PictureText:
         """Return a writer of some texts; warn of characters that no font has."""
-        return cls(lettering(texts))
+        return cls(fonts_for(texts))
 
     def lines(self, text: str, width: int) -> list[str]:
         """Return a text as lines of at most ``width`` pixels."""

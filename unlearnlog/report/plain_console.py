@@ -44,7 +44,7 @@ class PlainConsole(Console):
         if isinstance(renderable, str):
             renderable = Text(visible(renderable, lines=True))
         elif isinstance(renderable, Text):
-            renderable = cleaned(renderable)
+            renderable = without_controls(renderable)
         return super().render(renderable, options)
 
     def on_broken_pipe(self) -> None:
@@ -57,7 +57,7 @@ def as_text(text: str, style: str = "") -> Text:
     return Text(visible(text, lines=True), style=style)
 
 
-def cleaned(text: Text) -> Text:
+def without_controls(text: Text) -> Text:
     """Return a text with control characters spelt out and its styles kept."""
     plain = text.plain
     if plain.isprintable():

@@ -80,7 +80,7 @@ class ReadingRows:
         for reading in readings:
             says = "" if reading.probe in _EVERY else meaning_of(reading.probe).says
             table.add_row(
-                called(reading),
+                reading_title(reading),
                 *([reading.probe] if name else ()),
                 *numbers_of(reading),
                 *([Text(self._limit(reading))] if bound else ()),
@@ -112,7 +112,7 @@ def _worst_first(reading: Reading) -> tuple[str, bool, float]:
     return reading.probe, kept, lost if kept else -reading.value
 
 
-def called(reading: Reading) -> str:
+def reading_title(reading: Reading) -> str:
     """Return the title of a reading; that of presence with erased or kept."""
     known = meaning_of(reading.probe)
     if reading.probe != "presence":

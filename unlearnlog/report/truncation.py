@@ -14,7 +14,7 @@ MOST_READINGS: Final = 8000
 """Rows of the tables of all readings, at most."""
 
 
-def recent(findings: Findings) -> tuple[Findings, str]:
+def truncated(findings: Findings) -> tuple[Findings, str]:
     """Return the findings that fit, and a sentence on the rest; empty if all fit.
 
     The last entries stay, and of the erased concepts those most likely to be back.
@@ -49,7 +49,7 @@ def recent(findings: Findings) -> tuple[Findings, str]:
     return kept, f"This page shows {shown}. The report as JSON holds all of it."
 
 
-def tabled(findings: Findings) -> list[Step]:
+def tabled_steps(findings: Findings) -> list[Step]:
     """Return the last entries for which the readings of all fit in the tables."""
     found: list[Step] = []
     room = MOST_READINGS
