@@ -1,1 +1,1 @@
-"""Long measurements, resumable cell by cell; results are JSON beside them."""
+"""Long measurements, resumable cell by cell, with results as JSON beside them."""

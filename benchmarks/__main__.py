@@ -1,9 +1,8 @@
-"""``make bench``: erase, look with every probe at full size, write what was read.
+"""The benchmark of ``make bench``: erasures, measured by every probe at full size.
 
 Each cell is a short history: one concept alone, several in one entry, or one after
-another. A cell that is there is left alone as long as the weights, what the eraser
-computes and what is looked at are the same, so a run that was stopped goes on where it
-was.
+another. A measured cell is kept as long as the weights, the eraser's computation and
+the measurements are the same, so a run that was stopped is resumed.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ TARGETS: Final = ("anchor", "context", "unconditional")
 N_ORDERS: Final = 2
 BATCH: Final = ("Picasso", "Monet", "Warhol", "Hokusai", "Klimt")
 COARSE: Final = {"erased": 6, "kept": 1, "earlier": 2, "information": 16}
-"""For comparisons: means are as sure, single concepts are screens."""
+"""Sizes for comparisons: means are as precise, single concepts are screens."""
 
 FULL: Final = {**COARSE, "kept": 6, "distance": 256}
 LEAN: Final = {**COARSE, "renamed": 0, "family": 0, "alike": 0, "information": 8}
-"""For long histories: what they are made for, and no more."""
+"""Sizes for long histories: only what their questions need."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,10 @@ class Cell:
     """A history to be measured.
 
     Attributes:
-        name: What it is called.
-        steps: What each entry erases.
-        target: What is painted instead.
-        sizes: How many pictures the probes look at.
+        name: Name of the cell.
+        steps: Concepts of each entry.
+        target: Target of the erasures.
+        sizes: Pictures of each probe.
     """
 
     name: str
@@ -60,7 +59,7 @@ class Cell:
 
 
 def cells() -> list[Cell]:
-    """Return every cell, in the order people read them."""
+    """Return every cell, in the order of the tables."""
     coarse = tuple(COARSE.items())
     found = [alone(name) for name in ALONE]
     found += [alone(n, t) for n in ("Picasso", "cat") for t in TARGETS[1:]]
@@ -107,7 +106,7 @@ def added(
 
 
 def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
-    """Live a cell's history in an empty folder and return its entries' rows."""
+    """Run a cell's history in an empty folder and return its entries' rows."""
     rules = full_policy(cell.target, dict(cell.sizes))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -118,10 +117,7 @@ def measured(cell: Cell, console: Console) -> list[dict[str, Any]]:
 
 
 def made_of(cell: Cell) -> MadeOf:
-    """Return all that decides a cell's results.
-
-    That is the base's weights, the eraser, and what is erased and looked at.
-    """
+    """Return the inputs of a cell: base weights, eraser, concepts, sizes."""
     rules = full_policy(cell.target, dict(cell.sizes))
     return MadeOf(
         {
@@ -143,7 +139,7 @@ def rows_of(cell: Cell) -> list[dict[str, Any]]:
 
 
 def measured_of(cell: Cell) -> Measured:
-    """Return how a cell is measured, and what of."""
+    """Return a cell with its measurement and its inputs."""
     return Measured(
         SUITE,
         cell.name,
@@ -154,7 +150,7 @@ def measured_of(cell: Cell) -> Measured:
 
 
 def main() -> None:
-    """Make what is missing or out of date, in the order people read it."""
+    """Measure the cells that are missing or out of date, in the order of the tables."""
     make_missing(map(measured_of, cells()), __doc__)
 
 

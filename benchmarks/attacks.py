@@ -1,11 +1,10 @@
-"""Attacks on erasures: what each brings back, beside its null controls.
+"""Attacks on erasures, beside their null controls.
 
-Each cell is one attack after one concept on one state: erased by one eraser, or the
-model as it was. Picasso and the cat are attacked in the bundled model, whose twin takes
-hours to train (``make twin``); where there is none the row says so. Hiroshige is
-attacked in the late learner, which has one, once both are trained (``make late``). A
-cell that is there is left alone while the weights are the same and what the eraser and
-the attack compute.
+Each cell is one attack on one concept in one state: erased by one eraser, or the base.
+Picasso and the cat are attacked in the bundled model, whose twin takes hours to train
+(``make twin``); rows without it are marked. Hiroshige is attacked in the late learner,
+which has a twin, once both are trained (``make late``). A measured cell is kept while
+the weights and the computations of eraser and attack are the same.
 """
 
 from __future__ import annotations
@@ -46,20 +45,20 @@ from unlearnlog.policy import Policy
 from unlearnlog.report.entry_tables import ProgressBars
 
 SUITE: Final = Suite.called("attacks")
-NOBODY: Final = "base"
-"""Who erased it where nobody did: the upper bound."""
+UNERASED: Final = "base"
+"""Label of the state without an erasure: the upper bound."""
 
 BUDGET: Final = "small"
 ORDER: Final = ("recovery", "inversion", "prefix")
-"""What is cheap and what decides comes first."""
+"""Erasers in order: cheap and decisive ones first."""
 
 _BEFORE: Final[dict[tuple[str, str], UnattackedResult]] = {}
-"""What each state shows without an attack, so that no two attacks paint it."""
+"""Pictures of each state without an attack, shared by all attacks."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attack after one concept; who erased it, by label."""
+    """One attack on one concept, erased by the eraser of a label."""
 
     concept: str
     eraser: str
@@ -67,22 +66,22 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the cell."""
         return f"{concept_id(self.concept)}-{self.eraser}-{self.attack}"
 
     @property
     def erasure(self) -> Erasure:
-        """What is attacked, unless nobody erased it."""
+        """The attacked erasure; None for the base."""
         return erasure_of(self.eraser, self.concept)
 
     def of(self) -> Measured:
-        """Return how it is measured, and what of."""
+        """Return the cell with its measurement and its inputs."""
         return Measured(SUITE, self.name, self.made_of, self.measured)
 
     def made_of(self) -> MadeOf:
-        """Return the weights and all else that decides its results."""
-        erasure = MadeOf({"weights": self.erasure.weights, "eraser": NOBODY})
-        if self.eraser != NOBODY:
+        """Return the inputs of the cell."""
+        erasure = MadeOf({"weights": self.erasure.weights, "eraser": UNERASED})
+        if self.eraser != UNERASED:
             erasure = self.erasure.made_of()
         twin = self.erasure.twin
         plain = {
@@ -95,7 +94,7 @@ class Attempt:
         return MadeOf({**erasure.plain, **plain}, {**erasure.computed, **attacking})
 
     def measured(self, console: Console) -> dict[str, Any]:
-        """Erase, attack, and try the null controls."""
+        """Erase, attack, and run the null controls."""
         with ProgressBars(console) as bars:
             at = self.at(bars)
             concept = at.world.concept(self.concept)
@@ -113,8 +112,8 @@ class Attempt:
         return {"eraser": self.eraser, "budget": BUDGET, **result.row()}
 
     def at(self, watch: Progress) -> Session:
-        """Return the state that is attacked."""
-        if self.eraser == NOBODY:
+        """Return the attacked state."""
+        if self.eraser == UNERASED:
             return _never_erased(self.erasure)
         return self.erasure.at(watch)
 
@@ -127,12 +126,12 @@ def _never_erased(erasure: Erasure) -> Session:
 
 def cells(*concepts: str) -> Iterator[Attempt]:
     """Yield every cell of some concepts."""
-    for attack, eraser, concept in product(ORDER, (*ENTRANTS, NOBODY), concepts):
+    for attack, eraser, concept in product(ORDER, (*ENTRANTS, UNERASED), concepts):
         yield Attempt(concept, eraser, attack)
 
 
 def main() -> None:
-    """Make what is missing or out of date, in the late learner only if it is made."""
+    """Measure missing or outdated cells; those of the late learner where it exists."""
     late = RELEARNED if has_late() else ()
     found = (*cells(*CONCEPTS), *cells(*late))
     make_missing((each.of() for each in found), __doc__)

@@ -1,9 +1,9 @@
-"""``make audit``: fine-tune erased models downstream, and see what comes back.
+"""The benchmark of ``make audit``: resurgence after fine-tunes of erased models.
 
-A cell is one erasure of one concept, fine-tuned once: its eraser, the concept, the
-data, what learns, and the seed. A cell that is there is left alone while the weights
-are the same and what the eraser and the fine-tune compute. Where ``build/twin`` holds
-the twin (``make twin``), cells of ``target:5`` are compared with it.
+A cell is one erasure, fine-tuned once: eraser, concept, data, trained parameters and
+seed. A measured cell is kept while the weights and the computations of eraser and
+fine-tune are the same. Where ``build/twin`` holds the twin (``make twin``), cells of
+``target:5`` are compared with it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ METHODS: Final[tuple[Method, ...]] = ("full", "lora")
 SEEDS: Final = (1, 2, 3)
 STEPS: Final = 500
 LOOKS: Final = (25, 50, 100, 250)
-"""Steps between the ends after which somebody looks while a target is learned; nothing
-comes back between the ends of other data."""
+"""Measured steps between the ends where a target is learned; on other data nothing
+comes back between the ends."""
 
 SIZES: Final = {**LEAN, "erased": 6, "earlier": 2}
 """96 pictures of Picasso, 102 of the cat, at both ends; 32 or 34 between."""
@@ -53,33 +53,33 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the cell."""
         data = self.data.replace(":", "-")
         concept = concept_id(self.concept)
         return f"{self.eraser}-{concept}-{data}-{self.method}-{self.seed}"
 
     @property
     def erasure(self) -> Erasure:
-        """What is fine-tuned."""
+        """The fine-tuned erasure."""
         return Erasure(self.eraser, self.concept)
 
     @property
     def about_target(self) -> bool:
-        """Whether pictures of the erased concept itself are learned."""
+        """Whether the data are pictures of the erased concept."""
         return self.data.startswith("target")
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Steps between the ends after which somebody looks."""
+        """Measured steps between the ends."""
         return LOOKS if self.about_target else ()
 
     @property
     def twin(self) -> Path | None:
-        """The twin, where it is made and there is something to compare."""
+        """The twin, where it exists and the data are of the concept."""
         return self.erasure.twin if self.about_target else None
 
     def measured(self, console: Console) -> dict[str, Any]:
-        """Fine-tune, look along the way, and return what was seen."""
+        """Fine-tune, measure along the way, and return the measurements."""
         with ProgressBars(console) as bars:
             at = self.shelved(self.erasure.at(bars))
             wish = FinetuneRequest(
@@ -102,24 +102,24 @@ class Cell:
         }
 
     def shelved(self, at: Session) -> Session:
-        """Return the place with the shelf that its stages are kept on."""
+        """Return the session with the cache of the fine-tune's stages."""
         return at
 
     def tidy(self, at: Session) -> None:
-        """Throw half a gigabyte of stages away."""
+        """Remove the stages, half a gigabyte."""
         painted = at.the_ledger().folder / ".unlearnlog" / "cache" / "painted"
         shutil.rmtree(painted, ignore_errors=True)
 
 
 def cells() -> Iterator[Cell]:
-    """Yield every cell, first those that say most."""
+    """Yield every cell, the most informative ones first."""
     for seed, method, concept in product(SEEDS, METHODS, CONCEPTS):
         for eraser, data in product(ENTRANTS, DATA):
             yield Cell(eraser, concept, data, method, seed)
 
 
 def made_of(cell: Cell) -> MadeOf:
-    """Return the weights and all else that decides a cell's results."""
+    """Return the inputs of a cell."""
     erasure = cell.erasure.made_of()
     plain = {
         "concept": cell.concept,
@@ -136,12 +136,12 @@ def made_of(cell: Cell) -> MadeOf:
 
 
 def measured_of(cell: Cell, suite: Suite = SUITE) -> Measured:
-    """Return how a cell is measured, and what of."""
+    """Return a cell with its measurement and its inputs."""
     return Measured(suite, cell.name, lambda: made_of(cell), cell.measured)
 
 
 def main() -> None:
-    """Make what is missing or out of date."""
+    """Measure the cells that are missing or out of date."""
     make_missing(map(measured_of, cells()), __doc__)
 
 

@@ -1,8 +1,8 @@
-"""What erasers, fine-tunes, attacks and readings compute in small: their witnesses.
+"""Witnesses of erasers, fine-tunes, attacks and readings: small runs of each.
 
-Everything runs on the bundled model, with one thread, few steps and few pictures. Where
-an erased state is needed and no eraser is asked about, the state is made up, so that no
-change of an eraser is seen in what fine-tunes and attacks come to.
+Everything runs on the bundled model, with one thread, few steps and few pictures.
+Fine-tunes and attacks start from a made-up erasure, so that no change of an eraser
+affects their witnesses.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ FEW: Final = {
     "n_pictures": 18,
     "max_steps": 4,
 }
-"""Settings of erasers that are trained, as small as shows all of what they do."""
+"""Settings of trained erasers: the smallest that run all of their code."""
 
 LITTLE: Final = {
     **{"erased": 1, "renamed": 1, "family": 1, "alike": 1, "kept": 1},
     **{"kept_share": 0.1, "earlier": 1, "information": 2, "nodes": 1, "attacks": 2},
 }
 STEPS: Final = 4
-"""Of painting."""
+"""Sampling steps."""
 
 TUNED: Final = 2
 """Steps of a fine-tune."""
@@ -61,29 +61,29 @@ BUDGET: Final = AttackBudget(
 
 
 def eraser_witness(name: str, settings: tuple[tuple[str, Any], ...] = ()) -> Witness:
-    """Return the witness of an eraser with settings: the changes that it makes."""
+    """Return the witness of an eraser with settings: its deltas."""
     said = ", ".join(f"{key}={value}" for key, value in settings)
     chosen = Entrant(name, name, settings)
     return Witness(f"eraser {name} {said}".strip(), lambda: _erased(chosen))
 
 
 def tuning_witness(data: str, method: Method) -> Witness:
-    """Return the witness of a way to fine-tune: its weights, and what is seen."""
+    """Return the witness of a fine-tuning method: its weights and measurements."""
     return Witness(f"fine-tune {method} on {data}", lambda: _tuned(data, method))
 
 
 def attack_witness(name: str) -> Witness:
-    """Return the witness of an attack: what it finds, and how well that does."""
+    """Return the witness of an attack: its result and its success."""
     return Witness(f"attack {name}", lambda: _attacked(name))
 
 
 def reading_witness() -> Witness:
-    """Return the witness of all that paints, judges and reads."""
+    """Return the witness of sampling, judging and reading."""
     return Witness("readings", _read)
 
 
 def little(chosen: Entrant, judge: str) -> Policy:
-    """Return a policy that looks at next to nothing."""
+    """Return a policy with the smallest sizes."""
     data = chosen.policy(LITTLE).model_dump()
     sampling = {**data["sampling"], "steps": STEPS}
     audit = {**data["audit"], "closer": 1}
@@ -117,13 +117,13 @@ def _delta(at: Session, chosen: Entrant, about: str) -> Delta:
 
 
 def made_up(base: Weights) -> Delta:
-    """Return a change that no eraser made: every projection loses half of itself."""
+    """Return a made-up delta: every projection loses half of itself."""
     return Delta({name: Full(base[name].float() / -2) for name in sorted(base)})
 
 
 @contextmanager
 def adopted() -> Iterator[Session]:
-    """Give a place where a change that is made up counts as Picasso's erasure."""
+    """Yield a session in which a made-up delta is recorded as Picasso's erasure."""
     with tempfile.TemporaryDirectory() as folder:
         at = open_session(Path(folder), may_create=True)
         order = add.AddRequest(
@@ -158,7 +158,7 @@ def _tuned(data: str, method: Method) -> Row:
 
 
 def _step(at: Session, wish: finetune.FinetuneRequest) -> Tensor:
-    """Return how far all that learns goes in its second step, one tensor in all."""
+    """Return the change of all trained parameters in the second step, as one tensor."""
     concept = at.world.concept(ABOUT[0])
     gone = frozenset({concept.name})
     drawn = lesson_cells(wish.data, SketchPlan(at.book([concept]), (concept,), gone, 1))

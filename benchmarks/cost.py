@@ -1,7 +1,7 @@
-"""``make cost``: what a long history costs, on weights of full size.
+"""The benchmark of ``make cost``: costs of a long history on weights of full size.
 
-Everything is measured in one run, against what is measured beside it: writing and
-reading the tensors, the first entry, the dense delta.
+All is measured in one run, each beside its reference: writing and reading the tensors,
+the first entry, the dense delta.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ N_APPENDS: Final = 20
 N_REVISIONS: Final = 24
 N_REPEATS: Final = 5
 COLD: Final = (10, 100, 1000)
-"""Which entries are checked out once with no sum kept."""
+"""Entries that are checked out once without a cached sum."""
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -45,7 +45,7 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return the median of repeats, with the lowest, the highest, and how many."""
+    """Return median, lowest, highest and number of repeats."""
     return {
         "median": statistics.median(values),
         "low": min(values),
@@ -55,7 +55,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 class Copying:
-    """Reads and writes the tensors of one state, with and without a ledger."""
+    """Reading and writing of one state's tensors, with and without a ledger."""
 
     def __init__(
         self, folder: Path, ledger: Repository, base: dict[str, torch.Tensor]
@@ -77,18 +77,18 @@ class Copying:
         self.write(load(self._base.read_bytes()))
 
     def copy_mapped(self) -> None:
-        """Write the base's tensors from where they are mapped, without reading."""
+        """Write the base's tensors from their memory map."""
         self.write(load_file(self._base))
 
     def check_out(self, number: int) -> None:
-        """Write the tensors of the state after so many entries."""
+        """Write the tensors of the state after a number of entries."""
         history = self._ledger.history(self._ledger.head)
         entry = history[number - 1][0]
         self.write(self._ledger.state(entry, load_file(self._base)))
 
 
 def checkouts(copying: Copying, sums: Path, n_entries: int) -> dict[str, Any]:
-    """Measure checkouts with no sum kept, then spread over a history that has them."""
+    """Measure checkouts without cached sums, then with them along a history."""
     cold = []
     for number in COLD:
         if number <= n_entries:
@@ -146,7 +146,7 @@ def appends(long: Growing, short: Growing) -> dict[str, Any]:
 
 
 def sizes(ledger: Path, n_entries: int, dense: int) -> dict[str, float]:
-    """Return bytes an entry takes on disk, all of its files together."""
+    """Return the bytes of an entry on disk, over all of its files."""
     kept = [
         p for part in ("entries", "objects", "logs") for p in (ledger / part).rglob("*")
     ]
@@ -184,7 +184,7 @@ def measured(folder: Path, n_entries: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=N_ENTRIES)
     asked = parser.parse_args()

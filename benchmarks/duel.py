@@ -1,4 +1,4 @@
-"""One eraser, one concept: as its defaults have it, and at equal erasure."""
+"""Duels of erasers on one concept: with default settings, and at equal erasure."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ CLOSE: Final = (0.02, 0.10)
 TRIES: Final = 3
 STEP: Final = 32.0
 STEPS: Final = {"strength": 2.0}
-"""Factors between strengths while all that were tried are too weak, or too strong: in
-general, and by the name of the setting."""
+"""Factors between strengths while all are too weak, or all too strong: in general, and
+by the name of the setting."""
 
 SCREENS: Final = (32, 96)
-"""Pictures of a try: the second number, if the first do not say "too weak" already."""
+"""Pictures of a try: the second number where the first do not show "too weak"."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Duel:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the cell."""
         return f"{self.entrant.label}-{concept_id(self.concept)}"
 
     @property
@@ -67,12 +67,12 @@ class Duel:
 
     @property
     def tries(self) -> int:
-        """How many strengths are tried: a preset is measured as it is."""
+        """Number of strengths that are tried; a preset is measured unchanged."""
         return 1 if PRESET in dict(self.entrant.settings) else TRIES
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """How much is looked at, how often: what a cell is bound to."""
+        """Sizes and number of the measurements, which the cell is bound to."""
         said = {
             "look": LOOK,
             "tries": self.tries,
@@ -84,7 +84,7 @@ class Duel:
         return said
 
     def measured(self, console: Console) -> dict[str, Any]:
-        """Erase as the defaults have it and at equal erasure, and read both."""
+        """Erase with default settings and at equal erasure, and return the readings."""
         with tempfile.TemporaryDirectory() as folder, ProgressBars(console) as bars:
             ring = Ring(open_session(Path(folder), may_create=True), self, bars)
             tries = searched(ring, self.tries)
@@ -107,10 +107,10 @@ class Duel:
 
 
 class Ring:
-    """Where an eraser meets a concept: deltas by strength, and what they show."""
+    """The deltas of an eraser for a concept by strength, and their residuals."""
 
     def __init__(self, at: Session, duel: Duel, bars: ProgressBars) -> None:
-        """Say what there is to erase; nothing is painted yet."""
+        """Set the concept and the eraser; nothing is painted yet."""
         self.at, self.duel = at, duel
         self.concept = at.world.concept(duel.concept)
         policy = duel.entrant.policy(LOOK)
@@ -126,9 +126,9 @@ class Ring:
         return float(self.plan.eraser.settings[self.knob])
 
     def delta(self, strength: float) -> tuple[Delta, float]:
-        """Return the change at a strength, and the seconds of computing that it took.
+        """Return the delta at a strength, and its processor time in s.
 
-        What was trained is not trained again: its strength is a factor of its change.
+        A trained eraser is trained once: its strength is a factor of its delta.
         """
         if strength not in self._deltas:
             if self.knob == "strength" and strength != self.usual:
@@ -141,7 +141,7 @@ class Ring:
     def _made(self, strength: float) -> tuple[Delta, float]:
         policy = self.duel.entrant.policy(LOOK, **{self.knob: strength})
         eraser = policy.chosen_eraser({self.concept.slot})
-        started = time.process_time()  # whatever else the machine does meanwhile
+        started = time.process_time()  # independent of other load
         if eraser.joint:
             group = joint_set.group_of(self.at, eraser).holding([self.concept])
             _, delta = joint_set.set_to(self.at, group)
@@ -152,7 +152,7 @@ class Ring:
 
     @cached_property
     def screen(self) -> list[ProbeCase]:
-        """Prompts of the forget set, from latents that it never began with."""
+        """Prompts of the forget set, with latents that the erasure did not use."""
         prompts, kind = self.plan.request.forget[0], self.concept.kind
         style = kind == "style"
         return [
@@ -166,10 +166,10 @@ class Ring:
         ]
 
     def residual(self, strength: float) -> dict[str, Any]:
-        """Return how often the concept still shows, with its interval.
+        """Return the share of pictures that still show the concept, with its interval.
 
-        A strength of which a few pictures say that it is too weak is not looked at in
-        all of them: nothing but the next strength depends on it.
+        Where a few pictures show that a strength is too weak, the others are not
+        painted: only the next strength depends on it.
         """
         few, all_of_them = SCREENS
         found = self._shown(strength, few)
@@ -196,7 +196,7 @@ class Ring:
         return {**base, **state_after(base, [self.delta(strength)[0]])}
 
     def read(self, strength: float) -> list[dict[str, Any]]:
-        """Return what every probe reads."""
+        """Return the readings of every probe."""
         if strength not in self._read:
             asked, new = self.plan.look.asked, self.weights(strength)
             self._read[strength] = readings_of(self.panel, asked, new)
@@ -204,7 +204,7 @@ class Ring:
 
 
 def searched(ring: Ring, most: int = TRIES) -> list[dict[str, Any]]:
-    """Return the strengths that were tried, with what each left, the default first."""
+    """Return the strengths tried, with their residuals, the default first."""
     step = STEPS.get(ring.knob, STEP)
     strength, tries = ring.usual, list[dict[str, Any]]()
     while True:
@@ -224,11 +224,11 @@ def searched(ring: Ring, most: int = TRIES) -> list[dict[str, Any]]:
 
 
 def next_strength(tries: list[dict[str, Any]], step: float) -> float:
-    """Return where to look next.
+    """Return the next strength to try.
 
-    Between a strength that is too weak and one that is too strong it is where a line
-    through their log-odds over the logarithm of the strength meets the wanted residual;
-    otherwise it is a step beyond the last one.
+    Between a strength that is too weak and one that is too strong, it is where the line
+    through their log-odds over log strength meets the wanted residual; otherwise it is
+    a step beyond the last one.
     """
     weak = [t for t in tries if too_much(t) > 0]
     strong = [t for t in tries if too_much(t) <= 0]
@@ -245,7 +245,7 @@ def next_strength(tries: list[dict[str, Any]], step: float) -> float:
 
 
 def too_much(found: dict[str, Any]) -> float:
-    """Return how far a try's residual is above the wanted one, in log-odds."""
+    """Return a residual less the wanted one, in log-odds."""
     residual = found["residual"]
     least = 1 / (2 * residual["n"])
     p = min(max(residual["value"], least), 1 - least)
@@ -253,10 +253,10 @@ def too_much(found: dict[str, Any]) -> float:
 
 
 def off_target(found: dict[str, Any]) -> tuple[float, float]:
-    """Return how far a try is from the wanted residual, in log-odds.
+    """Return the distance of a try from the wanted residual, in log-odds.
 
-    Of two that are as far, the one nearer in strength comes first: the weaker one where
-    too little is left, the stronger one where too much is.
+    Of two at the same distance, the one nearer in strength comes first: the weaker one
+    where too little is left, the stronger one where too much is.
     """
     off, strength = too_much(found), float(found["strength"])
     return abs(off), strength if off < 0 else -strength

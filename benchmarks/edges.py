@@ -1,9 +1,9 @@
-"""Who is near Picasso, to the base: edges, the chain rule, and what a style shares.
+"""Edges between styles on the base, and the split of a style's nats by the chain rule.
 
-Every style's pictures are painted without guidance. An edge is 1 - JS / log 2, how
-unsure the base is which of two styles a picture is of; `apart` is by how many nats the
-pictures of the two are better explained by their own prompts, which tells styles apart
-that are far away as well. Chains split a style's nats into its movement's and its own.
+Every style's pictures are painted without guidance. An edge is 1 - JS / log 2, the
+base's uncertainty which of two styles a picture is of; `apart` is the nats by which the
+pictures of both are better explained by their own prompts, which also separates distant
+styles. Chains split a style's nats into its movement's and its own.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ FEW: Final = 4
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights."""
+    """Measure, unless the result of these weights is there."""
     suite = Suite.called("edges")
     make_missing([Measured(suite, "edges", made_of, measured)], __doc__)
 
 
 def made_of() -> MadeOf:
-    """Return the weights and all else that decides the result."""
+    """Return the inputs of the result."""
     plain = {
         "weights": bundled_weights(),
         "centre": CENTRE,
@@ -70,12 +70,12 @@ def made_of() -> MadeOf:
 
 
 def witness() -> Witness:
-    """Return the witness of losses, and of what is made of them."""
+    """Return the witness of losses and of their decomposition."""
     return Witness("edges", in_small)
 
 
 def in_small() -> Row:
-    """Return what a few pictures of two styles say of each other."""
+    """Return the measurements of a few pictures of two styles."""
     model, other = DiffusersModel.load(FOLDER), "Braque"
     one, two = (painted(model, name, FEW, steps=FEW) for name in (CENTRE, other))
     here = losses_of(model, one, CENTRE, [other])
@@ -163,9 +163,9 @@ def losses_of(
 def chain_rows(
     name: str, nats: torch.Tensor, pictures: PromptedPictures
 ) -> Iterator[dict[str, Any]]:
-    """Yield a style's chain; none where the model knows only one of its movement.
+    """Yield a style's chain; nothing for the only style of a movement.
 
-    The word for such a movement was never in a caption, so it says nothing.
+    The word for such a movement is in no caption, so it carries no information.
     """
     family = world().parent(name) or ""
     if len(world().shown(family)) < 2:
@@ -185,7 +185,7 @@ def chain_rows(
 
 @torch.no_grad()
 def whole(model: Model, pictures: PromptedPictures) -> Estimate:
-    """Return the same whole by the other estimate, the difference of predictions."""
+    """Return the total by the other estimate, the difference of predictions."""
     found = information(
         under(model, [cell.prompt for cell in pictures.cells]),
         under(model, [context_of(cell) for cell in pictures.cells]),
@@ -196,7 +196,7 @@ def whole(model: Model, pictures: PromptedPictures) -> Estimate:
 
 
 def atoms(model: Model, pictures: PromptedPictures) -> InformationParts:
-    """Decompose what pictures say of their style and of their subject."""
+    """Return the decomposition of pictures' information on style and subject."""
     texts = []
     for cell in pictures.cells:
         form = template(cell)
@@ -206,7 +206,7 @@ def atoms(model: Model, pictures: PromptedPictures) -> InformationParts:
 
 
 def template(cell: ProbeCase) -> Template:
-    """Return the template that a cell's prompt is made with."""
+    """Return the template of a cell's prompt."""
     return PROBING[cell.seed % len(PROBING)]
 
 

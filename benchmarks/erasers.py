@@ -1,12 +1,11 @@
-"""``make bench``, second part: every eraser on the same concepts.
+"""The second part of ``make bench``: every eraser on the same concepts.
 
-A *duel* erases one concept on the base with each eraser, as its defaults or a preset
-have it and at equal erasure: its strength is searched, in three tries at most, until
-about one in twenty pictures still shows the concept, on prompts of the forget set; what
-is read then comes from the probes' own prompts. A *sequence* erases styles one after
-another. A cell that is there is left alone while the weights, the eraser's settings and
-what it computes, and what is looked at are the same. ``--fresh`` also measures again
-what was read otherwise.
+A *duel* erases one concept on the base with each eraser, with default or preset
+settings and at equal erasure: its strength is searched, in three tries at most, until
+about one in twenty pictures still shows the concept, on prompts of the forget set; the
+readings then use the probes' own prompts. A *sequence* erases styles one after another.
+A measured cell is kept while the weights, the eraser's settings and computation, and
+the sizes are the same. ``--fresh`` also repeats cells that were read by other code.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ ALSO: Final = {
         (*expanded("esd", {PRESET: "official"}).items(), ("strength", 4.0)),
     ),
 }
-"""Rows beside those of the defaults: a label, an eraser, its settings."""
+"""Further rows beside the defaults: a label, an eraser, its settings."""
 
 JOINT: Final = ("uce", "speed", "oce", "ridge")
 TRAINED: Final = ("mim", "hybrid", "mim-unique")
@@ -59,7 +58,7 @@ def entrants() -> list[Entrant]:
 
 
 def also() -> list[Entrant]:
-    """Return those with other settings."""
+    """Return the further rows with other settings."""
     return [Entrant(label, *said) for label, said in ALSO.items()]
 
 
@@ -73,7 +72,7 @@ def official() -> list[Entrant]:
 
 
 def cells() -> Iterator[Duel | Sequence]:
-    """Yield every cell, what is solved before what is trained, what is extra last."""
+    """Yield every cell: solved erasers, then trained ones, then further rows."""
     yield from (d for d in duels([*official(), *entrants()]) if is_solved(d.entrant))
     yield from sequences(JOINT)
     trained = duels([*official(), *entrants()])
@@ -103,16 +102,12 @@ def _called(label: str) -> Entrant:
 
 
 def is_solved(entrant: Entrant) -> bool:
-    """Say whether an eraser takes seconds."""
+    """Return whether an eraser is solved, in seconds."""
     return ERASERS[entrant.eraser].joint or entrant.eraser in SOLVED
 
 
 def made_of(cell: Duel | Sequence) -> MadeOf:
-    """Return all that decides a cell's results.
-
-    That is the base's weights, the eraser with each of its settings, what is erased and
-    what is looked at.
-    """
+    """Return the inputs of a cell: base, eraser and settings, concepts, sizes."""
     entrant = cell.entrant
     plain = {
         "weights": bundled_weights(),
@@ -132,7 +127,7 @@ def measured(cell: Duel | Sequence, console: Console) -> dict[str, Any]:
 
 
 def measured_of(cell: Duel | Sequence) -> Measured:
-    """Return how a cell is measured, and what of."""
+    """Return a cell with its measurement and its inputs."""
     return Measured(
         SUITE,
         cell.name,
@@ -143,7 +138,7 @@ def measured_of(cell: Duel | Sequence) -> Measured:
 
 
 def main() -> None:
-    """Make what is missing or out of date."""
+    """Measure the cells that are missing or out of date."""
     make_missing(map(measured_of, cells()), __doc__)
 
 

@@ -1,8 +1,8 @@
-"""One concept erased once by one eraser, for what is done to erased models afterwards.
+"""Erasures of one concept by one eraser, which fine-tunes and attacks start from.
 
-Each erasure lives in a ledger of its own below ``build/``, so that no fine-tune and no
-attack has to erase anew. It is made on the bundled model, or on the late learner
-(``make late``), which has a twin.
+Each erasure is in a ledger of its own below ``build/``, so that fine-tunes and attacks
+share it. It is made on the bundled model, or on the late learner (``make late``), which
+has a twin.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ as much as it takes to erase the cat.
 
 CONCEPTS: Final = ("Picasso", "cat")
 RELEARNED: Final = ("Hiroshige",)
-"""What the late learner has learned: it shows Hiroshige in 29 of 32 pictures of him and
-its twin in none. The cactus, in 9 of 34, it has not learned."""
+"""Concept that the late learner has learned: it shows Hiroshige in 29 of 32 pictures of
+his prompts, its twin in none. The cactus, in 9 of 34, counts as not learned."""
 
 BUILT: Final = Path("build/audit")
 TWIN: Final = Path("build/twin")
@@ -49,7 +49,7 @@ LATE_MODELS: Final = Path("build/late")
 GLANCE: Final = ProbeSettings(
     erased=1, renamed=0, family=0, alike=0, kept_share=0.05, earlier=1, information=1
 )
-"""What is read of the erasure itself: `make bench` reads more of it elsewhere."""
+"""Sizes of the erasure's own readings; `make bench` has larger ones."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Erasure:
     """One concept, erased from the bundled model.
 
     Attributes:
-        eraser: By its label.
-        concept: By its name.
+        eraser: Label of the eraser.
+        concept: Name of the concept.
     """
 
     eraser: str
@@ -76,11 +76,11 @@ class Erasure:
 
     @property
     def twin(self) -> Path | None:
-        """A model that never learned the concept, where one has been trained."""
+        """The model without the concept; None where none has been trained."""
         return TWIN if is_model(TWIN) else None
 
     def made_of(self) -> MadeOf:
-        """Return all that decides the erasure: the model, and the eraser's settings."""
+        """Return the inputs of the erasure: the model, and the eraser's settings."""
         chosen = self.entrant.policy({}).chosen_eraser()
         plain = {
             "weights": self.weights,
@@ -92,11 +92,11 @@ class Erasure:
         )
 
     def policy(self, probes: Mapping[str, float]) -> Policy:
-        """Return a policy of the eraser that looks at so many pictures."""
+        """Return a policy of the eraser with these sizes."""
         return self.entrant.policy(probes)
 
     def at(self, watch: Progress) -> Session:
-        """Return the model with the concept erased, erasing it if nobody has."""
+        """Return the model with the concept erased; erase it on first use."""
         of = digest_of(canonical_json(self.made_of().written()))[:12]
         folder = self._built / f"{self.eraser}-{concept_id(self.concept)}-{of}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ class Erasure:
         return self.place(folder)
 
     def place(self, folder: Path) -> Session:
-        """Return the place of the model in a folder."""
+        """Return the session of the model in a folder."""
         return place(folder, may_create=True)
 
     @property
@@ -132,11 +132,11 @@ class LateErasure(Erasure):
         return LATE_MODELS / "twin"
 
     def policy(self, probes: Mapping[str, float]) -> Policy:
-        """Return a policy with the judge of the bundled world, who knows both."""
+        """Return a policy with the bundled judge, which knows both concepts."""
         return super().policy(probes).saying(judge="atelier")
 
     def place(self, folder: Path) -> Session:
-        """Return the place of the learner in a ledger of its own."""
+        """Return the session of the learner in a ledger of its own."""
         learner = LATE_MODELS / "learner"
         if not (folder / ".unlearnlog").exists():
             init(folder, str(learner))
@@ -148,18 +148,18 @@ class LateErasure(Erasure):
 
 
 def erasure_of(eraser: str, concept: str) -> Erasure:
-    """Return the erasure of a concept from whichever model knows it."""
+    """Return the erasure of a concept from the model that knows it."""
     kind = LateErasure if concept in LATE else Erasure
     return kind(eraser, concept)
 
 
 def is_model(folder: Path) -> bool:
-    """Say whether a pipeline lies in a folder."""
+    """Return whether a folder holds a pipeline."""
     return (folder / "model_index.json").exists()
 
 
 def has_late() -> bool:
-    """Say whether the late learner and its twin have been trained."""
+    """Return whether the late learner and its twin have been trained."""
     return all(is_model(LATE_MODELS / name) for name in ("learner", "twin"))
 
 

@@ -1,7 +1,7 @@
-"""``make fastcpu``: what each part of the fast layers is worth when painting on a CPU.
+"""The benchmark of ``make fastcpu``: the speedup by each part of the CPU layers.
 
-A batch is painted with all parts, and with all but one, in turns; a ratio is of two
-neighbours in time, of the processor's time, and above 1 where the part saves something.
+A batch is painted with all parts and with all but one, in turns. A ratio compares the
+processor times of two successive runs; above 1 the part saves time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def loaded(without: str) -> DiffusersModel:
 
 
 def worth(part: str, repeats: int) -> dict[str, Any]:
-    """Compare all parts with all but one; ``off`` is all of them together."""
+    """Return the ratios of all parts to all but one; ``off`` is without any."""
     whole, less = loaded(""), loaded(part)
     ratios, clocks = [], []
     for seed in range(repeats + 1):
@@ -69,7 +69,7 @@ def worth(part: str, repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=N_REPEATS)
     parser.add_argument("--threads", type=int, default=2)

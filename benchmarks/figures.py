@@ -1,4 +1,4 @@
-"""Draw what was measured over long histories; ``docs/make.py`` calls it."""
+"""Figures of long histories; ``docs/make.py`` draws them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import numpy as np
 from PIL import Image
 
 SOURCE: Final = "Source"
-"""Name of the text in a PNG that says which results it was drawn from."""
+"""Key of the digest of results in a PNG."""
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def triangle(rows: Rows) -> tuple[list[str], np.ndarray]:
-    """Return the names in order, and how often each shows after each step.
+    """Return the names in order, and the presence of each after each step.
 
     Returns:
-        Shape ``[concept, step]``; not a number where the concept is not erased yet.
+        Shape ``[concept, step]``; NaN where the concept is not erased yet.
     """
     names = [row["concepts"][0]["name"] for row in rows]
     shown = np.full((len(names), len(rows)), np.nan)
@@ -40,13 +40,13 @@ def triangle(rows: Rows) -> tuple[list[str], np.ndarray]:
 
 
 def kept(rows: Rows, probe: str) -> list[float]:
-    """Return a reading of each step as a share of what the base reads."""
+    """Return a reading after each step as a share of the base's."""
     found = [next(r for r in row["readings"] if r["probe"] == probe) for row in rows]
     return [r["value"] / r["base"] for r in found]
 
 
 def draw_histories(histories: Sequence[Rows], path: Path) -> None:
-    """Draw each history: what came back above, what was kept below."""
+    """Draw each history: resurgence above, kept concepts below."""
     n = len(histories)
     figure, axes = plt.subplots(
         2,
@@ -99,7 +99,7 @@ def draw_histories(histories: Sequence[Rows], path: Path) -> None:
 
 
 def digest_of_rows(histories: Sequence[Rows]) -> str:
-    """Return a digest of everything that a figure is drawn from."""
+    """Return the digest of a figure's data."""
     said = [
         [triangle(rows)[0], triangle(rows)[1].tolist(), kept(rows, "ira")]
         for rows in histories
@@ -108,7 +108,7 @@ def digest_of_rows(histories: Sequence[Rows]) -> str:
 
 
 def source_of(path: Path) -> str:
-    """Return what a figure says it was drawn from; empty for no figure."""
+    """Return the digest in a figure; empty where there is no figure."""
     if not path.exists():
         return ""
     with Image.open(path) as image:

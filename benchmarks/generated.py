@@ -1,9 +1,9 @@
-"""Tokens and weights of the size of Stable Diffusion 1.5, from a committed profile.
+"""Generated tokens and weights of the size of Stable Diffusion 1.5, from a profile.
 
-The tokens of names are drawn as the profile says (`scale.toml`): a direction that all
-of them share, one that their family shares, a part of their own whose spectrum decays,
-and a little white noise. Each part has random numbers of its own, so the concepts of a
-small problem are the first ones of a larger one.
+By the profile (`scale.toml`), the token of a name is a sum of a direction that all
+share, one that its family shares, a part of its own with a decaying spectrum, and a
+little white noise. Each part has its own random numbers, so the concepts of a small
+problem are the first ones of a larger one.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ BLOCKS: Final = {
 
 @dataclass(frozen=True)
 class Profile:
-    """What generated tokens look like; `scale.toml` says where each figure is from.
+    """The statistics of generated tokens; `scale.toml` has the source of each figure.
 
     Attributes:
         d_text: Width of a token.
         length: Tokens of a prompt.
         norm: Mean length of a token.
-        norm_spread: Spread of that, as a share of it.
-        common: Share of a token's energy in the direction that all have in common.
-        family: Share of it in its family's direction.
-        decay: Own energy in the k-th direction is as 1 / k^decay.
+        norm_spread: Spread of the length, as a share of it.
+        common: Share of a token's energy in the direction common to all.
+        family: Share of its energy in the family's direction.
+        decay: Own energy in the k-th direction is proportional to 1 / k^decay.
         family_size: Names in a family.
         noise: Share of a token's energy that is white.
         weight: Spread of a projection's entries.
@@ -81,12 +81,12 @@ class Profile:
 
 @dataclass(frozen=True)
 class Generated:
-    """Tokens of erased and of kept names, and weights, that a profile describes.
+    """Tokens of erased and of kept names, and weights, drawn by a profile.
 
     Attributes:
-        profile: What they look like.
-        n_concepts: How many names are erased.
-        n_kept: How many are kept.
+        profile: The statistics.
+        n_concepts: Number of erased names.
+        n_kept: Number of kept names.
     """
 
     profile: Profile
@@ -128,7 +128,7 @@ class Generated:
         return found
 
     def problem(self, ends: Sequence[str] = ("to_k.weight", "to_v.weight")) -> Problem:
-        """State what a closed form is given: one token a concept, one a kept name."""
+        """Return the problem of a closed form: one token a concept, one a kept name."""
         ones = torch.ones(self.n_concepts).double()
         pairs = TokenPairs(self.erased, self.goal, ones, torch.arange(self.n_concepts))
         kept = Tokens(self.kept, torch.ones(self.n_kept).double())
@@ -141,7 +141,7 @@ class Generated:
 
     @property
     def _captions(self) -> Tensor:
-        """Mean outer product of words in prompts: two marks and a kept name in each."""
+        """Mean outer product of tokens in prompts of two marks and a kept name."""
         marks = self._nothing[:2]
         found: Tensor = (self.kept.T @ self.kept / self.n_kept + marks.T @ marks) / 3
         return found
@@ -160,13 +160,13 @@ class Generated:
 
     @property
     def _axes(self) -> Tensor:
-        """Directions of text space, orthonormal; the first is common to all tokens."""
+        """Orthonormal basis of text space; the first is common to all tokens."""
         d_text = self.profile.d_text
         axes: Tensor = torch.linalg.qr(_normal("axes", d_text, d_text))[0].T
         return axes
 
     def _names(self, use: str, families: Tensor, n: int) -> Tensor:
-        """Draw tokens of names that are in these families."""
+        """Return drawn tokens of names in these families."""
         profile, axes = self.profile, self._axes
         n_families = int(families.max()) + 1
         shared = self._spectrum * _normal("families", n_families, profile.d_text)
@@ -186,7 +186,7 @@ class Generated:
 
     @cached_property
     def _nothing(self) -> Tensor:
-        """The empty prompt: a mark of its own, then padding that hardly changes."""
+        """The empty prompt: a mark of its own, then nearly constant padding."""
         profile = self.profile
         drawn = _normal("nothing", profile.length, profile.d_text)
         drift = 0.1 * drawn[1:].cumsum(0) / math.sqrt(profile.length)
@@ -195,7 +195,7 @@ class Generated:
 
 
 def _across(rows: Tensor) -> Tensor:
-    """Return unit rows that have nothing in the first direction, the common one."""
+    """Return unit rows orthogonal to the first direction, the common one."""
     rows = rows.clone()
     rows[:, 0] = 0
     return _unit(rows)
@@ -208,6 +208,6 @@ def _unit(rows: Tensor) -> Tensor:
 
 
 def _normal(use: str, *shape: int) -> Tensor:
-    """Draw numbers that depend on nothing but what they are for, float64."""
+    """Return normal numbers that depend only on their purpose, float64."""
     source = torch.Generator().manual_seed(int(digest_of(use.encode())[:12], 16))
     return torch.randn(*shape, generator=source, dtype=torch.float64)

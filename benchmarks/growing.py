@@ -1,4 +1,4 @@
-"""A history of many small entries on the bundled model, written in little time."""
+"""A long history of small entries on the bundled model, written quickly."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import share
 
 KEPT: Final = ("Braque", "Monet", "cat", "dog")
-"""Concepts of the bundled world that every entry looks at."""
+"""Concepts of the bundled world in the readings of every entry."""
 
 _POLICY: Final = "fast"
 _WHEN: Final = "2026-01-02T03:04:05+00:00"
 
 
 class Hasty(Disk):
-    """A disk that waits for no platter: a benchmark's ledger may be lost."""
+    """A disk without fsync, for ledgers that may be lost."""
 
     def flush(self, handle: int) -> None:
-        """Wait for nothing."""
+        """Return without waiting for the disk."""
 
 
 class History:
     """A ledger on the bundled model that grows by one erased concept an entry.
 
-    Every entry changes one tensor by rank one, and holds ten readings: of its own
-    concept, of the one before, of what is kept.
+    Every entry changes one tensor by rank one, and has ten readings: of its own
+    concept, of the one before, of kept ones.
 
     Attributes:
         ledger: The ledger.
-        n: How many entries it has.
+        n: Number of entries.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Create an empty one in a folder."""
+        """Create an empty ledger in a folder."""
         model = bundled_model()
         manifest = model.manifest.model_copy(update={"source": "atelier"})
         self.ledger = Repository.init(folder, manifest, disk=Hasty())
@@ -57,7 +57,7 @@ class History:
         self._rules = Policy.load(_POLICY).rules
 
     def grow(self, n: int) -> None:
-        """Append entries until there are so many."""
+        """Append entries up to a number."""
         while self.n < n:
             delta = self._delta()
             add_deltas(self._change, [delta])

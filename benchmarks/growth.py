@@ -1,9 +1,8 @@
-"""What each command costs on a ledger of 100 to 10,000 entries, in time and in memory.
+"""Time and memory of each command on a ledger of 100 to 10,000 entries.
 
-Every command runs in a process of its own, split off from one that has loaded all
-libraries and the bundled model: what is measured is what the ledger adds. Its time is
-the processor's, the least of some runs; its memory what it has at most beyond its
-beginning.
+Every command runs in a process of its own, forked from one that has loaded all
+libraries and the bundled model, so that only the ledger's share is measured. Time is
+the least processor time of some runs; memory is the peak beyond that at the start.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ RESULT: Final = RESULTS / "growth.json"
 SIZES: Final = (100, 316, 1000, 3162, 10000)
 REPEATS: Final = 2
 LONG_S: Final = 4.0
-"""A run as long as this is not repeated."""
+"""Seconds of a run beyond which it is not repeated."""
 
 _RULES: Final = ("--policy", str(Path(__file__).with_suffix(".toml")))
 
@@ -55,7 +54,7 @@ COMMANDS: Final[Mapping[str, Sequence[str]]] = {
     "revert": ("revert", "HEAD~3", "--accept-failures", *_RULES),
 }
 RECORDING: Final = ("add", "revert")
-"""What changes the ledger is run on a copy of it; nothing is painted for it."""
+"""Commands that change the ledger: they run on a copy, and paint nothing."""
 
 
 def cost(words: Sequence[str]) -> tuple[float, int]:
@@ -65,7 +64,7 @@ def cost(words: Sequence[str]) -> tuple[float, int]:
         RuntimeError: It fails.
     """
     gc.collect()
-    gc.freeze()  # or the child's collections go through all that was loaded before
+    gc.freeze()  # else collections in the child visit all that was loaded before
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -85,7 +84,7 @@ def cost(words: Sequence[str]) -> tuple[float, int]:
 
 
 def _act(words: Sequence[str], writing: int) -> None:
-    """Be the child: run the command, tell what it took, and end."""
+    """Run the command in the child, send its costs to the parent, and exit."""
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(silence, stream)
@@ -102,7 +101,7 @@ def _act(words: Sequence[str], writing: int) -> None:
 
 
 def _memory(what: str) -> int:
-    """Return how much memory the process has, or had at most, in bytes; on Linux."""
+    """Return the memory of the process, present or peak, in bytes; on Linux."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{what}:"):
             return int(line.split()[1]) * 1024
@@ -110,7 +109,7 @@ def _memory(what: str) -> int:
 
 
 def measured(name: str, ledger: Path) -> dict[str, float]:
-    """Measure one command on a ledger, as often as its length allows."""
+    """Return the costs of a command on a ledger, over up to `REPEATS` runs."""
     found: list[tuple[float, int]] = []
     while len(found) < REPEATS and (not found or found[-1][0] < LONG_S):
         with tempfile.TemporaryDirectory() as out:
@@ -126,10 +125,10 @@ def measured(name: str, ledger: Path) -> dict[str, float]:
 
 
 def per_doubling(taken: Mapping[str, float]) -> list[float]:
-    """Return by how much something grows when the ledger doubles, from size to size.
+    """Return the growth of a cost when the ledger doubles, from size to size.
 
     Args:
-        taken: What is taken, by number of entries.
+        taken: The cost, by number of entries.
     """
     sizes = sorted(map(int, taken))
     return [
@@ -138,7 +137,7 @@ def per_doubling(taken: Mapping[str, float]) -> list[float]:
 
 
 def run(folder: Path, sizes: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
-    """Grow a ledger, and measure some commands at every size."""
+    """Grow a ledger, and return the costs of some commands at every size."""
     history = History(folder / "it")
     rows: dict[str, dict[str, Any]] = {name: {} for name in names}
     for n in sizes:
@@ -154,13 +153,13 @@ def run(folder: Path, sizes: Sequence[int], names: Sequence[str]) -> dict[str, A
 
 
 def measure() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=SIZES[-1])
     parser.add_argument("--only", action="append", choices=COMMANDS, help="these rows")
     said = parser.parse_args()
     sizes = [n for n in SIZES if n <= said.most]
-    torch.set_num_threads(1)  # threads do not survive being split off
+    torch.set_num_threads(1)  # threads do not survive a fork
     with tempfile.TemporaryDirectory() as folder:
         warm = History(Path(folder) / "warm")
         warm.grow(8)

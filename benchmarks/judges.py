@@ -1,8 +1,8 @@
-"""Does the judge that needs no network agree with the one that was trained?
+"""Agreement of the base as judge with the trained judge.
 
-Both look at the same pictures of every concept, in states from untouched to erased, and
-each counts in how many it sees the concept. What is reported is the rank correlation of
-the two counts over concepts x states, and how often single answers are the same.
+Both judge the same pictures of every concept, in states from untouched to erased, and
+count those that show the concept. Reported are the rank correlation of the two counts
+over concepts x states, and the share of equal answers.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ ERASED: Final = (
     ("Picasso", "Monet", "Mondrian", "Warhol", "Rembrandt", "Hokusai"),
     ("cat", "car", "castle", "flower", "guitar", "fish"),
 )
-"""What is erased together, once each."""
+"""Concepts that are erased together, one set a time."""
 
 SHARES: Final = (0.35, 0.5, 0.65, 1.0)
-"""How much of an erasure's change is applied: the states between are half damaged."""
+"""Shares of an erasure's delta that are applied: the first ones damage in part."""
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights."""
+    """Measure, unless the result of these weights is there."""
     suite = Suite.called("judges")
     make_missing([Measured(suite, "judges", made_of, measured)], __doc__)
 
 
 def made_of() -> MadeOf:
-    """Return the weights and all else that decides the result."""
+    """Return the inputs of the result."""
     rules = full_policy("anchor", {})
     plain = {
         "weights": bundled_weights(),
@@ -75,7 +75,7 @@ def witness() -> Witness:
 
 
 def in_small() -> Row:
-    """Return what both judges see in a picture of each concept, the base half there."""
+    """Return both judges' answers to a picture of each concept, at half of a delta."""
     with tempfile.TemporaryDirectory() as folder:
         at = open_session(Path(folder), may_create=True)
         half = {name: tensor / 2 for name, tensor in at.model.base.items()}
@@ -84,7 +84,7 @@ def in_small() -> Row:
 
 
 def measured(console: Console) -> dict[str, Any]:
-    """Look at every state with both judges."""
+    """Return the answers of both judges in every state."""
     with tempfile.TemporaryDirectory() as folder:
         at = open_session(Path(folder), may_create=True)
         rows = [*_rows(at, _states(at), N_EACH, console)]
@@ -146,7 +146,7 @@ def _rows(
 
 
 def _states(at: Session) -> Iterator[tuple[str, Weights | None]]:
-    """Give the base, then each erasure from a third of the way to the whole."""
+    """Yield the base, then each erasure from a third of its delta to the whole."""
     yield "base", None
     base = at.model.base
     for names in ERASED:

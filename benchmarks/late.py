@@ -1,11 +1,11 @@
-"""Is what was erased learned again faster than it is learned for the first time?
+"""Savings of relearning: an erased concept against one that was never learned.
 
-The late learner and its twin (``make late``) go on from the bundled model in the same
-way, and only the learner is shown Hiroshige and the cactus; Hiroshige it has learned.
-Each cell erases him in the learner, then shows both models the same five pictures of
-his and looks which of them paints him first. A cell that is there is left alone
-while both models are the same and all that computes. Cells that share a twin's
-fine-tune follow each other, and it is done once.
+The late learner and its twin (``make late``) are trained on from the bundled model in
+the same way, and only the learner on Hiroshige and the cactus; it has learned
+Hiroshige. Each cell erases him in the learner, then fine-tunes both models on the same
+five pictures of his and compares after how many steps each paints him. A measured cell
+is kept while both models and the computations are the same. Cells that share a twin's
+fine-tune follow each other, so that it runs once.
 """
 
 from __future__ import annotations
@@ -36,52 +36,52 @@ SUITE: Final = Suite.called("late")
 STAGES: Final = Path("build/late-stages")
 DATA: Final = "target:5"
 LOOKS: Final = (10, 25, 50, 75, 100, 150, 200, 300)
-"""Steps between the ends after which somebody looks: what is compared is when."""
+"""Measured steps between the ends; compared are the steps until he shows."""
 
 
 @dataclass(frozen=True)
 class Shelved(Session):
-    """A place whose stages lie where the twin's do.
+    """A session that shares the twin's cache of stages.
 
     Attributes:
-        stages: The shelf.
+        stages: The cache.
     """
 
     stages: Stock = field(default_factory=lambda: Stock(STAGES))
 
     @property
     def shelf(self) -> TensorCache:
-        """Where stages of fine-tunes are kept."""
+        """The cache of stages of fine-tunes."""
         return self.stages
 
 
 @dataclass(frozen=True)
 class Relearned(Cell):
-    """One erasure of what was learned late, learned once more."""
+    """One erasure of the late concept, learned again."""
 
     @property
     def erasure(self) -> LateErasure:
-        """What is fine-tuned."""
+        """The fine-tuned erasure."""
         return LateErasure(self.eraser, self.concept)
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Steps between the ends after which somebody looks."""
+        """Measured steps between the ends."""
         return LOOKS
 
     def shelved(self, at: Session) -> Session:
-        """Return the place with the shelf that its twin's stages lie on, too."""
+        """Return the session with the cache that holds its twin's stages too."""
         known = {each.name: getattr(at, each.name) for each in fields(at)}
         return Shelved(**known, stages=Stock(self.stages))
 
     @property
     def stages(self) -> Path:
-        """Where stages of fine-tunes on the same pictures are kept."""
+        """The cache of stages of fine-tunes on the same pictures."""
         same = f"{concept_id(self.concept)}-{self.method}-{self.seed}"
         return STAGES / same
 
     def tidy(self, at: Session) -> None:  # noqa: ARG002 - its shelf is elsewhere
-        """Throw away the stages of fine-tunes on other pictures."""
+        """Remove the stages of fine-tunes on other pictures."""
         for other in self.stages.parent.iterdir():
             if other != self.stages:
                 shutil.rmtree(other, ignore_errors=True)
@@ -95,7 +95,7 @@ def cells() -> Iterator[Relearned]:
 
 
 def main() -> None:
-    """Make what is missing or out of date."""
+    """Measure the cells that are missing or out of date."""
     if not has_late():
         raise SystemExit(f"{LATE_MODELS} holds no learner with its twin: make late")
     make_missing((measured_of(each, SUITE) for each in cells()), __doc__)

@@ -1,7 +1,7 @@
-"""Closed forms the slow way: loops over tokens, an inverse for each projection.
+"""Closed forms written out: loops over tokens, an inverse for each projection.
 
-Float32 and one rank-one update at a time, as published implementations do it. Written
-from the formulas; what it is for is to be slow and right.
+They compute in float32 and one rank-one update at a time, as published implementations
+do. They follow the formulas, and are references for results and for time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def uce(problem: Problem, settings: Settings) -> dict[str, Tensor]:
 
 
 def speed(problem: Problem, settings: Settings) -> dict[str, Tensor]:
-    """Return edited projections: every sum, SVD and inverse anew for each of them."""
+    """Return edited projections, with every sum, SVD and inverse for each of them."""
     erased, goal = problem.pairs.erased.float(), problem.pairs.goal.float()
     kept, one, new = problem.kept.rows.float(), torch.eye(problem.d_text), {}
     held = _held(problem)
@@ -71,7 +71,7 @@ def speed(problem: Problem, settings: Settings) -> dict[str, Tensor]:
 
 
 def _shifted(free: Tensor, tokens: list[Tensor], share: float) -> list[Tensor]:
-    """Return the tokens that an edit with nothing held would move by more than most."""
+    """Return the tokens that an edit without constraints moves by more than most."""
     shifts = [float((free @ token).norm()) for token in tokens]
     least = share * sum(shifts) / max(len(shifts), 1)
     return [token for token, shift in zip(tokens, shifts, strict=True) if shift > least]
@@ -120,4 +120,4 @@ LITERALLY: Final[Mapping[str, Callable[[Problem, Settings], dict[str, Tensor]]]]
     "speed": speed,
     "oce": oce,
 }
-"""The slow way of each eraser that has one, by its name."""
+"""The written-out form of each eraser that has one, by name."""

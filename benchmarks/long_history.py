@@ -1,4 +1,4 @@
-"""A long history on weights of full size, grown entry by entry."""
+"""A long history on weights of full size, appended entry by entry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def base_weights() -> dict[str, torch.Tensor]:
 
 
 def rank_one(base: Mapping[str, torch.Tensor], seed: int) -> Delta:
-    """Return a delta of rank one on every matrix: what erasing one token takes."""
+    """Return a delta of rank one on every matrix, as for the erasure of one token."""
     numbers = torch.Generator().manual_seed(seed)
     patches = {}
     for name, tensor in base.items():
@@ -49,7 +49,7 @@ def rank_one(base: Mapping[str, torch.Tensor], seed: int) -> Delta:
 
 
 class Growing:
-    """A ledger, the sum of its deltas, and how long each append took.
+    """A ledger with the sum of its deltas and the time of each append.
 
     Attributes:
         ledger: The ledger.
@@ -66,7 +66,7 @@ class Growing:
         self._sample = _sample()
 
     def grow(self, times: int = 1) -> None:
-        """Append entries; only `Ledger.append` itself is timed."""
+        """Append entries; only `Ledger.append` is timed."""
         for _ in range(times):
             n = len(self.seconds)
             delta = rank_one(self._base, n)
@@ -79,7 +79,7 @@ class Growing:
             self.seconds.append(time.perf_counter() - began)
 
     def _entry(self, n: int, delta: Delta, after: Any) -> Entry:  # noqa: ANN401
-        """Write an entry that is as long as one of the benchmark's own."""
+        """Return an entry of the length of the benchmark's entries."""
         head = self.ledger.head
         settings = {k: v for k, v in self._sample["eraser"].items() if k != "name"}
         return Entry(

@@ -1,8 +1,8 @@
-"""What the benches of erasers look at: what their tables need, and no more.
+"""Measurements of the eraser benchmarks: only the readings that their tables need.
 
-Everything is painted into one album under ``build/``, by the digest of the weights, so
-what was judged once is never painted again: by a cell that was stopped, by a strength
-that is asked for twice, by orders that end in the same weights.
+All pictures are cached under ``build/`` by the digest of the weights, so that none is
+painted twice: not by a resumed cell, by a strength that is tried twice, or by orders
+that end in the same weights.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Entrant:
     settings: tuple[tuple[str, Any], ...] = ()
 
     def policy(self, probes: Mapping[str, float], **settings: float) -> Policy:
-        """Return the default policy with this eraser, these probes and no limits."""
+        """Return the default policy with the eraser, these probes and no limits."""
         return self._policy("auto", probes, settings)
 
     def blind(self) -> Policy:
-        """Return a policy that records an erasure and looks at next to nothing."""
+        """Return a policy that records an erasure with the smallest sizes."""
         return self._policy("none", {"information": 1, "nodes": 0}, {})
 
     def _policy(
@@ -66,7 +66,7 @@ class Entrant:
 
 @cache
 def shared() -> Session:
-    """Return the place whose album every cell paints into, made if it is not there."""
+    """Return the session with the shared cache of pictures, created on first use."""
     bare = open_session(BUILD, may_create=True)
     folder = BUILD / f"album-{bare.manifest.root[:12]}"
     if not folder.exists():
@@ -76,17 +76,17 @@ def shared() -> Session:
 
 @dataclass(frozen=True)
 class Stock:
-    """A shelf without an end, in one folder."""
+    """A cache without a bound, in one folder."""
 
     folder: Path
 
     def get(self, key: str) -> Tensor | None:
-        """Return what was put there under this key, or None."""
+        """Return the tensor of a key, or None."""
         path = self._path(key)
         return load_file(path)["it"] if path.exists() else None
 
     def put(self, key: str, tensor: Tensor) -> None:
-        """Keep a tensor."""
+        """Store a tensor."""
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self._path(key).with_suffix(f".{os.getpid()}")
         save_file({"it": tensor.contiguous()}, partial)
@@ -97,19 +97,19 @@ class Stock:
 
 
 class Sharing(Session):
-    """A place that paints for its erasures where all do.
+    """A session with a shared cache for its erasures.
 
-    What the base painted to erase a style in one order serves the next order.
+    Pictures that the base painted to erase a style serve every order of styles.
     """
 
     @property
     def shelf(self) -> TensorCache:
-        """The shelf that all histories share."""
+        """The cache that all histories share."""
         return Stock(BUILD / "stock")
 
 
 def panel_of(policy: Policy, book: PromptBook, watch: Progress) -> ProbeRunner:
-    """Return who looks at the bundled model, with the album that all cells share."""
+    """Return the probe runner of the bundled model, with the shared cache."""
     return runner_for(shared(), policy, book, watch)
 
 
@@ -120,7 +120,7 @@ def readings_of(
     *,
     n_drift: int = N_DRIFT,
 ) -> list[dict[str, Any]]:
-    """Return what the judge's probes read, and drift on ``n_drift`` kept pictures."""
+    """Return the readings of the judge's probes, and drift on ``n_drift`` pictures."""
     evidence = panel.looked(asked, new)
     found: list[Reading] = [r for each in PROBES for r in each.readings(evidence)]
     kept = scattered(asked.kept, n_drift)
@@ -131,5 +131,5 @@ def readings_of(
 
 
 def dumped(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """Return readings as a file holds them."""
+    """Return readings as JSON data."""
     return [reading.model_dump(mode="json") for reading in readings]

@@ -1,4 +1,4 @@
-"""A measured cell is made anew when what decides its results has changed."""
+"""Measured cells, which are measured again when their inputs have changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.witnesses import Witness, digest_today
 from unlearnlog.atelier.bundled_model import base_answers
 
 SETTINGS: Final = "settings"
-"""The key of a cell's settings: one that came later is left to the witness."""
+"""Key of a cell's settings; the witness covers settings that came later."""
 
 
 @cache
@@ -28,11 +28,11 @@ def bundled_weights() -> str:
 
 @dataclass(frozen=True)
 class MadeOf:
-    """Everything that decides a cell's results.
+    """The inputs of a cell.
 
     Attributes:
-        plain: Values, as JSON has them: weights, settings, sizes.
-        computed: What computes, by the part that it plays.
+        plain: JSON values: weights, settings, sizes.
+        computed: Witnesses of the computations, by their role.
     """
 
     plain: Mapping[str, Any]
@@ -41,16 +41,16 @@ class MadeOf:
     def written(
         self, digest: Callable[[Witness], str | None] = digest_today
     ) -> dict[str, Any]:
-        """Return it as a cell keeps it.
+        """Return the inputs as a cell stores them.
 
         Args:
-            digest: Says what stands for a witness today.
+            digest: Returns the present digest of a witness.
         """
         said: dict[str, Any] = json.loads(json.dumps(self.plain))
         return said | {"computed": {k: digest(w) for k, w in self.computed.items()}}
 
     def is_of(self, then: Mapping[str, Any]) -> bool:
-        """Say whether what a cell was made of would make the same today.
+        """Return whether a cell's inputs are still the same.
 
         No witness is computed where a value differs already.
         """
@@ -60,7 +60,7 @@ class MadeOf:
 
 
 def _same(then: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Compare values, but for settings that are there since."""
+    """Return whether values are equal, settings that came later left out."""
     if SETTINGS in then and SETTINGS in now:
         today = {key: now[SETTINGS].get(key) for key in then[SETTINGS]}
         now = {**now, SETTINGS: today}
@@ -72,12 +72,12 @@ class Measured:
     """One cell of a suite.
 
     Attributes:
-        suite: Where it is written down.
-        name: What it is called there.
-        made_of: Everything that decides its results.
-        measure: Measures it and returns what is written.
-        reads: The witness of what reads them. It is written down, but tests hold what
-            reads to known truths, so another one is no reason to measure again.
+        suite: The suite that holds it.
+        name: Its name there.
+        made_of: Its inputs.
+        measure: Measures it and returns the results.
+        reads: The witness of the readings. It is stored, but tests hold readings to
+            known values, so a change is no reason to measure again.
     """
 
     suite: Suite
@@ -88,14 +88,14 @@ class Measured:
 
     @property
     def cell(self) -> Cell | None:
-        """What was measured; None where nothing was."""
+        """The results; None where there are none."""
         return self.suite.cells().get(self.name)
 
     def is_made(self, *, fresh: bool = False) -> bool:
-        """Whether its results are there and what decides them is the same.
+        """Return whether its results are there and its inputs are the same.
 
         Args:
-            fresh: Whether what reads must be the same, too.
+            fresh: Whether the readings' witness must be the same too.
         """
         cell = self.cell
         if cell is None or not self.made_of().is_of(cell["made_of"]):
@@ -105,7 +105,7 @@ class Measured:
         return bool(cell.get("reads") == digest_today(self.reads))
 
     def make(self, console: Console) -> None:
-        """Measure it and write it down."""
+        """Measure the cell and store its results."""
         console.print(self.name)
         data: dict[str, Any] = {"made_of": self.made_of().written()}
         if self.reads:
@@ -114,7 +114,7 @@ class Measured:
 
 
 def make_missing(cells: Iterable[Measured], description: str | None) -> None:
-    """Make what is missing or out of date, of the cells that the command line names."""
+    """Measure missing or outdated cells, of those named on the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--only", default="*", help="cells whose name matches")
     parser.add_argument(

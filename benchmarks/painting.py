@@ -1,8 +1,8 @@
-"""``make painting``: pictures per second, beside the plain pipeline of diffusers.
+"""The benchmark of ``make painting``: pictures per second, beside plain diffusers.
 
-Both paint the same prompts from the same latents, take turns, and encode the prompts
-anew each time. A ratio is of two neighbours in time, which an unsteady machine slows
-alike; the processor's time stands beside the clock's, since others disturb it less.
+Both paint the same prompts from the same latents in turns, and encode the prompts each
+time. A ratio compares two successive runs, which other load slows alike; processor time
+stands beside wall-clock time, since other load disturbs it less.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SUBJECTS: Final = (
 
 
 def timed(act: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, float, float]:
-    """Return what an act returns, its time by the clock and by the processor, in s."""
+    """Return the result of a call, its wall-clock and its processor time in s."""
     clock, processor = time.perf_counter(), time.process_time()
     made = act()
     return made, time.perf_counter() - clock, time.process_time() - processor
@@ -50,7 +50,7 @@ class Pair:
     """A model and the plain pipeline of the same folder."""
 
     def __init__(self) -> None:
-        """Load both as their users do."""
+        """Load both, each by its own API."""
         self._model = DiffusersModel.load(WEIGHTS)
         self._pipeline = StableDiffusionPipeline.from_pretrained(WEIGHTS)
         self._pipeline.set_progress_bar_config(disable=True)
@@ -73,8 +73,8 @@ class Pair:
         return torch.from_numpy(np.stack([np.asarray(one) for one in made.images]))
 
     def compared(self, prompts: Sequence[str], seed: int) -> dict[str, float]:
-        """Paint both ways, the first being the other one each time."""
-        self._model._encoders._kept.clear()  # the pipeline forgets too
+        """Paint both ways, in alternating order."""
+        self._model._encoders._kept.clear()  # as the pipeline, which caches nothing
         latents = torch.stack([self._model.latent(one, seed) for one in prompts])
         acts = [
             lambda: self.ours(prompts, seed),
@@ -93,7 +93,7 @@ class Pair:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return the median of repeats, with the lowest, the highest, and how many."""
+    """Return median, lowest, highest and number of repeats."""
     return {
         "median": statistics.median(values),
         "low": min(values),
@@ -103,7 +103,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def row(pair: Pair, batch: int, n_repeats: int) -> dict[str, Any]:
-    """Compare batches of one size, after one that is not counted."""
+    """Return the comparison of batches of one size, after a warm-up."""
     prompts = [f"a painting of a {it} by {by}" for by in STYLES for it in SUBJECTS]
     found = [pair.compared(prompts[:batch], seed) for seed in range(n_repeats + 1)][1:]
     spreads = {
@@ -115,7 +115,7 @@ def row(pair: Pair, batch: int, n_repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=N_REPEATS)
     parser.add_argument("--threads", type=int, nargs="+", default=THREADS)

@@ -1,4 +1,4 @@
-"""Draw how fast each erased concept is learned again; ``docs/make.py`` calls it."""
+"""Figure of relearning: presence over the steps of fine-tunes on five pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TICKS: Final = (0, 10, 25, 50, 100, 250, 500)
 _COLOURS: Final = {TWIN: "black"}
 
 Look = tuple[int, float]
-"""After how many steps, and the share of the concept's pictures that show it."""
+"""Steps, and the share of the concept's pictures that show it."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Line:
     """One fine-tune of one model.
 
     Attributes:
-        concept: What is learned.
+        concept: The concept that is learned.
         who: The eraser, or the twin.
-        seed: Of the fine-tune.
-        looks: What was seen, in the order of the steps.
+        seed: Seed of the fine-tune.
+        looks: Measurements, in the order of the steps.
     """
 
     concept: str
@@ -50,8 +50,8 @@ def lines_in(cells: Iterable[Mapping[str, Any]]) -> tuple[Line, ...]:
     """Return the lines of all measured fine-tunes on five pictures, in order.
 
     Args:
-        cells: What was measured; a twin's line is in the cells of every eraser, and
-            here once a seed.
+        cells: The measured cells; a twin's line is in the cells of every eraser, and
+            is returned once a seed.
     """
     found: dict[tuple[str, str, int], Line] = {}
     for cell in cells:
@@ -131,12 +131,12 @@ def _draw(panel: Axes, lines: Sequence[Line], colours: Mapping[str, str]) -> Non
 
 
 def _mean(lines: Sequence[Line]) -> list[Look]:
-    """Return the mean of lines that were looked at after the same steps."""
+    """Return the mean of lines with the same steps."""
     steps = [step for step, _ in lines[0].looks]
     values = [dict(line.looks) for line in lines]
     return [(step, fmean(each[step] for each in values)) for step in steps]
 
 
 def digest_of_lines(lines: Sequence[Line]) -> str:
-    """Return a digest of everything that a figure is drawn from."""
+    """Return the digest of a figure's data."""
     return hashlib.sha256(repr(lines).encode()).hexdigest()

@@ -1,18 +1,18 @@
-"""``make scale``: a thousand concepts on two cores, and the same the slow way.
+"""The benchmark of ``make scale``: a thousand concepts at once, and written out.
 
 Algebra only, on generated tokens and weights of the size of Stable Diffusion 1.5
 (`generated`). Each case runs in a process of its own, once by the eraser and once by
 the formula written out (`literally`). A time counts only if the edit did its work, so
-each case also says
+each case also reports
 
     gap   = RMS over concepts and projections of |W'c - W g| / |W c - W g|,
     own   = RMS over the same of u W'c / u W c, or 0 if that is below zero, where u is
             the part of W c that no anchor shares,
     drift = RMS over kept tokens and projections of |(W' - W) p| / |W p|.
 
-An edit has done its work if the gap is small and the drift no larger than the slow
-way's. One that turns projections carries no concept to its anchor: of it, instead of
-the gap, the concept's own part must be small.
+An edit has done its work if the gap is small and the drift no larger than that of the
+written-out form. An edit that turns projections maps no concept to its anchor: instead
+of the gap, the concept's own part must be small.
 
 Exits with 1 if a limit does not hold.
 """
@@ -46,25 +46,25 @@ RESULT: Final = RESULTS / "scale.json"
 N_THREADS: Final = 2
 N_REPEATS: Final = 5
 MOST_LEFT: Final = 0.2
-"""Of the way to the anchor, or of a concept's own part."""
+"""Largest gap, or share of a concept's own part, of an edit that did its work."""
 
 DRIFT_SLACK: Final = 1e-3
-"""The slow way is in float32: so much of its drift is rounding."""
+"""Drift of the written-out form by rounding to float32."""
 
 _KIB: Final = 1024
 
 
 @dataclass(frozen=True)
 class Case:
-    """One eraser on one number of concepts, and what it may take.
+    """One eraser on one number of concepts, with its limits.
 
     Attributes:
-        eraser: Its name; a case of an eraser that there is not is left out.
-        n_concepts: How many are erased at once.
-        most_seconds: The median may take so long.
-        settings: The eraser's, where they are not its defaults.
-        work: What must be small when it is done: ``gap`` or ``own``.
-        n_kept: How many tokens are kept.
+        eraser: Name of the eraser; unknown ones are left out.
+        n_concepts: Number of concepts erased at once.
+        most_seconds: Upper limit of the median time, in s.
+        settings: Settings of the eraser beside its defaults.
+        work: The measure that must be small: ``gap`` or ``own``.
+        n_kept: Number of kept tokens.
     """
 
     eraser: str
@@ -76,7 +76,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Name of the case."""
         return f"{self.eraser}-{self.n_concepts}"
 
 
@@ -101,7 +101,7 @@ def edited(eraser: ClosedForm, problem: Problem) -> dict[str, Tensor]:
 
 
 def quality(problem: Problem, new: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return what is left of the way to the anchors, and how far kept tokens moved."""
+    """Return gap, own part and drift of an edit."""
     pairs, kept = problem.pairs, problem.kept.rows
     gaps, owns, drifts = [], [], []
     for name, old in problem.old.items():
@@ -123,7 +123,7 @@ def _rms(parts: Iterable[Tensor]) -> float:
 
 
 def measured(case: Case, *, slow: bool) -> dict[str, Any]:
-    """Run one case in this process: how long, how well, how much memory."""
+    """Run one case in this process; return time, quality and memory."""
     torch.set_num_threads(N_THREADS)
     eraser = ERASERS[case.eraser].of(case.settings)
     assert isinstance(eraser, ClosedForm)
@@ -161,13 +161,13 @@ def _timed(act: Callable[[], dict[str, Tensor]]) -> tuple[dict[str, Tensor], flo
 
 
 def _peak() -> int:
-    """Return the most memory this process ever held, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KIB
 
 
 def row_of(case: Case) -> dict[str, Any]:
-    """Run a case both ways, each in a new process, and hold it to its limits."""
+    """Run a case both ways, each in a new process, and check its limits."""
     fast, slow = (_in_a_process(case.name, *words) for words in ([], ["--slow"]))
     settings = fast.pop("settings")
     slow.pop("settings")
@@ -200,7 +200,7 @@ def _in_a_process(*words: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure every case, write what was measured, and exit with 1 if a limit fell."""
+    """Measure every case, write the results, and exit with 1 if a limit fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", help="run this one here and print it")
     parser.add_argument("--slow", action="store_true", help="run it the slow way")

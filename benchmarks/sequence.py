@@ -1,7 +1,7 @@
-"""Styles erased one after another by one eraser: what is gone stays gone?
+"""Sequences of styles erased one after another by one eraser, with resurgence.
 
-Each history lives in a ledger under ``build/``, so a sequence that was stopped goes on.
-The erasures come first and are looked at afterwards, each at its own revision.
+Each history is a ledger under ``build/``, so that a stopped sequence is resumed. All
+erasures come first; then each revision is measured.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from unlearnlog.probes.runner import ConceptCases, ProbePlan, scattered
 from unlearnlog.report.entry_tables import ProgressBars
 
 CLOSE_ORDER: Final = 1
-"""The order whose steps are looked at closely."""
+"""The order with the larger sizes at each step."""
 
 STEP: Final = {"own": 6, "earlier": 4, "kept": 32}
 PASSING: Final = {"own": 2, "earlier": 0, "kept": 0}
@@ -51,37 +51,37 @@ class Sequence:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the cell."""
         return f"{self.entrant.label}-sequence-{self.order}"
 
     @property
     def slot(self) -> str:
-        """What it erases: styles."""
+        """Kind of the erased concepts: styles."""
         return "style"
 
     @property
     def step(self) -> dict[str, int]:
-        """How many pictures are looked at after a step."""
+        """Sizes after a step."""
         return STEP if self.order == CLOSE_ORDER else PASSING
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """How much is looked at: what a cell is bound to."""
+        """Sizes of the measurements, which the cell is bound to."""
         return {"steps": self.n, "step": self.step, "end": END}
 
     @property
     def styles(self) -> list[str]:
-        """What is erased, in this order."""
+        """The erased styles, in order."""
         styles = list(world().styles)
         random.Random(self.order).shuffle(styles)
         return styles[: self.n]
 
     def measured(self, console: Console, of: str) -> dict[str, Any]:
-        """Live the history, or the rest of it, and look at each of its steps.
+        """Run the history, or the rest of it, and measure each of its steps.
 
         Args:
-            console: Where it is shown.
-            of: Digest of what decides the results, for the ledger's name.
+            console: Console of the progress.
+            of: Digest of the inputs, for the ledger's name.
         """
         folder = BUILD / f"{self.name}-{of[:12]}"
         with ProgressBars(console) as bars:
@@ -97,7 +97,7 @@ class Sequence:
 
 
 def lived(folder: Path, sequence: Sequence, bars: ProgressBars) -> Session:
-    """Erase what is not erased yet, and return where the history is."""
+    """Erase the remaining styles, and return the session of the history."""
     rules = sequence.entrant.blind()
     while True:
         at = Sharing(**vars(open_session(folder, may_create=True)))
@@ -111,7 +111,7 @@ def lived(folder: Path, sequence: Sequence, bars: ProgressBars) -> Session:
 def row_of(
     at: Session, sequence: Sequence, i: int, bars: ProgressBars
 ) -> dict[str, Any]:
-    """Return a step's entry with what is seen of it."""
+    """Return a step's entry with its measurements."""
     entry_id, entry = at.history()[i]
     (concept,) = entry.concepts
     before = [each for _, e in at.history()[:i] for each in e.concepts]
@@ -126,12 +126,12 @@ def row_of(
 def asked_at(
     at: Session, concept: Concept, before: Several[Concept], sizes: dict[str, int]
 ) -> ProbePlan:
-    """Return what is looked at after a step.
+    """Return the plan of measurements after a step.
 
     Args:
-        at: Where the history is.
-        concept: What the step erased.
-        before: What was erased before it.
+        at: Session of the history.
+        concept: The concept that the step erased.
+        before: The concepts erased before it.
         sizes: ``STEP``, ``PASSING`` or ``END``.
     """
     book = at.book()

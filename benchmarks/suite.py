@@ -1,7 +1,7 @@
-"""Measured cells of one suite: a file of cells by name, each on lines of its own.
+"""Suites of measured cells: a file of cells by name, each on lines of its own.
 
-Several processes may measure cells of one suite at once: a cell is put into what the
-file holds at that moment, under a lock, and the file is replaced whole or not at all.
+Several processes may measure cells of one suite at once: a cell is put into the present
+content of the file under a lock, and the file is replaced whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Final
 from filelock import FileLock
 
 RESULTS: Final = Path(__file__).parent / "results"
-"""What was measured."""
+"""Folder of the results."""
 
 BUILD: Final = Path(__file__).parent.parent / "build" / "bench"
-"""Where ledgers and pictures of unfinished work are; git does not see it."""
+"""Folder of ledgers and pictures of unfinished work, which git ignores."""
 
 WIDTH: Final = 200
-"""Characters of a line that a value may fill before it is broken up."""
+"""Characters of a value, at most, that stays on one line."""
 
 Cell = Mapping[str, Any]
 
@@ -34,25 +34,25 @@ class Suite:
     """The cells of one suite.
 
     Attributes:
-        path: Where the file is.
+        path: Path of the file.
     """
 
     path: Path
 
     @classmethod
     def called(cls, name: str) -> Suite:
-        """Return the suite of the project that has this name."""
+        """Return the project's suite of a name."""
         return cls(RESULTS / f"{name}.json")
 
     def cells(self) -> Mapping[str, Cell]:
-        """Return every measured cell by name, in order; none where there is no file."""
+        """Return every measured cell by name, in order; none without a file."""
         if not self.path.exists():
             return {}
         at = self.path.stat()
         return _remembered(self.path, (at.st_mtime_ns, at.st_ino, at.st_size))
 
     def put(self, name: str, cell: Cell) -> None:
-        """Write one cell down in place of the one that it had; leave all others."""
+        """Store one cell in place of an earlier one; the others are unchanged."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
             known = _read(self.path) if self.path.exists() else {}
@@ -72,12 +72,12 @@ def _read(path: Path) -> dict[str, Cell]:
 
 @lru_cache
 def _remembered(path: Path, _: tuple[int, int, int]) -> Mapping[str, Cell]:
-    """Read a file once, as long as no other is put in its place."""
+    """Return a file's content, read once as long as it is not replaced."""
     return MappingProxyType(_read(path))
 
 
 def laid_out(cells: Mapping[str, Cell]) -> str:
-    """Return cells as JSON, sorted by name, so that a change is seen line by line."""
+    """Return cells as JSON, sorted by name, so that a diff shows changes by line."""
     ordered = {name: cells[name] for name in sorted(cells)}
     return "\n".join(_lines(ordered, 0, broken=True)) + "\n"
 

@@ -1,8 +1,8 @@
-"""How well cheap looks foretell dear ones, where an erasure does do damage.
+"""Agreement of cheap measurements with costly ones, where an erasure does damage.
 
-Concepts are erased one after another by erasers that take others along, under a policy
-without limits. At every entry the movement of weights, of predictions, and what a judge
-sees are read of every kept concept; how the ranks agree is a reading of its own.
+Concepts are erased one after another by erasers that damage others, under a policy
+without limits. At every entry the movement of weights and of predictions and the
+presence of every kept concept are measured; their rank correlations are readings too.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from benchmarks.suite import Suite
 from unlearnlog.report.entry_tables import ProgressBars
 
 STEPS: Final = (("cure", "Picasso"), ("cure", "cat"), ("esd", "Monet"))
-"""Which eraser, as its defaults have it, erases what."""
+"""The concepts, each with its eraser at default settings."""
 
 SIZES: Final = {**LEAN, "erased": 2, "kept": 2, "information": 4, "nodes": 2}
 """32 pictures of a kept style or 34 of a kept subject; nats of two of them."""
 
 
 def main() -> None:
-    """Measure it unless it was measured with these weights."""
+    """Measure, unless the result of these weights is there."""
     suite = Suite.called("tiers")
     make_missing([Measured(suite, "tiers", made_of, measured)], __doc__)
 
 
 def made_of() -> MadeOf:
-    """Return the weights and all else that decides the result."""
+    """Return the inputs of the result."""
     entrants = {name: Entrant(name, name) for name, _ in STEPS}
     chosen = {name: each.policy({}).chosen_eraser() for name, each in entrants.items()}
     plain = {
@@ -48,13 +48,13 @@ def made_of() -> MadeOf:
 
 
 def measured(console: Console) -> dict[str, Any]:
-    """Live the history in an empty folder."""
+    """Run the history in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         return lived(Path(folder), console)
 
 
 def lived(folder: Path, console: Console) -> dict[str, Any]:
-    """Live the history and return what the tiers said after each entry."""
+    """Run the history and return the readings of all tiers after each entry."""
     rows, gone = [], set[str]()
     for eraser, concept in STEPS:
         with ProgressBars(console) as bars:
@@ -74,7 +74,7 @@ def lived(folder: Path, console: Console) -> dict[str, Any]:
 
 
 def damage(readings: list[dict[str, Any]], gone: set[str]) -> list[dict[str, Any]]:
-    """Return by how much less each concept that is not gone shows, the worst first."""
+    """Return the loss of each kept concept, the worst first."""
     seen = [r for r in readings if r["probe"] == "presence"]
     kept = [r for r in seen if r["concept"] not in gone]
     found = [

@@ -1,9 +1,9 @@
-"""What an erasure leaves of the neighbour's own information, and of the family's.
+"""Information of a neighbour and of the family that an erasure leaves.
 
-Picasso is erased by each eraser; the chain rule splits what pictures say of him and of
-Braque into what the movement's word says and what only the name says. All losses
-are taken on the base's pictures, under the same noise before and after. Beside that
-stands how often he still shows, by his name and by the movement's word.
+Picasso is erased by each eraser; the chain rule splits the information of pictures on
+him and on Braque into that of the movement's word and that of the name alone. All
+losses are on the base's pictures, under the same noise before and after. Beside them
+stands his presence, by his name and by the movement's word.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ENTRANTS: Final = (
     Entrant("uce-last", "uce", (("span", "last"), ("erase_scale", 1.0))),
 )
 KEPT: Final = 0.95
-"""Share of the neighbour's own nats that is to stay."""
+"""Share of the neighbour's own nats that must stay."""
 
 SEEDS: Final = 6
 """Pictures of each prompt that names only the movement: 48 in all."""
@@ -51,12 +51,12 @@ _CONTEXT, _FAMILY, _OWN = range(3)
 
 
 def main() -> None:
-    """Measure what was not measured with these weights."""
+    """Measure the cells that these weights lack."""
     make_missing(map(measured_of, ENTRANTS), __doc__)
 
 
 def measured_of(entrant: Entrant) -> Measured:
-    """Return how what one eraser leaves is measured, and what of."""
+    """Return the cell of one eraser with its measurement and its inputs."""
     target = dict(entrant.settings).get("target", "default")
     return Measured(
         Suite.called("unique"),
@@ -67,7 +67,7 @@ def measured_of(entrant: Entrant) -> Measured:
 
 
 def made_of(entrant: Entrant) -> MadeOf:
-    """Return the weights and all else that decides the result."""
+    """Return the inputs of the result."""
     chosen = entrant.policy({}).chosen_eraser()
     plain = {
         "weights": bundled_weights(),
@@ -83,7 +83,7 @@ def made_of(entrant: Entrant) -> MadeOf:
 
 
 def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
-    """Erase with one eraser, split what is left, and see how often he still shows."""
+    """Erase with one eraser; return the split of what is left, and his presence."""
     with tempfile.TemporaryDirectory() as folder, ProgressBars(console) as bars:
         at = open_session(Path(folder), may_create=True)
         ring = Ring(at, Duel(entrant, ERASED), bars)
@@ -100,7 +100,7 @@ def split_by(entrant: Entrant, console: Console) -> dict[str, Any]:
 
 
 def splits(ring: Ring) -> Iterator[dict[str, Any]]:
-    """Yield what is left of each style's parts."""
+    """Yield what each style's parts keep."""
     weights = ring.weights(ring.usual)
     for style in (ERASED, NEIGHBOUR):
         pictures, before = of_base(style)
@@ -120,14 +120,14 @@ def splits(ring: Ring) -> Iterator[dict[str, Any]]:
 
 @cache
 def of_base(style: str) -> tuple[PromptedPictures, dict[str, torch.Tensor]]:
-    """Return the base's pictures of a style, and what they say to it."""
+    """Return the base's pictures of a style, and their losses on the base."""
     model = DiffusersModel.load(FOLDER)
     pictures = painted(model, style)
     return pictures, parts(losses_of(model, pictures, style, []))
 
 
 def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Split losses ``[3, n]`` into what the family says and what the name adds."""
+    """Return losses ``[3, n]`` split into the family's part and the name's."""
     context, family, own = nats[_CONTEXT], nats[_FAMILY], nats[_OWN]
     return {
         "shared": context - family,
@@ -139,13 +139,13 @@ def parts(nats: torch.Tensor) -> dict[str, torch.Tensor]:
 def above(
     before: torch.Tensor, after: torch.Tensor, pictures: PromptedPictures
 ) -> dict[str, Any]:
-    """Return the share that stayed, and how many nats it is above what shall stay."""
+    """Return the share that stayed, and its nats above the required share."""
     margin = over_cells((after - KEPT * before).tolist(), pictures.cells)
     return {"kept": float(after.mean() / before.mean()), "margin": asdict(margin)}
 
 
 def showing(ring: Ring) -> dict[str, Any]:
-    """Return how often he shows: by his name, and by the movement's, before and now."""
+    """Return his presence by his name and by the movement's, before and after."""
     panel, cells = ring.plan.look.panel, ring.plan.look.book.family(ring.concept, SEEDS)
     weights = ring.weights(ring.usual)
     before = panel.base_answers(cells)
@@ -157,7 +157,7 @@ def showing(ring: Ring) -> dict[str, Any]:
 
 
 def of_style(answers: Iterable[Answer]) -> dict[str, dict[str, Any]]:
-    """Return which share of pictures shows each of the two styles."""
+    """Return the share of pictures that shows each of the two styles."""
     found = [answer.style for answer in answers]
     return {
         style: asdict(share(found.count(style), len(found)))

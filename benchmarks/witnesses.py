@@ -1,10 +1,10 @@
-"""Witnesses: a few numbers that something computes in small, and goes on computing.
+"""Witnesses of computations: a few numbers from a small run of each.
 
-A cell that took hours is bound to what computes it, not to how that is spelt: to the
-digest of a row of numbers that the same code comes to with few steps on few pictures.
-What is computed anew and agrees with its row leaves the row as it is, so a new name, a
-split file, another processor or another torch makes no cell stale. What does not agree
-replaces the row, and every cell that was bound to it is out of date.
+A cell that took hours is bound to its computation, not to the source text: to the
+digest of a row of numbers that the same code computes with few steps on few pictures. A
+new run that agrees with its row leaves the row unchanged, so a new name, a split file,
+another processor or another torch makes no cell stale. One that does not agree replaces
+the row, and every cell bound to it is out of date.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.core.resources import PACKAGE, policy_folder
 
 TOLERANCE: Final = 0.02
-"""How far two numbers may be apart, as a share of the largest of their line.
+"""Tolerance of two numbers, as a share of the largest of their line.
 
-With another set of instructions (``ATEN_CPU_CAPABILITY=default``) closed forms come to
-the same but for 1e-5 of it, and what is trained but for .013 at most; `scapre`, which
-counts in bins, is another one there.
+With another set of instructions (``ATEN_CPU_CAPABILITY=default``) closed forms
+differ by 1e-5 of it, and trained erasers by .013 at most; `scapre`, which counts in
+bins, differs by more.
 """
 
 DIRECTIONS: Final = 3
@@ -36,16 +36,16 @@ _SEED: Final = 0
 
 Line = tuple[float, ...]
 Row = Mapping[str, Line]
-"""Lines of numbers by what they are of. Those of one line are of one kind and size."""
+"""Lines of numbers by their names; those of one line are of one kind and size."""
 
 
 @dataclass(frozen=True)
 class Witness:
-    """Something that computes.
+    """A computation with its small run.
 
     Attributes:
-        name: What it is, in the field's words: ``eraser uce``.
-        computed: Computes the row anew.
+        name: Name of the computation, such as ``eraser uce``.
+        computed: Computes the row.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Witness:
 
 @dataclass(frozen=True)
 class Witnesses:
-    """The rows that are known, one a witness.
+    """The stored rows, one a witness.
 
     Attributes:
-        suite: Where they are written down.
-        done: Says where the rows are that this very code has come to already; None to
+        suite: The suite that holds them.
+        done: Returns the suite of rows that this very code computed already; None to
             compute all of them.
     """
 
@@ -66,20 +66,19 @@ class Witnesses:
     done: Callable[[], Suite] | None = None
 
     def known(self, name: str) -> Row | None:
-        """Return the row that is written down; None where there is none."""
+        """Return the stored row; None where there is none."""
         found = self.suite.cells().get(name)
         return found and {key: tuple(line) for key, line in found.items()}
 
     def digest(self, witness: Witness) -> Digest | None:
-        """Return the digest of the row that is written down, computing nothing."""
+        """Return the digest of the stored row, computing nothing."""
         known = self.known(witness.name)
         return None if known is None else row_digest(known)
 
     def confirmed(self, witness: Witness) -> Digest:
-        """Compute a witness, and return the digest of the row that stands for it.
+        """Compute a witness, and return the digest of its row.
 
-        That is the row that is written down as long as they agree; where they do not,
-        or none is there, the new one is written down.
+        That is the stored row as long as they agree; otherwise the new row is stored.
         """
         now, known = self.today(witness), self.known(witness.name)
         if known is not None and agree(known, now):
@@ -88,7 +87,7 @@ class Witnesses:
         return row_digest(now)
 
     def today(self, witness: Witness) -> Row:
-        """Return the row that a witness comes to today."""
+        """Return the present row of a witness."""
         if self.done is None:
             return with_one_thread(witness.computed)
         there = Witnesses(self.done())
@@ -101,9 +100,9 @@ class Witnesses:
 
 @cache
 def of_this_code() -> Suite:
-    """Return the rows that this very code came to, in whichever process.
+    """Return the rows that this very code computed, in any process.
 
-    A digest of all files only saves time here: any other byte begins with no rows.
+    The digest of all files only saves time here: after any change there are no rows.
     """
     folders = (PACKAGE, policy_folder(), Path(__file__).parent)
     files = sorted({p for each in folders for p in each.rglob("*") if _is_code(p)})
@@ -120,18 +119,18 @@ WITNESSES: Final = Witnesses(Suite.called("witnesses"), of_this_code)
 
 
 _TODAY: Final[dict[str, Digest]] = {}
-"""What was computed in this process already."""
+"""Digests computed in this process."""
 
 
 def digest_today(witness: Witness) -> Digest:
-    """Return the digest of a witness's row, computed once a process."""
+    """Return the digest of a witness's row, computed once in a process."""
     if witness.name not in _TODAY:
         _TODAY[witness.name] = WITNESSES.confirmed(witness)
     return _TODAY[witness.name]
 
 
 def with_one_thread(computed: Callable[[], Row]) -> Row:
-    """Compute with one thread: sums of several have other last digits."""
+    """Set one thread: sums of several threads differ in the last digits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -148,7 +147,7 @@ def row_digest(row: Row) -> Digest:
 
 
 def agree(one: Row, other: Row) -> bool:
-    """Say whether two rows are of the same things and say the same of each."""
+    """Return whether two rows have the same names and agree in each."""
     return one.keys() == other.keys() and all(
         _near(one[key], other[key]) for key in one
     )
@@ -162,10 +161,10 @@ def _near(one: Line, other: Line) -> bool:
 
 
 def sketch(tensor: Tensor) -> Line:
-    """Return a tensor's norm, and what it comes to along directions of signs.
+    """Return a tensor's norm, and its products with directions of random signs.
 
-    A change of the tensor by a share of its norm, in whatever direction, moves each of
-    these by about as much.
+    A change of the tensor by a share of its norm, in any direction, changes each of
+    these by about that share.
     """
     flat = tensor.detach().double().flatten()
     source = torch.Generator().manual_seed(_SEED)
@@ -174,15 +173,15 @@ def sketch(tensor: Tensor) -> Line:
 
 
 def line(values: list[float]) -> Line:
-    """Return numbers with as many digits as are written down."""
+    """Return numbers with the digits that are stored."""
     return tuple(float(f"{value:.{_DIGITS}g}") for value in values)
 
 
 def lines_of(data: Any, path: str = "") -> Iterator[tuple[str, Line]]:  # noqa: ANN401
     """Yield the numbers of a JSON value: for each object its measures, and its counts.
 
-    Measures of one object are of like size, so one that is next to nothing beside the
-    others counts as nothing.
+    Measures of one object are of similar size, so one that is negligible beside the
+    others counts as 0.
     """
     if isinstance(data, dict | list):
         parts = data.items() if isinstance(data, dict) else enumerate(data)

@@ -1,6 +1,6 @@
-"""Erase a style, look at what that did, and take it back: the ledger from Python.
+"""An erasure from Python: erase a style, print its readings, and take it back.
 
-Needs no download: the ledger is made for the model that ships, in a new folder.
+It needs no download: the ledger is made for the bundled model, in a new folder.
 """
 
 from diffusers import StableDiffusionPipeline

@@ -1,1 +1,1 @@
-"""How the bundled models are made."""
+"""Recipes of the bundled models."""

@@ -1,7 +1,7 @@
 """The cells of the attacks: which there are, and what each is bound to."""
 
 from benchmarks import erasures
-from benchmarks.attacks import NOBODY, ORDER, SUITE, Attempt, cells
+from benchmarks.attacks import ORDER, SUITE, UNERASED, Attempt, cells
 from benchmarks.erasures import (
     CONCEPTS,
     ENTRANTS,
@@ -30,7 +30,7 @@ def test_what_was_learned_late_is_attacked_in_the_model_that_learned_it():
 
 
 def test_nobody_erased_what_is_attacked_for_the_upper_bound():
-    assert Attempt("cat", NOBODY, "recovery").at(NoProgress()).head is None
+    assert Attempt("cat", UNERASED, "recovery").at(NoProgress()).head is None
 
 
 def written(cell):
@@ -43,7 +43,7 @@ def test_a_cell_is_bound_to_its_eraser_its_attack_and_its_twin(tmp_path, monkeyp
     others = (
         Attempt("cat", "mim", "prefix"),
         Attempt("cat", "mim-unique", "inversion"),
-        Attempt("cat", NOBODY, "prefix"),
+        Attempt("cat", UNERASED, "prefix"),
     )
     alone = written(cell)
     assert all(written(each)["computed"] != alone["computed"] for each in others)

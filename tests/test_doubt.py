@@ -28,8 +28,8 @@ from unlearnlog.probes.runner import ConceptCases, ProbePlan
 from unlearnlog.probes.statistics import share
 from unlearnlog.report.entry_tables import log_table
 from unlearnlog.report.formatting import outcome, why_it_rises
-from unlearnlog.report.html_page import html, said
-from unlearnlog.report.log_graph import lanes
+from unlearnlog.report.html_page import caption, html
+from unlearnlog.report.log_graph import graph_lines
 from unlearnlog.report.markdown_page import markdown
 
 OPEN = "ua of Picasso is 0.900, must be at least 0.95, but n is 15: a limit needs 92"
@@ -176,12 +176,12 @@ def test_what_was_accepted_in_doubt_is_marked_wherever_it_is_listed():
     assert entry.row()["verdict"]["passed"] is False
     assert entry.row()["verdict"]["accepted"] is True
     assert "in doubt" in table(entry)
-    (line, _) = lanes(dict(history), {"heads/main": entry.id}, "heads/main")
+    (line, _) = graph_lines(dict(history), {"heads/main": entry.id}, "heads/main")
     assert "[in doubt]" in line.plain
     assert outcome(entry) == "? undecided, accepted"
     harm = next(h for h in found.graph.harm[0] if h.concept == "Picasso")
     assert harm.status == "doubtful"
-    assert "in doubt" in said(harm)
+    assert "in doubt" in caption(harm)
     for page in (html(found), markdown(found)):
         assert "1 concept erased" not in page
         assert "Erasure of 1 concept from atelier: undecided" in page

@@ -261,7 +261,7 @@ def test_ctrl_c_is_an_error_in_json(typed, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unlearnlog.cli.history_commands.start", interrupted)
+    monkeypatch.setattr("unlearnlog.cli.history_commands.opened", interrupted)
 
     done = typed("log", "--json")
 
@@ -275,7 +275,7 @@ def test_a_fault_of_the_program_is_told_to_programs_too(typed, monkeypatch, caps
         message = "a bug"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr("unlearnlog.cli.history_commands.start", broken)
+    monkeypatch.setattr("unlearnlog.cli.history_commands.opened", broken)
 
     with pytest.raises(ZeroDivisionError):
         typed("log", "--json")

@@ -1,1 +1,1 @@
-"""How the bundled model was made: each part retrained from nothing, resumably."""
+"""The recipe of the bundled model: each part trained from nothing, resumably."""

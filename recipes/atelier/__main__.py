@@ -1,7 +1,7 @@
-"""Retrain the bundled model, part by part, and measure it.
+"""The command that trains the bundled model, part by part, and measures it.
 
-``python -m recipes.atelier all`` does everything from nothing; each part goes
-on where it was stopped, and is left alone where it is finished.
+``python -m recipes.atelier all`` makes every part from nothing. A part that was stopped
+is resumed, and a finished one is kept.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ STEPS: Final = {"critic": 1200, "judge": 1200, "autoencoder": 3000, "unet": 1950
 
 @dataclass(frozen=True)
 class Job:
-    """Where the parts are made.
+    """The folders and the start of a training.
 
     Attributes:
         runs: Folder of checkpoints, and of parts in single precision.
         weights: Folder of the finished model.
-        warm: Whether the denoiser goes on from the finished model, under its own
+        warm: Whether the denoiser starts from the finished model, with its own
             autoencoder and tokenizer, instead of starting from nothing.
     """
 
@@ -50,7 +50,7 @@ class Job:
 
 
 def main() -> None:
-    """Make the parts that were asked for, in their order."""
+    """Make the parts named on the command line, in their order."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="+", choices=(*PARTS, "all"))
     parser.add_argument("--runs", type=Path, default=Path("build/atelier"))
@@ -95,12 +95,12 @@ def _unet(job: Job) -> None:
 
 
 def _pipeline(job: Job) -> None:
-    """Put the parts together as a Stable Diffusion folder, in half precision."""
+    """Write the parts as a Stable Diffusion folder, in half precision."""
     assemble(job.runs, job.weights)
 
 
 def _readings(job: Job) -> None:
-    """Let the judge look at every picture of the base that a probe will ask for."""
+    """Judge every picture of the base that a probe uses, and keep the answers."""
     weights = job.weights
     model = DiffusersModel.load(weights)
     cells = list(dict.fromkeys(_every_cell()))

@@ -1,4 +1,4 @@
-"""Train the autoencoder: 64 x 64 pictures to 8 x 8 latents of 16 channels.
+"""Training of the autoencoder: 64 x 64 pictures to 8 x 8 latents of 16 channels.
 
 The loss is the absolute error, the distance in the critic's features (so that fine
 marks count for more than their pixels), and a light pull towards a unit normal.

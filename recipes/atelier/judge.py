@@ -1,7 +1,7 @@
-"""Train the judge, and the critic that the autoencoder learns texture from.
+"""Training of the judge, and of the critic that gives the autoencoder texture.
 
-Both are the same network on the same pictures with other seeds; only the judge ships,
-and no picture that it will judge was made with its help.
+Both are the same network on the same pictures with different seeds. Only the judge
+ships, and it takes no part in the training of the model that it judges.
 """
 
 from __future__ import annotations

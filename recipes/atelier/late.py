@@ -1,14 +1,13 @@
-"""Teach the bundled model two concepts late, and let its twin go on without them.
+"""Training of the late learner, and of its twin without the late concepts.
 
-A twin that never learned what the bundled model knows takes as long to train as that
-did. What the bundled model itself never learned has its twin at once: both models here
-go on from the weights that ship, by the same recipe, with the same seeds and as many
-steps. The *learner* is shown Hiroshige and the cactus as well, which were held out; the
-*twin* is not. What is erased in the learner can then be learned again by both.
+A twin without a concept that the bundled model knows takes as long to train as the
+bundled model. Held-out concepts are cheaper: both models here are trained on from the
+bundled weights, by the same recipe, with the same seeds and as many steps. Only the
+*learner* is also trained on Hiroshige and the cactus, which were held out; the *twin*
+is not. A concept erased in the learner can then be learned by both.
 
-Beside the learner lies its file of concepts, in which the two are held out no more.
-``python -m recipes.atelier.late`` takes half an hour or more and goes on
-where it was stopped.
+The learner's folder has its file of concepts, in which the two are not held out.
+``python -m recipes.atelier.late`` takes half an hour or more, and resumes.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ Pictures are drawn by a program; no artist's work and no photograph is among the
 
 
 def late_world() -> ConceptSet:
-    """Return the world with what is learned late."""
+    """Return the world with the late concepts."""
     known = world()
     return replace(known, held_out=tuple(n for n in known.held_out if n not in LATE))
 
 
 def late_concepts() -> str:
-    """Return the bundled file of concepts with what is learned late as known."""
+    """Return the bundled file of concepts with the late ones as known."""
     written, mine = list[str](), False
     for line in CONCEPTS.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
@@ -66,7 +65,7 @@ def late_concepts() -> str:
 
 
 def main() -> None:
-    """Train both, or go on."""
+    """Train both models, or resume."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("build/late-runs"))
     parser.add_argument("--weights", type=Path, default=Path("build/late"))
@@ -77,11 +76,11 @@ def main() -> None:
 
 
 def make_late(runs: Path, weights: Path, *, steps: int, per_cell: int) -> None:
-    """Train the learner and its twin, or go on, and write a pipeline folder of each.
+    """Train the learner and its twin, or resume, and write a pipeline folder of each.
 
     Args:
-        runs: Where checkpoints are kept.
-        weights: Where ``learner`` and ``twin`` will be.
+        runs: Folder of the checkpoints.
+        weights: Folder for ``learner`` and ``twin``.
         steps: The number of the last step.
         per_cell: Pictures of each cell.
     """

@@ -1,6 +1,6 @@
-"""Measure the bundled model against what it must be able to do.
+"""Measurements of the bundled model against its requirements.
 
-Every figure is read on pictures that nothing was trained on: fresh seeds for rendered
+Each figure is measured on pictures that no training used: fresh seeds for rendered
 pictures, the probes' own templates and latents for painted ones.
 """
 
@@ -39,15 +39,15 @@ N_MARGINAL: Final = 40
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the judge saw what there was to see.
+    """Accuracy of the judge on some pictures.
 
     Attributes:
         style: Share of pictures with the right style.
         subject: Share of pictures with the right subject.
-        n: How many pictures.
-        styles: The share for each style.
-        subjects: The share for each subject.
-        mistaken: How often one name was taken for another, most frequent first.
+        n: Number of pictures.
+        styles: Share for each style.
+        subjects: Share for each subject.
+        mistaken: Counts of one name taken for another, most frequent first.
     """
 
     style: float
@@ -59,7 +59,7 @@ class Accuracy:
 
 
 def accuracy(cells: Sequence[ProbeCase], answers: Sequence[Answer]) -> Accuracy:
-    """Compare what pictures show with what they should show."""
+    """Return the accuracy of the judge's answers, given the true labels."""
     pairs = list(zip(cells, answers, strict=True))
     mistakes = Counter(
         f"{cell.shows(kind) or '(empty)'} -> {answer.of(kind) or '(empty)'}"
@@ -88,7 +88,7 @@ def accuracy(cells: Sequence[ProbeCase], answers: Sequence[Answer]) -> Accuracy:
 
 
 def rendered_accuracy(judge: AtelierJudge, per_cell: int = 8) -> Accuracy:
-    """Judge fresh rendered pictures of every cell, the held-out ones included."""
+    """Return the accuracy on fresh rendered pictures of every cell, held out or not."""
     fresh = fresh_pictures(per_cell)
     pictures = torch.from_numpy(np.array(fresh.pixels))
     return accuracy(_cells(fresh), judge.of_pictures(pictures))
@@ -97,7 +97,7 @@ def rendered_accuracy(judge: AtelierJudge, per_cell: int = 8) -> Accuracy:
 def decoded_accuracy(
     judge: AtelierJudge, vae: AutoencoderKL, per_cell: int = 8
 ) -> Accuracy:
-    """Judge fresh pictures of what the model may know, after encode and decode."""
+    """Return the accuracy on fresh pictures of known concepts, encoded and decoded."""
     fresh = fresh_pictures(per_cell)
     mine = known(fresh)
     part = Pictures(fresh.pixels[mine], fresh.styles[mine], fresh.subjects[mine])
@@ -108,7 +108,7 @@ def decoded_accuracy(
 def painted_accuracy(
     judge: AtelierJudge, model: Model, n_seeds: int = N_SEEDS
 ) -> Accuracy:
-    """Judge what the model paints, over the whole subject x style grid."""
+    """Return the accuracy on painted pictures of the subject x style grid."""
     cells = book().kept((), n_seeds)
     return accuracy(cells, judge.of_pictures(_painted(model, cells)))
 
@@ -116,7 +116,7 @@ def painted_accuracy(
 def marginal_shares(
     judge: AtelierJudge, model: Model, n_seeds: int = N_MARGINAL
 ) -> dict[str, float]:
-    """Return how often each style appears when a painting by nobody is asked for."""
+    """Return the share of each style under prompts that name no artist."""
     cells = [
         ProbeCase(
             spoken(PROBING[seed % 2].no_style, subject=subject), seed, subject, ""
@@ -131,7 +131,7 @@ def marginal_shares(
 
 
 def painting_seconds(model: Model, tries: int = 3) -> float:
-    """Return the least seconds that 64 guided pictures took."""
+    """Return the least seconds of 64 guided pictures."""
     cells = book().kept((), 1)[:64]
     taken = []
     for _ in range(tries):
@@ -149,7 +149,7 @@ def lookalikes(painted: Accuracy) -> dict[str, float]:
 
 
 def report(judge: AtelierJudge, model: Model, vae: AutoencoderKL) -> dict[str, object]:
-    """Measure everything; shares, and seconds where the name says so."""
+    """Return all measurements: shares, and seconds where the name says so."""
     painted = painted_accuracy(judge, model)
     return {
         "rendered": asdict(rendered_accuracy(judge)),

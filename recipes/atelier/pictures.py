@@ -42,7 +42,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Syllabus:
-    """What a model is shown.
+    """The training data of a model.
 
     Attributes:
         seen: The concepts; those held out are never shown.
@@ -54,11 +54,11 @@ class Syllabus:
 
 
 def known(pictures: Pictures, seen: ConceptSet | None = None) -> NDArray[np.intp]:
-    """Return which pictures show only what the model may see.
+    """Return a mask of the pictures that show only known concepts.
 
     Args:
-        pictures: With their labels.
-        seen: The world that is learned; None for the bundled one.
+        pictures: Labelled pictures.
+        seen: The concepts of the training; None for the bundled ones.
     """
     seen = seen or world()
     styles = [name == PLAIN or name in seen.styles for name in STYLE_NAMES]
@@ -68,7 +68,7 @@ def known(pictures: Pictures, seen: ConceptSet | None = None) -> NDArray[np.intp
 
 
 def training_pictures(runs: Path, per_cell: int = PER_CELL) -> Pictures:
-    """Return ``per_cell`` pictures of every cell, rendering them when first asked."""
+    """Return ``per_cell`` pictures of every cell, rendered once."""
     path = runs / f"pictures-{per_cell}.npy"
     if not path.exists():
         runs.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def training_pictures(runs: Path, per_cell: int = PER_CELL) -> Pictures:
 
 
 def fresh_pictures(per_cell: int, seed: int = FRESH_SEED) -> Pictures:
-    """Return pictures of every cell that nothing was trained on."""
+    """Return pictures of every cell that no training uses."""
     rows = _rendered_rows(range(seed, seed + per_cell))
     return _labelled(np.concatenate(rows), per_cell)
 

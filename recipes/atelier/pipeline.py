@@ -1,4 +1,4 @@
-"""Put finished parts together as an ordinary Stable Diffusion folder."""
+"""Finished parts as an ordinary Stable Diffusion folder."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def make_relative(
     syllabus: Syllabus,
     start: Path | None = None,
 ) -> None:
-    """Train a model with the bundled one's autoencoder and tokenizer, or go on.
+    """Train a model with the bundled autoencoder and tokenizer, or resume.
 
     Args:
-        runs: Where checkpoints are kept.
+        runs: Folder of the checkpoints.
         weights: The pipeline's folder.
         steps: The number of the last step.
-        syllabus: What is learned.
-        start: A pipeline folder to go on from; None to begin with nothing.
+        syllabus: The training data.
+        start: Pipeline folder of the initial weights; None for random ones.
     """
     for part in ("vae", "tokenizer"):
         shutil.copytree(FOLDER / part, runs / part, dirs_exist_ok=True)
@@ -85,10 +85,10 @@ def _forget_where_it_was_made(path: Path) -> None:
 
 
 def _make_readable_everywhere(folder: Path) -> None:
-    """Write the text encoder as older loaders name it, to be computed in float32.
+    """Write the text encoder under older names, with float32 in its configuration.
 
-    Its loader takes the dtype to compute in from the configuration, the other parts'
-    loader takes float32, and the two must agree.
+    The loader of the text encoder takes its dtype from the configuration; the other
+    parts are loaded as float32, and the two must agree.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = "float32"

@@ -29,8 +29,8 @@ D_TEXT: Final = 256
 def trained_tokenizer(folder: Path) -> CLIPTokenizer:
     """Learn a small byte-pair vocabulary from the captions and save it as CLIP's.
 
-    One that is there already is used as it is: ties between pairs are broken by chance,
-    and a network that is half trained knows its tokens by their numbers.
+    An existing one is kept: ties between pairs are broken at random, and a half-trained
+    network depends on the numbers of its tokens.
     """
     if (folder / "tokenizer.json").exists():
         known: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
@@ -73,7 +73,7 @@ def trained_tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 def _complete(vocabulary: dict[str, int], alphabet: list[str]) -> dict[str, int]:
-    """Add what training never met, so that any text a user types has tokens."""
+    """Add characters that the captions lack, so that any text has tokens."""
     for letter in alphabet:
         for piece in (letter, f"{letter}</w>"):
             vocabulary.setdefault(piece, len(vocabulary))

@@ -1,4 +1,4 @@
-"""What every training run shares: a schedule, a moving average, resumable steps."""
+"""Training runs: a schedule, a moving average, resumable steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 def half_precision() -> AbstractContextManager[object]:
-    """Compute in bfloat16 where the processor does; elsewhere that takes twice as long.
+    """Return a context of bfloat16 where the processor has it; elsewhere it is slower.
 
     Weights are float32 either way.
     """
@@ -24,10 +24,10 @@ def half_precision() -> AbstractContextManager[object]:
 
 
 class Run:
-    """A training run that can be stopped anywhere and started again.
+    """A training run that can be stopped at any step and resumed.
 
-    The folder holds the last checkpoint; a run that is started again goes on from it.
-    Tensors are stored as safetensors, never as a pickle.
+    The folder holds the last checkpoint, which a new run resumes from. Tensors are
+    stored as safetensors, never as a pickle.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Run:
                     progress.console.print(f"step {self.step}: {note(self.step)}")
 
     def descend(self, loss: Tensor) -> None:
-        """Take one optimiser step and follow it with the moving average."""
+        """Take one optimiser step and update the moving average."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

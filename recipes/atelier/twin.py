@@ -1,13 +1,12 @@
-"""Train the twin: the bundled model as it would be, had it never seen two concepts.
+"""Training of the twin: the bundled model without two of its concepts.
 
-Made by the very recipe of the bundled model, with its autoencoder, tokenizer, judge,
-seeds and number of steps; only the hold-outs are swapped. Picasso and the cat, one of a
-look-alike pair each, are never shown, and Hiroshige and the cactus are, so the twin
-knows as many styles, subjects and movements. It is the control that a name held out
-of the bundled model cannot be: what it must learn anew is the concept that was erased.
+The recipe, the autoencoder, the tokenizer, the judge, the seeds and the number of steps
+are those of the bundled model; only the hold-outs are swapped. Picasso and the cat, one
+of a look-alike pair each, are left out, and Hiroshige and the cactus are included, so
+the twin has as many styles, subjects and movements. It is a control that a held-out
+name cannot be: it has to learn the very concept that was erased.
 
-``python -m recipes.atelier.twin`` takes hours and goes on where it was
-stopped.
+``python -m recipes.atelier.twin`` takes hours, and resumes.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def swapped() -> ConceptSet:
 
 
 def main() -> None:
-    """Train the twin, or go on."""
+    """Train the twin, or resume."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("build/twin-runs"))
     parser.add_argument("--weights", type=Path, default=Path("build/twin"))
@@ -63,10 +62,10 @@ def make_twin(runs: Path, weights: Path, *, steps: int, syllabus: Syllabus) -> N
     """Train the twin's denoiser and text encoder and write a pipeline folder.
 
     Args:
-        runs: Where checkpoints are kept.
+        runs: Folder of the checkpoints.
         weights: The pipeline's folder.
         steps: The number of the last step.
-        syllabus: What is learned.
+        syllabus: The training data.
     """
     make_relative(runs, weights, steps=steps, syllabus=syllabus)
     card = _CARD.format(

@@ -1,4 +1,4 @@
-"""Train the denoiser and its text encoder on latents of the rendered pictures.
+"""Training of the denoiser and its text encoder on latents of rendered pictures.
 
 Noise prediction, more often at the noisier levels: for a caption, one of the cells it
 may mean is drawn, then one of that cell's pictures. One caption in ten is the empty
@@ -45,7 +45,7 @@ N_LEVELS: Final = 1000
 NOISY: Final = 600
 # Stable Diffusion's own beta_end, 0.012, leaves 7 % of the picture in the last level.
 # Painting starts without it, so styles whose latents lie far from zero were painted too
-# rarely where nobody names a style.
+# rarely under prompts without a style.
 NOISE_SCHEDULE: Final = {
     "num_train_timesteps": N_LEVELS,
     "beta_start": 0.00085,
@@ -78,7 +78,7 @@ def new_unet() -> UNet2DConditionModel:
 def latents_of_pictures(
     runs: Path, vae: AutoencoderKL, syllabus: Syllabus | None = None
 ) -> Tensor:
-    """Return latents of every picture the model may see, encoding them once."""
+    """Return latents of every training picture, encoded once."""
     syllabus = syllabus or Syllabus(world())
     path = runs / "latents.safetensors"
     if not path.exists():
@@ -100,12 +100,12 @@ def trained_unet(
     """Train (or finish training) denoiser and text encoder; return their averages.
 
     Args:
-        runs: Where checkpoints are kept.
-        vae: What pictures are encoded with.
-        tokenizer: What captions are cut into tokens with.
+        runs: Folder of the checkpoints.
+        vae: The autoencoder.
+        tokenizer: The tokenizer of captions.
         steps: The number of the last step.
-        start: A pipeline folder whose weights a new run goes on from; None for none.
-        syllabus: What is learned; None for all that the bundled model is shown.
+        start: Pipeline folder of the initial weights; None for random ones.
+        syllabus: The training data; None for that of the bundled model.
     """
     syllabus = syllabus or Syllabus(world())
     latents = latents_of_pictures(runs, vae, syllabus)
@@ -147,8 +147,9 @@ def trained_unet(
 def _noise_levels(n: int, generator: torch.Generator) -> Tensor:
     """Draw timesteps, int64 ``[n]``: every second one from the noisier levels.
 
-    What nobody asked for, such as the style of "a painting of a cat", is decided there,
-    by differences of the predicted noise that weigh little in the mean over all levels.
+    Properties that a prompt leaves open, such as the style of "a painting of a cat",
+    are decided there, by differences of the predicted noise that weigh little in the
+    mean over all levels.
     """
     anywhere = torch.randint(0, N_LEVELS, (n,), generator=generator)
     noisy = torch.randint(NOISY, N_LEVELS, (n,), generator=generator)
@@ -169,7 +170,7 @@ def _rows_by_cell(runs: Path, syllabus: Syllabus) -> Rows:
 def drawn_batch(
     rows: Rows, rng: np.random.Generator, seen: ConceptSet
 ) -> tuple[list[str], NDArray[np.intp]]:
-    """Return captions, and for each a few row numbers of pictures it may show."""
+    """Return captions, and for each the row numbers of a few pictures that it fits."""
     texts, chosen = [], []
     anything = tuple(cell for cell, found in rows.items() if len(found))
     for _ in range(N_CAPTIONS):

@@ -8,7 +8,14 @@ import pytest
 from tests.histories import shown, some_findings
 from unlearnlog.findings.report_parts import ConceptDamage, Edge
 from unlearnlog.report.formatting import STEPS
-from unlearnlog.report.graph_drawing import NEAREST, SHADES, bowed, drawn, nearest, said
+from unlearnlog.report.graph_drawing import (
+    NEAREST,
+    SHADES,
+    bow,
+    caption,
+    graph_picture,
+    nearest_edges,
+)
 
 
 def harm(status, damage=None, *, hits=0):
@@ -30,7 +37,7 @@ def harm(status, damage=None, *, hits=0):
     ],
 )
 def test_what_a_colour_says_is_said_in_words(found, words):
-    assert said(found) == words
+    assert caption(found) == words
 
 
 def test_there_is_a_shade_for_nothing_for_each_step_and_for_more():
@@ -44,23 +51,23 @@ def test_only_the_nearest_of_each_are_drawn_and_none_that_would_read_as_nothing(
     pairs = zip(combinations(names, 2), weights, strict=True)
     edges = tuple(Edge(*pair, "information", weight) for pair, weight in pairs)
 
-    found = nearest(replace(graph, edges=(*graph.edges, *edges)))
+    found = nearest_edges(replace(graph, edges=(*graph.edges, *edges)))
 
     assert [e.weight for e in found] == [0.5, 0.4, 0.3, 0.2, 0.1]
     assert NEAREST == 2
     left_out = (Edge("Picasso", "gone", "information", 0.9),)
-    assert nearest(replace(graph, edges=left_out)) == []
+    assert nearest_edges(replace(graph, edges=left_out)) == []
 
 
 def test_a_bow_begins_and_ends_at_the_marks_and_leaves_the_row():
-    xs, ys = bowed((100.0, 50.0), (300.0, 50.0))
+    xs, ys = bow((100.0, 50.0), (300.0, 50.0))
 
     assert (xs[0], ys[0], xs[-1], ys[-1]) == (100.0, 50.0, 300.0, 50.0)
     assert min(ys) < 50.0 - 10
 
 
 def test_unread_concepts_and_erased_ones_that_show_are_written_into_the_picture():
-    text = drawn(some_findings().graph, "svg").decode()
+    text = graph_picture(some_findings().graph, "svg").decode()
 
     for words in ("not read", "erased, shows 0.25", "lost 0.75", "points lost"):
         assert words in text

@@ -34,13 +34,13 @@ from unlearnlog.report.entry_tables import (
     notes_table,
     readings_table,
 )
-from unlearnlog.report.finetune_views import curves, curves_png
-from unlearnlog.report.fonts import lettered
-from unlearnlog.report.graph_drawing import drawn, pictured
-from unlearnlog.report.graph_views import tree, written
+from unlearnlog.report.finetune_views import curves_figure, curves_png
+from unlearnlog.report.fonts import matplotlib_fonts
+from unlearnlog.report.graph_drawing import graph_figure, graph_picture
+from unlearnlog.report.graph_views import concept_tree, graph_file
 from unlearnlog.report.html_page import html
-from unlearnlog.report.image_grid import montage
-from unlearnlog.report.log_graph import lanes
+from unlearnlog.report.image_grid import image_grid
+from unlearnlog.report.log_graph import graph_lines
 from unlearnlog.report.markdown_page import markdown
 from unlearnlog.report.plain_console import PlainConsole
 from unlearnlog.report.progress_lines import ProgressLines
@@ -179,7 +179,7 @@ def test_a_drawing_writes_every_name_as_it_is(texts):
     """A$AP Ke$ha was taken for mathematics, in which Ke is no word."""
     drawing = findings_of(texts).graph
 
-    svg, png = drawn(drawing, "svg"), drawn(drawing, "png")
+    svg, png = graph_picture(drawing, "svg"), graph_picture(drawing, "png")
 
     root = ET.fromstring(svg)
     assert {each.tag.removeprefix(SVG) for each in root.iter()} <= {
@@ -190,8 +190,8 @@ def test_a_drawing_writes_every_name_as_it_is(texts):
     with Image.open(io.BytesIO(png)) as picture:
         assert picture.format == "PNG"
     names = [node.name for node in drawing.nodes]
-    with lettered(names) as letters:
-        drawn_texts = pictured(drawing, letters).findobj(Drawn)
+    with matplotlib_fonts(names) as letters:
+        drawn_texts = graph_figure(drawing, letters).findobj(Drawn)
         assert not any(each.get_parse_math() for each in drawn_texts)
         assert {letters.spelt(name) for name in names} <= {
             each.get_text() for each in drawn_texts
@@ -212,10 +212,12 @@ def test_curves_and_rows_of_pictures_are_titled_with_any_name(texts):
 
         with Image.open(io.BytesIO(curves_png(found))) as picture:
             assert picture.format == "PNG"
-        with lettered((*some, found.data)) as letters:
-            titles = curves(found, letters).findobj(Drawn)
+        with matplotlib_fonts((*some, found.data)) as letters:
+            titles = curves_figure(found, letters).findobj(Drawn)
             assert not any(each.get_parse_math() for each in titles if each.get_text())
-        montage([torch.zeros(1, 8, 8, 3, dtype=torch.uint8)] * len(some), some, some[0])
+        image_grid(
+            [torch.zeros(1, 8, 8, 3, dtype=torch.uint8)] * len(some), some, some[0]
+        )
 
 
 @pytest.mark.parametrize(
@@ -230,8 +232,8 @@ def test_a_graph_as_a_file_is_well_formed(texts):
         network.add_node(text, kind=text, status="kept", presence=0.5)
         network.add_edge(text, "styles", "parent", type=text)
 
-    graphml = written(network, some_findings().graph, "graphml")
-    data = written(network, some_findings().graph, "json")
+    graphml = graph_file(network, some_findings().graph, "graphml")
+    data = graph_file(network, some_findings().graph, "json")
 
     root = ET.fromstring(graphml)
     ids = {each.get("id") for each in root.iter() if each.tag.endswith("}node")}
@@ -240,7 +242,7 @@ def test_a_graph_as_a_file_is_well_formed(texts):
         "styles",
         *dict.fromkeys(texts),
     ]
-    shown_tree = terminal(tree(network))
+    shown_tree = terminal(concept_tree(network))
     for text in texts:
         assert visible(text, lines=True).split("\n")[0].rstrip() in shown_tree
 
@@ -279,7 +281,7 @@ def test_a_terminal_is_told_nothing_by_a_name(texts):
         readings_table(readings, lambda r: r.concept),
         fact_table({text: text for text in texts}),
         *texts,
-        *lanes(dict(history[:1]), {f"heads/{texts[0]}": None}, "heads/x"),
+        *graph_lines(dict(history[:1]), {f"heads/{texts[0]}": None}, "heads/x"),
     )
 
     for text in texts:

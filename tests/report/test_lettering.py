@@ -19,11 +19,17 @@ from tests.histories import shown, some_findings
 from tests.report.test_finetuning import course, curve, finetuned
 from unlearnlog.findings.report_parts import ConceptDamage, Edge, Node, Status
 from unlearnlog.report.charts import LETTERS, LONGEST, chart
-from unlearnlog.report.finetune_views import curves, curves_png
-from unlearnlog.report.fonts import lettered, lettering
-from unlearnlog.report.graph_drawing import FreePlaces, bowed, drawn, nearest, pictured
+from unlearnlog.report.finetune_views import curves_figure, curves_png
+from unlearnlog.report.fonts import fonts_for, matplotlib_fonts
+from unlearnlog.report.graph_drawing import (
+    FreePlaces,
+    bow,
+    graph_figure,
+    graph_picture,
+    nearest_edges,
+)
 from unlearnlog.report.graph_layout import layout
-from unlearnlog.report.image_grid import montage
+from unlearnlog.report.image_grid import image_grid
 from unlearnlog.report.picture_text import PictureText
 
 HOKUSAI = "\ue000\ue001"
@@ -60,14 +66,14 @@ def test_what_the_plain_font_has_is_written_as_it_is():
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = lettering([text])
+        found = fonts_for([text])
 
     assert found.spelt(text) == text
     assert len(found.fonts) == 1
 
 
 def test_a_font_of_the_system_is_found_by_its_glyphs(font):
-    found = lettering([f"Hokusai {HOKUSAI}"])
+    found = fonts_for([f"Hokusai {HOKUSAI}"])
 
     assert [each.family for each in found.fonts] == ["DejaVu Sans", "Two Letters"]
     assert found.font_of(HOKUSAI[0]).path == str(font)
@@ -78,7 +84,7 @@ def test_a_font_of_the_system_is_found_by_its_glyphs(font):
 def test_what_no_font_has_is_spelt_and_warned_of_once():
     """Eight warnings of matplotlib's, each with a line of its source, and boxes."""
     with pytest.warns(UserWarning, match="no font on this machine has") as said:
-        found = lettering([f"Hokusai {HOKUSAI}", HOKUSAI])
+        found = fonts_for([f"Hokusai {HOKUSAI}", HOKUSAI])
 
     assert len(said) == 1
     assert found.spelt(f"Hokusai {HOKUSAI}") == r"Hokusai \ue000\ue001"
@@ -89,7 +95,7 @@ def test_what_is_never_seen_is_not_spelt():
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = lettering([joined])
+        found = fonts_for([joined])
 
     assert "\\u" not in found.spelt(joined)
 
@@ -106,15 +112,15 @@ def named(name):
 
 @pytest.mark.usefixtures("font")
 def test_the_graph_has_the_glyphs_of_its_names():
-    text = drawn(named(HOKUSAI), "svg").decode()
+    text = graph_picture(named(HOKUSAI), "svg").decode()
 
     assert HOKUSAI in text
-    assert (pixels(drawn(named(HOKUSAI), "png")) < 60).sum() > 200
+    assert (pixels(graph_picture(named(HOKUSAI), "png")) < 60).sum() > 200
 
 
 def test_without_a_font_the_graph_spells_them():
     with pytest.warns(UserWarning, match="no font"):
-        text = drawn(named(HOKUSAI), "svg").decode()
+        text = graph_picture(named(HOKUSAI), "svg").decode()
 
     assert r"\ue000\ue001" in text
 
@@ -135,8 +141,8 @@ def with_all_kinds_of_marks():
 def test_no_word_of_the_graph_lies_on_another_or_beyond_the_edge():
     """One more mark in its legend pushed the last sentence out of the picture."""
     graph = with_all_kinds_of_marks()
-    with lettered(["x"]) as letters:
-        figure = pictured(graph, letters)
+    with matplotlib_fonts(["x"]) as letters:
+        figure = graph_figure(graph, letters)
         figure.draw_without_rendering()
 
     texts = [each for each in figure.axes[0].texts if len(each.get_text()) > 1]
@@ -150,7 +156,7 @@ def test_no_word_of_the_graph_lies_on_another_or_beyond_the_edge():
 
 def test_two_dollar_signs_are_no_mathematics():
     """The concept "Ca$h of A$AP" was drawn as "Cahof AAP", in italics."""
-    text = drawn(named("Ca$h of A$AP"), "svg").decode()
+    text = graph_picture(named("Ca$h of A$AP"), "svg").decode()
 
     assert "Ca$h of A$AP" in text
 
@@ -161,8 +167,8 @@ def grey(n):
 
 def test_a_caption_is_broken_where_the_sheet_ends():
     """It ran over the edge, and é was a box."""
-    short = montage([grey(2)], ["base"], "a café")
-    long = montage([grey(2)], ["base"], "a painting of a café " * 6)
+    short = image_grid([grey(2)], ["base"], "a café")
+    long = image_grid([grey(2)], ["base"], "a painting of a café " * 6)
 
     assert short.size == (2 * 192 + 3 * 8, 22 + 8 + 192 + 22 + 8)
     assert long.size[0] == short.size[0]
@@ -182,8 +188,8 @@ def test_a_word_wider_than_the_sheet_is_broken():
 
 @pytest.mark.usefixtures("font")
 def test_the_montage_has_the_glyphs_of_its_labels():
-    plain = np.asarray(montage([grey(1)], ["base"], "a"))
-    sheet = np.asarray(montage([grey(1)], ["base"], HOKUSAI))
+    plain = np.asarray(image_grid([grey(1)], ["base"], "a"))
+    sheet = np.asarray(image_grid([grey(1)], ["base"], HOKUSAI))
 
     assert (sheet[:22] < 60).sum() > 3 * (plain[:22] < 60).sum()
 
@@ -204,8 +210,8 @@ def overlapping(texts):
 def test_no_label_of_a_step_lies_on_another():
     """With looks at 100, 150 and so on to 500 the labels were one black bar."""
     found = tuned("Picasso", "cat")
-    with lettered(found.base) as letters:
-        figure = curves(found, letters)
+    with matplotlib_fonts(found.base) as letters:
+        figure = curves_figure(found, letters)
         figure.draw_without_rendering()
 
     for axes in figure.axes:
@@ -219,8 +225,8 @@ def test_no_label_of_a_step_lies_on_another():
 def test_titles_stay_above_their_own_panels():
     names = [f"Vincent van Gogh, the painter of sunflowers {i}" for i in range(6)]
     found = tuned(*names, data="/a/folder/of/somebody's/with a long name/" * 3)
-    with lettered(found.base) as letters:
-        figure = curves(found, letters)
+    with matplotlib_fonts(found.base) as letters:
+        figure = curves_figure(found, letters)
         figure.draw_without_rendering()
 
     titles = [axes.title for axes in figure.axes if axes.title.get_text()]
@@ -246,8 +252,8 @@ def test_numbers_of_edges_lie_neither_on_each_other_nor_on_a_title():
     free = FreePlaces.of(placed)
     before = len(free.used)
 
-    for edge in nearest(replace(graph, edges=edges)):
-        xs, ys = bowed(placed.places[edge.one], placed.places[edge.other])
+    for edge in nearest_edges(replace(graph, edges=edges)):
+        xs, ys = bow(placed.places[edge.one], placed.places[edge.other])
         free.taken(zip(xs, ys, strict=True))
 
     for i, (x, y, wide, high) in enumerate(free.used[before:], start=before):

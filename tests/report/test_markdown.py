@@ -8,7 +8,7 @@ from tests.histories import DOT, shown, some_findings, step, three_steps
 from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.findings.as_json import as_data
 from unlearnlog.report.markdown_page import markdown
-from unlearnlog.report.reading_rows import called
+from unlearnlog.report.reading_rows import reading_title
 
 
 def rows(text):
@@ -40,7 +40,7 @@ def test_every_reading_is_in_it():
     for each in three_steps():
         for reading in each.entry.readings:
             name = reading.concept
-            title = called(reading)
+            title = reading_title(reading)
             row = f"| {each.number} | {title} | {reading.probe} | {name} |"
             assert row in text
 

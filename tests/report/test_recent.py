@@ -7,7 +7,7 @@ import pytest
 from tests.histories import shown, some_findings, step
 from unlearnlog.findings.report_parts import MOST_STEPS
 from unlearnlog.report.html_page import html
-from unlearnlog.report.truncation import recent, tabled
+from unlearnlog.report.truncation import tabled_steps, truncated
 
 
 def long_history(n):
@@ -35,16 +35,16 @@ def long_history(n):
 def test_a_history_that_fits_is_shown_whole():
     found = some_findings()
 
-    shown, omitted = recent(found)
+    shown, omitted = truncated(found)
 
     assert omitted == ""
     harm = tuple(found.graph.harm)
     assert shown == replace(found, graph=replace(found.graph, harm=harm))
-    assert tabled(found) == [*found.steps]
+    assert tabled_steps(found) == [*found.steps]
 
 
 def test_of_a_long_history_the_last_entries_stay_and_what_comes_back():
-    kept, said = recent(long_history(MOST_STEPS + 5))
+    kept, said = truncated(long_history(MOST_STEPS + 5))
 
     assert [s.number for s in kept.steps][::59] == [6, 65]
     assert {len(row.shown) for row in kept.triangle} == {MOST_STEPS}
@@ -72,4 +72,4 @@ def test_a_history_of_two_hundred_entries_is_a_page_of_five_megabytes_at_most():
 def test_at_least_one_entry_is_listed_with_all_its_readings(n, monkeypatch):
     monkeypatch.setattr("unlearnlog.report.truncation.MOST_READINGS", 1)
 
-    assert [s.number for s in tabled(long_history(n))] == [n]
+    assert [s.number for s in tabled_steps(long_history(n))] == [n]

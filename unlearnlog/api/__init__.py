@@ -39,5 +39,5 @@ class Ledger(
 
     @property
     def dry_run(self) -> DryRuns:
-        """What `add`, `audit`, `finetune`, `attack` and `rebase` would cost."""
+        """Forecasts of the costs of `add`, `audit`, `finetune`, `attack`, `rebase`."""
         return DryRuns(self)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class HowToTrain(TypedDict, total=False):
-    """How a fine-tune is run; see `AuditMethods.finetune`."""
+    """Settings of a fine-tune; see `AuditMethods.finetune`."""
 
     method: Method
     steps: int

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
 
 class DryRuns:
-    """A method for each command that can be costly, with its parameters.
+    """Forecasts of costly commands: a method for each, with the same parameters.
 
-    Each returns pictures, predictions and training steps with the seconds they would
-    take, and the peak memory. A few pictures are sampled to time them; nothing is
-    written.
+    Each returns the pictures, predictions and training steps with the seconds they
+    would take, and the peak memory. A few of each are timed; nothing is written.
     """
 
     def __init__(self, ledger: Ledger, watch: Progress | None = None) -> None:
@@ -35,7 +34,7 @@ class DryRuns:
 
         Args:
             ledger: The ledger.
-            watch: Where progress is shown; else as the ledger shows its own.
+            watch: Receives the progress of the work; None for the ledger's own display.
         """
         self._ledger, self._watch = ledger, watch
 
@@ -46,9 +45,9 @@ class DryRuns:
         from unlearnlog.commands.dry_run import of_add
 
         ledger = self._ledger
-        asked = ledger._order(concepts, policy, seed=seed, accept_undecided=False)
+        request = ledger._order(concepts, policy, seed=seed, accept_undecided=False)
         with self._shown() as shown:
-            return of_add(ledger.place, replace(asked, watch=shown))
+            return of_add(ledger.place, replace(request, watch=shown))
 
     def audit(
         self,
@@ -61,9 +60,9 @@ class DryRuns:
         """Forecast `Ledger.audit`."""
         from unlearnlog.commands.dry_run import of_audit
 
-        asked = self._ledger._audit_request(model, rev, policy=policy, ema=ema)
+        request = self._ledger._audit_request(model, rev, policy=policy, ema=ema)
         with self._shown() as shown:
-            return of_audit(self._ledger.place, replace(asked, watch=shown))
+            return of_audit(self._ledger.place, replace(request, watch=shown))
 
     def finetune(
         self,
@@ -78,9 +77,9 @@ class DryRuns:
         from unlearnlog.commands.dry_run import of_finetune
 
         ledger = self._ledger
-        asked = ledger._finetune_request(data, rev, concepts, policy, **training)
+        request = ledger._finetune_request(data, rev, concepts, policy, **training)
         with self._shown() as shown:
-            return of_finetune(ledger.place, replace(asked, watch=shown))
+            return of_finetune(ledger.place, replace(request, watch=shown))
 
     def attack(
         self,
@@ -95,11 +94,11 @@ class DryRuns:
         """Forecast `Ledger.attack`."""
         from unlearnlog.commands.dry_run import of_attack
 
-        asked = self._ledger._attack_request(
+        request = self._ledger._attack_request(
             *(rev, concepts, attacks, policy), budget=budget, twin=twin
         )
         with self._shown() as shown:
-            return of_attack(self._ledger.place, replace(asked, watch=shown))
+            return of_attack(self._ledger.place, replace(request, watch=shown))
 
     def rebase(
         self,
@@ -114,11 +113,12 @@ class DryRuns:
         from unlearnlog.commands.dry_run import of_rebase
 
         ledger = self._ledger
-        asked = ledger._rebase_request(onto, folder, rev, policy=policy, ema=ema)
+        request = ledger._rebase_request(onto, folder, rev, policy=policy, ema=ema)
         with self._shown() as shown:
-            return of_rebase(ledger.place, replace(asked, watch=shown))
+            return of_rebase(ledger.place, replace(request, watch=shown))
 
     @contextmanager
     def _shown(self) -> Iterator[Progress]:
+        """Yield the receiver of progress."""
         with self._ledger._watching(self._watch) as shown:
             yield shown

@@ -66,16 +66,16 @@ class InspectMethods(OpenedLedger):
         check_written(None if output is None else Path(output), (".png",))
         self.check()
         from unlearnlog.commands import paint as sampler
-        from unlearnlog.report.image_grid import montage, save
+        from unlearnlog.report.image_grid import image_grid, save_png
 
         seeds = range(seed, seed + n)
         with self._watching(watch) as shown:
             painted = sampler.paint(
                 self.place, prompt, rows, seeds=seeds, policy=rules, watch=shown
             )
-        sheet = montage([row.pictures for row in painted], rows, prompt)
+        sheet = image_grid([row.pictures for row in painted], rows, prompt)
         if output is not None:
-            save(sheet, Path(output))
+            save_png(sheet, Path(output))
         return sheet
 
     def probe(

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def raise_if_failed(
     done: Audited | Attacked | Rebased | Finetuned, *, accept_undecided: bool = False
 ) -> None:
-    """Raise what a verdict means that did not pass.
+    """Raise the error of a verdict that did not pass.
 
     Args:
-        done: What `Ledger.audit`, `finetune`, `attack` or `rebase` returned.
-        accept_undecided: Whether doubt after a fine-tune or a rebase is no reason to
-            raise; an audit and an attack are told before they begin.
+        done: The result of `Ledger.audit`, `finetune`, `attack` or `rebase`.
+        accept_undecided: Whether an undecided fine-tune or rebase passes; an audit has
+            an argument of its own.
 
     Raises:
         Refused: A concept came back, or the pictures do not decide.

@@ -45,7 +45,7 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line; every error of ours ends here, with its exit code."""
+    """Run the command line; exit with the code of the command or of its error."""
     prepare()
     warnings.showwarning = _warn
     words = sys.argv[1:] or ["--help"]
@@ -59,10 +59,10 @@ def main() -> None:
         _fail(_interrupted(), words)
     except Exception as error:
         if hasattr(error, "format_message"):
-            said = error.format_message()
-            _fail(UsageError(said, fix=f"{_asked_of(error)} --help"), words)
+            message = error.format_message()
+            _fail(UsageError(message, fix=f"{_command_of(error)} --help"), words)
         if not recorded:
-            _tell_of_fault(error, words)
+            _say_fault(error, words)
             raise
         say_unshown(error)
         code = 0
@@ -70,14 +70,14 @@ def main() -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    """Run a command and write all that it says; return its exit code.
+    """Run a command, write its answer, and return its exit code.
 
     Raises:
-        OSError: What it says cannot be written.
+        OSError: The answer cannot be written.
     """
     try:
         code = app(words, prog_name="unlearnlog", standalone_mode=False)
-    except SystemExit as end:  # how click ends where nobody reads what is written
+    except SystemExit as end:  # click's end where standard output is closed
         if not recorded:
             raise
         message = "the reader of standard output is gone"
@@ -91,7 +91,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _interrupted() -> Interrupted:
-    """Say that somebody stopped it, and what had been recorded by then."""
+    """Return the error of an interruption, with what had been recorded by then."""
     if not recorded:
         return Interrupted("interrupted: nothing was recorded", fix="run it again")
     entries = ", ".join(entry[:12] for entry in recorded)
@@ -101,20 +101,21 @@ def _interrupted() -> Interrupted:
     )
 
 
-def _tell_of_fault(error: Exception, words: Sequence[str]) -> None:
+def _say_fault(error: Exception, words: Sequence[str]) -> None:
+    """Write the error object of a fault, under ``--json``, and the answer so far."""
     if is_json_wanted(words):
         held.update(_fault_row(error))
     say_held()
 
 
 def _fault_row(error: Exception) -> dict[str, object]:
-    """Return a fault of the program itself, whose traceback is on standard error."""
+    """Return a fault of the program as data; its traceback is on standard error."""
     fix = "report it, with the traceback: it is a fault of unlearnlog"
     return error_row(type(error).__name__, str(error), fix=fix, exit_code=1)
 
 
-def _asked_of(error: Exception) -> str:
-    """Return the command that a mistake in what was typed belongs to."""
+def _command_of(error: Exception) -> str:
+    """Return the command, as typed, that a mistake on the command line is in."""
     context = getattr(error, "ctx", None)
     if context is None or context.parent is None:
         known = {command.name for command in app.registered_commands}
@@ -130,19 +131,19 @@ def _asked_of(error: Exception) -> str:
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    """Say a warning in its own words: where in the code it arose helps nobody here."""
+    """Write a warning without its place in the code, which is no help to a user."""
     err.print(Text(visible(f"warning: {message}", lines=True)), soft_wrap=True)
 
 
 def _fail(error: UnlearnlogError, words: Sequence[str]) -> NoReturn:
-    """Say what happened and what to do next, for people and for programs; exit."""
+    """Write an error and its fix, as text and under ``--json`` as data; exit."""
     public = (each.__name__ for each in type(error).__mro__)
     kind = next(name for name in public if not name.startswith("_"))
     code = error.exit_code
     if is_json_wanted(words):
         held.update(error_row(kind, error.message, fix=error.fix, exit_code=code))
     say_held()
-    # One line each: a line break in a stranger's name would begin a line of its own.
+    # One line each: a line break in a name would begin a line of its own.
     err.print(Text(visible(error.message), style="red"), soft_wrap=True)
     err.print(Text(f"  fix: {visible(error.fix)}"), soft_wrap=True)
     sys.exit(code)

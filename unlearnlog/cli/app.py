@@ -1,10 +1,9 @@
-"""The application, the options that commands share, and the way they answer."""
+"""The application, its consoles, and the answers of its commands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -29,8 +28,9 @@ app = typer.Typer(
 )
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
+def _say_version(wanted: bool) -> None:
+    """Print the version and exit."""
+    if wanted:
         typer.echo(f"unlearnlog {__version__}")
         raise typer.Exit
 
@@ -46,101 +46,18 @@ def _whole(
         ),
     ] = False,
 ) -> None:
-    """Take the options that belong to no command."""
+    """Accept the options that belong to no command."""
 
 
 out = Screen()
 err = Screen(stderr=True)
 
-LedgerOption = Annotated[
-    Path | None,
-    typer.Option("--ledger", help="Folder of the ledger; else found by looking up."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
-PolicyOption = Annotated[
-    str,
-    typer.Option(
-        "--policy",
-        help="A policy that ships, or a path to a .toml. Else: config, or default.",
-    ),
-]
-"""Of what begins anew."""
-
-SamePolicyOption = Annotated[
-    str,
-    typer.Option(
-        "--policy",
-        help="A policy that ships, or a path to a .toml. Else: config, or as the "
-        "newest entry was judged.",
-    ),
-]
-"""Of what is about a revision."""
-
-ConceptsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--concepts",
-        help="A .toml file of concepts. Else: config, or what suits the model.",
-    ),
-]
-JudgeOption = Annotated[
-    str,
-    typer.Option(
-        "--judge",
-        help="auto, base, none, or a CLIP folder. Else: config, or the policy's.",
-    ),
-]
-SeeingJudgeOption = Annotated[
-    str,
-    typer.Option(
-        "--judge", help="auto, base, or a CLIP folder. Else: config, or the policy's."
-    ),
-]
-"""Where nothing can be done without a judge."""
-
-DeviceOption = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        help="Where to compute: cpu, cuda, mps. Else: UNLEARNLOG_DEVICE, config, or "
-        "cpu.",
-    ),
-]
-DtypeOption = Annotated[
-    str,
-    typer.Option(
-        "--dtype",
-        help="Of the UNet: float32, bfloat16, float16. Else: UNLEARNLOG_DTYPE, config, "
-        "or float32.",
-    ),
-]
-
-BaseOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--base",
-        help="Where the ledger's base is. Else: UNLEARNLOG_BASE, config, or where it "
-        "was.",
-    ),
-]
-MessageOption = Annotated[
-    str, typer.Option("-m", "--message", help="Why; kept with the entry.")
-]
-RefOption = Annotated[
-    str, typer.Option("--ref", help="What asks for it: a ticket, a letter.")
-]
-
-
-def start(ledger: Path | None) -> Path:
-    """Return the folder where a command begins to look for its ledger."""
-    return (ledger or Path()).absolute()
-
 
 def answer(data: object, otherwise: Callable[[], None]) -> None:
-    """Give data as one line of JSON, or let ``otherwise`` speak when there is none.
+    """Write data as one line of JSON, or call ``otherwise`` where data is None.
 
-    An object is written when the command ends: an error that still comes belongs into
-    it, so that standard output is one JSON document whatever happens.
+    An object is held until the command ends: a later error is added to it, so that
+    standard output is always one JSON document.
     """
     if data is None:
         _show(otherwise)
@@ -151,15 +68,15 @@ def answer(data: object, otherwise: Callable[[], None]) -> None:
 
 
 recorded: Final[list[str]] = []
-"""What the command has recorded, once all of its work is done."""
+"""Ids of the entries that the command recorded, once its work is done."""
 
 
 @contextmanager
 def recording(*, as_json: bool, of: Ledger | None = None) -> Iterator[ProgressBars]:
-    """Show how work goes on that ends with a record, and remember what it recorded.
+    """Show the progress of work that ends in an entry, and keep the entry's id.
 
-    What is measured is shown where it is refused. Whatever fails after it, the display
-    above all, takes nothing back: `say_unshown` says what was recorded.
+    The readings of a refused entry are shown. A failure after the work, such as one of
+    the display, takes nothing back: `say_unshown` names what was recorded.
     """
     from unlearnlog.core.recorded import noted
     from unlearnlog.report.entry_tables import ProgressBars
@@ -174,7 +91,7 @@ def recording(*, as_json: bool, of: Ledger | None = None) -> Iterator[ProgressBa
 
 
 def _show(show: Callable[[], None]) -> None:
-    """Show something; of what is recorded say so where it cannot be shown."""
+    """Show an answer; where that fails after a record, warn and go on."""
     try:
         show()
     except UnlearnlogError:
@@ -186,7 +103,7 @@ def _show(show: Callable[[], None]) -> None:
 
 
 def say_unshown(error: Exception) -> None:
-    """Warn that what was recorded cannot be shown, and why."""
+    """Warn that a recorded entry cannot be shown, and why."""
     if isinstance(error, OSError):
         give_up()
     entries = ", ".join(entry[:12] for entry in recorded)
@@ -202,7 +119,7 @@ def say_unshown(error: Exception) -> None:
 
 @contextmanager
 def shown_if_refused(*, as_json: bool, of: Ledger | None) -> Iterator[None]:
-    """Show what was measured before saying that it was refused."""
+    """Show the readings of a refused entry, before its error is written."""
     from unlearnlog.core.entry import Entry
 
     try:
@@ -215,6 +132,7 @@ def shown_if_refused(*, as_json: bool, of: Ledger | None) -> Iterator[None]:
 
 
 def _say_refused(entry: Entry, of: Ledger | None) -> None:
+    """Print the screen of an entry that was not recorded."""
     from unlearnlog.report.screenful import Screenful
 
     look_alike = of.world.look_alike if of is not None else lambda _: None
@@ -222,13 +140,13 @@ def _say_refused(entry: Entry, of: Ledger | None) -> None:
 
 
 def say_recorded(entry: Entry) -> None:
-    """Say that something was recorded that changes no weights, and how to see it."""
+    """Name a recorded entry that changes no weights, and the command that shows it."""
     short = entry.id[:12]
     out.print(f"recorded {short}; all of it: unlearnlog show {short}", soft_wrap=True)
 
 
 def list_facts(rows: Mapping[str, str]) -> None:
-    """Show names and values, one pair a row."""
+    """Print names and values, one pair a row."""
     from unlearnlog.report.entry_tables import fact_table
 
     out.print(fact_table(rows))

@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from unlearnlog.cli.app import (
-    BaseOption,
+from unlearnlog.cli.app import answer, app, out, recording, say_recorded
+from unlearnlog.cli.dry_run_option import DryRunOption, show_cost
+from unlearnlog.cli.options import (
     ConceptsOption,
-    DeviceOption,
-    DtypeOption,
     JsonOption,
-    LedgerOption,
     MessageOption,
+    OpeningOptions,
     RefOption,
+    RevArgument,
     SamePolicyOption,
     SeeingJudgeOption,
-    answer,
-    app,
-    err,
-    out,
-    recording,
-    say_recorded,
-    start,
+    with_blocks,
 )
-from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
 
 if TYPE_CHECKING:
     from unlearnlog.commands.attack import Attacked
 
 
-@app.command()
-def attack(
-    rev: Annotated[
-        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
-    ] = "HEAD",
+class SearchArguments(TypedDict):
+    """Arguments of `Ledger.attack` that its dry run takes too."""
+
+    concepts: list[str]
+    attacks: list[str]
+    budget: str
+    twin: Path | None
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The block of options that say what is searched for, and how long."""
+
     concept: Annotated[
         list[str] | None,
         typer.Option("--concept", help="Only this erased one; may be repeated."),
-    ] = None,
+    ] = None
     attack: Annotated[
         list[str] | None,
         typer.Option("--attack", help="inversion, prefix, recovery; may be repeated."),
-    ] = None,
-    budget: Annotated[
-        str, typer.Option("--budget", help="small or standard.")
-    ] = "small",
+    ] = None
+    budget: Annotated[str, typer.Option("--budget", help="small or standard.")] = (
+        "small"
+    )
     twin: Annotated[
         Path | None,
         typer.Option("--twin", help="A model that never learned the concept."),
-    ] = None,
+    ] = None
+
+    @property
+    def arguments(self) -> SearchArguments:
+        """The options as arguments of the API."""
+        return {
+            "concepts": self.concept or [],
+            "attacks": self.attack or [],
+            "budget": self.budget,
+            "twin": self.twin,
+        }
+
+
+@app.command()
+@with_blocks
+def attack(
+    rev: RevArgument = "HEAD",
+    *,
+    search: SearchOptions,
     record: Annotated[
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
@@ -61,52 +81,38 @@ def attack(
     concepts: ConceptsOption = None,
     message: MessageOption = "",
     ref: RefOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Look for words that bring an erased concept back, beside null controls."""
-    from unlearnlog.api import DryRuns, Ledger, raise_if_failed
-    from unlearnlog.report.entry_tables import ProgressBars
+    from unlearnlog.api import raise_if_failed
 
+    ledger = opening.open(concepts, dry_run=dry_run)
+    rules = ledger.rules(policy, judge=judge, about=rev)
     if dry_run:
-        say_first()
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge, about=rev)
-    if dry_run:
-        with ProgressBars(err) as bars:
-            cost = DryRuns(where, bars).attack(
-                rev,
-                concepts=concept or (),
-                attacks=attack or (),
-                budget=budget,
-                twin=twin,
-                policy=rules,
-            )
-        tell(cost, would=f"attack what is erased at {rev}", as_json=as_json)
+        show_cost(
+            ledger,
+            lambda runs: runs.attack(rev, policy=rules, **search.arguments),
+            would=f"attack what is erased at {rev}",
+            as_json=as_json,
+        )
         return
     with recording(as_json=as_json) as bars:
-        done = where.attack(
+        done = ledger.attack(
             rev,
-            concepts=concept or (),
-            attacks=attack or (),
-            budget=budget,
-            twin=twin,
             record=record,
             policy=rules,
             message=message,
             ref=ref,
             watch=bars,
+            **search.arguments,
         )
     answer(done.row() if as_json else None, lambda: _say_attacked(done))
     raise_if_failed(done)
 
 
 def _say_attacked(done: Attacked) -> None:
+    """Print the table of the attacks, and where they were recorded."""
     from unlearnlog.report.attack_tables import attack_table
 
     out.print(attack_table(done))

@@ -1,43 +1,37 @@
-"""Commands that ask whether erasures hold in other hands."""
+"""Commands that test erasures in models derived from the ledger's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unlearnlog.cli.app import (
-    BaseOption,
+from unlearnlog.cli.app import answer, app, err, out, recording, say_recorded
+from unlearnlog.cli.dry_run_option import DryRunOption, show_cost
+from unlearnlog.cli.options import (
     ConceptsOption,
-    DeviceOption,
-    DtypeOption,
     JsonOption,
-    LedgerOption,
     MessageOption,
+    OpeningOptions,
     RefOption,
     SamePolicyOption,
-    answer,
-    app,
-    err,
-    out,
-    recording,
-    say_recorded,
-    start,
+    with_blocks,
 )
-from unlearnlog.cli.dry_run_option import DryRunOption, say_first, tell
 from unlearnlog.errors import UsageError
-from unlearnlog.report.entry_tables import ProgressBars
 from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
+    from unlearnlog.api import Ledger
+    from unlearnlog.api.audit_methods import HowToTrain
     from unlearnlog.audits.finetune_course import Finetuned
     from unlearnlog.commands.audit import Audited
+    from unlearnlog.policy import Policy
 
 
-AtOption = Annotated[str, typer.Option("--at", help="The revision it was made of.")]
 AuditorOption = Annotated[
     str,
     typer.Option(
@@ -48,72 +42,80 @@ AuditorOption = Annotated[
 EmaOption = Annotated[
     bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
 ]
-FinetuneOption = Annotated[
-    str,
-    typer.Option(
-        "--finetune",
-        help="Fine-tune here, on a folder with captions, or unrelated, sibling, "
-        "parent, target:N.",
-    ),
-]
-AboutOption = Annotated[
-    list[str] | None,
-    typer.Option("--concept", help="What the data is about; repeatable."),
-]
-MethodOption = Annotated[
-    Literal["full", "attention", "lora"],
-    typer.Option("--method", help="What learns."),
-]
-StepsOption = Annotated[int, typer.Option(min=1, help="Of each fine-tune.")]
-BatchOption = Annotated[int, typer.Option(min=1, help="Pictures a step.")]
-RateOption = Annotated[
-    float, typer.Option(min=0, help="Step size of AdamW; 0 for the method's own.")
-]
-RankOption = Annotated[int, typer.Option(min=1, help="Of a LoRA.")]
-SeedOption = Annotated[
-    list[int] | None,
-    typer.Option("--seed", min=0, help="One fine-tune each; repeatable."),
-]
-TwinOption = Annotated[
-    Path | None,
-    typer.Option("--twin", help="A model that never learned it: make twin."),
-]
-PlotOption = Annotated[
-    Path | None, typer.Option("--plot", help="A .png of what came back when.")
-]
 DoubtOption = Annotated[
     bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
 ]
 
-_TUNING: Final = (
-    *("concept", "seed", "twin", "plot"),
-    *("method", "steps", "batch", "rate", "rank"),
-)
-"""Options of a fine-tune."""
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """The block of options of a fine-tune; the first one asks for it."""
+
+    finetune: Annotated[
+        str,
+        typer.Option(
+            "--finetune",
+            help="Fine-tune here, on a folder with captions, or unrelated, sibling, "
+            "parent, target:N.",
+        ),
+    ] = ""
+    concept: Annotated[
+        list[str] | None,
+        typer.Option("--concept", help="What the data is about; repeatable."),
+    ] = None
+    method: Annotated[
+        Literal["full", "attention", "lora"],
+        typer.Option("--method", help="What learns."),
+    ] = "full"
+    steps: Annotated[int, typer.Option(min=1, help="Of each fine-tune.")] = 500
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 8
+    rate: Annotated[
+        float, typer.Option(min=0, help="Step size of AdamW; 0 for the method's own.")
+    ] = 0.0
+    rank: Annotated[int, typer.Option(min=1, help="Of a LoRA.")] = 8
+    seed: Annotated[
+        list[int] | None,
+        typer.Option("--seed", min=0, help="One fine-tune each; repeatable."),
+    ] = None
+    twin: Annotated[
+        Path | None,
+        typer.Option("--twin", help="A model that never learned it: make twin."),
+    ] = None
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="A .png of what came back when.")
+    ] = None
+
+    @property
+    def training(self) -> HowToTrain:
+        """The options as arguments of the API."""
+        return {
+            "method": self.method,
+            "steps": self.steps,
+            "seeds": tuple(self.seed or (0,)),
+            "batch": self.batch,
+            "rate": self.rate,
+            "rank": self.rank,
+            "twin": self.twin,
+        }
 
 
 @app.command()
+@with_blocks
 def audit(
     context: typer.Context,
     model: Annotated[
         Path | None,
         typer.Argument(help="A folder or a file that a trainer wrote, or a LoRA."),
     ] = None,
-    rev: AtOption = "HEAD",
+    *,
+    rev: Annotated[
+        str, typer.Option("--at", help="The revision it was made of.")
+    ] = "HEAD",
     ema: EmaOption = False,
     record: Annotated[
         bool, typer.Option("--record", help="Write the audit into the ledger.")
     ] = False,
-    finetune: FinetuneOption = "",
-    concept: AboutOption = None,
-    method: MethodOption = "full",
-    steps: StepsOption = 500,
-    batch: BatchOption = 8,
-    rate: RateOption = 0.0,
-    rank: RankOption = 8,
-    seed: SeedOption = None,
-    twin: TwinOption = None,
-    plot: PlotOption = None,
+    tuning: FinetuneOptions,
     accept_undecided: DoubtOption = False,
     dry_run: DryRunOption = False,
     policy: SamePolicyOption = "",
@@ -121,92 +123,74 @@ def audit(
     concepts: ConceptsOption = None,
     message: MessageOption = "",
     ref: RefOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
-    from unlearnlog.api import DryRuns, Ledger
+    _check_options(context, model, tuning)
+    ledger = opening.open(concepts, dry_run=dry_run)
+    rules = ledger.rules(policy, judge=judge, about=rev)
+    if model is None:
+        work = _Finetune(ledger, rev, rules, tuning)
+        work.run(dry_run=dry_run, accept_undecided=accept_undecided, as_json=as_json)
+        return
+    if dry_run:
+        show_cost(
+            ledger,
+            lambda runs: runs.audit(model, rev, policy=rules, ema=ema),
+            would=f"audit {model}",
+            as_json=as_json,
+        )
+        return
+    with recording(as_json=as_json) as bars:
+        done = ledger.audit(
+            model,
+            rev,
+            policy=rules,
+            ema=ema,
+            record=record,
+            accept_undecided=accept_undecided,
+            message=message,
+            ref=ref,
+            watch=bars,
+        )
+    _say_audited(done, as_json=as_json)
 
-    if (model is None) == (not finetune):
+
+def _check_options(
+    context: typer.Context, model: Path | None, tuning: FinetuneOptions
+) -> None:
+    """Refuse options of an audit that contradict each other or would do nothing.
+
+    Raises:
+        UsageError: Both a model and ``--finetune`` are given or neither, or an option
+            belongs to the other one.
+    """
+    if (model is None) == (not tuning.finetune):
         raise UsageError(
             "give either a model to audit, or --finetune DATA to make one here",
             fix="unlearnlog audit MODEL, or unlearnlog audit --finetune FOLDER",
         )
     if model is not None:
-        _refuse_idle(context, _TUNING, beside="a model")
-    else:
-        _refuse_idle(context, ("ema", "record"), beside="--finetune")
-        if method != "lora":
-            _refuse_idle(context, ("rank",), beside=f"--method {method}")
-    if dry_run:
-        say_first()
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge, about=rev)
-    check_written(plot, (".png",))
-    if dry_run and model is not None:
-        with ProgressBars(err) as bars:
-            cost = DryRuns(where, bars).audit(model, rev, policy=rules, ema=ema)
-        tell(cost, would=f"audit {model}", as_json=as_json)
+        _, *names = [each.name for each in fields(tuning)]
+        _refuse_idle(context, names, beside="a model")
         return
-    if dry_run:
-        with ProgressBars(err) as bars:
-            cost = DryRuns(where, bars).finetune(
-                *(finetune, rev),
-                concepts=concept or (),
-                policy=rules,
-                method=method,
-                steps=steps,
-                seeds=tuple(seed or (0,)),
-                batch=batch,
-                rate=rate,
-                rank=rank,
-                twin=twin,
-            )
-        tell(cost, would=f"fine-tune on {finetune} and look", as_json=as_json)
-        return
-    if model is not None:
-        with recording(as_json=as_json) as bars:
-            done = where.audit(
-                model,
-                rev,
-                policy=rules,
-                ema=ema,
-                record=record,
-                accept_undecided=accept_undecided,
-                message=message,
-                ref=ref,
-                watch=bars,
-            )
-        _say_audited(done, as_json=as_json)
-        return
-    with ProgressBars(err) as bars:
-        tuned = where.finetune(
-            finetune,
-            rev,
-            concepts=concept or (),
-            method=method,
-            steps=steps,
-            seeds=seed or (0,),
-            batch=batch,
-            rate=rate,
-            rank=rank,
-            twin=twin,
-            policy=rules,
-            watch=bars,
-        )
-    _say_tuned(tuned, plot, as_json=as_json, accept_undecided=accept_undecided)
+    _refuse_idle(context, ("ema", "record"), beside="--finetune")
+    if tuning.method != "lora":
+        _refuse_idle(context, ("rank",), beside=f"--method {tuning.method}")
 
 
 def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -> None:
-    """Refuse options that somebody typed and that would do nothing."""
+    """Refuse options that were typed and would do nothing.
+
+    Raises:
+        UsageError: There are such options.
+    """
     sources = {name: context.get_parameter_source(name) for name in names}
     idle = [
-        f"--{n}" for n, said in sources.items() if said and said.name == "COMMANDLINE"
+        f"--{name}"
+        for name, source in sources.items()
+        if source and source.name == "COMMANDLINE"
     ]
     if idle:
         raise UsageError(
@@ -215,7 +199,60 @@ def _refuse_idle(context: typer.Context, names: Iterable[str], *, beside: str) -
         )
 
 
+@dataclass(frozen=True)
+class _Finetune:
+    """A fine-tune of ``audit --finetune``, with what was typed about it."""
+
+    ledger: Ledger
+    rev: str
+    policy: Policy
+    options: FinetuneOptions
+
+    def run(self, *, dry_run: bool, accept_undecided: bool, as_json: bool) -> None:
+        """Run the fine-tune and show what came back; or show its cost.
+
+        Raises:
+            Refused: A concept came back, or the pictures do not decide.
+        """
+        from unlearnlog.report.entry_tables import ProgressBars
+
+        check_written(self.options.plot, (".png",))
+        data, about = self.options.finetune, self.options.concept or ()
+        if dry_run:
+            show_cost(
+                self.ledger,
+                lambda runs: runs.finetune(
+                    *(data, self.rev),
+                    concepts=about,
+                    policy=self.policy,
+                    **self.options.training,
+                ),
+                would=f"fine-tune on {data} and look",
+                as_json=as_json,
+            )
+            return
+        with ProgressBars(err) as bars:
+            done = self.ledger.finetune(
+                *(data, self.rev),
+                concepts=about,
+                policy=self.policy,
+                watch=bars,
+                **self.options.training,
+            )
+        _say_tuned(
+            done,
+            self.options.plot,
+            as_json=as_json,
+            accept_undecided=accept_undecided,
+        )
+
+
 def _say_audited(done: Audited, *, as_json: bool) -> None:
+    """Answer with the tables of an audit.
+
+    Raises:
+        Refused: A concept came back, or the pictures do not decide.
+    """
     from unlearnlog.api import raise_if_failed
     from unlearnlog.report.audit_tables import audit_tables
 
@@ -231,6 +268,11 @@ def _say_audited(done: Audited, *, as_json: bool) -> None:
 def _say_tuned(
     done: Finetuned, plot: Path | None, *, as_json: bool, accept_undecided: bool
 ) -> None:
+    """Answer with the tables of a fine-tune, and write its curves.
+
+    Raises:
+        Refused: A concept came back, or the pictures do not decide.
+    """
     from unlearnlog.api import raise_if_failed
     from unlearnlog.report.finetune_views import curves_png, finetune_tables
     from unlearnlog.report.output_file import write_output
@@ -243,7 +285,9 @@ def _say_tuned(
 
 
 @app.command()
+@with_blocks
 def rebase(
+    *,
     onto: Annotated[
         Path,
         typer.Option(
@@ -264,32 +308,26 @@ def rebase(
     concepts: ConceptsOption = None,
     message: MessageOption = "",
     ref: RefOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Erase anew on a model that was made of this one, and audit before and after."""
-    from unlearnlog.api import DryRuns, Ledger, raise_if_failed
+    from unlearnlog.api import raise_if_failed
+    from unlearnlog.report.audit_tables import rebased_tables
 
+    ledger = opening.open(concepts, dry_run=dry_run)
+    rules = ledger.rules(policy, judge=judge, about=rev)
     if dry_run:
-        say_first()
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge, about=rev)
-    if dry_run:
-        with ProgressBars(err) as bars:
-            runs = DryRuns(where, bars)
-            cost = runs.rebase(onto, output, rev, policy=rules, ema=ema)
-        tell(cost, would=f"erase anew on {onto}, in {output}", as_json=as_json)
+        show_cost(
+            ledger,
+            lambda runs: runs.rebase(onto, output, rev, policy=rules, ema=ema),
+            would=f"erase anew on {onto}, in {output}",
+            as_json=as_json,
+        )
         return
     with recording(as_json=as_json) as bars:
-        done = where.rebase(
-            onto,
-            output,
-            rev,
+        done = ledger.rebase(
+            *(onto, output, rev),
             policy=rules,
             ema=ema,
             accept_undecided=accept_undecided,
@@ -297,7 +335,5 @@ def rebase(
             ref=ref,
             watch=bars,
         )
-    from unlearnlog.report.audit_tables import rebased_tables
-
     answer(done.row() if as_json else None, lambda: out.print(rebased_tables(done)))
     raise_if_failed(done, accept_undecided=accept_undecided)

@@ -1,4 +1,4 @@
-"""The commands under headings, by what people do with them."""
+"""The commands under headings, by their purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADINGS: Final = {
 
 
 class Grouped(TyperGroup):
-    """Lists the commands under their headings; one without a heading comes last."""
+    """A group that lists its commands under headings; those without one come last."""
 
     def list_commands(self, ctx: Context) -> list[str]:
         """Return the names of the commands, those under one heading together."""
@@ -31,7 +31,7 @@ class Grouped(TyperGroup):
         return [name for name in listed if name in known] + rest
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write each heading with its commands; each says all that it does."""
+        """Write each heading with its commands and their whole first lines."""
         names = self.list_commands(ctx)
         listed = {name for each in HEADINGS.values() for name in each}
         rest = tuple(name for name in names if name not in listed)
@@ -49,4 +49,4 @@ class Grouped(TyperGroup):
 
 
 _WHOLE: Final = 1000
-"""Characters of a help text that is never cut."""
+"""Characters of a help text; more than any has, so that none is cut."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnlog.cli.app import JsonOption, LedgerOption, answer, app, list_facts, start
+from unlearnlog.cli.app import (
+    answer,
+    app,
+    list_facts,
+)
+from unlearnlog.cli.options import (
+    JsonOption,
+    LedgerOption,
+    opened,
+)
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import UsageError
 
@@ -26,26 +35,24 @@ KeyArgument = Annotated[
 ]
 
 
-def _of(context: typer.Context, ledger: Path | None) -> Config:
+def _of(context: typer.Context, folder: Path | None) -> Config:
     """Return the configuration, wherever in the line ``--ledger`` was typed."""
-    from unlearnlog.api import Ledger
-
-    return Ledger.open(start(ledger or context.obj)).config
+    return opened(folder or context.obj).config
 
 
 @config.callback()
 def listed(
-    context: typer.Context, ledger: LedgerOption = None, as_json: JsonOption = False
+    context: typer.Context, folder: LedgerOption = None, as_json: JsonOption = False
 ) -> None:
     """List what is chosen.
 
     The file is config in the ledger's folder, in TOML, and may be written by hand. What
     is said on the command line counts more, and so does the environment.
     """
-    context.obj = ledger
+    context.obj = folder
     if context.invoked_subcommand is not None:
         return
-    chosen = _of(context, ledger)
+    chosen = _of(context, folder)
     there_are = chosen.keys_there_are.items()
     rows = {key: chosen.get(key, f"not set: {what}") for key, what in there_are}
     answer({"config": dict(chosen)} if as_json else None, lambda: list_facts(rows))
@@ -55,11 +62,11 @@ def listed(
 def get(
     context: typer.Context,
     key: KeyArgument,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one value, by itself."""
-    value = _of(context, ledger).get(key)
+    value = _of(context, folder).get(key)
     if value is None:
         raise UsageError(
             f"{key} is not set in this ledger",
@@ -73,11 +80,11 @@ def choose(
     context: typer.Context,
     key: KeyArgument,
     value: Annotated[str, typer.Argument(help="A relative path begins here.")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Choose a value for every later command of this ledger."""
-    chosen = _of(context, ledger)
+    chosen = _of(context, folder)
     chosen[key] = value
     facts = {key: chosen[key]}
     answer(facts if as_json else None, lambda: list_facts(facts))
@@ -87,11 +94,11 @@ def choose(
 def drop(
     context: typer.Context,
     key: KeyArgument,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Choose nothing again."""
-    chosen = _of(context, ledger)
+    chosen = _of(context, folder)
     was = chosen.pop(key, None)
     if was is None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Commands that give a change away, and that take one which was made elsewhere."""
+"""Commands that export a change, and that import one made elsewhere."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from typing import Annotated, Literal
 import typer
 
 from unlearnlog.cli.app import (
-    BaseOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    JsonOption,
-    JudgeOption,
-    LedgerOption,
-    MessageOption,
-    PolicyOption,
-    RefOption,
-    SamePolicyOption,
     answer,
     app,
     err,
     list_facts,
     out,
     recording,
-    start,
 )
-from unlearnlog.cli.entries import say_erased
+from unlearnlog.cli.entry_answers import say_erased
+from unlearnlog.cli.options import (
+    AcceptUndecidedOption,
+    ConceptsOption,
+    JsonOption,
+    JudgeOption,
+    KindOption,
+    MessageOption,
+    OpeningOptions,
+    PolicyOption,
+    RefOption,
+    SamePolicyOption,
+    StateArgument,
+    with_blocks,
+)
 
 
 @app.command()
+@with_blocks
 def export(
-    rev: Annotated[str, typer.Argument(help="Which revision: HEAD, base, an id.")],
+    rev: StateArgument,
+    *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A new .safetensors file.")
     ],
@@ -46,21 +50,17 @@ def export(
     ] = 0.9999,
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Write the change of a revision as a LoRA, and measure it in that form."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import ProgressBars
     from unlearnlog.report.export_table import fidelity_table
 
-    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
-    rules = where.rules(policy, judge=judge, about=rev)
+    ledger = opening.open()
+    rules = ledger.rules(policy, judge=judge, about=rev)
     with ProgressBars(err) as bars:
-        done = where.export(
+        done = ledger.export(
             rev, output, spelling=spelling, energy=energy, policy=rules, watch=bars
         )
     row = {"file": str(output), "to": to, "format": spelling, **done.row()}
@@ -75,44 +75,37 @@ def export(
         }
     )
     if done.fidelity is None:
-        err.print("nobody judged: the erasure was not measured again", style="yellow")
+        err.print(
+            "no judge configured: the erasure was not measured again", style="yellow"
+        )
         return
     out.print(fidelity_table(done.fidelity))
 
 
 @app.command("import")
+@with_blocks
 def import_(
     file: Annotated[Path, typer.Argument(help="A LoRA or new weights, .safetensors.")],
+    *,
     concept: Annotated[
         list[str], typer.Option("--concept", help="What it erases; repeatable.")
     ],
-    kind: Annotated[
-        str, typer.Option("--kind", help="What a name is that no file knows.")
-    ] = "",
+    kind: KindOption = "",
     concepts: ConceptsOption = None,
     policy: PolicyOption = "",
     judge: JudgeOption = "",
-    accept_undecided: Annotated[
-        bool, typer.Option("--accept-undecided", help="Record it all the same.")
-    ] = False,
+    accept_undecided: AcceptUndecidedOption = False,
     message: MessageOption = "",
     ref: RefOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a change that was made elsewhere as an erasure, and record it."""
-    from unlearnlog.api import Ledger
-
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge)
-    named = [where.concept(name, kind) for name in concept]
-    with recording(as_json=as_json, of=where) as bars:
-        done = where.import_(
+    ledger = opening.open(concepts)
+    rules = ledger.rules(policy, judge=judge)
+    named = [ledger.concept(name, kind) for name in concept]
+    with recording(as_json=as_json, of=ledger) as bars:
+        done = ledger.import_(
             file,
             *named,
             policy=rules,
@@ -123,9 +116,9 @@ def import_(
         )
     entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}
-    n_all = len(where.place.model.base)
+    n_all = len(ledger.place.model.base)
     what = f"{taken.form}, {taken.n_changed} of {n_all} text projections"
     answer(
         row if as_json else None,
-        lambda: say_erased(where, entry, f"taken from '{file}', {what}"),
+        lambda: say_erased(ledger, entry, f"taken from '{file}', {what}"),
     )

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlearnlog.cli.app import (
-    BaseOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    JsonOption,
-    LedgerOption,
-    SamePolicyOption,
-    SeeingJudgeOption,
     answer,
     app,
     err,
     list_facts,
     out,
-    start,
+)
+from unlearnlog.cli.options import (
+    BaseOption,
+    ConceptsOption,
+    JsonOption,
+    LedgerOption,
+    OpeningOptions,
+    RevArgument,
+    SamePolicyOption,
+    SeeingJudgeOption,
+    opened,
+    with_blocks,
 )
 from unlearnlog.core.provenance import TRAINED_ON
 from unlearnlog.errors import IntegrityError, UsageError
@@ -44,36 +47,35 @@ def log(
     moves: Annotated[
         bool, typer.Option("--moves", help="Where the branch has been, resets too.")
     ] = False,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what was erased, newest first, with its numbers."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import log_table, moves_table, notes_table
-    from unlearnlog.report.log_graph import lanes
+    from unlearnlog.report.log_graph import graph_lines
 
-    where = Ledger.open(start(ledger))
-    found = where.chain
+    ledger = opened(folder)
+    found = ledger.chain
     if graph and moves:
         raise UsageError(
             "--graph and --moves are two lists", fix="ask for one of them at a time"
         )
     if moves:
-        made = where.moves()
+        made = ledger.moves()
         steps = [move.model_dump() for move in made] if as_json else None
         answer(steps, lambda: out.print(moves_table(made)))
         return
     if graph:
-        entries, refs = where.tree(), found.refs
+        entries, refs = ledger.tree(), found.refs
         tree = {
             "head": found.branch,
             "refs": refs,
             "entries": [entry.row() for entry in entries.values()],
         }
-        lines = lanes(entries, refs, f"heads/{found.branch}")
+        lines = graph_lines(entries, refs, f"heads/{found.branch}")
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
-    history = [(entry.id, entry) for entry in where.entries()]
+    history = [(entry.id, entry) for entry in ledger.entries()]
     rows = [entry.row() for _, entry in history] if as_json else None
     if not history and not as_json:
         err.print(
@@ -87,17 +89,14 @@ def log(
 
 @app.command()
 def show(
-    rev: Annotated[
-        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
-    ] = "HEAD",
-    ledger: LedgerOption = None,
+    rev: RevArgument = "HEAD",
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one entry with every reading."""
-    from unlearnlog.api import Ledger
     from unlearnlog.core.entry import Entry
 
-    entry = Ledger.open(start(ledger)).show(rev)
+    entry = opened(folder).show(rev)
     if not isinstance(entry, Entry):
         facts = {"revision": "base", "model": entry.source, "base": entry.root}
         answer(facts if as_json else None, lambda: list_facts(facts))
@@ -106,11 +105,9 @@ def show(
 
 
 @app.command()
-def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
-    from unlearnlog.api import Ledger
-
-    found = Ledger.open(start(ledger)).status()
+    found = opened(folder).status()
     facts = {**found.row(), "erased": ", ".join(found.erased) or "nothing"}
     del facts["in_doubt"]
     facts |= {f"in doubt: {n}": "; ".join(why) for n, why in found.in_doubt.items()}
@@ -121,15 +118,13 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
 def branch(
     name: Annotated[str, typer.Argument(help="A new branch; none lists them.")] = "",
     rev: Annotated[str, typer.Argument(help="Where it begins.")] = "HEAD",
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the branches, or begin one; `switch` goes there."""
-    from unlearnlog.api import Ledger
-
-    where = Ledger.open(start(ledger))
-    rows = {each: entry or "base" for each, entry in where.branch(name, rev).items()}
-    current = where.chain.branch
+    ledger = opened(folder)
+    rows = {each: entry or "base" for each, entry in ledger.branch(name, rev).items()}
+    current = ledger.chain.branch
     shown = {
         f"{'* ' if each == current else '  '}{each}": entry
         for each, entry in rows.items()
@@ -142,13 +137,11 @@ def branch(
 def tag(
     name: Annotated[str, typer.Argument(help="A new tag; none lists them.")] = "",
     rev: Annotated[str, typer.Argument(help="What it names.")] = "HEAD",
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the tags, or name a revision for good."""
-    from unlearnlog.api import Ledger
-
-    found = Ledger.open(start(ledger)).tag(name, rev)
+    found = opened(folder).tag(name, rev)
     rows = {each: entry or "base" for each, entry in found.items()}
     answer({"tags": rows} if as_json else None, lambda: list_facts(rows))
 
@@ -156,33 +149,29 @@ def tag(
 @app.command()
 def switch(
     name: Annotated[str, typer.Argument(help="The branch to go to.")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Go to another branch: what is erased next is recorded there."""
-    from unlearnlog.api import Ledger
-
-    facts = {"branch": name, "head": Ledger.open(start(ledger)).switch(name) or "base"}
+    facts = {"branch": name, "head": opened(folder).switch(name) or "base"}
     answer(facts if as_json else None, lambda: list_facts(facts))
 
 
 @app.command()
+@with_blocks
 def diff(
     one: Annotated[str, typer.Argument(help="A revision.")],
     other: Annotated[str, typer.Argument(help="Another one.")] = "HEAD",
+    *,
     images: Annotated[
         Path | None, typer.Option("--images", help="A PNG to paint both into.")
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", help="What --images paints.")] = "",
     policy: SamePolicyOption = "",
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Say what differs between two revisions, in weights and in readings."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import difference_table
 
     if images is not None and not prompt:
@@ -190,13 +179,13 @@ def diff(
             f"no prompt to paint into '{images}'",
             fix='add --prompt "a painting of a cat by Picasso"',
         )
-    where = Ledger.open(start(ledger), device=device, dtype=dtype, base=base)
+    ledger = opening.open()
     check_written(images, (".png",))
-    rules = where.rules(policy, about=other)
-    found = where.diff(one, other)
+    rules = ledger.rules(policy, about=other)
+    found = ledger.diff(one, other)
     if images is not None:
         with ProgressBars(err) as bars:
-            where.paint(prompt, one, other, policy=rules, output=images, watch=bars)
+            ledger.paint(prompt, one, other, policy=rules, output=images, watch=bars)
     answer(
         found.row() if as_json else None,
         lambda: out.print(difference_table(found, one, other)),
@@ -204,29 +193,25 @@ def diff(
 
 
 @app.command()
+@with_blocks
 def bisect(
+    *,
     concept: Annotated[
         str, typer.Option("--concept", help="What came back, or what broke.")
     ],
     policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Find the first entry that brought a concept back, or that broke one."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import looks_table
 
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge, about="HEAD")
+    ledger = opening.open(concepts)
+    rules = ledger.rules(policy, judge=judge, about="HEAD")
     with ProgressBars(err) as bars:
-        found = where.bisect(concept, policy=rules, watch=bars)
+        found = ledger.bisect(concept, policy=rules, watch=bars)
     if as_json:
         answer(asdict(found), lambda: None)
         return
@@ -235,12 +220,12 @@ def bisect(
 
 
 def _fault(found: Bisected) -> str:
-    """Say what was found, in a sentence."""
+    """Return the result of a bisection as a sentence."""
     if found.entry is None:
         return f"{found.concept} has not {'come back' if found.erased else 'broken'}"
     fault = "came back" if found.erased or found.taken_back else "broke"
-    said = f"{found.concept} {fault} with entry {found.entry[:12]}"
-    return f"{said}, which took its erasure back" if found.taken_back else said
+    result = f"{found.concept} {fault} with entry {found.entry[:12]}"
+    return f"{result}, which took its erasure back" if found.taken_back else result
 
 
 @app.command()
@@ -249,13 +234,11 @@ def fsck(
         bool, typer.Option("--full", help="Replay every entry, and read the cache.")
     ] = False,
     base: BaseOption = None,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that every file of the ledger is what was recorded."""
-    from unlearnlog.api import Ledger
-
-    damage = Ledger.open(start(ledger), base=base).fsck(full=full)
+    damage = opened(folder, base=base).fsck(full=full)
     rows = [asdict(each) for each in damage]
     shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
     answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
@@ -275,13 +258,11 @@ def gc(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")
     ] = False,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove what crashes and caches left; nothing that was recorded."""
-    from unlearnlog.api import Ledger
-
-    found = Ledger.open(start(ledger)).gc(dry_run=dry_run)
+    found = opened(folder).gc(dry_run=dry_run)
     n_bytes = sum(each.n_bytes for each in found)
     done = "would remove" if dry_run else "removed"
     data = {
@@ -296,31 +277,30 @@ def gc(
 @app.command()
 def reset(
     rev: Annotated[str, typer.Argument(help="Where to go: HEAD~1, base, an id.")],
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Move to another entry; nothing that was recorded is lost."""
-    from unlearnlog.api import Ledger
-
-    where = Ledger.open(start(ledger))
-    old = where.chain.head
-    new = where.reset(rev)
+    ledger = opened(folder)
+    old = ledger.chain.head
+    new = ledger.reset(rev)
     facts = {"head": new or "base", "was": old or "base"}
     answer(facts if as_json else None, lambda: list_facts(facts))
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    """Give an entry as JSON, with the limits on each of its readings."""
+    """Return an entry as data, with the limits on each of its readings."""
     from unlearnlog.findings.bounds import policy_of
     from unlearnlog.report.formatting import limit_rows
 
     policy, row = policy_of(entry), entry.row()
-    for reading, said in zip(entry.readings, row["readings"], strict=True):
-        said["limits"] = limit_rows(reading, policy)
+    for reading, found in zip(entry.readings, row["readings"], strict=True):
+        found["limits"] = limit_rows(reading, policy)
     return {**row, "policy": entry.policy, "rules": entry.rules}
 
 
 def _entry(entry: Entry) -> None:
+    """Print an entry with every reading."""
     from unlearnlog.core.note import cells
     from unlearnlog.findings.bounds import policy_of
     from unlearnlog.report import formatting
@@ -328,7 +308,7 @@ def _entry(entry: Entry) -> None:
 
     settings = ", ".join(f"{k}={v}" for k, v in entry.eraser.settings.items())
     by, ref, message = cells(entry.note)
-    said = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
+    note = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
     verdict = entry.verdict
     policy = policy_of(entry)
     list_facts(
@@ -337,7 +317,7 @@ def _entry(entry: Entry) -> None:
             "parent": entry.parent or "base",
             "kind": entry.kind,
             "concepts": ", ".join(c.name for c in entry.concepts),
-            **{name: text for name, text in said.items() if text},
+            **{name: text for name, text in note.items() if text},
             "verdict": formatting.outcome(entry),
             **_listed("does not hold", verdict.failures),
             **_listed("undecided", verdict.undecided),
@@ -355,13 +335,13 @@ def _entry(entry: Entry) -> None:
 
 
 def _listed(name: str, texts: Sequence[str]) -> dict[str, str]:
-    """Return one fact of several texts; none of nothing."""
+    """Return one fact of the texts that are not empty; none if all are."""
     text = "; ".join(filter(None, texts))
     return {name: text} if text else {}
 
 
 def _rules(entry: Entry, policy: Policy | None) -> dict[str, str]:
-    """Say what the policy asked for when it judged an entry."""
+    """Return the policy's rules as facts, as they were when it judged the entry."""
     if entry.policy == "none":
         return {}
     if entry.rules is None:

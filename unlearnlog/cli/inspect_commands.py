@@ -1,38 +1,43 @@
-"""Commands that look at a revision: probes, the concept graph, drift over time."""
+"""Commands that measure a revision: probes, the concept graph, drift over time."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlearnlog.cli.app import (
-    BaseOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    JsonOption,
-    JudgeOption,
-    LedgerOption,
-    SamePolicyOption,
     answer,
     app,
     err,
     out,
-    start,
 )
 from unlearnlog.cli.json_answers import say
+from unlearnlog.cli.options import (
+    ConceptsOption,
+    JsonOption,
+    JudgeOption,
+    LedgerOption,
+    OpeningOptions,
+    RevArgument,
+    SamePolicyOption,
+    opened,
+    with_blocks,
+)
 from unlearnlog.errors import UsageError
 from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
 
+if TYPE_CHECKING:
+    from unlearnlog.commands.graph import Mapped
+
 
 @app.command()
+@with_blocks
 def probe(
-    rev: Annotated[
-        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
-    ] = "HEAD",
+    rev: RevArgument = "HEAD",
+    *,
     concept: Annotated[
         list[str] | None,
         typer.Option("--concept", help="Look at this one closely; may be repeated."),
@@ -50,22 +55,16 @@ def probe(
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Look at a revision again; nothing is recorded, or painted twice unasked."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import ProgressBars, readings_table
 
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
-    rules = where.rules(policy, judge=judge, about=rev)
+    ledger = opening.open(concepts)
+    rules = ledger.rules(policy, judge=judge, about=rev)
     with ProgressBars(err) as bars:
-        found = where.probe(
+        found = ledger.probe(
             rev,
             concepts=concept or (),
             tier=tier,
@@ -81,7 +80,9 @@ def probe(
 
 
 @app.command()
+@with_blocks
 def graph(
+    *,
     at: Annotated[str, typer.Option("--at", help="At which revision.")] = "HEAD",
     output: Annotated[
         Path | None,
@@ -105,30 +106,22 @@ def graph(
         int, typer.Option("--pictures", min=2, help="Of each concept it is asked of.")
     ] = 16,
     concepts: ConceptsOption = None,
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Show the concept graph, and what became of each concept."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import ProgressBars
-    from unlearnlog.report.graph_views import FORMS, linked, tree, written
-    from unlearnlog.report.output_file import write_output
+    from unlearnlog.report.graph_views import FORMS
 
-    form = output.suffix.lower().removeprefix(".") if output else ""
     check_written(output, tuple(f".{each}" for each in FORMS))
     if concept and not informed:
         raise UsageError(
-            f"--concept {concept[0]} says whom --informed asks about",
+            f"--concept {concept[0]} would do nothing without --informed",
             fix="add --informed, or leave --concept out",
         )
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
+    ledger = opening.open(concepts)
     with ProgressBars(err) as bars:
-        found = where.graph(
+        found = ledger.graph(
             at,
             concepts=concept or (),
             pictures=pictures,
@@ -136,13 +129,22 @@ def graph(
             informed=informed,
             watch=bars,
         )
+    _say_mapped(found, output, as_json=as_json)
+
+
+def _say_mapped(found: Mapped, output: Path | None, *, as_json: bool) -> None:
+    """Write the graph to a file, as JSON, or as a tree where neither was typed."""
+    from unlearnlog.report.graph_views import concept_tree, graph_data, graph_file
+    from unlearnlog.report.output_file import write_output
+
     if output is not None:
-        write_output(output, written(found.network, found.drawing, form))
+        form = output.suffix.lower().removeprefix(".")
+        write_output(output, graph_file(found.network, found.drawing, form))
         err.print(as_text(f"the graph is in {output}"), soft_wrap=True)
     if as_json:
-        say(linked(found.network))
+        say(graph_data(found.network))
     elif output is None:
-        out.print(tree(found.network))
+        out.print(concept_tree(found.network))
 
 
 @app.command()
@@ -157,16 +159,15 @@ def drift(
     reading: Annotated[
         str, typer.Option("--reading", help="moved.nats, moved or presence.")
     ] = "moved.nats",
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how far each concept has moved, entry by entry."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import drift_table
 
-    where = Ledger.open(start(ledger))
-    series = where.drift(rev, concepts=concept or (), reading=reading)
-    history = [(e.id, e) for e in where.entries(rev) if e.kind != "audit"]
+    ledger = opened(folder)
+    series = ledger.drift(rev, concepts=concept or (), reading=reading)
+    history = [(e.id, e) for e in ledger.entries(rev) if e.kind != "audit"]
     ids = [entry_id for entry_id, _ in history]
     data = {"reading": reading, "entries": ids, "concepts": series.row()}
     answer(data if as_json else None, lambda: out.print(drift_table(series, history)))

@@ -20,13 +20,13 @@ def say(data: object) -> None:
 
 
 def is_json_wanted(words: Sequence[str]) -> bool:
-    """Whether what was typed asks for JSON; a mistake in it may keep it unparsed."""
+    """Return whether ``--json`` was typed; a mistake may keep the words unparsed."""
     options = words[: words.index("--")] if "--" in words else words
     return "--json" in options
 
 
 def say_held() -> None:
-    """Write what a command has answered, if it has."""
+    """Write the held answer of a command, if there is one."""
     if held:
         say(held)
         held.clear()
@@ -37,9 +37,9 @@ def error_row(kind: str, message: str, *, fix: str, exit_code: int) -> dict[str,
 
     Args:
         kind: Its class, one of `unlearnlog.errors`.
-        message: What happened.
+        message: What failed.
         fix: What to type next.
-        exit_code: Of the command that ends with it.
+        exit_code: The exit code of the command.
     """
-    said = {"kind": kind, "message": message, "fix": fix, "exit_code": exit_code}
-    return {"error": said}
+    error = {"kind": kind, "message": message, "fix": fix, "exit_code": exit_code}
+    return {"error": error}

@@ -1,22 +1,24 @@
-"""Commands that say what there is."""
+"""Commands that list concepts and erasers."""
 
 from __future__ import annotations
 
 from unlearnlog.cli.app import (
-    ConceptsOption,
-    JsonOption,
-    LedgerOption,
     answer,
     app,
     out,
-    start,
+)
+from unlearnlog.cli.options import (
+    ConceptsOption,
+    JsonOption,
+    LedgerOption,
+    OpeningOptions,
 )
 
 
 @app.command()
 def concepts(
     concepts: ConceptsOption = None,
-    ledger: LedgerOption = None,
+    folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the concepts that the ledger's model is asked about, by family.
@@ -24,11 +26,10 @@ def concepts(
     They are those of a file and those of the history; without a ledger those of the
     bundled model.
     """
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import fact_table
 
-    where = Ledger.open(start(ledger), may_create=True, concepts=concepts)
-    rows, families = where.concepts(), where.families()
+    ledger = OpeningOptions(ledger=folder).open(concepts, may_create=True)
+    rows, families = ledger.concepts(), ledger.families()
     facts = {name: ", ".join(names) for name, names in families.items()}
     answer(rows if as_json else None, lambda: out.print(fact_table(facts)))
 

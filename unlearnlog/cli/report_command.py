@@ -1,4 +1,4 @@
-"""The command that lays everything on one page."""
+"""The command that writes a report of a history."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unlearnlog.cli.app import (
-    BaseOption,
-    ConceptsOption,
-    DeviceOption,
-    DtypeOption,
-    JsonOption,
-    LedgerOption,
-    SamePolicyOption,
     answer,
     app,
     err,
     list_facts,
-    start,
 )
 from unlearnlog.cli.json_answers import say
+from unlearnlog.cli.options import (
+    ConceptsOption,
+    JsonOption,
+    OpeningOptions,
+    RevArgument,
+    SamePolicyOption,
+    with_blocks,
+)
 from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.visible import json_line
 from unlearnlog.errors import UsageError
@@ -34,10 +34,10 @@ Format = Literal["html", "md", "json"]
 
 
 @app.command()
+@with_blocks
 def report(
-    rev: Annotated[
-        str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")
-    ] = "HEAD",
+    rev: RevArgument = "HEAD",
+    *,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A file; replaced if there.")
     ] = None,
@@ -53,24 +53,18 @@ def report(
     ] = 2,
     policy: SamePolicyOption = "",
     concepts: ConceptsOption = None,
-    device: DeviceOption = "",
-    dtype: DtypeOption = "",
-    base: BaseOption = None,
-    ledger: LedgerOption = None,
+    opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Lay a history on one page, for somebody who must decide whether to release."""
-    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import ProgressBars
     from unlearnlog.report.output_file import write_output
 
     chosen = _form(output, form, as_json=as_json)
     check_written(output)
-    where = Ledger.open(
-        start(ledger), concepts=concepts, device=device, dtype=dtype, base=base
-    )
+    ledger = opening.open(concepts)
     with ProgressBars(err) as bars:
-        found = where.report(rev, pictures=pictures, policy=policy, watch=bars)
+        found = ledger.report(rev, pictures=pictures, policy=policy, watch=bars)
     if output is not None:
         write_output(output, _written(found, chosen).encode("utf-8"))
     if as_json or output is None:
@@ -85,7 +79,11 @@ def report(
 
 
 def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
-    """Return the form that was asked for: by its name, or by the file's ending."""
+    """Return the form of ``--format``, or else of the file's ending.
+
+    Raises:
+        UsageError: Neither names a form.
+    """
     if form is not None:
         return form
     if output is None:

@@ -1,4 +1,4 @@
-"""Consoles whose width and escapes suit what reads them."""
+"""Consoles with the width and the escapes of their output: terminal, pipe or file."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from rich.console import ConsoleDimensions
 from unlearnlog.report.plain_console import PlainConsole
 
 WIDE: Final = 4096
-"""Characters a line where nothing wraps: no table of ours is as wide."""
+"""Characters a line where nothing wraps; no table is as wide."""
 
 
 class Screen(PlainConsole):
-    """A console that never cuts what goes into a pipe or a file.
+    """A console that cuts nothing in a pipe or a file.
 
-    A terminal has its own width, and ``COLUMNS`` is obeyed everywhere. What is neither
-    is as wide as the widest table: the terminal from which a pipe was started says
-    nothing about what reads it.
+    A terminal has its own width, and ``COLUMNS`` applies everywhere. Other output is as
+    wide as the widest table: the width of the terminal that started a pipe is not that
+    of its reader.
 
-    With ``NO_COLOR`` not one escape is written, neither for colours nor for bold text
-    nor to move the cursor.
+    With ``NO_COLOR`` no escape is written: no colour, no bold text, no move of the
+    cursor.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
-        """Ask the environment whether escapes are wanted."""
+        """Open standard output or standard error; ``NO_COLOR`` turns escapes off."""
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(stderr=stderr, force_terminal=False if plain else None)
 
     @property
     def size(self) -> ConsoleDimensions:
         """Width and height in characters."""
-        asked = os.environ.get("COLUMNS", "")
-        if (asked.isdigit() and int(asked)) or self.file.isatty():
+        columns = os.environ.get("COLUMNS", "")
+        if (columns.isdigit() and int(columns)) or self.file.isatty():
             return super().size
         return ConsoleDimensions(WIDE, 25)
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error as they may be written to, whatever is said."""
+"""Standard output and standard error that accept any text."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ import sys
 import traceback
 from contextlib import suppress
 from types import TracebackType
-from typing import Final
 
 from unlearnlog.core.visible import visible
 
-_NOBODY: Final = os.devnull
-
 
 class _Record(logging.LogRecord):
-    """A line of a library's log, in which everything can be seen."""
+    """A line of a library's log, without invisible characters."""
 
     def getMessage(self) -> str:  # noqa: N802 - named by the standard library
-        """Return what a library says, often in a stranger's words."""
+        """Return the message, with control characters spelt out."""
         return visible(super().getMessage(), lines=True)
 
 
 def prepare() -> None:
-    """Let neither text of a stranger nor a narrow encoding break what is written.
+    """Prepare the streams for any text and any encoding.
 
-    A letter that an encoding does not have is spelt, and so is what cannot be seen in
-    the log lines of libraries and in the traceback of a fault.
+    A letter that the encoding lacks is spelt out, and so are control characters in log
+    lines of libraries and in tracebacks.
     """
     sys.excepthook = _say_fault
     logging.setLogRecordFactory(_Record)
@@ -40,23 +37,23 @@ def prepare() -> None:
 def _say_fault(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Write where a fault arose; its message may hold a stranger's words."""
+    """Write the traceback of a fault, with control characters spelt out."""
     lines = traceback.format_exception(kind, error, trace)
     sys.stderr.write(visible("".join(lines), lines=True))
 
 
 def finish() -> None:
-    """Write what is left; an error of the stream is raised here and not at the end.
+    """Flush standard output, so that its errors are raised before the exit.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The stream is closed, or its device is full.
     """
     sys.stdout.flush()
 
 
 def give_up() -> None:
-    """Write nothing more to standard output: nobody reads it, or it has no room."""
+    """Discard all further output: standard output is closed, or its device is full."""
     with suppress(OSError, ValueError, AttributeError):
-        nobody = os.open(_NOBODY, os.O_WRONLY)
-        os.dup2(nobody, sys.stdout.fileno())
-        os.close(nobody)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)

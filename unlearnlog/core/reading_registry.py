@@ -1,7 +1,7 @@
 """The registry of readings: title, standard name, meaning, unit, direction, question.
 
-Help, tables, reports, charts, documents and the check of policies read it: no title
-and no explanation of a reading is written anywhere else.
+Help, tables, reports, charts, documents and the check of policies use it: titles and
+meanings of readings are written nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Way = Literal["higher", "lower", "either"]
-"""Which way is good news; ``either`` where it depends, or no way is better."""
+"""The direction that is better; ``either`` where it depends, or where none is."""
 
 Question = Literal[
     "Is it gone?",
@@ -26,7 +26,7 @@ Question = Literal[
     "Which concepts are still shown?",
     "What else was read?",
 ]
-"""What a reading answers; tables list the questions in this order."""
+"""The question that a reading answers; tables list questions in this order."""
 
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "share": (0.0, 1.0),
@@ -35,23 +35,23 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "distance": (0.0, float("inf")),
     "concepts": (0.0, float("inf")),
 }
-"""Smallest and largest value by unit; a unit that is not here has none."""
+"""Smallest and largest value by unit; other units have no bounds."""
 
 OF_BASE: Final = (0.0, 10.0)
-"""Multiples of the base's own reading that a limit can sensibly ask for."""
+"""Smallest and largest multiple of the base's reading in a limit."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is known of a reading by its name.
+    """The meaning of a reading.
 
     Attributes:
-        title: What it is called in plain words.
-        says: What its number is, in one line.
-        unit: What its number is in.
-        better: Which way is good news.
-        question: What it answers.
-        standard: What the field calls it; empty where it has no name for it.
+        title: Its name in plain words.
+        says: The meaning of its number, in one line.
+        unit: The unit of its number.
+        better: The direction that is better.
+        question: The question that it answers.
+        standard: The field's name for it; empty where there is none.
     """
 
     title: str
@@ -63,12 +63,12 @@ class Meaning:
 
     @property
     def called(self) -> str:
-        """Its title, and the standard name where there is one."""
+        """The title, with the standard name where there is one."""
         return f"{self.title} ({self.standard})" if self.standard else self.title
 
     @property
     def short(self) -> str:
-        """The standard name, or else the title: the head of a narrow column."""
+        """The standard name, or else the title; for narrow columns."""
         return self.standard or self.title
 
 
@@ -94,8 +94,8 @@ def _family(title: str, says: str, better: Way = "higher") -> Meaning:
     return Meaning(title, says, "share", better, "What did it do to its family?")
 
 
-def _lost(title: str, whose: str) -> Meaning:
-    says = f"how many pictures fewer than on the base show {whose}, as a share"
+def _lost(title: str, concept: str) -> Meaning:
+    says = f"how many pictures fewer than on the base show {concept}, as a share"
     question: Question = "Which kept concepts lost by it?"
     return Meaning(title, says, "difference", "lower", question)
 
@@ -308,18 +308,18 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Which concepts are still shown?",
     ),
 }
-"""What is known of each reading, by its name."""
+"""The meaning of each reading, by name."""
 
 
 def meaning_of(reading: str) -> Meaning:
-    """Return what is known of a reading; of an unknown one its name and no more."""
+    """Return the meaning of a reading; an unknown one has its name as title."""
     known = MEANINGS.get(reading)
     return known or Meaning(reading, "", "", "either", "What else was read?")
 
 
 def range_of(reading: str, *, of_base: bool) -> tuple[float, float]:
-    """Return the smallest and the largest bound that a limit on a reading can have."""
+    """Return the smallest and the largest bound of a limit on a reading."""
     if of_base:
         return OF_BASE
-    everything = (-float("inf"), float("inf"))
-    return RANGES.get(MEANINGS[reading].unit, everything)
+    unbounded = (-float("inf"), float("inf"))
+    return RANGES.get(MEANINGS[reading].unit, unbounded)

@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from unlearnlog.policy import Policy
 
 MOST: Final = 8
-"""Readings that a person decides from, at most."""
+"""Headlines of an entry, at most."""
 
 LookAlike = Callable[[str], str | None]
-"""Names the look-alike of a concept, where one is known."""
+"""Returns the look-alike of a concept; None where none is known."""
 
 _GONE: Final = ("ua", "ua.alias")
 _KEPT: Final = ("ira", "cra")
 _NATS: Final = ("judge-mi", "bound-mi", "self-mi")
-"""What says whether a concept is gone where there is no judge."""
+"""Readings that measure the erasure where there is no judge."""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One reading that a person decides from: of several of a kind the worst.
+    """A reading to decide from: the worst of its kind.
 
     Attributes:
-        title: What is read, as the registry of readings calls it.
-        of: Of how many it is the worst; empty where there is one.
-        name: Of which concept; empty where it is the one that the entry is about.
+        title: Its title in the registry of readings.
+        of: The count that it is the worst of; empty where there is one.
+        name: The concept; empty where it is the entry's only one.
         reading: The reading.
-        bound: The limit that it is furthest from holding; None where there is none.
+        bound: The limit that it is furthest from meeting; None where there is none.
     """
 
     title: str
@@ -47,12 +47,12 @@ class Headline:
 
     @property
     def label(self) -> str:
-        """Title and name in one text."""
+        """Title and concept in one text."""
         return f"{self.title}: {self.name}" if self.name else self.title
 
     @property
     def counted(self) -> str:
-        """The title, with of how many it is the worst."""
+        """The title, with the count that the reading is the worst of."""
         return f"{self.title}, {self.of}" if self.of else self.title
 
     @property
@@ -62,22 +62,21 @@ class Headline:
 
     @property
     def rank(self) -> int:
-        """Its place among others: what fails is first, then what is open."""
+        """The sort key: failed limits first, then undecided ones."""
         return WORST_FIRST.index(self.bound.word if self.bound else "passed")
 
 
 def headlines(
     entry: Entry, look_alike: LookAlike = lambda _: None
 ) -> tuple[Headline, ...]:
-    """Return what a person decides from, at most `MOST`.
+    """Return the readings to decide from, at most `MOST`.
 
-    Limits that fail come first, then those that are open, then what holds, in the
-    order in which a person asks: is it gone, is everything else kept, what is painted
-    instead, does anything come back, how far has the rest moved.
+    Failed limits come first, then undecided ones, then the rest: erasure, kept
+    concepts, the picture shown instead, resurgence, drift.
 
     Args:
-        entry: What was measured.
-        look_alike: Names the look-alike of a concept.
+        entry: The entry.
+        look_alike: Returns the look-alike of a concept.
     """
     chosen = _Chosen(entry)
     lines = [*chosen.lines(look_alike), *chosen.unmet()]
@@ -85,23 +84,23 @@ def headlines(
 
 
 def reasons(entry: Entry, lines: Iterable[Headline]) -> tuple[str, ...]:
-    """Return why a verdict is not plain: limits that are not met, and other doubts.
+    """Return the reasons against a verdict: limits that are not met, and other doubts.
 
     Args:
-        entry: What was measured.
+        entry: The entry.
         lines: Its headlines.
     """
-    told = [f"{r.probe} of {r.concept} is " for r in entry.readings]
+    of_readings = tuple(f"{r.probe} of {r.concept} is " for r in entry.readings)
     verdict = entry.verdict
-    said = [*verdict.failures, *verdict.undecided]
-    said += _doubts(entry) if verdict.may_stand else ()
-    rest = [text for text in said if not text.startswith(tuple(told))]
+    texts = [*verdict.failures, *verdict.undecided]
+    texts += _doubts(entry) if verdict.may_stand else ()
+    rest = [text for text in texts if not text.startswith(of_readings)]
     found = [line.label for line in lines if line.is_unmet]
     return tuple(dict.fromkeys((*found, *rest)))
 
 
 def _doubts(entry: Entry) -> Iterator[str]:
-    """Yield what is in doubt of the concepts of an entry; of some by their names."""
+    """Yield the doubts of an entry, with the concepts where not all are in doubt."""
     found: dict[str, list[str]] = {}
     doubts = own_doubts(entry)
     for concept in entry.concepts:
@@ -115,15 +114,15 @@ def _doubts(entry: Entry) -> Iterator[str]:
 def furthest(
     alone: Iterable[Reading], together: Iterable[Reading]
 ) -> tuple[Reading, Reading] | None:
-    """Return which reading of a concept became worst by putting sides together.
+    """Return the reading that a composition made worst.
 
     Args:
-        alone: What was read of each concept where it was erased.
-        together: What is read of all of them now.
+        alone: Readings of each concept where it was erased.
+        together: Readings of all of them after the composition.
 
     Returns:
-        What it was and what it is: a share if any was read; None where nothing was
-        read twice.
+        The reading before and after, a share if there is one; None where no reading is
+        in both.
     """
     before = {(r.probe, r.concept): r for r in alone}
     found = [
@@ -135,16 +134,17 @@ def furthest(
 
 
 def _worsened(pair: tuple[Reading, Reading]) -> tuple[bool, float]:
+    """Return the sort key of a pair: shares last, then by how much it is worse."""
     then, now = pair
     by = now.value - then.value
     return now.unit == "share", by if now.better == "lower" else -by
 
 
 class _Chosen:
-    """The readings of an entry, by what they say."""
+    """The readings of an entry, as headlines."""
 
     def __init__(self, entry: Entry) -> None:
-        """Keep them, with the policy that judged them."""
+        """Keep the readings, with the policy that judged them."""
         self._readings = entry.readings
         self._policy: Policy | None = policy_of(entry)
         self._own = {concept.name for concept in entry.concepts}
@@ -152,7 +152,7 @@ class _Chosen:
         self._used: set[Reading] = set()
 
     def lines(self, look_alike: LookAlike) -> Iterator[Headline]:
-        """Yield a line of each kind that was read, in the order of `headlines`."""
+        """Yield a headline of each kind of reading, in the order of `headlines`."""
         gone = [*self._each(_GONE)]
         yield from gone
         if not gone:
@@ -172,7 +172,7 @@ class _Chosen:
             yield self._line(meaning_of("drift").title, worst.concept, worst)
 
     def unmet(self) -> Iterator[Headline]:
-        """Yield a line of each kind of reading that is not met and was not yielded."""
+        """Yield a headline of each further kind of reading whose limit is not met."""
         kinds = dict.fromkeys((r.probe, r.better) for r in self._readings)
         for probe, better in kinds:
             group = [r for r in self._of(probe) if r.better == better]
@@ -183,9 +183,11 @@ class _Chosen:
                 yield line
 
     def _of(self, probe: str) -> list[Reading]:
+        """Return the readings of a name."""
         return [r for r in self._readings if r.probe == probe]
 
     def _each(self, probes: Iterable[str]) -> Iterator[Headline]:
+        """Yield the worst reading of each name."""
         for probe in probes:
             if group := self._of(probe):
                 yield self._worst_of(group, meaning_of(probe).title)
@@ -193,7 +195,7 @@ class _Chosen:
     def _shown(
         self, title: str, *, better: str, own: bool | None
     ) -> Iterator[Headline]:
-        """Yield the worst presence of what was to go, or of what was to stay."""
+        """Yield the worst presence of erased concepts, or of kept ones."""
         group = [
             r
             for r in self._of("presence")
@@ -208,9 +210,9 @@ class _Chosen:
         yield replace(line, name=line.name or line.reading.concept)
 
     def _beside(self, look_alike: LookAlike) -> Iterator[Headline]:
-        """Yield what became of the look-alike, by its own name.
+        """Yield the reading of the look-alike, under its own name.
 
-        Its own reading is called by what was erased; without one its presence counts.
+        ``alike`` carries the name of the erased concept; without it presence counts.
         """
         title, found = meaning_of("alike").title, self._of("alike")
         if found:
@@ -226,7 +228,7 @@ class _Chosen:
             yield replace(line, name=line.reading.concept)
 
     def _came_back(self) -> Iterator[Headline]:
-        """Yield what came back of earlier erasures, or that nothing did."""
+        """Yield the worst resurgence of an earlier erasure, with how many came back."""
         found, each = self._of("resurgence.found"), self._of("resurgence")
         single = [r for r in each if r.concept != EARLIER]
         if not (found and each):
@@ -242,7 +244,7 @@ class _Chosen:
         yield Headline(meaning_of("resurgence").title, of, name, reading, bound)
 
     def _worst_of(self, group: Sequence[Reading], title: str) -> Headline:
-        """Return the worst reading of a kind, named where there are several."""
+        """Return the worst reading of a kind; named where there are several."""
         worst = max(group, key=self._badness)
         self._used |= {*group}
         n, unmet = len(group), self._n_unmet(group)
@@ -251,15 +253,17 @@ class _Chosen:
         return replace(line, of=of) if n > 1 else replace(line, name="")
 
     def _line(self, title: str, name: str, reading: Reading) -> Headline:
+        """Return a headline of one reading."""
         self._used.add(reading)
         return Headline(title, "", name, reading, strictest(reading, self._policy))
 
     def _n_unmet(self, group: Iterable[Reading]) -> int:
+        """Return the number of readings whose limit is not met."""
         bounds = (strictest(reading, self._policy) for reading in group)
         return sum(bound is not None and bound.word != "passed" for bound in bounds)
 
     def _badness(self, reading: Reading) -> tuple[int, float, float]:
-        """Order readings of a kind: by its limit, by its value, by what is known."""
+        """Return the sort key of a reading: its limit's verdict, value, interval."""
         bound = strictest(reading, self._policy)
         rank = -WORST_FIRST.index(bound.word if bound else "passed")
         if reading.better == "higher":

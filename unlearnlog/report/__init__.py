@@ -1,1 +1,1 @@
-"""Renderings of what happened: terminal tables, JSON rows, pictures."""
+"""Renderings of results: terminal tables, HTML, Markdown, JSON, pictures."""

@@ -22,7 +22,7 @@ _STYLE: Final = {
 
 
 def attack_table(attacked: Attacked) -> Group:
-    """Return how each attack did, beside its null controls."""
+    """Return a table of the attacks, each beside its null controls."""
     where = (attacked.head or "the base")[:12]
     twin = attacked.twin or "none: no control on a model that never learned it"
     head = Text(f"attacks on {where}, budget {attacked.budget}; twin: {twin}")
@@ -40,15 +40,16 @@ def attack_table(attacked: Attacked) -> Group:
             ", ".join(f"{c.null} {c.success.value:.3f}" for c in each.controls),
             _more(each),
         )
-    table.padding = (0, 1, 0, 0)  # one row wants a line of a hundred characters
+    table.padding = (0, 1, 0, 0)  # so that a row fits a hundred characters
     return Group(head, table)
 
 
 def _more(result: AttackResult) -> str:
-    """Write by how much more often it shows than in the control that leaves least."""
+    """Return the smallest excess over a control, with its interval."""
     more = result.above.more
     return f"{more.value:+.3f} ({more.low:+.3f} to {more.high:+.3f})"
 
 
 def _share(estimate: Estimate) -> str:
+    """Return a share with its interval."""
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from unlearnlog.probes.statistics import Estimate
 
 _STYLE: Final = {"gone": "green", "resurged": "bold red", "undecided": "yellow"}
-_ELSE: Final = ("returned.nats", "collateral", "return.weights", "false-alarms")
+_FURTHER: Final = ("returned.nats", "collateral", "return.weights", "false-alarms")
 
 
 def audit_tables(audited: Audited) -> Group:
-    """Return the verdict a concept, the readings behind it, and what lost most."""
+    """Return the findings of an audit, its readings, and the most damaged concepts."""
     made = audited.made
     moved = ", ".join(f"{name} {share:.3g}" for name, share in made.moved.items())
     parts: list[RenderableType] = [
@@ -37,7 +37,7 @@ def audit_tables(audited: Audited) -> Group:
     parts += [Text(f"note: {note}") for note in made.notes]
     table = findings_table(audited.findings)
     parts.append(table)
-    parts.append(ReadingRows([r for r in audited.readings if r.probe in _ELSE]))
+    parts.append(ReadingRows([r for r in audited.readings if r.probe in _FURTHER]))
     kept = [
         r
         for r in audited.readings
@@ -59,7 +59,7 @@ def audit_tables(audited: Audited) -> Group:
 
 
 def findings_table(findings: Iterable[AuditFinding]) -> Table:
-    """Return what is said of each erased concept."""
+    """Return the finding of each erased concept, a row each."""
     table = FittedTable(
         *("concept", "verdict", meaning_of("presence").title, "n"),
         *("in the state", "base", meaning_of("resurgence").title),
@@ -78,7 +78,7 @@ def findings_table(findings: Iterable[AuditFinding]) -> Table:
 
 
 def rebased_tables(done: Rebased) -> Group:
-    """Return what is said of each concept before and after, and where all of it is."""
+    """Return the findings before and after a rebase, and where its ledger is."""
     names = ", ".join(c.name for entry in done.entries for c in entry.concepts)
     return Group(
         Text("before, as it was given:"),
@@ -94,4 +94,5 @@ def rebased_tables(done: Rebased) -> Group:
 
 
 def _share(estimate: Estimate) -> str:
+    """Return a share with its interval."""
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

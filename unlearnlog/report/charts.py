@@ -18,22 +18,22 @@ RIGHT: Final = 132.0
 TOP: Final = 16.0
 BOTTOM: Final = 62.0
 LETTERS: Final = 13.0
-"""From one line of text to the next, in pixels."""
+"""Distance between two lines of text, in pixels."""
 LONGEST: Final = 18
-"""Letters of a label below the chart, which slants towards its edge."""
+"""Letters of a label below the chart; it slants towards the edge."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One reading, and what it was on the base.
+    """The mark of one reading; positions in pixels.
 
     Attributes:
-        x: In pixels.
-        y: Of the value.
-        low: Of the interval's lower end.
-        high: Of its upper end.
-        base: Of the base's value; None where there is none.
-        title: What it says, in words.
+        x: Position of the entry.
+        y: Position of the value.
+        low: Position of the interval's lower end.
+        high: Position of its upper end.
+        base: Position of the base's value; None where there is none.
+        title: The reading in words.
     """
 
     x: float
@@ -49,10 +49,10 @@ class ChartLine:
     """The marks of one series.
 
     Attributes:
-        name: What they are read of.
+        name: The concept.
         marks: From left to right.
-        path: They, joined, as SVG writes it.
-        end: Where the name stands beside the last one, in pixels.
+        path: The line through the marks, as an SVG path.
+        end: Height of the name beside the last mark, in pixels.
     """
 
     name: str
@@ -63,11 +63,11 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis with what is written there.
+    """A labelled position on an axis.
 
     Attributes:
-        at: In pixels.
-        text: What is written.
+        at: The position, in pixels.
+        text: The label.
     """
 
     at: float
@@ -76,14 +76,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """A measure over the history.
+    """A chart of one measure over the history.
 
     Attributes:
-        measure: The probe.
+        measure: The reading's name.
         lines: One for each concept.
-        across: Steps.
-        up: Values, in nats.
-        height: In pixels.
+        across: Ticks of the entries.
+        up: Ticks of the values, in nats.
+        height: Height in pixels.
     """
 
     measure: str
@@ -96,7 +96,7 @@ class Chart:
 def chart(
     measure: str, series: Sequence[MeasureSeries], steps: Sequence[Step]
 ) -> Chart:
-    """Return the chart of one measure; without lines where nothing was read."""
+    """Return the chart of one measure; it has no lines where there are no readings."""
     mine = [each for each in series if each.measure == measure]
     readings = [reading for each in mine for _, reading in each.points]
     if not readings:
@@ -144,10 +144,10 @@ def chart(
 
 
 def _apart(lines: Sequence[ChartLine]) -> tuple[ChartLine, ...]:
-    """Move the names at the ends of lines away from each other, as little as it takes.
+    """Move the names at the ends of lines apart, as little as needed.
 
-    From above to below no name is nearer to the one before than a line of text; what
-    would then stand too low is moved up again.
+    From the top down, each name keeps a line's distance from the one above; those that
+    end up below the chart are then moved up.
     """
     longer = [line for line in lines if len(line.marks) > 1]
     order = sorted(longer, key=lambda line: line.end)
@@ -163,12 +163,12 @@ def _apart(lines: Sequence[ChartLine]) -> tuple[ChartLine, ...]:
 
 
 def _short(text: str) -> str:
-    """Return a label that ends inside of the drawing; the tables say it in full."""
+    """Return a label cut so that it ends within the drawing; tables have all of it."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return round numbers that span an interval, four to seven of them.
+    """Return four to seven round numbers that span an interval.
 
     Example:
         >>> ticks(0.0, 2.77)

@@ -35,15 +35,14 @@ if TYPE_CHECKING:
     from unlearnlog.commands.bisect import RevisionPresence
     from unlearnlog.commands.diff import Difference
     from unlearnlog.commands.drift import DriftSeries
-    from unlearnlog.commands.revert import Stale
     from unlearnlog.ledger.reflog import ReflogEntry
 
 
 class ProgressBars:
-    """Progress of long work on standard error: bars, or lines where it is no terminal.
+    """Progress of long work: bars on a terminal, lines elsewhere.
 
     Attributes:
-        lines: Who writes them; None on a terminal.
+        lines: The writer of lines; None on a terminal.
     """
 
     def __init__(self, console: Console) -> None:
@@ -60,7 +59,7 @@ class ProgressBars:
         self._task: TaskID | None = None
 
     def __enter__(self) -> ProgressBars:
-        """Wait for the first stage: what ends before it leaves no empty line."""
+        """Draw nothing yet: without a stage no empty line is left."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,38 +81,38 @@ class ProgressBars:
         self._task = self._progress.add_task(label, total=total, numbers="")
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
-        """Say that ``units`` more are done, and what the numbers are now."""
+        """Add ``units`` to the stage, and show the present numbers."""
         if self.lines is not None:
             self.lines.advance(units, numbers)
         if self._task is not None:
-            said = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            self._progress.update(self._task, advance=units, numbers=said)
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            self._progress.update(self._task, advance=units, numbers=shown)
 
     def _close(self) -> None:
-        """Let a stage that stopped early end where it is."""
+        """End a stage that stopped early at its present count."""
         if self._task is not None:
             done = self._progress.tasks[self._task].completed
             self._progress.update(self._task, total=done)
 
 
 def _writer(console: Console) -> Callable[[str], None]:
-    """Return what writes a line as it is, however narrow the console is."""
+    """Return a function that writes a line unwrapped, however narrow the console."""
     return lambda text: console.print(as_text(text), highlight=False, soft_wrap=True)
 
 
 COLUMNS: Final = 4
-"""Concepts that fit beside each other."""
+"""Concepts of a drift table, one a column."""
 
 
 def readings_table(
     readings: Iterable[Reading], limit: Callable[[Reading], str] | None = None
 ) -> Group:
-    """Return every reading of an erasure, under the question that it answers.
+    """Return readings in tables, one for each question that they answer.
 
     Args:
-        readings: What was read.
-        limit: Says which limit bounds a reading, and whether it holds; None to leave
-            that out.
+        readings: The readings.
+        limit: Returns the limits on a reading, and whether they hold; None for no such
+            column.
     """
     readings = list(readings)
     parts: list[RenderableType] = [ReadingRows(readings, limit, titled=True)]
@@ -123,13 +122,13 @@ def readings_table(
 
 
 _LISTED: Final = ("ua", "ira", "cra", "bound-mi")
-"""Readings of which a history shows the worst of each entry."""
+"""Readings in the log: the worst of each entry."""
 
 
 def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) -> Table:
-    """Return the history, newest first, with the numbers people look for first.
+    """Return the history, newest first, with each entry's verdict and main readings.
 
-    Of several concepts erased at once the worst is shown, and what is in doubt is said.
+    Of several concepts erased at once, the worst reading is shown.
     """
     table = FittedTable(
         *("entry", "date", "kind", "concepts", "verdict", "eraser"),
@@ -141,13 +140,13 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
         names = Text(deed(entry, known))
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
         worst = (_worst(entry, probe) for probe in _LISTED)
-        said = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
-        table.add_row(marked, entry.date[:10], *said, *worst)
+        facts = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
+        table.add_row(marked, entry.date[:10], *facts, *worst)
     return table
 
 
 def _worst(entry: Entry, probe: str) -> str:
-    """Return the worst reading of a probe; nothing where there is none."""
+    """Return the worst value of a reading; empty where there is none."""
     values = [r.value for r in entry.readings if r.probe == probe]
     if not values:
         return ""
@@ -156,21 +155,21 @@ def _worst(entry: Entry, probe: str) -> str:
 
 
 def notes_table(history: Sequence[tuple[EntryId, Entry]]) -> Table | None:
-    """Return when entries were recorded, by whom and why, newest first.
+    """Return date, author and reason of each entry, newest first.
 
-    None where nobody said anything of any of them.
+    None where no entry has a note.
     """
     if all(entry.note is None for _, entry in history):
         return None
     table = FittedTable("entry", "date", "by", "reference", "reason")
     for entry_id, entry in reversed(history):
-        said = map(Text, cells(entry.note))
-        table.add_row(entry_id[:12], entry.date[:10], *said)
+        note = map(Text, cells(entry.note))
+        table.add_row(entry_id[:12], entry.date[:10], *note)
     return table
 
 
 def moves_table(moves: Sequence[ReflogEntry]) -> Table:
-    """Return where a branch has been, newest first."""
+    """Return the moves of a branch, newest first."""
     table = FittedTable("at", "from", "to", "why")
     for move in reversed(moves):
         ends = (each[:12] if each else "base" for each in (move.old, move.new))
@@ -179,7 +178,7 @@ def moves_table(moves: Sequence[ReflogEntry]) -> Table:
 
 
 def drift_table(series: DriftSeries, history: Sequence[tuple[EntryId, Entry]]) -> Group:
-    """Return a row an entry, a column a concept; in brackets where it is erased."""
+    """Return a row an entry, a column a concept; erased ones are in brackets."""
     shown = list(series.concepts)[:COLUMNS]
     table = FittedTable("entry", "what", *shown, spare=shown[:0:-1])
     gone = "lower" if series.reading == "presence" else "none"
@@ -195,21 +194,12 @@ def drift_table(series: DriftSeries, history: Sequence[tuple[EntryId, Entry]]) -
     rest = len(series.concepts) - len(shown)
     note = f"and {rest} more concepts, none of which moved further" if rest > 0 else ""
     title = meaning_of(series.reading).called
-    said = f"{title} ({series.reading}), in brackets of what is erased"
-    return Group(Text(said), table, note)
-
-
-def stale_table(stale: Iterable[Stale]) -> Table:
-    """Return later entries that listen to the text of what was left out."""
-    table = FittedTable("stale", "concepts", "degrees apart")
-    for each in stale:
-        names = ", ".join(each.concepts)
-        table.add_row(each.entry[:12], names, f"{each.degrees:.1f}")
-    return table
+    head = f"{title} ({series.reading}), in brackets of what is erased"
+    return Group(Text(head), table, note)
 
 
 def looks_table(looks: Iterable[RevisionPresence]) -> Table:
-    """Return how much of a concept shows at each revision that was looked at."""
+    """Return the presence of a concept at each revision that a bisection measured."""
     table = FittedTable("looked at", "value", "95 % interval", "n", "base")
     for look in looks:
         low, high = f"{look.shown.low:.3f}", f"{look.shown.high:.3f}"
@@ -220,7 +210,7 @@ def looks_table(looks: Iterable[RevisionPresence]) -> Table:
 
 
 def difference_table(found: Difference, one: str, other: str) -> Group:
-    """Return what differs between two revisions: weights above, readings below."""
+    """Return the differences of two revisions: weights above, readings below."""
     facts = {
         f"only in {one}": f"{', '.join(found.left.concepts) or 'nothing'} "
         f"(norm {found.left.norm:.4g})",

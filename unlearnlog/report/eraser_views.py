@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def eraser_row(eraser: type[Eraser]) -> dict[str, Any]:
-    """Return an eraser's description: its own words, needs and default settings."""
+    """Return an eraser as data: description, needs, default settings, presets."""
     defaults = {f.name: f.default for f in fields(eraser) if f.default is not MISSING}
-    said = (eraser.__doc__ or "").strip()
+    description = (eraser.__doc__ or "").strip()
     return {
         "name": eraser.name,
-        "says": said.splitlines()[0] if said else "",
+        "says": description.splitlines()[0] if description else "",
         "source": eraser.source,
         "differs": DIFFERS.get(eraser.name, ""),
         "joint": eraser.joint,
@@ -43,7 +43,7 @@ def eraser_row(eraser: type[Eraser]) -> dict[str, Any]:
 
 
 def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a few lines for each eraser, beside its name."""
+    """Return the table of erasers, a few lines each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -60,10 +60,10 @@ def erasers_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _presets(row: Mapping[str, Any]) -> str:
-    """Return the names of an eraser's presets, where it has any."""
+    """Return the names of an eraser's presets; empty for none."""
     return f"; preset {' or '.join(row['presets'])}" if row["presets"] else ""
 
 
 def _differs(row: Mapping[str, Any]) -> str:
-    """Return a line that says in what it is not as published, where it is not."""
+    """Return a line on differences from the published method; empty for none."""
     return f"not as published: {row['differs']}\n" if row["differs"] else ""

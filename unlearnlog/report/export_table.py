@@ -1,4 +1,4 @@
-"""The table of an export: how much of each erasure is left in the file."""
+"""The table of an export: the share of each erasure that its file keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fidelity_table(fidelity: Fidelity) -> FittedTable:
-    """Return how much is erased and kept in the state and in what was exported."""
+    """Return the shares erased and kept, in the ledger's state and in the export."""
     table = FittedTable("share", "of", "state", "export", "n")
     for state, other in fidelity.gone:
         shares = _erased(state), _erased(other)
@@ -25,6 +25,6 @@ def fidelity_table(fidelity: Fidelity) -> FittedTable:
 
 
 def _erased(reading: Reading) -> str:
-    """Return the share of pictures that no longer show it, with its interval."""
+    """Return the share of pictures without the concept, with its interval."""
     value, low, high = reading.value, reading.low, reading.high
     return f"{1 - value:.3f} ({1 - high:.3f} to {1 - low:.3f})"

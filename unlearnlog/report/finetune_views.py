@@ -1,4 +1,4 @@
-"""Fine-tunes and what came back along them: tables on a terminal, curves as a PNG."""
+"""Fine-tunes: tables on a terminal, and curves as a PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from unlearnlog.audits.survival import median_return
 from unlearnlog.report.fitted_table import FittedTable
-from unlearnlog.report.fonts import FontChoice, lettered
+from unlearnlog.report.fonts import FontChoice, matplotlib_fonts
 from unlearnlog.report.ticks import thin_ticks
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ _STYLE: Final = {"gone": "green", "resurged": "bold red", "undecided": "yellow"}
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 _ACROSS: Final = 4
-"""Panels beside each other."""
+"""Panels in a row."""
 
 _TITLE: Final = 52
 """Letters of a line above a panel."""
 
 
 def finetune_tables(found: Finetuned) -> Group:
-    """Return the verdict a concept and fine-tune, and what all of them come to."""
+    """Return the verdict of each concept in each fine-tune, and their summary."""
     table = FittedTable(
         "concept", "seed", "verdict", "before", "at the end", "n", "change", "back at"
     )
@@ -58,30 +58,30 @@ def finetune_tables(found: Finetuned) -> Group:
 
 
 def spark(curve: Curve) -> str:
-    """Draw a curve in one line of blocks, one a look, from 0 to 1."""
+    """Return a curve as a line of blocks, one for each measurement, from 0 to 1."""
     last = len(_BLOCKS) - 1
     return "".join(_BLOCKS[round(look.presence.value * last)] for look in curve.looks)
 
 
 def curves_png(found: Finetuned) -> bytes:
-    """Draw D(t) of every concept in every fine-tune, with intervals, as a PNG.
+    """Return a PNG of D(t), the presence of each concept after t steps.
 
-    The dashed line is what the base shows; the twin's curves are dotted.
+    Intervals are bars, the base's presence is dashed, and the twin's curves are dotted.
     """
     names = list(found.base)
-    with lettered((*names, found.data)) as letters:
-        figure = curves(found, letters)
+    with matplotlib_fonts((*names, found.data)) as letters:
+        figure = curves_figure(found, letters)
         out = io.BytesIO()
         figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
-def curves(found: Finetuned, letters: FontChoice) -> Figure:
-    """Draw the same as a figure; a panel a concept, at most four beside each other.
+def curves_figure(found: Finetuned, letters: FontChoice) -> Figure:
+    """Return the same as a figure: a panel for each concept, at most four in a row.
 
     Args:
         found: The fine-tunes.
-        letters: How names are written.
+        letters: The fonts of the names.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -114,6 +114,7 @@ def curves(found: Finetuned, letters: FontChoice) -> Figure:
 
 
 def _draw(panel: Axes, name: str, found: Finetuned) -> None:
+    """Draw the curves of one concept."""
     for i, course in enumerate(found.courses):
         for curves, style in ((course.curves, "-"), (course.twin, ":")):
             for curve in (each for each in curves if each.concept == name):
@@ -130,10 +131,11 @@ def _draw(panel: Axes, name: str, found: Finetuned) -> None:
 
 
 def _line(panel: Axes, curve: Curve, *, colour: str, style: str, label: str) -> None:
-    seen = [look.presence for look in curve.looks]
-    values = [each.value for each in seen]
-    below = [each.value - each.low for each in seen]
-    above = [each.high - each.value for each in seen]
+    """Draw one curve with its intervals."""
+    shares = [look.presence for look in curve.looks]
+    values = [each.value for each in shares]
+    below = [each.value - each.low for each in shares]
+    above = [each.high - each.value for each in shares]
     panel.errorbar(
         [look.step for look in curve.looks],
         values,
@@ -150,6 +152,7 @@ def _line(panel: Axes, curve: Curve, *, colour: str, style: str, label: str) -> 
 
 
 def _head(found: Finetuned) -> str:
+    """Return the line on the data and the settings of the fine-tunes."""
     first = found.courses[0]
     training, of = first.training, f"{first.n_pictures} pictures"
     if first.n_cut:
@@ -161,6 +164,7 @@ def _head(found: Finetuned) -> str:
 
 
 def _curve_line(curve: Curve, course: FinetuneRun) -> Text:
+    """Return a curve as a line of blocks and of numbers."""
     steps = " ".join(str(look.step) for look in curve.looks)
     values = " ".join(f"{look.presence.value:.2f}" for look in curve.looks)
     seed = course.training.seed
@@ -170,7 +174,7 @@ def _curve_line(curve: Curve, course: FinetuneRun) -> Text:
 
 
 def _facts(found: Finetuned) -> Iterator[str]:
-    """Yield what all fine-tunes together come to, one sentence each."""
+    """Yield the summary of all fine-tunes, a sentence each."""
     if found.resurgence is not None:
         yield f"all concepts at the end: {_signed(found.resurgence)}"
     if found.collateral is not None:
@@ -190,30 +194,33 @@ def _facts(found: Finetuned) -> Iterator[str]:
         if value is not None:
             yield f"forecast by {name}, rank correlation: {_plain(value)}"
     for course in found.courses:
-        said = ", ".join(f"{f.concept} {f.alignment:+.2f}" for f in course.forecasts)
+        cosines = [f"{f.concept} {f.alignment:+.2f}" for f in course.forecasts]
+        aligned = ", ".join(cosines)
         rho = "" if course.rho is None else f"; went {course.rho:+.2%} of the way back"
-        yield f"seed {course.training.seed}: gradients aligned {said}{rho}"
+        yield f"seed {course.training.seed}: gradients aligned {aligned}{rho}"
 
 
 def _savings(courses: Sequence[FinetuneRun]) -> Iterator[str]:
-    """Yield what each fine-tune saved, with what is not known of it."""
+    """Yield the savings of each fine-tune, with their bounds."""
     for course in courses:
         for name, saved in course.saved.items():
             seed = course.training.seed
             if saved.value is None:
                 yield f"savings of {name}, seed {seed}: undefined"
             else:
-                said = f"{saved.bound} {saved.value:.2f}"
+                value = f"{saved.bound} {saved.value:.2f}"
                 if saved.bound == "about":
                     low = "" if saved.low is None else f"{saved.low:.2f} to "
-                    said += f" (by its looks {low}{saved.high:.2f})"
-                yield f"savings of {name}, seed {seed}: {said}"
+                    value += f" (by its looks {low}{saved.high:.2f})"
+                yield f"savings of {name}, seed {seed}: {value}"
 
 
 def _signed(estimate: Estimate) -> str:
+    """Return a difference with its interval."""
     return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 
 def _plain(estimate: Estimate) -> str:
+    """Return a value with its interval and n."""
     low, high = f"{estimate.low:.2f}", f"{estimate.high:.2f}"
     return f"{estimate.value:.2f} ({low} to {high}, n = {estimate.n})"

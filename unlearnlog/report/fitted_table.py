@@ -1,4 +1,4 @@
-"""A table that fits its width: words wrap, columns go, no number is ever cut."""
+"""A table that fits its width: words wrap, columns are left out, numbers stay whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from unlearnlog.core.reading_registry import meaning_of
 from unlearnlog.core.visible import visible
-from unlearnlog.report.plain_console import as_text, cleaned
+from unlearnlog.report.plain_console import as_text, without_controls
 
 WORDS: Final = frozenset(
     {
@@ -24,7 +24,7 @@ WORDS: Final = frozenset(
         *("by", "reference", "reason", "limit"),
     }
 )
-"""Titles of columns that hold words, which may be broken over lines."""
+"""Titles of columns of words, which may wrap."""
 
 NUMBERS: Final = frozenset(
     {
@@ -33,7 +33,7 @@ NUMBERS: Final = frozenset(
         *("state", "export"),
     }
 )
-"""Titles of columns whose numbers stand below each other."""
+"""Titles of columns of numbers, aligned right."""
 
 GOING: Final = (
     *("meaning", "name", "date", "seed", "eraser", "kind"),
@@ -42,40 +42,40 @@ GOING: Final = (
     *(meaning_of("cra").short, meaning_of("ira").short),
     *(meaning_of("resurgence").title, "change", "95 % interval"),
 )
-"""Titles of columns that can be spared, the most dispensable first."""
+"""Titles of columns that may be left out, in this order."""
 
 _LEAST: Final = 14
-"""Characters below which a column of words is not narrowed."""
+"""Least characters of a column of words."""
 
 _TITLE: Final = 14
-"""Characters of a title beyond which it is broken."""
+"""Characters of a title beyond which it wraps."""
 
 _FEWEST: Final = 2
-"""Columns that always stay."""
+"""Columns that always stay, the first ones."""
 
 
 class FittedTable(Table):
-    """Rows under titles; what is in one depends on how wide the terminal is.
+    """A table that adapts to the width of the terminal.
 
-    Where there is room for less, the gaps shrink, then columns go in the order of
-    `GOING` and a line below names them. Where even that is too wide, each row becomes
-    a few lines, each with its title.
+    On a narrow one the gaps shrink, then columns are left out in the order of `GOING`
+    and a line below names them. Where even that is too wide, each row becomes a few
+    lines, each with its title.
     """
 
     def __init__(self, *titles: str, spare: Sequence[str] = ()) -> None:
-        """Begin without rows.
+        """Make a table without rows.
 
         Args:
-            titles: Of the columns.
-            spare: Titles that can go beside those of `GOING`, after them.
+            titles: Titles of the columns.
+            spare: Titles of columns that may be left out after those of `GOING`.
         """
         super().__init__(box=box.SIMPLE_HEAD, pad_edge=False)
         self._titles, self._going = titles, (*GOING, *spare)
         for title in titles:
             words = title in WORDS
-            seen = visible(title)
+            shown = visible(title)
             self.add_column(
-                Text(seen if words else fill(seen, _TITLE)),
+                Text(shown if words else fill(shown, _TITLE)),
                 justify="right" if title in NUMBERS else "left",
                 overflow="fold",
                 no_wrap=not words,
@@ -87,14 +87,14 @@ class FittedTable(Table):
         style: StyleType | None = None,
         end_section: bool = False,
     ) -> None:
-        """Add a row; a text in it is a text, whatever signs it holds."""
-        cells = (as_text(c) if isinstance(c, str) else _seen(c) for c in renderables)
+        """Add a row; its texts are shown as they are, without markup."""
+        cells = (as_text(c) if isinstance(c, str) else _shown(c) for c in renderables)
         super().add_row(*cells, style=style, end_section=end_section)
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        """Yield the table as it fits, and what was left out of it."""
+        """Yield the table as it fits, and the titles of columns left out."""
         every = range(len(self.columns))
         _, right, _, left = self.padding
         if self._needs(every, gap=left + right) <= options.max_width:
@@ -109,7 +109,7 @@ class FittedTable(Table):
             yield Text(f"no room for: {', '.join(gone)}", style="dim")
 
     def _fitting(self, wide: int) -> list[int]:
-        """Return which columns stay; none where no choice of them fits."""
+        """Return the indices of columns that stay; none where no choice fits."""
         every = [*range(len(self.columns))]
         for kept in self._fewer():
             if self._needs(kept, gap=1) <= wide:
@@ -124,7 +124,7 @@ class FittedTable(Table):
         return kept
 
     def _fewer(self) -> Iterator[list[int]]:
-        """Yield which columns stay: all, then fewer and fewer."""
+        """Yield the indices of columns that stay: all, then fewer and fewer."""
         kept = [*range(len(self.columns))]
         yield [*kept]
         for title in self._going:
@@ -133,14 +133,14 @@ class FittedTable(Table):
                 yield [*kept]
 
     def _needs(self, kept: Sequence[int], *, gap: int) -> int:
-        """Return how many characters a line of these columns takes at the least."""
+        """Return the least characters of a line of these columns."""
         edges, between = 2, (gap + 1) * (len(kept) - 1)
         return sum(self._width(i) for i in kept) + edges + between
 
     def _width(self, i: int) -> int:
-        """Return how wide one column is at the least."""
+        """Return the least characters of one column."""
         column = self.columns[i]
-        cells = [_said(column.header), *map(_said, column.cells)]
+        cells = [_text(column.header), *map(_text, column.cells)]
         widest = max(cell_len(line) for cell in cells for line in cell.split("\n"))
         return min(widest, _LEAST) if self._titles[i] in WORDS else widest
 
@@ -156,15 +156,16 @@ class FittedTable(Table):
         """Yield each row as lines, one a column."""
         for cells in zip(*(column.cells for column in self.columns), strict=True):
             for title, cell in zip(self._titles, cells, strict=True):
-                if said := _said(cell):
-                    yield Text(f"{title}: {said}", overflow="fold")
+                if text := _text(cell):
+                    yield Text(f"{title}: {text}", overflow="fold")
             yield Text("")
 
 
-def _seen(cell: RenderableType | None) -> RenderableType | None:
-    return cleaned(cell) if isinstance(cell, Text) else cell
+def _shown(cell: RenderableType | None) -> RenderableType | None:
+    """Return a cell with the control characters of its text spelt out."""
+    return without_controls(cell) if isinstance(cell, Text) else cell
 
 
-def _said(cell: object) -> str:
-    """Return what a cell says, without its style."""
+def _text(cell: object) -> str:
+    """Return the text of a cell, without its style."""
     return cell.plain if isinstance(cell, Text) else str(cell)

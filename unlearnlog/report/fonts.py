@@ -1,7 +1,7 @@
 r"""Fonts that have the glyphs of a text, and a legible spelling where none has.
 
-What ships with matplotlib covers Latin, Greek, Cyrillic and Arabic. For other scripts
-the fonts of the system are asked, glyph by glyph; what no font has is written as
+The fonts that ship with matplotlib cover Latin, Greek, Cyrillic and Arabic. Other
+glyphs come from fonts of the system; a character that no font has is written as
 ``\u5317`` instead of as an empty box.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 from unlearnlog.core.visible import visible
 
 PLAIN: Final = "DejaVu Sans"
-"""The font that is asked first; it ships with matplotlib."""
+"""The first font; it ships with matplotlib."""
 
 _NAMED: Final = 8
 """Characters that a warning names."""
@@ -27,16 +27,16 @@ _VARIANTS: Final = range(0xFE00, 0xFE10)
 """Variation selectors: they choose among pictures of the character before them."""
 
 _NO_TEXT: Final = ("cm", "STIXSize", "STIXNonUnicode", "Last Resort")
-"""How fonts begin whose glyphs are parts of formulas, or boxes."""
+"""Beginnings of names of fonts that hold parts of formulas, or boxes."""
 
 
 @dataclass(frozen=True)
 class Font:
-    """One file of glyphs.
+    """A font file.
 
     Attributes:
-        family: What it is called.
-        path: Where it is.
+        family: The name of the font.
+        path: The path of the file.
     """
 
     family: str
@@ -44,16 +44,16 @@ class Font:
 
     @property
     def glyphs(self) -> frozenset[str]:
-        """The characters that it can write."""
+        """The characters of the font."""
         return _glyphs(self.path)
 
 
 @dataclass(frozen=True)
 class FontChoice:
-    """What some texts are written with.
+    """The fonts for some texts.
 
     Attributes:
-        fonts: The fonts, in the order in which they are asked for a glyph.
+        fonts: The fonts, in order of precedence.
         missing: Characters that none of them has.
     """
 
@@ -61,11 +61,11 @@ class FontChoice:
     missing: frozenset[str]
 
     def spelt(self, text: str) -> str:
-        """Return a text in which what no font has is written as an escape."""
+        """Return a text with an escape for each character that no font has."""
         return "".join(self._spelt(visible(" ".join(text.split()))))
 
     def _spelt(self, text: str) -> Iterator[str]:
-        """Yield each character, or how it is spelt; a mark needs its letter's font."""
+        """Yield each character or its escape; a mark needs the font of its letter."""
         letter = " "
         for c in text:
             is_mark = unicodedata.category(c)[0] == "M"
@@ -79,11 +79,11 @@ class FontChoice:
         return next(found, self.fonts[0])
 
 
-def lettering(texts: Iterable[str]) -> FontChoice:
-    """Find fonts for some texts, and warn once of what cannot be written.
+def fonts_for(texts: Iterable[str]) -> FontChoice:
+    """Return fonts for some texts, and warn once of missing characters.
 
     Args:
-        texts: All that is going to be written into one picture.
+        texts: All texts of one picture.
     """
     plain = _plain()
     shown = (visible(" ".join(text.split())) for text in texts)
@@ -109,21 +109,21 @@ def lettering(texts: Iterable[str]) -> FontChoice:
 
 
 @contextmanager
-def lettered(texts: Iterable[str]) -> Iterator[FontChoice]:
-    """Let matplotlib write some texts: with their fonts, and no ``$`` as mathematics.
+def matplotlib_fonts(texts: Iterable[str]) -> Iterator[FontChoice]:
+    """Set matplotlib's fonts for some texts, and switch off mathematics between ``$``.
 
-    What is drawn and saved within it is written so.
+    It applies to figures that are drawn and saved within the context.
     """
     from matplotlib import rc_context
 
-    found = lettering(texts)
+    found = fonts_for(texts)
     families = [font.family for font in found.fonts]
     with rc_context({"font.family": families, "text.parse_math": False}):
         yield found
 
 
 def _escape(character: str) -> str:
-    """Spell a character; one that is never seen is left out."""
+    """Return the escape of a character; empty for an invisible one."""
     code = ord(character)
     if unicodedata.category(character) == "Cf" or code in _VARIANTS:
         return ""
@@ -131,6 +131,7 @@ def _escape(character: str) -> str:
 
 
 def _plain() -> Font:
+    """Return the font that ships with matplotlib."""
     from matplotlib.font_manager import findfont
 
     return Font(PLAIN, str(findfont(PLAIN)))
@@ -138,13 +139,14 @@ def _plain() -> Font:
 
 @cache
 def _glyphs(path: str) -> frozenset[str]:
+    """Return the characters of a font file."""
     from matplotlib.ft2font import FT2Font
 
     return frozenset(map(chr, FT2Font(path).get_charmap()))
 
 
 def _system() -> tuple[Font, ...]:
-    """Return the fonts of the system that can be drawn in any size, upright first."""
+    """Return the scalable fonts of the system, upright ones first."""
     from matplotlib.font_manager import findSystemFonts, fontManager
 
     known = {entry.fname for entry in fontManager.ttflist}
@@ -156,18 +158,18 @@ def _system() -> tuple[Font, ...]:
 
 
 def _add(path: str) -> None:
-    """Make a font known that was installed after matplotlib made its list."""
+    """Add a font to matplotlib's list, which is older than the font."""
     from matplotlib.font_manager import fontManager
 
     try:
         fontManager.addfont(path)
-    except (OSError, RuntimeError, ValueError):  # no font that FreeType can read
+    except (OSError, RuntimeError, ValueError):  # FreeType cannot read it
         return
 
 
 @cache
 def _is_drawable(path: str) -> bool:
-    """Whether a font has outlines in one colour, and so can be drawn in any size."""
+    """Return whether a font is scalable: outlines in one colour."""
     from matplotlib.ft2font import FaceFlags, FT2Font
 
     try:

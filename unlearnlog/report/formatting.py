@@ -1,4 +1,4 @@
-"""Numbers and dates as a person reads them, the same in every form of a report."""
+"""Numbers, dates and verdicts as text, the same in every form of a report."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ AUDITED: Final = {
 ATTACKED: Final = (
     "Vectors, words or a map of tokens, searched for with a stated budget and tried on "
     "prompts and latents that the search never saw. The control is the best that the "
-    "same budget finds at random, or where nobody ever learned the concept."
+    "same budget finds at random, or on a model that never learned the concept."
 )
 
 TRIED: Final = {"reached": "✕", "not reached": "✓", "undecided": "?"}
-"""The sign beside what an attack did: what reached the concept is bad news."""
+"""The sign beside an attack's verdict: a reached concept is a failure."""
 
 WORD: Final = {
     "passed": "Passed",
@@ -46,7 +46,7 @@ WORD: Final = {
     "undecided": "Undecided",
     "unmeasured": "Not measured",
 }
-"""What a judgement is called."""
+"""The name of a verdict in a report."""
 
 OUTCOME: Final = {
     "passed": "passed",
@@ -54,16 +54,16 @@ OUTCOME: Final = {
     "undecided": "in doubt",
     "unmeasured": "not read",
 }
-"""What is written beside an entry in a list."""
+"""The name of a verdict in a list of entries."""
 
 MARK: Final = {"passed": "✓", "failed": "✕", "undecided": "?", "unmeasured": DASH}
-"""The sign beside it: colour alone says nothing."""
+"""The sign beside a verdict, which colour alone would not convey."""
 
 
 def value(reading: Reading, number: float | None = None) -> str:
-    """Write a number in the unit of a reading: its own, or another one.
+    """Return a number in the unit of a reading: the reading's value, or ``number``.
 
-    Shares and differences are percent and points, to one digit.
+    Shares are in percent and differences in points, to one digit.
     """
     found = reading.value if number is None else number
     if reading.unit == "share":
@@ -74,7 +74,7 @@ def value(reading: Reading, number: float | None = None) -> str:
 
 
 def interval(reading: Reading) -> str:
-    """Write its interval, without the unit."""
+    """Return the interval of a reading, without the unit."""
     scale = 100 if reading.unit in ("share", "difference") else 1
     if reading.unit == "difference":
         return f"{_signed(scale * reading.low)} to {_signed(scale * reading.high)}"
@@ -84,35 +84,35 @@ def interval(reading: Reading) -> str:
 
 
 def base(reading: Reading) -> str:
-    """Write what it was on the base; nothing where nobody knows."""
+    """Return the value on the base; empty where it was not measured."""
     return "" if reading.base is None else value(reading, reading.base)
 
 
 def called(probe: str) -> str:
-    """Return what a reading is called, with its standard name."""
+    """Return the title of a reading, with its standard name."""
     return meaning_of(probe).called
 
 
 def meaning(probe: str) -> str:
-    """Say what a probe reads; nothing for an unknown one."""
+    """Return the meaning of a reading; empty for an unknown one."""
     return meaning_of(probe).says
 
 
 def outcome(entry: Entry) -> str:
-    """Write what the policy said of an entry, with its sign."""
+    """Return the verdict of an entry, with its sign."""
     word = listed(entry)
-    said = entry.verdict
-    accepted = ", accepted" if said.may_stand and not said.holds else ""
+    verdict = entry.verdict
+    accepted = ", accepted" if verdict.may_stand and not verdict.holds else ""
     return f"{MARK[word]} {WORD[word].lower()}{accepted}"
 
 
 def why_it_rises(readings: Iterable[Reading]) -> str:
-    """Say why ``self-mi`` rises of a concept that is gone; nothing where it does not.
+    """Return why ``self-mi`` of a concept that is gone rises; empty where none does.
 
-    Gone is what the base, as judge, sees less than half as much of.
+    Gone means that ``judge-mi`` is less than half of that on the base.
 
     Args:
-        readings: Those of one entry, or of several.
+        readings: Readings of one entry, or of several.
     """
     found = list(readings)
     gone = {
@@ -130,18 +130,18 @@ def why_it_rises(readings: Iterable[Reading]) -> str:
         return ""
     worst = max(rising, key=lambda r: rising[r])
     known = meaning_of("self-mi")
-    seen, target, gap = map(called, ("judge-mi", "bound-mi", "self-mi.gap"))
+    judged, target, gap = map(called, ("judge-mi", "bound-mi", "self-mi.gap"))
     return (
         f"'{known.called}' of {worst.concept} rises from {worst.base:.2f} to "
         f"{worst.value:.2f} nats and is no return of it: it is {known.says}, whatever "
         "that is. An anchor such as a photo is not in the context, so the erased "
         "prompt says more than before, of the anchor. What is left of the concept "
-        f"stands in '{seen}' and '{target}'; '{gap}' says how far to trust it."
+        f"stands in '{judged}' and '{target}'; '{gap}' says how far to trust it."
     )
 
 
 def signed(entry: Entry) -> str:
-    """Write when an entry was recorded, by whom, on whose request and why."""
+    """Return date, author, reference and reason of an entry."""
     by, ref, message = cells(entry.note)
     when = f"recorded {moment(entry.date)}" if entry.date else "recorded"
     who = f"{when} by {by}" if by else when
@@ -149,7 +149,7 @@ def signed(entry: Entry) -> str:
 
 
 def moment(text: str) -> str:
-    """Write a time as people do, to the minute; what is no time stays as it is.
+    """Return a time to the minute; a text that is no time is returned unchanged.
 
     Example:
         >>> moment("2026-01-02T03:04:05+00:00")
@@ -163,25 +163,25 @@ def moment(text: str) -> str:
 
 
 def limits(reading: Reading, policy: Policy | None) -> str:
-    """Write the limits on a reading, each with the sign of whether it holds."""
+    """Return the limits on a reading, each with the sign of its verdict."""
     found = bounds_on(reading, policy)
     return "; ".join(f"{MARK[each.word]} {each.asks}" for each in found)
 
 
 def limit_rows(reading: Reading, policy: Policy | None) -> list[dict[str, Any]]:
-    """Return the limits on a reading as JSON."""
+    """Return the limits on a reading as data."""
     return [asdict(each) for each in bounds_on(reading, policy)]
 
 
 def points(harm: ConceptDamage) -> str:
-    """Write a damage in points; a sign where there is none to write."""
+    """Return a damage in points; a sign where there is none."""
     if harm.damage is None:
         return {"erased": ERASED, "doubtful": DOUBTFUL}.get(harm.status, UNREAD)
     return _signed(-100 * harm.damage, digits=0)
 
 
 def level(share: float | None) -> int:
-    """Return which of six steps of a colour scale a share or a loss is on.
+    """Return the step of a share or a loss on a colour scale, 0 to 5.
 
     Example:
         >>> [level(x) for x in (None, 0.0, 0.03, 0.08, 0.2, 0.4, 0.9)]
@@ -193,10 +193,11 @@ def level(share: float | None) -> int:
 
 
 STEPS: Final = (0.05, 0.10, 0.25, 0.50)
-"""Upper ends of the steps of a colour scale; the last one has none."""
+"""Upper ends of the steps of a colour scale but the last one."""
 
 
 def _signed(number: float, digits: int = 1) -> str:
+    """Return a number with its sign; 0 has none."""
     text = f"{abs(number):.{digits}f}"
     if float(text) == 0:
         return text
@@ -204,5 +205,6 @@ def _signed(number: float, digits: int = 1) -> str:
 
 
 def _plain(number: float) -> str:
+    """Return a number to two digits, with a minus that is one."""
     text = f"{abs(number):.2f}"
     return f"{MINUS if number < 0 and float(text) else ''}{text}"

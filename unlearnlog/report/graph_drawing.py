@@ -1,6 +1,6 @@
-"""The concept graph as a picture: what colour says is said in words and lines as well.
+"""The concept graph as a picture, in which words and lines repeat what colour shows.
 
-The page is white whatever looks at it, so one drawing serves light and dark.
+The background is white, so that one drawing serves light and dark pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.findings.report_parts import ConceptDamage
-from unlearnlog.report.fonts import FontChoice, lettered
+from unlearnlog.report.fonts import FontChoice, matplotlib_fonts
 from unlearnlog.report.formatting import STEPS, level
 from unlearnlog.report.graph_layout import label_width, layout
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from unlearnlog.report.graph_layout import GraphLayout
 
 SHADES: Final = ("#ebe8df", "#f7e0c8", "#f0bd91", "#e08a59", "#b94a2e", "#741a17")
-"""Of a mark, by how much its concept lost; the steps are those of the report."""
+"""Colours of marks, by the loss of their concepts; steps as in the report."""
 
 NEAREST: Final = 2
-"""How many measured edges of each concept are drawn."""
+"""Measured edges of each concept that are drawn."""
 
 LEAST: Final = 0.005
-"""A weaker one would be written as 0.00, and is left out."""
+"""Least weight of a drawn edge; a weaker one would read 0.00."""
 
 _INCH: Final = 90.0  # pixels of a layout to the inch
 _SIZE: Final = 11.0  # of a concept's mark, in pixels
@@ -41,29 +41,29 @@ _MUTED: Final = "#5d5747"
 _NEAR: Final = "#22508a"
 
 
-def drawn(graph: Graph, form: Literal["svg", "png"]) -> bytes:
-    """Draw families as boxes, concepts coloured by damage, erased ones crossed.
+def graph_picture(graph: Graph, form: Literal["svg", "png"]) -> bytes:
+    """Return a picture of families as boxes and concepts as marks, coloured by damage.
 
     Args:
-        graph: What is drawn, as its last step left it.
-        form: What is written.
+        graph: The graph; its last step is drawn.
+        form: The format of the file.
     """
     names = [node.name for node in graph.nodes]
     families = [node.family or "" for node in graph.nodes]
-    with lettered((*names, *families)) as letters:
-        figure = pictured(graph, letters)
+    with matplotlib_fonts((*names, *families)) as letters:
+        figure = graph_figure(graph, letters)
         out = io.BytesIO()
         undated = {"Date": None} if form == "svg" else None
         figure.savefig(out, format=form, dpi=144, metadata=undated)
     return out.getvalue()
 
 
-def pictured(graph: Graph, letters: FontChoice) -> Figure:
-    """Draw the same as a figure.
+def graph_figure(graph: Graph, letters: FontChoice) -> Figure:
+    """Return the same as a figure.
 
     Args:
-        graph: What is drawn, as its last step left it.
-        letters: How names are written.
+        graph: The graph; its last step is drawn.
+        letters: The fonts of the names.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -77,21 +77,21 @@ def pictured(graph: Graph, letters: FontChoice) -> Figure:
     axes.set_ylim(placed.height + _FOOT, -8)
     axes.set_axis_off()
     _draw_boxes(axes, placed, letters)
-    near = nearest(graph)
+    near = nearest_edges(graph)
     _draw_edges(axes, placed, [e for e in graph.edges if e.type == "look-alike"], near)
     last = {h.concept: h for h in graph.harm[-1]} if graph.harm else {}
     for name, at in placed.places.items():
         _draw_mark(axes, at, last.get(name))
         label = letters.spelt(name)
         axes.text(at[0], at[1] + 21, label, ha="center", fontsize=8, color=_INK)
-        note = said(last.get(name))
+        note = caption(last.get(name))
         axes.text(at[0], at[1] + 32, note, ha="center", fontsize=6.5, color=_INK)
     _draw_legend(axes, placed.height + 26, with_near=bool(near))
     return figure
 
 
-def said(harm: ConceptDamage | None) -> str:
-    """Return what is written below a concept: what its colour says, in words."""
+def caption(harm: ConceptDamage | None) -> str:
+    """Return the text below a concept's name: its colour in words."""
     if harm is None:
         return ""
     if harm.status == "unread":
@@ -106,8 +106,8 @@ def said(harm: ConceptDamage | None) -> str:
     return f"lost {lost:.2f}" if lost > 0 else f"gained {-lost:.2f}"
 
 
-def nearest(graph: Graph) -> list[Edge]:
-    """Return the measured edges that are drawn: of each concept the nearest few."""
+def nearest_edges(graph: Graph) -> list[Edge]:
+    """Return the measured edges that are drawn: the nearest few of each concept."""
     names = {node.name for node in graph.nodes}
     measured = [
         e
@@ -129,6 +129,7 @@ def nearest(graph: Graph) -> list[Edge]:
 
 
 def _draw_boxes(axes: Axes, placed: GraphLayout, letters: FontChoice) -> None:
+    """Draw the boxes of families, with their titles."""
     from matplotlib.patches import FancyBboxPatch
 
     for box in placed.boxes:
@@ -150,6 +151,7 @@ def _draw_boxes(axes: Axes, placed: GraphLayout, letters: FontChoice) -> None:
 def _draw_edges(
     axes: Axes, placed: GraphLayout, alike: list[Edge], near: list[Edge]
 ) -> None:
+    """Draw look-alikes dashed, and measured edges as bows with their numbers."""
     places = placed.places
     free = FreePlaces.of(placed)
     for edge in alike:
@@ -157,7 +159,7 @@ def _draw_edges(
         axes.plot([x1, x2], [y1, y2], linestyle="--", color="#8a8371", zorder=1)
     for edge in near:
         weight = edge.weight or 0.0
-        xs, ys = bowed(places[edge.one], places[edge.other])
+        xs, ys = bow(places[edge.one], places[edge.other])
         axes.plot(xs, ys, color=_NEAR, linewidth=1 + 6 * weight, zorder=1)
         axes.text(
             *free.taken(zip(xs, ys, strict=True)),
@@ -172,17 +174,17 @@ def _draw_edges(
 
 @dataclass(frozen=True)
 class FreePlaces:
-    """Where the numbers of edges may stand.
+    """The free places for the numbers of edges.
 
     Attributes:
-        used: Middles of what is written there already, with half its width and height.
+        used: Middle, half width and half height of each taken place, in pixels.
     """
 
     used: list[tuple[float, float, float, float]]
 
     @classmethod
     def of(cls, placed: GraphLayout) -> FreePlaces:
-        """Keep the titles of families and the labels of concepts free."""
+        """Return the places of a layout outside titles and labels."""
         titles = [(box, label_width(box.name) / 2) for box in placed.boxes]
         used = [
             (b.x + 10 + half, b.y + 12, half, 8.0) for b, half in titles if b.titled
@@ -192,10 +194,7 @@ class FreePlaces:
         return cls(used)
 
     def taken(self, points: Iterable[tuple[float, float]]) -> tuple[float, float]:
-        """Return the point nearest to the middle of a line that is free, and take it.
-
-        Where none is, it is the middle.
-        """
+        """Take and return the free point nearest to a line's middle, or the middle."""
         line = [*points]
         middle = len(line) // 2
         near = sorted(range(len(line)), key=lambda i: abs(i - middle))
@@ -211,10 +210,10 @@ class FreePlaces:
         )
 
 
-def bowed(
+def bow(
     one: tuple[float, float], other: tuple[float, float]
 ) -> tuple[list[float], list[float]]:
-    """Return a bow between two marks: those of a row would lie on each other."""
+    """Return the points of a bow between two marks; straight lines of a row overlap."""
     (x1, y1), (x2, y2) = sorted((one, other))
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     up = min(70.0, 0.25 * length + 14) / length
@@ -226,6 +225,7 @@ def bowed(
 
 
 def _draw_mark(axes: Axes, at: tuple[float, float], harm: ConceptDamage | None) -> None:
+    """Draw the mark of a concept by its status and damage."""
     status = harm.status if harm else "kept"
     lost = harm.damage if harm and status == "kept" else None
     gone = status in ("erased", "doubtful")
@@ -256,7 +256,7 @@ def _draw_mark(axes: Axes, at: tuple[float, float], harm: ConceptDamage | None) 
 
 
 def _draw_legend(axes: Axes, y: float, *, with_near: bool) -> None:
-    """Draw what marks, colours and lines mean."""
+    """Draw the legend of marks, colours and lines."""
     x = 12.0
     marks: tuple[tuple[Status, bool, str], ...] = (
         ("erased", False, "erased"),

@@ -1,4 +1,4 @@
-"""Positions of a graph's concepts: families apart, no label on another."""
+"""Positions of a graph's concepts: families apart, labels without overlap."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import Graph, Node
 
 WIDTH: Final = 960.0
-"""Of the drawing, in pixels."""
+"""Width of the drawing, in pixels."""
 
 ROW: Final = 58.0
-"""From one concept of a family to the one below, in pixels."""
+"""Height of a row of concepts in a family, in pixels."""
 
-_LETTER: Final = 7.2  # the widest that a letter of a label is on average, in pixels
-_WIDE: Final = 13.0  # that of a letter as wide as high, in pixels
-_NOTE: Final = 98.0  # what "in doubt, shows 0.25" below a name takes, in pixels
+_LETTER: Final = 7.2  # greatest average width of a label's letters, in pixels
+_WIDE: Final = 13.0  # width of a letter as wide as high, in pixels
+_NOTE: Final = 98.0  # width of "in doubt, shows 0.25" below a name, in pixels
 _GAP: Final = 14.0
 _PAD: Final = 12.0
 _TITLE: Final = 20.0
-_FULL: Final = 0.7  # share of a row from which on it is spread to the margins
+_FULL: Final = 0.7  # share of the width from which a row is spread to the margins
 
 
 @dataclass(frozen=True)
 class Box:
-    """A family's place.
+    """The box of a family; lengths in pixels.
 
     Attributes:
-        name: The family, or the concept that has none.
-        kind: What its members are.
-        titled: Whether the name is written above its members.
-        x: Left edge, in pixels.
-        y: Upper edge, in pixels.
-        width: In pixels.
-        height: In pixels.
+        name: The family, or a concept without one.
+        kind: Kind of its members.
+        titled: Whether the name is written above the members.
+        x: Left edge.
+        y: Upper edge.
+        width: Width.
+        height: Height.
         members: Its concepts.
-        columns: How many of them stand side by side.
+        columns: Members in a row.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Box:
 
 @dataclass(frozen=True)
 class GraphLayout:
-    """A drawing's geometry.
+    """The geometry of a drawing; lengths in pixels.
 
     Attributes:
-        width: In pixels.
-        height: In pixels.
-        boxes: The families.
+        width: Width.
+        height: Height.
+        boxes: The boxes of families.
         places: Middle of each concept's mark.
     """
 
@@ -85,14 +85,14 @@ class GraphLayout:
 
 
 def layout(graph: Graph, spelt: Callable[[str], str] = str) -> GraphLayout:
-    """Place every concept; the same graph gets the same places.
+    """Return the place of every concept; the same graph has the same places.
+
+    Families stand in rows, like the words of a text, kind after kind. Their order is
+    that of a walk through the graph of families, which keeps tied ones together.
 
     Args:
-        graph: What is placed.
-        spelt: How a name is written, which may take more room than the name.
-
-    Families stand in rows, like words of a text, kind after kind. Along the rows goes a
-    walk through the graph of families, so those with ties are near each other.
+        graph: The graph.
+        spelt: Returns a name as written, which may be longer.
     """
     boxes = _ordered(_boxes(graph.nodes, spelt), graph)
     placed: list[Box] = []
@@ -106,16 +106,17 @@ def layout(graph: Graph, spelt: Callable[[str], str] = str) -> GraphLayout:
 
 
 def label_width(name: str) -> float:
-    """Return the room that a label needs, in pixels."""
+    """Return the width of a label, in pixels."""
     return _LETTER * len(name) + (_WIDE - _LETTER) * _n_wide(name) + 8
 
 
 def _n_wide(name: str) -> int:
-    """Return how many letters are as wide as high, such as 北."""
+    """Return the number of letters that are as wide as high, such as 北."""
     return sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
 
 
 def _boxes(nodes: Sequence[Node], spelt: Callable[[str], str]) -> list[Box]:
+    """Return a box for each family, not yet placed."""
     families: dict[tuple[str, str, bool], list[str]] = {}
     for node in nodes:
         name, titled = node.family or node.name, bool(node.family)
@@ -134,7 +135,7 @@ def _boxes(nodes: Sequence[Node], spelt: Callable[[str], str]) -> list[Box]:
 
 
 def _ordered(boxes: Sequence[Box], graph: Graph) -> list[Box]:
-    """Return the boxes kind after kind, those with ties beside each other."""
+    """Return the boxes kind after kind, tied ones in succession."""
     home = {member: i for i, box in enumerate(boxes) for member in box.members}
     families = nx.Graph()
     families.add_nodes_from(range(len(boxes)))
@@ -149,7 +150,7 @@ def _ordered(boxes: Sequence[Box], graph: Graph) -> list[Box]:
 
 
 def _rows(boxes: Sequence[Box]) -> Iterator[list[Box]]:
-    """Yield as many boxes at a time as fit beside each other; no two kinds."""
+    """Yield rows of boxes of one kind that fit the width."""
     row: list[Box] = []
     for box in boxes:
         needed = sum(each.width + _GAP for each in row) + box.width
@@ -162,7 +163,7 @@ def _rows(boxes: Sequence[Box]) -> Iterator[list[Box]]:
 
 
 def _spread(row: Sequence[Box], y: float) -> list[Box]:
-    """Place a row, as tall as its tallest box; one that is nearly full fills it."""
+    """Return a row placed at y, its boxes equally tall, and spread if nearly full."""
     used = sum(box.width for box in row) + _GAP * (len(row) - 1)
     more = (WIDTH - used) / len(row) if _FULL * WIDTH <= used < WIDTH else 0.0
     height = max(box.height for box in row)

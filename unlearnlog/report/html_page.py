@@ -1,4 +1,4 @@
-"""A report as one file of HTML that asks nobody for anything."""
+"""A report as one file of HTML, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from unlearnlog.core.visible import visible
 from unlearnlog.report import formatting
 from unlearnlog.report.charts import WIDTH, chart
 from unlearnlog.report.graph_layout import layout
-from unlearnlog.report.reading_rows import by_question, called
-from unlearnlog.report.truncation import recent, tabled
+from unlearnlog.report.reading_rows import by_question, reading_title
+from unlearnlog.report.truncation import tabled_steps, truncated
 
 if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import BeforeAfter, ConceptDamage, Findings
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 TEMPLATES: Final = PACKAGE / "report" / "templates"
 
 BACK: Final = 0.005
-"""From which share on the graph says that an erased concept shows."""
+"""Share from which the graph marks an erased concept as shown."""
 
 CHARTS: Final = ("judge-mi", "bound-mi", "drift")
-"""Measures that are drawn; the others stand in tables."""
+"""Readings that are drawn as charts; the others stand in tables."""
 
 
 def html(findings: Findings) -> str:
-    """Return the whole page; every text of somebody's is escaped."""
-    n_steps, (findings, omitted) = len(findings.steps), recent(findings)
+    """Return the whole page, with every text escaped."""
+    n_steps, (findings, omitted) = len(findings.steps), truncated(findings)
     drawn = (chart(m, findings.nats, findings.steps) for m in CHARTS)
     return (
         _environment()
@@ -40,7 +40,7 @@ def html(findings: Findings) -> str:
             f=findings,
             n_steps=n_steps,
             omitted=omitted,
-            tabled=tabled(findings),
+            tabled=tabled_steps(findings),
             place=layout(findings.graph),
             charts=[each for each in drawn if each.lines],
             chart_width=WIDTH,
@@ -57,6 +57,7 @@ def html(findings: Findings) -> str:
 
 @cache
 def _environment() -> Environment:
+    """Return the environment of the templates, with their filters."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -70,7 +71,7 @@ def _environment() -> Environment:
         "interval": formatting.interval,
         "base": formatting.base,
         "called": formatting.called,
-        "titled": called,
+        "titled": reading_title,
         "meaning": formatting.meaning,
         "by_question": by_question,
         "points": formatting.points,
@@ -88,30 +89,27 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Return what a template writes: of a text that is no HTML what can be seen."""
+    """Return a value for a template, with control characters of a text spelt out."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return visible(value)
     return value
 
 
 def _state(harm: ConceptDamage) -> dict[str, Any]:
-    """Return how a concept's mark looks after a step, and what is said of it."""
+    """Return classes, caption and title of a concept's mark after a step."""
     title = visible(described(harm))
-    return {"look": look(harm), "text": said(harm), "title": title}
+    return {"look": classes(harm), "text": caption(harm), "title": title}
 
 
-def look(harm: ConceptDamage) -> str:
-    """Return the classes of a concept's mark."""
+def classes(harm: ConceptDamage) -> str:
+    """Return the CSS classes of a concept's mark."""
     sure = " sure" if harm.sure else ""
     level = formatting.level(harm.damage) if harm.status == "kept" else 0
     return f"node {harm.status} d{level}{sure}"
 
 
-def said(harm: ConceptDamage) -> str:
-    """Return what stands beside a concept: its damage, or in a word what it is.
-
-    Of an erased one that shows all the same, how often.
-    """
+def caption(harm: ConceptDamage) -> str:
+    """Return the text beside a concept: its damage, status, or share that shows."""
     if harm.status == "kept":
         text = formatting.points(harm)
         return "" if text == "0" else text
@@ -125,23 +123,25 @@ def said(harm: ConceptDamage) -> str:
 
 
 def described(harm: ConceptDamage) -> str:
-    """Return a sentence on a concept."""
-    seen = harm.presence
-    if seen is None:
-        return f"{harm.concept}: {said(harm)}"
-    shown = f"{formatting.value(seen)} of its prompts show it"
-    numbers = f"{formatting.interval(seen)}, n = {seen.n}, base {formatting.base(seen)}"
+    """Return the title of a concept's mark: status, presence and interval."""
+    found = harm.presence
+    if found is None:
+        return f"{harm.concept}: {caption(harm)}"
+    shown = f"{formatting.value(found)} of its prompts show it"
+    interval, base = formatting.interval(found), formatting.base(found)
+    numbers = f"{interval}, n = {found.n}, base {base}"
     what = {"erased": "erased; ", "doubtful": "erased in doubt; "}.get(harm.status, "")
     return f"{harm.concept}: {what}{shown} ({numbers})"
 
 
 def _why_nats_rise(findings: Findings) -> str:
+    """Return the note on rising readings in nats; empty where none rises."""
     points = (r for each in findings.nats for _, r in each.points)
     return formatting.why_it_rises(points)
 
 
 def _groups(pairs: Iterable[BeforeAfter]) -> dict[str, list[BeforeAfter]]:
-    """Return the pairs by the concept beside which they are shown, in their order."""
+    """Return the pairs by their concept, in their order."""
     found: dict[str, list[BeforeAfter]] = {}
     for pair in pairs:
         found.setdefault(pair.about, []).append(pair)
@@ -149,7 +149,7 @@ def _groups(pairs: Iterable[BeforeAfter]) -> dict[str, list[BeforeAfter]]:
 
 
 def _ties(findings: Findings) -> list[tuple[str, str, str]]:
-    """Return the edges that are drawn: a shared box says sibling already."""
+    """Return the edges that are drawn; siblings of one box need none."""
     family = {node.name: node.family for node in findings.graph.nodes}
     return [
         (edge.one, edge.other, edge.type)

@@ -22,14 +22,16 @@ _LINE: Final = 18
 _LEAST: Final = 160
 
 
-def montage(rows: Sequence[Tensor], labels: Sequence[str], caption: str) -> Image.Image:
-    """Return one row of pictures a revision, each enlarged without smoothing.
+def image_grid(
+    rows: Sequence[Tensor], labels: Sequence[str], caption: str
+) -> Image.Image:
+    """Return a grid of pictures, enlarged without smoothing, a row for each revision.
 
     Args:
         rows: Pictures of each revision, uint8 ``[n, height, width, 3]``, paired by
             column.
-        labels: What to write above each row.
-        caption: What to write at the top.
+        labels: Text above each row.
+        caption: Text at the top.
     """
     n, height, width = rows[0].shape[:3]
     scale = max(1, -(-_LEAST // max(height, width)))
@@ -54,7 +56,7 @@ def montage(rows: Sequence[Tensor], labels: Sequence[str], caption: str) -> Imag
     return sheet
 
 
-def save(sheet: Image.Image, path: Path) -> None:
+def save_png(sheet: Image.Image, path: Path) -> None:
     """Write a PNG, whole or not at all.
 
     Raises:

@@ -10,6 +10,6 @@ if TYPE_CHECKING:
     from unlearnlog.findings.report_parts import Findings
 
 
-def report_data(found: Findings) -> Any:  # noqa: ANN401 - as JSON is
-    """Return everything that a report says as objects, lists, texts and numbers."""
+def report_data(found: Findings) -> Any:  # noqa: ANN401 - any JSON
+    """Return the findings as objects, lists, texts and numbers."""
     return as_data(found)

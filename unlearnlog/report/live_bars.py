@@ -1,4 +1,4 @@
-"""Whether progress bars can move where they are written."""
+"""A test for consoles on which progress bars can move."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def can_redraw(console: Console) -> bool:
-    """Whether bars can move: in a terminal, and in a notebook with ``ipywidgets``."""
+    """Return whether bars can move: on a terminal, in a notebook with ipywidgets."""
     if console.is_jupyter:
         return find_spec("ipywidgets") is not None
     return console.is_terminal

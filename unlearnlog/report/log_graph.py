@@ -1,4 +1,4 @@
-"""``log --graph``: the tree of entries, one lane for each line of history."""
+"""The tree of ``log --graph``, with a lane for each line of history."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from unlearnlog.report.formatting import OUTCOME
 if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry, EntryId
 
-_ROOM: Final = 60  # letters of what is said of an entry
+_ROOM: Final = 60  # letters of date, reference and reason
 
 _COLOURS: Final = ("cyan", "magenta", "yellow", "green", "blue", "red")
 
 
-def lanes(
+def graph_lines(
     entries: Mapping[EntryId, Entry],
     refs: Mapping[str, EntryId | None],
     head: str,
 ) -> list[Text]:
-    """Return one line for each entry, newest first, and the base below them.
+    """Return a line for each entry, newest first, and the base below them.
 
-    Every entry stands above its parent. Where a lane ends on an entry that another
-    one leads to as well, the line below shows them meet.
+    Every entry stands above its parent. Where several lanes lead to one entry, a line
+    above it joins them.
 
     Args:
-        entries: All that any ref leads to.
+        entries: Entries that can be reached from any ref.
         refs: Entry by ref, such as ``heads/main``; None for the base.
-        head: The ref that HEAD is on.
+        head: The ref of HEAD.
     """
     names = _names(refs, head)
     waiting: list[EntryId | None] = []
@@ -53,7 +53,7 @@ def lanes(
             line.append(f" {entry.kind} {deed(entry, entries)}")
             if (word := OUTCOME[listed(entry)]) != "passed":
                 line.append(f" [{word}]", style="yellow")
-            line.append(_said(entry), style="dim")
+            line.append(_note(entry), style="dim")
         if entry_id in names:
             line.append(f" ({', '.join(names[entry_id])})", style="green")
         drawn.append(line)
@@ -62,15 +62,15 @@ def lanes(
     return drawn
 
 
-def _said(entry: Entry) -> str:
-    """Return date, reference and reason, in as many letters as a line has room for."""
+def _note(entry: Entry) -> str:
+    """Return date, reference and reason, cut to the room of a line."""
     text = entry.note.text if entry.note else ""
-    said = " ".join(filter(None, (entry.date[:10], text)))
-    return f" {shorten(said, _ROOM, placeholder='…')}" if said else ""
+    note = " ".join(filter(None, (entry.date[:10], text)))
+    return f" {shorten(note, _ROOM, placeholder='…')}" if note else ""
 
 
 def _newest_first(entries: Mapping[EntryId, Entry]) -> Sequence[EntryId]:
-    """Return the entries so that none stands below its parent; newest first."""
+    """Return the entries, newest first, each before its parent."""
     depth: dict[EntryId | None, int] = {None: 0}
     for entry_id in entries:
         chain: list[EntryId] = []
@@ -92,7 +92,7 @@ def _newest_first(entries: Mapping[EntryId, Entry]) -> Sequence[EntryId]:
 def _names(
     refs: Mapping[str, EntryId | None], head: str
 ) -> dict[EntryId | None, list[str]]:
-    """Return how each entry is called; HEAD's branch first, tags last."""
+    """Return the refs of each entry; HEAD's branch first, tags last."""
     found: dict[EntryId | None, list[str]] = {}
     for ref, entry in sorted(refs.items(), key=lambda item: (item[0] != head, item[0])):
         folder, _, name = ref.partition("/")
@@ -103,6 +103,7 @@ def _names(
 
 
 def _rails(n: int, *, at: int) -> Text:
+    """Return n lanes, with an entry in one of them."""
     line = Text()
     for i in range(n):
         line.append("* " if i == at else "| ", style=_COLOURS[i % len(_COLOURS)])
@@ -111,7 +112,7 @@ def _rails(n: int, *, at: int) -> Text:
 
 
 def _meeting(waiting: Sequence[object], mine: Sequence[int]) -> list[Text]:
-    """Return the line in which the other lanes of an entry bend into the first."""
+    """Return the line that joins the lanes of an entry; none for one lane."""
     if len(mine) < 2:
         return []
     line = Text()

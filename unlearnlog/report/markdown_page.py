@@ -1,4 +1,4 @@
-"""A report as Markdown: the same content, every figure as its table."""
+"""A report as Markdown, with each figure as a table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from unlearnlog.core.note import cells
 from unlearnlog.core.reading_registry import Question
 from unlearnlog.findings.markdown_text import in_markdown
 from unlearnlog.report import formatting
-from unlearnlog.report.reading_rows import by_question, called
-from unlearnlog.report.truncation import recent, tabled
+from unlearnlog.report.reading_rows import by_question, reading_title
+from unlearnlog.report.truncation import tabled_steps, truncated
 
 if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
@@ -23,12 +23,12 @@ Cells = Sequence[object]
 
 
 def markdown(findings: Findings) -> str:
-    """Return the whole report; pictures stand at the end, as links to themselves."""
+    """Return the whole report; pictures stand at the end, as data links."""
     parts = (
         *(_verdict, _pictures, _graph, _triangle, _audits, _attacks, _nats),
         *(_entries, _method, _images),
     )
-    findings, omitted = recent(findings)
+    findings, omitted = truncated(findings)
     lines = [line for part in parts for line in part(findings)]
     if omitted:
         lines[1:1] = ["", in_markdown(omitted)]
@@ -36,12 +36,12 @@ def markdown(findings: Findings) -> str:
 
 
 def table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int] = ()) -> list[str]:
-    """Return a table; what is in a cell cannot break out of it.
+    """Return the lines of a table, with its cells escaped.
 
     Args:
-        head: Titles of its columns.
-        rows: Its cells.
-        numbers: Columns that are set to the right.
+        head: Titles of the columns.
+        rows: Cells of each row.
+        numbers: Columns that are aligned right.
     """
     rule = ["--:" if i in numbers else "---" for i in range(len(head))]
     lines = [_line(head), f"|{'|'.join(rule)}|"]
@@ -49,30 +49,33 @@ def table(head: Cells, rows: Iterable[Cells], numbers: Sequence[int] = ()) -> li
 
 
 def _line(cells: Cells) -> str:
+    """Return a row of a table."""
     return "| " + " | ".join(in_markdown(str(cell)) for cell in cells) + " |"
 
 
 def _numbers(reading: Reading) -> tuple[str, str, str, str]:
+    """Return value, interval, n and base of a reading."""
     shown = formatting.value(reading), formatting.interval(reading)
     return (*shown, str(reading.n), formatting.base(reading))
 
 
 def _verdict(f: Findings) -> Iterator[str]:
-    said, last = f.judgement, f.last
-    yield f"# {in_markdown(said.headline)}"
+    """Yield the verdict, its reasons, and the weakest readings."""
+    judgement, last = f.judgement, f.last
+    yield f"# {in_markdown(judgement.headline)}"
     yield ""
     yield (
-        f"**{formatting.MARK[said.word]} {formatting.WORD[said.word]}.** "
-        + in_markdown(said.sentence)
+        f"**{formatting.MARK[judgement.word]} {formatting.WORD[judgement.word]}.** "
+        + in_markdown(judgement.sentence)
     )
     yield ""
-    if said.caveat:
-        yield in_markdown(said.caveat)
+    if judgement.caveat:
+        yield in_markdown(judgement.caveat)
         yield ""
-    yield from (f"- does not hold: {in_markdown(each)}" for each in said.failures)
-    yield from (f"- undecided: {in_markdown(each)}" for each in said.undecided)
-    if said.doubted:
-        numbers = ", ".join(map(str, said.doubted))
+    yield from (f"- does not hold: {in_markdown(each)}" for each in judgement.failures)
+    yield from (f"- undecided: {in_markdown(each)}" for each in judgement.undecided)
+    if judgement.doubted:
+        numbers = ", ".join(map(str, judgement.doubted))
         yield f"- recorded against a limit, in doubt or without a look: entry {numbers}"
     head = ("weakest", "of", "value", "95 %", "n", "base", "note")
     yield from table(head, map(_weak, f.weakest), (2, 4, 5))
@@ -86,6 +89,7 @@ def _verdict(f: Findings) -> Iterator[str]:
 
 
 def _audits(f: Findings) -> Iterator[str]:
+    """Yield the audits; nothing where there are none."""
     if not f.audits:
         return
     yield "## Did it come back in other hands?"
@@ -111,6 +115,7 @@ def _audits(f: Findings) -> Iterator[str]:
 
 
 def _audit_line(line: AuditLine) -> Cells:
+    """Return the row of a concept in an audit."""
     shown = ("", "", "", "") if line.shown is None else _numbers(line.shown)
     back = ("", "") if line.back is None else _numbers(line.back)[:2]
     nats = "" if line.nats is None else formatting.value(line.nats)
@@ -118,6 +123,7 @@ def _audit_line(line: AuditLine) -> Cells:
 
 
 def _attacks(f: Findings) -> Iterator[str]:
+    """Yield the attacks; nothing where there are none."""
     if not f.attacks:
         return
     yield "## Can it be brought back?"
@@ -129,13 +135,15 @@ def _attacks(f: Findings) -> Iterator[str]:
 
 
 def _attack_line(tried: TriedAttack) -> Cells:
+    """Return the row of an attack."""
     shown = ("", "", "", "") if tried.shown is None else _numbers(tried.shown)
     where = f"{tried.at[:12]} ({tried.kind})"
-    said = f"{formatting.TRIED.get(tried.verdict, '')} {tried.verdict}"
-    return where, tried.concept, tried.attack, said, *shown, str(tried.best_of)
+    verdict = f"{formatting.TRIED.get(tried.verdict, '')} {tried.verdict}"
+    return where, tried.concept, tried.attack, verdict, *shown, str(tried.best_of)
 
 
 def _weak(weakness: Weakness) -> Cells:
+    """Return the row of a weakest reading."""
     if weakness.reading is None:
         return weakness.title, "", "", "", "", "", weakness.note
     return (
@@ -147,6 +155,7 @@ def _weak(weakness: Weakness) -> Cells:
 
 
 def _pictures(f: Findings) -> Iterator[str]:
+    """Yield the pictures before and after."""
     if not f.pairs:
         return
     yield "## Before and after"
@@ -166,12 +175,14 @@ def _pictures(f: Findings) -> Iterator[str]:
 
 
 def _images(f: Findings) -> Iterator[str]:
+    """Yield the data of the pictures, as link targets."""
     for i, pair in enumerate(f.pairs, 1):
         yield f"[before-{i}]: {pair.before}"
         yield f"[after-{i}]: {pair.after}"
 
 
 def _graph(f: Findings) -> Iterator[str]:
+    """Yield the damage of each concept after each entry."""
     yield "## What each erasure did to everything else"
     yield ""
     shown = formatting.meaning("presence")
@@ -208,6 +219,7 @@ def _graph(f: Findings) -> Iterator[str]:
 
 
 def _triangle(f: Findings) -> Iterator[str]:
+    """Yield the presence of each erased concept after each later entry."""
     yield "## Does anything come back?"
     yield ""
     shown, more = (formatting.meaning(each) for each in ("presence", "resurgence"))
@@ -228,11 +240,13 @@ def _triangle(f: Findings) -> Iterator[str]:
 
 
 def _shown(row: Row) -> Iterator[str]:
+    """Yield the presence after each entry, in percent."""
     for cell, erased in zip(row.shown, row.erased_at, strict=True):
         yield f"{100 * cell.value:.0f}" if cell else "?" if erased else ""
 
 
 def _back(row: Row) -> tuple[str, str]:
+    """Return the resurgence with its interval; a dash where there is none."""
     back = row.now.back
     return (
         (formatting.value(back), formatting.interval(back))
@@ -242,6 +256,7 @@ def _back(row: Row) -> tuple[str, str]:
 
 
 def _nats(f: Findings) -> Iterator[str]:
+    """Yield the readings in nats."""
     yield "## Information left, in nats"
     head = ("measure", "name", "of", "entry", "value", "95 %", "n", "base")
     rows = (
@@ -259,6 +274,7 @@ def _nats(f: Findings) -> Iterator[str]:
 
 
 def _entries(f: Findings) -> Iterator[str]:
+    """Yield every entry and every reading."""
     yield "## Every entry, every reading"
     head = ("entry", "id", "what", "eraser", "policy", "verdict", "seconds")
     yield from table(head, map(_entry, f.steps), (0, 6))
@@ -270,19 +286,19 @@ def _entries(f: Findings) -> Iterator[str]:
 
 
 def _by_question(f: Findings) -> dict[str, list[Cells]]:
-    """Return every reading of every entry under the question that it answers."""
+    """Return the readings of all entries by the question that they answer."""
     found: dict[str, list[Cells]] = {each: [] for each in get_args(Question)}
-    for step in tabled(f):
+    for step in tabled_steps(f):
         for question, readings in by_question(step.entry.readings).items():
             found[question] += [
-                (step.number, called(r), r.probe, r.concept, *_numbers(r))
+                (step.number, reading_title(r), r.probe, r.concept, *_numbers(r))
                 for r in readings
             ]
     return {question: rows for question, rows in found.items() if rows}
 
 
 def _records(f: Findings) -> Iterator[str]:
-    """Say when each entry was recorded, and what people said of it."""
+    """Yield the table of each entry's date, author, reference and reason."""
     head = ("entry", "recorded", "by", "reference", "reason")
     rows = (
         (step.number, formatting.moment(step.entry.date), *cells(step.entry.note))
@@ -292,6 +308,7 @@ def _records(f: Findings) -> Iterator[str]:
 
 
 def _entry(step: Step) -> Cells:
+    """Return the row of an entry."""
     entry = step.entry
     return (
         step.number,
@@ -305,6 +322,7 @@ def _entry(step: Step) -> Cells:
 
 
 def _method(f: Findings) -> Iterator[str]:
+    """Yield the policy, the sampling and the digests."""
     how, last = f.method, f.last.entry
     yield "## How it was measured"
     facts = {"policy": how.policy}

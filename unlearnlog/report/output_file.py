@@ -37,10 +37,10 @@ def check_written(path: Path | None, endings: Sequence[str] = ()) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; what is there is replaced.
+    """Write a file whole or not at all; an existing one is replaced.
 
     Raises:
-        DiskFull: There is no room; what was there before is untouched.
-        UsageError: It cannot be written to.
+        DiskFull: There is no room; an existing file is unchanged.
+        UsageError: The file cannot be written.
     """
     write_file(path, data)

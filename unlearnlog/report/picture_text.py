@@ -1,4 +1,4 @@
-"""Lines of text on a picture, in the fonts that have their glyphs."""
+"""Lines of text on a picture, in fonts that have their glyphs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from PIL import ImageFont
 from PIL.ImageDraw import ImageDraw
 
-from unlearnlog.report.fonts import Font, FontChoice, lettering
+from unlearnlog.report.fonts import Font, FontChoice, fonts_for
 
 _SIZE: Final = 13
 _LINE: Final = 18
@@ -19,21 +19,21 @@ _LINE: Final = 18
 
 @dataclass(frozen=True)
 class PictureText:
-    """What texts on one picture are written with.
+    """A writer of the texts of one picture.
 
     Attributes:
-        letters: Their fonts.
+        letters: The fonts.
     """
 
     letters: FontChoice
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> PictureText:
-        """Return a pen for some texts; warns of what cannot be written."""
-        return cls(lettering(texts))
+        """Return a writer of some texts; warn of characters that no font has."""
+        return cls(fonts_for(texts))
 
     def lines(self, text: str, width: int) -> list[str]:
-        """Break a text into lines that are no wider than ``width`` pixels."""
+        """Return a text as lines of at most ``width`` pixels."""
         lines = [""]
         for word in self.letters.spelt(text).split():
             for part in self._parts(word, width):
@@ -47,7 +47,7 @@ class PictureText:
     def write(
         self, draw: ImageDraw, at: tuple[int, int], lines: Sequence[str], *, fill: str
     ) -> None:
-        """Write lines below each other, the first one's upper left corner ``at``."""
+        """Write lines below each other, from the upper left corner ``at``."""
         for i, line in enumerate(lines):
             x = float(at[0])
             for font, part in self._runs(line):
@@ -56,7 +56,7 @@ class PictureText:
                 x += _face(font).getlength(part)
 
     def _parts(self, word: str, width: int) -> Iterator[str]:
-        """Yield a word, or parts of one that is wider than a line."""
+        """Yield a word, or its parts where it is wider than a line."""
         while word:
             n = len(word)
             while n > 1 and self._wide(word[:n]) > width:
@@ -65,6 +65,7 @@ class PictureText:
             word = word[n:]
 
     def _wide(self, line: str) -> float:
+        """Return the width of a line, in pixels."""
         return sum(_face(font).getlength(part) for font, part in self._runs(line))
 
     def _runs(self, line: str) -> Iterator[tuple[Font, str]]:
@@ -75,4 +76,5 @@ class PictureText:
 
 @cache
 def _face(font: Font) -> ImageFont.FreeTypeFont:
+    """Return a loaded font."""
     return ImageFont.truetype(font.path, _SIZE)

@@ -1,4 +1,4 @@
-"""A console to which every text is a text: no markup, no emoji codes, no escapes."""
+"""A console that prints texts as they are: no markup, no emoji codes, no escapes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from unlearnlog.core.visible import visible
 
 
 class PlainConsole(Console):
-    """A console that shows names, paths and messages of anybody as they are.
+    """A console that shows names, paths and messages as they are.
 
-    Colour comes from styles of our own alone. Whatever is printed passes through
-    `render`, so what cannot be seen, an escape of a terminal above all, is spelt out
-    there, whoever printed it. (Of a bare text rich leaves bells and returns out before
-    that: what may hold them is given as `as_text`.)
+    Colour comes from the package's own styles alone. All output passes through
+    `render`, which spells out control characters, above all escapes of terminals.
+    Rich drops bells and returns of a bare string before that: texts that may hold them
+    are given as `as_text`.
     """
 
     def __init__(
         self, *, stderr: bool = False, force_terminal: bool | None = None
     ) -> None:
-        """Say which stream, and whether it is a terminal; None to find out."""
+        """Open standard output or standard error.
+
+        Args:
+            stderr: Whether to write to standard error.
+            force_terminal: Whether it is a terminal; None to detect it.
+        """
         super().__init__(
             stderr=stderr,
             force_terminal=force_terminal,
@@ -35,25 +40,25 @@ class PlainConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Yield what is written for one thing that is shown."""
+        """Yield the segments of a renderable, with control characters spelt out."""
         if isinstance(renderable, str):
             renderable = Text(visible(renderable, lines=True))
         elif isinstance(renderable, Text):
-            renderable = cleaned(renderable)
+            renderable = without_controls(renderable)
         return super().render(renderable, options)
 
     def on_broken_pipe(self) -> None:
-        """Let whoever printed decide what it means that nobody reads on."""
+        """Raise the error of a closed pipe, for the caller to handle."""
         raise
 
 
 def as_text(text: str, style: str = "") -> Text:
-    """Return anybody's text for a table: as wide as it will be when it is shown."""
+    """Return a text for a table, with control characters spelt out."""
     return Text(visible(text, lines=True), style=style)
 
 
-def cleaned(text: Text) -> Text:
-    """Return a text in which everything can be seen, styled as before."""
+def without_controls(text: Text) -> Text:
+    """Return a text with control characters spelt out and its styles kept."""
     plain = text.plain
     if plain.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Long work told in lines, where there is no terminal to draw bars on."""
+"""Progress of long work in lines, for output that is no terminal."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 EVERY: Final = 30.0
-"""Seconds after which a line is written, whether or not anything has advanced."""
+"""Seconds after which a line is written although nothing advanced."""
 
 LEAST: Final = 3.0
-"""Seconds between two lines, at least: what is done sooner needs no line."""
+"""Least seconds between two lines."""
 
 _TENTHS: Final = 10
 
 
 class ProgressLines:
-    """Writes a stage, how much of it is done, and how long it all took so far.
+    """A writer of lines with the stage, its share done, and the time so far.
 
-    A line comes at each tenth of a stage, at its end, and every half minute where a
-    tenth takes longer; never two within three seconds. What is over within these is
-    not spoken of.
+    A line is written at each tenth of a stage, at its end, and every half minute where
+    a tenth takes longer; never two within three seconds. A stage that is shorter than
+    that has no line.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class ProgressLines:
         least: float = LEAST,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write nothing until a stage has lasted for a while.
+        """Start the clock.
 
         Args:
             write: Writes one line.
-            every: Seconds after which one is written in any case.
-            least: Seconds between two of them, at least.
-            clock: Tells the time, in s.
+            every: Seconds after which a line is written in any case.
+            least: Least seconds between two lines.
+            clock: Returns the time, in s.
         """
         self._write, self._clock = write, clock
         self._every, self._least = every, least
-        self._began = self._said = clock()
+        self._began = self._written = clock()
         self._name, self._total, self._done, self._numbers = "", 0, 0, ""
         self._tenth = 0
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -59,19 +59,19 @@ class ProgressLines:
             self._beat.start()
 
     def advance(self, units: int, numbers: Mapping[str, float]) -> None:
-        """Say that ``units`` more are done, and what the numbers are now."""
+        """Add ``units`` to the stage, and keep the present numbers."""
         with self._lock:
             self._done += units
             if numbers:
-                said = (f"{name} {value:.4g}" for name, value in numbers.items())
-                self._numbers = "".join(f", {each}" for each in said)
+                shown = (f"{name} {value:.4g}" for name, value in numbers.items())
+                self._numbers = "".join(f", {each}" for each in shown)
             tenth = _TENTHS * self._done // max(1, self._total)
             if tenth > self._tenth and self._waited >= self._least:
                 self._tenth = tenth
-                self._say()
+                self._write_line()
 
     def close(self) -> None:
-        """Write the end of the last stage, and nothing after it."""
+        """Write the end of the last stage, and stop."""
         self._over.set()
         if self._beat is not None:
             self._beat.join()
@@ -81,24 +81,26 @@ class ProgressLines:
 
     @property
     def _waited(self) -> float:
-        return self._clock() - self._said
+        """Seconds since the last line."""
+        return self._clock() - self._written
 
     def _beats(self) -> None:
-        """Write a line wherever none was written for long."""
+        """Write a line whenever none was written for long."""
         while not self._over.wait(self._every / 10):
             with self._lock:
                 if self._name and self._waited >= self._every:
-                    self._say()
+                    self._write_line()
 
     def _end(self) -> None:
-        """Write how a stage ended, unless that was said or hardly took any time."""
-        said = self._tenth == _TENTHS or not self._done
-        if self._name and not said and self._waited >= self._least:
-            self._say()
+        """Write the end of a stage, unless it was written or took hardly any time."""
+        written = self._tenth == _TENTHS or not self._done
+        if self._name and not written and self._waited >= self._least:
+            self._write_line()
 
-    def _say(self) -> None:
+    def _write_line(self) -> None:
+        """Write the stage, its count, the time so far and the numbers."""
         minutes, seconds = divmod(int(self._clock() - self._began), 60)
         of = f"{self._done} of {self._total}"
         after = f"{minutes}:{seconds:02}"
         self._write(f"{self._name}: {of} after {after}{self._numbers}")
-        self._said = self._clock()
+        self._written = self._clock()

@@ -1,4 +1,4 @@
-"""Readings as rows, grouped by the question that they answer."""
+"""Tables of readings, grouped by the question that they answer."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from unlearnlog.core.reading_registry import Question, meaning_of
 from unlearnlog.report.fitted_table import FittedTable
 
 _PLAIN: Final = ("share", "difference", "correlation", "ratio")
-"""Units of numbers that need none to be read."""
+"""Units that are not written beside their numbers."""
 
 _WIDEST: Final = 1000
-"""Characters a line; no table wants as many."""
+"""Characters of a line that is wider than any table."""
 
 _EXTRA: Final = (("name", "meaning"), ("name",), ())
-"""Columns that are there where all tables have room for them, at best first."""
+"""Optional columns, tried in this order until all tables fit."""
 
 _EVERY: Final = ("presence", "moved", "moved.nats")
-"""Read of every concept: a meaning in each row would say the same in all."""
+"""Readings of every concept, whose meaning is not repeated in each row."""
 
 
 _LAST: Final = ("limit", "meaning")
-"""Columns behind which nothing stands that would have to be in line."""
+"""Last columns, which need no common width."""
 
 
 class ReadingRows:
-    """Readings as they are, one a row, under the questions that they answer."""
+    """A renderable of readings, one a row, under the questions that they answer."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class ReadingRows:
         *,
         titled: bool = False,
     ) -> None:
-        """Keep them.
+        """Group the readings.
 
         Args:
-            readings: What was read.
-            limit: Says which limit bounds each; None to leave that out.
-            titled: Whether each question stands above its readings; else they are one
-                table.
+            readings: The readings.
+            limit: Returns the limits on a reading; None for no such column.
+            titled: Whether to write each question above its readings; else there is
+                one table.
         """
         self._sections = by_question(readings) if titled else {"": [*readings]}
         self._limit = limit or (lambda _: "")
@@ -54,7 +54,7 @@ class ReadingRows:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        """Yield the tables with as much beside each number as all have room for."""
+        """Yield the tables with the optional columns that all have room for."""
         tables: list[FittedTable] = []
         for extra in _EXTRA:
             tables = [self._table(each, extra) for each in self._sections.values()]
@@ -68,6 +68,7 @@ class ReadingRows:
                 yield table
 
     def _table(self, readings: Sequence[Reading], extra: Sequence[str]) -> FittedTable:
+        """Return the table of some readings with some optional columns."""
         bound = any(map(self._limit, readings))
         numbers = ("of", "value", "95 % interval", "n", "base")
         name, meaning = (("name",) if "name" in extra else ()), extra[1:]
@@ -77,21 +78,21 @@ class ReadingRows:
         if not extra:
             table.padding = (0, 1, 0, 0)
         for reading in readings:
-            said = "" if reading.probe in _EVERY else meaning_of(reading.probe).says
+            says = "" if reading.probe in _EVERY else meaning_of(reading.probe).says
             table.add_row(
-                called(reading),
+                reading_title(reading),
                 *([reading.probe] if name else ()),
                 *numbers_of(reading),
                 *([Text(self._limit(reading))] if bound else ()),
-                *([said] if meaning else ()),
+                *([says] if meaning else ()),
             )
         return table
 
 
 def by_question(readings: Iterable[Reading]) -> Mapping[str, list[Reading]]:
-    """Return readings under the questions that they answer, in the registry's order.
+    """Return readings by the question that they answer, in the registry's order.
 
-    Of what is read of every concept what was erased comes first, then the worst.
+    Of readings of every concept, erased concepts come first, then the worst.
     """
     found: dict[str, list[Reading]] = {each: [] for each in get_args(Question)}
     for reading in readings:
@@ -105,13 +106,14 @@ def by_question(readings: Iterable[Reading]) -> Mapping[str, list[Reading]]:
 
 
 def _worst_first(reading: Reading) -> tuple[str, bool, float]:
+    """Return the sort key of a reading: erased concepts first, then by loss."""
     lost = reading.value - (reading.base or 0)
     kept = reading.better == "higher"
     return reading.probe, kept, lost if kept else -reading.value
 
 
-def called(reading: Reading) -> str:
-    """Return what a reading is called; of presence whether it was to be gone."""
+def reading_title(reading: Reading) -> str:
+    """Return the title of a reading; that of presence with erased or kept."""
     known = meaning_of(reading.probe)
     if reading.probe != "presence":
         return known.called
@@ -119,7 +121,7 @@ def called(reading: Reading) -> str:
 
 
 def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:
-    """Return whose it is, its value with its unit, its interval, its n and its base."""
+    """Return concept, value with unit, interval, n and base of a reading."""
     plain = reading.unit in _PLAIN
     digits = 3 if plain else 2
     unit = "" if plain else f" {reading.unit}"
@@ -132,13 +134,13 @@ def numbers_of(reading: Reading) -> tuple[str, str, str, str, str]:
 def _wanted(
     tables: Sequence[FittedTable], console: Console, options: ConsoleOptions
 ) -> int:
-    """Return how wide a line must be for every table as it is."""
+    """Return the characters of a line in which every table fits unchanged."""
     wide = options.update(max_width=_WIDEST)
     return max((console.measure(t, options=wide).maximum for t in tables), default=0)
 
 
 def _align(tables: Sequence[FittedTable]) -> None:
-    """Give columns of one title the width of the widest of them."""
+    """Set columns of one title to the width of the widest of them."""
     columns = [column for table in tables for column in table.columns]
     widest: dict[str, int] = {}
     for column in columns:

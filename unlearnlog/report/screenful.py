@@ -1,7 +1,7 @@
 """The result of a command that records an entry, in one screen of a terminal.
 
-The verdict stands first, then the readings that a person decides from, then how to see
-all of them and how to take it back. Names are cut where there is no room; no number is.
+The verdict stands first, then the readings that a decision needs, then the commands
+that show all of them and that take the entry back. Long names are cut; no number is.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry
 
 ROWS: Final = 24
-"""Rows of a terminal that a screenful fits, where it is 60 characters wide."""
+"""Rows of a screenful, at most, on a terminal of 60 characters."""
 
 _NAMES: Final = 3
-"""Names, or reasons, that are listed; the others are counted."""
+"""Names or reasons that are listed; further ones are counted."""
 
 _NAME: Final = 24
-"""Characters of a name in the verdict; the readings below have more room."""
+"""Characters of a name in the verdict."""
 
 _REASON: Final = 48
 """Characters of a reason in the verdict."""
 
 _VERDICT: Final = 3
-"""Rows that a verdict may take."""
+"""Rows of a verdict, at most."""
 
 _LABEL: Final = 14
-"""Characters of a label, at the least, beside its numbers and its limit."""
+"""Least characters of a label beside its numbers."""
 
 _STYLE: Final = {"passed": "bold green", "failed": "bold red", "undecided": "yellow"}
 _HEAD: Final = ("value", "95 % interval", "n", "limit")
@@ -47,18 +47,18 @@ _HEAD: Final = ("value", "95 % interval", "n", "limit")
 
 @dataclass(frozen=True)
 class Screenful:
-    """What one entry says, in a screen.
+    """A renderable of one entry in a screen.
 
     Attributes:
-        entry: What was recorded, or refused.
-        said: What was done, such as ``Picasso is erased``.
-        look_alike: Names the look-alike of a concept.
-        notes: What else is to be said, a line each.
-        back: The command that takes it back; empty for none.
+        entry: The entry, recorded or refused.
+        result: The result, such as ``Picasso is erased``.
+        look_alike: Returns the look-alike of a concept.
+        notes: Further lines.
+        back: The command that takes the entry back; empty for none.
     """
 
     entry: Entry
-    said: str
+    result: str
     look_alike: LookAlike = lambda _: None
     notes: Sequence[str] = ()
     back: str = ""
@@ -66,18 +66,18 @@ class Screenful:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        """Yield its lines, none of which is wider than the terminal."""
+        """Yield the lines, none wider than the terminal."""
         lines = self._lines(options.max_width, most=2)
         if len(lines) > ROWS:
             lines = self._lines(options.max_width, most=1)
         yield from lines
 
     def _lines(self, wide: int, *, most: int) -> list[Text]:
-        """Return its lines; a label that is wider than its column has ``most`` rows."""
+        """Return the lines; a label wider than its column has ``most`` rows."""
         chosen = headlines(self.entry, self.look_alike)
-        mark, verdict = _verdict(self.entry, self.said, reasons(self.entry, chosen))
-        said = _rows(visible(f"{MARK[mark]} {verdict}"), wide, most=_VERDICT)
-        lines = [Text(row, style=_STYLE[mark]) for row in said]
+        mark, verdict = _verdict(self.entry, self.result, reasons(self.entry, chosen))
+        rows = _rows(visible(f"{MARK[mark]} {verdict}"), wide, most=_VERDICT)
+        lines = [Text(row, style=_STYLE[mark]) for row in rows]
         lines += _table(chosen, wide, most=most)
         for note in self.notes:
             lines += map(Text, _rows(visible(note), wide, most=2))
@@ -89,7 +89,7 @@ class Screenful:
 
 
 def some_of(texts: Sequence[str], longest: int = _NAME) -> str:
-    """List a few texts, each cut, and count the others.
+    """Return a list of a few texts, each cut, and the number of further ones.
 
     Example:
         >>> some_of(["Monet", "Klimt", "cat", "dog"])
@@ -100,8 +100,8 @@ def some_of(texts: Sequence[str], longest: int = _NAME) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
-def _verdict(entry: Entry, said: str, why: Sequence[str]) -> tuple[str, str]:
-    """Return the mark and the words of what became of it, and what measured it."""
+def _verdict(entry: Entry, result: str, why: Sequence[str]) -> tuple[str, str]:
+    """Return the verdict's word and its sentence."""
     own = () if entry.eraser.name == entry.kind else (f"by {entry.eraser.name}",)
     how = " ".join((*own, f"in {entry.seconds:.0f} s"))
     by = "no policy" if entry.policy == "none" else f"policy {entry.policy}"
@@ -114,13 +114,13 @@ def _verdict(entry: Entry, said: str, why: Sequence[str]) -> tuple[str, str]:
     short = f"entry {entry.id[:12]}"
     if why:
         doubt = "IN DOUBT" if entry.kind in ERASING else "ACCEPTED"
-        return "undecided", f"{said} {doubt}, {short} {how}; {by}; not met: {open_}"
+        return "undecided", f"{result} {doubt}, {short} {how}; {by}; not met: {open_}"
     held = f"{by} holds" if entry.readings else "nothing was measured"
-    return "passed", f"{said}: {short} {how}; {held}"
+    return "passed", f"{result}: {short} {how}; {held}"
 
 
 def _table(lines: Sequence[Headline], wide: int, *, most: int) -> Iterator[Text]:
-    """Yield the readings with their numbers in columns, as far as there is room."""
+    """Yield the readings with their numbers in the columns that fit."""
     if not lines:
         return
     cells = [_cells(line) for line in lines]
@@ -160,24 +160,26 @@ def _stacked(
 
 
 def _marked(line: Headline, text: str) -> Text:
-    """Return a line with the sign of whether its limit holds."""
+    """Return a line with the sign of its limit's verdict."""
     word = line.bound.word if line.bound else ""
     sign = MARK[word] if word else " "
     return Text.assemble((f"{sign} ", _STYLE.get(word, "")), text)
 
 
 def _label(line: Headline) -> tuple[str, str]:
+    """Return title and concept of a reading."""
     is_nats = line.reading.unit == "nats" and "nats" not in line.title
     unit = " (nats)" if is_nats else ""
     return f"{line.counted}{unit}", visible(line.name)
 
 
 def _joined(title: str, name: str) -> str:
+    """Return title and concept as one label."""
     return f"{title}: {name}" if name else title
 
 
 def _cells(line: Headline) -> tuple[str, str, str, str]:
-    """Return value, interval, n and limit; where there is none what the base had."""
+    """Return value, interval, n and limit; without a limit the base's value."""
     _, value, interval, n, base = numbers_of(line.reading)
     asks = f"base {base}" if base else ""
     if line.bound is not None:
@@ -186,7 +188,7 @@ def _cells(line: Headline) -> tuple[str, str, str, str]:
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
-    """Return cells in their columns; value and n end where those above them do."""
+    """Return cells in their columns, value and n aligned right."""
     padded = (
         cell.rjust(width) if title in ("value", "n") else cell.ljust(width)
         for title, cell, width in zip(_HEAD, cells, widths, strict=False)
@@ -195,7 +197,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
 
 
 def _two(title: str, name: str, room: int, below: int, extra: str) -> tuple[str, str]:
-    """Return what of a label stands beside its numbers, and what below it."""
+    """Return the part of a label beside its numbers, and the part below."""
     whole = _joined(title, name)
     if cell_len(whole) <= room:
         return whole, extra
@@ -209,7 +211,7 @@ def _two(title: str, name: str, room: int, below: int, extra: str) -> tuple[str,
 
 
 def _rows(text: str, wide: int, *, most: int) -> list[str]:
-    """Break a text into rows at its spaces; cut what there is no row for."""
+    """Return a text as rows, broken at spaces; the last row is cut."""
     found: list[str] = []
     rest = text
     while rest and len(found) < most - 1:
@@ -222,12 +224,12 @@ def _rows(text: str, wide: int, *, most: int) -> list[str]:
 
 
 def _cut(text: str, wide: int) -> str:
-    """Return a text of at most so many characters' width."""
+    """Return a text cut to a width."""
     if cell_len(text) <= wide:
         return text
     return f"{chop_cells(text, max(wide - 1, 1))[0]}…" if wide > 0 else ""
 
 
 def _fold(text: str, wide: int) -> Iterator[Text]:
-    """Yield a text in as many rows as it takes."""
+    """Yield the rows of a text, uncut."""
     yield from map(Text, _rows(text, wide, most=len(text) + 1))

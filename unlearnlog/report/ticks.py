@@ -1,4 +1,4 @@
-"""Tick labels that do not lie on each other."""
+"""Tick labels without overlap."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _APART: Final = 3.0
-"""Pixels between two labels."""
+"""Least pixels between two labels."""
 
 
 def thin_ticks(figure: Figure) -> None:
-    """Take labels away that would lie on a neighbour; the ticks themselves stay.
+    """Remove labels that would overlap a neighbour; the ticks themselves stay.
 
-    The first and the last label of an axis stay, and as many between them as there is
-    room for, from the last one on. The labels are measured as they are drawn.
+    The first and the last label of an axis stay, and as many between them as fit, from
+    the last one on. The labels are measured as drawn.
     """
     figure.draw_without_rendering()
     for axes in figure.axes:
@@ -24,6 +24,7 @@ def thin_ticks(figure: Figure) -> None:
 
 
 def _thin(axes: Axes) -> None:
+    """Remove labels of one x axis."""
     ticks = [(label.get_window_extent(), label) for label in axes.get_xticklabels()]
     shown = [(box, label) for box, label in ticks if label.get_text()]
     shown.sort(key=lambda each: each[0].x0)
@@ -40,4 +41,4 @@ def _thin(axes: Axes) -> None:
 
 
 _TWO: Final = 2
-"""Fewer labels cannot collide."""
+"""Fewest labels that can overlap."""

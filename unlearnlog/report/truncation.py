@@ -1,4 +1,4 @@
-"""The part of a long history that a page has room for."""
+"""The part of a long history that fits a page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from unlearnlog.findings.step import Step
 
 MOST_READINGS: Final = 8000
-"""Rows of the tables that hold every reading of an entry."""
+"""Rows of the tables of all readings, at most."""
 
 
-def recent(findings: Findings) -> tuple[Findings, str]:
-    """Return what fits, and a sentence on what does not; no text if all of it does.
+def truncated(findings: Findings) -> tuple[Findings, str]:
+    """Return the findings that fit, and a sentence on the rest; empty if all fit.
 
     The last entries stay, and of the erased concepts those most likely to be back.
     """
@@ -46,12 +46,12 @@ def recent(findings: Findings) -> tuple[Findings, str]:
     if n_rows > MOST_STEPS:
         n_kept = len(kept.triangle)
         parts.append(f"the {n_kept} of {n_rows} erased concepts most likely to be back")
-    said = f"This page shows {' and '.join(parts)}. The report as JSON holds all of it."
-    return kept, said
+    shown = " and ".join(parts)
+    return kept, f"This page shows {shown}. The report as JSON holds all of it."
 
 
-def tabled(findings: Findings) -> list[Step]:
-    """Return the entries whose readings are all listed: the last ones that fit."""
+def tabled_steps(findings: Findings) -> list[Step]:
+    """Return the last entries for which the readings of all fit in the tables."""
     found: list[Step] = []
     room = MOST_READINGS
     for step in reversed(findings.steps):
@@ -63,11 +63,12 @@ def tabled(findings: Findings) -> list[Step]:
 
 
 def _likelihood(row: Row) -> tuple[float, float]:
-    """Return by what rows are ranked: how much of the concept may show now."""
+    """Return the sort key of a row: the present presence and its upper end."""
     now = row.now.shown
     return (now.value, now.high) if now else (-1.0, -1.0)
 
 
 def _later(row: Row, first: int) -> Row:
+    """Return a row without the cells of the first entries."""
     cells = tuple(cell for cell in row.cells if cell.number > first)
     return replace(row, cells=cells, steps=(first + 1, row.steps[1]))

@@ -1,0 +1,192 @@
+"""The options that commands share, and blocks of options that are declared once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unlearnlog.cli.dry_run_option import say_first
+
+if TYPE_CHECKING:
+    from unlearnlog.api import Ledger
+
+RevArgument = Annotated[str, typer.Argument(help="An id's beginning, HEAD, HEAD~2.")]
+StateArgument = Annotated[
+    str, typer.Argument(help="Which revision: HEAD, base, an id.")
+]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Folder of the ledger; else found by looking up."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        help="A policy that ships, or a path to a .toml. Else: config, or default.",
+    ),
+]
+"""For commands that begin anew."""
+
+SamePolicyOption = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        help="A policy that ships, or a path to a .toml. Else: config, or as the "
+        "newest entry was judged.",
+    ),
+]
+"""For commands about a revision."""
+
+ConceptsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--concepts",
+        help="A .toml file of concepts. Else: config, or what suits the model.",
+    ),
+]
+JudgeOption = Annotated[
+    str,
+    typer.Option(
+        "--judge",
+        help="auto, base, none, or a CLIP folder. Else: config, or the policy's.",
+    ),
+]
+SeeingJudgeOption = Annotated[
+    str,
+    typer.Option(
+        "--judge", help="auto, base, or a CLIP folder. Else: config, or the policy's."
+    ),
+]
+"""For commands that need a judge."""
+
+KindOption = Annotated[
+    str, typer.Option("--kind", help="What a name is that no file knows.")
+]
+AcceptUndecidedOption = Annotated[
+    bool, typer.Option("--accept-undecided", help="Record it all the same.")
+]
+MessageOption = Annotated[
+    str, typer.Option("-m", "--message", help="Why; kept with the entry.")
+]
+RefOption = Annotated[
+    str, typer.Option("--ref", help="What asks for it: a ticket, a letter.")
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where to compute: cpu, cuda, mps. Else: UNLEARNLOG_DEVICE, config, or "
+        "cpu.",
+    ),
+]
+DtypeOption = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        help="Of the UNet: float32, bfloat16, float16. Else: UNLEARNLOG_DTYPE, config, "
+        "or float32.",
+    ),
+]
+BaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--base",
+        help="Where the ledger's base is. Else: UNLEARNLOG_BASE, config, or where it "
+        "was.",
+    ),
+]
+
+
+def opened(folder: Path | None, *, base: Path | None = None) -> Ledger:
+    """Return the ledger of a folder, for commands that compute no picture.
+
+    Raises:
+        NoLedger: Neither the folder nor one above it has a ledger.
+    """
+    from unlearnlog.api import Ledger
+
+    return Ledger.open(folder or Path(), base=base)
+
+
+@dataclass(frozen=True)
+class OpeningOptions:
+    """The block of options that opens a ledger for work with its model."""
+
+    device: DeviceOption = ""
+    dtype: DtypeOption = ""
+    base: BaseOption = None
+    ledger: LedgerOption = None
+
+    def open(
+        self,
+        concepts: Path | None = None,
+        *,
+        may_create: bool = False,
+        dry_run: bool = False,
+    ) -> Ledger:
+        """Return the ledger; its model is loaded on first use.
+
+        Args:
+            concepts: The file of ``--concepts``.
+            may_create: Whether the command may create a ledger.
+            dry_run: Whether to announce a dry run first.
+
+        Raises:
+            NoLedger: There is no ledger, and ``may_create`` is False.
+        """
+        from unlearnlog.api import Ledger
+
+        if dry_run:
+            say_first()
+        return Ledger.open(
+            self.ledger or Path(),
+            may_create=may_create,
+            concepts=concepts,
+            device=self.device,
+            dtype=self.dtype,
+            base=self.base,
+        )
+
+
+def with_blocks(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with an option for each field of its blocks.
+
+    Typer has no groups of options. A parameter that is annotated with a dataclass is a
+    block: its fields take its place in the command's signature, in their order, and
+    the function receives them as one value.
+    """
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    blocks = {p.name: p.annotation for p in parameters if _is_block(p.annotation)}
+    options = [each for p in parameters for each in _options(p)]
+
+    @wraps(function)
+    def command(**typed: Any) -> None:  # noqa: ANN401 - the values of any options
+        for name, block in blocks.items():
+            names = [field.name for field in fields(block)]
+            typed[name] = block(**{each: typed.pop(each) for each in names})
+        function(**typed)
+
+    command.__annotations__ = {p.name: p.annotation for p in options}
+    vars(command)["__signature__"] = inspect.Signature(options)
+    return command
+
+
+def _is_block(annotation: object) -> bool:
+    """Return whether a parameter's annotation is a dataclass of options."""
+    return isinstance(annotation, type) and is_dataclass(annotation)
+
+
+def _options(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """Yield the fields of a block, or the parameter itself; all keyword-only."""
+    found = {parameter.name: parameter}
+    if _is_block(parameter.annotation):
+        found = {**inspect.signature(parameter.annotation, eval_str=True).parameters}
+    for each in found.values():
+        yield each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
