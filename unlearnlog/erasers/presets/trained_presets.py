@@ -180,6 +180,7 @@ _RESTRICTED_GRADIENT: Final = Preset(
         PresetSetting("rate", 1e-5, "SD/train-scripts/nsfw_RGD.py: lr is 1e-5"),
         PresetSetting("alpha", 1.6, "SD/run-surgery.sh: ALPHA=1.6"),
         PresetSetting("limit", 1.1, "SD/run-surgery.sh: M=1.1"),
+        PresetSetting("strength", 1.0, "SD/train-scripts/nsfw_RGD.py: used as trained"),
     ),
     "It moves the whole UNet (train_method full); this moves keys and values.",
 )
