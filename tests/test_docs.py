@@ -141,17 +141,6 @@ def test_every_command_is_found_in_the_tutorial_and_the_readme():
     assert ["reset", "HEAD~1"] in [*commands_in(ROOT / "docs" / "TUTORIAL.md")]
 
 
-def test_figures_of_the_first_page_are_those_of_the_audit():
-    audit, home = (
-        " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
-        for name in ("AUDIT.md", "index.md")
-    )
-
-    for figure in ("each of 54 fine-tunes", "not one of 4,752 pictures"):
-        assert figure in audit
-        assert figure in home
-
-
 def test_the_page_of_probes_explains_each_reading_once():
     text = (ROOT / "docs" / "PROBES.md").read_text(encoding="utf-8")
 

@@ -8,14 +8,12 @@ import sys
 import pytest
 
 from benchmarks.growing import History, called
-from benchmarks.suite import RESULTS
 from unlearnlog.api import Ledger
 from unlearnlog.core.reading import Reading
 from unlearnlog.findings.as_json import as_data
 from unlearnlog.report.html_page import html
 from unlearnlog.report.markdown_page import markdown
 
-RESULT = RESULTS / "growth.json"
 MOST = 2.2
 SIZES = (70, 140)
 
@@ -92,13 +90,3 @@ def test_the_doubts_of_a_long_history_are_those_of_its_entries(folders):
     (cell, second) = found.triangle[0].cells
     assert (cell.number, cell.back) == (1, None)
     assert isinstance(second.back, Reading)
-
-
-@pytest.mark.skipif(not RESULT.exists(), reason="not measured yet")
-def test_no_report_more_than_doubles_with_its_ledger():
-    data = json.loads(RESULT.read_text())["commands"]
-
-    held = [name for name in data if name.startswith(("report", "graph", "fsck"))]
-
-    assert len(held) == 5
-    assert max(grows for name in held for grows in data[name]["per_doubling"]) <= MOST

