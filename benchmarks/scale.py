@@ -171,11 +171,6 @@ def row_of(case: Case) -> dict[str, Any]:
     fast, slow = (_in_a_process(case.name, *words) for words in ([], ["--slow"]))
     settings = fast.pop("settings")
     slow.pop("settings")
-    held = {
-        "seconds": fast["seconds"] <= case.most_seconds,
-        case.work: fast[case.work] <= MOST_LEFT,
-        "drift": fast["drift"] <= (1 + DRIFT_SLACK) * slow["drift"],
-    }
     return {
         **asdict(case),
         "name": case.name,
@@ -183,7 +178,24 @@ def row_of(case: Case) -> dict[str, Any]:
         "fast": fast,
         "slow": slow,
         "ratio": slow["seconds"] / fast["seconds"],
-        "held": held,
+        "held": held(case, fast, slow),
+    }
+
+
+def held(
+    case: Case, fast: Mapping[str, float], slow: Mapping[str, float]
+) -> dict[str, bool]:
+    """Return by name whether each limit of a case holds.
+
+    Args:
+        case: The case with its limits.
+        fast: Time and quality of the eraser.
+        slow: Those of the written-out form.
+    """
+    return {
+        "seconds": fast["seconds"] <= case.most_seconds,
+        case.work: fast[case.work] <= MOST_LEFT,
+        "drift": fast["drift"] <= (1 + DRIFT_SLACK) * slow["drift"],
     }
 
 

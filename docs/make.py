@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -513,9 +514,16 @@ def _scale(_: str) -> str:
     return "\n".join(rows)
 
 
+@cache
+def _listed_erasers() -> list[dict[str, Any]]:
+    """Return what ``unlearnlog erasers --json`` says, asked once."""
+    said: list[dict[str, Any]] = json.loads(_typed(["erasers", "--json"], str(ROOT)))
+    return said
+
+
 def _erasers(_: str) -> str:
     """Return one row an eraser, as ``unlearnlog erasers --json`` says it."""
-    said = json.loads(_typed(["erasers", "--json"], str(ROOT)))
+    said = _listed_erasers()
     rows = [
         "| eraser | what it does | joint | needs | target | changes | strength "
         "| not as published | presets | source |",
@@ -541,7 +549,7 @@ def _erasers(_: str) -> str:
 
 def _presets() -> str:
     """Return every preset with each of its choices, and the line that it follows."""
-    said = json.loads(_typed(["erasers", "--json"], str(ROOT)))
+    said = _listed_erasers()
     found = []
     for row in said:
         for name, preset in row["presets"].items():

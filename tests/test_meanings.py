@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -43,10 +44,11 @@ def spelled(node):
     return None
 
 
+@cache
 def parsed():
-    """Yield every file of the package, with its tree."""
-    for path in sorted((ROOT / "unlearnlog").rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+    """Return every file of the package, with its tree."""
+    paths = sorted((ROOT / "unlearnlog").rglob("*.py"))
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def named_in_code():
