@@ -201,7 +201,7 @@ def test_what_an_erasure_left_of_each_part_is_said_in_percent():
 
 
 def test_what_stays_of_a_part_is_held_against_the_share_that_must_stay():
-    cells = [ProbeCase("a cat", seed, "cat", "Braque") for seed in range(4)]
+    cells = tuple(ProbeCase("a cat", seed, "cat", "Braque") for seed in range(4))
     pictures = PromptedPictures(cells, torch.empty(4, 1, 1, 1))
     before = torch.tensor([1.0, 2.0, 3.0, 4.0])
 
