@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from typer.main import get_command
@@ -17,21 +17,15 @@ _WIDTH: Final = "88"
 
 def commands_text() -> str:
     """Return every command with its help, as sections of a page."""
-    parts = []
+    parts, commands = [], get_command(app).commands  # type: ignore[attr-defined]
     for heading, names in HEADINGS.items():
         parts.append(f"## {heading}")
         for name in names:
             parts.append(f"### {name}")
-            parts += [_fenced(words) for words in _spelt(name)]
+            below = getattr(commands[name], "commands", ())
+            spelt = [(name,), *((name, each) for each in below)]
+            parts += [_fenced(words) for words in spelt]
     return "\n\n".join(parts)
-
-
-def _spelt(name: str) -> Iterator[tuple[str, ...]]:
-    """Yield a command as it is typed, then each of its own commands."""
-    yield (name,)
-    command = get_command(app).commands[name]  # type: ignore[attr-defined]
-    for below in getattr(command, "commands", {}):
-        yield name, below
 
 
 def _fenced(words: Sequence[str]) -> str:
