@@ -1,17 +1,13 @@
 import pytest
 import torch
 from diffusers.models.activations import GEGLU
-from diffusers.models.upsampling import Upsample2D
 
 from unlearnlog.models.fastcpu.fast_layers import (
     FastGEGLU,
-    FastPointwise,
     FastSiLU,
-    is_pointwise,
     quicken,
 )
 from unlearnlog.models.fastcpu.small_convolutions import SmallConvolution
-from unlearnlog.models.fastcpu.upsample import FastUpsample
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +43,10 @@ def test_a_projection_that_is_no_plain_layer_is_asked_itself():
         assert torch.equal(quick(of_tokens()), plain(of_tokens()))
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_pointwise_convolution_is_a_product(bias):
-    plain = torch.nn.Conv2d(6, 5, 1, bias=bias)
-
-    with torch.inference_mode():
-        made = FastPointwise.of(plain)(of_channels())
-        torch.testing.assert_close(made, plain(of_channels()), rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("plain", "kind", "given"),
     [
         (GEGLU(6, 7), FastGEGLU, of_tokens()),
-        (torch.nn.Conv2d(6, 5, 1), FastPointwise, of_channels()),
     ],
 )
 def test_weights_handed_to_a_call_are_used(plain, kind, given):
@@ -78,7 +64,6 @@ def test_weights_handed_to_a_call_are_used(plain, kind, given):
     ("plain", "kind", "given"),
     [
         (GEGLU(6, 7), FastGEGLU, of_tokens()),
-        (torch.nn.Conv2d(6, 5, 1), FastPointwise, of_channels()),
     ],
 )
 def test_what_is_learnt_is_the_layer_s_to_the_bit(plain, kind, given):
@@ -86,13 +71,6 @@ def test_what_is_learnt_is_the_layer_s_to_the_bit(plain, kind, given):
 
     assert made.requires_grad
     assert torch.equal(made, plain(given))
-
-
-@pytest.mark.parametrize(
-    "settings", [{"kernel_size": 3}, {"stride": 2}, {"padding": 1}, {"groups": 2}]
-)
-def test_other_convolutions_are_not_pointwise(settings):
-    assert not is_pointwise(torch.nn.Conv2d(6, 4, **{"kernel_size": 1} | settings))
 
 
 def test_an_activation_of_pictures_is_the_same_to_the_bit_in_their_own_memory():
@@ -129,11 +107,7 @@ def test_only_activations_behind_a_norm_write_over_what_they_are_given():
 def test_a_quickened_network_has_the_same_weights_under_the_same_names():
     strided = torch.nn.Conv2d(6, 6, 3, stride=2)
     inner = torch.nn.Sequential(torch.nn.Conv2d(6, 6, 1), strided, GEGLU(6, 6))
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(6, 6, 3, padding=1),
-        inner,
-        Upsample2D(6, use_conv=True),
-    )
+    network = torch.nn.Sequential(torch.nn.Conv2d(6, 6, 3, padding=1), inner)
     before = dict(network.named_parameters())
     drawn = torch.get_rng_state()
 
@@ -141,7 +115,7 @@ def test_a_quickened_network_has_the_same_weights_under_the_same_names():
 
     assert torch.equal(torch.get_rng_state(), drawn)  # nothing was drawn for it
     kinds = [type(each) for each in network.modules()]
-    assert {SmallConvolution, FastPointwise, FastGEGLU, FastUpsample} < set(kinds)
+    assert {SmallConvolution, FastGEGLU} < set(kinds)
     assert inner[1] is strided
     after = dict(network.named_parameters())
     assert list(after) == list(before) == list(network.state_dict())

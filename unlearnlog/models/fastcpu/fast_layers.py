@@ -1,15 +1,15 @@
 """Faster replacements of diffusers' layers on a CPU.
 
 They share the weights of the layers that they replace, under the same names. Small
-convolutions and upsamplers are fast wherever their weights need no gradient; layers
-that write in place, only in inference mode. In all other cases the original computation
+convolutions are fast wherever their weights need no gradient; layers that write in
+place, only in inference mode. In all other cases the original computation
 is used, and a network that is not on the CPU keeps its own layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Self, TypeGuard
+from typing import Final, Self
 
 import torch
 from diffusers.models.activations import GEGLU
@@ -29,7 +29,6 @@ from unlearnlog.models.fastcpu.small_convolutions import (
     suits,
 )
 from unlearnlog.models.fastcpu.switch import Part, left_out, may_be_fast
-from unlearnlog.models.fastcpu.upsample import FastUpsample, doubles
 
 AFTER_A_NORM: Final = ("nonlinearity", "conv_act")
 """Names of the activations after a norm in diffusers' blocks of convolutions."""
@@ -67,26 +66,6 @@ class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
         return values.mul_(torch.ops.aten.gelu_(gate))
 
 
-class FastPointwise(torch.nn.Conv2d):
-    """A 1 x 1 convolution that is computed as one matrix product."""
-
-    @classmethod
-    def of(cls, layer: torch.nn.Conv2d) -> Self:
-        """Return the replacement of a pointwise layer, with the same weights."""
-        n_out, n_in = layer.weight.shape[:2]
-        made = cls(n_in, n_out, 1, device="meta", bias=False)
-        made.weight, made.bias = layer.weight, layer.bias
-        return made.train(layer.training)
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return ``[b, n_in, height, width]`` with its channels mixed."""
-        if not may_be_fast(pictures):
-            return super().forward(pictures)
-        colours = pictures.permute(0, 2, 3, 1).contiguous()  # else many small products
-        mixed = linear(colours, self.weight[:, :, 0, 0], self.bias)
-        return mixed.permute(0, 3, 1, 2)
-
-
 class FastSiLU(torch.nn.SiLU):
     """An activation in place.
 
@@ -114,16 +93,6 @@ def quicken(network: torch.nn.Module) -> None:
                 break
 
 
-def is_pointwise(layer: torch.nn.Module) -> TypeGuard[torch.nn.Conv2d]:
-    """Return whether a layer is a plain 1 x 1 convolution."""
-    return (
-        type(layer) is torch.nn.Conv2d
-        and layer.kernel_size == layer.stride == (1, 1)
-        and layer.padding == (0, 0)
-        and layer.groups == 1
-    )
-
-
 def _is(kind: type) -> Callable[[torch.nn.Module], bool]:
     """Return a test for layers of exactly one class."""
     return lambda layer: type(layer) is kind
@@ -132,8 +101,6 @@ def _is(kind: type) -> Callable[[torch.nn.Module], bool]:
 _Kind = tuple[Part, Callable[..., bool], Callable[..., torch.nn.Module]]
 _KINDS: Final[tuple[_Kind, ...]] = (
     ("convolutions", suits, SmallConvolution.of),
-    ("pointwise", is_pointwise, FastPointwise.of),
-    ("upsample", doubles, FastUpsample.of),
     ("geglu", _is(GEGLU), FastGEGLU.of),
     ("time", _is(TimestepEmbedding), FastTimeEmbedding.of),
     ("resnet", is_plain, FastResnet.of),

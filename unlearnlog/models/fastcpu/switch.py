@@ -17,8 +17,6 @@ VARIABLE: Final = "UNLEARNLOG_FASTCPU"
 
 Part = Literal[
     "convolutions",
-    "pointwise",
-    "upsample",
     "geglu",
     "silu",
     "time",
