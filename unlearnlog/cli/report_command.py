@@ -107,9 +107,9 @@ def _form(output: Path | None, form: Format | None, *, as_json: bool) -> Format:
 def _say(found: Findings, form: Format) -> None:
     """Write the report to standard output."""
     if form == "json":
-        from unlearnlog.report.json_page import report_data
+        from unlearnlog.findings.as_json import as_data
 
-        say(report_data(found))
+        say(as_data(found))
     else:
         typer.echo(_written(found, form), nl=False)
 
@@ -125,6 +125,6 @@ def _written(found: Findings, form: Format) -> str:
         from unlearnlog.report.markdown_page import markdown
 
         return markdown(found)
-    from unlearnlog.report.json_page import report_data
+    from unlearnlog.findings.as_json import as_data
 
-    return json_line(report_data(found)) + "\n"
+    return json_line(as_data(found)) + "\n"
