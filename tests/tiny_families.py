@@ -48,7 +48,7 @@ def saved(name: str, folder: Path) -> Path:
 
 
 def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a builder with the same random weights at each call, in their test mode."""
+    """Return a builder that draws the same random weights at each call."""
 
     def built() -> Any:
         with torch.random.fork_rng():
