@@ -148,7 +148,7 @@ class DiffusersModel(LoadedModel):
         self, x_t: torch.Tensor, t: torch.Tensor, text: Text, weights: Weights | None
     ) -> torch.Tensor:
         distinct, rows = told_apart(text)
-        held = Overrides.of(self._parts, weights).unet
+        held = Overrides.of(self._parts, weights).network
         predict = predictor(
             self._parts, Conditioning(distinct, rows.to(self.device)), held
         )
@@ -187,7 +187,7 @@ class DiffusersModel(LoadedModel):
         """
         marked = MarkedAttention(marks.to(self.device))
         rows = torch.arange(len(text), device=self.device)
-        held = Overrides.of(self._parts, weights).unet
+        held = Overrides.of(self._parts, weights).network
         predict = predictor(self._parts, Conditioning(text, rows), held, marked)
         predict(x_t.to(self.device), t.to(self.device))
         layers = self._parts.listening

@@ -111,7 +111,7 @@ class LoadedModel:
     @property
     def d_text(self) -> int:
         """Width of one encoded token."""
-        return int(self._parts.unet.config.cross_attention_dim)
+        return int(self._parts.network.config.cross_attention_dim)
 
     @property
     def added_tokens(self) -> frozenset[str]:
@@ -122,7 +122,7 @@ class LoadedModel:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one latent."""
-        config = self._parts.unet.config
+        config = self._parts.network.config
         size = config.sample_size
         height, width = (size, size) if isinstance(size, int) else size
         return int(config.in_channels), int(height), int(width)
@@ -190,8 +190,8 @@ class LoadedModel:
             Whether memory use was reduced.
         """
         parts = self._parts
-        if not parts.unet.is_gradient_checkpointing:
-            parts.unet.enable_gradient_checkpointing()
+        if not parts.network.is_gradient_checkpointing:
+            parts.network.enable_gradient_checkpointing()
             return True
         if parts.attention.one_by_one:
             return False

@@ -50,7 +50,7 @@ class UnetTrainer:
     ) -> None:
         """Use `of` instead: no parameter is trainable yet."""
         self._parts, self._scales = parts, scales
-        self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
+        self._net: Untyped = copy.deepcopy(parts.network).float().requires_grad_(False)
         self._own = dict(self._net.named_parameters())
         self.begin_with(weights)
         self._learn_velocity = (
@@ -109,8 +109,8 @@ class UnetTrainer:
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
         """
-        held = Overrides.of(self._parts, weights).unet
-        for name, tensor in self._parts.unet.named_parameters():
+        held = Overrides.of(self._parts, weights).network
+        for name, tensor in self._parts.network.named_parameters():
             self._own[name].copy_(held.get(name, tensor))
 
     def loss(self, x0: Tensor, noise: Tensor, t: Tensor, text: Text) -> Tensor:
