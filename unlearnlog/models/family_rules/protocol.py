@@ -160,3 +160,8 @@ class FamilyRules(Protocol):
     ) -> torch.Tensor:
         """Return the mean latents of colours ``[b, 3, height, width]``."""
         ...
+
+
+def on(tensor: torch.Tensor | None, parts: Parts) -> torch.Tensor | None:
+    """Return a tensor on the network's device in its dtype; None for None."""
+    return None if tensor is None else tensor.to(parts.device, parts.dtype)
