@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models.distillation import Configs, never
@@ -20,9 +19,6 @@ TextClass = Literal["prompt", "joint", "single"]
 In ``joint`` attention text has matrices of its own, in a ``single`` stream it shares
 those of the picture.
 """
-
-_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -75,7 +71,7 @@ class ModelFamily:
     components: Mapping[str, tuple[str, ...]]
     attention: str
     network: str = "transformer"
-    optional: Mapping[str, tuple[str, ...]] = _EMPTY
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text_class: TextClass = "prompt"
     entry: str = ""
     pooled: str = ""
