@@ -4,13 +4,18 @@ They paint noise, but by the same code, files and names as real checkpoints. A p
 of `SIDE` pixels has latents of half of that.
 """
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from diffusers import (
+    AuraFlowPipeline,
+    AuraFlowTransformer2DModel,
     AutoencoderKL,
+    ChromaPipeline,
+    ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
@@ -25,6 +30,8 @@ from transformers import (
     T5Config,
     T5EncoderModel,
     T5TokenizerFast,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 from tests.tiny import N_POSITIONS, WORDS, tokenizer_of_bytes
@@ -51,7 +58,8 @@ def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
     """Return a builder that draws the same random weights at each call."""
 
     def built() -> Any:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # Chroma's, of diffusers
             torch.manual_seed(0)
             pipeline = build()
         for part in pipeline.components.values():
@@ -200,8 +208,58 @@ def _flux(*, guidance_embeds: bool, use_dynamic_shifting: bool) -> Any:
     )
 
 
+@seeded
+def tiny_chroma() -> Any:
+    """Build a Chroma."""
+    t5 = t5_tokenizer()
+    return ChromaPipeline(
+        transformer=ChromaTransformer2DModel(
+            in_channels=16,
+            num_layers=2,
+            num_single_layers=1,
+            attention_head_dim=_WIDE // _HEADS,
+            num_attention_heads=_HEADS,
+            joint_attention_dim=_WIDE,
+            axes_dims_rope=(4, 6, 6),
+            approximator_num_channels=16,
+            approximator_hidden_dim=16,
+            approximator_layers=1,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=kl_autoencoder(4, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=T5EncoderModel(t5_config(t5)),
+        tokenizer=t5,
+    )
+
+
+@seeded
+def tiny_aura_flow() -> Any:
+    """Build an AuraFlow."""
+    t5 = t5_tokenizer()
+    pipeline = AuraFlowPipeline(
+        transformer=AuraFlowTransformer2DModel(
+            sample_size=SIDE // 2,
+            num_mmdit_layers=2,
+            num_single_dit_layers=1,
+            attention_head_dim=_WIDE // _HEADS,
+            num_attention_heads=_HEADS,
+            joint_attention_dim=_WIDE,
+            caption_projection_dim=_WIDE,
+            pos_embed_max_size=SIDE**2 // 16,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.73),
+        vae=kl_autoencoder(4, scaling_factor=0.13025),
+        text_encoder=UMT5EncoderModel(t5_config(t5, UMT5Config)),
+        tokenizer=t5,
+    )
+    pipeline.transformer.context_embedder.weight.data *= 30  # or no prompt would show
+    return pipeline
+
+
 TINY: Final[dict[str, Callable[[], Any]]] = {
     "stable-diffusion-3": tiny_sd3,
     "flux": tiny_flux,
+    "chroma": tiny_chroma,
+    "aura-flow": tiny_aura_flow,
 }
 """Builders by family; the first of each that has variants."""
