@@ -37,7 +37,7 @@ def test_entry_and_cross_attention_hear_the_prompt_alone(parts):
     assert prompt_only(hearing) == own
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.5])
+@pytest.mark.parametrize("guidance", [pytest.param(1.0, marks=pytest.mark.slow), 4.5])
 def test_our_painting_is_the_stock_pipelines(parts, guidance):
     made = ours(parts, PIXART_SIGMA, guidance)
 
@@ -70,6 +70,7 @@ def test_alpha_is_told_the_size_of_pictures(guidance):
     assert apart(made, reference) <= 1
 
 
+@pytest.mark.slow
 def test_alpha_of_other_sizes_is_not_told_them():
     pipeline = tiny_p("pixart-sigma")
     parts = PipelineParts(pipeline, side=SIDE)
@@ -111,6 +112,7 @@ def test_a_prompt_has_as_many_rows_as_tokens(parts):
     assert PIXART_ALPHA.length(parts, PROMPTS[0]) == (len(rows), 120)
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
     prompt = "cat " * 400
 
