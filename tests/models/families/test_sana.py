@@ -68,6 +68,7 @@ def test_by_euler_our_painting_is_the_stock_pipelines():
 
     assert apart(made, painted_by_the_pipeline(parts, 4.5)) <= 1
     sigmas = SANA.sigmas(parts, SANA.latent_shape(parts))
+    assert sigmas is not None
     levels = FlowMatchEulerDiscreteScheduler(shift=3.0).sigmas
     torch.testing.assert_close(sigmas.flip(0), levels)
 
@@ -95,6 +96,7 @@ def test_noise_levels_are_the_shifted_ones_of_the_scheduler(parts):
     found = scheduler.convert_model_output(e - x0, sample=x_t)
 
     sigmas = SANA.sigmas(parts, shape)
+    assert sigmas is not None
     assert sigmas.shape == (1000,)
     assert (sigmas.diff() > 0).all()
     assert sigmas[0] > 0

@@ -121,7 +121,7 @@ def _before(parts: Parts, prompt: str) -> str:
 
 def _norm(x: torch.Tensor) -> torch.Tensor:
     """Return the norm of each row of latents, ``[b, c, h, 1]``."""
-    return x.norm(dim=-1, keepdim=True)
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
 
 
 LUMINA2: Final = Lumina2Rules()

@@ -130,7 +130,7 @@ class SanaRules(FlowRules):
         """Return the latents of colours ``[b, 3, height, width]``."""
         del parts
         codes: torch.Tensor = vae.encode(colours.to(vae.dtype)).latent
-        return codes.float() * vae.config.scaling_factor
+        return codes.float() * float(vae.config.scaling_factor)
 
     def _read(self, parts: Parts, prompt: str) -> tuple[str, str]:
         """Return what is tokenized before a prompt, and the prompt as it is."""

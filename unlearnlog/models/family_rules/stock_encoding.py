@@ -69,4 +69,4 @@ def stock_default(kind: str, argument: str) -> Untyped:
 
 def is_cleaned() -> bool:
     """Return whether a pipeline that cleans prompts does so, with what is installed."""
-    return is_bs4_available() and is_ftfy_available()
+    return bool(is_bs4_available() and is_ftfy_available())
