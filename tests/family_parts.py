@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ class PipelineParts:
 
     pipeline: Any
     side: int | None
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
 
     @property
@@ -71,11 +71,19 @@ def noise(parts: PipelineParts, rules: FamilyRules) -> torch.Tensor:
     return torch.stack([torch.randn(shape, generator=source) for source in sources])
 
 
-def ours(parts: PipelineParts, rules: FamilyRules, guidance: float) -> torch.Tensor:
-    """Paint the two prompts by the rules, uint8 ``[2, height, width, 3]``."""
+def ours(
+    parts: PipelineParts,
+    rules: FamilyRules,
+    guidance: float,
+    prompts: Sequence[str] = PROMPTS,
+) -> torch.Tensor:
+    """Paint two prompts by the rules, uint8 ``[2, height, width, 3]``.
+
+    The starting noise is that of the two prompts of this module.
+    """
     canvas = LatentBatch(
         latents=noise(parts, rules),
-        texts=encoded(parts, rules, ["", *PROMPTS]),
+        texts=encoded(parts, rules, ["", *prompts]),
         rows=torch.tensor([1, 2]),
         generators=[torch.Generator(), torch.Generator()],
     )

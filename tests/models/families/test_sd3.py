@@ -58,11 +58,11 @@ def test_our_painting_is_the_stock_pipelines(parts, guidance):
     assert apart(made, reference) <= 1
 
 
-def test_the_prompt_and_guidance_change_the_picture(parts):
+def test_prompt_and_guidance_change_the_picture(parts):
     made = ours(parts, RULES, 5.0)
 
-    unguided = ours(parts, RULES, 1.0)
-    assert apart(made, unguided) > 1
+    assert apart(made, ours(parts, RULES, 1.0)) > 1
+    assert apart(made, ours(parts, RULES, 5.0, PROMPTS[::-1])) > 1
 
 
 def test_without_t5_our_painting_is_the_stock_pipelines():
