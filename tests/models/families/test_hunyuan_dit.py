@@ -18,12 +18,11 @@ from tests.family_parts import (
 )
 from tests.family_parts_p import check_alphas, check_read, spoken
 from tests.tiny_families_p import tiny_p
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.hunyuan_dit import HUNYUAN_DIT
 
 SIDE = 64
-ENTRY = r"transformer\.text_embedder\.linear_[12]\.weight"
-POOLED = r"transformer\.time_extra_emb\.extra_embedder\.linear_1\.weight"
-ATTENTION = r"transformer\.blocks\.\d+\.attn2\.to_[kv]\.weight"
+ROW = next(row for row in FAMILIES if row.name == "hunyuan-dit")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +43,10 @@ def painted_by_the_pipeline(parts, guidance):
 def test_entry_pooled_and_cross_attention_hear_the_prompt_alone(parts):
     hearing = heard(parts, HUNYUAN_DIT)
 
+    assert ROW.rules is HUNYUAN_DIT
     after_pooled = "transformer.time_extra_emb.extra_embedder.linear_2.weight"
-    own = matched(ENTRY, hearing) | matched(ATTENTION, hearing)
-    own |= matched(POOLED, hearing)
+    own = matched(ROW.entry, hearing) | matched(ROW.attention, hearing)
+    own |= matched(ROW.pooled, hearing)
     assert len(own) == 7
     assert prompt_only(hearing) == own | {after_pooled}
 
@@ -86,7 +86,7 @@ def test_the_prompt_and_guidance_change_the_picture(parts):
 
 
 def test_keys_and_values_read_both_encoders_and_learned_padding(parts):
-    check_read(parts, HUNYUAN_DIT, ATTENTION)
+    check_read(parts, HUNYUAN_DIT, ROW.attention)
 
 
 def test_noise_is_added_by_the_schedulers_own_schedule(parts):

@@ -18,12 +18,12 @@ from tests.family_parts import (
 )
 from tests.family_parts_p import check_entry_read, spoken
 from tests.tiny_families_p import tiny_p
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.lumina2 import LUMINA2
 
 SIDE = 64
-ENTRY = r"transformer\.time_caption_embed\.caption_embedder\.1\.weight"
+ROW = next(row for row in FAMILIES if row.name == "lumina-2")
 REFINER = r"transformer\.context_refiner\.\d+\..*\.weight"
-ATTENTION = r"transformer\.layers\.\d+\.attn\.to_[kv]\.weight"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def parts():
 def test_only_entry_and_refiner_hear_the_prompt_alone(parts):
     hearing = heard(parts, LUMINA2)
 
-    entry = matched(ENTRY, hearing)
+    assert ROW.rules is LUMINA2
+    entry = matched(ROW.entry, hearing)
     assert len(entry) == 1
     assert prompt_only(hearing) == entry | matched(REFINER, hearing)
 
@@ -42,7 +43,7 @@ def test_only_entry_and_refiner_hear_the_prompt_alone(parts):
 def test_keys_and_values_are_shared_by_text_and_picture(parts):
     hearing = heard(parts, LUMINA2)
 
-    names = sorted(matched(ATTENTION, hearing))
+    names = sorted(matched(ROW.attention, hearing))
     assert len(names) == 4
     for name in names:
         assert hearing[name.removesuffix(".weight")] == {"picture", "time", "prompt"}
@@ -86,7 +87,7 @@ def test_noise_and_velocity_are_the_schedulers(parts):
 
 
 def test_the_entry_reads_normalised_tokens(parts):
-    check_entry_read(parts, LUMINA2, ENTRY)
+    check_entry_read(parts, LUMINA2, ROW.entry)
 
 
 def test_a_prompt_follows_the_system_prompt(parts):

@@ -21,11 +21,11 @@ from tests.family_parts import (
 )
 from tests.family_parts_p import check_read, spoken
 from tests.tiny_families_p import tiny_p
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.sana import SANA
 
 SIDE = 32
-ENTRY = r"transformer\.caption_projection\.linear_[12]\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn2\.to_[kv]\.weight"
+ROW = next(row for row in FAMILIES if row.name == "sana")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def painted_by_the_pipeline(parts, guidance):
 def test_entry_and_cross_attention_hear_the_prompt_alone(parts):
     hearing = heard(parts, SANA)
 
-    own = matched(ENTRY, hearing) | matched(ATTENTION, hearing)
+    assert ROW.rules is SANA
+    own = matched(ROW.entry, hearing) | matched(ROW.attention, hearing)
     assert len(own) == 6
     assert prompt_only(hearing) == own
 
@@ -82,7 +83,7 @@ def test_the_prompt_and_guidance_change_the_picture(parts):
 
 
 def test_keys_and_values_read_the_normalised_caption(parts):
-    check_read(parts, SANA, ATTENTION)
+    check_read(parts, SANA, ROW.attention)
 
 
 def test_noise_levels_are_the_shifted_ones_of_the_scheduler(parts):
