@@ -16,10 +16,16 @@ from tests.family_parts import (
     prompt_only,
     stock,
 )
-from tests.tiny_families import SIDE, tiny_klein, tiny_klein_distilled
-from unlearnlog.models.family_rules.flux2 import N_READ, Flux2KleinRules, empirical_mu
+from tests.tiny_families import SIDE, tiny_flux2_dev, tiny_klein, tiny_klein_distilled
+from unlearnlog.models.family_rules.flux2 import (
+    N_READ,
+    Flux2DevRules,
+    Flux2KleinRules,
+    empirical_mu,
+)
 
 RULES = Flux2KleinRules()
+DEV = Flux2DevRules()
 ENTRY = r"transformer\.context_embedder\.weight"
 ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
 _KEYS = "transformer.transformer_blocks.{}.attn.add_k_proj"
@@ -36,6 +42,7 @@ def test_only_the_entry_hears_the_prompt_alone(parts):
     assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
 
 
+@pytest.mark.slow
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
@@ -44,6 +51,7 @@ def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     assert "picture" in hearing[_KEYS.format(1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 def test_our_painting_is_the_stock_pipelines(parts, guidance):
     made = ours(parts, RULES, guidance)
@@ -53,6 +61,7 @@ def test_our_painting_is_the_stock_pipelines(parts, guidance):
     assert apart(made, reference) <= 1
 
 
+@pytest.mark.slow
 def test_prompt_and_guidance_change_the_picture(parts):
     made = ours(parts, RULES, 5.0)
 
@@ -74,6 +83,7 @@ def test_each_row_says_which_characters_it_stands_for(parts):
     assert rows[-1] is None
 
 
+@pytest.mark.slow
 def test_a_distilled_klein_is_not_guided():
     parts = PipelineParts(tiny_klein_distilled(), side=SIDE)
 
@@ -98,3 +108,41 @@ def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):
     again = RULES.encoded(parts, parts.vae, colours)
     assert colours.shape == (2, 3, SIDE, SIDE)
     assert again.shape == latents.shape
+
+
+@pytest.fixture(scope="module")
+def dev():
+    return PipelineParts(tiny_flux2_dev(), side=SIDE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_our_painting_by_dev_is_the_stock_pipelines(dev, guidance):
+    made = ours(dev, DEV, guidance)
+
+    reference = stock(dev, noise(dev, DEV), guidance_scale=guidance)
+    assert apart(made, reference) <= 1
+
+
+@pytest.mark.slow
+def test_dev_is_told_its_guidance(dev):
+    made = ours(dev, DEV, 30.0)
+
+    assert not DEV.is_guided(dev, 30.0)
+    assert apart(made, ours(dev, DEV, 1.0)) > 1
+    assert apart(made, ours(dev, DEV, 30.0, PROMPTS[::-1])) > 1
+
+
+def test_only_devs_entry_hears_the_prompt_alone(dev):
+    hearing = heard(dev, DEV)
+
+    assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
+
+
+def test_devs_rows_are_padded_on_the_left(dev):
+    rows = DEV.tokenized(dev, PROMPTS[0])
+
+    spoken = [PROMPTS[0][slice(*span)] for span in rows if span]
+    assert "".join(spoken) == PROMPTS[0]
+    assert len(rows) == N_READ
+    assert rows[-2:] == [(8, len(PROMPTS[0])), None]

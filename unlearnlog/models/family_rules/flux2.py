@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 import torch
+from diffusers.pipelines.flux2.system_messages import SYSTEM_MESSAGE
 
 from unlearnlog.models.family_rules.chats import (
     chat_around,
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 N_READ: Final = 512
 _ENCODER: Final = "text_encoder"
-_SYSTEM: Final = (
-    "You are an AI that reasons about image descriptions. You give structured "
-    "responses focusing on object relationships, object\n"
-    "attribution and actions without speculation."
-)
 
 
 class Flux2Rules(FlowRules):
@@ -141,7 +137,10 @@ class Flux2DevRules(Flux2Rules):
 
     def chat(self, parts: Parts, prompt: str) -> tuple[str, str, str]:
         """Return the text before a prompt, the prompt, and the text after it."""
-        system = {"role": "system", "content": [{"type": "text", "text": _SYSTEM}]}
+        system = {
+            "role": "system",
+            "content": [{"type": "text", "text": SYSTEM_MESSAGE}],
+        }
 
         def talk(text: str) -> list[dict[str, Untyped]]:
             content = [{"type": "text", "text": text.replace("[IMG]", "")}]
