@@ -65,7 +65,7 @@ class FlowRules:
         mu = self.mu(parts, shape, steps)
         return timed(parts.scheduler, steps, parts.device, mu=mu, is_even=self.is_even)
 
-    def sigmas(self, parts: Parts, shape: Shape) -> torch.Tensor:
+    def sigmas(self, parts: Parts, shape: Shape) -> torch.Tensor | None:
         """Return the share of noise at each trained timestep, float32 ``[T]``."""
         mu = self.mu(parts, shape, _DEFAULT_STEPS)
         return trained_sigmas(parts.scheduler, mu)

@@ -102,6 +102,10 @@ class FamilyRules(Protocol):
         """Return channels, height and width of latents."""
         ...
 
+    def scale_factor(self, parts: Parts) -> int:
+        """Return how many pixels wide one latent is."""
+        ...
+
     def scheduler(
         self, parts: Parts, steps: int, shape: tuple[int, int, int]
     ) -> Untyped:
