@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.protocol import FamilyRules
 from unlearnlog.models.flow_sampling import denoised, pictures_of
 from unlearnlog.models.interface import Sampling, Text
+from unlearnlog.models.model_family import ModelFamily
 from unlearnlog.models.sampling import LatentBatch, generator
 
 PROMPTS = ("a cat by picasso", "photo of a dog")
@@ -54,6 +56,13 @@ class PipelineParts:
     def run(self, name: str, *given: Any, **named: Any) -> Any:
         """Call a text encoder."""
         return self.pipeline.components[name](*given, **named)
+
+
+def row_of(name: str) -> tuple[ModelFamily, FamilyRules]:
+    """Return a family's row of the table, and its rules."""
+    row = next(family for family in FAMILIES if family.name == name)
+    assert row.rules is not None
+    return row, row.rules
 
 
 def encoded(parts: PipelineParts, rules: FamilyRules, prompts: Sequence[str]) -> Text:

@@ -14,20 +14,17 @@ from tests.family_parts import (
     noise,
     ours,
     prompt_only,
+    row_of,
     stock,
 )
 from tests.tiny_families import SIDE, tiny_flux2_dev, tiny_klein, tiny_klein_distilled
 from unlearnlog.models.family_rules.flux2 import (
     N_READ,
-    Flux2DevRules,
-    Flux2KleinRules,
     empirical_mu,
 )
 
-RULES = Flux2KleinRules()
-DEV = Flux2DevRules()
-ENTRY = r"transformer\.context_embedder\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
+ROW, RULES = row_of("flux-2-klein")
+DEV_ROW, DEV = row_of("flux-2")
 _KEYS = "transformer.transformer_blocks.{}.attn.add_k_proj"
 
 
@@ -39,14 +36,15 @@ def parts():
 def test_only_the_entry_hears_the_prompt_alone(parts):
     hearing = heard(parts, RULES)
 
-    assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
+    assert prompt_only(hearing) == matched(ROW.entry, hearing) != set()
 
 
 @pytest.mark.slow
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
-    assert len(matched(ATTENTION, hearing)) == 4
+    assert ROW.text_class == "joint"
+    assert len(matched(ROW.attention, hearing)) == 4
     assert "picture" not in hearing[_KEYS.format(0)]
     assert "picture" in hearing[_KEYS.format(1)]
 
@@ -136,7 +134,7 @@ def test_dev_is_told_its_guidance(dev):
 def test_only_devs_entry_hears_the_prompt_alone(dev):
     hearing = heard(dev, DEV)
 
-    assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
+    assert prompt_only(hearing) == matched(DEV_ROW.entry, hearing) != set()
 
 
 def test_devs_rows_are_padded_on_the_left(dev):
