@@ -338,7 +338,7 @@ def _z_image_transformer() -> Any:
         n_kv_heads=2,
         cap_feat_dim=D_TEXT,
         axes_dims=[8, 4, 4],
-        axes_lens=[256, 32, 32],
+        axes_lens=[256, 64, 64],
     )
     for token in (transformer.x_pad_token, transformer.cap_pad_token):
         torch.nn.init.normal_(token)
