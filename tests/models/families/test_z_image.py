@@ -105,6 +105,15 @@ def test_a_prompt_has_as_many_rows_as_its_message_has_tokens(parts):
     assert "".join(spoken(spans, prompt)) == prompt.replace(" ", "")
 
 
+def test_a_tokenizer_without_its_template_gets_that_of_qwen(parts):
+    bare = PipelineParts(tiny_p("z-image"), side=SIDE)
+    bare.pipeline.tokenizer.chat_template = None
+
+    text = encoded(bare, Z_IMAGE, PROMPTS)
+
+    torch.testing.assert_close(text.tokens, encoded(parts, Z_IMAGE, PROMPTS).tokens)
+
+
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
     prompt = "cat " * 600
 

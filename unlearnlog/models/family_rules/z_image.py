@@ -19,13 +19,19 @@ _ENCODER: Final = "text_encoder"
 _N_READ: Final = 512
 _MARK: Final = "\ue000"  # of the private use area: no template has it
 _NOISE_TIME: Final = 1000
+_CHAT: Final = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{{ '<|im_start|>assistant\\n' }}"
+)
+"""The chat of Qwen 3 where the model is to answer, and may think before it."""
 
 
 @final
 class ZImageRules(FlowRules):
     """The rules of ``ZImagePipeline``.
 
-    A prompt has as many rows as its chat message has tokens. The network predicts data
+    A prompt has as many rows as its chat has tokens. The network predicts data
     minus noise at a time that is 1 for data, and a guidance scale is what is added:
     there is guidance above 0, not above 1. The pipeline neither normalises nor
     truncates it by default.
@@ -46,13 +52,13 @@ class ZImageRules(FlowRules):
     def tokenized(self, parts: Parts, prompt: str) -> list[Span | None]:
         """Return the characters that each row of `Text.tokens` stands for."""
         n, most = self.length(parts, prompt)
-        found = spans(parts.tokenizers[_ENCODER], _message(parts, prompt), min(n, most))
-        begin = _message(parts, _MARK).index(_MARK)
+        found = spans(parts.tokenizers[_ENCODER], _chat(parts, prompt), min(n, most))
+        begin = _chat(parts, _MARK).index(_MARK)
         return within(found, begin, begin + len(prompt))
 
     def length(self, parts: Parts, prompt: str) -> tuple[int, int]:
         """Return a prompt's number of tokens, and the number that are read."""
-        return n_tokens(parts.tokenizers[_ENCODER], _message(parts, prompt)), _N_READ
+        return n_tokens(parts.tokenizers[_ENCODER], _chat(parts, prompt)), _N_READ
 
     def is_guided(self, parts: Parts, scale: float) -> bool:
         """Return whether a guidance scale asks for a second pass without the prompt."""
@@ -94,16 +100,20 @@ class ZImageRules(FlowRules):
         return read
 
 
-def _message(parts: Parts, prompt: str) -> str:
-    """Return the chat that a prompt is encoded in."""
-    return str(
-        parts.tokenizers[_ENCODER].apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=True,
-        )
+def _chat(parts: Parts, prompt: str) -> str:
+    """Return the chat that a prompt is encoded in.
+
+    A tokenizer that was loaded without its template gets that of Qwen 3.
+    """
+    tokenizer = parts.tokenizers[_ENCODER]
+    tokenizer.chat_template = tokenizer.chat_template or _CHAT
+    chat: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=True,
     )
+    return chat
 
 
 def _read(tokens: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
