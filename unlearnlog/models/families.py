@@ -7,10 +7,13 @@ from typing import Final
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models import distillation
+from unlearnlog.models.family_rules.aura_flow import AuraFlowRules
+from unlearnlog.models.family_rules.chroma import ChromaRules
 from unlearnlog.models.family_rules.flux import FluxRules
 from unlearnlog.models.family_rules.hunyuan_dit import HUNYUAN_DIT
 from unlearnlog.models.family_rules.lumina2 import LUMINA2
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
+from unlearnlog.models.family_rules.qwen_image import QwenImageRules
 from unlearnlog.models.family_rules.sana import SANA
 from unlearnlog.models.family_rules.sd3 import StableDiffusion3Rules
 from unlearnlog.models.family_rules.z_image import Z_IMAGE
@@ -268,6 +271,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         entry=r"transformer\.txt_in\.weight",
         causal={"text_encoder": True},
         fits=(Fit("in_channels", "vae", "z_dim", times=4),),
+        rules=QwenImageRules(),
     ),
     ModelFamily(
         name="chroma",
@@ -287,6 +291,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         fits=(_PACKED, Fit("joint_attention_dim", "text_encoder", "d_model")),
         mark="distilled_guidance_layer.",
+        rules=ChromaRules(),
     ),
     ModelFamily(
         name="aura-flow",
@@ -305,6 +310,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         entry=_CONTEXT,
         causal={"text_encoder": False},
         fits=(_LATENT, Fit("joint_attention_dim", "text_encoder", "d_model")),
+        rules=AuraFlowRules(),
     ),
     ModelFamily(
         name="z-image",
