@@ -103,9 +103,10 @@ def stock(parts: PipelineParts, latents: torch.Tensor, **more: Any) -> torch.Ten
     """Paint the two prompts by the pipeline itself, uint8 ``[2, height, width, 3]``."""
     options = {"num_inference_steps": STEPS, "height": parts.side, "width": parts.side}
     made = parts.pipeline(
-        [*PROMPTS], latents=latents, output_type="pt", **options | more
+        prompt=[*PROMPTS], latents=latents, output_type="pt", **options | more
     )
-    return (made.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    pictures: torch.Tensor = (made.images * 255).round().to(torch.uint8)
+    return pictures.permute(0, 2, 3, 1)
 
 
 def apart(some: torch.Tensor, others: torch.Tensor) -> int:

@@ -15,10 +15,13 @@ from diffusers import (
     AuraFlowPipeline,
     AuraFlowTransformer2DModel,
     AutoencoderKL,
+    AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     FluxPipeline,
     FluxTransformer2DModel,
     QwenImagePipeline,
@@ -38,9 +41,11 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     T5Config,
     T5EncoderModel,
-    T5TokenizerFast,
+    T5Tokenizer,
     UMT5Config,
     UMT5EncoderModel,
 )
@@ -53,6 +58,12 @@ SIDE: Final = 32
 _BEFORE: Final = (
     "system\nDescribe the image by detailing the color, shape, size, texture, "
     "quantity, text, spatial relationships of the objects and background:\nuser\n"
+)
+_CHAT: Final = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 _WIDE: Final = 32
 _HEADS: Final = 2
@@ -86,7 +97,7 @@ def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
     return built
 
 
-def t5_tokenizer(kind: Any = T5TokenizerFast) -> Any:
+def t5_tokenizer(kind: Any = T5Tokenizer) -> Any:
     """Know a few words whole and every letter."""
     marked = [f"▁{word}" for word in WORDS]
     letters = [chr(code) for code in range(33, 127)]
@@ -112,9 +123,10 @@ def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
     vocabulary = found["vocab"] | {
         name: len(found["vocab"]) + number for number, name in enumerate(special)
     }
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # its annotation is wrong
     return Qwen2Tokenizer(
         vocab=vocabulary,
-        merges=[tuple(pair) for pair in found["merges"]],
+        merges=merges,
         additional_special_tokens=special,
     )
 
@@ -360,11 +372,78 @@ def _qwen_vl_config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
     )
 
 
+@seeded
+def tiny_klein() -> Any:
+    """Build a FLUX.2 klein that is not distilled."""
+    return _klein(is_distilled=False)
+
+
+@seeded
+def tiny_klein_distilled() -> Any:
+    """Build a FLUX.2 klein that is distilled to a few steps."""
+    return _klein(is_distilled=True)
+
+
+def _klein(*, is_distilled: bool) -> Any:
+    tokenizer = qwen_tokenizer("user assistant <think> </think>")
+    tokenizer.chat_template = _CHAT
+    return Flux2KleinPipeline(
+        transformer=_flux2_transformer(guidance_embeds=False),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+        vae=_flux2_autoencoder(),
+        text_encoder=Qwen3ForCausalLM(
+            Qwen3Config(
+                vocab_size=len(tokenizer),
+                hidden_size=16,
+                intermediate_size=16,
+                num_hidden_layers=28,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+                tie_word_embeddings=True,
+                bos_token_id=None,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        ),
+        tokenizer=tokenizer,
+        is_distilled=is_distilled,
+    )
+
+
+def _flux2_transformer(*, guidance_embeds: bool) -> Flux2Transformer2DModel:
+    return Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=2,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=_HEADS,
+        joint_attention_dim=48,
+        timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=guidance_embeds,
+    )
+
+
+def _flux2_autoencoder() -> AutoencoderKLFlux2:
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+    )
+    vae.bn.running_mean.uniform_(-1, 1)
+    vae.bn.running_var.uniform_(1, 4)
+    return vae
+
+
 TINY: Final[dict[str, Callable[[], Any]]] = {
     "stable-diffusion-3": tiny_sd3,
     "flux": tiny_flux,
     "chroma": tiny_chroma,
     "aura-flow": tiny_aura_flow,
     "qwen-image": tiny_qwen_image,
+    "flux-2-klein": tiny_klein,
 }
 """Builders by family; the first of each that has variants."""
