@@ -16,7 +16,7 @@ from tests.family_parts import (
     prompt_only,
     stock,
 )
-from tests.family_parts_p import check_entry_read, spoken
+from tests.family_parts_p import spoken
 from tests.tiny_families_p import tiny_p
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.z_image import Z_IMAGE
@@ -85,10 +85,6 @@ def test_noise_and_velocity_are_the_schedulers(parts):
     check_noising(parts, Z_IMAGE)
 
 
-def test_the_entry_reads_normalised_tokens(parts):
-    check_entry_read(parts, Z_IMAGE, ROW.entry)
-
-
 def test_a_prompt_has_as_many_rows_as_its_message_has_tokens(parts):
     prompt = "user, a cat by picasso"
 
@@ -103,15 +99,6 @@ def test_a_prompt_has_as_many_rows_as_its_message_has_tokens(parts):
     assert Z_IMAGE.length(parts, prompt) == (len(spans), 512)
     assert len(spans) == text.tokens.shape[1]
     assert "".join(spoken(spans, prompt)) == prompt.replace(" ", "")
-
-
-def test_a_tokenizer_without_its_template_gets_that_of_qwen(parts):
-    bare = PipelineParts(tiny_p("z-image"), side=SIDE)
-    bare.pipeline.tokenizer.chat_template = None
-
-    text = encoded(bare, Z_IMAGE, PROMPTS)
-
-    torch.testing.assert_close(text.tokens, encoded(parts, Z_IMAGE, PROMPTS).tokens)
 
 
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
