@@ -17,12 +17,14 @@ class Tiny:
         build: Its builder.
         scale: The argument of the stock pipeline that is the guidance scale.
         more: Further arguments of the stock pipeline.
+        packs: Whether the stock pipeline takes latents as tokens of 2 by 2.
         side: Side of its pictures in pixels, where its own would take long.
     """
 
     build: Callable[[], Any]
     scale: str = "guidance_scale"
     more: Mapping[str, Any] = field(default_factory=dict)
+    packs: bool = False
     side: int | None = None
 
     def saved(self, folder: Path) -> Path:
@@ -34,6 +36,7 @@ class Tiny:
 _SCALES: Final = {"qwen-image": "true_cfg_scale"}
 _NO_BINS: Final = {"use_resolution_binning": False}
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "qwen-image": {"negative_prompt": [" ", " "]},
     **dict.fromkeys(("pixart-alpha", "pixart-sigma", "sana", "hunyuan-dit"), _NO_BINS),
 }
 
@@ -47,6 +50,7 @@ _BUILDERS: Final[Mapping[str, Callable[[], Any]]] = {
     **{name: _p(name) for name in tiny_families_p.PIPELINES},
 }
 
+_PACKING: Final = ("flux", "qwen-image", "chroma")
 _SIDES: Final = {
     **dict.fromkeys(("flux", "flux-2", "flux-2-klein", "qwen-image", "chroma"), 32),
     **dict.fromkeys(("aura-flow", "sana"), 32),
@@ -59,6 +63,7 @@ def _tiny(name: str) -> Tiny:
         _BUILDERS[name],
         scale=_SCALES.get(name, "guidance_scale"),
         more=_MORE.get(name, {}),
+        packs=name in _PACKING,
         side=_SIDES.get(name),
     )
 
