@@ -83,6 +83,10 @@ class Encoders:
             found = [self.own(prompt) for prompt in prompts]
         return Text.joined(found)
 
+    def knows(self, prompts: Sequence[str]) -> bool:
+        """Return whether all prompts are in the cache."""
+        return self._kept.keys() >= {*prompts, ""}
+
     def own(self, prompt: str) -> Text:
         """Return one prompt encoded with the model's own weights, from the cache."""
         if prompt not in self._kept:

@@ -15,13 +15,13 @@ from unlearnlog.models.cross_attention import attention_to
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.flow_sampling import denoised, pictures_of
 from unlearnlog.models.interface import Painted, Text
+from unlearnlog.models.overrides import Overrides
 from unlearnlog.models.prompt_encoding import PromptEncoders
 
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.family_rules.protocol import FamilyRules
     from unlearnlog.models.interface import Sampling
-    from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
 
 _RGB_MAX: Final = 255
@@ -64,7 +64,7 @@ class TransformerBackbone(Backbone):
     @cached_property
     def d_text(self) -> int:
         """Width of one encoded token."""
-        return int(self.encoders.own("").tokens.shape[-1])
+        return int(self.encoders.encoded([""], Overrides()).tokens.shape[-1])
 
     @property
     def marks(self) -> str:
@@ -151,7 +151,7 @@ class TransformerBackbone(Backbone):
         shape = (1, *self.latent_shape)
         parts = replace(self.parts, network=network, device=torch.device(_NOWHERE))
         x, t = torch.empty(shape, device=_NOWHERE), torch.zeros(1, device=_NOWHERE)
-        text = _without_numbers(self.encoders.own(""))
+        text = _without_numbers(self.encoders.encoded([""], Overrides()))
         predict = self.rules.predict
         try:
             made = predict(parts, network, x, t, text=text, guidance=_NO_GUIDANCE)
