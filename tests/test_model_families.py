@@ -235,7 +235,7 @@ def test_a_fine_tune_learns_and_leaves_the_model_alone(folders, name, method):
         loss = learner.loss(x0, noise, t, text)
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
 
     assert losses[-1] < losses[0]
     assert torch.equal(model.eps(x0, t, text), before)

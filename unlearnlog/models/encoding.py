@@ -36,7 +36,7 @@ class Encoders:
         self._kept: dict[str, Text] = {}
         self._several = tuple(
             tokens_of_several(tokenizer.added_tokens_encoder)
-            for _, tokenizer in parts.encoders
+            for tokenizer in parts.tokenizers.values()
         )
 
     @property

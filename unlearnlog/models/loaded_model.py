@@ -135,7 +135,7 @@ class LoadedModel:
     @property
     def added_tokens(self) -> frozenset[str]:
         """Tokens that were added to its tokenizer, such as ``<cat>``."""
-        (_, tokenizer), *_ = self._parts.encoders
+        tokenizer, *_ = self._parts.tokenizers.values()
         return frozenset(tokenizer.get_added_vocab()) - {*tokenizer.all_special_tokens}
 
     @property
