@@ -42,7 +42,8 @@ import json, sys, torch
 from diffusers import DiffusionPipeline
 pipe = DiffusionPipeline.from_pretrained(sys.argv[1])
 assert "unlearnlog" not in sys.modules
-made = pipe(latents=torch.load(sys.argv[2]), output_type="pt", **json.loads(sys.argv[3]))
+latents = torch.load(sys.argv[2])
+made = pipe(latents=latents, output_type="pt", **json.loads(sys.argv[3]))
 torch.save((made.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1), sys.argv[4])
 """
 """Paints in a process that knows nothing of this package."""
