@@ -6,7 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import torch
+
 from tests import tiny_families, tiny_families_p
+from unlearnlog.models.family_rules.packing import packed
 
 
 @dataclass(frozen=True)
@@ -17,20 +20,24 @@ class Tiny:
         build: Its builder.
         scale: The argument of the stock pipeline that is the guidance scale.
         more: Further arguments of the stock pipeline.
-        packs: Whether the stock pipeline takes latents as tokens of 2 by 2.
         side: Side of its pictures in pixels, where its own would take long.
+        is_packed: Whether the stock pipeline takes latents as tokens of 2 by 2.
     """
 
     build: Callable[[], Any]
     scale: str = "guidance_scale"
     more: Mapping[str, Any] = field(default_factory=dict)
-    packs: bool = False
     side: int | None = None
+    is_packed: bool = False
 
     def saved(self, folder: Path) -> Path:
         """Write the pipeline as diffusers does; return its folder."""
         self.build().save_pretrained(folder)
         return folder
+
+    def given(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return starting latents ``[b, c, h, w]`` as the stock pipeline takes them."""
+        return packed(latents) if self.is_packed else latents
 
 
 _SCALES: Final = {"qwen-image": "true_cfg_scale"}
@@ -63,8 +70,8 @@ def _tiny(name: str) -> Tiny:
         _BUILDERS[name],
         scale=_SCALES.get(name, "guidance_scale"),
         more=_MORE.get(name, {}),
-        packs=name in _PACKING,
         side=_SIDES.get(name),
+        is_packed=name in _PACKING,
     )
 
 

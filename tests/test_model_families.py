@@ -19,7 +19,6 @@ from unlearnlog.errors import ModelError
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
-from unlearnlog.models.family_rules.packing import packed
 from unlearnlog.models.interface import Sampling
 from unlearnlog.models.sampling import generator
 
@@ -98,7 +97,7 @@ def latents_of(name, model):
     """Return the starting noise of the two pictures, as the stock pipeline takes it."""
     pairs = zip(PROMPTS, SEEDS, strict=True)
     found = torch.stack([model.latent(*pair) for pair in pairs])
-    return packed(found) if FAMILY[name].packs else found
+    return FAMILY[name].given(found)
 
 
 def weights_at_head(folder, model):
