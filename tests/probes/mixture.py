@@ -19,6 +19,7 @@ class Mixture:
     """
 
     latent_shape = (1, 1, 1)
+    predicts = "epsilon"
 
     def __init__(self, means, sd=0.6):
         self.names = tuple(means)

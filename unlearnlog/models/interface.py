@@ -175,6 +175,11 @@ class Model(Protocol):
         """Log of signal power over noise power at each timestep, float32 ``[T]``."""
         ...
 
+    @property
+    def predicts(self) -> str:
+        """The prediction type: ``epsilon``, ``v_prediction`` or ``velocity``."""
+        ...
+
     def n_tokens(self, prompt: str) -> int:
         """Return a prompt's number of tokens, including the begin and end tokens."""
         ...
