@@ -27,6 +27,7 @@ class LinearModel:
         self.n_steps_trained = 100
         self.computes = "cpu torch.float32"
         self.predicts = "epsilon"
+        self.no_nats = ""
         self.added_tokens: frozenset[str] = frozenset()
         rng = torch.Generator().manual_seed(5)
         self.base: Weights = {NAME: torch.randn(8, self.d_text, generator=rng).half()}

@@ -28,7 +28,7 @@ from unlearnlog.cli.options import (
     opened,
     with_blocks,
 )
-from unlearnlog.core.provenance import TRAINED_ON
+from unlearnlog.core.provenance import NO_NATS, TRAINED_ON
 from unlearnlog.errors import IntegrityError, UsageError
 from unlearnlog.report.entry_tables import ProgressBars
 from unlearnlog.report.output_file import check_written
@@ -326,6 +326,7 @@ def _entry(entry: Entry) -> None:
             **_rules(entry, policy),
             "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
             **_listed("trained on", (entry.made_with.get(TRAINED_ON, "")[:12],)),
+            **_listed("no nats", (entry.made_with.get(NO_NATS, ""),)),
             "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
             "took": f"{entry.seconds:.0f} s",
         }

@@ -209,7 +209,7 @@ def _concluded(
     """Measure an erasure, and record it if the policy's limits hold."""
     state = builder.state(at)
     readings = evaluation.readings({**at.model.base, **state})
-    verdict = request.policy.verdict(readings)
+    verdict = evaluation.verdict(readings)
     verdict_record = VerdictRecord.of(
         verdict.failures, verdict.undecided, accepts_doubt=request.accept_undecided
     )

@@ -180,6 +180,11 @@ class Model(Protocol):
         """The prediction type: ``epsilon``, ``v_prediction`` or ``velocity``."""
         ...
 
+    @property
+    def no_nats(self) -> str:
+        """Why no information can be computed from its predictions; empty if it can."""
+        ...
+
     def n_tokens(self, prompt: str) -> int:
         """Return a prompt's number of tokens, including the begin and end tokens."""
         ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import torch
 
-from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
 from unlearnlog.models.components import Components
@@ -141,32 +141,19 @@ class LoadedModel:
 
     @cached_property
     def log_snr(self) -> torch.Tensor:
-        """Log of signal power over noise power at each timestep, float32 ``[T]``.
-
-        Raises:
-            ModelError: Guidance is built into its UNet.
-        """
-        self.check_denoises()
+        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
         return torch.logit(self._signal).float().cpu()
 
-    def check_denoises(self) -> None:
-        """Refuse to measure nats with a UNet that has guidance built in.
+    @property
+    def no_nats(self) -> str:
+        """Why no information can be computed from its predictions; empty if it can.
 
-        It is distilled to the result of guidance, and mostly to few steps as well, so
-        it does not predict the posterior mean, which the information is computed from.
-
-        Raises:
-            ModelError: Guidance is built into its UNet.
+        A network that is distilled to the result of guidance, or to few steps, predicts
+        no posterior mean.
         """
         if self._parts.is_told_guidance:
-            raise ModelError(
-                f"no nats can be measured with '{self.folder.path}', and it cannot "
-                "judge: guidance is built into its UNet (time_cond_proj_dim), so it "
-                "does not predict the posterior mean",
-                fix="use a CLIP model as the judge, --judge FOLDER, and a policy with "
-                "information = 0 and nodes = 0 in [probes] and an eraser in closed "
-                "form; or erase from the model that it was distilled from",
-            )
+            return "guidance is built into its UNet (time_cond_proj_dim)"
+        return ""
 
     @property
     def tokenizers(self) -> dict[str, Untyped]:
