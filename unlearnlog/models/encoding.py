@@ -177,7 +177,7 @@ def _is_whole(text: str) -> bool:
 def heard(
     parts: Components,
     read: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    encoders: Sequence[Mapping[str, torch.Tensor]],
+    encoders: Mapping[str, Mapping[str, torch.Tensor]],
 ) -> Text:
     """Return the encoding of tokens; differentiable in the text encoders' weights.
 
@@ -185,14 +185,12 @@ def heard(
         parts: The model.
         read: The tokens of one prompt for each encoder, and the mask of non-padding,
             both int64 ``[1, length]``.
-        encoders: Weights of each encoder that replace its own; empty for none.
+        encoders: Weights that replace the encoders' own, by component.
     """
-    two = len(parts.encoders) > 1
+    two = len(parts.speakers) > 1
     vectors, pooled = [], None
-    own = encoders or ({},) * len(parts.encoders)
-    for (encoder, _), (ids, mask), weights in zip(
-        parts.encoders, read, own, strict=True
-    ):
+    for (name, encoder), (ids, mask) in zip(parts.speakers.items(), read, strict=True):
+        weights = encoders.get(name, {})
         masked = getattr(encoder.config, "use_attention_mask", False)
         used = mask.to(parts.device) if masked else None
         named = {"attention_mask": used, "output_hidden_states": two}

@@ -134,7 +134,7 @@ def denoised(
     """
     scheduler = parts.new_scheduler()
     scheduler.set_timesteps(sampling.steps, device=parts.device)
-    step = _step_of(scheduler, canvas.generators)
+    step = step_of(scheduler, canvas.generators)
     guided = sampling.guidance > 1 and not parts.is_told_guidance
     rows = canvas.rows
     if guided:
@@ -346,7 +346,7 @@ class _Encoding(torch.nn.Module):
         return means
 
 
-def _step_of(
+def step_of(
     scheduler: Untyped, generators: list[torch.Generator]
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
     """Return a scheduler's step, with its noise generators where it takes any."""

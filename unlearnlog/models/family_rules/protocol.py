@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from unlearnlog.models.interface import Text
 
-Run: TypeAlias = Callable[..., Any]
+Untyped: TypeAlias = Any
+"""A value of diffusers or transformers, which are hardly annotated."""
+
+Run: TypeAlias = Callable[..., Untyped]
 """A call of a text encoder: its component's name, then its own arguments."""
 
 Span: TypeAlias = tuple[int, int]
@@ -21,17 +24,17 @@ class Parts(Protocol):
     """What rules read of a loaded model."""
 
     @property
-    def network(self) -> Any:
+    def network(self) -> Untyped:
         """The network that predicts noise or velocity."""
         ...
 
     @property
-    def vae(self) -> Any:
+    def vae(self) -> Untyped:
         """The autoencoder."""
         ...
 
     @property
-    def scheduler(self) -> Any:
+    def scheduler(self) -> Untyped:
         """The template of schedulers; never stepped itself."""
         ...
 
@@ -46,12 +49,12 @@ class Parts(Protocol):
         ...
 
     @property
-    def tokenizers(self) -> Mapping[str, Any]:
+    def tokenizers(self) -> Mapping[str, Untyped]:
         """Each text encoder's tokenizer, by the ENCODER's component name."""
         ...
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> Mapping[str, Untyped]:
         """The pipeline's own settings in ``model_index.json``, as ``is_distilled``."""
         ...
 
@@ -75,7 +78,7 @@ class FamilyRules(Protocol):
 
         Args:
             parts: The model.
-            prompt: Any prompt that is not too long; a longer one is cut.
+            prompt: Untyped prompt that is not too long; a longer one is cut.
             run: Caller of text encoders, with the weights that hold.
         """
         ...
@@ -99,7 +102,9 @@ class FamilyRules(Protocol):
         """Return channels, height and width of latents."""
         ...
 
-    def scheduler(self, parts: Parts, steps: int, shape: tuple[int, int, int]) -> Any:
+    def scheduler(
+        self, parts: Parts, steps: int, shape: tuple[int, int, int]
+    ) -> Untyped:
         """Return a fresh scheduler with its timesteps set as the pipeline sets them."""
         ...
 
@@ -113,7 +118,7 @@ class FamilyRules(Protocol):
     def predict(
         self,
         parts: Parts,
-        network: Any,
+        network: Untyped,
         x: torch.Tensor,
         t: torch.Tensor,
         *,
@@ -144,10 +149,14 @@ class FamilyRules(Protocol):
         """Return the pipeline's combination of two predictions, ``[b, c, h, w]``."""
         ...
 
-    def decoded(self, parts: Parts, vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    def decoded(
+        self, parts: Parts, vae: Untyped, latents: torch.Tensor
+    ) -> torch.Tensor:
         """Return colours in about ``[-1, 1]``, float32 ``[b, 3, height, width]``."""
         ...
 
-    def encoded(self, parts: Parts, vae: Any, colours: torch.Tensor) -> torch.Tensor:
+    def encoded(
+        self, parts: Parts, vae: Untyped, colours: torch.Tensor
+    ) -> torch.Tensor:
         """Return the mean latents of colours ``[b, 3, height, width]``."""
         ...
