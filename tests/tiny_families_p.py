@@ -45,7 +45,9 @@ D_TEXT: Final = 32
 
 WORDS: Final = ("a", "of", "by", "photo", "painting", "cat", "dog", "picasso", "monet")
 
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,'-:<>/|_()?"
+_LETTERS: Final = (
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,'-:<>/|_()?"
+)
 
 _CHAT: Final = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -79,7 +81,17 @@ def _merges(words: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]
 def gemma_tokenizer() -> GemmaTokenizer:
     """Know a few words with the space before them, and letters."""
     pairs, built = _merges({word: f"▁{word}" for word in WORDS})
-    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", "\n", *_LETTERS, *built]
+    pieces = [
+        "<pad>",
+        "<eos>",
+        "<bos>",
+        "<unk>",
+        "<mask>",
+        "▁",
+        "\n",
+        *_LETTERS,
+        *built,
+    ]
     vocabulary = {piece: n for n, piece in enumerate(dict.fromkeys(pieces))}
     merges: Any = pairs
     return GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=2048)
@@ -354,9 +366,7 @@ def tiny_lumina2() -> Any:
             axes_lens=(300, 32, 32),
             cap_feat_dim=D_TEXT,
         ),
-        scheduler=FlowMatchEulerDiscreteScheduler(
-            shift=6.0, use_dynamic_shifting=True
-        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=6.0, use_dynamic_shifting=True),
         vae=_vae((4, 4, 4, 4), scaling_factor=0.3611, shift_factor=0.1159),
         text_encoder=_gemma(tokenizer),
         tokenizer=tokenizer,

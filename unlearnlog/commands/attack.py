@@ -234,7 +234,9 @@ class AttackSession:
         if runner.judge is None:
             raise UsageError(
                 "no judge configured: cannot measure whether an attack succeeds",
-                fix=what_judges(at, "leave --judge out, or give the folder of a CLIP model"),
+                fix=what_judges(
+                    at, "leave --judge out, or give the folder of a CLIP model"
+                ),
             )
         sampler = SamplerAndJudge(
             runner.judge,

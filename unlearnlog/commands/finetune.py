@@ -29,7 +29,12 @@ from unlearnlog.audits.return_coefficient import share_of_the_way
 from unlearnlog.audits.return_forecast import ReturnForecast, forecasts
 from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.commands.control_model import load_twin
-from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for, what_judges
+from unlearnlog.commands.judge_choice import (
+    check_alone,
+    check_kept,
+    runner_for,
+    what_judges,
+)
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.delta import state_digest
 from unlearnlog.core.progress import NoProgress

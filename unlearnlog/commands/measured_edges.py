@@ -113,7 +113,7 @@ def measured_edges(at: Session, request: EdgesRequest) -> tuple[MeasuredEdge, ..
         raise ModelError(
             f"no edge can be measured with {at.manifest.source}: {at.model.no_nats}, so "
             "its errors are no likelihoods",
-            fix="leave --informed out, or measure the model that it was distilled from",
+            fix="leave --informed out, or ask the model that it was distilled from",
         )
     if request.pictures < 2:
         raise UsageError(

@@ -31,7 +31,6 @@ from unlearnlog.erasers.concept_texts import (
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.tokens import TokenPairs, Tokens
 from unlearnlog.errors import TrainingError
-from unlearnlog.models.interface import Model
 
 Touch = Literal["keys and values", "values", "keys"]
 
@@ -170,7 +169,7 @@ class ClosedForm(Eraser):
             ConceptError: A concept is its own target, or two have the same tokens.
         """
         pairs = self.form.pairs(request)
-        nothing = said_nothing(request.model)
+        nothing = said_nothing(request)
         kept = self.form.kept(request, pairs.erased)
         ends = _SUFFIX.get(
             self.touch, tuple(e for each in _SUFFIX.values() for e in each)
@@ -215,20 +214,24 @@ class ClosedForm(Eraser):
         self.require_above_zero()
 
 
-def said_nothing(model: Model) -> Tensor:
+def said_nothing(request: Request) -> Tensor:
     """Return the mark that begins every prompt and the padding behind a short one.
 
     Where a pipeline puts zeros in the empty prompt's place, they are those of a prompt
-    of one word.
+    of one word. Of a text whose rows are not counted they are the empty prompt's rows,
+    at least two.
 
     Returns:
         Float64 ``[n, d_text]``, the mark first.
     """
-    nothing = model.encode([""]).tokens[0].double()
+    nothing = request.read([""])[0].double()
+    if request.reading("") is not None:
+        read = nothing[nothing.any(1)]
+        return read if len(read) > 1 else nothing[:1].expand(2, -1)
     if nothing.any():
         return nothing
-    word = model.encode(["a"]).tokens[0].double()
-    return torch.cat([word[:1], word[model.n_tokens("a") - 1 :]])
+    word = request.read(["a"])[0].double()
+    return torch.cat([word[:1], word[request.model.n_tokens("a") - 1 :]])
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, final
 import torch
 
 from unlearnlog.models.finite_check import check_finite
-from unlearnlog.models.interface import Method, Painted, Sampling, Text
+from unlearnlog.models.interface import (
+    Method,
+    Painted,
+    Place,
+    PromptRows,
+    Sampling,
+    Text,
+)
 from unlearnlog.models.loaded_model import LoadedModel
 from unlearnlog.models.overrides import Overrides
 from unlearnlog.models.prompt_dedup import spared, told_apart
@@ -44,6 +51,15 @@ class DiffusersModel(LoadedModel):
         The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
         """
         return self._encoders.n_tokens(prompt)
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return None: CLIP's text has marks and padding at known places."""
+        del prompt
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``."""
+        assert place == "cross-attention"
+        return text.tokens
 
     def shortened(self, prompt: str) -> str:
         """Return a prompt, or its longest beginning that the text encoders read.

@@ -120,6 +120,29 @@ def _mask_of(text: Text) -> torch.Tensor:
     return torch.ones(text.tokens.shape[:2], dtype=torch.bool)
 
 
+Place = Literal["cross-attention", "joint-attention", "entry", "pooled"]
+"""The place of a matrix that reads text.
+
+``cross-attention`` reads the prompt alone; ``joint-attention`` reads what other layers
+made of prompt and picture; the ``entry`` turns the text encoder's output into the
+network's width; ``pooled`` does so with the pooled vector.
+"""
+
+
+@dataclass(frozen=True)
+class PromptRows:
+    """The rows of one encoded prompt.
+
+    Attributes:
+        spans: The characters that each row stands for; None for a begin, end or
+            template token and for padding.
+        causal: Whether each row depends on the characters up to its own alone.
+    """
+
+    spans: tuple[tuple[int, int] | None, ...]
+    causal: tuple[bool, ...]
+
+
 @dataclass(frozen=True)
 class Painted:
     """Pictures and the latents that they were decoded from, on the CPU.
@@ -143,6 +166,11 @@ class Model(Protocol):
     @property
     def base(self) -> Weights:
         """The text projections, on the CPU, in the dtype that they have on disk."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """The place of each tensor of ``base`` in the network."""
         ...
 
     @property
@@ -195,6 +223,22 @@ class Model(Protocol):
 
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Return encoded prompts, each encoded once and alone."""
+        ...
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return what each row of an encoded prompt stands for.
+
+        None for CLIP alone: its text begins with one mark, and its padding, which
+        is read, begins at the last of the ``n_tokens``.
+        """
+        ...
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``.
+
+        Rows that the network does not read are zeros. Of ``joint-attention`` there is
+        nothing to return: it reads the picture as well.
+        """
         ...
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
 from unlearnlog.models.components import Components
+from unlearnlog.models.distillation import SETTINGS
 from unlearnlog.models.encoding import Encoders
 from unlearnlog.models.fastcpu.switch import said_of_it
 from unlearnlog.models.pipeline_folder import PipelineFolder
@@ -22,10 +23,12 @@ from unlearnlog.models.textual_inversion import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from unlearnlog.core.delta import Weights
     from unlearnlog.models.components import Untyped
+    from unlearnlog.models.interface import Place
 
 _LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
 
@@ -109,6 +112,12 @@ class LoadedModel:
         return str(self._parts.scheduler.config.get("prediction_type", "epsilon"))
 
     @property
+    def places(self) -> Mapping[str, Place]:
+        """The place of each tensor of ``base`` in the network."""
+        family = self.folder.family
+        return {name: family.place_of(name) for name in self.base}
+
+    @property
     def d_text(self) -> int:
         """Width of one encoded token."""
         return int(self._parts.network.config.cross_attention_dim)
@@ -151,9 +160,9 @@ class LoadedModel:
         A network that is distilled to the result of guidance, or to few steps, predicts
         no posterior mean.
         """
-        if self._parts.is_told_guidance:
-            return "guidance is built into its UNet (time_cond_proj_dim)"
-        return ""
+        folder = self.folder
+        others = {"scheduler": folder.scheduler, SETTINGS: folder.settings}
+        return folder.family.distilled({**folder.configs, **others})
 
     @property
     def tokenizers(self) -> dict[str, Untyped]:

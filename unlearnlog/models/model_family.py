@@ -13,6 +13,7 @@ from unlearnlog.models.distillation import Configs, never
 
 if TYPE_CHECKING:
     from unlearnlog.models.family_rules.protocol import FamilyRules
+    from unlearnlog.models.interface import Place
 
 TextClass = Literal["prompt", "joint", "single"]
 """Which layers see the prompt alone: the attention's ``prompt``, else the entry only.
@@ -99,12 +100,24 @@ class ModelFamily:
     def pattern(self) -> str:
         """Matches the full name of each text projection: what an eraser changes.
 
-        Where the attention's own matrices see the prompt alone it is these, else the
-        matrices by which text enters.
+        Where the attention's own matrices see the prompt alone it is these. Else it is
+        the matrices by which text enters, and in joint attention those of its keys and
+        values, which are trained.
         """
         if self.text_class == "prompt":
             return self.attention
-        return "|".join(filter(None, (self.entry, self.pooled)))
+        joint = self.attention if self.text_class == "joint" else ""
+        return "|".join(filter(None, (self.entry, self.pooled, joint)))
+
+    def place_of(self, name: str) -> Place:
+        """Return the place in the network of one of its text projections."""
+        if self.text_class == "prompt":
+            return "cross-attention"
+        if self.entry and re.fullmatch(self.entry, name):
+            return "entry"
+        if self.pooled and re.fullmatch(self.pooled, name):
+            return "pooled"
+        return "joint-attention"
 
     def projections_of(self, names: Iterable[str]) -> list[str]:
         """Return the text projections among parameter names, sorted.

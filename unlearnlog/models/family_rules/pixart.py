@@ -96,9 +96,7 @@ class PixArtRules(NoiseRules):
         read: torch.Tensor = network.caption_projection(tokens)
         return read
 
-    def _size(
-        self, parts: Parts, x: torch.Tensor
-    ) -> dict[str, torch.Tensor | None]:
+    def _size(self, parts: Parts, x: torch.Tensor) -> dict[str, torch.Tensor | None]:
         """Return the size of pictures in pixels, for a network that is told it."""
         told = self.is_told_size and parts.network.config.sample_size == _TOLD_SIDE
         if not told:
