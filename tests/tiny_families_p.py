@@ -255,7 +255,7 @@ def tiny_pixart_alpha() -> Any:
     return PixArtAlphaPipeline(
         tokenizer=tokenizer,
         text_encoder=_t5(tokenizer),
-        vae=_vae((4,)),
+        vae=_vae((4,), mid_block_add_attention=False),
         transformer=_pixart(128, 16),
         scheduler=_noise_scheduler(),
     )

@@ -11,7 +11,7 @@ class Flow(Mixture):
     Its timesteps are diffusers': t = 1 / T, 2 / T, ..., 1, shifted.
     """
 
-    predicts = "velocity"
+    predicts = "flow_prediction"
 
     def __init__(self, means, sd=0.6, shift=1.0):
         super().__init__(means, sd)

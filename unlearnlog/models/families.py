@@ -7,6 +7,9 @@ from typing import Final
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models import distillation
+from unlearnlog.models.family_rules.flux import FluxRules
+from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
+from unlearnlog.models.family_rules.sd3 import StableDiffusion3Rules
 from unlearnlog.models.model_family import Fit, ModelFamily
 
 _UNET_ATTENTION: Final = (
@@ -88,6 +91,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         predicts="noise",
         fits=(_LATENT, _T5_CAPTION),
+        rules=PIXART_ALPHA,
     ),
     ModelFamily(
         name="pixart-sigma",
@@ -99,6 +103,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         predicts="noise",
         fits=(_LATENT, _T5_CAPTION),
+        rules=PIXART_SIGMA,
     ),
     ModelFamily(
         name="sana",
@@ -167,6 +172,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": True, "text_encoder_2": True, "text_encoder_3": False},
         fits=(_LATENT, Fit("joint_attention_dim", "text_encoder_3", "d_model")),
         mark="joint_blocks.",
+        rules=StableDiffusion3Rules(),
     ),
     ModelFamily(
         name="flux",
@@ -186,7 +192,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         text_class="joint",
         entry=_CONTEXT,
         pooled=_POOLED,
-        causal={"text_encoder": True, "text_encoder_2": False},
+        causal={"text_encoder_2": False},
         fits=(
             _PACKED,
             Fit("joint_attention_dim", "text_encoder_2", "d_model"),
@@ -194,6 +200,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         ),
         mark="double_blocks.0.img_attn.norm.key_norm.scale",
         distilled=distillation.of_flux,
+        rules=FluxRules(),
     ),
     ModelFamily(
         name="flux-2",

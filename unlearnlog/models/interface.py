@@ -205,7 +205,7 @@ class Model(Protocol):
 
     @property
     def predicts(self) -> str:
-        """The prediction type: ``epsilon``, ``v_prediction`` or ``velocity``."""
+        """The prediction type: ``epsilon``, ``v_prediction`` or ``flow_prediction``."""
         ...
 
     @property

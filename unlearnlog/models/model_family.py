@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models.distillation import Configs, never
@@ -21,9 +20,6 @@ TextClass = Literal["prompt", "joint", "single"]
 In ``joint`` attention text has matrices of its own, in a ``single`` stream it shares
 those of the picture.
 """
-
-_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -59,7 +55,8 @@ class ModelFamily:
         entry: Matches the matrices that turn the text encoder's output into the
             network's width; empty for none.
         pooled: Matches the first projection of the pooled vector; empty for none.
-        causal: Whether a token's vector depends on earlier tokens only, by encoder.
+        causal: Whether a token's vector depends on earlier tokens only, by encoder that
+            has rows in a text, in their order.
         predicts: What the network predicts; noise also stands for the velocity of
             schedulers with ``alphas_cumprod``, whose configuration says which.
         sign: 1 for a velocity of noise minus data, -1 for the opposite.
@@ -76,7 +73,7 @@ class ModelFamily:
     components: Mapping[str, tuple[str, ...]]
     attention: str
     network: str = "transformer"
-    optional: Mapping[str, tuple[str, ...]] = _EMPTY
+    optional: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text_class: TextClass = "prompt"
     entry: str = ""
     pooled: str = ""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-VELOCITY: Final = "velocity"
+VELOCITY: Final = "flow_prediction"
 """What a flow-matching model predicts; its signal and noise are shares of 1."""
 
 
@@ -36,7 +36,7 @@ class HasLevels(Protocol):
 
     @property
     def predicts(self) -> str:
-        """The prediction type: ``epsilon``, ``v_prediction`` or ``velocity``."""
+        """The prediction type: ``epsilon``, ``v_prediction`` or `VELOCITY`."""
         ...
 
 

@@ -174,19 +174,7 @@ def encoded_with(
             read.append(_framed(words, encoders, tokenizer))
             own[name] = table
         found.append(heard(parts, read, own))
-    pooled = [each.pooled for each in found if each.pooled is not None]
-    return Text(
-        torch.cat([each.tokens for each in found]),
-        torch.cat(pooled) if pooled else None,
-    )
-
-
-def with_nothing(nothing: Text, texts: Text) -> Text:
-    """Return the encoded empty prompt followed by encoded prompts."""
-    pooled = None
-    if nothing.pooled is not None and texts.pooled is not None:
-        pooled = torch.cat([nothing.pooled, texts.pooled])
-    return Text(torch.cat([nothing.tokens, texts.tokens]), pooled)
+    return Text.joined(found)
 
 
 def _table(encoder: Untyped) -> tuple[str, torch.Tensor]:

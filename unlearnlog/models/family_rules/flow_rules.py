@@ -62,7 +62,7 @@ class FlowRules:
         mu = self.mu(parts, shape, steps)
         return timed(parts.scheduler, steps, parts.device, mu=mu, is_even=self.is_even)
 
-    def sigmas(self, parts: Parts, shape: Shape) -> torch.Tensor:
+    def sigmas(self, parts: Parts, shape: Shape) -> torch.Tensor | None:
         """Return the share of noise at each trained timestep, float32 ``[T]``."""
         steps = parts.scheduler.config.num_train_timesteps
         return trained_sigmas(parts.scheduler, self.mu(parts, shape, steps))

@@ -108,13 +108,9 @@ class PixArtRules(NoiseRules):
 
     def _read(self, parts: Parts, prompt: str) -> str:
         """Return a prompt as it is tokenized."""
-        pipeline = stock_encoder(self.pipeline, parts, _never)
+        pipeline = stock_encoder(self.pipeline, parts)
         (read,) = pipeline._text_preprocessing(prompt, clean_caption=is_cleaned())
         return str(read)
-
-
-def _never(*_: object) -> None:
-    """Stand in for an encoder that is not called."""
 
 
 PIXART_ALPHA: Final = PixArtRules("PixArtAlphaPipeline", 120, is_told_size=True)

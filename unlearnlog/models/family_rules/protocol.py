@@ -102,6 +102,10 @@ class FamilyRules(Protocol):
         """Return channels, height and width of latents."""
         ...
 
+    def scale_factor(self, parts: Parts) -> int:
+        """Return how many pixels wide one latent is."""
+        ...
+
     def scheduler(
         self, parts: Parts, steps: int, shape: tuple[int, int, int]
     ) -> Untyped:
@@ -160,3 +164,8 @@ class FamilyRules(Protocol):
     ) -> torch.Tensor:
         """Return the mean latents of colours ``[b, 3, height, width]``."""
         ...
+
+
+def on(tensor: torch.Tensor | None, parts: Parts) -> torch.Tensor | None:
+    """Return a tensor on the network's device in its dtype; None for None."""
+    return None if tensor is None else tensor.to(parts.device, parts.dtype)

@@ -8,6 +8,7 @@ import torch
 
 from unlearnlog.models.family_rules.flow_rules import FlowRules, Shape
 from unlearnlog.models.family_rules.flow_times import linear_mu
+from unlearnlog.models.family_rules.protocol import on
 from unlearnlog.models.family_rules.tokens import n_tokens, padded, spans
 from unlearnlog.models.interface import Text
 
@@ -79,12 +80,11 @@ class StableDiffusion3Rules(FlowRules):
     ) -> torch.Tensor:
         """Return the velocity, float32 ``[b, c, h, w]``; differentiable."""
         del guidance
-        assert text.pooled is not None
         velocity: torch.Tensor = network(
-            hidden_states=x.to(parts.device, parts.dtype),
+            hidden_states=on(x, parts),
             timestep=t.to(parts.device).expand(len(x)),
-            encoder_hidden_states=text.tokens.to(parts.device, parts.dtype),
-            pooled_projections=text.pooled.to(parts.device, parts.dtype),
+            encoder_hidden_states=on(text.tokens, parts),
+            pooled_projections=on(text.pooled, parts),
             return_dict=False,
         )[0]
         return velocity.float()

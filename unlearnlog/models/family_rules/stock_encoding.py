@@ -32,7 +32,7 @@ class RunEncoder(functools.partial[Any]):
 def stock_encoder(
     kind: str,
     parts: Parts,
-    run: Run,
+    run: Run | None = None,
     settings: Mapping[str, Any] = _NOTHING,
 ) -> Untyped:
     """Return a pipeline that has tokenizers and text encoders only.
@@ -40,7 +40,8 @@ def stock_encoder(
     Args:
         kind: The name of a pipeline class of diffusers.
         parts: The model.
-        run: Caller of text encoders, with the weights that hold.
+        run: Caller of text encoders, with the weights that hold; None where the
+            pipeline encodes nothing.
         settings: Arguments of the class beside components.
     """
     pipeline_class = getattr(diffusers, kind)
@@ -51,7 +52,7 @@ def stock_encoder(
     for encoder, tokenizer in parts.tokenizers.items():
         name = encoder.replace("text_encoder", "tokenizer")
         setattr(pipeline, name, tokenizer)
-        setattr(pipeline, encoder, RunEncoder(run, encoder))
+        setattr(pipeline, encoder, run and RunEncoder(run, encoder))
     return pipeline
 
 
