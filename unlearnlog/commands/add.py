@@ -259,7 +259,7 @@ def planned(at: Session, request: AddRequest) -> ErasurePlan:
     """
     gone = _gone(at, request.concepts)
     policy, concepts = request.policy, request.concepts
-    eraser = policy.chosen_eraser({concept.slot for concept in concepts})
+    eraser = policy.chosen_eraser({concept.slot for concept in concepts}).on(at.model)
     evaluation = evaluation_of(
         at, policy, concepts, gone=gone, target=eraser.target, watch=request.watch
     )

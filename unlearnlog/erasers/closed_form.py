@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self
 
 import torch
@@ -29,15 +29,20 @@ from unlearnlog.erasers.concept_texts import (
     Weigh,
 )
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
+from unlearnlog.erasers.places import SOLVED, WHERES, Where, by_place, chosen, settled
 from unlearnlog.erasers.tokens import TokenPairs, Tokens
 from unlearnlog.errors import TrainingError
+from unlearnlog.models.interface import Model
 
 Touch = Literal["keys and values", "values", "keys"]
 
 TOUCHES: Final[tuple[Touch, ...]] = ("keys and values", "values", "keys")
 """The text projections that a closed form may change."""
 
-_SUFFIX: Final = {"values": (".to_v.weight",), "keys": (".to_k.weight",)}
+_SUFFIX: Final = {
+    "values": (".to_v.weight", ".add_v_proj.weight"),
+    "keys": (".to_k.weight", ".add_k_proj.weight"),
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,8 @@ class ClosedForm(Eraser):
         texts: The texts of a concept, see `concept_texts.TEXTS`.
         weigh: Whether a concept's tokens weigh 1 in all, or 1 each.
         keeps: The kept texts, see `concept_texts.KEEPS`.
+        where: What changes of a model with joint attention, see `places`; there
+            ``touch`` does not apply.
     """
 
     joint: ClassVar[bool] = True
@@ -134,6 +141,7 @@ class ClosedForm(Eraser):
         "texts": "prompts",
         "weigh": "shares",
         "keeps": "prompts",
+        "where": "default",
     }
 
     target: Target = "anchor"
@@ -143,6 +151,12 @@ class ClosedForm(Eraser):
     texts: Texts = "prompts"
     weigh: Weigh = "shares"
     keeps: Keeps = "prompts"
+    where: Where = "default"
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        where = settled(self.name, self.where, model, usual="entry", allowed=SOLVED)
+        return replace(self, where=where)
 
     @abstractmethod
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
@@ -153,13 +167,18 @@ class ClosedForm(Eraser):
         """
 
     def erase(self, request: Request) -> Delta:
-        """Return the solution of the problem, rounded once."""
-        problem = self.problem(request)
-        request.watch.stage("solving", len(problem.old))
+        """Return the solution of the problem, rounded once.
+
+        What reads tokens and what reads the pooled vector are problems of their own.
+        """
+        request = chosen(request, self.where)
         patches = {}
-        for name, change in self.changes(problem):
-            patches[name] = _patch(name, change)
-            request.watch.advance(1, {})
+        for part in by_place(request):
+            problem = self.problem(part)
+            request.watch.stage("solving", len(problem.old))
+            for name, change in self.changes(problem):
+                patches[name] = _patch(name, change)
+                request.watch.advance(1, {})
         return Delta(patches)
 
     def problem(self, request: Request) -> Problem:
@@ -171,9 +190,9 @@ class ClosedForm(Eraser):
         pairs = self.form.pairs(request)
         nothing = said_nothing(request)
         kept = self.form.kept(request, pairs.erased)
-        ends = _SUFFIX.get(
-            self.touch, tuple(e for each in _SUFFIX.values() for e in each)
-        )
+        ends = _SUFFIX.get(self.touch, ("",))
+        if request.place in ("entry", "pooled"):
+            ends = ("",)
         return Problem(
             {n: _numbers(n, w) for n, w in request.old.items() if n.endswith(ends)},
             pairs,
@@ -211,6 +230,7 @@ class ClosedForm(Eraser):
         self.require("texts", known=TEXTS)
         self.require("weigh", known=WEIGHS)
         self.require("keeps", known=KEEPS)
+        self.require("where", known=WHERES)
         self.require_above_zero()
 
 

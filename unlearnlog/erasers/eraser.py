@@ -181,6 +181,15 @@ class Eraser(ABC):
     def rehearsal(self) -> tuple[Self, Work]:
         """Return the eraser cut down to what is enough to time a step, and its work."""
 
+    def on(self, model: Model) -> Self:  # noqa: ARG002 - for those that can choose
+        """Return the eraser with the place of its change settled for a model.
+
+        Raises:
+            PolicyError: It cannot change what it is set to, or the model has no such
+                place.
+        """
+        return self
+
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
         """Return the eraser with these settings and its defaults for all others.

@@ -57,6 +57,20 @@ class ForgetMeNot(GradientEraser):
     rate: float = 3e-3
     marks: str = MARKS[2]
 
+    def on(self, model: Model) -> Self:
+        """Return the eraser for a model with cross-attention.
+
+        Raises:
+            PolicyError: The model has none.
+        """
+        if "cross-attention" not in model.places.values():
+            raise PolicyError(
+                f"{self.name} lowers the attention of cross-attention to words, and this "
+                "model has none: its text and picture attend to each other",
+                fix="take another eraser: unlearnlog erasers",
+            )
+        return super().on(model)
+
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the norm of the attention to marked tokens."""
         some, text, _ = scene.forgotten(self.batch)

@@ -96,7 +96,8 @@ class PartialInputs(LossInputs):
             self.painter[name] = mean.lerp(weight.detach(), 1 - average)
 
     def _guided(self, x: Tensor, t: Tensor, text: Text, nothing: Text) -> Tensor:
-        model, weights = self.request.model, self.painter or None
+        model, painter = self.request.model, self.painter
+        weights = self.request.with_fixed(painter) if painter else None
         if self.guidance <= 1:
             return model.eps(x, t, text, weights=weights)
         both = Text.joined([nothing, text])
