@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, final
+from typing import ClassVar, Final, Self, final
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ from torch import Tensor
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.tokens import name_span
+from unlearnlog.errors import PolicyError
+from unlearnlog.models.interface import Model
 
 MARKS: Final = ("name and end", "name", "name to padding")
 """The marked tokens; the last word also marks all behind the end."""
