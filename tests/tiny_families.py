@@ -4,27 +4,45 @@ They paint noise, but by the same code, files and names as real checkpoints. A p
 of `SIDE` pixels has latents of half of that.
 """
 
+import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from diffusers import (
+    AuraFlowPipeline,
+    AuraFlowTransformer2DModel,
     AutoencoderKL,
+    AutoencoderKLQwenImage,
+    ChromaPipeline,
+    ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
+    QwenImagePipeline,
+    QwenImageTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.trainers import BpeTrainer
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
     T5Config,
     T5EncoderModel,
     T5TokenizerFast,
+    UMT5Config,
+    UMT5EncoderModel,
 )
 
 from tests.tiny import N_POSITIONS, WORDS, tokenizer_of_bytes
@@ -32,6 +50,10 @@ from tests.tiny import N_POSITIONS, WORDS, tokenizer_of_bytes
 SIDE: Final = 32
 """Side of a tiny picture in pixels."""
 
+_BEFORE: Final = (
+    "system\nDescribe the image by detailing the color, shape, size, texture, "
+    "quantity, text, spatial relationships of the objects and background:\nuser\n"
+)
 _WIDE: Final = 32
 _HEADS: Final = 2
 
@@ -51,7 +73,8 @@ def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
     """Return a builder that draws the same random weights at each call."""
 
     def built() -> Any:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # Chroma's, of diffusers
             torch.manual_seed(0)
             pipeline = build()
         for part in pipeline.components.values():
@@ -71,6 +94,29 @@ def t5_tokenizer(kind: Any = T5TokenizerFast) -> Any:
     pieces += [(each, -6.0) for each in letters]
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     return kind(vocab=special + pieces, extra_ids=0)
+
+
+def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
+    """Know every byte, and the words of a template and of the tests whole."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    learnt = Tokenizer(BPE())
+    learnt.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(
+        vocab_size=4000,
+        min_frequency=1,
+        show_progress=False,
+        initial_alphabet=sorted(ByteLevel.alphabet()),
+    )
+    learnt.train_from_iterator([template, " " + " ".join(WORDS)], trainer)
+    found = json.loads(learnt.to_str())["model"]
+    vocabulary = found["vocab"] | {
+        name: len(found["vocab"]) + number for number, name in enumerate(special)
+    }
+    return Qwen2Tokenizer(
+        vocab=vocabulary,
+        merges=[tuple(pair) for pair in found["merges"]],
+        additional_special_tokens=special,
+    )
 
 
 def t5_config(tokenizer: Any, kind: Any = T5Config) -> Any:
@@ -200,8 +246,125 @@ def _flux(*, guidance_embeds: bool, use_dynamic_shifting: bool) -> Any:
     )
 
 
+@seeded
+def tiny_chroma() -> Any:
+    """Build a Chroma."""
+    t5 = t5_tokenizer()
+    return ChromaPipeline(
+        transformer=ChromaTransformer2DModel(
+            in_channels=16,
+            num_layers=2,
+            num_single_layers=1,
+            attention_head_dim=_WIDE // _HEADS,
+            num_attention_heads=_HEADS,
+            joint_attention_dim=_WIDE,
+            axes_dims_rope=(4, 6, 6),
+            approximator_num_channels=16,
+            approximator_hidden_dim=16,
+            approximator_layers=1,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=kl_autoencoder(4, scaling_factor=0.3611, shift_factor=0.1159),
+        text_encoder=T5EncoderModel(t5_config(t5)),
+        tokenizer=t5,
+    )
+
+
+@seeded
+def tiny_aura_flow() -> Any:
+    """Build an AuraFlow."""
+    t5 = t5_tokenizer()
+    pipeline = AuraFlowPipeline(
+        transformer=AuraFlowTransformer2DModel(
+            sample_size=SIDE // 2,
+            num_mmdit_layers=2,
+            num_single_dit_layers=1,
+            attention_head_dim=_WIDE // _HEADS,
+            num_attention_heads=_HEADS,
+            joint_attention_dim=_WIDE,
+            caption_projection_dim=_WIDE,
+            pos_embed_max_size=SIDE**2 // 16,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.73),
+        vae=kl_autoencoder(4, scaling_factor=0.13025),
+        text_encoder=UMT5EncoderModel(t5_config(t5, UMT5Config)),
+        tokenizer=t5,
+    )
+    # A few words among hundreds of equal rows of padding would not show in a picture.
+    pipeline.transformer.proj_out.weight.data *= 40
+    for block in pipeline.transformer.joint_transformer_blocks:
+        block.attn.add_v_proj.weight.data *= 300
+    return pipeline
+
+
+@seeded
+def tiny_qwen_image() -> Any:
+    """Build a Qwen-Image."""
+    tokenizer = qwen_tokenizer(_BEFORE + "assistant")
+    return QwenImagePipeline(
+        transformer=QwenImageTransformer2DModel(
+            in_channels=16,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=_WIDE // _HEADS,
+            num_attention_heads=_HEADS,
+            joint_attention_dim=_WIDE,
+            axes_dims_rope=(4, 6, 6),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True,
+            base_shift=0.5,
+            max_shift=0.9,
+            max_image_seq_len=8192,
+            shift_terminal=0.02,
+        ),
+        vae=AutoencoderKLQwenImage(
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False],
+            latents_mean=[-0.7, 0.5, 0.1, -0.2],
+            latents_std=[2.8, 1.5, 2.3, 1.2],
+        ),
+        text_encoder=Qwen2_5_VLForConditionalGeneration(_qwen_vl_config(tokenizer)),
+        tokenizer=tokenizer,
+    )
+
+
+def _qwen_vl_config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
+    return Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": _WIDE,
+            "intermediate_size": 2 * _WIDE,
+            "num_hidden_layers": 2,
+            "num_attention_heads": _HEADS,
+            "num_key_value_heads": 1,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e6,
+                "mrope_section": [2, 3, 3],
+            },
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": _WIDE,
+            "fullatt_block_indexes": [0],
+        },
+    )
+
+
 TINY: Final[dict[str, Callable[[], Any]]] = {
     "stable-diffusion-3": tiny_sd3,
     "flux": tiny_flux,
+    "chroma": tiny_chroma,
+    "aura-flow": tiny_aura_flow,
+    "qwen-image": tiny_qwen_image,
 }
 """Builders by family; the first of each that has variants."""

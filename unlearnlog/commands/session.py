@@ -277,7 +277,7 @@ def init(folder: Path, model: str) -> Repository:
         LedgerError: The folder holds a ledger already.
     """
     loaded, manifest = _loaded(model, may_download=True)
-    check_computes(loaded.folder)
+    check_computes(loaded)
     if manifest.is_path:
         source = recorded(Path(manifest.source), folder)
         manifest = manifest.model_copy(update={"source": source})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import torch
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -31,7 +31,7 @@ class _Listening(TorchFunctionMode):
         super().__init__()
         self._layers, self._marks = layers, marks
         self._name = ""
-        self._hooks: list[Any] = []
+        self._hooks: list[Untyped] = []
         self.found: dict[str, torch.Tensor] = {}
 
     def __enter__(self) -> Self:
@@ -52,8 +52,8 @@ class _Listening(TorchFunctionMode):
             hook.remove()
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+        self, func: Untyped, types: Untyped, args: Untyped = (), kwargs: Untyped = None
+    ) -> Untyped:
         """Note the queries and keys of an attention, and compute it."""
         named = kwargs or {}
         if func is scaled_dot_product_attention and self._name:

@@ -172,6 +172,14 @@ class LoadedModel:
         """The tokens of the text encoders, with their vectors."""
         return vocabulary_of(self._parts)
 
+    def try_shapes(self, network: Untyped) -> None:
+        """Try a prediction of a network without numbers, see `meta_trial`.
+
+        Raises:
+            ValueError: A prediction has another shape than its latents.
+        """
+        self._backbone.try_shapes(network)
+
     def save_memory(self) -> bool:
         """Compute with less memory from now on, more slowly and with the same results.
 

@@ -17,11 +17,11 @@ from tests.family_parts import (
 )
 from tests.family_parts_p import check_alphas, check_read, spoken
 from tests.tiny_families_p import tiny_p
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
 
 SIDE = 16
-ENTRY = r"transformer\.caption_projection\.linear_[12]\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn2\.to_[kv]\.weight"
+ROW = next(row for row in FAMILIES if row.name == "pixart-sigma")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,13 @@ def parts():
 def test_entry_and_cross_attention_hear_the_prompt_alone(parts):
     hearing = heard(parts, PIXART_SIGMA)
 
-    own = matched(ENTRY, hearing) | matched(ATTENTION, hearing)
+    assert ROW.rules is PIXART_SIGMA
+    own = matched(ROW.entry, hearing) | matched(ROW.attention, hearing)
     assert len(own) == 6
     assert prompt_only(hearing) == own
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.5])
+@pytest.mark.parametrize("guidance", [pytest.param(1.0, marks=pytest.mark.slow), 4.5])
 def test_our_painting_is_the_stock_pipelines(parts, guidance):
     made = ours(parts, PIXART_SIGMA, guidance)
 
@@ -70,6 +71,7 @@ def test_alpha_is_told_the_size_of_pictures(guidance):
     assert apart(made, reference) <= 1
 
 
+@pytest.mark.slow
 def test_alpha_of_other_sizes_is_not_told_them():
     pipeline = tiny_p("pixart-sigma")
     parts = PipelineParts(pipeline, side=SIDE)
@@ -80,7 +82,7 @@ def test_alpha_of_other_sizes_is_not_told_them():
 
 
 def test_keys_and_values_read_the_projected_caption(parts):
-    check_read(parts, PIXART_SIGMA, ATTENTION)
+    check_read(parts, PIXART_SIGMA, ROW.attention)
 
 
 def test_noise_is_added_by_the_schedulers_own_schedule(parts):
@@ -111,6 +113,7 @@ def test_a_prompt_has_as_many_rows_as_tokens(parts):
     assert PIXART_ALPHA.length(parts, PROMPTS[0]) == (len(rows), 120)
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
     prompt = "cat " * 400
 
