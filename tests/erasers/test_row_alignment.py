@@ -8,7 +8,7 @@ from unlearnlog.models.interface import PromptRows
 
 def spans_of(text, n, begin=0):
     """A row a word, after some of a template, then an end token and padding."""
-    spans, at = [None] * begin, 0
+    spans, at = list[tuple[int, int] | None]([None] * begin), 0
     for word in text.split():
         at = text.index(word, at)
         spans.append((at, at + len(word)))
@@ -146,18 +146,18 @@ def test_the_last_row_is_the_name_s_and_becomes_the_last_word_s():
 def test_rows_of_two_encoders_are_aligned_each_by_its_own_rule():
     """Stable Diffusion 3 has CLIP's rows, which are causal, and T5's behind them."""
     causal = (True,) * 8 + (False,) * 8
-    both = [
+    one, other = (
         ReadPrompt.of(text, PromptRows(spans_of(text, 8) * 2, causal), None)
         for text in (TEXT, GOAL)
-    ]
+    )
 
-    found = paired_rows(*both, NAME, "all")
+    found = paired_rows(one, other, NAME, "all")
 
     assert found.here == [3, 4, 5, 6, 7, *range(8, 16)]
     assert found.there[:5] == [3, 4, 5, 6, 7]
     assert all(row >= 8 for row in found.there[5:])
     assert found.names == [4, 12]
-    assert both[0].ends == [6, 14]
+    assert one.ends == [6, 14]
 
 
 def test_a_name_that_no_encoder_reads_has_no_row():

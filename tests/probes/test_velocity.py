@@ -1,6 +1,7 @@
 """Nats of a model that predicts a velocity, against what mathematics says."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -159,7 +160,7 @@ def test_the_shares_of_a_velocity_add_up_and_of_noise_their_squares():
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 def test_the_base_judges_at_the_same_noise_whatever_the_shift(shift):
-    model = Flow({"left": -1.5, "right": 1.5}, SD, shift)
+    model: Any = Flow({"left": -1.5, "right": 1.5}, SD, shift)
     judge = BaseJudge(model, STYLES)
 
     rounds = judge._bank(torch.zeros(2, 1, 1, 1))

@@ -181,7 +181,7 @@ def _in_blocks(
 ) -> list[tuple[int, int]]:
     """Return rows block by block; of a causal encoder from the name on."""
     mine, theirs = _blocks(one, other)
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for i, block in enumerate(mine):
         if i == _OWN and span in _OTHERS:
             continue

@@ -1,9 +1,11 @@
-"""What the rows of an encoded prompt stand for, and what a transformer reads of them."""
+"""The rows of an encoded prompt: what they stand for, and what is read of them."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import torch
 
@@ -14,6 +16,18 @@ if TYPE_CHECKING:
     from unlearnlog.models.family_rules.protocol import FamilyRules
 
 _UNGUIDED: Final = 1.0
+_SIDE: Final = 8
+"""Height and width of latents where their content is not used."""
+
+
+class _CrossRules(Protocol):
+    """The rules of a family with cross-attention."""
+
+    def read_by_attention(
+        self, parts: Components, network: Untyped, text: Text
+    ) -> torch.Tensor:
+        """Return what keys and values are computed from, ``[n, length, d]``."""
+        ...
 
 
 def prompt_rows(parts: Components, rules: FamilyRules, prompt: str) -> PromptRows:
@@ -45,7 +59,8 @@ def read_by(
     if place == "pooled" and text.pooled is not None:
         return text.pooled[:, None]
     if place == "cross-attention":
-        found = rules.read_by_attention(parts, parts.network, text).float().cpu()
+        crossing = cast("_CrossRules", rules)
+        found = crossing.read_by_attention(parts, parts.network, text).float().cpu()
     elif place == "entry":
         each = [_at_entry(parts, rules, text[[row]]) for row in range(len(text))]
         found = torch.stack(each)
@@ -57,12 +72,8 @@ def read_by(
     return found
 
 
-class _Read(Exception):  # noqa: N818 - what happened, not a fault
-    """The input of the entry, which ends the pass through the network."""
-
-    def __init__(self, rows: torch.Tensor) -> None:
-        super().__init__()
-        self.rows = rows
+class _Stop(Exception):  # noqa: N818 - what happened, not a fault
+    """The end of a pass through the network, at its entry."""
 
 
 def _at_entry(parts: Components, rules: FamilyRules, text: Text) -> torch.Tensor:
@@ -75,17 +86,19 @@ def _at_entry(parts: Components, rules: FamilyRules, text: Text) -> torch.Tensor
     n = int(read.sum())
     mask = None if text.mask is None else text.mask[:, read]
     some = Text(text.tokens[:, read], text.pooled, mask, text.more)
-    x = torch.zeros(1, *rules.latent_shape(parts), device=parts.device)
+    channels, *_ = rules.latent_shape(parts)
+    x = torch.zeros(1, channels, _SIDE, _SIDE, device=parts.device)
     t = torch.full((1,), 500.0, device=parts.device)
-    hook = _entry(parts).register_forward_pre_hook(_stop)
+    heard: list[torch.Tensor] = []
+    hook = _entry(parts).register_forward_pre_hook(_stopping(heard))
     try:
-        rules.predict(parts, parts.network, x, t, text=some, guidance=_UNGUIDED)
-    except _Read as found:
-        rows = found.rows.reshape(-1, found.rows.shape[-1])[:n].float().cpu()
+        with suppress(_Stop):
+            rules.predict(parts, parts.network, x, t, text=some, guidance=_UNGUIDED)
     finally:
         hook.remove()
+    (rows,) = heard
     whole = torch.zeros(length, rows.shape[-1])
-    whole[read] = rows
+    whole[read] = rows.reshape(-1, rows.shape[-1])[:n].float().cpu()
     return whole
 
 
@@ -100,6 +113,14 @@ def _entry(parts: Components) -> torch.nn.Module:
     )
 
 
-def _stop(module: torch.nn.Module, given: tuple[Untyped, ...]) -> None:
-    del module
-    raise _Read(given[0].detach())
+def _stopping(
+    heard: list[torch.Tensor],
+) -> Callable[[torch.nn.Module, tuple[Untyped, ...]], None]:
+    """Return a hook that keeps a module's input and ends the pass."""
+
+    def stop(module: torch.nn.Module, given: tuple[Untyped, ...]) -> None:
+        del module
+        heard.append(given[0].detach())
+        raise _Stop
+
+    return stop

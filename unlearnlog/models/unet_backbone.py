@@ -94,6 +94,7 @@ class UnetBackbone(Backbone):
     def tokenized(self, prompt: str) -> PromptRows | None:
         """Return None: CLIP's text has marks and padding at known places."""
         del prompt
+        return None
 
     def read_by(self, text: Text, place: Place) -> torch.Tensor:
         """Return the tokens, which every matrix of the text reads."""
