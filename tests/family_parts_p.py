@@ -56,19 +56,6 @@ def check_read(parts: PipelineParts, rules: Any, pattern: str) -> None:
         torch.testing.assert_close(layer, read, rtol=0, atol=1e-6)
 
 
-def check_entry_read(parts: PipelineParts, rules: Any, pattern: str) -> None:
-    """Check that rules say what the entry's matrix is applied to."""
-    text = encoded(parts, rules, [PROMPTS[0]])
-
-    with torch.no_grad():
-        (read,) = rules.read_by_entry(parts, parts.network, text)
-
-    (layer,) = got(parts, rules, text, pattern).values()
-    rows = layer.reshape(-1, layer.shape[-1])  # padded to a whole block by some
-    assert not torch.equal(text.tokens[0], read)
-    torch.testing.assert_close(rows[: len(read)], read, rtol=0, atol=1e-6)
-
-
 def spoken(rows: Sequence[tuple[int, int] | None], prompt: str) -> list[str]:
     """Return the piece of the prompt behind each row that stands for one."""
     return [prompt[slice(*row)].strip() for row in rows if row]

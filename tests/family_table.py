@@ -17,11 +17,13 @@ class Tiny:
         build: Its builder.
         scale: The argument of the stock pipeline that is the guidance scale.
         more: Further arguments of the stock pipeline.
+        side: Side of its pictures in pixels, where its own would take long.
     """
 
     build: Callable[[], Any]
     scale: str = "guidance_scale"
     more: Mapping[str, Any] = field(default_factory=dict)
+    side: int | None = None
 
     def saved(self, folder: Path) -> Path:
         """Write the pipeline as diffusers does; return its folder."""
@@ -45,9 +47,22 @@ _BUILDERS: Final[Mapping[str, Callable[[], Any]]] = {
     **{name: _p(name) for name in tiny_families_p.PIPELINES},
 }
 
+_SIDES: Final = {
+    **dict.fromkeys(("flux", "flux-2", "flux-2-klein", "qwen-image", "chroma"), 32),
+    **dict.fromkeys(("aura-flow", "sana"), 32),
+    "z-image": 16,
+}
+
+
+def _tiny(name: str) -> Tiny:
+    return Tiny(
+        _BUILDERS[name],
+        scale=_SCALES.get(name, "guidance_scale"),
+        more=_MORE.get(name, {}),
+        side=_SIDES.get(name),
+    )
+
+
 FAMILY: Final[Mapping[str, Tiny]] = MappingProxyType(
-    {
-        name: Tiny(build, _SCALES.get(name, "guidance_scale"), _MORE.get(name, {}))
-        for name, build in _BUILDERS.items()
-    }
+    {name: _tiny(name) for name in _BUILDERS}
 )

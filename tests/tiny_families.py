@@ -15,10 +15,14 @@ from diffusers import (
     AuraFlowPipeline,
     AuraFlowTransformer2DModel,
     AutoencoderKL,
+    AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Pipeline,
+    Flux2Transformer2DModel,
     FluxPipeline,
     FluxTransformer2DModel,
     QwenImagePipeline,
@@ -26,7 +30,8 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
-from tokenizers import Tokenizer
+from diffusers.pipelines.flux2.system_messages import SYSTEM_MESSAGE
+from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
@@ -35,12 +40,17 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
+    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     T5Config,
     T5EncoderModel,
-    T5TokenizerFast,
+    T5Tokenizer,
     UMT5Config,
     UMT5EncoderModel,
 )
@@ -53,6 +63,12 @@ SIDE: Final = 32
 _BEFORE: Final = (
     "system\nDescribe the image by detailing the color, shape, size, texture, "
     "quantity, text, spatial relationships of the objects and background:\nuser\n"
+)
+_CHAT: Final = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 _WIDE: Final = 32
 _HEADS: Final = 2
@@ -86,7 +102,7 @@ def seeded(build: Callable[[], Any]) -> Callable[[], Any]:
     return built
 
 
-def t5_tokenizer(kind: Any = T5TokenizerFast) -> Any:
+def t5_tokenizer(kind: Any = T5Tokenizer) -> Any:
     """Know a few words whole and every letter."""
     marked = [f"▁{word}" for word in WORDS]
     letters = [chr(code) for code in range(33, 127)]
@@ -98,7 +114,38 @@ def t5_tokenizer(kind: Any = T5TokenizerFast) -> Any:
 
 def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
     """Know every byte, and the words of a template and of the tests whole."""
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    vocabulary, merges = learnt_pieces(template, special)
+    return Qwen2Tokenizer(
+        vocab=vocabulary, merges=merges, additional_special_tokens=[*special]
+    )
+
+
+def mistral_tokenizer(template: str) -> Any:
+    """Know the same for Mistral, which pads on the left."""
+    special = ("<unk>", "<s>", "</s>", "<pad>", "[INST]", "[/INST]", "[IMG]")
+    vocabulary, merges = learnt_pieces(template, special)
+    backend = Tokenizer(BPE(vocab=vocabulary, merges=merges))
+    backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        additional_special_tokens=["[INST]", "[/INST]", "[IMG]"],
+        padding_side="left",
+        chat_template=(
+            "{{ bos_token }}{% for message in messages %}"
+            "{% if message.role == 'user' %}[INST]{{ message.content[0].text }}[/INST]"
+            "{% else %}{{ message.content[0].text }}{% endif %}{% endfor %}"
+        ),
+    )
+
+
+def learnt_pieces(template: str, special: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return numbers of byte pairs, special tokens last, and the merges."""
     learnt = Tokenizer(BPE())
     learnt.pre_tokenizer = ByteLevel(add_prefix_space=False)
     trainer = BpeTrainer(
@@ -112,11 +159,7 @@ def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
     vocabulary = found["vocab"] | {
         name: len(found["vocab"]) + number for number, name in enumerate(special)
     }
-    return Qwen2Tokenizer(
-        vocab=vocabulary,
-        merges=[tuple(pair) for pair in found["merges"]],
-        additional_special_tokens=special,
-    )
+    return vocabulary, [tuple(pair) for pair in found["merges"]]
 
 
 def t5_config(tokenizer: Any, kind: Any = T5Config) -> Any:
@@ -270,6 +313,12 @@ def tiny_chroma() -> Any:
     )
 
 
+def _let_words_show(blocks: Any) -> None:
+    """Let a few words change a picture, among hundreds of equal rows of padding."""
+    for block in blocks:
+        block.attn.add_v_proj.weight.data *= 300
+
+
 @seeded
 def tiny_aura_flow() -> Any:
     """Build an AuraFlow."""
@@ -290,10 +339,8 @@ def tiny_aura_flow() -> Any:
         text_encoder=UMT5EncoderModel(t5_config(t5, UMT5Config)),
         tokenizer=t5,
     )
-    # A few words among hundreds of equal rows of padding would not show in a picture.
+    _let_words_show(pipeline.transformer.joint_transformer_blocks)
     pipeline.transformer.proj_out.weight.data *= 40
-    for block in pipeline.transformer.joint_transformer_blocks:
-        block.attn.add_v_proj.weight.data *= 300
     return pipeline
 
 
@@ -360,11 +407,120 @@ def _qwen_vl_config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
     )
 
 
+@seeded
+def tiny_flux2_dev() -> Any:
+    """Build a FLUX.2-dev, which is told its guidance."""
+    tokenizer = mistral_tokenizer(SYSTEM_MESSAGE)
+    return Flux2Pipeline(
+        transformer=_flux2_transformer(guidance_embeds=True),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+        vae=_flux2_autoencoder(),
+        text_encoder=Mistral3ForConditionalGeneration(_mistral3_config(tokenizer)),
+        tokenizer=tokenizer,
+    )
+
+
+def _mistral3_config(tokenizer: Any) -> Mistral3Config:
+    return Mistral3Config(
+        text_config={
+            "model_type": "mistral",
+            "vocab_size": len(tokenizer),
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 31,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+        },
+        vision_config={
+            "model_type": "pixtral",
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "head_dim": 8,
+            "image_size": 32,
+            "patch_size": 16,
+        },
+        image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
+    )
+
+
+@seeded
+def tiny_klein() -> Any:
+    """Build a FLUX.2 klein that is not distilled."""
+    return _klein(is_distilled=False)
+
+
+@seeded
+def tiny_klein_distilled() -> Any:
+    """Build a FLUX.2 klein that is distilled to a few steps."""
+    return _klein(is_distilled=True)
+
+
+def _klein(*, is_distilled: bool) -> Any:
+    tokenizer = qwen_tokenizer("user assistant <think> </think>")
+    tokenizer.chat_template = _CHAT
+    return Flux2KleinPipeline(
+        transformer=_flux2_transformer(guidance_embeds=False),
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),
+        vae=_flux2_autoencoder(),
+        text_encoder=Qwen3ForCausalLM(
+            Qwen3Config(
+                vocab_size=len(tokenizer),
+                hidden_size=16,
+                intermediate_size=16,
+                num_hidden_layers=28,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+                tie_word_embeddings=True,
+                bos_token_id=None,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        ),
+        tokenizer=tokenizer,
+        is_distilled=is_distilled,
+    )
+
+
+def _flux2_transformer(*, guidance_embeds: bool) -> Flux2Transformer2DModel:
+    transformer = Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=2,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=_HEADS,
+        joint_attention_dim=48,
+        timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=guidance_embeds,
+    )
+    _let_words_show(transformer.transformer_blocks)
+    return transformer
+
+
+def _flux2_autoencoder() -> AutoencoderKLFlux2:
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+    )
+    vae.bn.running_mean.uniform_(-1, 1)
+    vae.bn.running_var.uniform_(1, 4)
+    return vae
+
+
 TINY: Final[dict[str, Callable[[], Any]]] = {
     "stable-diffusion-3": tiny_sd3,
     "flux": tiny_flux,
     "chroma": tiny_chroma,
     "aura-flow": tiny_aura_flow,
     "qwen-image": tiny_qwen_image,
+    "flux-2": tiny_flux2_dev,
+    "flux-2-klein": tiny_klein,
 }
 """Builders by family; the first of each that has variants."""

@@ -10,7 +10,6 @@ import torch
 from diffusers import (
     AutoencoderDC,
     AutoencoderKL,
-    DDPMScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     HunyuanDiT2DModel,
@@ -301,12 +300,11 @@ def tiny_hunyuan_dit() -> Any:
             cross_attention_dim_t5=D_TEXT,
             pooled_projection_dim=16,
         ),
-        scheduler=DDPMScheduler(
+        scheduler=DPMSolverMultistepScheduler(
             beta_start=0.00085,
             beta_end=0.03,
             beta_schedule="scaled_linear",
             prediction_type="v_prediction",
-            clip_sample=False,
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -338,7 +336,7 @@ def _z_image_transformer() -> Any:
         n_kv_heads=2,
         cap_feat_dim=D_TEXT,
         axes_dims=[8, 4, 4],
-        axes_lens=[256, 32, 32],
+        axes_lens=[1024, 64, 64],
     )
     for token in (transformer.x_pad_token, transformer.cap_pad_token):
         torch.nn.init.normal_(token)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny_families import saved
+from tests.tiny_families import SIDE, saved
 from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.eraser_table import ERASERS
@@ -41,7 +41,7 @@ KEPT = ("a photo of a dog", "a painting by monet")
 @pytest.fixture(scope="module", params=FAMILIES)
 def model(request, tmp_path_factory) -> DiffusersModel:
     folder = tmp_path_factory.mktemp("tiny") / request.param
-    return DiffusersModel.load(saved(request.param, folder))
+    return DiffusersModel.load(saved(request.param, folder), side=SIDE)
 
 
 def request_of(model: Any) -> Request:
@@ -149,7 +149,9 @@ def test_every_eraser_that_reads_no_map_of_attention_erases(model, name):
 @pytest.mark.slow
 def test_training_lowers_the_nats_to_the_target(tmp_path):
     """The nats that mim reads on its held-out pictures fall by training."""
-    model = DiffusersModel.load(saved("stable-diffusion-3", tmp_path / "sd3"))
+    model = DiffusersModel.load(
+        saved("stable-diffusion-3", tmp_path / "sd3"), side=SIDE
+    )
     seen: list[float] = []
 
     class Watch:

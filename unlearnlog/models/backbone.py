@@ -120,7 +120,8 @@ class Backbone(ABC):
         """Compute with less memory from now on; return whether there was a way."""
 
     def try_shapes(self, network: Untyped) -> None:
-        """Try a prediction of a network without numbers; nothing by default."""
+        """Try a prediction of a network without numbers; a UNet has its own trial."""
+        raise NotImplementedError
 
     @property
     def log_snr(self) -> torch.Tensor:

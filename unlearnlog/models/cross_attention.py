@@ -38,7 +38,7 @@ class _Listening(TorchFunctionMode):
         for name, layer in self._layers.items():
             self._hooks.append(layer.register_forward_pre_hook(self._begun(name)))
             self._hooks.append(layer.register_forward_hook(self._ended))
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(
@@ -47,7 +47,7 @@ class _Listening(TorchFunctionMode):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        super().__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         for hook in self._hooks:
             hook.remove()
 

@@ -10,6 +10,7 @@ from unlearnlog.models import distillation
 from unlearnlog.models.family_rules.aura_flow import AuraFlowRules
 from unlearnlog.models.family_rules.chroma import ChromaRules
 from unlearnlog.models.family_rules.flux import FluxRules
+from unlearnlog.models.family_rules.flux2 import Flux2DevRules, Flux2KleinRules
 from unlearnlog.models.family_rules.hunyuan_dit import HUNYUAN_DIT
 from unlearnlog.models.family_rules.lumina2 import LUMINA2
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
@@ -231,6 +232,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": True},
         fits=(_PACKED,),
         distilled=distillation.of_flux_2,
+        rules=Flux2DevRules(),
     ),
     ModelFamily(
         name="flux-2-klein",
@@ -253,6 +255,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
             Fit("joint_attention_dim", "text_encoder", "hidden_size", times=3),
         ),
         distilled=distillation.of_flux_2,
+        rules=Flux2KleinRules(),
     ),
     ModelFamily(
         name="qwen-image",

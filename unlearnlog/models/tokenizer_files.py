@@ -110,10 +110,9 @@ def tokenizer_in(place: Path) -> Untyped:
 
 def decisive(files: Mapping[str, bytes], kind: str = _CLIP) -> dict[str, bytes]:
     """Return those files that a tokenizer of a class is read from, by name."""
-    others = (_WORDS, _PIECES, _MODEL)
-    unread = others if is_clips(kind) else ()
+    unread = {_WORDS, _PIECES, _MODEL} if is_clips(kind) else set[str]()
     if _WHOLE in files:
-        unread = (_VOCABULARY, _MERGES, *others)
+        unread = {_VOCABULARY, _MERGES, _WORDS, _PIECES, _MODEL}
     return {name: data for name, data in files.items() if name not in unread}
 
 

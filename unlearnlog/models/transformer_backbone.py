@@ -191,7 +191,8 @@ class TransformerBackbone(Backbone):
         if self.parts.family.predicts != "velocity":
             return t
         _, lost = self.shares
-        return (lost[t] * self.parts.scheduler.config.num_train_timesteps).float()
+        most = int(self.parts.scheduler.config.num_train_timesteps)
+        return (lost[t] * most).float()
 
     def _cast(self, held: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {name: weight.to(self.parts.dtype) for name, weight in held.items()}

@@ -16,15 +16,14 @@ from tests.family_parts import (
     noise,
     ours,
     prompt_only,
+    row_of,
     stock,
 )
 from tests.tiny_families import SIDE, tiny_chroma
-from unlearnlog.models.family_rules.chroma import N_T5, ChromaRules
+from unlearnlog.models.family_rules.chroma import N_T5
 from unlearnlog.models.family_rules.packing import packed
 
-RULES = ChromaRules()
-ENTRY = r"transformer\.context_embedder\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
+ROW, RULES = row_of("chroma")
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +34,14 @@ def parts():
 def test_only_the_entry_hears_the_prompt_alone(parts):
     hearing = heard(parts, RULES)
 
-    assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
+    assert prompt_only(hearing) == matched(ROW.entry, hearing) != set()
 
 
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
-    assert len(matched(ATTENTION, hearing)) == 4
+    assert ROW.text_class == "joint"
+    assert len(matched(ROW.attention, hearing)) == 4
     assert "picture" not in hearing["transformer.transformer_blocks.0.attn.add_k_proj"]
     assert "picture" in hearing["transformer.transformer_blocks.1.attn.add_k_proj"]
 

@@ -16,7 +16,7 @@ from tests.family_parts import (
     prompt_only,
     stock,
 )
-from tests.family_parts_p import check_entry_read, spoken
+from tests.family_parts_p import spoken
 from tests.tiny_families_p import tiny_p
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.lumina2 import LUMINA2
@@ -84,10 +84,6 @@ def test_a_constant_shift_follows_the_stock_pipeline():
 
 def test_noise_and_velocity_are_the_schedulers(parts):
     check_noising(parts, LUMINA2)
-
-
-def test_the_entry_reads_normalised_tokens(parts):
-    check_entry_read(parts, LUMINA2, ROW.entry)
 
 
 def test_a_prompt_follows_the_system_prompt(parts):

@@ -16,9 +16,11 @@ from tests.family_parts import (
     stock,
 )
 from tests.family_parts_p import check_alphas, check_read, spoken
-from tests.tiny_families_p import tiny_p
+from tests.tiny_families_p import save_p, tiny_p
+from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
+from unlearnlog.models.interface import Sampling
 
 SIDE = 16
 ROW = next(row for row in FAMILIES if row.name == "pixart-sigma")
@@ -134,6 +136,29 @@ def test_each_row_says_which_characters_it_stands_for(parts):
     pieces = ["A", "Photo", "of", "a", "cat", ",", "by", "Picasso"]
     assert spoken(rows, prompt) == pieces
     assert rows[-1] is None
+
+
+def test_a_scheduler_of_few_steps_says_that_a_model_is_distilled():
+    few = {"scheduler": {"_class_name": "LCMScheduler"}}
+
+    assert "LCMScheduler" in ROW.distilled(few)
+    assert ROW.distilled({"scheduler": {"_class_name": "DDIMScheduler"}}) == ""
+
+
+@pytest.mark.slow
+def test_published_folders_name_a_class_that_diffusers_replaces(tmp_path):
+    folder = save_p("pixart-sigma", tmp_path / "model")
+    now = DiffusersModel.load(folder)
+    for file in ("model_index.json", "transformer/config.json"):
+        text = (folder / file).read_text()
+        older = text.replace("PixArtTransformer2DModel", "Transformer2DModel")
+        (folder / file).write_text(older)
+
+    before = DiffusersModel.load(folder)
+
+    sampling = Sampling(steps=1, guidance=1.0)
+    made = [each.paint(PROMPTS, [1, 2], sampling=sampling) for each in (now, before)]
+    assert torch.equal(made[0].pictures, made[1].pictures)
 
 
 def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):

@@ -14,15 +14,13 @@ from tests.family_parts import (
     noise,
     ours,
     prompt_only,
+    row_of,
     stock,
 )
 from tests.tiny_families import SIDE, tiny_qwen_image
 from unlearnlog.models.family_rules.packing import packed
-from unlearnlog.models.family_rules.qwen_image import QwenImageRules
 
-RULES = QwenImageRules()
-ENTRY = r"transformer\.txt_in\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
+ROW, RULES = row_of("qwen-image")
 _KEYS = "transformer.transformer_blocks.{}.attn.add_k_proj"
 
 
@@ -34,13 +32,14 @@ def parts():
 def test_only_the_entry_hears_the_prompt_alone(parts):
     hearing = heard(parts, RULES)
 
-    assert prompt_only(hearing) == matched(ENTRY, hearing) != set()
+    assert prompt_only(hearing) == matched(ROW.entry, hearing) != set()
 
 
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
-    assert len(matched(ATTENTION, hearing)) == 4
+    assert ROW.text_class == "joint"
+    assert len(matched(ROW.attention, hearing)) == 4
     assert "picture" not in hearing[_KEYS.format(0)]
     assert "picture" in hearing[_KEYS.format(1)]
 

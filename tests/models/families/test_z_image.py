@@ -16,7 +16,7 @@ from tests.family_parts import (
     prompt_only,
     stock,
 )
-from tests.family_parts_p import check_entry_read, spoken
+from tests.family_parts_p import spoken
 from tests.tiny_families_p import tiny_p
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.z_image import Z_IMAGE
@@ -83,10 +83,6 @@ def test_a_dynamic_shift_follows_the_stock_pipeline():
 
 def test_noise_and_velocity_are_the_schedulers(parts):
     check_noising(parts, Z_IMAGE)
-
-
-def test_the_entry_reads_normalised_tokens(parts):
-    check_entry_read(parts, Z_IMAGE, ROW.entry)
 
 
 def test_a_prompt_has_as_many_rows_as_its_message_has_tokens(parts):

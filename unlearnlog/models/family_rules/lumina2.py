@@ -106,12 +106,6 @@ class Lumina2Rules(FlowRules):
         )[0]
         return -found.float()
 
-    def read_by_entry(self, parts: Parts, network: Untyped, text: Text) -> torch.Tensor:
-        """Return what the entry's matrix is applied to, ``[n, length, d]``."""
-        tokens = text.tokens.to(parts.device, parts.dtype)
-        read: torch.Tensor = network.time_caption_embed.caption_embedder[0](tokens)
-        return read
-
 
 def _before(parts: Parts, prompt: str) -> str:
     """Return what is encoded before a prompt."""
@@ -121,7 +115,8 @@ def _before(parts: Parts, prompt: str) -> str:
 
 def _norm(x: torch.Tensor) -> torch.Tensor:
     """Return the norm of each row of latents, ``[b, c, h, 1]``."""
-    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    norm: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm
 
 
 LUMINA2: Final = Lumina2Rules()

@@ -131,8 +131,8 @@ class QwenImageRules(FlowRules):
     ) -> torch.Tensor:
         """Return the mean latents of colours ``[b, 3, height, width]``."""
         mean, spread = _moments(parts)
-        found: torch.Tensor = vae.encode(colours[:, :, None].to(vae.dtype)).latent_dist
-        means = found.mean[:, :, 0].float()
+        found = vae.encode(colours[:, :, None].to(vae.dtype)).latent_dist
+        means: torch.Tensor = found.mean[:, :, 0].float()
         return (means - mean.to(means)) / spread.to(means)
 
 

@@ -50,7 +50,12 @@ def spans_within(
         template: The text before the prompt, the prompt, and the text after it.
     """
     before, prompt, _ = template
-    read = tokenizer("".join(template), return_offsets_mapping=True, verbose=False)
+    read = tokenizer(
+        "".join(template),
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
     found: list[Span | None] = []
     for begin, end in read.offset_mapping:
         begin, end = max(begin - len(before), 0), min(end - len(before), len(prompt))

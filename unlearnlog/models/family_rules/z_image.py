@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Final, final
 
 import torch
 
+from unlearnlog.models.family_rules.chats import (
+    chat_around,
+    n_chat_tokens,
+    padded_spans,
+)
 from unlearnlog.models.family_rules.flow_rules import FlowRules
-from unlearnlog.models.family_rules.prompt_spans import within
 from unlearnlog.models.family_rules.stock_encoding import stock_encoder
-from unlearnlog.models.family_rules.tokens import n_tokens, spans
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 
 _ENCODER: Final = "text_encoder"
 _N_READ: Final = 512
-_MARK: Final = "\ue000"  # of the private use area: no template has it
 _NOISE_TIME: Final = 1000
 
 
@@ -25,7 +27,7 @@ _NOISE_TIME: Final = 1000
 class ZImageRules(FlowRules):
     """The rules of ``ZImagePipeline``.
 
-    A prompt has as many rows as its chat message has tokens. The network predicts data
+    A prompt has as many rows as its chat has tokens. The network predicts data
     minus noise at a time that is 1 for data, and a guidance scale is what is added:
     there is guidance above 0, not above 1. The pipeline neither normalises nor
     truncates it by default.
@@ -46,13 +48,13 @@ class ZImageRules(FlowRules):
     def tokenized(self, parts: Parts, prompt: str) -> list[Span | None]:
         """Return the characters that each row of `Text.tokens` stands for."""
         n, most = self.length(parts, prompt)
-        found = spans(parts.tokenizers[_ENCODER], _message(parts, prompt), min(n, most))
-        begin = _message(parts, _MARK).index(_MARK)
-        return within(found, begin, begin + len(prompt))
+        chat = _chat(parts, prompt)
+        return padded_spans(parts.tokenizers[_ENCODER], chat, min(n, most))
 
     def length(self, parts: Parts, prompt: str) -> tuple[int, int]:
         """Return a prompt's number of tokens, and the number that are read."""
-        return n_tokens(parts.tokenizers[_ENCODER], _message(parts, prompt)), _N_READ
+        tokenizer = parts.tokenizers[_ENCODER]
+        return n_chat_tokens(tokenizer, _chat(parts, prompt)), _N_READ
 
     def is_guided(self, parts: Parts, scale: float) -> bool:
         """Return whether a guidance scale asks for a second pass without the prompt."""
@@ -87,22 +89,14 @@ class ZImageRules(FlowRules):
         )[0]
         return -torch.stack(found).squeeze(2).float()
 
-    def read_by_entry(self, parts: Parts, network: Untyped, text: Text) -> torch.Tensor:
-        """Return what the entry's matrix is applied to, ``[n, length, d]``."""
-        tokens = text.tokens.to(parts.device, parts.dtype)
-        read: torch.Tensor = network.cap_embedder[0](tokens)
-        return read
 
-
-def _message(parts: Parts, prompt: str) -> str:
-    """Return the chat that a prompt is encoded in."""
-    return str(
-        parts.tokenizers[_ENCODER].apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=True,
-        )
+def _chat(parts: Parts, prompt: str) -> tuple[str, str, str]:
+    """Return the chat that a prompt is encoded in: before it, itself, and after it."""
+    return chat_around(
+        parts.tokenizers[_ENCODER],
+        lambda text: [{"role": "user", "content": text}],
+        prompt,
+        {"add_generation_prompt": True, "enable_thinking": True},
     )
 
 
