@@ -111,8 +111,8 @@ def measured_edges(at: Session, request: EdgesRequest) -> tuple[MeasuredEdge, ..
     """
     if at.model.no_nats:
         raise ModelError(
-            f"no edge can be measured with {at.manifest.source}: {at.model.no_nats}, so "
-            "its errors are no likelihoods",
+            f"no edge can be measured with {at.manifest.source}: {at.model.no_nats}, "
+            "so its errors are no likelihoods",
             fix="leave --informed out, or ask the model that it was distilled from",
         )
     if request.pictures < 2:

@@ -67,8 +67,8 @@ class ForgetMeNot(GradientEraser):
         """
         if "cross-attention" not in model.places.values():
             raise PolicyError(
-                f"{self.name} lowers the attention of cross-attention to words, and this "
-                "model has none: its text and picture attend to each other",
+                f"{self.name} lowers the attention of cross-attention to words, and "
+                "this model has none: its text and picture attend to each other",
                 fix="take another eraser: unlearnlog erasers",
             )
         return super().on(model)

@@ -15,8 +15,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-import torch
-
 from unlearnlog.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -109,7 +107,7 @@ def chosen(request: Request, where: Where) -> Request:
     places, base = request.model.places, request.model.base
     old = {n: w for n, w in request.old.items() if places[n] in _PLACES[where]}
     rest = {n: w for n, w in request.old.items() if n not in old}
-    moved = {n: w.float() for n, w in rest.items() if not torch.equal(w, base[n])}
+    moved = {n: w.float() for n, w in rest.items() if (w.float() != base[n]).any()}
     return replace(request, old=old, fixed={**request.fixed, **moved})
 
 
