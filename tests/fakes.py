@@ -11,7 +11,7 @@ import torch
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest
 from unlearnlog.ledger.base_manifest import BaseManifest
-from unlearnlog.models.interface import Painted, Sampling, Text
+from unlearnlog.models.interface import Painted, Place, PromptRows, Sampling, Text
 
 NAME = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_v.weight"
 
@@ -26,6 +26,8 @@ class LinearModel:
         self.picture_shape = (2, 2, 3)
         self.n_steps_trained = 100
         self.computes = "cpu torch.float32"
+        self.predicts = "epsilon"
+        self.no_nats = ""
         self.added_tokens: frozenset[str] = frozenset()
         rng = torch.Generator().manual_seed(5)
         self.base: Weights = {NAME: torch.randn(8, self.d_text, generator=rng).half()}
@@ -58,6 +60,19 @@ class LinearModel:
             for place, word in enumerate(words + ["<end>"] * (8 - len(words))):
                 row[place] = torch.randn(self.d_text, generator=_source(word))
         return Text(texts)
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Its matrices read the prompt alone."""
+        return dict.fromkeys(self.base, "cross-attention")
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Its text is as CLIP's."""
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return the tokens."""
+        assert place == "cross-attention"
+        return text.tokens
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:
         """Unit normal from the prompt and the seed."""

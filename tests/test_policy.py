@@ -6,6 +6,7 @@ import pytest
 from unlearnlog.core.digest import canonical_json
 from unlearnlog.core.limits import Limit, Verdict
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.reading_registry import INFORMATION
 from unlearnlog.erasers.mim import Mim
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.errors import PolicyError
@@ -395,3 +396,20 @@ def test_a_text_that_cannot_be_seen_is_refused_and_an_entry_may_hold_it(tmp_path
 def test_a_setting_that_cannot_be_seen_is_refused():
     with pytest.raises(PolicyError, match="cannot be seen"):
         Policy.load("fast").saying(settings=["x=a\udc80"])
+
+
+def test_a_missing_reading_is_undecided_for_the_reason_that_is_known():
+    limit = Limit(reading="self-mi", at_most=1.0)
+    policy = Policy(name="p", eraser={"name": "ridge"}, limits=(limit,))
+
+    known = policy.verdict([], unread={"self-mi": "no nats: it is distilled"})
+
+    assert known.undecided == (
+        "there is no reading of self-mi: no nats: it is distilled",
+    )
+    assert policy.verdict([]).undecided == ("there is no reading of self-mi",)
+
+
+def test_readings_of_information_are_those_that_say_how_much_is_left():
+    assert {"self-mi", "judge-mi", "bound-mi", "gain", "shift"} < {*INFORMATION}
+    assert not {"drift", "moved.nats", "ua"} & {*INFORMATION}

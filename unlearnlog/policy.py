@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
@@ -216,7 +217,11 @@ class Policy(Record):
         return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
 
     def verdict(
-        self, readings: Iterable[Reading], *, unread_is_open: bool = True
+        self,
+        readings: Iterable[Reading],
+        *,
+        unread_is_open: bool = True,
+        unread: Mapping[str, str] = MappingProxyType({}),
     ) -> Verdict:
         """Return the verdict of all limits on readings.
 
@@ -224,13 +229,15 @@ class Policy(Record):
             readings: The readings.
             unread_is_open: Whether a limit without a reading is undecided; False where
                 no concept is erased.
+            unread: Why a reading is missing, by name, where there is a reason.
         """
         found = list(readings)
         limits = self.limits
         if not unread_is_open:
             read = {reading.probe for reading in found}
             limits = tuple(limit for limit in limits if limit.reading in read)
-        return sum((limit.verdict(found) for limit in limits), Verdict())
+        verdicts = (limit.verdict(found, unread.get(limit.reading)) for limit in limits)
+        return sum(verdicts, Verdict())
 
     def saying(
         self,

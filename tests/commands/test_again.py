@@ -82,9 +82,6 @@ class Solving(Together):
 class Quick(LinearModel):
     """Paints in one step, however many are asked for."""
 
-    def check_denoises(self):
-        """Have nothing against it."""
-
     def paint(self, prompts, seeds, *, sampling, **options):
         return super().paint(
             prompts, seeds, sampling=replace(sampling, steps=1), **options

@@ -56,9 +56,6 @@ LENGTH = 16
 class Hearing(LinearModel):
     """Reads a vector in a word's place, and paints what it is given."""
 
-    def check_denoises(self):
-        """Accept the linear model, which predicts the noise."""
-
     def encode(self, prompts, *, weights=None):  # noqa: ARG002 - no encoder's
         """Give every word a fixed random token between two marks, ``[n, 16, 6]``."""
         rows = [[_word(word) for word in prompt.split()] for prompt in prompts]

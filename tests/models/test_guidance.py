@@ -9,7 +9,7 @@ from diffusers import (
 )
 
 from tests.tiny import build_pipeline, rebuild_unet
-from unlearnlog.errors import ModelError
+from unlearnlog.core.reading_registry import INFORMATION
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.interface import Sampling
 from unlearnlog.models.noise_levels import NoiseLevels
@@ -108,37 +108,70 @@ def test_it_predicts_and_learns_as_it_does_without_guidance(both):
     assert condition.grad.abs().max() > 0
 
 
-def test_no_nats_are_read_of_it(both):
+def test_it_says_why_it_tells_no_nats_and_has_noise_levels_to_train_on(both):
     _, model = both
 
-    with pytest.raises(ModelError, match="no nats can be measured with"):
-        NoiseLevels.of(model, 10)
+    assert model.no_nats == "guidance is built into its UNet (time_cond_proj_dim)"
+    assert len(NoiseLevels.of(model, 10).steps) == 10
 
 
-@pytest.mark.parametrize(
-    ("judge", "nats"), [pytest.param("auto", 0, marks=pytest.mark.slow), ("none", 1)]
-)
-def test_where_nats_or_the_base_would_decide_add_says_so_first(
-    typed, tmp_path, judge, nats
-):
+def test_it_is_no_judge_and_add_says_so_before_it_paints(typed, tmp_path):
     model = distilled(tmp_path / "model")
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge=judge, nats=nats))
+    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="base", nats=0))
     assert typed("init", "--model", str(model)).code == 0
 
     done = typed("add", "Picasso", "--policy", "tiny.toml")
 
     assert done.code == 2
-    assert "guidance is built into its UNet" in done.err
+    assert "cannot judge: guidance is built into its UNet" in done.err
+    assert "give the folder of a CLIP model, --judge FOLDER" in done.err
     assert typed("log", "--json").json() == []
 
 
 @pytest.mark.slow
-def test_without_them_a_concept_is_erased_from_it(typed, tmp_path):
+@pytest.mark.parametrize(
+    ("judge", "why"),
+    [
+        (
+            "auto",
+            "there is no reading of ua: the model cannot judge, guidance is",
+        ),
+        ("none", "there is no reading of self-mi: no nats: guidance is built"),
+    ],
+)
+def test_a_policy_that_needs_what_it_cannot_tell_is_undecided(
+    typed, tmp_path, judge, why
+):
+    """It was refused outright where a policy asked for nats, whether needed or not."""
+    model = distilled(tmp_path / "model")
+    limits = (
+        '[[limits]]\nreading = "ua"\nat_least = 0.9\n'
+        '[[limits]]\nreading = "self-mi"\nat_most = 1.0\n'
+    )
+    (tmp_path / "tiny.toml").write_text(POLICY.format(judge=judge, nats=2) + limits)
+    typed("init", "--model", str(model))
+
+    open_ = typed("add", "Picasso", "--policy", "tiny.toml")
+    done = typed("add", "Picasso", "--policy", "tiny.toml", "--accept-undecided")
+
+    assert open_.code == 4
+    assert why in " ".join(open_.err.split())
+    assert done.code == 0
+    (entry,) = typed("log", "--json").json()
+    read = {reading["probe"] for reading in entry["readings"]}
+    assert "drift" in read
+    assert not read & set(INFORMATION)
+    shown = " ".join(typed("show").out.split())
+    assert "no nats guidance is built into its UNet (time_cond_proj_dim)" in shown
+
+
+@pytest.mark.slow
+def test_without_limits_a_concept_is_erased_from_it(typed, tmp_path):
     model = distilled(tmp_path / "model")
     (tmp_path / "tiny.toml").write_text(POLICY.format(judge="none", nats=0))
     typed("init", "--model", str(model))
 
-    typed("add", "Picasso", "--policy", "tiny.toml", "--accept-undecided")
+    typed("add", "Picasso", "--policy", "tiny.toml")
 
     assert len(typed("log", "--json").json()) == 1
 

@@ -14,6 +14,7 @@ class Levels:
     """Finely spaced timesteps that reach beyond what is integrated over."""
 
     log_snr = torch.linspace(8.0, -6.0, N_TRAINED, dtype=torch.float64)
+    predicts = "epsilon"
 
     @classmethod
     def of(cls, n):

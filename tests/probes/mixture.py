@@ -19,6 +19,8 @@ class Mixture:
     """
 
     latent_shape = (1, 1, 1)
+    predicts = "epsilon"
+    no_nats = ""
 
     def __init__(self, means, sd=0.6):
         self.names = tuple(means)

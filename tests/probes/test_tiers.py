@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from tests.erasers.test_places import ENTRY, JOINT, POOLED, JointModel
 from tests.fakes import NAME, LinearModel
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
@@ -106,3 +109,27 @@ def test_what_is_erased_and_what_nobody_hurt_tell_nothing():
     assert not list(agreement(readings, ()))
     readings += [read("moved.nats", n, 0.1 * i) for i, n in enumerate(names)]
     assert not list(agreement(readings, names[:4]))
+
+
+def test_each_place_is_measured_on_what_it_reads():
+    """Widths of an entry, a pooled vector and joint attention are not the same."""
+    model: Any = JointModel()
+    new = {n: w + 0.1 for n, w in model.base.items()}
+    new[JOINT] = model.base[JOINT]
+    text = model.encode(["a cat"])
+    moved = whole = 0.0
+    for name, place in ((ENTRY, "entry"), (POOLED, "pooled")):
+        rows, base = model.read_by(text, place)[0].double(), model.base[name].double()
+        moved += float((rows @ (new[name].double() - base).T).square().sum())
+        whole += float((rows @ base.T).square().sum())
+
+    (found,) = displacement(model, {"cat": ASKED["cat"]}, new, ())
+
+    assert found.value == pytest.approx((moved / whole) ** 0.5, rel=1e-6)
+
+
+def test_where_joint_attention_changed_nothing_is_read_of_weights():
+    model: Any = JointModel()
+    new = {**model.base, JOINT: model.base[JOINT] + 1}
+
+    assert [*displacement(model, ASKED, new, ())] == []

@@ -104,8 +104,10 @@ class Comparison:
 
         The base is the judge, `judge-mi` of the audited model's own pictures less that
         of the state's, per picture from the same latents; its base is the state's.
-        Nothing where a prompt has no rivals.
+        Nothing where a prompt has no rivals, or the base predicts no posterior mean.
         """
+        if self.panel.model.no_nats:
+            return ()
         if not asked.prompts or not all(p.rivals for p in asked.prompts):
             return ()
         known = {prompt.text: prompt for prompt in asked.prompts}

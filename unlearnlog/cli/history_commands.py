@@ -28,7 +28,7 @@ from unlearnlog.cli.options import (
     opened,
     with_blocks,
 )
-from unlearnlog.core.provenance import TRAINED_ON
+from unlearnlog.core.provenance import NO_NATS, TRAINED_ON
 from unlearnlog.errors import IntegrityError, UsageError
 from unlearnlog.report.entry_tables import ProgressBars
 from unlearnlog.report.output_file import check_written
@@ -96,12 +96,15 @@ def show(
     """Show one entry with every reading."""
     from unlearnlog.core.entry import Entry
 
-    entry = opened(folder).show(rev)
+    ledger = opened(folder)
+    entry = ledger.show(rev)
     if not isinstance(entry, Entry):
         facts = {"revision": "base", "model": entry.source, "base": entry.root}
         answer(facts if as_json else None, lambda: list_facts(facts))
         return
-    answer(_row(entry) if as_json else None, lambda: _entry(entry))
+    kind = ledger.chain.delta_kind(entry)
+    data = {**_row(entry), "delta_kind": kind} if as_json else None
+    answer(data, lambda: _entry(entry, kind))
 
 
 @app.command()
@@ -299,8 +302,8 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {**row, "policy": entry.policy, "rules": entry.rules}
 
 
-def _entry(entry: Entry) -> None:
-    """Print an entry with every reading."""
+def _entry(entry: Entry, kind: str) -> None:
+    """Print an entry with the kind of its delta and every reading."""
     from unlearnlog.core.note import cells
     from unlearnlog.findings.bounds import policy_of
     from unlearnlog.report import formatting
@@ -310,6 +313,7 @@ def _entry(entry: Entry) -> None:
     by, ref, message = cells(entry.note)
     note = {"recorded": entry.date, "by": by, "reference": ref, "reason": message}
     verdict = entry.verdict
+    size = f"{entry.delta.n_bytes} bytes" if entry.delta else "none"
     policy = policy_of(entry)
     list_facts(
         {
@@ -326,7 +330,8 @@ def _entry(entry: Entry) -> None:
             **_rules(entry, policy),
             "state": f"{entry.state.before[:12]} -> {entry.state.after[:12]}",
             **_listed("trained on", (entry.made_with.get(TRAINED_ON, "")[:12],)),
-            "delta": f"{entry.delta.n_bytes} bytes" if entry.delta else "none",
+            **_listed("no nats", (entry.made_with.get(NO_NATS, ""),)),
+            "delta": ", ".join(filter(None, (size, kind))),
             "took": f"{entry.seconds:.0f} s",
         }
     )

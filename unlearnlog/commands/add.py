@@ -209,7 +209,7 @@ def _concluded(
     """Measure an erasure, and record it if the policy's limits hold."""
     state = builder.state(at)
     readings = evaluation.readings({**at.model.base, **state})
-    verdict = request.policy.verdict(readings)
+    verdict = evaluation.verdict(readings)
     verdict_record = VerdictRecord.of(
         verdict.failures, verdict.undecided, accepts_doubt=request.accept_undecided
     )
@@ -259,7 +259,7 @@ def planned(at: Session, request: AddRequest) -> ErasurePlan:
     """
     gone = _gone(at, request.concepts)
     policy, concepts = request.policy, request.concepts
-    eraser = policy.chosen_eraser({concept.slot for concept in concepts})
+    eraser = policy.chosen_eraser({concept.slot for concept in concepts}).on(at.model)
     evaluation = evaluation_of(
         at, policy, concepts, gone=gone, target=eraser.target, watch=request.watch
     )

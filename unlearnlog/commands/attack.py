@@ -31,7 +31,7 @@ from unlearnlog.audits.attacks.attack_targets import (
 )
 from unlearnlog.commands.control_model import load_twin
 from unlearnlog.commands.entry_builder import EntryBuilder
-from unlearnlog.commands.judge_choice import check_alone, runner_for
+from unlearnlog.commands.judge_choice import check_alone, runner_for, what_judges
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.concepts.templates import PLAIN
 from unlearnlog.core.attack_record import AttackRecord
@@ -234,7 +234,9 @@ class AttackSession:
         if runner.judge is None:
             raise UsageError(
                 "no judge configured: cannot measure whether an attack succeeds",
-                fix="leave --judge out, or give the folder of a CLIP model",
+                fix=what_judges(
+                    at, "leave --judge out, or give the folder of a CLIP model"
+                ),
             )
         sampler = SamplerAndJudge(
             runner.judge,

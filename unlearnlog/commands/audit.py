@@ -19,7 +19,12 @@ from unlearnlog.audits.verdict import (
 )
 from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
 from unlearnlog.commands.entry_builder import EntryBuilder
-from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for
+from unlearnlog.commands.judge_choice import (
+    check_alone,
+    check_kept,
+    runner_for,
+    what_judges,
+)
 from unlearnlog.commands.more_samples import alone
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.eraser_record import EraserRecord
@@ -219,7 +224,9 @@ class AuditSession:
         if self.audience.panel.judge is None:
             raise UsageError(
                 "no judge configured: cannot audit",
-                fix="give --judge base, or the folder of a CLIP model",
+                fix=what_judges(
+                    self.at, "give --judge base, or the folder of a CLIP model"
+                ),
             )
         check_kept(self.audience.kept)
         names = {concept.name for concept in self.live}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.judge_choice import runner_for, what_judges
 from unlearnlog.commands.more_samples import alone
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.doubt import taking_back
@@ -135,7 +135,7 @@ def _measurer(
     if runner.judge is None:
         raise UsageError(
             f"the policy '{policy.name}' has no judge: cannot bisect '{concept.name}'",
-            fix="name one: --judge auto",
+            fix=what_judges(at, "name one: --judge auto"),
         )
     kind = concept.slot
     cells = alone(book, concept, policy.probes.earlier, others)

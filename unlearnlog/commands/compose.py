@@ -26,6 +26,7 @@ from unlearnlog.commands.branches import (
 )
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.evaluation import evaluation_of, state_readings
+from unlearnlog.commands.judge_choice import unread
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept, meant_by
@@ -128,9 +129,11 @@ def _composed(
     )
     state = builder.state(at)
     readings = _readings(at, builder, request, {**at.model.base, **state})
-    verdict = request.policy.verdict(readings)
-    if not builder.concepts:  # erasures were taken back, none came
-        verdict = request.policy.verdict(readings, unread_is_open=False)
+    verdict = request.policy.verdict(
+        readings,
+        unread_is_open=bool(builder.concepts),  # or erasures were taken back, none came
+        unread=unread(at, request.policy.judge),
+    )
     failures = (*_twice(here, sides, request.how), *verdict.failures)
     conflicts = (*failures, *verdict.undecided)
     verdict_record = VerdictRecord.of(

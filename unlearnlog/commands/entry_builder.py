@@ -18,7 +18,7 @@ from unlearnlog.core.delta import (
 )
 from unlearnlog.core.entry import Change, DeltaRecord, Entry, Kind, StateRecord
 from unlearnlog.core.eraser_record import EraserRecord
-from unlearnlog.core.provenance import TRAINED_ON, made_with
+from unlearnlog.core.provenance import NO_NATS, TRAINED_ON, made_with
 from unlearnlog.core.replay_plan import plan
 from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError
@@ -81,7 +81,7 @@ class EntryBuilder:
             state=StateRecord(before=before, after=before),
             verdict=VerdictRecord(passed=True),
             seconds=0.0,
-            made_with={**made_with(), **self._origin(before)},
+            made_with={**made_with(), **self._origin(before), **_blind(at)},
             note=self.note,
         )
 
@@ -143,6 +143,11 @@ class EntryBuilder:
                 "seconds": round(time.monotonic() - self.started, 3),
             }
         )
+
+
+def _blind(at: Session) -> dict[str, str]:
+    """Return why the model's predictions tell no information, where they do not."""
+    return {NO_NATS: at.model.no_nats} if at.model.no_nats else {}
 
 
 def _too_much(error: ValueError) -> LedgerError:

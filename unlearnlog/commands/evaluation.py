@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.judge_choice import runner_for, unread
 from unlearnlog.commands.more_samples import alone, closer, deciding, enough
 from unlearnlog.commands.rerun import AttackRerun
 from unlearnlog.concepts.concept_graph import hops, relations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
     from unlearnlog.core.concept import Concept
     from unlearnlog.core.delta import Weights
+    from unlearnlog.core.limits import Verdict
     from unlearnlog.core.probe_case import ProbeCase
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.prompt import Target
@@ -39,6 +40,7 @@ class Evaluation:
         asked: The prompts.
         book: The prompts of every concept.
         again: Repeats recorded attacks on earlier concepts; None for none.
+        unread: Why a reading is missing, by name.
     """
 
     policy: Policy
@@ -46,6 +48,7 @@ class Evaluation:
     asked: ProbePlan
     book: PromptBook
     again: AttackRerun | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
         """Measure a state, with more pictures where too few leave a limit open.
@@ -54,6 +57,14 @@ class Evaluation:
             new: Every text projection of the state.
         """
         return self._closer(self.first(new), new)
+
+    def verdict(
+        self, readings: Sequence[Reading], *, unread_is_open: bool = True
+    ) -> Verdict:
+        """Return the policy's verdict, with the reason for a missing reading."""
+        return self.policy.verdict(
+            readings, unread_is_open=unread_is_open, unread=self.unread
+        )
 
     def first(self, new: Weights) -> tuple[Reading, ...]:
         """Measure a state once, on as many pictures as the policy sets."""
@@ -73,7 +84,7 @@ class Evaluation:
         self, readings: tuple[Reading, ...], new: Weights
     ) -> tuple[Reading, ...]:
         """Measure again, on more pictures, where too few leave a limit open."""
-        screens = self.policy.verdict(readings).screens
+        screens = self.verdict(readings).screens
         if not screens or self.panel.judge is None:
             return readings
         better: dict[tuple[str, str], Reading] = {}
@@ -104,7 +115,7 @@ def evaluation_of(
     beside = frozenset(c.name for c in (*gone, *concepts))
     again = AttackRerun(at, runner, book, tuple(gone), beside, policy.probes.attacks)
     plan = replace(plan, then=_then(at, gone))
-    return Evaluation(policy, runner, plan, book, again)
+    return Evaluation(policy, runner, plan, book, again, unread(at, policy.judge))
 
 
 def state_readings(

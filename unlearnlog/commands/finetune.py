@@ -29,7 +29,12 @@ from unlearnlog.audits.return_coefficient import share_of_the_way
 from unlearnlog.audits.return_forecast import ReturnForecast, forecasts
 from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.commands.control_model import load_twin
-from unlearnlog.commands.judge_choice import check_alone, check_kept, runner_for
+from unlearnlog.commands.judge_choice import (
+    check_alone,
+    check_kept,
+    runner_for,
+    what_judges,
+)
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.delta import state_digest
 from unlearnlog.core.progress import NoProgress
@@ -182,7 +187,7 @@ def _trial(at: Session, request: FinetuneRequest, gone: Sequence[Concept]) -> _T
     if runner.judge is None:
         raise UsageError(
             "no judge configured: cannot measure what comes back",
-            fix="choose a judge: --judge auto",
+            fix=what_judges(at, "choose a judge: --judge auto"),
         )
     sizes, names = request.policy.probes, {concept.name for concept in gone}
     kept = book.kept(names, sizes.kept, sizes.kept_share)

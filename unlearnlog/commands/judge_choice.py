@@ -9,12 +9,13 @@ from unlearnlog.atelier.bundled_model import BaseAnswers, bundled_judge
 from unlearnlog.atelier.bundled_model import base_answers as bundled_answers
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.commands.kept_samples import LedgerSampleCache
+from unlearnlog.core.reading_registry import INFORMATION, MEANINGS
 from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.probes.runner import ProbeRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from unlearnlog.commands.session import Session
     from unlearnlog.concepts.concept_set import ConceptSet
@@ -31,6 +32,8 @@ def judge_for(
 ) -> Judge | None:
     """Return the judge of that name; None for ``none``.
 
+    With ``auto`` it is None, too, where the base cannot judge.
+
     Raises:
         ModelError: The judge does not fit this model.
     """
@@ -38,7 +41,10 @@ def judge_for(
         return None
     if (at.is_bundled and name == "auto") or (name == "atelier" and _fits(at)):
         return bundled_judge()
+    if name == "auto" and at.model.no_nats:
+        return None
     if name in ("auto", "base"):
+        _check_judges(at)
         return BaseJudge(at.model, world, watch)
     if name == "atelier":
         raise ModelError(
@@ -49,6 +55,54 @@ def judge_for(
     from unlearnlog.judges.clip_judge import ClipJudge
 
     return ClipJudge.load(Path(name), world)
+
+
+def _check_judges(at: Session) -> None:
+    """Refuse the base as a judge where it is no classifier.
+
+    Raises:
+        ModelError: It predicts no posterior mean.
+    """
+    if at.model.no_nats:
+        raise ModelError(
+            f"{at.manifest.source} cannot judge: {at.model.no_nats}, so its errors are "
+            "no likelihoods",
+            fix="give the folder of a CLIP model, --judge FOLDER; or erase from the "
+            "model that it was distilled from",
+        )
+
+
+def what_judges(at: Session, otherwise: str) -> str:
+    """Return how to give a judge, where a command has none.
+
+    Args:
+        at: The session.
+        otherwise: The same where the base could judge.
+    """
+    if not at.model.no_nats:
+        return otherwise
+    return (
+        "give the folder of a CLIP model, --judge FOLDER: this model cannot judge, "
+        f"{at.model.no_nats}"
+    )
+
+
+def unread(at: Session, judge: str) -> Mapping[str, str]:
+    """Return why readings are missing on a model that predicts no posterior mean.
+
+    Args:
+        at: The session.
+        judge: The policy's judge; with ``auto``, what a judge reads is missing as well.
+
+    Returns:
+        The reason by reading; empty for any other model.
+    """
+    why = at.model.no_nats
+    if not why:
+        return {}
+    cannot = f"the model cannot judge, {why}"
+    others = dict.fromkeys(MEANINGS, cannot) if judge == "auto" else {}
+    return {**others, **dict.fromkeys(INFORMATION, f"no nats: {why}")}
 
 
 def _fits(at: Session) -> bool:
@@ -100,12 +154,9 @@ def runner_for(
     """Return the runner of the probes on this model, with judge, cache and sampling.
 
     Raises:
-        ModelError: The judge does not fit this model, or no nats can be computed for
-            it.
+        ModelError: The judge does not fit this model.
     """
     judge = judge_for(at, policy.judge, book.world, watch)
-    if isinstance(judge, BaseJudge) or policy.probes.information or policy.probes.nodes:
-        at.model.check_denoises()
     identity = judge.identity if judge else ""
     album = LedgerSampleCache(at, identity, base_answers(at, judge))
     return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))

@@ -18,7 +18,7 @@ import torch
 from unlearnlog.concepts.templates import PROBING
 from unlearnlog.core.digest import canonical_json
 from unlearnlog.core.progress import NoProgress, Progress
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.estimators import AT_ONCE, doubt
 from unlearnlog.probes.information import N_LEVELS, PromptedPictures
@@ -106,8 +106,15 @@ def measured_edges(at: Session, request: EdgesRequest) -> tuple[MeasuredEdge, ..
 
     Raises:
         ConceptError: There is no such concept or family.
+        ModelError: The model predicts no posterior mean.
         UsageError: There are fewer than two concepts, or fewer than two pictures.
     """
+    if at.model.no_nats:
+        raise ModelError(
+            f"no edge can be measured with {at.manifest.source}: {at.model.no_nats}, "
+            "so its errors are no likelihoods",
+            fix="leave --informed out, or ask the model that it was distilled from",
+        )
     if request.pictures < 2:
         raise UsageError(
             f"{request.pictures} pictures are too few for an interval",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry, EntryId
     from unlearnlog.core.progress import Progress
     from unlearnlog.findings.report_parts import Findings
+    from unlearnlog.ledger.repository import Repository
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def report(at: Session, request: ReportRequest) -> Findings:
             "nothing to report",
             fix="erase something first, or name an entry: unlearnlog log",
         )
-    steps = steps_of(at, head)
+    steps = _with_kinds(steps_of(at, head), at.the_ledger())
     entries = [entry for _, entry in at.the_ledger().history(head)]
     policy, recorded = policy_of(steps[-1].entry)
     subject = Subject(
@@ -131,6 +132,13 @@ def _with_doubts(step: Step, course: HistoryCourse, n: int) -> Step:
     """Return a step with the doubts that a report of ``n`` steps shows of it."""
     drawn = step.number > n - MOST_STEPS
     return replace(step, doubts=course.doubts(course.live if drawn else step.presences))
+
+
+def _with_kinds(steps: tuple[Step, ...], ledger: Repository) -> tuple[Step, ...]:
+    """Return steps with the kinds of the deltas of those that a report draws."""
+    first = max(0, len(steps) - MOST_STEPS)
+    drawn = (replace(s, delta_kind=ledger.delta_kind(s.entry)) for s in steps[first:])
+    return (*steps[:first], *drawn)
 
 
 def policy_of(entry: Entry) -> tuple[Policy | None, bool]:

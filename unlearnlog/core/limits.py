@@ -147,16 +147,23 @@ class Limit(Record):
         text += ", whole interval" if self.on == "interval" else ""
         return text + (", where it is read" if self.optional else "")
 
-    def verdict(self, readings: Iterable[Reading]) -> Verdict:
+    def verdict(
+        self, readings: Iterable[Reading], unread: str | None = None
+    ) -> Verdict:
         """Return the verdict on every reading that the limit bounds.
 
         A share of fewer than `N_LEAST` pictures that breaks the limit is undecided,
         unless its whole interval breaks it: that is a failure, whatever its n. Such a
         share shows that a concept is gone only if its whole interval does.
+
+        Args:
+            readings: All readings.
+            unread: Why there is none, where there is none for a reason.
         """
         bounded = [reading for reading in readings if self.bounds(reading)]
         if not bounded and not self.optional:
-            return Verdict(undecided=(f"there is no reading of {self.reading}",))
+            why = f": {unread}" if unread else ""
+            return Verdict(undecided=(f"there is no reading of {self.reading}{why}",))
         return sum(map(self._of, bounded), Verdict())
 
     def bound(self, reading: Reading) -> tuple[float | None, float | None]:

@@ -14,6 +14,9 @@ TRAINED_ON: Final = "trained_on"
 """Key for the digest of the state that a delta was trained on, where another command
 recorded an entry before the delta was recorded."""
 
+NO_NATS: Final = "no_nats"
+"""Key for the reason why an entry has no readings of information."""
+
 _LIBRARIES: Final = ("torch", "diffusers", "transformers", "safetensors", "numpy")
 
 

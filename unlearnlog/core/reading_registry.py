@@ -311,6 +311,13 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 """The meaning of each reading, by name."""
 
 
+INFORMATION: Final = (
+    *(n for n, m in MEANINGS.items() if m.question == "How much information is left?"),
+    "returned.nats",
+)
+"""Readings that only a model which predicts the posterior mean can give."""
+
+
 def meaning_of(reading: str) -> Meaning:
     """Return the meaning of a reading; an unknown one has its name as title."""
     known = MEANINGS.get(reading)

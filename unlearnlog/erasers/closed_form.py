@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self
 
 import torch
@@ -29,6 +29,7 @@ from unlearnlog.erasers.concept_texts import (
     Weigh,
 )
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
+from unlearnlog.erasers.places import SOLVED, WHERES, Where, by_place, chosen, settled
 from unlearnlog.erasers.tokens import TokenPairs, Tokens
 from unlearnlog.errors import TrainingError
 from unlearnlog.models.interface import Model
@@ -38,7 +39,10 @@ Touch = Literal["keys and values", "values", "keys"]
 TOUCHES: Final[tuple[Touch, ...]] = ("keys and values", "values", "keys")
 """The text projections that a closed form may change."""
 
-_SUFFIX: Final = {"values": (".to_v.weight",), "keys": (".to_k.weight",)}
+_SUFFIX: Final = {
+    "values": (".to_v.weight", ".add_v_proj.weight"),
+    "keys": (".to_k.weight", ".add_k_proj.weight"),
+}
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ class ClosedForm(Eraser):
         texts: The texts of a concept, see `concept_texts.TEXTS`.
         weigh: Whether a concept's tokens weigh 1 in all, or 1 each.
         keeps: The kept texts, see `concept_texts.KEEPS`.
+        where: What changes of a model with joint attention, see `places`; there
+            ``touch`` does not apply.
     """
 
     joint: ClassVar[bool] = True
@@ -135,6 +141,7 @@ class ClosedForm(Eraser):
         "texts": "prompts",
         "weigh": "shares",
         "keeps": "prompts",
+        "where": "default",
     }
 
     target: Target = "anchor"
@@ -144,6 +151,12 @@ class ClosedForm(Eraser):
     texts: Texts = "prompts"
     weigh: Weigh = "shares"
     keeps: Keeps = "prompts"
+    where: Where = "default"
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        where = settled(self.name, self.where, model, usual="entry", allowed=SOLVED)
+        return replace(self, where=where)
 
     @abstractmethod
     def changes(self, problem: Problem) -> Iterator[tuple[str, Change]]:
@@ -154,13 +167,18 @@ class ClosedForm(Eraser):
         """
 
     def erase(self, request: Request) -> Delta:
-        """Return the solution of the problem, rounded once."""
-        problem = self.problem(request)
-        request.watch.stage("solving", len(problem.old))
+        """Return the solution of the problem, rounded once.
+
+        What reads tokens and what reads the pooled vector are problems of their own.
+        """
+        request = chosen(request, self.where)
         patches = {}
-        for name, change in self.changes(problem):
-            patches[name] = _patch(name, change)
-            request.watch.advance(1, {})
+        for part in by_place(request):
+            problem = self.problem(part)
+            request.watch.stage("solving", len(problem.old))
+            for name, change in self.changes(problem):
+                patches[name] = _patch(name, change)
+                request.watch.advance(1, {})
         return Delta(patches)
 
     def problem(self, request: Request) -> Problem:
@@ -170,11 +188,11 @@ class ClosedForm(Eraser):
             ConceptError: A concept is its own target, or two have the same tokens.
         """
         pairs = self.form.pairs(request)
-        nothing = said_nothing(request.model)
+        nothing = said_nothing(request)
         kept = self.form.kept(request, pairs.erased)
-        ends = _SUFFIX.get(
-            self.touch, tuple(e for each in _SUFFIX.values() for e in each)
-        )
+        ends = _SUFFIX.get(self.touch, ("",))
+        if request.place in ("entry", "pooled"):
+            ends = ("",)
         return Problem(
             {n: _numbers(n, w) for n, w in request.old.items() if n.endswith(ends)},
             pairs,
@@ -212,23 +230,28 @@ class ClosedForm(Eraser):
         self.require("texts", known=TEXTS)
         self.require("weigh", known=WEIGHS)
         self.require("keeps", known=KEEPS)
+        self.require("where", known=WHERES)
         self.require_above_zero()
 
 
-def said_nothing(model: Model) -> Tensor:
+def said_nothing(request: Request) -> Tensor:
     """Return the mark that begins every prompt and the padding behind a short one.
 
     Where a pipeline puts zeros in the empty prompt's place, they are those of a prompt
-    of one word.
+    of one word. Of a text whose rows are not counted they are the empty prompt's rows,
+    at least two.
 
     Returns:
         Float64 ``[n, d_text]``, the mark first.
     """
-    nothing = model.encode([""]).tokens[0].double()
+    nothing = request.read([""])[0].double()
+    if request.reading("") is not None:
+        read = nothing[nothing.any(1)]
+        return read if len(read) > 1 else nothing[:1].expand(2, -1)
     if nothing.any():
         return nothing
-    word = model.encode(["a"]).tokens[0].double()
-    return torch.cat([word[:1], word[model.n_tokens("a") - 1 :]])
+    word = request.read(["a"])[0].double()
+    return torch.cat([word[:1], word[request.model.n_tokens("a") - 1 :]])
 
 
 def solved(system: Tensor, right: Tensor, what: str) -> Tensor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import torch
 from torch import Tensor
 
+from unlearnlog.erasers.row_alignment import RowPairs
 from unlearnlog.erasers.tokens import (
     SPANS,
     START,
@@ -21,6 +22,7 @@ from unlearnlog.erasers.tokens import (
     TokenPairs,
     Tokens,
     kept_tokens,
+    rows_of,
 )
 from unlearnlog.errors import ConceptError
 
@@ -184,10 +186,12 @@ class ConceptTexts:
 
     def _of_kept(self, request: Request, text: str) -> Tensor:
         """Return the tokens of a kept text: its last one, or all."""
-        tokens = request.model.encode([text]).tokens[0].double()
+        tokens = request.read([text])[0].double()
         _refuse_no_numbers(f"the kept prompt '{text}'", tokens)
         if self.span != "last":
             return tokens
+        if (read := request.reading(text)) is not None:
+            return tokens[read.ends]
         if not text:
             return tokens[START + 1 :]
         return tokens[request.model.n_tokens(text) - 2][None]
@@ -204,14 +208,15 @@ class ConceptTexts:
             )
         erased, goal, owner, names = [], [], [], []
         for j, each in enumerate(said):
-            one, other = request.model.encode([each[0], each[2]]).tokens.double()
+            one, other = request.read([each[0], each[2]]).double()
             _refuse_no_numbers(f"'{request.name(i)}'", one, other)
-            spot = _Spot.of(request, each, len(one))
-            here, there = spot.places(self.span, len(one))
-            erased.append(one[here])
-            goal.append(other[there])
-            owner += [j] * len(here)
-            names.append(one[spot.last])
+            found = rows_of(request, i, each, span=self.span)
+            if found is None:
+                found = _Spot.of(request, each, len(one)).rows(self.span, len(one))
+            erased.append(one[found.here])
+            goal.append(other[found.there])
+            owner += [j] * len(found.here)
+            names.append(one[found.names].mean(0))
         counts = torch.tensor([len(rows) for rows in erased])
         weights = torch.ones(int(counts.sum())).double()
         if self.weigh == "shares":
@@ -307,6 +312,10 @@ class _Spot:
         n_alike = count(" ".join(words[:alike])) - 1
         n_behind = count(text) - count(" ".join(words[: len(words) - behind]))
         return cls(first, last, max(ends[1] - 1, START), n_alike, n_behind + 1, ends)
+
+    def rows(self, span: Reach, length: int) -> RowPairs:
+        """Return the rows that take part, with their goals."""
+        return RowPairs(*self.places(span, length), [self.last])
 
     def places(self, span: Reach, length: int) -> tuple[list[int], list[int]]:
         """Return the positions of the tokens that take part, and of their targets."""

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from torch import Tensor
+
 from unlearnlog.core.delta import Delta, Weights
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.core.work_cache import NoTensorCache, TensorCache
+from unlearnlog.erasers.row_alignment import ReadPrompt
 from unlearnlog.erasers.setting_table import check_type
 from unlearnlog.errors import PolicyError, TrainingError
-from unlearnlog.models.interface import Model, Sampling
+from unlearnlog.models.interface import Model, Place, PromptRows, Sampling
 
 
 @contextmanager
@@ -67,6 +70,8 @@ class Request:
             encoding them once is enough; empty for ``keep`` itself.
         others: Names of the concepts in ``keep``, for methods that take names instead
             of prompts.
+        place: The place of the projections in ``old``; None for several.
+        fixed: Projections that differ from the base's and do not change.
     """
 
     model: Model
@@ -82,6 +87,36 @@ class Request:
     stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    place: Place | None = None
+    fixed: Weights = field(default_factory=dict)
+
+    def read(self, prompts: Sequence[str]) -> Tensor:
+        """Return what the matrices of ``place`` read of prompts, ``[n, length, d]``.
+
+        Float32; for no place it is the encoded prompts themselves.
+        """
+        text = self.model.encode(prompts)
+        return (
+            text.tokens if self.place is None else self.model.read_by(text, self.place)
+        )
+
+    def reading(self, prompt: str) -> ReadPrompt | None:
+        """Return which row of a prompt stands for what.
+
+        None for CLIP alone, where it follows from the number of tokens.
+        """
+        if self.place == "pooled":
+            whole = PromptRows(((0, max(1, len(prompt))),), (False,))
+            return ReadPrompt.of(prompt, whole, None)
+        rows = self.model.tokenized(prompt)
+        if rows is None:
+            return None
+        mask = self.model.encode([prompt]).mask
+        return ReadPrompt.of(prompt, rows, None if mask is None else mask[0].tolist())
+
+    def with_fixed(self, new: Weights) -> Weights:
+        """Return these weights with those that differ from the base and stay so."""
+        return {**self.fixed, **new} if self.fixed else new
 
     def name(self, i: int) -> str:
         """Return the name of the concept of the i-th part of ``forget``."""
@@ -145,6 +180,15 @@ class Eraser(ABC):
     @abstractmethod
     def rehearsal(self) -> tuple[Self, Work]:
         """Return the eraser cut down to what is enough to time a step, and its work."""
+
+    def on(self, model: Model) -> Self:  # noqa: ARG002 - for those that can choose
+        """Return the eraser with the place of its change settled for a model.
+
+        Raises:
+            PolicyError: It cannot change what it is set to, or the model has no such
+                place.
+        """
+        return self
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, final
+from typing import ClassVar, Final, Self, final
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ from torch import Tensor
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.tokens import name_span
+from unlearnlog.errors import PolicyError
+from unlearnlog.models.interface import Model
 
 MARKS: Final = ("name and end", "name", "name to padding")
 """The marked tokens; the last word also marks all behind the end."""
@@ -56,6 +58,20 @@ class ForgetMeNot(GradientEraser):
     steps: int = 70
     rate: float = 3e-3
     marks: str = MARKS[2]
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser for a model with cross-attention.
+
+        Raises:
+            PolicyError: The model has none.
+        """
+        if "cross-attention" not in model.places.values():
+            raise PolicyError(
+                f"{self.name} lowers the attention of cross-attention to words, and "
+                "this model has none: its text and picture attend to each other",
+                fix="take another eraser: unlearnlog erasers",
+            )
+        return super().on(model)
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the norm of the attention to marked tokens."""

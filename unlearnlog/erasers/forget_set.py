@@ -88,6 +88,13 @@ class ForgetSet:
             texts=tuple(texts),
         )
 
+    def read_by(self, request: Request) -> tuple[Tensor, Tensor]:
+        """Return what projections of one place read of prompts and of their targets."""
+        if request.place is None:
+            return self.text.tokens, self.target.tokens
+        read = request.model.read_by
+        return read(self.text, request.place), read(self.target, request.place)
+
     @property
     def learnt(self) -> Tensor:
         """The pictures of the training."""
@@ -109,7 +116,8 @@ class ForgetSet:
         seeds = torch.randint(1 << 30, (n,), generator=rng).tolist()
         texts = [self.texts[i] for i in chosen.tolist()]
         how = request.sampling
-        now = request.model.paint(texts, seeds, sampling=how, weights=weights)
+        held = request.with_fixed(weights)
+        now = request.model.paint(texts, seeds, sampling=how, weights=held)
         latents = self.latents.clone()
         latents[chosen] = now.latents
         return replace(self, latents=latents)

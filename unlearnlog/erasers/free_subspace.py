@@ -50,14 +50,13 @@ class FreeSubspace:
             ridge: As in `complement`.
             leak: As in `complement`.
         """
-        encode = request.model.encode
         groups = [[p.text for p in group] for group in request.forget]
         taught = [[t for t, goal in p if t != goal] for p in request.families]
         groups += [texts for texts in taught if texts]
         same = [t for pairs in request.families for t, goal in pairs if t == goal]
-        moments = torch.stack([second_moment(encode(g).tokens) for g in groups])
+        moments = torch.stack([second_moment(request.read(g)) for g in groups])
         erased, rank = moments.sum(0), rank * len(groups)
-        tokens = encode([*request.keep, *same]).tokens
+        tokens = request.read([*request.keep, *same])
         kept = fair_moment(tokens, erased, rank=rank, ridge=ridge, leak=leak)
         right = complement(erased, kept, rank=rank, ridge=ridge, leak=leak)
         return cls.along(right, kept, request)

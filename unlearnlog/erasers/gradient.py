@@ -24,16 +24,18 @@ from unlearnlog.core.prompt import TARGETS, Target
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.naming_prompts import WORDINGS, check_wording, worded
+from unlearnlog.erasers.places import WHERES, Where, by_place, chosen, settled
 from unlearnlog.erasers.trainable_change import (
     CHANGES,
     FullChange,
+    SeveralChanges,
     ThinChange,
     TrainableChange,
     fence_of,
 )
 from unlearnlog.erasers.training import BatchShare, Gate, Gradients, TrainingPlan, train
 from unlearnlog.errors import PolicyError
-from unlearnlog.models.interface import Text
+from unlearnlog.models.interface import Model, Text
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ class LossInputs:
 
     def eps(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
         """Return the noise that other weights predict, with a gradient."""
-        return self.request.model.eps(some.x_t, some.t, text, weights=new)
+        weights = self.request.with_fixed(new)
+        return self.request.model.eps(some.x_t, some.t, text, weights=weights)
 
     @torch.no_grad()
     def own(self, some: Noised, text: Text, new: dict[str, Tensor]) -> Tensor:
         """Return the noise that other weights predict, without a gradient."""
-        return self.request.model.eps(some.x_t, some.t, text, weights=new)
+        return self.eps(some, text, new)
 
     def encoded(self, text: str, n: int) -> Text:
         """Encode one prompt for ``n`` pictures."""
@@ -137,11 +140,16 @@ class GradientEraser(Eraser):
             name stands.
         clip: The longest that a step's gradient, all numbers in one row, may be; what
             is longer is shortened to it. 0 for any length.
+        where: What changes of a model with joint attention, see `places`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
     knob: ClassVar[str] = "strength"
-    before: ClassVar[Mapping[str, Scalar]] = {"prompts": WORDINGS[0], "clip": 0.0}
+    before: ClassVar[Mapping[str, Scalar]] = {
+        "prompts": WORDINGS[0],
+        "clip": 0.0,
+        "where": "default",
+    }
     shows_target: ClassVar[bool] = False
     """Whether the pictures show what is painted instead of the concept."""
 
@@ -158,6 +166,7 @@ class GradientEraser(Eraser):
     strength: float = 1.0
     prompts: str = WORDINGS[0]
     clip: float = 0.0
+    where: Where = "default"
 
     @abstractmethod
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
@@ -186,7 +195,7 @@ class GradientEraser(Eraser):
         Raises:
             TrainingError: The training diverged, or processes cannot share a batch.
         """
-        request = worded(request, self.prompts)
+        request = chosen(worded(request, self.prompts), self.where)
         scene = self.scene(request)
         change = self.start(request)
         train(
@@ -214,11 +223,24 @@ class GradientEraser(Eraser):
         )
 
     def start(self, request: Request) -> TrainableChange:
-        """Return the change that is trained, zero to begin with."""
-        fence = fence_of(request, self.fence) if self.project else None
+        """Return the change that is trained, zero to begin with.
+
+        There is no fence for what reads the picture as well.
+        """
+        return SeveralChanges.of([self._started(part) for part in by_place(request)])
+
+    def _started(self, request: Request) -> TrainableChange:
+        """Return the change of what is in one place."""
+        fenced = self.project and request.place != "joint-attention"
+        fence = fence_of(request, self.fence) if fenced else None
         if self.change == "full":
             return FullChange.of(request, fence)
         return ThinChange.lora(request, self.rank, fence)
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        where = settled(self.name, self.where, model, usual="joint")
+        return replace(self, where=where)
 
     def work(self, n_concepts: int) -> Work:
         """Return the amount of work for this many concepts at once."""
@@ -234,6 +256,7 @@ class GradientEraser(Eraser):
         """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
         self.require("change", known=CHANGES)
+        self.require("where", known=WHERES)
         check_wording(self.name, self.prompts)
         n_kept = () if type(self).n_kept else ("n_kept",)
         self.require_above_zero(but=("clip", *n_kept))

@@ -20,6 +20,7 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self, cast, final
 
@@ -28,9 +29,18 @@ from torch import Tensor
 
 from unlearnlog.core.delta import Delta, merged, state_after
 from unlearnlog.core.prompt import TARGETS, Target
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.gradient import mean_square
+from unlearnlog.erasers.places import (
+    SOLVED_AND_TRAINED,
+    WHERES,
+    Where,
+    chosen,
+    settled,
+    solved,
+    trained,
+)
 from unlearnlog.erasers.ridge import Ridge
 from unlearnlog.erasers.trainable_change import FullChange
 from unlearnlog.erasers.training import TrainingPlan, train
@@ -38,7 +48,7 @@ from unlearnlog.errors import PolicyError
 
 if TYPE_CHECKING:
     from unlearnlog.core.delta import Weights
-    from unlearnlog.models.interface import Text, Trainer, Tunable
+    from unlearnlog.models.interface import Model, Text, Trainer, Tunable
 
 
 @final
@@ -60,6 +70,8 @@ class Hardened(Eraser):
         rate: Step size of Adam.
         batch: Pictures a step, of each kind; a simulated step has half of it.
         strength: Factor of the sum of both changes; 1 as solved and trained.
+        where: What changes of a model with joint attention, see `places`; with ``both``
+            the closed form changes the entry and the training the attention.
     """
 
     name: ClassVar[str] = "hardened"
@@ -72,6 +84,7 @@ class Hardened(Eraser):
     )
     knob: ClassVar[str] = "strength"
     may_be_zero: ClassVar[tuple[str, ...]] = ("n_family", "family_scale")
+    before: ClassVar[Mapping[str, Scalar]] = {"where": "default"}
 
     target: Target = "anchor"
     erase_scale: float = Ridge.erase_scale
@@ -86,6 +99,13 @@ class Hardened(Eraser):
     rate: float = 1e-3
     batch: int = 16
     strength: float = 1.0
+    where: Where = "default"
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        can = SOLVED_AND_TRAINED
+        where = settled(self.name, self.where, model, usual="both", allowed=can)
+        return replace(self, where=where)
 
     @property
     def closed(self) -> Ridge:
@@ -94,6 +114,7 @@ class Hardened(Eraser):
             target=self.target,
             erase_scale=self.erase_scale,
             family_scale=self.family_scale,
+            where=solved(self.where),
         )
 
     def erase(self, request: Request) -> Delta:
@@ -101,8 +122,8 @@ class Hardened(Eraser):
         first = self.closed.erase(request)
         weaker = "lower the eraser's erase_scale, rate or strength in the policy"
         with fits(self.name, weaker):
-            solved = {**request.old, **state_after(request.old, [first])}
-        request = replace(request, old=solved)
+            now = {**request.old, **state_after(request.old, [first])}
+        request = chosen(replace(request, old=now), trained(self.where))
         change, lesson = FullChange.of(request), MetaInputs.of(self, request)
         train(
             request,
@@ -144,6 +165,7 @@ class Hardened(Eraser):
     def check(self) -> None:
         """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
+        self.require("where", known=WHERES)
         self.require_above_zero()
         self.closed.check()
         if self.n_pictures <= ForgetSet.N_HELD:
@@ -202,7 +224,7 @@ class MetaInputs:
         Args:
             projections: The text projections it begins with, float32.
         """
-        self.learner.begin_with(projections)
+        self.learner.begin_with(self.request.with_fixed(projections))
         most, batch = self.eraser.foresight, max(1, self.eraser.batch // 2)
         for _ in range(int(torch.randint(most, (1,), generator=self.rng)) + 1):
             some = Noised.drawn(self.request, self.forget.learnt, batch, self.rng)
@@ -227,7 +249,8 @@ class MetaInputs:
         with torch.no_grad():
             goal = model.eps(some.x_t, some.t, self.forget.target[some.rows])
         text = self.forget.text[some.rows]
-        return mean_square(model.eps(some.x_t, some.t, text, weights=weights) - goal)
+        held = self.request.with_fixed(weights)
+        return mean_square(model.eps(some.x_t, some.t, text, weights=held) - goal)
 
     def unlike_before(self, weights: Weights) -> Tensor:
         """Return the mean squared change of kept prompts' noise since the closed form.
@@ -247,7 +270,9 @@ class MetaInputs:
         now, then = [], []
         for part, text in halves:
             asked_of = some.x_t[part], some.t[part], text
-            now.append(model.eps(*asked_of, weights=weights))
+            held = self.request.with_fixed(weights)
+            now.append(model.eps(*asked_of, weights=held))
             with torch.no_grad():
-                then.append(model.eps(*asked_of, weights=self.request.old))
+                held = self.request.with_fixed(self.request.old)
+                then.append(model.eps(*asked_of, weights=held))
         return mean_square(torch.cat(now) - torch.cat(then))

@@ -11,14 +11,24 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, final
 
 from unlearnlog.core.delta import Delta, merged, state_after
 from unlearnlog.core.prompt import TARGETS, Target
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.places import (
+    SOLVED_AND_TRAINED,
+    WHERES,
+    Where,
+    settled,
+    solved,
+    trained,
+)
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.models.interface import Model
 
 
 @final
@@ -37,6 +47,8 @@ class Hybrid(Eraser):
         rate: Step size of training.
         max_steps: Training steps, at most.
         strength: Factor of the sum of both changes; 1 as solved and trained.
+        where: What changes of a model with joint attention, see `places`; with ``both``
+            the closed form changes the entry and the training the attention.
     """
 
     name: ClassVar[str] = "hybrid"
@@ -44,6 +56,7 @@ class Hybrid(Eraser):
     needs: ClassVar[tuple[str, ...]] = Mim.needs
     knob: ClassVar[str] = "strength"
     may_be_zero: ClassVar[tuple[str, ...]] = ("n_family", "family_scale")
+    before: ClassVar[Mapping[str, Scalar]] = {"where": "default"}
 
     target: Target = "anchor"
     erase_scale: float = Ridge.erase_scale
@@ -55,6 +68,13 @@ class Hybrid(Eraser):
     rate: float = Mim.rate / 3
     max_steps: int = 60
     strength: float = 1.0
+    where: Where = "default"
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        can = SOLVED_AND_TRAINED
+        where = settled(self.name, self.where, model, usual="both", allowed=can)
+        return replace(self, where=where)
 
     @property
     def closed(self) -> Ridge:
@@ -63,6 +83,7 @@ class Hybrid(Eraser):
             target=self.target,
             erase_scale=self.erase_scale,
             family_scale=self.family_scale,
+            where=solved(self.where),
         )
 
     @property
@@ -76,6 +97,7 @@ class Hybrid(Eraser):
             keep=self.keep,
             rate=self.rate,
             max_steps=self.max_steps,
+            where=trained(self.where),
         )
 
     def erase(self, request: Request) -> Delta:
@@ -108,6 +130,7 @@ class Hybrid(Eraser):
     def check(self) -> None:
         """Refuse settings that either part refuses."""
         self.require("target", known=TARGETS)
+        self.require("where", known=WHERES)
         self.require_above_zero()
         self.closed.check()
         self.trained.check()

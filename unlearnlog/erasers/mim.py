@@ -26,6 +26,9 @@ value bounds, in nats, the information that is left.
 Two restraints keep the other concepts, without pictures of them: only directions of
 text space that kept prompts hardly use may change (`text_subspace`), and the mean
 squared change of kept tokens' keys and values is a term of the loss, in closed form.
+Of what reads the picture as well, in joint attention, there is no such text space: two
+thin factors are trained, and the change of the noise of kept prompts, on the pictures
+of the concept, is the term.
 
 Source:
     MiM-MU, https://arxiv.org/abs/2603.00992. Targets other than ``unconditional`` and
@@ -35,6 +38,7 @@ Source:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
@@ -43,14 +47,22 @@ from torch import Tensor
 
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.prompt import TARGETS, Target
-from unlearnlog.erasers.eraser import Eraser, Request, Work, fits
+from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, Noised
 from unlearnlog.erasers.free_subspace import FreeSubspace
-from unlearnlog.erasers.trainable_change import ThinChange
+from unlearnlog.erasers.places import WHERES, Where, by_place, chosen, settled
+from unlearnlog.erasers.trainable_change import (
+    SeveralChanges,
+    ThinChange,
+    TrainableChange,
+)
 from unlearnlog.erasers.training import TrainingPlan, train
 from unlearnlog.errors import PolicyError
-from unlearnlog.models.interface import Text
+from unlearnlog.models.interface import Model, Text
 from unlearnlog.models.noise_levels import NoiseLevels, density
+
+Restraint = Callable[[dict[str, Tensor]], Tensor]
+"""A term of the loss, of the weights as they are."""
 
 WEIGHTINGS: Final = ("even", "nats")
 """Weights of noise levels: equal, or those of the integral that bounds the nats."""
@@ -84,6 +96,7 @@ class Mim(Eraser):
         slower: Cuts of the rate to a third before a standstill ends the training.
         max_steps: Training steps, at most.
         strength: Factor of the trained change; 1 as trained.
+        where: What changes of a model with joint attention, see `places`.
     """
 
     name: ClassVar[str] = "mim"
@@ -96,6 +109,7 @@ class Mim(Eraser):
     )
     knob: ClassVar[str] = "strength"
     may_be_zero: ClassVar[tuple[str, ...]] = ("on_policy", "n_family")
+    before: ClassVar[Mapping[str, Scalar]] = {"where": "default"}
 
     target: Target = "anchor"
     mi_mu: float = 1.0
@@ -115,10 +129,17 @@ class Mim(Eraser):
     slower: int = 2
     max_steps: int = 200
     strength: float = 1.0
+    where: Where = "default"
+
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        where = settled(self.name, self.where, model, usual="joint")
+        return replace(self, where=where)
 
     def check(self) -> None:
         """Refuse unknown words, and sizes that are not positive."""
         self.require("target", known=TARGETS)
+        self.require("where", known=WHERES)
         self.require("weighting", known=WEIGHTINGS)
         self.require_above_zero()
         if self.on_policy > 1:
@@ -146,21 +167,20 @@ class Mim(Eraser):
 
     def erase(self, request: Request) -> Delta:
         """Return the change with trained left factors and fixed right ones."""
+        request = chosen(request, self.where)
         forget = ForgetSet.of(
             request, self.target, n=self.n_pictures, n_family=self.n_family
         )
-        room = FreeSubspace.left_by(
-            request, rank=self.rank, ridge=self.ridge, leak=self.leak
-        )
-        tokens = forget.text.tokens, forget.target.tokens
-        left = room.start(request, tokens, self.keep)
-        change = ThinChange(left, dict.fromkeys(left, room.right))
+        found = [self._started(part, request, forget) for part in by_place(request)]
+        change = SeveralChanges.of([change for change, _ in found])
+        restraints = [restraint for _, restraint in found]
         rng = torch.Generator().manual_seed(request.seed)
         slope = _Slope(self, request, forget, rng)
 
         def losses(new: dict[str, Tensor]) -> tuple[Tensor]:
             loss = self.loss(request, slope.forget, new, rng)
-            return (loss + self.keep * room.disturbed(left),)
+            kept = [restraint(new) for restraint in restraints]
+            return (loss + self.keep * torch.stack(kept).mean(),)
 
         train(
             request, change, losses, TrainingPlan(self.max_steps, self.rate), look=slope
@@ -168,6 +188,21 @@ class Mim(Eraser):
         slower = f"lower the eraser's rate, now {self.rate}, in the policy"
         with fits(self.name, slower):
             return change.delta(self.strength)
+
+    def _started(
+        self, part: Request, request: Request, forget: ForgetSet
+    ) -> tuple[TrainableChange, Restraint]:
+        """Return the change of what is in one place, and what it is kept small by."""
+        if part.place == "joint-attention":
+            rank = self.rank * len(part.forget)
+            kept = KeptNoise.of(request, forget, self.batch)
+            return ThinChange.lora(part, rank), kept
+        room = FreeSubspace.left_by(
+            part, rank=self.rank, ridge=self.ridge, leak=self.leak
+        )
+        left = room.start(part, forget.read_by(part), self.keep)
+        change = ThinChange(left, dict.fromkeys(left, room.right))
+        return change, lambda _: room.disturbed(left)
 
     def loss(
         self,
@@ -180,7 +215,8 @@ class Mim(Eraser):
         some = Noised.drawn(request, forget.learnt, self.batch, rng)
         text, target = forget.text[some.rows], forget.target[some.rows]
         goal = self._goal(request, some.x_t, t=some.t, texts=(text, target))
-        guess = request.model.eps(some.x_t, some.t, text, weights=new)
+        weights = request.with_fixed(new)
+        guess = request.model.eps(some.x_t, some.t, text, weights=weights)
         errors = (guess - goal).square().flatten(1).mean(1)
         if self.weighting == "nats":
             errors = errors * density(request.model)[some.t].to(errors)
@@ -201,7 +237,7 @@ class Mim(Eraser):
             noise = torch.randn(forget.N_HELD, *model.latent_shape, generator=rng)
             x_t = model.noised(forget.latents[held], noise, t)
             goal = self._goal(request, x_t, t=t, texts=(text, target))
-            guess = model.eps(x_t, t, text, weights=new)
+            guess = model.eps(x_t, t, text, weights=request.with_fixed(new))
             errors.append((guess - goal).square().flatten(1).sum(1))
         return float(levels.integral(torch.stack(errors, 1)).mean())
 
@@ -216,6 +252,44 @@ class Mim(Eraser):
                 named = request.model.eps(x_t, t, text)
                 goal = goal + (1 - self.mi_mu) * (named - goal)
         return goal
+
+
+@dataclass(frozen=True)
+class KeptNoise:
+    """The change of the noise of kept prompts, on pictures of the concept.
+
+    Attributes:
+        request: What is kept.
+        forget: The pictures.
+        text: Kept prompts.
+        batch: Pictures of one value.
+        rng: The source of its random numbers.
+    """
+
+    request: Request
+    forget: ForgetSet
+    text: Text
+    batch: int
+    rng: torch.Generator
+
+    @classmethod
+    def of(cls, request: Request, forget: ForgetSet, batch: int) -> Self:
+        """Return the term for all kept prompts; for the empty one where none is."""
+        text = request.model.encode([*request.keep] or [""])
+        rng = torch.Generator().manual_seed(request.seed + 2)
+        return cls(request, forget, text, batch, rng)
+
+    def __call__(self, new: dict[str, Tensor]) -> Tensor:
+        """Return the mean squared change since before the training, on one batch."""
+        request = self.request
+        some = Noised.drawn(request, self.forget.learnt, self.batch, self.rng)
+        rows = torch.randint(len(self.text), (self.batch,), generator=self.rng)
+        before = request.with_fixed(request.old)
+        with torch.no_grad():
+            eps = request.model.eps(some.x_t, some.t, self.text[rows], weights=before)
+        weights = request.with_fixed(new)
+        now = request.model.eps(some.x_t, some.t, self.text[rows], weights=weights)
+        return (now - eps).square().mean()
 
 
 @dataclass

@@ -27,13 +27,15 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import ClassVar, Self, final
 
 from unlearnlog.core.delta import Delta, merged, state_after
 from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Request, Work, fits
 from unlearnlog.erasers.mim import Mim
+from unlearnlog.erasers.places import SOLVED_AND_TRAINED, settled, solved, trained
 from unlearnlog.erasers.ridge import Ridge
+from unlearnlog.models.interface import Model
 
 
 @final
@@ -59,6 +61,12 @@ class MimUnique(Mim):
     erase_scale: float = 300.0
     family_scale: float = 3.0
 
+    def on(self, model: Model) -> Self:
+        """Return the eraser with the place of its change settled for a model."""
+        can = SOLVED_AND_TRAINED
+        where = settled(self.name, self.where, model, usual="both", allowed=can)
+        return replace(self, where=where)
+
     @property
     def closed(self) -> Ridge:
         """The closed form that training begins at."""
@@ -66,6 +74,7 @@ class MimUnique(Mim):
             target=self.target,
             erase_scale=self.erase_scale,
             family_scale=self.family_scale,
+            where=solved(self.where),
         )
 
     def erase(self, request: Request) -> Delta:
@@ -75,9 +84,8 @@ class MimUnique(Mim):
         weaker = "lower the eraser's erase_scale or strength in the policy"
         with fits(self.name, weaker):
             old = {**request.old, **state_after(request.old, [first])}
-        then = super(MimUnique, replace(self, strength=1.0)).erase(
-            replace(request, old=old)
-        )
+        alone = replace(self, strength=1.0, where=trained(self.where))
+        then = super(MimUnique, alone).erase(replace(request, old=old))
         with fits(self.name, weaker):
             return merged([first, then]).times(self.strength)
 

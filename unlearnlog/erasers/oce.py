@@ -166,7 +166,10 @@ def words_moment(request: Request) -> Tensor:
         Float64 ``[d_text, d_text]``; zeros where nothing is kept.
     """
     tokens = encoded_bank(request)  # [n, length, d_text]
-    counts = torch.tensor([request.model.n_tokens(text) for text in request.keep])
-    said = torch.arange(tokens.shape[1]) < counts.long()[:, None]
+    said = torch.zeros(tokens.shape[:2], dtype=torch.bool)
+    for row, text in zip(said, request.keep, strict=True):
+        read = request.reading(text)
+        row[: request.model.n_tokens(text)] = read is None
+        row[read.said if read else []] = True
     rows = tokens[said]
     return rows.T @ rows / max(len(rows), 1)

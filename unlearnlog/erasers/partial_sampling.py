@@ -7,9 +7,11 @@ comes from the base, or from an average of the model as it is.
 The sampler is DDIM with a number of even steps, guided by the empty prompt:
 
     e   = eps(x, t, 0) + g (eps(x, t, c) - eps(x, t, 0))
-    x'  = sqrt(a') (x - sqrt(1 - a) e) / sqrt(a) + sqrt(1 - a') e
+    x'  = k' (x - l e) / k + l' e
 
-a and a' are the shares of signal at a step's level and at the next one's.
+k and l are the factors of latent and noise at a step's level, k' and l' at the next
+one's: the roots of the shares of signal and noise, or, for a model that predicts a
+velocity, 1 - t and t, where a step is one of Euler's.
 
 Source:
     https://arxiv.org/abs/2010.02502
@@ -30,6 +32,7 @@ from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.training import BatchShare
 from unlearnlog.errors import PolicyError
 from unlearnlog.models.interface import Text
+from unlearnlog.models.noise_levels import shares
 
 STATES: Final = ("noised", "sampled")
 """Finished pictures under fresh noise, or partly sampled ones."""
@@ -76,9 +79,9 @@ class PartialInputs(LossInputs):
         for i in range(n):
             t, following = self._level(i), self._level(i + 1)
             eps = self._guided(x, torch.full((len(x),), t), text, nothing)
-            signal, next_one = self.request.model.log_snr[[t, following]].sigmoid()
-            clean = (x - (1 - signal).sqrt() * eps) / signal.sqrt()
-            x = next_one.sqrt() * clean + (1 - next_one).sqrt() * eps
+            levels = torch.tensor([t, following])
+            kept, lost = shares(self.request.model, levels)
+            x = kept[1] * ((x - lost[0] * eps) / kept[0]) + lost[1] * eps
         return x
 
     def follow(self, new: dict[str, Tensor], average: float) -> None:
@@ -93,15 +96,11 @@ class PartialInputs(LossInputs):
             self.painter[name] = mean.lerp(weight.detach(), 1 - average)
 
     def _guided(self, x: Tensor, t: Tensor, text: Text, nothing: Text) -> Tensor:
-        model, weights = self.request.model, self.painter or None
+        model, painter = self.request.model, self.painter
+        weights = self.request.with_fixed(painter) if painter else None
         if self.guidance <= 1:
             return model.eps(x, t, text, weights=weights)
-        both = Text(
-            torch.cat([nothing.tokens, text.tokens]),
-            None
-            if text.pooled is None or nothing.pooled is None
-            else torch.cat([nothing.pooled, text.pooled]),
-        )
+        both = Text.joined([nothing, text])
         eps = model.eps(torch.cat([x, x]), torch.cat([t, t]), both, weights=weights)
         without, named = eps.chunk(2)
         return without + self.guidance * (named - without)

@@ -97,6 +97,7 @@ class Rece(RidgeEdit):
             texts=self.texts,
             weigh=self.weigh,
             keeps=self.keeps,
+            where=self.where,
             erase_scale=1.0,
             keep_scale=1.0 if self.keeps == "empty" else 0.1,
         )

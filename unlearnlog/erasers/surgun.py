@@ -131,8 +131,9 @@ def _each(difference: Tensor) -> Tensor:
 
 
 def _block(parameter: str) -> str:
-    """Return the attention layer of a text projection or of a factor of its change."""
-    return parameter.rpartition(".to_")[0]
+    """Return the layer of a text projection or of a factor of its change."""
+    name = parameter.removesuffix(".right").removesuffix(".weight")
+    return name.rpartition(".")[0]
 
 
 def _add_energy(

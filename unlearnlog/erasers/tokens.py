@@ -2,7 +2,8 @@
 
 Causal text encoders (CLIP's) give a word the same token whatever follows it. So of a
 prompt that names a concept only the tokens from the name on depend on it, and kept
-prompts begin with those before it, too.
+prompts begin with those before it, too. With others all tokens depend on it: see
+`row_alignment`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor
 
 from unlearnlog.core.digest import canonical_json
+from unlearnlog.erasers.row_alignment import RowPairs, paired_rows, rows_alike
 from unlearnlog.errors import ConceptError
 
 if TYPE_CHECKING:
     from unlearnlog.core.prompt import Prompt, Target
+    from unlearnlog.erasers.concept_texts import Reach
     from unlearnlog.erasers.eraser import Request
 
 Span = Literal["last", "tail", "all", "behind"]
@@ -178,10 +181,13 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
         length, flat = tokens.shape[1], tokens.flatten(0, 1)
         each = torch.full((len(flat),), 1 / length, dtype=torch.float64)
         return Tokens(*_distinct(flat, each))
-    ends = torch.tensor([_last(request, text) for text in request.keep])
-    rows = tokens[torch.arange(len(tokens)), ends.long()]
-    _refuse_kept(request, rows, erased)
-    return Tokens(*_distinct(rows, torch.ones(len(rows)).double()))
+    ends = [_ends(request, text) for text in request.keep]
+    found = [row[places] for row, places in zip(tokens, ends, strict=True)]
+    rows = torch.cat([tokens[:0, 0], *found])
+    texts = [t for t, places in zip(request.keep, ends, strict=True) for _ in places]
+    _refuse_kept(texts, rows, erased)
+    weights = [1 / len(places) for places in ends for _ in places]
+    return Tokens(*_distinct(rows, torch.tensor(weights).double()))
 
 
 def encoded_bank(request: Request) -> Tensor:
@@ -190,13 +196,15 @@ def encoded_bank(request: Request) -> Tensor:
     The whole bank is encoded once and cached.
     """
     if not request.keep:
-        length, d_text = request.model.encode([""]).tokens.shape[1:]
+        length, d_text = request.read([""]).shape[1:]
         return torch.zeros(0, length, d_text).double()
     bank = request.bank if {*request.keep} <= {*request.bank} else request.keep
-    key = canonical_json([request.model.manifest.root, "encoded", [*bank]]).decode()
+    place = () if request.place in (None, "cross-attention") else (request.place,)
+    what = [request.model.manifest.root, "encoded", [*bank], *place]
+    key = canonical_json(what).decode()
     tokens = request.shelf.get(key)
     if tokens is None or len(tokens) != len(bank):
-        tokens = request.model.encode(bank).tokens
+        tokens = request.read(bank)
         _refuse_no_numbers(bank, tokens)
         request.shelf.put(key, tokens)
     places = {text: i for i, text in enumerate(bank)}
@@ -209,23 +217,15 @@ def _of_concept(
     group = request.forget[i][: n_prompts or None]
     pairs = [(prompt, prompt.target(target)) for prompt in group]
     pairs = [(prompt, instead) for prompt, instead in pairs if prompt.text != instead]
-    named = request.model.encode([prompt.text for prompt, _ in pairs]).tokens
-    others = request.model.encode([instead for _, instead in pairs]).tokens
+    named = request.read([prompt.text for prompt, _ in pairs])
+    others = request.read([instead for _, instead in pairs])
     erased, goal, weights, names = [], [], [], []
     for row, (prompt, instead) in enumerate(pairs):
-        length = named.shape[1]
-        first, last = name_span(request, i, prompt, length)
-        names.append(named[row, last].double())
-        end = _last(request, instead)
-        if span == "last":
-            here, there = [last], [end]
-        elif span == "all":
-            here = there = [*range(first, length)]
-        else:
-            if span == "behind":
-                last, end = _behind(request, prompt, instead)
-            n = length - max(last, end)
-            here, there = [*range(last, last + n)], [*range(end, end + n)]
+        found = rows_of(request, i, (prompt.text, prompt.around, instead), span=span)
+        if found is None:
+            found = _by_counts(request, i, (prompt, instead), span, named.shape[1])
+        here, there = found.here, found.there
+        names.append(named[row, found.names].double().mean(0))
         erased.append(named[row, here])
         goal.append(others[row, there])
         weights += [1 / (len(pairs) * len(here))] * len(here)
@@ -244,19 +244,77 @@ def _of_concept(
     return (*_merged(torch.cat(erased), torch.cat(goal), weights), name)
 
 
+def _by_counts(
+    request: Request, i: int, pair: tuple[Prompt, str], span: Span, length: int
+) -> RowPairs:
+    """Return the rows that take part of a prompt that CLIP encoded."""
+    prompt, instead = pair
+    first, last = name_span(request, i, prompt, length)
+    name, end = [last], _last(request, instead)
+    if span == "last":
+        return RowPairs([last], [end], name)
+    if span == "all":
+        return RowPairs([*range(first, length)], [*range(first, length)], name)
+    if span == "behind":
+        last, end = _behind(request, prompt, instead)
+    n = length - max(last, end)
+    return RowPairs([*range(last, last + n)], [*range(end, end + n)], name)
+
+
+def rows_of(
+    request: Request, i: int, said: tuple[str, tuple[str, str], str], *, span: Reach
+) -> RowPairs | None:
+    """Return the rows of a text that take part, by the characters they stand for.
+
+    Args:
+        request: What is erased.
+        i: The concept.
+        said: The text, the words in it before the name and those up to its end, and the
+            target.
+        span: Which rows take part.
+
+    Returns:
+        None for CLIP alone, whose rows are counted.
+
+    Raises:
+        ConceptError: The encoder does not read up to the name.
+    """
+    text, (before, until), instead = said
+    one, other = request.reading(text), request.reading(instead)
+    if one is None or other is None:
+        return None
+    found = paired_rows(one, other, (len(before.rstrip()), len(until)), span)
+    if not found.names:
+        raise ConceptError(
+            f"the text encoder does not read up to '{request.name(i)}' in '{text}'",
+            fix="shorten the prompt",
+        )
+    return found
+
+
 def _of_family(
     request: Request, pairs: Sequence[tuple[str, str]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    named = request.model.encode([text for text, _ in pairs]).tokens
-    others = request.model.encode([stays for _, stays in pairs]).tokens
+    named = request.read([text for text, _ in pairs])
+    others = request.read([stays for _, stays in pairs])
     erased, goal, weights = [], [], []
-    for one, other in zip(named, others, strict=True):
-        first = int((one != other).any(1).int().argmax())
-        erased.append(one[first:])
-        goal.append(other[first:])
-        n = len(one) - first
-        weights += [1 / (len(pairs) * n)] * n
+    for (text, stays), one, other in zip(pairs, named, others, strict=True):
+        here, there = _of_kin(request, (text, stays), one, other)
+        erased.append(one[here])
+        goal.append(other[there])
+        weights += [1 / (len(pairs) * len(here))] * len(here)
     return _merged(torch.cat(erased), torch.cat(goal), weights)
+
+
+def _of_kin(
+    request: Request, pair: tuple[str, str], one: Tensor, other: Tensor
+) -> tuple[list[int], list[int]]:
+    """Return the rows from the first that differs on, or of all of a text."""
+    read, goal = (request.reading(text) for text in pair)
+    if read is not None and goal is not None:
+        return rows_alike(read, goal)
+    first = int((one != other).any(1).int().argmax())
+    return [*range(first, len(one))], [*range(first, len(one))]
 
 
 def _merged(
@@ -301,6 +359,12 @@ def _behind(request: Request, prompt: Prompt, instead: str) -> tuple[int, int]:
     return begin(prompt.text), begin(instead)
 
 
+def _ends(request: Request, text: str) -> list[int]:
+    """Return the rows of a kept prompt's last word, one for each encoder."""
+    read = request.reading(text)
+    return [_last(request, text)] if read is None else read.ends
+
+
 def _last(request: Request, text: str) -> int:
     """Return the position of a prompt's last word; the beginning where it has none."""
     return max(request.model.n_tokens(text) - 2, START)
@@ -336,9 +400,9 @@ def _refuse_no_numbers(texts: Sequence[str], tokens: Tensor) -> None:
             )
 
 
-def _refuse_kept(request: Request, rows: Tensor, erased: Tensor) -> None:
+def _refuse_kept(texts: Sequence[str], rows: Tensor, erased: Tensor) -> None:
     gone = {row.numpy().tobytes() for row in erased}
-    for text, row in zip(request.keep, rows, strict=True):
+    for text, row in zip(texts, rows, strict=True):
         if row.numpy().tobytes() in gone:
             raise ConceptError(
                 f"the prompt '{text}' is kept, but it ends in an erased token",

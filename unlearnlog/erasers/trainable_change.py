@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from unlearnlog.core.delta import Delta
+from unlearnlog.core.delta import Delta, merged
 from unlearnlog.core.patch import Full, LowRank
 from unlearnlog.erasers.text_subspace import second_moment
 from unlearnlog.erasers.tokens import encoded_bank
@@ -137,6 +137,35 @@ class ThinChange:
         return right if self.fence is None else right @ self.fence
 
 
+@dataclass(frozen=True)
+class SeveralChanges:
+    """Changes of different projections, trained together.
+
+    Attributes:
+        parts: The changes.
+    """
+
+    parts: tuple[TrainableChange, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[TrainableChange]) -> TrainableChange:
+        """Return changes as one; a single one is itself."""
+        return parts[0] if len(parts) == 1 else cls(tuple(parts))
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The trained tensors of all of them."""
+        return {n: p for part in self.parts for n, p in part.parameters.items()}
+
+    def moved(self, old: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return all projections with the changes added."""
+        return {n: w for part in self.parts for n, w in part.moved(old).items()}
+
+    def delta(self, strength: float) -> Delta:
+        """Return ``strength`` times the present changes."""
+        return merged([part.delta(strength) for part in self.parts])
+
+
 def fence_of(request: Request, ridge: float) -> Tensor:
     """Return I - K (K + r I)^-1 for the second moment K of kept tokens, float32.
 
@@ -148,7 +177,7 @@ def fence_of(request: Request, ridge: float) -> Tensor:
         Gradient projection in continual unlearning, https://arxiv.org/abs/2511.07970
     """
     if not request.keep:
-        return torch.eye(request.model.d_text)
+        return torch.eye(request.read([""]).shape[-1])
     kept = second_moment(encoded_bank(request))
     floor = ridge * kept.trace() / len(kept) * torch.eye(len(kept)).double()
     fence: Tensor = torch.linalg.solve(kept + floor, floor).float()

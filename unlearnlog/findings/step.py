@@ -54,6 +54,7 @@ class Step:
             steps that are not drawn, only of concepts with a reading.
         began: Those of ``live`` that were not erased before it.
         ended: Those that it reverted.
+        delta_kind: The kind of its delta; empty for none, and in steps not drawn.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Step:
     doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     began: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
+    delta_kind: str = ""
 
     @property
     def label(self) -> str:

@@ -26,6 +26,7 @@ from unlearnlog.core.digest import canonical_json, digest_of
 from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.judges.label_sentences import of_styles, of_subjects
+from unlearnlog.models.noise_levels import VELOCITY, nearest
 
 if TYPE_CHECKING:
     from unlearnlog.concepts.concept_set import ConceptSet
@@ -36,6 +37,9 @@ _ROUNDS: Final = ((3, 8), (3, 3), (6, 1))
 
 _FIRST, _LAST = 0.15, 0.75
 """Range of the noise levels that are used, as shares: neither clean nor all noise."""
+
+_CLEAREST, _NOISIEST = 1.6, -2.8
+"""The log signal-to-noise ratios there in Stable Diffusion's schedule, for others."""
 
 _SEED: Final = 60_493
 _AT_ONCE: Final = 128
@@ -129,10 +133,9 @@ class BaseJudge:
     def _bank(self, latents: Tensor) -> list[list[tuple[Tensor, int]]]:
         """Return each round's noises and levels, the same for all pictures."""
         n = sum(n for n, _ in _ROUNDS)
-        levels = torch.linspace(_FIRST, _LAST, n) * self.model.n_steps_trained
         rng = torch.Generator().manual_seed(_SEED)
         # Each round has levels from the whole range.
-        mixed = levels.long()[torch.randperm(n, generator=rng)].tolist()
+        mixed = self._levels(n)[torch.randperm(n, generator=rng)].tolist()
         bank = [
             (torch.randn(latents.shape[1:], generator=rng), level) for level in mixed
         ]
@@ -141,3 +144,10 @@ class BaseJudge:
             rounds.append(bank[:n_noises])
             bank = bank[n_noises:]
         return rounds
+
+    def _levels(self, n: int) -> Tensor:
+        """Return timesteps from little noise to much, int64 ``[n]``."""
+        if self.model.predicts == VELOCITY:  # a shift moves the shares of timesteps
+            return nearest(self.model, torch.linspace(_CLEAREST, _NOISIEST, n))
+        shares = torch.linspace(_FIRST, _LAST, n)
+        return (shares * self.model.n_steps_trained).long()

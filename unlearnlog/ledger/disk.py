@@ -77,6 +77,11 @@ class Disk:
         """Return a file's bytes."""
         return path.read_bytes()
 
+    def begin(self, path: Path, n: int) -> bytes:
+        """Return a file's first ``n`` bytes, or all of a shorter one."""
+        with path.open("rb") as file:
+            return file.read(n)
+
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder, sorted; empty for a missing folder."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from unlearnlog.core.delta_kind import delta_kind
 from unlearnlog.core.digest import Digest, merkle_root
 from unlearnlog.core.entry import Entry, EntryId, SetGroup
 from unlearnlog.core.gc_pause import uncollected
@@ -154,6 +155,11 @@ class LedgerReader:
                 fix="put the file back from a copy of the ledger, or go back to before "
                 f"it: unlearnlog reset {users[0]}~1",
             ) from error
+
+    def delta_kind(self, entry: Entry) -> str:
+        """Return the kind of an entry's own deltas; empty where it has none."""
+        own = (self._store.changed_by(digest) for digest in entry.objects)
+        return delta_kind(name for names in own for name in names)
 
     def state_digest(self, entry: EntryId | None) -> Digest:
         """Return the recorded digest of an entry's state."""

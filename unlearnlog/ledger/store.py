@@ -16,6 +16,7 @@ Every file is checked against its name or its seal before it is used.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.checked_files import CheckedFiles, damaged
 from unlearnlog.ledger.checksummed import id_line, line_id, sealed, unsealed
 from unlearnlog.ledger.disk import Transaction
-from unlearnlog.ledger.path_safety import check_plain
+from unlearnlog.ledger.path_safety import MAX_TEXT, check_plain
 from unlearnlog.ledger.reflog import (
     PAGE,
     ReflogEntry,
@@ -60,6 +61,9 @@ CACHE: Final = "cache"
 
 NAMES: Final = "logs/names"
 """The file that lists all branches and tags."""
+
+_LENGTH: Final = 8
+"""Bytes at the beginning of a delta's file that hold the length of its header."""
 
 T = TypeVar("T")
 
@@ -193,6 +197,23 @@ class Store(CheckedFiles):
             return _named(delta, delta.digest, digest)
 
         return self._checked(self.below(self.object_path(digest)), checked)
+
+    def changed_by(self, digest: Digest) -> tuple[str, ...]:
+        """Return the names of the tensors that a delta changes, by its header, unchecked.
+
+        Empty where it is missing or damaged.
+        """
+        path = self.object_path(digest)
+        try:
+            if self._found(Path(self.below(path))) is None:
+                return ()
+            length = int.from_bytes(self.disk.begin(path, _LENGTH), "little")
+            head = self.disk.begin(path, _LENGTH + min(length, MAX_TEXT))
+            keys = dict(json.loads(head[_LENGTH:]))
+        except (OSError, ValueError, TypeError):
+            return ()
+        parts = (key.rpartition("#")[0] for key in keys if key != "__metadata__")
+        return tuple(sorted({*parts}))
 
     def parts(self, digest: Digest) -> dict[str, torch.Tensor]:
         """Read a delta's tensors, unchecked, for callers that check the result."""

@@ -11,7 +11,7 @@ import torch
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.encoding import Encoders
-    from unlearnlog.models.interface import Painted, Sampling, Text
+    from unlearnlog.models.interface import Painted, Place, PromptRows, Sampling, Text
     from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
 
@@ -80,6 +80,14 @@ class Backbone(ABC):
         self, network: Untyped, x_t: torch.Tensor, t: torch.Tensor, text: Text
     ) -> torch.Tensor:
         """Return the prediction of a float32 copy of the network."""
+
+    @abstractmethod
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return what each row of an encoded prompt stands for; None for CLIP alone."""
+
+    @abstractmethod
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``."""
 
     @abstractmethod
     def attention(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, final
 import torch
 
 from unlearnlog.models.finite_check import check_finite
-from unlearnlog.models.interface import Method, Painted, Sampling, Text
+from unlearnlog.models.interface import (
+    Method,
+    Painted,
+    Place,
+    PromptRows,
+    Sampling,
+    Text,
+)
 from unlearnlog.models.loaded_model import LoadedModel
 from unlearnlog.models.overrides import Overrides
 from unlearnlog.models.prompt_dedup import spared
@@ -31,6 +38,20 @@ class DiffusersModel(LoadedModel):
         The first ``n_tokens`` rows of the encoded prompt are its own, the rest padding.
         """
         return self._encoders.n_tokens(prompt)
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return what each row of an encoded prompt stands for; None for CLIP alone."""
+        return self._backbone.tokenized(prompt)
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``.
+
+        Rows that the network does not read are zeros.
+
+        Raises:
+            ValueError: The place is that of joint attention, which reads the picture.
+        """
+        return self._backbone.read_by(text, place)
 
     def shortened(self, prompt: str) -> str:
         """Return a prompt, or its longest beginning that the text encoders read.

@@ -204,7 +204,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         text_class="joint",
         entry=_CONTEXT,
         pooled=_POOLED,
-        causal={"text_encoder": True, "text_encoder_2": False},
+        causal={"text_encoder_2": False},
         fits=(
             _PACKED,
             Fit("joint_attention_dim", "text_encoder_2", "d_model"),

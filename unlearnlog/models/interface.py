@@ -132,6 +132,29 @@ def _mask_of(text: Text) -> torch.Tensor:
     return torch.ones(text.tokens.shape[:2], dtype=torch.bool)
 
 
+Place = Literal["cross-attention", "joint-attention", "entry", "pooled"]
+"""The place of a matrix that reads text.
+
+``cross-attention`` reads the prompt alone; ``joint-attention`` reads what other layers
+made of prompt and picture; the ``entry`` turns the text encoder's output into the
+network's width; ``pooled`` does so with the pooled vector.
+"""
+
+
+@dataclass(frozen=True)
+class PromptRows:
+    """The rows of one encoded prompt.
+
+    Attributes:
+        spans: The characters that each row stands for; None for a begin, end or
+            template token and for padding.
+        causal: Whether each row depends on the characters up to its own alone.
+    """
+
+    spans: tuple[tuple[int, int] | None, ...]
+    causal: tuple[bool, ...]
+
+
 @dataclass(frozen=True)
 class Painted:
     """Pictures and the latents that they were decoded from, on the CPU.
@@ -155,6 +178,11 @@ class Model(Protocol):
     @property
     def base(self) -> Weights:
         """The text projections, on the CPU, in the dtype that they have on disk."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """The place of each tensor of ``base`` in the network."""
         ...
 
     @property
@@ -187,6 +215,16 @@ class Model(Protocol):
         """Log of signal power over noise power at each timestep, float32 ``[T]``."""
         ...
 
+    @property
+    def predicts(self) -> str:
+        """The prediction type: ``epsilon``, ``v_prediction`` or ``flow_prediction``."""
+        ...
+
+    @property
+    def no_nats(self) -> str:
+        """Why no information can be computed from its predictions; empty if it can."""
+        ...
+
     def n_tokens(self, prompt: str) -> int:
         """Return a prompt's number of tokens, including the begin and end tokens."""
         ...
@@ -197,6 +235,22 @@ class Model(Protocol):
 
     def encode(self, prompts: Sequence[str], *, weights: Weights | None = None) -> Text:
         """Return encoded prompts, each encoded once and alone."""
+        ...
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return what each row of an encoded prompt stands for.
+
+        None for CLIP alone: its text begins with one mark, and its padding, which
+        is read, begins at the last of the ``n_tokens``.
+        """
+        ...
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``.
+
+        Rows that the network does not read are zeros. Of ``joint-attention`` there is
+        nothing to return: it reads the picture as well.
+        """
         ...
 
     def latent(self, prompt: str, seed: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
 from unlearnlog.models.components import Components
@@ -23,11 +23,13 @@ from unlearnlog.models.transformer_backbone import TransformerBackbone
 from unlearnlog.models.unet_backbone import UnetBackbone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from unlearnlog.core.delta import Weights
     from unlearnlog.models.backbone import Backbone
     from unlearnlog.models.components import Untyped
+    from unlearnlog.models.interface import Place
 
 
 class LoadedModel:
@@ -123,6 +125,12 @@ class LoadedModel:
         return self._backbone.predicts
 
     @property
+    def places(self) -> Mapping[str, Place]:
+        """The place of each tensor of ``base`` in the network."""
+        family = self.folder.family
+        return {name: family.place_of(name) for name in self.base}
+
+    @property
     def side(self) -> int | None:
         """Width and height of pictures in pixels; None for the model's own."""
         return self._parts.side
@@ -157,41 +165,22 @@ class LoadedModel:
 
     @cached_property
     def log_snr(self) -> torch.Tensor:
-        """Log of signal power over noise power at each timestep, float32 ``[T]``.
-
-        Raises:
-            ModelError: The network is distilled.
-        """
-        self.check_denoises()
+        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
         return self._backbone.log_snr
 
     @cached_property
-    def distilled(self) -> str:
-        """Why the network is no posterior mean; empty where it is."""
+    def no_nats(self) -> str:
+        """Why no information can be computed from its predictions; empty if it can.
+
+        A network that is distilled to the result of guidance, or to few steps, predicts
+        no posterior mean.
+        """
         configs = {
             **self.folder.configs,
             "scheduler": self.folder.scheduler,
             SETTINGS: self.folder.settings,
         }
         return self.folder.family.distilled(configs)
-
-    def check_denoises(self) -> None:
-        """Refuse to measure nats with a network that is distilled.
-
-        It is distilled to the result of guidance, or to few steps, so it does not
-        predict the posterior mean, which the information is computed from.
-
-        Raises:
-            ModelError: The network is distilled.
-        """
-        if self.distilled:
-            raise ModelError(
-                f"no nats can be measured with '{self.folder.path}', and it cannot "
-                f"judge: {self.distilled}, so it does not predict the posterior mean",
-                fix="use a CLIP model as the judge, --judge FOLDER, and a policy with "
-                "information = 0 and nodes = 0 in [probes] and an eraser in closed "
-                "form; or erase from the model that it was distilled from",
-            )
 
     @property
     def tokenizers(self) -> dict[str, Untyped]:

@@ -12,6 +12,7 @@ from unlearnlog.models.distillation import Configs, never
 
 if TYPE_CHECKING:
     from unlearnlog.models.family_rules.protocol import FamilyRules
+    from unlearnlog.models.interface import Place
 
 TextClass = Literal["prompt", "joint", "single"]
 """Which layers see the prompt alone: the attention's ``prompt``, else the entry only.
@@ -55,7 +56,8 @@ class ModelFamily:
         entry: Matches the matrices that turn the text encoder's output into the
             network's width; empty for none.
         pooled: Matches the first projection of the pooled vector; empty for none.
-        causal: Whether a token's vector depends on earlier tokens only, by encoder.
+        causal: Whether a token's vector depends on earlier tokens only, by encoder that
+            has rows in a text, in their order.
         predicts: What the network predicts; noise also stands for the velocity of
             schedulers with ``alphas_cumprod``, whose configuration says which.
         sign: 1 for a velocity of noise minus data, -1 for the opposite.
@@ -96,12 +98,24 @@ class ModelFamily:
     def pattern(self) -> str:
         """Matches the full name of each text projection: what an eraser changes.
 
-        Where the attention's own matrices see the prompt alone it is these, else the
-        matrices by which text enters.
+        Where the attention's own matrices see the prompt alone it is these. Else it is
+        the matrices by which text enters, and in joint attention those of its keys and
+        values, which are trained.
         """
         if self.text_class == "prompt":
             return self.attention
-        return "|".join(filter(None, (self.entry, self.pooled)))
+        joint = self.attention if self.text_class == "joint" else ""
+        return "|".join(filter(None, (self.entry, self.pooled, joint)))
+
+    def place_of(self, name: str) -> Place:
+        """Return the place in the network of one of its text projections."""
+        if self.text_class == "prompt":
+            return "cross-attention"
+        if self.entry and re.fullmatch(self.entry, name):
+            return "entry"
+        if self.pooled and re.fullmatch(self.pooled, name):
+            return "pooled"
+        return "joint-attention"
 
     def projections_of(self, names: Iterable[str]) -> list[str]:
         """Return the text projections among parameter names, sorted.

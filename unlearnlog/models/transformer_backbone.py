@@ -17,11 +17,12 @@ from unlearnlog.models.flow_sampling import denoised, pictures_of
 from unlearnlog.models.interface import Painted, Text
 from unlearnlog.models.overrides import Overrides
 from unlearnlog.models.prompt_encoding import PromptEncoders
+from unlearnlog.models.text_inputs import prompt_rows, read_by
 
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.family_rules.protocol import FamilyRules
-    from unlearnlog.models.interface import Sampling
+    from unlearnlog.models.interface import Place, PromptRows, Sampling
     from unlearnlog.models.sampling import LatentBatch
 
 _RGB_MAX: Final = 255
@@ -88,6 +89,14 @@ class TransformerBackbone(Backbone):
         """Return the prediction of a float32 copy of the network."""
         parts = replace(self.parts, network=network, dtype=torch.float32)
         return self._asked(parts, network, x_t, t, text)
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return what each row of an encoded prompt stands for."""
+        return prompt_rows(self.parts, self.rules, prompt)
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return what the matrices of a place read, float32 ``[n, length, d]``."""
+        return read_by(self.parts, self.rules, text, place)
 
     def attention(
         self,

@@ -23,7 +23,7 @@ from unlearnlog.models.text_kv_cache import MarkedAttention
 
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
-    from unlearnlog.models.interface import Painted, Sampling, Text
+    from unlearnlog.models.interface import Painted, Place, PromptRows, Sampling, Text
     from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
 
@@ -90,6 +90,16 @@ class UnetBackbone(Backbone):
         predicted: torch.Tensor
         (predicted,) = network(x_t, t, **options)
         return predicted
+
+    def tokenized(self, prompt: str) -> PromptRows | None:
+        """Return None: CLIP's text has marks and padding at known places."""
+        del prompt
+        return None
+
+    def read_by(self, text: Text, place: Place) -> torch.Tensor:
+        """Return the tokens, which every matrix of the text reads."""
+        del place
+        return text.tokens
 
     def attention(
         self,

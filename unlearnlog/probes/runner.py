@@ -197,7 +197,8 @@ class ProbeRunner:
         """Return the readings in nats: information of erased prompts, and drift.
 
         They are read on pictures painted without guidance, since information is defined
-        on the model's own samples and guidance exaggerates it.
+        on the model's own samples and guidance exaggerates it. A model that predicts no
+        posterior mean tells none; how far its predictions moved is still read.
         """
         plain = self.unguided
         n = max((len(each.information) for each in asked.about), default=0)
@@ -227,6 +228,8 @@ class ProbeRunner:
 
     def _nats(self, cases: ConceptCases, new: Weights) -> Iterator[Reading]:
         """Yield the information of one concept's prompts, before and after."""
+        if self.model.no_nats:
+            return
         n, known = len(cases.information), _by_text(cases.information)
         cells = tuple(c for c in cases.erased if c.prompt in known)[:n]
         if not cells:

@@ -16,7 +16,7 @@ from torch import Tensor
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
-from unlearnlog.models.interface import Model
+from unlearnlog.models.interface import Model, Place
 from unlearnlog.models.noise_levels import NoiseLevels
 from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, over_cells
 from unlearnlog.probes.picture_probe import About, reading
@@ -41,7 +41,9 @@ def displacement(
     """Yield ``moved`` of each concept: ||dW e|| / ||W e|| over its prompts' tokens e.
 
     All text projections W count together: with G the sum of dW' dW and H that of W' W,
-    it is the root of sum e'Ge / sum e'He.
+    it is the root of sum e'Ge / sum e'He. Each place of the network has its own e: what
+    its matrices read. There is no reading where joint attention has changed, which
+    reads the picture as well.
 
     Args:
         model: The base.
@@ -49,11 +51,17 @@ def displacement(
         new: Every text projection after the erasure.
         gone: Names of erased concepts, which are meant to move.
     """
-    moved = _gram(new[n].double() - w.double() for n, w in model.base.items())
-    whole = _gram(w.double() for w in model.base.values())
+    grams = _grams(model, new)
+    if grams is None:
+        return
     for name, cells in asked.items():
-        tokens = model.encode([cell.prompt for cell in cells]).tokens.double()
-        share = (_length(tokens, moved) / _length(tokens, whole)).sqrt()
+        text = model.encode([cell.prompt for cell in cells])
+        moved = whole = torch.zeros(len(cells)).double()
+        for place, (change, base) in grams.items():
+            tokens = model.read_by(text, place).double()
+            moved = moved + _length(tokens, change)
+            whole = whole + _length(tokens, base)
+        share = (moved / whole).sqrt()
         about = _about(MOVED, name, gone, "ratio")
         yield reading(about, over_cells(share.tolist(), cells), 0.0)
 
@@ -120,6 +128,24 @@ def agreement(readings: Sequence[Reading], gone: Iterable[str]) -> Iterator[Read
         if len(names) >= FEWEST and len({*a}) > 1 and len({*b}) > 1:
             about = About(f"tiers.{one}-{other}", "(kept)", "none", "correlation")
             yield reading(about, rank_correlation(a, b))
+
+
+def _grams(model: Model, new: Weights) -> dict[Place, tuple[Tensor, Tensor]] | None:
+    """Return G and H of each place; None where joint attention has changed."""
+    by_place: dict[Place, list[str]] = {}
+    for name, place in model.places.items():
+        by_place.setdefault(place, []).append(name)
+    base = model.base
+    joint = by_place.pop("joint-attention", [])
+    if any((new[name].double() != base[name].double()).any() for name in joint):
+        return None
+    return {
+        place: (
+            _gram(new[n].double() - base[n].double() for n in names),
+            _gram(base[n].double() for n in names),
+        )
+        for place, names in by_place.items()
+    }
 
 
 def _gram(matrices: Iterable[Tensor]) -> Tensor:

@@ -344,13 +344,14 @@ def _method(f: Findings) -> Iterator[str]:
         **how.made_with,
     }
     yield from table(("what", "is"), facts.items())
-    head = ("entry", "digest", "state after it", "delta")
+    head = ("entry", "digest", "state after it", "delta", "its kind")
     rows = (
         (
             step.number,
             step.entry.id,
             step.entry.state.after,
             step.entry.delta.digest if step.entry.delta else "none",
+            step.delta_kind,
         )
         for step in f.steps
     )
