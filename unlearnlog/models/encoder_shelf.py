@@ -22,7 +22,7 @@ class EncoderShelf(Mapping[str, "Untyped"]):
 
     With offloading an encoder is loaded when it is asked for, and all of them are
     dropped before the network computes; the network leaves the device meanwhile. So
-    the device never holds both, and memory holds at most one of them and the network.
+    the device never holds both.
 
     Attributes:
         shapes: Shape of every weight, by component and by name inside of it.
@@ -56,7 +56,6 @@ class EncoderShelf(Mapping[str, "Untyped"]):
         if component not in self.shapes:
             raise KeyError(component)
         if component not in self._here and self._load is not None:
-            self._here.clear()
             self._here[component] = self._load(component).to(self._device)
         return self._here[component]
 
@@ -71,12 +70,12 @@ class EncoderShelf(Mapping[str, "Untyped"]):
         """Number of encoders in memory."""
         return len(self._here)
 
-    def begin(self, network: Untyped) -> None:
+    def before_encoding(self, network: Untyped) -> None:
         """Make room for encoders: with offloading, the network leaves the device."""
         if self._offloads:
             network.to(_ELSEWHERE)
 
-    def end(self, network: Untyped) -> None:
+    def before_network(self, network: Untyped) -> None:
         """Make room for the network: with offloading, encoders are dropped."""
         if self._offloads:
             self._here.clear()

@@ -45,18 +45,10 @@ class PromptEncoders(Encoders):
         return self._rules.tokenized(self._parts, prompt)
 
     def encoded(self, prompts: Sequence[str], held: Overrides) -> Text:
-        """Return encoded prompts; those of the model's own weights are cached.
-
-        With offloading, the text encoders are here only until it returns.
-        """
-        parts = self._parts
-        if not held.speaks_differently and self.knows(prompts):
-            return super().encoded(prompts, held)
-        parts.speakers.begin(parts.network)
-        try:
-            return super().encoded(prompts, held)
-        finally:
-            parts.speakers.end(parts.network)
+        """Return encoded prompts; those of the model's own weights are cached."""
+        if held.speaks_differently or not self.knows(prompts):
+            self._parts.speakers.before_encoding(self._parts.network)
+        return super().encoded(prompts, held)
 
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Overrides) -> Text:

@@ -81,7 +81,7 @@ class TransformerBackbone(Backbone):
         def act(network: Untyped) -> torch.Tensor:
             return self._asked(self.parts, network, x_t, t, text)
 
-        return with_weights(self.parts.network, self._cast(held.network), act)
+        return with_weights(self._ready(), self._cast(held.network), act)
 
     def predicted_by(
         self, network: Untyped, x_t: torch.Tensor, t: torch.Tensor, text: Text
@@ -96,6 +96,7 @@ class TransformerBackbone(Backbone):
 
     def read_by(self, text: Text, place: Place) -> torch.Tensor:
         """Return what the matrices of a place read, float32 ``[n, length, d]``."""
+        self._ready()
         return read_by(self.parts, self.rules, text, place)
 
     def attention(
@@ -126,9 +127,9 @@ class TransformerBackbone(Backbone):
                 parts, rules, canvas, sampling=sampling, network=network, tell=tell
             )
 
+        network = self._ready()
         with torch.inference_mode():
-            own = self._cast(held.network)
-            latents = with_weights(parts.network, own, denoise)
+            latents = with_weights(network, self._cast(held.network), denoise)
             decode = partial(_pictures, parts, rules, latents)
             pictures = with_weights(parts.vae, held.vae, decode)
         return Painted(latents.cpu().clone(), pictures.clone())
@@ -171,6 +172,11 @@ class TransformerBackbone(Backbone):
         if tuple(made.shape) != shape:
             message = f"it predicts {[*made.shape]} for latents of {[*shape]}"
             raise ValueError(message)
+
+    def _ready(self) -> Untyped:
+        """Return the network, on its device; with offloading encoders are dropped."""
+        self.parts.speakers.before_network(self.parts.network)
+        return self.parts.network
 
     def _asked(
         self,
