@@ -6,7 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import torch
+
 from tests import tiny_families, tiny_families_p
+from unlearnlog.models.family_rules.packing import packed
 
 
 @dataclass(frozen=True)
@@ -18,22 +21,29 @@ class Tiny:
         scale: The argument of the stock pipeline that is the guidance scale.
         more: Further arguments of the stock pipeline.
         side: Side of its pictures in pixels, where its own would take long.
+        is_packed: Whether the stock pipeline takes latents as tokens of 2 by 2.
     """
 
     build: Callable[[], Any]
     scale: str = "guidance_scale"
     more: Mapping[str, Any] = field(default_factory=dict)
     side: int | None = None
+    is_packed: bool = False
 
     def saved(self, folder: Path) -> Path:
         """Write the pipeline as diffusers does; return its folder."""
         self.build().save_pretrained(folder)
         return folder
 
+    def given(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return starting latents ``[b, c, h, w]`` as the stock pipeline takes them."""
+        return packed(latents) if self.is_packed else latents
+
 
 _SCALES: Final = {"qwen-image": "true_cfg_scale"}
 _NO_BINS: Final = {"use_resolution_binning": False}
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "qwen-image": {"negative_prompt": [" ", " "]},
     **dict.fromkeys(("pixart-alpha", "pixart-sigma", "sana", "hunyuan-dit"), _NO_BINS),
 }
 
@@ -47,6 +57,7 @@ _BUILDERS: Final[Mapping[str, Callable[[], Any]]] = {
     **{name: _p(name) for name in tiny_families_p.PIPELINES},
 }
 
+_PACKING: Final = ("flux", "qwen-image", "chroma")
 _SIDES: Final = {
     **dict.fromkeys(("flux", "flux-2", "flux-2-klein", "qwen-image", "chroma"), 32),
     **dict.fromkeys(("aura-flow", "sana"), 32),
@@ -60,6 +71,7 @@ def _tiny(name: str) -> Tiny:
         scale=_SCALES.get(name, "guidance_scale"),
         more=_MORE.get(name, {}),
         side=_SIDES.get(name),
+        is_packed=name in _PACKING,
     )
 
 

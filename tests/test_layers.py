@@ -47,7 +47,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "diffusers": frozenset({"models", "checkpoints"}),
     "huggingface_hub": frozenset({"models"}),
     "peft": frozenset({"models"}),
-    "accelerate": frozenset({"erasers"}),
+    "accelerate": frozenset({"erasers", "models"}),
     "transformers": frozenset({"models", "judges"}),
     "rich": frozenset({"report", "api", "cli"}),
     "typer": frozenset({"cli"}),

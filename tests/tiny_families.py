@@ -56,6 +56,7 @@ from transformers import (
 )
 
 from tests.tiny import N_POSITIONS, WORDS, tokenizer_of_bytes
+from unlearnlog.models.chat_templates import template_of
 
 SIDE: Final = 32
 """Side of a tiny picture in pixels."""
@@ -63,12 +64,6 @@ SIDE: Final = 32
 _BEFORE: Final = (
     "system\nDescribe the image by detailing the color, shape, size, texture, "
     "quantity, text, spatial relationships of the objects and background:\nuser\n"
-)
-_CHAT: Final = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
-    "{{ message.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n"
-    "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 _WIDE: Final = 32
 _HEADS: Final = 2
@@ -123,7 +118,8 @@ def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
 
 def mistral_tokenizer(template: str) -> Any:
     """Know the same for Mistral, which pads on the left."""
-    special = ("<unk>", "<s>", "</s>", "<pad>", "[INST]", "[/INST]", "[IMG]")
+    own = ("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[/INST]", "[IMG]")
+    special = ("<unk>", "<s>", "</s>", "<pad>", *own)
     vocabulary, merges = learnt_pieces(template, special)
     backend = Tokenizer(BPE(vocab=vocabulary, merges=merges))
     backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
@@ -134,13 +130,9 @@ def mistral_tokenizer(template: str) -> Any:
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
-        additional_special_tokens=["[INST]", "[/INST]", "[IMG]"],
+        additional_special_tokens=[*own],
         padding_side="left",
-        chat_template=(
-            "{{ bos_token }}{% for message in messages %}"
-            "{% if message.role == 'user' %}[INST]{{ message.content[0].text }}[/INST]"
-            "{% else %}{{ message.content[0].text }}{% endif %}{% endfor %}"
-        ),
+        chat_template=template_of(special),
     )
 
 
@@ -460,7 +452,7 @@ def tiny_klein_distilled() -> Any:
 
 def _klein(*, is_distilled: bool) -> Any:
     tokenizer = qwen_tokenizer("user assistant <think> </think>")
-    tokenizer.chat_template = _CHAT
+    tokenizer.chat_template = template_of(tokenizer.get_vocab())
     return Flux2KleinPipeline(
         transformer=_flux2_transformer(guidance_embeds=False),
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, shift=3.0),

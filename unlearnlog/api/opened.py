@@ -92,6 +92,7 @@ class OpenedLedger:
         concepts: Folder | None = None,
         device: str = "",
         dtype: str = "",
+        offload: bool = False,
         base: Folder | None = None,
         progress: bool = False,
     ) -> Self:
@@ -106,6 +107,8 @@ class OpenedLedger:
                 the configuration's, or cpu.
             dtype: Dtype of the network: float32, bfloat16 or float16. Empty for
                 UNLEARNLOG_DTYPE, the configuration's, or float32.
+            offload: Whether each text encoder is loaded only while it is used, of a
+                model with a transformer: slower, with less memory.
             base: Folder of the ledger's base; None for UNLEARNLOG_BASE, the
                 configuration's, or the recorded path.
             progress: Whether long work shows progress bars, on standard error or in the
@@ -129,7 +132,7 @@ class OpenedLedger:
                 raise
         file = None if concepts is None else Path(concepts)
         place = None if base is None else Path(base)
-        settings = Settings(device, dtype, file, place)
+        settings = Settings(device, dtype, file, place, offload=offload)
         return cls(start, settings, progress=progress)
 
     @property
@@ -277,6 +280,7 @@ class OpenedLedger:
             concepts=settings.concepts,
             device=settings.device,
             dtype=settings.dtype,
+            offload=settings.offload,
             base=settings.base,
         )
 

@@ -90,8 +90,15 @@ DtypeOption = Annotated[
     str,
     typer.Option(
         "--dtype",
-        help="Of the UNet: float32, bfloat16, float16. Else: UNLEARNLOG_DTYPE, config, "
-        "or float32.",
+        help="Of the network: float32, bfloat16, float16. Else: UNLEARNLOG_DTYPE, "
+        "config, or float32.",
+    ),
+]
+OffloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--offload",
+        help="Load each text encoder only while it is used: slower, less memory.",
     ),
 ]
 BaseOption = Annotated[
@@ -121,6 +128,7 @@ class OpeningOptions:
 
     device: DeviceOption = ""
     dtype: DtypeOption = ""
+    offload: OffloadOption = False
     base: BaseOption = None
     ledger: LedgerOption = None
 
@@ -151,6 +159,7 @@ class OpeningOptions:
             concepts=concepts,
             device=self.device,
             dtype=self.dtype,
+            offload=self.offload,
             base=self.base,
         )
 

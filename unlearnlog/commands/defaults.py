@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -52,15 +52,17 @@ class Settings:
 
     Attributes:
         device: Device of the model; empty where it is not given.
-        dtype: Dtype of the UNet; empty where it is not given.
+        dtype: Dtype of the network; empty where it is not given.
         concepts: The concept file; None for the default of the model.
         base: Where the ledger's base is; None to find it.
+        offload: Whether text encoders are loaded only while they are used.
     """
 
     device: str = ""
     dtype: str = ""
     concepts: Path | None = None
     base: Path | None = None
+    offload: bool = False
 
     def settled(self, ledger: Repository | None) -> Settings:
         """Return the settings with defaults filled in, all checked.
@@ -77,7 +79,8 @@ class Settings:
             with _with_origin(*self._source(key, chosen)):
                 check(self._value(key, chosen))
         device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
-        return Settings(device, dtype, self.file_of_concepts(ledger), self.base)
+        file = self.file_of_concepts(ledger)
+        return replace(self, device=device, dtype=dtype, concepts=file)
 
     def file_of_concepts(self, ledger: Repository | None) -> Path | None:
         """Return the concept file, checked; None for the default of the model.

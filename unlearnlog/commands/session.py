@@ -291,6 +291,7 @@ def open_session(
     concepts: Path | None = None,
     device: str = _ON_CPU,
     dtype: str = "float32",
+    offload: bool = False,
     base: Path | None = None,
 ) -> Session:
     """Find the ledger of a folder and load the model it is bound to.
@@ -302,6 +303,7 @@ def open_session(
         concepts: The concept file; None for the default of the model.
         device: Device of the model.
         dtype: Dtype of the network: float32, bfloat16 or float16.
+        offload: Whether text encoders are loaded only while they are used.
         base: The base's location; None to find it, see `whereabouts`.
 
     Raises:
@@ -321,7 +323,9 @@ def open_session(
         where = whereabouts(ledger, base=base, config=config)
         side = devices.side_of(config["side"]) if "side" in config else None
         model, manifest = verified(
-            ledger, where, lambda source: _loaded(source, device, dtype, side=side)
+            ledger,
+            where,
+            lambda source: _loaded(source, device, dtype, side=side, offload=offload),
         )
     elif base is not None:
         raise UsageError(
@@ -340,6 +344,7 @@ def _loaded(
     dtype: str = "float32",
     *,
     side: int | None = None,
+    offload: bool = False,
     may_download: bool = False,
 ) -> tuple[DiffusersModel, BaseManifest]:
     """Load a model, with a manifest that names it as it was requested."""
@@ -349,7 +354,9 @@ def _loaded(
         return model, model.manifest.model_copy(update={"source": source})
     folder = located(source, may_download=may_download)
     kind = DTYPES[dtype]
-    model = DiffusersModel.load(folder, device=device, dtype=kind, side=side)
+    model = DiffusersModel.load(
+        folder, device=device, dtype=kind, side=side, offloads=offload
+    )
     if not Path(source).exists():
         return model, model.manifest.model_copy(update={"source": source})
     return model, model.manifest

@@ -6,6 +6,7 @@ encoders are known, and are these.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 _TEXT: Final = (
@@ -26,9 +27,14 @@ _MISTRAL: Final = (
     "{% elif message.role == 'user' %}[INST]" + _TEXT + "[/INST]"
     "{% endif %}{% endfor %}"
 )
-_OF: Final = {"Qwen2": _QWEN, "Pixtral": _MISTRAL}
+_OF: Final = {"<|im_start|>": _QWEN, "[INST]": _MISTRAL}
+"""Templates by a token that only tokenizers of their models have."""
 
 
-def template_of(kind: str) -> str | None:
-    """Return the template of a class of tokenizers; None for one without."""
-    return next((text for name, text in _OF.items() if kind.startswith(name)), None)
+def template_of(tokens: Container[str]) -> str | None:
+    """Return the template of a tokenizer with these tokens; None for one without.
+
+    The class that a folder names does not tell: many tokenizers are saved as a common
+    one.
+    """
+    return next((text for token, text in _OF.items() if token in tokens), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -13,6 +13,7 @@ import torch
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models.base_identity import scheduler_kind
+from unlearnlog.models.encoder_shelf import EncoderShelf
 from unlearnlog.models.fastcpu.fast_layers import quicken
 from unlearnlog.models.network_building import BuiltNetwork, Untyped, built, told_in
 from unlearnlog.models.plain_configs import cleaned, taken_by
@@ -64,7 +65,7 @@ class Components:
     network: Untyped
     attention: CachedTextAttention | None
     vae: Untyped
-    speakers: Mapping[str, Untyped]
+    speakers: EncoderShelf
     tokenizers: Mapping[str, Untyped]
     scheduler: Untyped
     settings: Mapping[str, Any]
@@ -74,9 +75,14 @@ class Components:
 
     @classmethod
     def load(
-        cls, folder: PipelineFolder, device: torch.device, dtype: torch.dtype
+        cls,
+        folder: PipelineFolder,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        offloads: bool = False,
     ) -> tuple[Self, LoadedTensors, Weights]:
-        """Load every component, each byte read once.
+        """Load every component, each byte read once; with offloading, encoders again.
 
         Returns:
             The components, the records of their files, and the text projections as they
@@ -87,38 +93,40 @@ class Components:
                 not one of the family.
         """
         family, scheduler = folder.family, _scheduler(folder)
-        tokenizers = {
-            name: _tokenizer(folder, name.replace(_ENCODER, "tokenizer"))
-            for name in folder.weighed
-            if name.startswith(_ENCODER)
-        }
-        found = {
-            name: built(
-                folder,
-                name,
-                dtype=dtype if _is_large(family, name) else torch.float32,
-                keep=re.compile(family.pattern).fullmatch,
-            )
-            for name in folder.weighed
-        }
-        networks = {name: each.network for name, each in found.items()}
-        for name, tokenizer in tokenizers.items():
-            _check_vocabulary(folder, networks[name], tokenizer)
-        for network in networks.values():
-            network.eval().requires_grad_(False).to(device)
+        names = [name for name in folder.weighed if name.startswith(_ENCODER)]
+        tokenizers = {name: _tokenizer(folder, name) for name in names}
+
+        def load(component: str, source: PipelineFolder) -> BuiltNetwork:
+            own = dtype if _is_large(family, component) else torch.float32
+            keep = re.compile(family.pattern).fullmatch
+            return built(source, component, dtype=own, keep=keep)
+
+        shelf = EncoderShelf(device, offloads=offloads)
+        found, networks = [], {}
+        for name in folder.weighed[:: -1 if offloads else 1]:  # encoders go at once
+            made = load(name, folder)
+            if name in tokenizers:
+                _check_vocabulary(folder, made.network, tokenizers[name])
+                shelf.put(name, made.network)
+            else:
+                networks[name] = made.network.to(device)
+            found.append(replace(made, network=None))
+        seen = _seen(found)
+        known = replace(folder, seen=seen)
+        shelf.load_with(lambda name: load(name, known).network)
         parts = cls(
             family=family,
             network=networks[family.network],
             attention=_quickened(networks, device) if "unet" in networks else None,
             vae=networks["vae"],
-            speakers={name: networks[name] for name in tokenizers},
+            speakers=shelf,
             tokenizers=tokenizers,
             scheduler=scheduler,
             settings=folder.settings,
             device=device,
             dtype=dtype,
         )
-        return parts, _seen(found.values()), _kept(found.values())
+        return parts, seen, _kept(found)
 
     @property
     def encoders(self) -> tuple[tuple[Untyped, Untyped], ...]:
@@ -150,11 +158,12 @@ class Components:
     @cached_property
     def shapes(self) -> dict[str, dict[str, torch.Size]]:
         """Shape of every weight, by component and by name inside of it."""
-        networks = {self.family.network: self.network, "vae": self.vae, **self.speakers}
-        return {
+        networks = {self.family.network: self.network, "vae": self.vae}
+        found = {
             component: {name: p.shape for name, p in network.named_parameters()}
             for component, network in networks.items()
         }
+        return found | self.speakers.shapes
 
     def new_scheduler(self) -> Untyped:
         """Return a scheduler that has not stepped yet."""
@@ -180,7 +189,9 @@ def _quickened(
     return attention
 
 
-def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
+def _tokenizer(folder: PipelineFolder, encoder: str) -> Untyped:
+    """Return the tokenizer of a text encoder, by the encoder's name."""
+    component = encoder.replace(_ENCODER, "tokenizer")
     prefix = f"{component}/"
     files = {
         name.removeprefix(prefix): data

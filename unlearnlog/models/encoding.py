@@ -36,7 +36,7 @@ class Encoders:
         self._kept: dict[str, Text] = {}
         self._several = tuple(
             tokens_of_several(tokenizer.added_tokens_encoder)
-            for _, tokenizer in parts.encoders
+            for tokenizer in parts.tokenizers.values()
         )
 
     @property
@@ -82,6 +82,10 @@ class Encoders:
         else:
             found = [self.own(prompt) for prompt in prompts]
         return Text.joined(found)
+
+    def knows(self, prompts: Sequence[str]) -> bool:
+        """Return whether all prompts are in the cache."""
+        return self._kept.keys() >= {*prompts, ""}
 
     def own(self, prompt: str) -> Text:
         """Return one prompt encoded with the model's own weights, from the cache."""

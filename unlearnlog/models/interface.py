@@ -76,6 +76,18 @@ class Text:
             None if self.more is None else self.more[rows],
         )
 
+    @property
+    def rows_read(self) -> torch.Tensor | None:
+        """The tokens that are read of both sequences, bool ``[n, rows]``; None for all.
+
+        Those of ``more`` come after the own.
+        """
+        if self.more is None or (self.mask is None and self.more.rows_read is None):
+            return self.mask
+        import torch
+
+        return torch.cat([_mask_of(self), _mask_of(self.more)], 1)
+
     @classmethod
     def joined(cls, texts: Sequence[Text]) -> Text:
         """Return the prompts of several texts in one, at least one text.

@@ -60,6 +60,7 @@ class LoadedModel:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         side: int | None = None,
+        offloads: bool = False,
     ) -> Self:
         """Load a pipeline folder.
 
@@ -68,6 +69,8 @@ class LoadedModel:
             device: The device to compute on.
             dtype: Dtype that the network computes in; see `Components` for the others.
             side: Width and height of pictures in pixels; None for the model's own.
+            offloads: Whether text encoders are loaded, used and dropped; of a
+                transformer's pipeline.
 
         Raises:
             ModelError: The folder is no supported pipeline, its weights are not
@@ -81,7 +84,9 @@ class LoadedModel:
                 f"for, and cannot have a side of {side}",
                 fix="take it out of the configuration: unlearnlog config unset side",
             )
-        parts, seen, base = Components.load(found, _device(device), dtype)
+        parts, seen, base = Components.load(
+            found, _device(device), dtype, offloads=offloads and found.is_large
+        )
         names = found.family.projections_of(base)
         loaded = replace(found, seen=seen)
         sized = replace(parts, side=side)
@@ -138,7 +143,7 @@ class LoadedModel:
     @property
     def added_tokens(self) -> frozenset[str]:
         """Tokens that were added to its tokenizer, such as ``<cat>``."""
-        (_, tokenizer), *_ = self._parts.encoders
+        tokenizer, *_ = self._parts.tokenizers.values()
         return frozenset(tokenizer.get_added_vocab()) - {*tokenizer.all_special_tokens}
 
     @property

@@ -74,7 +74,9 @@ def built(
     dtype: torch.dtype = torch.float32,
     keep: Callable[[str], object] = lambda _: False,
 ) -> BuiltNetwork:
-    """Return one network of a pipeline with its weights.
+    """Return one network of a pipeline with its weights, frozen.
+
+    Of a folder that was loaded before, only changed files are checked again.
 
     Args:
         folder: The pipeline.
@@ -93,8 +95,11 @@ def built(
     network = _with_computed(folder, component, network, own.keys())
     records, kept, state = {}, {}, {}
     for name, (file, inner) in stored.places.items():
-        tensor = read(file, inner)
-        records[name] = tensor_record(tensor)
+        if folder.seen is None:
+            tensor = read(file, inner)
+            records[name] = tensor_record(tensor)
+        else:
+            tensor = stored[name]
         if keep(name):
             kept[name] = tensor
         if (target := names.get(name)) is not None:
@@ -103,6 +108,7 @@ def built(
                 tensor = tensor.to(dtype)
             state[target] = tensor
     _fill(folder, component, network, state)
+    network.eval().requires_grad_(False)
     return BuiltNetwork(network, records, kept, stamps)
 
 

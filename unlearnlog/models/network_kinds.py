@@ -6,6 +6,7 @@ The class names come from the table of families, never from a folder.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -84,7 +85,9 @@ def made(kind: Untyped, config: Mapping[str, Any]) -> Untyped:
         config: What `plain` returned.
     """
     if not is_of_transformers(kind):
-        return kind.from_config(dict(config))
+        with warnings.catch_warnings():  # Chroma's own code imports an old name
+            warnings.simplefilter("ignore", FutureWarning)
+            return kind.from_config(dict(config))
     return kind(_config_of(kind.config_class, config))
 
 

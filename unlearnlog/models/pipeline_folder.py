@@ -126,6 +126,11 @@ class PipelineFolder:
         return value
 
     @property
+    def is_large(self) -> bool:
+        """Whether its text encoders may be as large as its network."""
+        return self.family.network != "unet"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The pipeline's own settings in its index that change a result."""
         content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -42,6 +43,20 @@ class PromptEncoders(Encoders):
     def spans(self, prompt: str) -> list[Span | None]:
         """Return the characters that each row of an encoded prompt stands for."""
         return self._rules.tokenized(self._parts, prompt)
+
+    def encoded(self, prompts: Sequence[str], held: Overrides) -> Text:
+        """Return encoded prompts; those of the model's own weights are cached.
+
+        With offloading, the text encoders are here only until it returns.
+        """
+        parts = self._parts
+        if not held.speaks_differently and self.knows(prompts):
+            return super().encoded(prompts, held)
+        parts.speakers.begin(parts.network)
+        try:
+            return super().encoded(prompts, held)
+        finally:
+            parts.speakers.end(parts.network)
 
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Overrides) -> Text:

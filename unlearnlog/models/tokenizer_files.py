@@ -88,7 +88,7 @@ def tokenizer_of(files: Mapping[str, bytes], place: Path, kind: str = _CLIP) -> 
                 (Path(folder) / file).write_bytes(data)
             made = getattr(transformers, name)
             tokenizer: Untyped = made.from_pretrained(folder, local_files_only=True)
-        if (template := template_of(kind)) is not None:
+        if (template := template_of(tokenizer.get_vocab())) is not None:
             tokenizer.chat_template = template
         numbers = tokenizer(_SENTENCE, add_special_tokens=False).input_ids
     if not numbers or {*numbers} <= {tokenizer.unk_token_id}:

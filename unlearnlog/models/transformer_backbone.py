@@ -15,6 +15,7 @@ from unlearnlog.models.cross_attention import attention_to
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.flow_sampling import denoised, pictures_of
 from unlearnlog.models.interface import Painted, Text
+from unlearnlog.models.overrides import Overrides
 from unlearnlog.models.prompt_encoding import PromptEncoders
 from unlearnlog.models.text_inputs import prompt_rows, read_by
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.family_rules.protocol import FamilyRules
     from unlearnlog.models.interface import Place, PromptRows, Sampling
-    from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
 
 _RGB_MAX: Final = 255
@@ -65,7 +65,7 @@ class TransformerBackbone(Backbone):
     @cached_property
     def d_text(self) -> int:
         """Width of one encoded token."""
-        return int(self.encoders.own("").tokens.shape[-1])
+        return int(self.encoders.encoded([""], Overrides()).tokens.shape[-1])
 
     @property
     def marks(self) -> str:
@@ -160,7 +160,7 @@ class TransformerBackbone(Backbone):
         shape = (1, *self.latent_shape)
         parts = replace(self.parts, network=network, device=torch.device(_NOWHERE))
         x, t = torch.empty(shape, device=_NOWHERE), torch.zeros(1, device=_NOWHERE)
-        text = _without_numbers(self.encoders.own(""))
+        text = _without_numbers(self.encoders.encoded([""], Overrides()))
         predict = self.rules.predict
         try:
             made = predict(parts, network, x, t, text=text, guidance=_NO_GUIDANCE)

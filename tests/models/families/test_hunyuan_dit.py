@@ -108,11 +108,15 @@ def test_both_encoders_keep_their_padding_and_say_where_it_is(parts):
     text = encoded(parts, HUNYUAN_DIT, [PROMPTS[0]])
 
     n, most = HUNYUAN_DIT.length(parts, PROMPTS[0])
+    assert text.mask is not None
     assert text.more is not None
     assert text.more.mask is not None
     assert text.tokens.shape[1] == 77
     assert text.more.tokens.shape[1] == most == 256
     assert text.more.mask.sum() == n
+    assert text.rows_read is not None
+    assert text.rows_read.shape == (1, len(HUNYUAN_DIT.tokenized(parts, PROMPTS[0])))
+    assert text.rows_read.sum() == text.mask.sum() + n
 
 
 def test_each_row_says_which_characters_it_stands_for(parts):

@@ -1,4 +1,4 @@
-"""What the noise-prediction transformers have in common."""
+"""The schedule and the output channels of noise-prediction transformers."""
 
 from __future__ import annotations
 
