@@ -39,13 +39,9 @@ LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetens
 EMBEDDING: Final = "learned_embeds.safetensors"
 """File name of diffusers' trainer of textual inversion."""
 
-_AVERAGED: Final = ("unet_ema", "ema_unet", "ema")
-_CLASSES: Final = {
-    "UNet2DConditionModel": "unet",
-    "AutoencoderKL": "vae",
-    "CLIPTextModel": "text_encoder",
-    "CLIPTextModelWithProjection": "text_encoder_2",
-}
+_AVERAGED: Final = ("{}_ema", "ema_{}", "ema")
+"""Folders of an averaged copy of the denoising network."""
+
 _NEXT_STATES: Final = f"model_*{SUFFIX}"
 """File names of accelerate for the second network of a trainer's state, and later ones.
 """
