@@ -11,25 +11,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import diffusers
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from unlearnlog.core.digest import Digest, digest_of, is_exact
 from unlearnlog.errors import ModelError
-from unlearnlog.models.network_building import network_keys
+from unlearnlog.models.network_kinds import kind_of, whole
 from unlearnlog.models.plain_configs import cleaned, taken_by
 from unlearnlog.models.tokenizer_files import decisive, plain_config
 
 if TYPE_CHECKING:
     from unlearnlog.models.pipeline_folder import PipelineFolder
-
-KINDS: Final[Mapping[str, Any]] = {
-    "unet": UNet2DConditionModel,
-    "vae": AutoencoderKL,
-    "text_encoder": CLIPTextModel,
-    "text_encoder_2": CLIPTextModelWithProjection,
-}
-"""Class of each component that has weights."""
 
 _OF_TRAINING: Final = frozenset(
     {"dropout", "attention_dropout", "initializer_factor", "initializer_range"}
@@ -45,31 +35,35 @@ def configs_of(folder: PipelineFolder) -> dict[str, dict[str, Any]]:
         ModelError: A configuration needs code or other files, or is not valid.
     """
     index = folder.said(_INDEX)
-    used = [*folder.family.components, "scheduler"]
     found = {
         _INDEX: {
             "_class_name": index["_class_name"],
-            "force_zeros_for_empty_prompt": folder.empty_is_zero,
+            **folder.settings,
             "scheduler": folder.index["scheduler"],
         }
     }
-    for name in used:
+    for name in (*folder.used, "scheduler"):
         if name.startswith("tokenizer"):
             file = f"{name}/{_TOKENIZER_CONFIG}"
-            found[file] = plain_config(folder.said(file), folder.path / file)
+            found[file] = plain_config(
+                folder.said(file), folder.path / file, folder.index[name]
+            )
         elif name == "scheduler":
             file = f"{name}/scheduler_config.json"
-            found[file] = _full(folder, file, taken_by(scheduler_kind(folder)))
+            usual = taken_by(scheduler_kind(folder))
+            own = cleaned(folder.said(file), usual, file=folder.path / file)
+            found[file] = _counted({**usual, **own})
         else:
             file = f"{name}/config.json"
-            found[file] = _full(folder, file, network_keys(name, KINDS[name]))
+            kind, place = kind_of(folder.index[name]), folder.path / file
+            found[file] = _counted(whole(kind, folder.said(file), file=place))
     return {file: _as_json(content) for file, content in found.items()}
 
 
 def files_of(folder: PipelineFolder) -> dict[str, Digest]:
     """Return the digest of each file that a tokenizer is read from, by its path."""
     found: dict[str, Digest] = {}
-    for name in folder.family.components:
+    for name in folder.used:
         if name.startswith("tokenizer"):
             prefix = f"{name}/"
             files = {
@@ -77,7 +71,8 @@ def files_of(folder: PipelineFolder) -> dict[str, Digest]:
                 for file, data in folder.small.items()
                 if file.startswith(prefix) and not file.endswith(_TOKENIZER_CONFIG)
             }
-            found |= {f"{prefix}{f}": digest_of(d) for f, d in decisive(files).items()}
+            used = decisive(files, folder.index[name])
+            found |= {f"{prefix}{f}": digest_of(data) for f, data in used.items()}
     return found
 
 
@@ -104,11 +99,8 @@ def scheduler_kind(folder: PipelineFolder) -> Any:  # noqa: ANN401 - a class of 
     return kind
 
 
-def _full(
-    folder: PipelineFolder, file: str, usual: Mapping[str, Any]
-) -> dict[str, Any]:
-    own = cleaned(folder.said(file), usual, file=folder.path / file)
-    full = {**usual, **own}
+def _counted(full: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those values of a configuration that decide a result."""
     return {key: value for key, value in full.items() if key not in _OF_TRAINING}
 
 

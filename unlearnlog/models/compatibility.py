@@ -15,7 +15,7 @@ from unlearnlog.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unlearnlog.models.families import ModelFamily
+    from unlearnlog.models.model_family import ModelFamily
 
 Config = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ _USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "text_encoder": {"hidden_size": 512},
     "text_encoder_2": {"hidden_size": 512, "projection_dim": 512},
 }
-"""Defaults of diffusers and transformers."""
+"""Of a UNet's pipeline: defaults of diffusers and transformers."""
 
 _TASKS: Final = {
     5: "pictures of a known depth",
@@ -53,9 +53,12 @@ def check_fit(path: Path, family: ModelFamily, configs: Mapping[str, Config]) ->
     Raises:
         ModelError: The networks do not fit each other.
     """
-    full = {name: {**_USUAL[name], **config} for name, config in configs.items()}
     try:
-        misfit = next(_misfits(family, full), None)
+        if family.network == "unet":
+            full = {name: {**_USUAL[name], **own} for name, own in configs.items()}
+            misfit = next(_misfits(family, full), None)
+        else:
+            misfit = next(_unequal(family, configs), None)
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"the configurations of '{path}' have a size that is not valid: {error}",
@@ -64,6 +67,28 @@ def check_fit(path: Path, family: ModelFamily, configs: Mapping[str, Config]) ->
     if misfit:
         what, fix = misfit
         raise ModelError(f"'{path}' cannot paint from text: {what}", fix=fix)
+
+
+def _unequal(
+    family: ModelFamily, configs: Mapping[str, Config]
+) -> Iterator[tuple[str, str]]:
+    """Yield each size of a transformer that another component does not have."""
+    network = configs[family.network]
+    for fit in family.fits:
+        read = network.get(fit.key)
+        given = configs.get(fit.component, {}).get(fit.other)
+        if read is None or given is None or read == given * fit.times:
+            continue
+        times = f"{fit.times} x " if fit.times > 1 else ""
+        task = ""
+        if fit.component == "vae" and read > given * fit.times:
+            task = "; with more channels it is made for editing or inpainting"
+        yield (
+            f"its {family.network} reads {read} ({fit.key}), and its {fit.component} "
+            f"gives {times}{given} ({fit.other}){task}",
+            f"give the {family.network} and the {fit.component} of one and the same "
+            "text-to-image model",
+        )
 
 
 def _misfits(

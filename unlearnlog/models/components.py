@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 
 from unlearnlog.errors import ModelError
-from unlearnlog.models.base_identity import KINDS, scheduler_kind
+from unlearnlog.models.base_identity import scheduler_kind
 from unlearnlog.models.fastcpu.fast_layers import quicken
 from unlearnlog.models.network_building import BuiltNetwork, Untyped, built, told_in
 from unlearnlog.models.plain_configs import cleaned, taken_by
@@ -26,38 +26,51 @@ from unlearnlog.models.tokenizer_files import tokenizer_of
 
 if TYPE_CHECKING:
     from unlearnlog.core.delta import Weights
+    from unlearnlog.models.model_family import ModelFamily
     from unlearnlog.models.pipeline_folder import PipelineFolder
 
 __all__ = ["Components", "Untyped"]
 
 _N_TRIED: Final = 5
 _PREDICTIONS: Final = ("epsilon", "v_prediction")
+_FLOW: Final = "flow_prediction"
+_FLOW_SCHEDULERS: Final = "FlowMatch"
+_ENCODER: Final = "text_encoder"
 
 
 @dataclass(frozen=True)
 class Components:
     """The components of a pipeline, frozen, on one device.
 
-    All compute in float32 but the UNet, which computes in ``dtype``.
+    The autoencoder computes in float32, and so do the text encoders of a UNet, which
+    are small. Those of a transformer are as large as it is, and compute in ``dtype``
+    like it, as in the stock pipeline.
 
     Attributes:
-        unet: The network that predicts noise or velocity; channels-last.
-        attention: The attention processor of its layers.
+        family: The row of the table of families.
+        network: The network that predicts noise or velocity.
+        attention: The attention processor of a UNet; None for a transformer.
         vae: The autoencoder.
-        encoders: The text encoders, each with its tokenizer; the vectors of two are
-            concatenated.
+        speakers: The text encoders by component.
+        tokenizers: The tokenizer of each text encoder, by the encoder's name.
         scheduler: The template of schedulers; never stepped itself.
+        settings: The pipeline's own settings in its index.
         device: The device of the networks.
-        dtype: Dtype that the UNet computes in.
+        dtype: Dtype that the network computes in.
+        side: Width and height of pictures in pixels; None for the family's own.
     """
 
-    unet: Untyped
-    attention: CachedTextAttention
+    family: ModelFamily
+    network: Untyped
+    attention: CachedTextAttention | None
     vae: Untyped
-    encoders: tuple[tuple[Untyped, Untyped], ...]
+    speakers: Mapping[str, Untyped]
+    tokenizers: Mapping[str, Untyped]
     scheduler: Untyped
+    settings: Mapping[str, Any]
     device: torch.device
     dtype: torch.dtype
+    side: int | None = None
 
     @classmethod
     def load(
@@ -71,65 +84,73 @@ class Components:
 
         Raises:
             ModelError: A component's files do not fit each other, or its scheduler is
-                not one of a Stable Diffusion model.
+                not one of the family.
         """
+        family, scheduler = folder.family, _scheduler(folder)
+        tokenizers = {
+            name: _tokenizer(folder, name.replace(_ENCODER, "tokenizer"))
+            for name in folder.weighed
+            if name.startswith(_ENCODER)
+        }
         found = {
             name: built(
                 folder,
                 name,
-                KINDS[name],
-                dtype=dtype if name == "unet" else torch.float32,
-                keep=re.compile(folder.family.pattern).fullmatch,
+                dtype=dtype if _is_large(family, name) else torch.float32,
+                keep=re.compile(family.pattern).fullmatch,
             )
             for name in folder.weighed
         }
         networks = {name: each.network for name, each in found.items()}
-        attention = CachedTextAttention()
-        networks["unet"].set_attn_processor(attention)
-        spoken = tuple(
-            (network, _tokenizer(folder, name.replace("text_encoder", "tokenizer")))
-            for name, network in networks.items()
-            if name.startswith("text_encoder")
-        )
-        for encoder, tokenizer in spoken:
-            _check_vocabulary(folder, encoder, tokenizer)
+        for name, tokenizer in tokenizers.items():
+            _check_vocabulary(folder, networks[name], tokenizer)
         for network in networks.values():
             network.eval().requires_grad_(False).to(device)
-        for name in ("unet", "vae"):
-            networks[name].to(memory_format=torch.channels_last)
-            if device.type == "cpu":
-                quicken(networks[name])
         parts = cls(
-            unet=networks["unet"],
-            attention=attention,
+            family=family,
+            network=networks[family.network],
+            attention=_quickened(networks, device) if "unet" in networks else None,
             vae=networks["vae"],
-            encoders=spoken,
-            scheduler=_scheduler(folder),
+            speakers={name: networks[name] for name in tokenizers},
+            tokenizers=tokenizers,
+            scheduler=scheduler,
+            settings=folder.settings,
             device=device,
             dtype=dtype,
         )
         return parts, _seen(found.values()), _kept(found.values())
 
     @property
+    def encoders(self) -> tuple[tuple[Untyped, Untyped], ...]:
+        """The text encoders in the order of the pipeline, each with its tokenizer."""
+        return tuple((self.speakers[n], words) for n, words in self.tokenizers.items())
+
+    def encoder(self, name: str) -> Untyped:
+        """Return a text encoder by its component's name."""
+        return self.speakers[name]
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a text encoder of this name."""
+        return name in self.speakers
+
+    @property
     def is_told_guidance(self) -> bool:
         """Whether guidance is built into the UNet, which takes its scale."""
-        return self.unet.config.time_cond_proj_dim is not None
+        return self.network.config.get("time_cond_proj_dim") is not None
 
     @cached_property
     def listening(self) -> dict[str, AttentionLayer]:
         """The attention layers that read the text, by name inside the UNet."""
         return {
             name: layer
-            for name, layer in self.unet.named_modules()
+            for name, layer in self.network.named_modules()
             if name.endswith(".attn2") and is_simple(layer)
         }
 
     @cached_property
     def shapes(self) -> dict[str, dict[str, torch.Size]]:
         """Shape of every weight, by component and by name inside of it."""
-        networks = {"unet": self.unet, "vae": self.vae}
-        for i, (encoder, _) in enumerate(self.encoders, start=1):
-            networks["text_encoder" if i == 1 else f"text_encoder_{i}"] = encoder
+        networks = {self.family.network: self.network, "vae": self.vae, **self.speakers}
         return {
             component: {name: p.shape for name, p in network.named_parameters()}
             for component, network in networks.items()
@@ -140,6 +161,25 @@ class Components:
         return type(self.scheduler).from_config(self.scheduler.config)
 
 
+def _is_large(family: ModelFamily, component: str) -> bool:
+    """Return whether a component computes in the network's dtype."""
+    is_words = component.startswith(_ENCODER) and family.network != "unet"
+    return component == family.network or is_words
+
+
+def _quickened(
+    networks: Mapping[str, Untyped], device: torch.device
+) -> CachedTextAttention:
+    """Return the attention processor of a UNet, in which it is put."""
+    attention = CachedTextAttention()
+    networks["unet"].set_attn_processor(attention)
+    for name in ("unet", "vae"):
+        networks[name].to(memory_format=torch.channels_last)
+        if device.type == "cpu":
+            quicken(networks[name])
+    return attention
+
+
 def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
     prefix = f"{component}/"
     files = {
@@ -147,7 +187,7 @@ def _tokenizer(folder: PipelineFolder, component: str) -> Untyped:
         for name, data in folder.small.items()
         if name.startswith(prefix)
     }
-    return tokenizer_of(files, folder.path / component)
+    return tokenizer_of(files, folder.path / component, folder.index[component])
 
 
 def _seen(found: Iterable[BuiltNetwork]) -> LoadedTensors:
@@ -200,16 +240,31 @@ def _scheduler(folder: PipelineFolder) -> Untyped:
         config = cleaned(folder.config("scheduler"), taken_by(kind), file=file)
         scheduler = kind.from_config(config)
         prediction = scheduler.config.get("prediction_type", "epsilon")
+    if folder.family.predicts == "velocity":
+        if not (name.startswith(_FLOW_SCHEDULERS) or prediction == _FLOW):
+            raise ModelError(
+                f"the scheduler of '{folder.path}', a {name} with prediction_type "
+                f"'{prediction}', is none of flow matching",
+                fix="save the pipeline with a FlowMatchEulerDiscreteScheduler",
+            )
+        return scheduler
     if not hasattr(scheduler, "alphas_cumprod") or prediction not in _PREDICTIONS:
         raise ModelError(
             f"the scheduler of '{folder.path}', a {name} with prediction_type "
-            f"'{prediction}', is not one of a Stable Diffusion model",
+            f"'{prediction}', is not one of a {_kind_named(folder)}",
             fix="use a model that predicts 'epsilon' or 'v_prediction'",
         )
     with told_in(folder, "scheduler"):
-        scheduler = kind.from_config(_updated(dict(scheduler.config)))
+        if folder.family.network == "unet":
+            scheduler = kind.from_config(_updated(dict(scheduler.config)))
         _try(kind.from_config(scheduler.config))
     return scheduler
+
+
+def _kind_named(folder: PipelineFolder) -> str:
+    """Return the model's kind for a message."""
+    family = folder.family
+    return "Stable Diffusion model" if family.network == "unet" else family.title
 
 
 def _try(scheduler: Untyped) -> None:

@@ -10,23 +10,10 @@ from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import Method, Painted, Sampling, Text
 from unlearnlog.models.loaded_model import LoadedModel
 from unlearnlog.models.overrides import Overrides
-from unlearnlog.models.prompt_dedup import spared, told_apart
-from unlearnlog.models.sampling import (
-    Conditioning,
-    LatentBatch,
-    encoded,
-    generator,
-    painted,
-    predictor,
-)
-from unlearnlog.models.text_kv_cache import MarkedAttention
-from unlearnlog.models.textual_inversion import (
-    VectorPrompt,
-    Vectors,
-    encoded_with,
-    with_nothing,
-)
-from unlearnlog.models.trainer import UnetTrainer
+from unlearnlog.models.prompt_dedup import spared
+from unlearnlog.models.sampling import LatentBatch, generator
+from unlearnlog.models.textual_inversion import VectorPrompt, Vectors, encoded_with
+from unlearnlog.models.trainer import NetworkTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,11 +95,11 @@ class DiffusersModel(LoadedModel):
         """Return latents noised to their timesteps, ``[b, c, h, w]``.
 
         Args:
-            x0: Latents on the UNet's scale, ``[b, c, h, w]``.
+            x0: Latents on the network's scale, ``[b, c, h, w]``.
             noise: Unit normal, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
         """
-        kept, lost = self._scales(t)
+        kept, lost = self._backbone.scales(t)
         return (kept * x0.to(self.device) + lost * noise.to(self.device)).cpu()
 
     def eps(
@@ -125,20 +112,20 @@ class DiffusersModel(LoadedModel):
     ) -> torch.Tensor:
         """Return the noise in noised latents; differentiable in every argument.
 
-        A UNet with built-in guidance predicts at a scale of 1.
+        A network with built-in guidance predicts at a scale of 1.
 
         Args:
             x_t: Noised latents, ``[b, c, h, w]``.
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
             text: Encoded prompts, ``b`` of them.
             weights: Tensors that replace the model's own, by full name; those of the
-                UNet count.
+                network count.
 
         Returns:
             Predicted noise ``[b, c, h, w]``, also of a model that predicts velocity.
 
         Raises:
-            ModelError: The UNet's result is not finite in its dtype.
+            ModelError: The network's result is not finite in its dtype.
             ValueError: A weight is not one of the model's, or has another shape.
         """
         x_t, t = x_t.to(self.device), t.to(self.device)
@@ -147,18 +134,17 @@ class DiffusersModel(LoadedModel):
     def _eps(
         self, x_t: torch.Tensor, t: torch.Tensor, text: Text, weights: Weights | None
     ) -> torch.Tensor:
-        distinct, rows = told_apart(text)
-        held = Overrides.of(self._parts, weights).unet
-        predict = predictor(
-            self._parts, Conditioning(distinct, rows.to(self.device)), held
-        )
-        predicted = predict(x_t, t)
+        held = Overrides.of(self._parts, weights)
+        predicted = self._backbone.predicted(x_t, t, text, held)
         if not predicted.requires_grad:  # a trainer checks its loss
-            check_finite(predicted, "UNet", self._parts.dtype, [x_t, text.tokens])
-        if self.predicts == "v_prediction":
-            kept, lost = self._scales(t)
-            predicted = kept * predicted + lost * x_t
-        return predicted.cpu()
+            given = [x_t, text.tokens]
+            check_finite(predicted, self._named, self._parts.dtype, given)
+        return self._backbone.noise_in(predicted, x_t, t).cpu()
+
+    @property
+    def _named(self) -> str:
+        """The network's name in messages."""
+        return "UNet" if self._parts.family.rules is None else "transformer"
 
     def attention(
         self,
@@ -176,7 +162,7 @@ class DiffusersModel(LoadedModel):
             t: Timesteps in ``[0, n_steps_trained)``, int64 ``[b]`` or one for all.
             text: Encoded prompts, ``b`` of them.
             marks: Mask of the marked tokens, bool ``[b, length]``.
-            weights: Tensors of the UNet that replace its own, by full name.
+            weights: Tensors of the network that replace its own, by full name.
 
         Returns:
             Probabilities by the layer's full name, ``[n_marked, heads, n_positions]``,
@@ -185,15 +171,10 @@ class DiffusersModel(LoadedModel):
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
         """
-        marked = MarkedAttention(marks.to(self.device))
-        rows = torch.arange(len(text), device=self.device)
-        held = Overrides.of(self._parts, weights).unet
-        predict = predictor(self._parts, Conditioning(text, rows), held, marked)
-        predict(x_t.to(self.device), t.to(self.device))
-        layers = self._parts.listening
-        return {
-            f"unet.{name}": marked.found[layer].cpu() for name, layer in layers.items()
-        }
+        x_t, t = x_t.to(self.device), t.to(self.device)
+        held = Overrides.of(self._parts, weights)
+        found = self._backbone.attention(x_t, t, text, marks, held)
+        return {name: attention.cpu() for name, attention in found.items()}
 
     def paint(
         self,
@@ -235,7 +216,9 @@ class DiffusersModel(LoadedModel):
             given = None if texts is None else texts[part]
             canvas = self._canvas(prompts[part], seeds[part], held, given)
             tell = _counting(progress, begin, len(canvas.latents))
-            made = painted(self._parts, canvas, sampling=sampling, held=held, tell=tell)
+            made = self._backbone.painted(
+                canvas, sampling=sampling, held=held, tell=tell
+            )
             latents.append(made.latents)
             pictures.append(made.pictures)
         return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
@@ -247,7 +230,7 @@ class DiffusersModel(LoadedModel):
             pictures: RGB of the model's own size, uint8 ``[n, height, width, 3]``.
 
         Returns:
-            Latents on the UNet's scale, float32 ``[n, c, h, w]``, on the CPU.
+            Latents on the network's scale, float32 ``[n, c, h, w]``, on the CPU.
 
         Raises:
             ValueError: The pictures are of another size.
@@ -257,7 +240,7 @@ class DiffusersModel(LoadedModel):
             message = f"pictures are {shapes}"
             raise ValueError(message)
         with torch.inference_mode():
-            return encoded(self._parts, pictures, {}).clone()
+            return self._backbone.encoded(pictures).clone()
 
     def learner(
         self,
@@ -266,23 +249,22 @@ class DiffusersModel(LoadedModel):
         weights: Weights | None = None,
         rank: int = 8,
         generator: torch.Generator,
-    ) -> UnetTrainer:
-        """Return a trainable copy of the UNet; the model itself is not changed.
+    ) -> NetworkTrainer:
+        """Return a trainable copy of the network; the model itself is not changed.
 
         Args:
             method: The parameters to train: ``full``, ``attention`` or ``lora``.
             weights: Tensors that replace the model's own, by full name; those of the
-                UNet count.
+                network count.
             rank: Rank of a LoRA.
             generator: Generator of a LoRA's initial values.
 
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
         """
-        return UnetTrainer.of(
-            self._parts,
+        return NetworkTrainer.of(
+            self._backbone,
             weights,
-            self._scales,
             method=method,
             adapter=(rank, generator),
         )
@@ -300,7 +282,7 @@ class DiffusersModel(LoadedModel):
         if given is None:
             texts = self._encoders.encoded(distinct, held)
         else:
-            texts = with_nothing(self._encoders.encoded([""], held), given)
+            texts = Text.joined([self._encoders.encoded([""], held), given])
             rows = torch.arange(len(given)) + 1
         pairs = list(zip(prompts, seeds, strict=True))
         return LatentBatch(

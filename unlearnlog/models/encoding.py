@@ -75,19 +75,15 @@ class Encoders:
             PromptError: A prompt has more tokens than a text encoder reads.
         """
         if not prompts:
-            return self._own("")[:0]
+            return self.own("")[:0]
         if held.speaks_differently:
             once = {prompt: self._encoded(prompt, held) for prompt in {*prompts}}
             found = [once[prompt] for prompt in prompts]
         else:
-            found = [self._own(prompt) for prompt in prompts]
-        pooled = [each.pooled for each in found if each.pooled is not None]
-        return Text(
-            torch.cat([each.tokens for each in found]),
-            torch.cat(pooled) if pooled else None,
-        )
+            found = [self.own(prompt) for prompt in prompts]
+        return Text.joined(found)
 
-    def _own(self, prompt: str) -> Text:
+    def own(self, prompt: str) -> Text:
         """Return one prompt encoded with the model's own weights, from the cache."""
         if prompt not in self._kept:
             if len(self._kept) >= _N_KEPT:
@@ -139,13 +135,34 @@ class Encoders:
         Raises:
             PromptError: It has half of a surrogate pair, which no tokenizer reads.
         """
+        self.check_whole(prompt)
+        for each, several in zip(self._parts.encoders, self._several, strict=True):
+            yield each, spelt_out(prompt, each[1], several)
+
+    @staticmethod
+    def check_whole(prompt: str) -> None:
+        """Refuse half of a surrogate pair, which no tokenizer reads.
+
+        Raises:
+            PromptError: The prompt has one.
+        """
         if not _is_whole(prompt):
             raise PromptError(
                 f"the prompt '{visible(prompt[:_SHOWN])}' holds half of a character",
                 fix="type it again, in letters and signs",
             )
-        for each, several in zip(self._parts.encoders, self._several, strict=True):
-            yield each, spelt_out(prompt, each[1], several)
+
+    @staticmethod
+    def finite(text: Text) -> Text:
+        """Return an encoded prompt, checked.
+
+        Raises:
+            ModelError: A number is not finite.
+        """
+        for part in (text.tokens, text.pooled):
+            if part is not None:
+                check_finite(part, "text encoder", part.dtype)
+        return text
 
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Overrides) -> Text:
@@ -156,10 +173,7 @@ class Encoders:
             for (_, tokenizer), each in self._texts(prompt)
         ]
         found = [(each.input_ids, each.attention_mask) for each in read]
-        text = heard(self._parts, found, held.encoders)
-        for part in (text.tokens, text.pooled):
-            if part is not None:
-                check_finite(part, "text encoder", part.dtype)
+        text = self.finite(heard(self._parts, found, held.encoders))
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text
@@ -177,7 +191,7 @@ def _is_whole(text: str) -> bool:
 def heard(
     parts: Components,
     read: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    encoders: Sequence[Mapping[str, torch.Tensor]],
+    encoders: Mapping[str, Mapping[str, torch.Tensor]],
 ) -> Text:
     """Return the encoding of tokens; differentiable in the text encoders' weights.
 
@@ -185,14 +199,12 @@ def heard(
         parts: The model.
         read: The tokens of one prompt for each encoder, and the mask of non-padding,
             both int64 ``[1, length]``.
-        encoders: Weights of each encoder that replace its own; empty for none.
+        encoders: Weights that replace the encoders' own, by component.
     """
-    two = len(parts.encoders) > 1
+    two = len(parts.speakers) > 1
     vectors, pooled = [], None
-    own = encoders or ({},) * len(parts.encoders)
-    for (encoder, _), (ids, mask), weights in zip(
-        parts.encoders, read, own, strict=True
-    ):
+    for (name, encoder), (ids, mask) in zip(parts.speakers.items(), read, strict=True):
+        weights = encoders.get(name, {})
         masked = getattr(encoder.config, "use_attention_mask", False)
         used = mask.to(parts.device) if masked else None
         named = {"attention_mask": used, "output_hidden_states": two}

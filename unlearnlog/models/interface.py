@@ -48,16 +48,20 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Text:
-    """Encoded prompts, as the UNet reads them; indexed like a tensor.
+    """Encoded prompts, as the network reads them; indexed like a tensor.
 
     Attributes:
         tokens: One vector a token, float32 ``[n, length, d_text]``.
         pooled: One vector a prompt, float32 ``[n, d_pooled]``; None for a model without
             pooled vectors.
+        mask: The tokens that the network reads, bool ``[n, length]``; None for all.
+        more: A second sequence of another width; None for a model without one.
     """
 
     tokens: torch.Tensor
     pooled: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+    more: Text | None = None
 
     def __len__(self) -> int:
         """Return the number of prompts."""
@@ -65,8 +69,55 @@ class Text:
 
     def __getitem__(self, rows: slice | torch.Tensor | list[int]) -> Text:
         """Return some of the prompts, by a slice or by row numbers."""
-        pooled = None if self.pooled is None else self.pooled[rows]
-        return Text(self.tokens[rows], pooled)
+        return Text(
+            self.tokens[rows],
+            None if self.pooled is None else self.pooled[rows],
+            None if self.mask is None else self.mask[rows],
+            None if self.more is None else self.more[rows],
+        )
+
+    @classmethod
+    def joined(cls, texts: Sequence[Text]) -> Text:
+        """Return the prompts of several texts in one, at least one text.
+
+        Shorter sequences are padded with zeros that the network does not read. There is
+        a mask only where a text has one, or lengths differ.
+        """
+        import torch
+
+        length = max(text.tokens.shape[1] for text in texts)
+        is_masked = any(
+            text.mask is not None or text.tokens.shape[1] < length for text in texts
+        )
+        pooled = [text.pooled for text in texts if text.pooled is not None]
+        more = [text.more for text in texts if text.more is not None]
+        return cls(
+            torch.cat([_padded(text.tokens, length) for text in texts]),
+            torch.cat(pooled) if pooled else None,
+            torch.cat([_padded(_mask_of(t), length) for t in texts])
+            if is_masked
+            else None,
+            cls.joined(more) if more else None,
+        )
+
+
+def _padded(rows: torch.Tensor, length: int) -> torch.Tensor:
+    """Return ``[n, length, ...]``, zeros after the rows' own length."""
+    n, own, *rest = rows.shape
+    if own == length:
+        return rows
+    import torch
+
+    return torch.cat([rows, rows.new_zeros(n, length - own, *rest)], 1)
+
+
+def _mask_of(text: Text) -> torch.Tensor:
+    """Return a text's mask, all true where it has none."""
+    if text.mask is not None:
+        return text.mask
+    import torch
+
+    return torch.ones(text.tokens.shape[:2], dtype=torch.bool)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -12,26 +12,26 @@ from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
 from unlearnlog.models.components import Components
-from unlearnlog.models.encoding import Encoders
-from unlearnlog.models.fastcpu.switch import said_of_it
+from unlearnlog.models.distillation import SETTINGS
 from unlearnlog.models.pipeline_folder import PipelineFolder
 from unlearnlog.models.pipeline_writer import check_out
 from unlearnlog.models.textual_inversion import (
     Vocabulary,
     vocabulary_of,
 )
+from unlearnlog.models.transformer_backbone import TransformerBackbone
+from unlearnlog.models.unet_backbone import UnetBackbone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from unlearnlog.core.delta import Weights
+    from unlearnlog.models.backbone import Backbone
     from unlearnlog.models.components import Untyped
-
-_LEAST_SIGNAL: Final = 2.0**-24  # keeps the log SNR of pure noise finite
 
 
 class LoadedModel:
-    """A Stable Diffusion pipeline folder, read once and never changed.
+    """A pipeline folder, read once and never changed.
 
     Attributes:
         folder: The folder on disk.
@@ -46,10 +46,9 @@ class LoadedModel:
         self.folder = folder
         self.device = parts.device
         self._parts = parts
-        self._encoders = Encoders(parts, empty_is_zero=folder.empty_is_zero)
+        self._backbone = _backbone(folder, parts)
+        self._encoders = self._backbone.encoders
         self.base: Weights = base
-        signal = parts.scheduler.alphas_cumprod.double().clamp(min=_LEAST_SIGNAL)
-        self._signal = signal.to(parts.device)
 
     @classmethod
     def load(
@@ -98,20 +97,20 @@ class LoadedModel:
 
         More words mark models that an earlier version painted differently.
         """
-        several = " several" if self._encoders.knows_several else ""
-        told = " guidance" if self._parts.is_told_guidance else ""
-        fast = said_of_it() if self.device.type == "cpu" else ""
-        return f"{self.device.type} {self._parts.dtype}{several}{told}{fast}"
+        return f"{self.device.type} {self._parts.dtype}{self._backbone.marks}"
 
     @property
     def predicts(self) -> str:
-        """The prediction type of the UNet: ``epsilon`` or ``v_prediction``."""
-        return str(self._parts.scheduler.config.get("prediction_type", "epsilon"))
+        """The prediction type of the network, by diffusers' name.
+
+        ``epsilon`` or ``v_prediction``; ``flow_prediction`` of flow matching.
+        """
+        return self._backbone.predicts
 
     @property
     def d_text(self) -> int:
         """Width of one encoded token."""
-        return int(self._parts.unet.config.cross_attention_dim)
+        return self._backbone.d_text
 
     @property
     def added_tokens(self) -> frozenset[str]:
@@ -122,47 +121,53 @@ class LoadedModel:
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one latent."""
-        config = self._parts.unet.config
-        size = config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return int(config.in_channels), int(height), int(width)
+        return self._backbone.latent_shape
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one picture."""
         _, height, width = self.latent_shape
-        enlarged = 2 ** (len(self._parts.vae.config.block_out_channels) - 1)
+        enlarged = self._backbone.enlarged
         return height * enlarged, width * enlarged, 3
 
     @property
     def n_steps_trained(self) -> int:
         """Number of noise levels that the model was trained on, T."""
-        return len(self._signal)
+        return len(self._backbone.shares[0])
 
     @cached_property
     def log_snr(self) -> torch.Tensor:
         """Log of signal power over noise power at each timestep, float32 ``[T]``.
 
         Raises:
-            ModelError: Guidance is built into its UNet.
+            ModelError: The network is distilled.
         """
         self.check_denoises()
-        return torch.logit(self._signal).float().cpu()
+        return self._backbone.log_snr
+
+    @cached_property
+    def distilled(self) -> str:
+        """Why the network is no posterior mean; empty where it is."""
+        configs = {
+            **self.folder.configs,
+            "scheduler": self.folder.scheduler,
+            SETTINGS: self.folder.settings,
+        }
+        return self.folder.family.distilled(configs)
 
     def check_denoises(self) -> None:
-        """Refuse to measure nats with a UNet that has guidance built in.
+        """Refuse to measure nats with a network that is distilled.
 
-        It is distilled to the result of guidance, and mostly to few steps as well, so
-        it does not predict the posterior mean, which the information is computed from.
+        It is distilled to the result of guidance, or to few steps, so it does not
+        predict the posterior mean, which the information is computed from.
 
         Raises:
-            ModelError: Guidance is built into its UNet.
+            ModelError: The network is distilled.
         """
-        if self._parts.is_told_guidance:
+        if self.distilled:
             raise ModelError(
                 f"no nats can be measured with '{self.folder.path}', and it cannot "
-                "judge: guidance is built into its UNet (time_cond_proj_dim), so it "
-                "does not predict the posterior mean",
+                f"judge: {self.distilled}, so it does not predict the posterior mean",
                 fix="use a CLIP model as the judge, --judge FOLDER, and a policy with "
                 "information = 0 and nodes = 0 in [probes] and an eraser in closed "
                 "form; or erase from the model that it was distilled from",
@@ -171,9 +176,7 @@ class LoadedModel:
     @property
     def tokenizers(self) -> dict[str, Untyped]:
         """Tokenizer of each text encoder, by the encoder's name."""
-        names = [n for n in self.folder.weighed if n.startswith("text_encoder")]
-        encoders = self._parts.encoders
-        return {n: each for n, (_, each) in zip(names, encoders, strict=True)}
+        return dict(self._parts.tokenizers)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -183,20 +186,10 @@ class LoadedModel:
     def save_memory(self) -> bool:
         """Compute with less memory from now on, more slowly and with the same results.
 
-        The first call turns on gradient checkpointing in the UNet; the second computes
-        attention for one picture after another.
-
         Returns:
             Whether memory use was reduced.
         """
-        parts = self._parts
-        if not parts.unet.is_gradient_checkpointing:
-            parts.unet.enable_gradient_checkpointing()
-            return True
-        if parts.attention.one_by_one:
-            return False
-        parts.attention.one_by_one = True
-        return True
+        return self._backbone.save_memory()
 
     def checkout(
         self, weights: Weights, folder: Path, *, card: str | None = None
@@ -215,10 +208,12 @@ class LoadedModel:
         """
         check_out(self.folder, weights, target=folder, card=card)
 
-    def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
-        signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
-        return signal.sqrt().float(), (1 - signal).sqrt().float()
+
+def _backbone(folder: PipelineFolder, parts: Components) -> Backbone:
+    """Return a pipeline's network behind the interface of its kind."""
+    if folder.family.rules is None:
+        return UnetBackbone(parts, empty_is_zero=folder.empty_is_zero)
+    return TransformerBackbone(parts, folder.family.rules)
 
 
 def _device(name: str | torch.device) -> torch.device:

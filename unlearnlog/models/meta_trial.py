@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unlearnlog.models.base_identity import KINDS
 from unlearnlog.models.network_building import told_in, without_numbers
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def check_computes(folder: PipelineFolder) -> None:
     """
     for name in folder.weighed:
         n_tensors = len(folder.stored(name))
-        network = without_numbers(folder, name, KINDS[name], n_tensors).eval()
+        network = without_numbers(folder, name, n_tensors).eval()
         with told_in(folder, name), torch.no_grad():
             if name == "unet":
                 _try_unet(network)

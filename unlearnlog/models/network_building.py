@@ -1,27 +1,29 @@
 """Networks built from a plain configuration, with tensors of checked files.
 
 No library's loader reads the folder, since it would follow references in a
-configuration. The network is first built without memory for its weights, so that a
-configuration of another network than the file's costs nothing.
+configuration. The network is first built without memory for its numbers, so that a
+configuration of another network than the file's costs nothing. Where it has numbers
+that are in no file, such as the angles of rotary positions, it is then built once more
+with memory for these only.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import torch
-from transformers import CLIPTextConfig
+from accelerate import init_empty_weights
 
 from unlearnlog.core.delta import tensor_record
 from unlearnlog.errors import ModelError, UnlearnlogError
 from unlearnlog.models.foreign_file import FLOATS
 from unlearnlog.models.hub import offline
+from unlearnlog.models.network_kinds import kind_of, made, plain, whole
 from unlearnlog.models.overrides import inner_name
-from unlearnlog.models.plain_configs import check_depth, cleaned, taken_by
+from unlearnlog.models.plain_configs import check_depth
 from unlearnlog.models.stored_weights import read
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ _MOST_TENSORS: Final = 20_000
 
 _POSITIONS: Final = "position_ids"
 """A text encoder's buffer that counts from 0, and is in no file."""
+
+_MOST_COMPUTED: Final = 2**30
+"""Bytes of numbers that are in no file, at most; a large model has some megabytes."""
 
 _ANOTHERS: Final = "its config.json is another model's: copy or download both again"
 _PANICS: Final = "pyo3_runtime"
@@ -65,7 +70,6 @@ class BuiltNetwork:
 def built(
     folder: PipelineFolder,
     component: str,
-    kind: Untyped,
     *,
     dtype: torch.dtype = torch.float32,
     keep: Callable[[str], object] = lambda _: False,
@@ -75,7 +79,6 @@ def built(
     Args:
         folder: The pipeline.
         component: The component's name.
-        kind: The network's class.
         dtype: Dtype of the loaded weights.
         keep: Returns whether to keep the tensor of a full name as it is on disk.
 
@@ -84,9 +87,10 @@ def built(
     """
     stored = folder.stored(component)
     stamps = {path: file.stamp for path, file in stored.files.items()}
-    network = without_numbers(folder, component, kind, len(stored))
+    network = without_numbers(folder, component, len(stored))
     own = network.state_dict()
-    names = _names(folder, component, stored, own)
+    names = _names(folder, component, stored, own, _tied(network))
+    network = _with_computed(folder, component, network, own.keys())
     records, kept, state = {}, {}, {}
     for name, (file, inner) in stored.places.items():
         tensor = read(file, inner)
@@ -94,24 +98,24 @@ def built(
         if keep(name):
             kept[name] = tensor
         if (target := names.get(name)) is not None:
-            _check_is_weight(name, tensor, folder)
-            state[target] = tensor.to(dtype)
+            if own[target].is_floating_point():
+                _check_is_weight(name, tensor, folder)
+                tensor = tensor.to(dtype)
+            state[target] = tensor
+    for other, source in _tied(network).items():
+        if other in own and other not in state:
+            state[other] = state[source]
+        elif source not in state:
+            state[source] = state[other]
     with told_in(folder, component):
         network.load_state_dict(state, strict=True, assign=True)
-    _count_positions(network)
+        if _tied(network):
+            network.tie_weights()
     return BuiltNetwork(network, records, kept, stamps)
 
 
-def network_keys(component: str, kind: Untyped) -> dict[str, Any]:
-    """Return the configuration keys of a network's class, with their defaults."""
-    if component.startswith("text_encoder"):
-        names = inspect.get_annotations(CLIPTextConfig)
-        return {name: getattr(CLIPTextConfig, name) for name in names}
-    return taken_by(kind)
-
-
 def without_numbers(
-    folder: PipelineFolder, component: str, kind: Untyped, n_tensors: int
+    folder: PipelineFolder, component: str, n_tensors: int
 ) -> Untyped:
     """Return a network without memory for its weights, on the meta device.
 
@@ -119,19 +123,58 @@ def without_numbers(
         ModelError: Its configuration is not valid.
     """
     file = folder.path / component / "config.json"
+    kind = kind_of(folder.index[component])
     if n_tensors > _MOST_TENSORS:
         raise ModelError(
             f"the weights of '{file.parent}' are {n_tensors} tensors, and no "
             f"{kind.__name__} has more than {_MOST_TENSORS}",
             fix="copy or download the model again",
         )
-    known = network_keys(component, kind)
-    config = cleaned(folder.config(component), known, file=file)
-    check_depth({**known, **config}, n_tensors, file=file)
-    with told_in(folder, component), torch.device("meta"):
-        if component.startswith("text_encoder"):
-            return kind(CLIPTextConfig(**config))
-        return kind.from_config(config)
+    with told_in(folder, component):
+        config = plain(kind, folder.config(component), file=file)
+        check_depth(
+            whole(kind, folder.config(component), file=file), n_tensors, file=file
+        )
+        with torch.device("meta"):
+            return made(kind, config)
+
+
+def _with_computed(
+    folder: PipelineFolder, component: str, network: Untyped, stored: Iterable[str]
+) -> Untyped:
+    """Return a network with its numbers that are in no file, and without others.
+
+    Args:
+        folder: The pipeline.
+        component: The component's name.
+        network: The network without numbers.
+        stored: Names of its tensors that are in files.
+
+    Raises:
+        ModelError: They take more memory than those of any known model.
+    """
+    if folder.family.network == "unet":
+        _count_positions(network)
+        return network
+    known = {*stored}
+    n_bytes = sum(b.nbytes for name, b in network.named_buffers() if name not in known)
+    if n_bytes > _MOST_COMPUTED:
+        raise ModelError(
+            f"the {component} of '{folder.path}' has {n_bytes / 2**30:.1f} GB of "
+            "numbers that are in no file",
+            fix=_ANOTHERS,
+        )
+    kind = kind_of(folder.index[component])
+    file = folder.path / component / "config.json"
+    config = plain(kind, folder.config(component), file=file)
+    with told_in(folder, component), init_empty_weights(include_buffers=False):
+        return made(kind, config)
+
+
+def _tied(network: Untyped) -> Mapping[str, str]:
+    """Return the names of tensors that are another one, with the other's name."""
+    found: Mapping[str, str] = getattr(network, "all_tied_weights_keys", {})
+    return found
 
 
 def _names(
@@ -139,6 +182,7 @@ def _names(
     component: str,
     stored: StoredWeights,
     own: Mapping[str, torch.Tensor],
+    tied: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the network's name of each tensor, without tensors that it does not have.
 
@@ -166,7 +210,10 @@ def _names(
                 fix=_ANOTHERS,
             )
         found[name], taken[target] = target, name
-    missing = sorted(own.keys() - taken.keys())
+    there = {*taken}
+    for pair in tied.items():
+        there |= {*pair} if there & {*pair} else set()
+    missing = sorted(own.keys() - there)
     if missing:
         raise ModelError(
             f"'{folder.path / component}' lacks {len(missing)} of its weights, the "

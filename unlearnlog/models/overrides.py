@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
 
 OLD_PREFIX: Final = "text_model."
 """Prefix of the names of a CLIP text encoder's weights on disk, not in memory."""
+
+_SPELLINGS: Final = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"^text_model\.", ""),
+        (r"^model\.", ""),
+        (r"^language_model\.lm_head\.", "lm_head."),
+        (r"^language_model\.model\.", "model.language_model."),
+        (r"^language_model\.", "model.language_model."),
+        (r"^model\.", "model.language_model."),
+        (r"^(?=visual\.|vision_tower\.|multi_modal_projector\.)", "model."),
+        (r"^", "text_model."),
+    )
+)
+"""Beginnings of the names of a text encoder's weights on disk, and in memory."""
 
 OLDER: Final[Mapping[str, str]] = {
     "query": "to_q",
@@ -30,14 +46,14 @@ class Overrides:
     """Tensors by component and by name inside of it; empty for the model's own.
 
     Attributes:
-        unet: Tensors of the UNet.
+        network: Tensors of the UNet or transformer.
         vae: Tensors of the autoencoder.
-        encoders: Tensors of the text encoders, in the order of the pipeline.
+        encoders: Tensors of the text encoders, by component.
     """
 
-    unet: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    network: Mapping[str, torch.Tensor] = field(default_factory=dict)
     vae: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    encoders: tuple[Mapping[str, torch.Tensor], ...] = ()
+    encoders: Mapping[str, Mapping[str, torch.Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parts: Components, weights: Weights | None) -> Self:
@@ -61,13 +77,13 @@ class Overrides:
                 raise ValueError(message)
             layout = _layout(tensor)
             found[component][inner] = tensor.to(parts.device, memory_format=layout)
-        unet, vae, *encoders = found.values()
-        return cls(unet, vae, tuple(encoders))
+        network, vae = found.pop(parts.family.network), found.pop("vae")
+        return cls(network, vae, found)
 
     @property
     def speaks_differently(self) -> bool:
         """Whether a text encoder has overrides."""
-        return any(self.encoders)
+        return any(self.encoders.values())
 
 
 def inner_name(
@@ -80,10 +96,13 @@ def inner_name(
         known: Shapes by component and inner name.
     """
     component, _, inner = name.partition(".")
-    if inner in known.get(component, {}):
+    own = known.get(component, {})
+    if inner in own:
         return component, inner
     if component.startswith("text_encoder"):
-        return component, inner.removeprefix(OLD_PREFIX)
+        spelled = (pattern.sub(new, inner, count=1) for pattern, new in _SPELLINGS)
+        first = inner.removeprefix(OLD_PREFIX)
+        return component, next((each for each in spelled if each in own), first)
     return component, newer(inner) if component == "vae" else inner
 
 

@@ -15,14 +15,12 @@ from typing import Any, Final, Self
 from unlearnlog.core.plain_files import bytes_of, expanded
 from unlearnlog.errors import ModelError
 from unlearnlog.models.compatibility import check_fit
-from unlearnlog.models.families import FAMILIES, ModelFamily, family_of
+from unlearnlog.models.families import FAMILIES, family_of
+from unlearnlog.models.model_family import ModelFamily
 from unlearnlog.models.plain_configs import check_asks_for_nothing
 from unlearnlog.models.stored_weights import LoadedTensors, StoredWeights
 from unlearnlog.models.tensor_file import TensorFile
 from unlearnlog.models.unexpected_files import check_no_intruders
-
-WEIGHED: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
-"""Components that have weights, in the order of the manifest."""
 
 _PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _STEMS: Final = ("diffusion_pytorch_model", "model")
@@ -33,7 +31,9 @@ _CONFIG_OF: Final = {
     "scheduler": "scheduler_config.json",
     "tokenizer": "tokenizer_config.json",
     "tokenizer_2": "tokenizer_config.json",
+    "tokenizer_3": "tokenizer_config.json",
 }
+_GGUF: Final = ".gguf"
 _LIBRARIES: Final = ("diffusers", "transformers")
 _LARGEST_SMALL: Final = 32 * 2**20
 """Largest size of a configuration or tokenizer file: ten times that of an SDXL."""
@@ -45,11 +45,11 @@ TOKENIZER_FILES: Final = (
     "merges.txt",
     "special_tokens_map.json",
     "added_tokens.json",
+    "vocab.txt",
+    "spiece.model",
+    "tokenizer.model",
 )
 """The files that a tokenizer is loaded from; others of its folder are ignored."""
-
-_SECOND_ENCODER: Final = "conditioner.embedders.1."
-"""Prefix of the keys of an SDXL's second text encoder in a single file."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,14 @@ class PipelineFolder:
             for name, entry in index.items()
             if isinstance(entry, list) and entry and entry[-1] is not None
         }
-        for name in (*family.components, "scheduler"):
+        every = {**family.components, **family.optional, "scheduler": ()}
+        used = [n for n in every if n in classes or n not in family.optional]
+        for name in used:
             small |= _small_files(path, name)
         folder = cls(path, family, classes, MappingProxyType(small))
-        for name, allowed in family.components.items():
-            folder._check_component(name, allowed)
-        folder._check_component("scheduler", ())
-        for name in (*family.components, "scheduler"):
+        for name in used:
+            folder._check_component(name, every[name])
+        for name in used:
             _check_library(path, name, index.get(name))
         for name in folder.weighed:
             folder.weight_files(name)
@@ -107,7 +108,7 @@ class PipelineFolder:
             check_asks_for_nothing(
                 folder.config(name), file=path / name / "config.json"
             )
-        check_no_intruders(path, (*family.components, "scheduler"))
+        check_no_intruders(path, used)
         check_fit(path, family, folder.configs)
         return folder
 
@@ -125,9 +126,28 @@ class PipelineFolder:
         return value
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The pipeline's own settings in its index that change a result."""
+        content = json_in(self.small[_PIPELINE], self.path / _PIPELINE)
+        if self.family.network == "unet":
+            return {_ZEROS: self.empty_is_zero}
+        own = {key: value for key, value in content.items() if not key.startswith("_")}
+        return {
+            key: value
+            for key, value in own.items()
+            if isinstance(value, bool | int | float)
+        }
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of the components that are there, without the scheduler."""
+        optional = (name for name in self.family.optional if name in self.index)
+        return (*self.family.components, *optional)
+
+    @property
     def weighed(self) -> tuple[str, ...]:
-        """Names of the components that have weights."""
-        return tuple(name for name in WEIGHED if name in self.family.components)
+        """Names of the components that have weights, in the order of the manifest."""
+        return tuple(name for name in self.family.weighed if name in self.used)
 
     @property
     def configs(self) -> dict[str, dict[str, Any]]:
@@ -267,13 +287,21 @@ def _conversion(file: Path) -> str:
 
     A class with one text encoder silently drops the second one of an SDXL.
     """
-    plain, large = (family.pipeline for family in FAMILIES)
+    if file.suffix.lower() == _GGUF:
+        return (
+            "its weights are quantised: give the folder of the model in float32, "
+            "bfloat16 or float16 that it was made from"
+        )
     load = f".from_single_file('{file.name}').save_pretrained('NEW_FOLDER')"
+    marked = [family for family in FAMILIES if family.mark]
     try:
-        two = any(key.startswith(_SECOND_ENCODER) for key in TensorFile.open(file))
+        keys = [*TensorFile.open(file)]
     except (ValueError, OSError):
-        return f"convert it with diffusers: {plain}{load}; an SDXL with {large}"
-    return f"convert it with diffusers: {large if two else plain}{load}"
+        others = ", ".join(f"{each.title} with {each.pipeline}" for each in marked[1:])
+        return f"convert it with diffusers: {marked[0].pipeline}{load}; {others}"
+    found = [each for each in marked if any(each.mark in key for key in keys)]
+    family = [*marked[:1], *found][-1]  # the special ones come last
+    return f"convert it with diffusers: {family.pipeline}{load}"
 
 
 def _class_of(pipeline: Path) -> str:

@@ -11,6 +11,7 @@ import inspect
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from unlearnlog.errors import ModelError
@@ -52,6 +53,11 @@ _LONGEST_SHOWN: Final = 80
 
 _LIMITS: Final[Mapping[str, int]] = {
     "num_hidden_layers": 256,
+    "num_layers": 256,
+    "num_single_layers": 256,
+    "n_layers": 256,
+    "depth": 256,
+    "pos_embed_max_size": 1024,
     "layers_per_block": 32,
     "transformer_layers_per_block": 64,
     "reverse_transformer_layers_per_block": 64,
@@ -67,12 +73,24 @@ _LIMITS: Final[Mapping[str, int]] = {
 }
 """Upper bounds on values that cost time or memory before the weights are compared."""
 
+_NO_LIMITS: Final[Mapping[str, int]] = MappingProxyType({})
+
 _LAYERS: Final = ("layers_per_block", "transformer_layers_per_block")
+_COUNTS: Final = (
+    *("num_hidden_layers", "num_layers", "num_single_layers", "n_layers", "depth"),
+    *("num_refiner_layers", "n_refiner_layers", "num_mmdit_layers"),
+    *("num_single_dit_layers", "approximator_layers"),
+)
+"""Keys with a number of layers."""
+
 _ONE_OR_EACH: Final = frozenset(
     {
         *("layers_per_block", "transformer_layers_per_block", "attention_head_dim"),
         *("cross_attention_dim", "only_cross_attention", "num_attention_heads"),
         *("eos_token_id", "sample_size", "image_size", "patch_size"),
+        *("encoder_block_types", "decoder_block_types", "decoder_norm_types"),
+        *("decoder_act_fns", "bos_token_id", "pad_token_id"),
+        *("encoder_layers_per_block", "decoder_layers_per_block"),
     }
 )
 """Keys with one value, or one for each block."""
@@ -87,13 +105,20 @@ _LONG: Final[Mapping[str, int]] = {"trained_betas": 100_000}
 """Lengths of lists that may be long."""
 
 
-def cleaned(content: Config, usual: Config, *, file: object) -> dict[str, Any]:
+def cleaned(
+    content: Config,
+    usual: Config,
+    *,
+    file: object,
+    limits: Mapping[str, int] = _NO_LIMITS,
+) -> dict[str, Any]:
     """Return the plain values of the keys that a class takes.
 
     Args:
         content: The content of a file.
         usual: The class's keys with their defaults.
         file: The file, for messages.
+        limits: Upper bounds that differ from those of a Stable Diffusion.
 
     Raises:
         ModelError: A key would load something, or a value is not valid.
@@ -102,7 +127,8 @@ def cleaned(content: Config, usual: Config, *, file: object) -> dict[str, Any]:
     kept = {key: content[key] for key in sorted(usual) if key in content}
     for key, value in kept.items():
         typical = _TYPICAL.get(key, usual[key])
-        if why := _unfit(key, value) or _of_another_kind(key, value, typical):
+        most = limits.get(key, _LIMITS.get(key, _LARGEST))
+        if why := _unfit(key, value, most) or _of_another_kind(key, value, typical):
             raise ModelError(
                 f"{key} is {_shown(value)} in '{file}': {why}",
                 fix="the file is damaged or made up: copy or download it again",
@@ -129,7 +155,7 @@ def check_depth(config: Config, n_tensors: int, *, file: object) -> None:
     Raises:
         ModelError: It has more.
     """
-    n_layers = int(config.get("num_hidden_layers") or 0)
+    n_layers = max(map(_count_of, (config, *_inner(config))))
     if blocks := config.get("block_out_channels"):
         counts = [max(_numbers(config.get(key, 1)), default=1) for key in _LAYERS]
         n_layers = math.prod([len(blocks), *counts])
@@ -139,6 +165,16 @@ def check_depth(config: Config, n_tensors: int, *, file: object) -> None:
             f"{n_tensors} tensors",
             fix="its config.json is another model's: copy or download both again",
         )
+
+
+def _inner(config: Config) -> list[Config]:
+    """Return the nested configurations."""
+    return [value for value in config.values() if isinstance(value, Mapping)]
+
+
+def _count_of(config: Config) -> int:
+    """Return the largest number of layers that a configuration names."""
+    return max(int(config.get(key) or 0) for key in _COUNTS)
 
 
 def taken_by(kind: type) -> dict[str, Any]:
@@ -152,21 +188,21 @@ def taken_by(kind: type) -> dict[str, Any]:
     }
 
 
-def _unfit(key: str, value: object) -> str:
+def _unfit(key: str, value: object, largest: int) -> str:
     """Return why a value is not valid; empty where it may be."""
     if isinstance(value, list):
         if len(value) > _LONG.get(key, _MOST_VALUES) or _is_nested(value, _MOST_NESTED):
             return "that is too much"
         if key in _SIDES and (len(value) != len("hw") or _is_nested(value, 1)):
             return "that is no height and width"
-        return next(filter(None, (_unfit(key, each) for each in value)), "")
+        return next(filter(None, (_unfit(key, each, largest) for each in value)), "")
     if isinstance(value, str):
         return "" if _WORD.fullmatch(value) else "that is no word of a configuration"
     if value is None or isinstance(value, bool):
         return ""
     if not isinstance(value, int | float):
         return "that is no plain value"
-    return _beyond(key, value)
+    return _beyond(key, value, largest)
 
 
 def _of_another_kind(key: str, value: object, usual: object) -> str:
@@ -188,13 +224,12 @@ def _leaves(value: object) -> list[object]:
     return [] if value is None else [value]
 
 
-def _beyond(key: str, value: float) -> str:
+def _beyond(key: str, value: float, largest: int) -> str:
     """Return which limit a number breaks; empty for none."""
     if math.isnan(value):
         return "that is no number"
-    most = _LIMITS.get(key, _LARGEST)
-    if math.isfinite(value) and abs(value) > most:
-        return f"the most is {most}"
+    if math.isfinite(value) and abs(value) > largest:
+        return f"the most is {largest}"
     if key in _LIMITS and value <= 0:
         return "the least is 1"
     return ""

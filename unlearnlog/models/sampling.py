@@ -89,7 +89,7 @@ def painted(
         tell: Callback after each step, with the share of the work done, in ``(0, 1]``.
     """
     whole = slice(0, len(canvas.latents))
-    put_in = held.vae or held.unet.keys() - heard_by(parts)
+    put_in = held.vae or held.network.keys() - heard_by(parts)
     shares = [whole] if put_in else shares_of(whole.stop, parts.device)
     counter = BatchCounter(shares, tell)
 
@@ -99,7 +99,7 @@ def painted(
             parts,
             canvas[share],
             sampling=sampling,
-            held=held.unet,
+            held=held.network,
             tell=counter.of(share),
         )
         return Painted(latents.cpu(), decoded(parts, latents, held.vae))
@@ -134,7 +134,7 @@ def denoised(
     """
     scheduler = parts.new_scheduler()
     scheduler.set_timesteps(sampling.steps, device=parts.device)
-    step = _step_of(scheduler, canvas.generators)
+    step = step_of(scheduler, canvas.generators)
     guided = sampling.guidance > 1 and not parts.is_told_guidance
     rows = canvas.rows
     if guided:
@@ -200,9 +200,9 @@ def predictor(
         x_t = x_t.to(parts.dtype, memory_format=torch.channels_last)
         predicted: torch.Tensor
         if others:
-            (predicted,) = functional_call(parts.unet, others, (x_t, t), options)
+            (predicted,) = functional_call(parts.network, others, (x_t, t), options)
         else:
-            (predicted,) = parts.unet(x_t, t, **options)
+            (predicted,) = parts.network(x_t, t, **options)
         return predicted.float()
 
     return predict
@@ -237,7 +237,7 @@ def conditions(
         size = _size_of(parts).to(pooled).expand(len(text), -1)
         options["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size}
     if parts.is_told_guidance:
-        scale = guidance_embedding(guidance, parts.unet.config.time_cond_proj_dim)
+        scale = guidance_embedding(guidance, parts.network.config.time_cond_proj_dim)
         scale = scale.to(parts.device, dtype)
         options["timestep_cond"] = scale.expand(len(text), -1)
     return options
@@ -263,7 +263,7 @@ def guidance_embedding(guidance: float, width: int) -> torch.Tensor:
 
 def _size_of(parts: Components) -> torch.Tensor:
     """Return an SDXL's size conditioning of an uncropped picture, ``[1, 6]``."""
-    side = parts.unet.config.sample_size
+    side = parts.network.config.sample_size
     enlarged = 2 ** (len(parts.vae.config.block_out_channels) - 1)
     height, width = (side, side) if isinstance(side, int) else side
     height, width = height * enlarged, width * enlarged
@@ -346,7 +346,7 @@ class _Encoding(torch.nn.Module):
         return means
 
 
-def _step_of(
+def step_of(
     scheduler: Untyped, generators: list[torch.Generator]
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
     """Return a scheduler's step, with its noise generators where it takes any."""

@@ -160,10 +160,10 @@ def encoded_with(
     n, found = max(map(len, given.vectors)), []
     for prompt in prompts:
         encoders.fitting(prompt.replace(MARK, " "), n)
-        read, own = [], []
+        read, own = [], {}
         before, behind = (encoders.words(part) for part in prompt.split(MARK))
-        for i, (encoder, tokenizer) in enumerate(parts.encoders):
-            weights = held.encoders[i] if held.encoders else {}
+        for i, (name, tokenizer) in enumerate(parts.tokenizers.items()):
+            encoder, weights = parts.speakers[name], held.encoders.get(name, {})
             rows, used = given.vectors[i], {*before[i], *behind[i]}
             if given.added:
                 places, table = _beyond(encoder, weights, rows)
@@ -172,21 +172,9 @@ def encoded_with(
                 table = _with_rows(encoder, weights, places, rows)
             words = [*before[i], *places, *behind[i]]
             read.append(_framed(words, encoders, tokenizer))
-            own.append(table)
+            own[name] = table
         found.append(heard(parts, read, own))
-    pooled = [each.pooled for each in found if each.pooled is not None]
-    return Text(
-        torch.cat([each.tokens for each in found]),
-        torch.cat(pooled) if pooled else None,
-    )
-
-
-def with_nothing(nothing: Text, texts: Text) -> Text:
-    """Return the encoded empty prompt followed by encoded prompts."""
-    pooled = None
-    if nothing.pooled is not None and texts.pooled is not None:
-        pooled = torch.cat([nothing.pooled, texts.pooled])
-    return Text(torch.cat([nothing.tokens, texts.tokens]), pooled)
+    return Text.joined(found)
 
 
 def _table(encoder: Untyped) -> tuple[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The trainable copy of a UNet for fine-tunes.
+"""The trainable copy of a network for fine-tunes.
 
 Source:
     LoRA is Hugging Face peft's, with the layers of diffusers' training scripts; Hu et
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, final
 
 import torch
@@ -18,26 +18,23 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from unlearnlog.models.overrides import Overrides
-from unlearnlog.models.sampling import conditions
 
 if TYPE_CHECKING:
     from unlearnlog.core.delta import Weights
-    from unlearnlog.models.components import Components, Untyped
+    from unlearnlog.models.backbone import Backbone
+    from unlearnlog.models.components import Untyped
     from unlearnlog.models.interface import Method, Text
 
-_ATTENTION: Final = (".attn1.", ".attn2.")
+_ATTENTION: Final = (".attn1.", ".attn2.", ".attn.", ".attention.")
 _LORA: Final = ("to_k", "to_q", "to_v", "to_out.0")
 """Layers with a LoRA in diffusers' training scripts."""
 
 _ADAPTER: Final = "default"
 
-Scales = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
-
 
 @final
-class UnetTrainer:
-    """A copy of a UNet, in float32, with trainable parameters.
+class NetworkTrainer:
+    """A copy of a network, in float32, with trainable parameters.
 
     Attributes:
         parameters: The trainable parameters by name, to be changed in place.
@@ -45,42 +42,36 @@ class UnetTrainer:
 
     parameters: Mapping[str, Tensor]
 
-    def __init__(
-        self, parts: Components, weights: Weights | None, scales: Scales
-    ) -> None:
+    def __init__(self, backbone: Backbone, weights: Weights | None) -> None:
         """Use `of` instead: no parameter is trainable yet."""
-        self._parts, self._scales = parts, scales
-        self._net: Untyped = copy.deepcopy(parts.unet).float().requires_grad_(False)
+        self._backbone, self._parts = backbone, backbone.parts
+        network = copy.deepcopy(self._parts.network)
+        self._net: Untyped = network.float().requires_grad_(False)
         self._own = dict(self._net.named_parameters())
         self.begin_with(weights)
-        self._learn_velocity = (
-            parts.scheduler.config.get("prediction_type") == "v_prediction"
-        )
         self.parameters = {}
 
     @classmethod
     def of(
         cls,
-        parts: Components,
+        backbone: Backbone,
         weights: Weights | None,
-        scales: Scales,
         *,
         method: Method,
         adapter: tuple[int, torch.Generator],
-    ) -> UnetTrainer:
-        """Return a copy of a model's UNet with trainable parameters.
+    ) -> NetworkTrainer:
+        """Return a copy of a model's network with trainable parameters.
 
         Args:
-            parts: The model.
+            backbone: The model's network.
             weights: Tensors by full name that replace the model's own at the start.
-            scales: Shares of latent and noise at timesteps.
             method: The parameters to train.
             adapter: Rank of a LoRA, and the generator of its initial values.
 
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
         """
-        learner = cls(parts, weights, scales)
+        learner = cls(backbone, weights)
         net = learner._net
         if method == "lora":
             _adapt(net, *adapter)
@@ -99,7 +90,7 @@ class UnetTrainer:
 
     @torch.no_grad()
     def begin_with(self, weights: Weights | None) -> None:
-        """Reset to the model's UNet with these weights.
+        """Reset to the model's network with these weights.
 
         A trained LoRA stays.
 
@@ -109,26 +100,25 @@ class UnetTrainer:
         Raises:
             ValueError: A weight is not one of the model's, or has another shape.
         """
-        held = Overrides.of(self._parts, weights).unet
-        for name, tensor in self._parts.unet.named_parameters():
+        held = Overrides.of(self._parts, weights).network
+        for name, tensor in self._parts.network.named_parameters():
             self._own[name].copy_(held.get(name, tensor))
 
     def loss(self, x0: Tensor, noise: Tensor, t: Tensor, text: Text) -> Tensor:
         """Return the mean squared error of the training target: noise or velocity.
 
         Args:
-            x0: Latents on the UNet's scale, ``[b, c, h, w]``.
+            x0: Latents on the network's scale, ``[b, c, h, w]``.
             noise: Unit normal, ``[b, c, h, w]``.
             t: Timesteps, int64 ``[b]``.
             text: Encoded captions, ``b`` of them.
         """
         device = self._parts.device
         x0, noise, t = x0.to(device), noise.to(device), t.to(device)
-        kept, lost = self._scales(t)
-        options = conditions(self._parts, text, dtype=torch.float32)
-        (predicted,) = self._net(kept * x0 + lost * noise, t, **options)
-        wanted = kept * noise - lost * x0 if self._learn_velocity else noise
-        return mse_loss(predicted, wanted)
+        kept, lost = self._backbone.scales(t)
+        x_t = kept * x0 + lost * noise
+        predicted = self._backbone.predicted_by(self._net, x_t, t, text)
+        return mse_loss(predicted, self._backbone.target(x0, noise, t))
 
     def weights(self, *, copied: bool = True) -> dict[str, Tensor]:
         """Return every tensor that may have changed, by full name.
@@ -142,14 +132,15 @@ class UnetTrainer:
         with torch.no_grad():
             found = self._adapted() if self._has_adapters else self.parameters.items()
             made = _copied if copied else Tensor.detach
-            return {f"unet.{name}": made(p) for name, p in found}
+            component = self._parts.family.network
+            return {f"{component}.{name}": made(p) for name, p in found}
 
     @property
     def _has_adapters(self) -> bool:
         return any(".lora_" in name for name in self.parameters)
 
     def _adapted(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each adapted weight with its LoRA in it, by name inside the UNet."""
+        """Yield each adapted weight with its LoRA in it, by name inside the network."""
         for name, module in self._net.named_modules():
             if hasattr(module, "lora_A") and hasattr(module, "base_layer"):
                 change = module.get_delta_weight(_ADAPTER)
@@ -164,13 +155,11 @@ def _copied(parameter: Tensor) -> Tensor:
 
 def _adapt(net: Untyped, rank: int, generator: torch.Generator) -> None:
     """Add a LoRA to every attention layer, without an effect yet."""
-    from peft import LoraConfig
+    from peft import LoraConfig, inject_adapter_in_model
 
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(_LORA))
     with torch.random.fork_rng(devices=[]):  # peft draws from the global generator
-        net.add_adapter(
-            LoraConfig(r=rank, lora_alpha=rank, target_modules=list(_LORA)),
-            adapter_name=_ADAPTER,
-        )
+        inject_adapter_in_model(config, net, adapter_name=_ADAPTER)
     for name, parameter in net.named_parameters():
         if ".lora_A." in name:
             bound = 1 / math.sqrt(parameter.shape[1])  # as peft draws it

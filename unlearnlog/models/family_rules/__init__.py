@@ -1,0 +1,1 @@
+"""The rules of model families: how each encodes, predicts, guides and decodes."""

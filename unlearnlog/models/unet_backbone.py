@@ -1,0 +1,139 @@
+"""The network of a Stable Diffusion 1, 2 or XL, with its fast paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+import torch
+
+from unlearnlog.models.backbone import Backbone, of_signal, signal_of
+from unlearnlog.models.encoding import Encoders
+from unlearnlog.models.fastcpu.switch import said_of_it
+from unlearnlog.models.prompt_dedup import told_apart
+from unlearnlog.models.sampling import (
+    Conditioning,
+    conditions,
+    encoded,
+    painted,
+    predictor,
+)
+from unlearnlog.models.text_kv_cache import MarkedAttention
+
+if TYPE_CHECKING:
+    from unlearnlog.models.components import Components, Untyped
+    from unlearnlog.models.interface import Painted, Sampling, Text
+    from unlearnlog.models.overrides import Overrides
+    from unlearnlog.models.sampling import LatentBatch
+
+
+@final
+class UnetBackbone(Backbone):
+    """A UNet, whose keys and values of the text are computed once a picture."""
+
+    def __init__(self, parts: Components, *, empty_is_zero: bool) -> None:
+        """Keep the components, and whether the empty prompt is encoded as zeros."""
+        super().__init__(parts)
+        self.encoders = Encoders(parts, empty_is_zero=empty_is_zero)
+
+    @cached_property
+    def shares(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Shares of latent and noise at each trained timestep, float64 ``[T]``."""
+        kept, lost = of_signal(self.parts.scheduler)
+        return kept.to(self.parts.device), lost.to(self.parts.device)
+
+    @property
+    def log_snr(self) -> torch.Tensor:
+        """Log of signal power over noise power at each timestep, float32 ``[T]``."""
+        return torch.logit(signal_of(self.parts.scheduler)).float().cpu()
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one latent."""
+        config = self.parts.network.config
+        size = config.sample_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return int(config.in_channels), int(height), int(width)
+
+    @property
+    def enlarged(self) -> int:
+        """Number of pixels that one latent is wide."""
+        return int(2 ** (len(self.parts.vae.config.block_out_channels) - 1))
+
+    @property
+    def d_text(self) -> int:
+        """Width of one encoded token."""
+        return int(self.parts.network.config.cross_attention_dim)
+
+    @property
+    def marks(self) -> str:
+        """Words for a cache key: what changes the last bits of a prediction."""
+        several = " several" if self.encoders.knows_several else ""
+        told = " guidance" if self.parts.is_told_guidance else ""
+        fast = said_of_it() if self.parts.device.type == "cpu" else ""
+        return f"{several}{told}{fast}"
+
+    def predicted(
+        self, x_t: torch.Tensor, t: torch.Tensor, text: Text, held: Overrides
+    ) -> torch.Tensor:
+        """Return the network's prediction for latents at timesteps, float32."""
+        distinct, rows = told_apart(text)
+        told = Conditioning(distinct, rows.to(self.parts.device))
+        return predictor(self.parts, told, held.network)(x_t, t)
+
+    def predicted_by(
+        self, network: Untyped, x_t: torch.Tensor, t: torch.Tensor, text: Text
+    ) -> torch.Tensor:
+        """Return the prediction of a float32 copy of the network."""
+        options = conditions(self.parts, text, dtype=torch.float32)
+        predicted: torch.Tensor
+        (predicted,) = network(x_t, t, **options)
+        return predicted
+
+    def attention(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,
+        text: Text,
+        marks: torch.Tensor,
+        held: Overrides,
+    ) -> Mapping[str, torch.Tensor]:
+        """Return the attention to marked tokens, by the layer's full name."""
+        device = self.parts.device
+        marked = MarkedAttention(marks.to(device))
+        rows = torch.arange(len(text), device=device)
+        told = Conditioning(text, rows)
+        predictor(self.parts, told, held.network, marked)(x_t, t)
+        layers = self.parts.listening
+        return {f"unet.{name}": marked.found[each] for name, each in layers.items()}
+
+    def painted(
+        self,
+        canvas: LatentBatch,
+        *,
+        sampling: Sampling,
+        held: Overrides,
+        tell: Callable[[float], None],
+    ) -> Painted:
+        """Return a batch denoised and decoded."""
+        return painted(self.parts, canvas, sampling=sampling, held=held, tell=tell)
+
+    def encoded(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the latents of uint8 pictures ``[n, height, width, 3]``."""
+        return encoded(self.parts, pictures, {})
+
+    def save_memory(self) -> bool:
+        """Compute with less memory from now on; return whether there was a way.
+
+        The first call turns on gradient checkpointing; the second computes attention
+        for one picture after another.
+        """
+        network, attention = self.parts.network, self.parts.attention
+        if not network.is_gradient_checkpointing:
+            network.enable_gradient_checkpointing()
+            return True
+        if attention is None or attention.one_by_one:
+            return False
+        attention.one_by_one = True
+        return True
