@@ -387,6 +387,6 @@ def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) ->
 def _unlike(path: Path, what: str) -> ModelError:
     return ModelError(
         f"'{path}' is not of the ledger's model: {what}",
-        fix="give a complete fine-tune of this model: a folder that holds all of "
-        "'unet', or a LoRA",
+        fix="give a complete fine-tune of this model: a folder that holds all of its "
+        "denoising network, or a LoRA",
     )

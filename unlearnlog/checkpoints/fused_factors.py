@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import torch
 
@@ -18,6 +18,9 @@ from unlearnlog.models.original_modules import (
 if TYPE_CHECKING:
     from unlearnlog.core.digest import TensorRecord
     from unlearnlog.core.low_rank import Factors
+
+_MODULATIONS: Final = ("norm_out.linear", "norm1_context.linear")
+"""Modules that return a scale and a shift; in the original the shift stands first."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +73,29 @@ class Fusing:
 
         Args:
             place: The place of the weight's module.
-            name: Full name of the weight.
-            whole: Column factor of the original module, ``[d_out, r]``.
+            name: Full name of the weight, or of its bias.
+            whole: Column factor or tensor of the original module, ``[d_out, ...]``.
 
         Raises:
-            ValueError: It has another number of rows than the original module.
+            ValueError: It has another number of rows than a fused module.
         """
-        component, _, module = name.removesuffix(".weight").partition(".")
+        if len(place.parts) == 1:
+            return _swapped(whole) if self._is_swapped(name) else whole
+        component, _, inside = name.partition(".")
+        module = inside.rpartition(".")[0]
         begins, end = self._begins(place, component)
         if len(whole) != end:
-            message = f"has {len(whole)} rows, and {', '.join(place.parts)} have {end}"
+            message = f"{len(whole)} rows, and {', '.join(place.parts)} have {end}"
             raise ValueError(message)
         begin = begins[module]
-        mine = whole[begin : begin + self._d_out(f"{component}.{module}.weight")]
-        return _swapped(mine) if place.is_swapped else mine
+        return whole[begin : begin + self._d_out(f"{component}.{module}.weight")]
 
     def _one(self, inside: Mapping[str, Factors], place: OriginalPlace) -> Factors:
         """Return the factors of one original module."""
         if len(place.parts) == 1:
             left, right = inside[place.parts[0]]
-            return (_swapped(left) if place.is_swapped else left), right
+            swaps = self._is_swapped(f"transformer.{place.parts[0]}.weight")
+            return (_swapped(left) if swaps else left), right
         begins, end = self._begins(place, "transformer")
         width = sum(len(right) for _, right in inside.values())
         column = next(iter(inside.values()))[0].new_zeros(end, width)
@@ -109,6 +115,14 @@ class Fusing:
             begins[part] = end
             end += self._d_out(f"{component}.{part}.weight")
         return begins, end
+
+    def _is_swapped(self, name: str) -> bool:
+        """Return whether a module's scale and shift are in the other order there."""
+        module = name.rpartition(".")[0]
+        if not module.endswith(_MODULATIONS):
+            return False
+        d_out, d_in = self.shapes[f"{module}.weight"]
+        return d_out == 2 * d_in
 
     def _d_out(self, name: str) -> int:
         return self.shapes[name][0]

@@ -203,7 +203,7 @@ def _part_of(slot: Slot, key: str, whole: torch.Tensor, fusing: Fusing) -> torch
     try:
         return fusing.rows(slot.fused, slot.name, whole)
     except ValueError as error:
-        raise _wrong(key, str(error)) from None
+        raise _wrong(key, f"has {error}") from None
 
 
 def _check_rest(

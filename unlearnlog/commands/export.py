@@ -107,7 +107,7 @@ def export(at: Session, request: ExportRequest) -> Exported:
     """
     _check_request(request)
     family, entry = at.model.folder.family, at.resolved(request.rev)
-    is_unet = any(name.startswith("unet.") for name in at.model.base)
+    is_unet = family.network == "unet"
     spelling = check_format(request.spelling, family.pipeline, is_unet=is_unet)
     request = replace(request, spelling=spelling)
     ledger = at.the_ledger()

@@ -20,6 +20,7 @@ In ``joint`` attention text has matrices of its own, in a ``single`` stream it s
 those of the picture.
 """
 
+
 @dataclass(frozen=True)
 class Fit:
     """A size in the network's configuration that another component has to have.

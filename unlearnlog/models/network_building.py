@@ -114,9 +114,7 @@ def built(
     return BuiltNetwork(network, records, kept, stamps)
 
 
-def without_numbers(
-    folder: PipelineFolder, component: str, n_tensors: int
-) -> Untyped:
+def without_numbers(folder: PipelineFolder, component: str, n_tensors: int) -> Untyped:
     """Return a network without memory for its weights, on the meta device.
 
     Raises:

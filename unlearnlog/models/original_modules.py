@@ -22,10 +22,6 @@ Names = Mapping[str, tuple[str, ...]]
 """Modules of diffusers in the order of their rows, by original module; ``#`` is the
 number of a block."""
 
-SWAPPED: Final = frozenset({"norm_out.linear"})
-"""Modules of diffusers whose two halves of rows, scale and shift, stand in the other
-order in the original."""
-
 
 @dataclass(frozen=True)
 class OriginalPlace:
@@ -34,12 +30,10 @@ class OriginalPlace:
     Attributes:
         module: Path of the original module.
         parts: All modules of diffusers in it, in the order of their rows.
-        is_swapped: Whether the halves of its rows are in the other order there.
     """
 
     module: str
     parts: tuple[str, ...]
-    is_swapped: bool = False
 
 
 def original_places(names: Names, modules: Iterable[str]) -> dict[str, OriginalPlace]:
@@ -63,7 +57,6 @@ def original_places(names: Names, modules: Iterable[str]) -> dict[str, OriginalP
                 found[module] = OriginalPlace(
                     old.replace(_NUMBER, number),
                     tuple(part.replace(_NUMBER, number) for part in parts),
-                    module in SWAPPED,
                 )
                 break
     return found
@@ -85,6 +78,16 @@ _BLOCKS_OF_FLUX: Final[Names] = {
     "double_blocks.#.img_attn.proj": ("transformer_blocks.#.attn.to_out.0",),
     "double_blocks.#.txt_attn.qkv": _three(_TEXT),
     "double_blocks.#.txt_attn.proj": ("transformer_blocks.#.attn.to_add_out",),
+    "double_blocks.#.img_attn.norm.query_norm": ("transformer_blocks.#.attn.norm_q",),
+    "double_blocks.#.img_attn.norm.key_norm": ("transformer_blocks.#.attn.norm_k",),
+    "double_blocks.#.txt_attn.norm.query_norm": (
+        "transformer_blocks.#.attn.norm_added_q",
+    ),
+    "double_blocks.#.txt_attn.norm.key_norm": (
+        "transformer_blocks.#.attn.norm_added_k",
+    ),
+    "single_blocks.#.norm.query_norm": ("single_transformer_blocks.#.attn.norm_q",),
+    "single_blocks.#.norm.key_norm": ("single_transformer_blocks.#.attn.norm_k",),
 }
 _FLUX_1: Final[Names] = {
     **_BLOCKS_OF_FLUX,
@@ -145,8 +148,14 @@ _SD_3: Final[Names] = {
     f"{_OF_TEXT}.attn.proj": ("transformer_blocks.#.attn.to_add_out",),
     f"{_OF_TEXT}.mlp.fc1": ("transformer_blocks.#.ff_context.net.0.proj",),
     f"{_OF_TEXT}.mlp.fc2": ("transformer_blocks.#.ff_context.net.2",),
+    f"{_OF_TEXT}.adaLN_modulation.1": ("transformer_blocks.#.norm1_context.linear",),
+    f"{_OF_PICTURE}.attn.ln_q": ("transformer_blocks.#.attn.norm_q",),
+    f"{_OF_PICTURE}.attn.ln_k": ("transformer_blocks.#.attn.norm_k",),
+    f"{_OF_PICTURE}.attn2.ln_q": ("transformer_blocks.#.attn2.norm_q",),
+    f"{_OF_PICTURE}.attn2.ln_k": ("transformer_blocks.#.attn2.norm_k",),
+    f"{_OF_TEXT}.attn.ln_q": ("transformer_blocks.#.attn.norm_added_q",),
+    f"{_OF_TEXT}.attn.ln_k": ("transformer_blocks.#.attn.norm_added_k",),
 }
-"""The last block's modulation of the text is left out: its halves are swapped."""
 
 _PAIRS_OF_AURA: Final = {"c_fc1": "linear_1", "c_fc2": "linear_2"}
 _AURA_FLOW: Final[Names] = {
@@ -190,24 +199,39 @@ _AURA_FLOW: Final[Names] = {
         for name, ours in (*_PAIRS_OF_AURA.items(), ("c_proj", "out_projection"))
     },
 }
+_STREAMS: Final = ("layers", "noise_refiner", "context_refiner")
 _Z_IMAGE: Final[Names] = {
-    f"{block}.#.attention.{old}": new
-    for block in ("layers", "noise_refiner", "context_refiner")
-    for old, new in (
-        ("qkv", _three(f"{block}.#.attention.to_{{}}")),
-        ("out", (f"{block}.#.attention.to_out.0",)),
-    )
+    "x_embedder": ("all_x_embedder.2-1",),
+    "final_layer.linear": ("all_final_layer.2-1.linear",),
+    "final_layer.adaLN_modulation.1": ("all_final_layer.2-1.adaLN_modulation.1",),
+    **{
+        f"{block}.#.attention.{old}": new
+        for block in _STREAMS
+        for old, new in (
+            ("qkv", _three(f"{block}.#.attention.to_{{}}")),
+            ("out", (f"{block}.#.attention.to_out.0",)),
+            ("q_norm", (f"{block}.#.attention.norm_q",)),
+            ("k_norm", (f"{block}.#.attention.norm_k",)),
+        )
+    },
 }
 _LUMINA_2: Final[Names] = {
+    "cap_embedder.0": ("time_caption_embed.caption_embedder.0",),
     "cap_embedder.1": ("time_caption_embed.caption_embedder.1",),
     "t_embedder.mlp.0": ("time_caption_embed.timestep_embedder.linear_1",),
     "t_embedder.mlp.2": ("time_caption_embed.timestep_embedder.linear_2",),
     "final_layer.adaLN_modulation.1": ("norm_out.linear_1",),
     "final_layer.linear": ("norm_out.linear_2",),
+    "layers.#.attention_norm1": ("layers.#.norm1.norm",),
+    "noise_refiner.#.attention_norm1": ("noise_refiner.#.norm1.norm",),
+    "context_refiner.#.attention_norm1": ("context_refiner.#.norm1",),
     **{
         f"{block}.#.{old}": new
-        for block in ("layers", "noise_refiner", "context_refiner")
+        for block in _STREAMS
         for old, new in (
+            ("attention.q_norm", (f"{block}.#.attn.norm_q",)),
+            ("attention.k_norm", (f"{block}.#.attn.norm_k",)),
+            ("attention_norm2", (f"{block}.#.norm2",)),
             ("attention.qkv", _three(f"{block}.#.attn.to_{{}}")),
             ("attention.out", (f"{block}.#.attn.to_out.0",)),
             ("adaLN_modulation.1", (f"{block}.#.norm1.linear",)),
@@ -224,6 +248,7 @@ ORIGINAL_NAMES: Final[Mapping[str, Names]] = MappingProxyType(
         "chroma": _FLUX_1,
         "flux": _FLUX_1,
         "flux-2": _FLUX_2,
+        "flux-2-klein": _FLUX_2,
         "lumina-2": _LUMINA_2,
         "stable-diffusion-3": _SD_3,
         "z-image": _Z_IMAGE,

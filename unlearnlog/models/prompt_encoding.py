@@ -49,7 +49,9 @@ class PromptEncoders(Encoders):
 
         def run(component: str, *given: Untyped, **named: Untyped) -> Untyped:
             encoder, own = self._parts.encoder(component), held.encoders
-            cast = {n: w.to(self._parts.dtype) for n, w in own.get(component, {}).items()}
+            cast = {
+                n: w.to(self._parts.dtype) for n, w in own.get(component, {}).items()
+            }
             return computed(encoder, cast, given, named)
 
         return self.finite(self._rules.text(self._parts, prompt, run))

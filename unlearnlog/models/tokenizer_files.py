@@ -68,9 +68,7 @@ _TOKEN_KEYS: Final = frozenset(
 )
 
 
-def tokenizer_of(
-    files: Mapping[str, bytes], place: Path, kind: str = _CLIP
-) -> Untyped:
+def tokenizer_of(files: Mapping[str, bytes], place: Path, kind: str = _CLIP) -> Untyped:
     """Load a tokenizer from the bytes of its files.
 
     Args:
