@@ -205,6 +205,6 @@ def _unusable(key: str, what: str) -> DeltaError:
     """Return the error for a tensor that is no change of the base."""
     return DeltaError(
         f"the tensor {shown(key)} {what}",
-        fix="give a file with nothing but new text projections (attn2.to_k, attn2.to_v)"
-        " of the ledger's base, or a LoRA of them",
+        fix="give a file with nothing but new text projections of the ledger's base (a "
+        "UNet's attn2.to_k and attn2.to_v), or a LoRA of them",
     )
