@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.protocol import FamilyRules
 from unlearnlog.models.flow_sampling import denoised, pictures_of
 from unlearnlog.models.interface import Sampling, Text
+from unlearnlog.models.model_family import ModelFamily
 from unlearnlog.models.sampling import LatentBatch, generator
 
 PROMPTS = ("a cat by picasso", "photo of a dog")
@@ -54,6 +56,13 @@ class PipelineParts:
     def run(self, name: str, *given: Any, **named: Any) -> Any:
         """Call a text encoder."""
         return self.pipeline.components[name](*given, **named)
+
+
+def row_of(name: str) -> tuple[ModelFamily, FamilyRules]:
+    """Return a family's row of the table, and its rules."""
+    row = next(family for family in FAMILIES if family.name == name)
+    assert row.rules is not None
+    return row, row.rules
 
 
 def encoded(parts: PipelineParts, rules: FamilyRules, prompts: Sequence[str]) -> Text:
@@ -103,9 +112,10 @@ def stock(parts: PipelineParts, latents: torch.Tensor, **more: Any) -> torch.Ten
     """Paint the two prompts by the pipeline itself, uint8 ``[2, height, width, 3]``."""
     options = {"num_inference_steps": STEPS, "height": parts.side, "width": parts.side}
     made = parts.pipeline(
-        [*PROMPTS], latents=latents, output_type="pt", **options | more
+        prompt=[*PROMPTS], latents=latents, output_type="pt", **options | more
     )
-    return (made.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    pictures: torch.Tensor = (made.images * 255).round().to(torch.uint8)
+    return pictures.permute(0, 2, 3, 1)
 
 
 def apart(some: torch.Tensor, others: torch.Tensor) -> int:

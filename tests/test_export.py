@@ -384,7 +384,7 @@ def test_plain_diffusers_loads_both_spellings_and_computes_the_state(tmp_path, f
         for name, tensor in state.items():
             loaded = found["weights"][f"unet.{name}"]
             assert float((loaded - tensor).abs().max()) < 1e-6
-        unet = at.model._parts.unet
+        unet = at.model._parts.network
         arguments = (found["x"], 500, found["text"])
         with torch.no_grad():
             expected = torch.func.functional_call(

@@ -1,6 +1,7 @@
 """Tiny random pipelines of the families with cross-attention or a single stream."""
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,7 +10,6 @@ import torch
 from diffusers import (
     AutoencoderDC,
     AutoencoderKL,
-    DDPMScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     HunyuanDiT2DModel,
@@ -66,10 +66,10 @@ def t5_tokenizer() -> T5Tokenizer:
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
 
 
-def _merges(words: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+def _merges(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the merges that build words letter by letter, and what they build."""
     pairs: list[tuple[str, str]] = []
-    for word in words.values():
+    for word in words:
         begun = word[0]
         for letter in word[1:]:
             if (begun, letter) not in pairs:
@@ -79,27 +79,22 @@ def _merges(words: Mapping[str, str]) -> tuple[list[tuple[str, str]], list[str]]
 
 
 def gemma_tokenizer() -> GemmaTokenizer:
-    """Know a few words with the space before them, and letters."""
-    pairs, built = _merges({word: f"▁{word}" for word in WORDS})
-    pieces = [
-        "<pad>",
-        "<eos>",
-        "<bos>",
-        "<unk>",
-        "<mask>",
-        "▁",
-        "\n",
-        *_LETTERS,
-        *built,
-    ]
+    """Know letters, and words with the space before them: of instructions, too."""
+    call = inspect.signature(SanaPipeline.__call__).parameters
+    told = " ".join(call["complex_human_instruction"].default).split()
+    pairs, built = _merges(f"▁{word}" for word in (*WORDS, *told))
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", "\n"]
+    pieces += [*_LETTERS, *built]
     vocabulary = {piece: n for n, piece in enumerate(dict.fromkeys(pieces))}
     merges: Any = pairs
-    return GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=2048)
+    return GemmaTokenizer(
+        vocab=vocabulary, merges=merges, add_bos_token=True, model_max_length=2048
+    )
 
 
 def qwen_tokenizer() -> Qwen2Tokenizer:
     """Know every byte, a few words with the space before them, and a chat template."""
-    pairs, built = _merges({word: f"Ġ{word}" for word in WORDS})
+    pairs, built = _merges(f"Ġ{word}" for word in WORDS)
     pieces = [*sorted(ByteLevel.alphabet()), *built, "<|endoftext|>"]
     vocabulary = {piece: n for n, piece in enumerate(dict.fromkeys(pieces))}
     merges: Any = pairs
@@ -262,7 +257,7 @@ def tiny_pixart_alpha() -> Any:
 
 
 def tiny_sana() -> Any:
-    """Build a Sana of 8 x 8 latents and 16 x 16 pictures."""
+    """Build a Sana of 16 x 16 latents and 32 x 32 pictures."""
     tokenizer = gemma_tokenizer()
     return SanaPipeline(
         tokenizer=tokenizer,
@@ -278,7 +273,7 @@ def tiny_sana() -> Any:
             cross_attention_head_dim=12,
             cross_attention_dim=24,
             caption_channels=D_TEXT,
-            sample_size=8,
+            sample_size=16,
         ),
         scheduler=DPMSolverMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
@@ -305,12 +300,11 @@ def tiny_hunyuan_dit() -> Any:
             cross_attention_dim_t5=D_TEXT,
             pooled_projection_dim=16,
         ),
-        scheduler=DDPMScheduler(
+        scheduler=DPMSolverMultistepScheduler(
             beta_start=0.00085,
             beta_end=0.03,
             beta_schedule="scaled_linear",
             prediction_type="v_prediction",
-            clip_sample=False,
         ),
         safety_checker=None,
         feature_extractor=None,
@@ -342,7 +336,7 @@ def _z_image_transformer() -> Any:
         n_kv_heads=2,
         cap_feat_dim=D_TEXT,
         axes_dims=[8, 4, 4],
-        axes_lens=[256, 32, 32],
+        axes_lens=[1024, 64, 64],
     )
     for token in (transformer.x_pad_token, transformer.cap_pad_token):
         torch.nn.init.normal_(token)

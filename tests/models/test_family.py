@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from unlearnlog.errors import ModelError
 from unlearnlog.models.families import FAMILIES, family_of
 
-SD, SDXL = FAMILIES
+SD, SDXL = FAMILIES[:2]
 SDXL_UNET = {
     "cross_attention_dim": 2048,
     "block_out_channels": (320, 640, 1280),
@@ -74,9 +74,22 @@ def test_a_family_is_found_by_its_pipeline(family):
     assert family_of(family.pipeline) is family
 
 
-@pytest.mark.parametrize("pipeline", ["StableDiffusion3Pipeline", "FluxPipeline"])
+@pytest.mark.parametrize("pipeline", ["PRXPipeline", "Kandinsky5T2IPipeline"])
 def test_an_unknown_family_is_named_and_the_known_ones_are_offered(pipeline):
     with pytest.raises(ModelError, match=pipeline) as caught:
         family_of(pipeline)
 
-    assert "StableDiffusionPipeline" in caught.value.fix
+    for family in FAMILIES:
+        assert f"{family.title} ({family.pipeline})" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    ["FluxFillPipeline", "StableDiffusion3InpaintPipeline", "QwenImageEditPipeline"],
+)
+def test_a_pipeline_that_paints_from_a_picture_is_refused_with_that_reason(pipeline):
+    with pytest.raises(ModelError, match="paints from a picture") as caught:
+        family_of(pipeline)
+
+    assert pipeline in caught.value.message
+    assert "text-to-image" in caught.value.fix

@@ -170,13 +170,14 @@ def test_the_way_to_convert_a_single_file_names_the_class_that_reads_all_of_it(
     assert f"diffusers: {kind}.from_single_file('model.safetensors')" in said
 
 
-def test_of_a_checkpoint_that_nobody_opens_both_classes_are_named(tmp_path):
+def test_of_a_checkpoint_that_nobody_opens_the_classes_are_named(tmp_path):
     (tmp_path / "model.ckpt").write_bytes(b"anything")
 
     fix = said_by(tmp_path / "model.ckpt").partition("fix:")[2]
 
     assert "StableDiffusionPipeline.from_single_file('model.ckpt')" in fix
-    assert "an SDXL with StableDiffusionXLPipeline" in fix
+    assert "Stable Diffusion XL with StableDiffusionXLPipeline" in fix
+    assert "FLUX.1 with FluxPipeline" in fix
 
 
 def test_what_is_taken_where_a_config_says_nothing_is_what_the_classes_take():

@@ -63,7 +63,7 @@ def test_a_damaged_index_is_named(spare_folder, content):
 
 
 @pytest.mark.parametrize(
-    "pipeline", ["StableDiffusion3Pipeline", "FluxPipeline", "PixArtAlphaPipeline"]
+    "pipeline", ["PRXPipeline", "HiDreamImagePipeline", "FluxFillPipeline"]
 )
 def test_another_family_is_refused_by_its_name(spare_folder, pipeline):
     set_index(spare_folder, _class_name=pipeline)

@@ -46,7 +46,7 @@ def weights_of(model):
     parts = model._parts
     return [
         value.clone()
-        for network in (parts.unet, parts.vae, *(e for e, _ in parts.encoders))
+        for network in (parts.network, parts.vae, *(e for e, _ in parts.encoders))
         for value in network.state_dict().values()
     ]
 
@@ -201,7 +201,7 @@ def test_the_gradient_reaches_the_weights_and_nothing_else(tiny):
     tiny.eps(*noised(tiny), weights=weights).square().mean().backward()
 
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in weights.values())
-    assert all(p.grad is None for p in tiny._parts.unet.parameters())
+    assert all(p.grad is None for p in tiny._parts.network.parameters())
 
 
 def test_texts_that_come_twice_count_twice(tiny):
@@ -264,7 +264,7 @@ def test_weights_that_do_not_fit_are_refused(tiny, wrong):
 
 def test_a_predicted_velocity_is_turned_into_noise(velocity):
     x_t, t, text = noised(velocity)
-    (predicted,) = velocity._parts.unet(
+    (predicted,) = velocity._parts.network(
         x_t, t, encoder_hidden_states=text.tokens, return_dict=False
     )
     share = velocity._parts.scheduler.alphas_cumprod[500]

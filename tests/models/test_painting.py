@@ -91,4 +91,4 @@ def test_weights_that_are_put_into_a_network_are_computed_with_by_one_thread(
 
 
 def tiny_channels(model):
-    return model._parts.unet.conv_in.bias.shape[0]
+    return model._parts.network.conv_in.bias.shape[0]

@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def kinds(model):
-    layers = model._parts.unet.modules()
+    layers = model._parts.network.modules()
     return {type(layer).__module__ for layer in layers}
 
 
@@ -57,7 +57,7 @@ def test_a_list_leaves_out_some_and_nothing_else(folder, monkeypatch):
     with torch.inference_mode():
         few = torch.zeros(1, 1, 2, 4)
         assert not suits_products(few, few)
-    blocks = [m for m in model._parts.unet.modules() if isinstance(m, ResnetBlock2D)]
+    blocks = [m for m in model._parts.network.modules() if isinstance(m, ResnetBlock2D)]
     assert blocks
     assert all(type(block) is ResnetBlock2D for block in blocks)
     assert left_out() == {"resnet", "products"}

@@ -97,7 +97,7 @@ def test_what_was_learned_comes_out_as_weights_that_predict_the_same(tiny, metho
 
 
 def test_each_method_changes_what_its_name_says_and_nothing_else(tiny):
-    own = {f"unet.{n}": p for n, p in tiny._parts.unet.named_parameters()}
+    own = {f"unet.{n}": p for n, p in tiny._parts.network.named_parameters()}
     found = {method: stepped(tiny, method).weights() for method in METHODS}
 
     moved = {
@@ -141,7 +141,7 @@ def test_weights_that_are_not_copied_follow_what_is_learned(tiny):
 
 
 def test_a_lora_has_no_more_than_its_rank(tiny):
-    own = {f"unet.{n}": p for n, p in tiny._parts.unet.named_parameters()}
+    own = {f"unet.{n}": p for n, p in tiny._parts.network.named_parameters()}
 
     learned = stepped(tiny, "lora").weights()
 

@@ -104,7 +104,7 @@ class OpenedLedger:
                 default of the model.
             device: Device of the model: cpu, cuda, mps. Empty for UNLEARNLOG_DEVICE,
                 the configuration's, or cpu.
-            dtype: Dtype of the UNet: float32, bfloat16 or float16. Empty for
+            dtype: Dtype of the network: float32, bfloat16 or float16. Empty for
                 UNLEARNLOG_DTYPE, the configuration's, or float32.
             base: Folder of the ledger's base; None for UNLEARNLOG_BASE, the
                 configuration's, or the recorded path.

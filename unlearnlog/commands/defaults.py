@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from unlearnlog.concepts.concept_set import ConceptSet
-from unlearnlog.core.devices import check_device, check_dtype
+from unlearnlog.core.devices import check_device, check_dtype, side_of
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.suggestions import advice
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
@@ -320,6 +320,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "policy": _loaded,
     "device": check_device,
     "dtype": check_dtype,
+    "side": side_of,
     "judge": check_judge,
     "concepts": lambda value: ConceptSet.read(Path(value)),
     "base": _check_base,

@@ -277,7 +277,7 @@ def init(folder: Path, model: str) -> Repository:
         LedgerError: The folder holds a ledger already.
     """
     loaded, manifest = _loaded(model, may_download=True)
-    check_computes(loaded.folder)
+    check_computes(loaded)
     if manifest.is_path:
         source = recorded(Path(manifest.source), folder)
         manifest = manifest.model_copy(update={"source": source})
@@ -301,7 +301,7 @@ def open_session(
             model.
         concepts: The concept file; None for the default of the model.
         device: Device of the model.
-        dtype: Dtype of the UNet: float32, bfloat16 or float16.
+        dtype: Dtype of the network: float32, bfloat16 or float16.
         base: The base's location; None to find it, see `whereabouts`.
 
     Raises:
@@ -317,9 +317,11 @@ def open_session(
             raise
         ledger = None
     if ledger:
-        where = whereabouts(ledger, base=base, config=configured(ledger))
+        config = configured(ledger)
+        where = whereabouts(ledger, base=base, config=config)
+        side = devices.side_of(config["side"]) if "side" in config else None
         model, manifest = verified(
-            ledger, where, lambda source: _loaded(source, device, dtype)
+            ledger, where, lambda source: _loaded(source, device, dtype, side=side)
         )
     elif base is not None:
         raise UsageError(
@@ -337,6 +339,7 @@ def _loaded(
     device: str = _ON_CPU,
     dtype: str = "float32",
     *,
+    side: int | None = None,
     may_download: bool = False,
 ) -> tuple[DiffusersModel, BaseManifest]:
     """Load a model, with a manifest that names it as it was requested."""
@@ -345,7 +348,8 @@ def _loaded(
         model = bundled_model(device, dtype)
         return model, model.manifest.model_copy(update={"source": source})
     folder = located(source, may_download=may_download)
-    model = DiffusersModel.load(folder, device=device, dtype=DTYPES[dtype])
+    kind = DTYPES[dtype]
+    model = DiffusersModel.load(folder, device=device, dtype=kind, side=side)
     if not Path(source).exists():
         return model, model.manifest.model_copy(update={"source": source})
     return model, model.manifest
@@ -360,6 +364,6 @@ def bundled_model(device: str = _ON_CPU, dtype: str = "float32") -> DiffusersMod
 
     Args:
         device: Device of the model.
-        dtype: Dtype of the UNet, one of `DTYPES`.
+        dtype: Dtype of the network, one of `DTYPES`.
     """
     return DiffusersModel.load(FOLDER, device=device, dtype=DTYPES[dtype])

@@ -29,14 +29,31 @@ _BUILT_FOR: Final = re.compile(
 )
 
 
+_LARGEST_SIDE: Final = 4096  # pixels
+
+
 def check_dtype(name: str) -> None:
-    """Refuse a name that is no dtype of the UNet.
+    """Refuse a name that is no dtype of the network.
 
     Raises:
         UsageError: The name is unknown; the error lists those that are known.
     """
     if name not in DTYPES:
         raise UsageError(f"unknown dtype '{name}'", fix=advice(name, DTYPES))
+
+
+def side_of(text: str) -> int:
+    """Return the side of a picture in pixels.
+
+    Raises:
+        UsageError: It is no whole number above zero, or a very large one.
+    """
+    if not text.isdecimal() or not 0 < int(text) <= _LARGEST_SIDE:
+        raise UsageError(
+            f"the side of a picture cannot be {text!r}",
+            fix=f"give pixels, up to {_LARGEST_SIDE}: 512",
+        )
+    return int(text)
 
 
 def check_device(name: str) -> None:

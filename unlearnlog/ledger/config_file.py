@@ -28,7 +28,8 @@ CONFIG: Final = "config"
 KEYS: Final[Mapping[str, str]] = {
     "policy": "a policy that ships, or a path to a .toml",
     "device": "where to compute: cpu, cuda, mps",
-    "dtype": "of the UNet: float32, bfloat16, float16",
+    "dtype": "of the network: float32, bfloat16, float16",
+    "side": "of pictures in pixels, of a model with a transformer",
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",

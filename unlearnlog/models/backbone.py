@@ -111,6 +111,10 @@ class Backbone(ABC):
     def save_memory(self) -> bool:
         """Compute with less memory from now on; return whether there was a way."""
 
+    def try_shapes(self, network: Untyped) -> None:
+        """Try a prediction of a network without numbers; a UNet has its own trial."""
+        raise NotImplementedError
+
     @property
     def log_snr(self) -> torch.Tensor:
         """Log of signal power over noise power at each timestep, float32 ``[T]``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import torch
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -31,14 +31,14 @@ class _Listening(TorchFunctionMode):
         super().__init__()
         self._layers, self._marks = layers, marks
         self._name = ""
-        self._hooks: list[Any] = []
+        self._hooks: list[Untyped] = []
         self.found: dict[str, torch.Tensor] = {}
 
     def __enter__(self) -> Self:
         for name, layer in self._layers.items():
             self._hooks.append(layer.register_forward_pre_hook(self._begun(name)))
             self._hooks.append(layer.register_forward_hook(self._ended))
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(
@@ -47,13 +47,13 @@ class _Listening(TorchFunctionMode):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        super().__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         for hook in self._hooks:
             hook.remove()
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+        self, func: Untyped, types: Untyped, args: Untyped = (), kwargs: Untyped = None
+    ) -> Untyped:
         """Note the queries and keys of an attention, and compute it."""
         named = kwargs or {}
         if func is scaled_dot_product_attention and self._name:

@@ -30,6 +30,13 @@ def of_unet(configs: Configs) -> str:
     return _EMBEDDED.format(network="UNet", key=key) if told else ""
 
 
+def by_scheduler(configs: Configs) -> str:
+    """Return why a model with a scheduler of few steps is no posterior mean, or ''."""
+    if configs["scheduler"].get("_class_name") != _LCM:
+        return ""
+    return _FEW_STEPS.format(key=f"its scheduler is {_LCM}")
+
+
 def of_flux(configs: Configs) -> str:
     """Return why a FLUX.1 is no posterior mean; empty where it is.
 

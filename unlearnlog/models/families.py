@@ -7,9 +7,17 @@ from typing import Final
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models import distillation
+from unlearnlog.models.family_rules.aura_flow import AuraFlowRules
+from unlearnlog.models.family_rules.chroma import ChromaRules
 from unlearnlog.models.family_rules.flux import FluxRules
+from unlearnlog.models.family_rules.flux2 import Flux2DevRules, Flux2KleinRules
+from unlearnlog.models.family_rules.hunyuan_dit import HUNYUAN_DIT
+from unlearnlog.models.family_rules.lumina2 import LUMINA2
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
+from unlearnlog.models.family_rules.qwen_image import QwenImageRules
+from unlearnlog.models.family_rules.sana import SANA
 from unlearnlog.models.family_rules.sd3 import StableDiffusion3Rules
+from unlearnlog.models.family_rules.z_image import Z_IMAGE
 from unlearnlog.models.model_family import Fit, ModelFamily
 
 _UNET_ATTENTION: Final = (
@@ -41,7 +49,7 @@ _STABLE_DIFFUSION: Final = {
     "tokenizer": _CLIP_WORDS,
 }
 _PIXART: Final = {
-    "transformer": ("PixArtTransformer2DModel",),
+    "transformer": ("PixArtTransformer2DModel", "Transformer2DModel"),
     "vae": _KL,
     "text_encoder": _T5,
     "tokenizer": _T5_WORDS,
@@ -91,6 +99,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         predicts="noise",
         fits=(_LATENT, _T5_CAPTION),
+        distilled=distillation.by_scheduler,
         rules=PIXART_ALPHA,
     ),
     ModelFamily(
@@ -103,6 +112,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         predicts="noise",
         fits=(_LATENT, _T5_CAPTION),
+        distilled=distillation.by_scheduler,
         rules=PIXART_SIGMA,
     ),
     ModelFamily(
@@ -114,7 +124,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
             {
                 "transformer": ("SanaTransformer2DModel",),
                 "vae": ("AutoencoderDC",),
-                "text_encoder": _GEMMA,
+                "text_encoder": ("Gemma2Model",),
                 "tokenizer": _GEMMA_WORDS,
             }
         ),
@@ -124,6 +134,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
             _LATENT,
             Fit("caption_channels", "text_encoder", "hidden_size"),
         ),
+        rules=SANA,
     ),
     ModelFamily(
         name="hunyuan-dit",
@@ -149,6 +160,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
             Fit("cross_attention_dim", "text_encoder", "hidden_size"),
             Fit("cross_attention_dim_t5", "text_encoder_2", "d_model"),
         ),
+        rules=HUNYUAN_DIT,
     ),
     ModelFamily(
         name="stable-diffusion-3",
@@ -220,6 +232,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": True},
         fits=(_PACKED,),
         distilled=distillation.of_flux_2,
+        rules=Flux2DevRules(),
     ),
     ModelFamily(
         name="flux-2-klein",
@@ -242,6 +255,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
             Fit("joint_attention_dim", "text_encoder", "hidden_size", times=3),
         ),
         distilled=distillation.of_flux_2,
+        rules=Flux2KleinRules(),
     ),
     ModelFamily(
         name="qwen-image",
@@ -260,6 +274,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         entry=r"transformer\.txt_in\.weight",
         causal={"text_encoder": True},
         fits=(Fit("in_channels", "vae", "z_dim", times=4),),
+        rules=QwenImageRules(),
     ),
     ModelFamily(
         name="chroma",
@@ -279,6 +294,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         causal={"text_encoder": False},
         fits=(_PACKED, Fit("joint_attention_dim", "text_encoder", "d_model")),
         mark="distilled_guidance_layer.",
+        rules=ChromaRules(),
     ),
     ModelFamily(
         name="aura-flow",
@@ -297,6 +313,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         entry=_CONTEXT,
         causal={"text_encoder": False},
         fits=(_LATENT, Fit("joint_attention_dim", "text_encoder", "d_model")),
+        rules=AuraFlowRules(),
     ),
     ModelFamily(
         name="z-image",
@@ -318,6 +335,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         time_runs_back=True,
         fits=(_LATENT, Fit("cap_feat_dim", "text_encoder", "hidden_size")),
         distilled=distillation.of_z_image,
+        rules=Z_IMAGE,
     ),
     ModelFamily(
         name="lumina-2",
@@ -338,6 +356,7 @@ FAMILIES: Final[tuple[ModelFamily, ...]] = (
         sign=-1,
         time_runs_back=True,
         fits=(_LATENT, Fit("cap_feat_dim", "text_encoder", "hidden_size")),
+        rules=LUMINA2,
     ),
 )
 

@@ -57,23 +57,33 @@ class LoadedModel:
         *,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        side: int | None = None,
     ) -> Self:
         """Load a pipeline folder.
 
         Args:
             folder: A diffusers folder.
             device: The device to compute on.
-            dtype: Dtype that the UNet computes in; the other networks use float32.
+            dtype: Dtype that the network computes in; see `Components` for the others.
+            side: Width and height of pictures in pixels; None for the model's own.
 
         Raises:
             ModelError: The folder is no supported pipeline, its weights are not
                 safetensors, or a component is missing or damaged.
+            UsageError: A UNet's pictures cannot have another size.
         """
         found = PipelineFolder.read(folder)
+        if side is not None and found.family.rules is None:
+            raise UsageError(
+                f"the pictures of '{folder}' have one size, which its UNet was made "
+                f"for, and cannot have a side of {side}",
+                fix="take it out of the configuration: unlearnlog config unset side",
+            )
         parts, seen, base = Components.load(found, _device(device), dtype)
         names = found.family.projections_of(base)
         loaded = replace(found, seen=seen)
-        return cls(loaded, parts, {name: base[name] for name in names})
+        sized = replace(parts, side=side)
+        return cls(loaded, sized, {name: base[name] for name in names})
 
     @cached_property
     def manifest(self) -> BaseManifest:
@@ -106,6 +116,11 @@ class LoadedModel:
         ``epsilon`` or ``v_prediction``; ``flow_prediction`` of flow matching.
         """
         return self._backbone.predicts
+
+    @property
+    def side(self) -> int | None:
+        """Width and height of pictures in pixels; None for the model's own."""
+        return self._parts.side
 
     @property
     def d_text(self) -> int:
@@ -182,6 +197,14 @@ class LoadedModel:
     def vocabulary(self) -> Vocabulary:
         """The tokens of the text encoders, with their vectors."""
         return vocabulary_of(self._parts)
+
+    def try_shapes(self, network: Untyped) -> None:
+        """Try a prediction of a network without numbers, see `meta_trial`.
+
+        Raises:
+            ValueError: A prediction has another shape than its latents.
+        """
+        self._backbone.try_shapes(network)
 
     def save_memory(self) -> bool:
         """Compute with less memory from now on, more slowly and with the same results.

@@ -13,6 +13,7 @@ import torch
 from unlearnlog.models.network_building import told_in, without_numbers
 
 if TYPE_CHECKING:
+    from unlearnlog.models.loaded_model import LoadedModel
     from unlearnlog.models.network_building import Untyped
     from unlearnlog.models.pipeline_folder import PipelineFolder
 
@@ -20,15 +21,25 @@ _NOWHERE = "meta"
 """Torch's device with shapes and without numbers."""
 
 
-def check_computes(folder: PipelineFolder) -> None:
-    """Run every network of a pipeline once, with shapes only.
+def check_computes(model: LoadedModel) -> None:
+    """Run the networks of a pipeline once, with shapes only.
 
-    Args:
-        folder: A pipeline that was loaded.
+    Of a transformer's pipeline the text encoders run for real, on the empty prompt.
 
     Raises:
         ModelError: A network fails with its configuration.
     """
+    folder = model.folder
+    if folder.family.rules is None:
+        _try_each(folder)
+        return
+    name = folder.family.network
+    network = without_numbers(folder, name, len(folder.stored(name))).eval()
+    with told_in(folder, name), torch.no_grad():
+        model.try_shapes(network)
+
+
+def _try_each(folder: PipelineFolder) -> None:
     for name in folder.weighed:
         n_tensors = len(folder.stored(name))
         network = without_numbers(folder, name, n_tensors).eval()

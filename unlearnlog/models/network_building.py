@@ -98,20 +98,31 @@ def built(
         if keep(name):
             kept[name] = tensor
         if (target := names.get(name)) is not None:
-            if own[target].is_floating_point():
+            if own[target].is_floating_point():  # counters of batches are not
                 _check_is_weight(name, tensor, folder)
                 tensor = tensor.to(dtype)
             state[target] = tensor
-    for other, source in _tied(network).items():
-        if other in own and other not in state:
-            state[other] = state[source]
-        elif source not in state:
+    _fill(folder, component, network, state)
+    return BuiltNetwork(network, records, kept, stamps)
+
+
+def _fill(
+    folder: PipelineFolder,
+    component: str,
+    network: Untyped,
+    state: dict[str, torch.Tensor],
+) -> None:
+    """Put tensors into a network; of two that are one, either may be in the file."""
+    tied = _tied(network)
+    for other, source in tied.items():
+        if source in state:
+            state.setdefault(other, state[source])
+        else:
             state[source] = state[other]
     with told_in(folder, component):
         network.load_state_dict(state, strict=True, assign=True)
-        if _tied(network):
+        if tied:
             network.tie_weights()
-    return BuiltNetwork(network, records, kept, stamps)
 
 
 def without_numbers(folder: PipelineFolder, component: str, n_tensors: int) -> Untyped:

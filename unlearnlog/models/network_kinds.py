@@ -36,6 +36,11 @@ _NESTED_OF: Final[Mapping[str, Mapping[str, Untyped]]] = {
 }
 """Classes of nested configurations where the library reads them from the folder."""
 
+_RENAMED: Final[Mapping[str, str]] = {
+    "Transformer2DModel": "PixArtTransformer2DModel",
+}
+"""Classes that diffusers replaces when it loads a folder that names them."""
+
 _TEXT: Final = "text_config"
 _TIES: Final = "tie_word_embeddings"
 _TURNS: Final = "rope_parameters"
@@ -62,6 +67,7 @@ _LIMITS: Final[Mapping[str, int]] = {
 
 def kind_of(name: str) -> Untyped:
     """Return the class of a network of diffusers or transformers."""
+    name = _RENAMED.get(name, name)
     return getattr(diffusers, name, None) or getattr(transformers, name)
 
 

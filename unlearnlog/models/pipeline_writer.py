@@ -182,7 +182,8 @@ def _overwrite(
     if changed:
         for file in source.weight_files(component):
             copy = target / file.name
-            disk.patch(copy, _pieces(copy, changed))
+            if changed.keys() & TensorFile.open(copy).places.keys():
+                disk.patch(copy, _pieces(copy, changed))
 
 
 def _pieces(

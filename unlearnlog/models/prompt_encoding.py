@@ -48,10 +48,8 @@ class PromptEncoders(Encoders):
         self.fitting(prompt)
 
         def run(component: str, *given: Untyped, **named: Untyped) -> Untyped:
-            encoder, own = self._parts.encoder(component), held.encoders
-            cast = {
-                n: w.to(self._parts.dtype) for n, w in own.get(component, {}).items()
-            }
-            return computed(encoder, cast, given, named)
+            own = held.encoders.get(component, {})
+            cast = {name: weight.to(self._parts.dtype) for name, weight in own.items()}
+            return computed(self._parts.encoder(component), cast, given, named)
 
         return self.finite(self._rules.text(self._parts, prompt, run))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import transformers
 
 from unlearnlog.errors import ModelError
+from unlearnlog.models.chat_templates import template_of
 from unlearnlog.models.network_building import told
 from unlearnlog.models.pipeline_folder import TOKENIZER_FILES, json_in, small_files
 from unlearnlog.models.plain_configs import check_asks_for_nothing
@@ -87,6 +88,8 @@ def tokenizer_of(files: Mapping[str, bytes], place: Path, kind: str = _CLIP) -> 
                 (Path(folder) / file).write_bytes(data)
             made = getattr(transformers, name)
             tokenizer: Untyped = made.from_pretrained(folder, local_files_only=True)
+        if (template := template_of(kind)) is not None:
+            tokenizer.chat_template = template
         numbers = tokenizer(_SENTENCE, add_special_tokens=False).input_ids
     if not numbers or {*numbers} <= {tokenizer.unk_token_id}:
         raise ModelError(
@@ -107,10 +110,9 @@ def tokenizer_in(place: Path) -> Untyped:
 
 def decisive(files: Mapping[str, bytes], kind: str = _CLIP) -> dict[str, bytes]:
     """Return those files that a tokenizer of a class is read from, by name."""
-    others = (_WORDS, _PIECES, _MODEL)
-    unread = others if is_clips(kind) else ()
+    unread = {_WORDS, _PIECES, _MODEL} if is_clips(kind) else set[str]()
     if _WHOLE in files:
-        unread = (_VOCABULARY, _MERGES, *others)
+        unread = {_VOCABULARY, _MERGES, _WORDS, _PIECES, _MODEL}
     return {name: data for name, data in files.items() if name not in unread}
 
 

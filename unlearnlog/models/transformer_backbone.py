@@ -14,17 +14,18 @@ from unlearnlog.models.backbone import Backbone, of_signal
 from unlearnlog.models.cross_attention import attention_to
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.flow_sampling import denoised, pictures_of
-from unlearnlog.models.interface import Painted
+from unlearnlog.models.interface import Painted, Text
 from unlearnlog.models.prompt_encoding import PromptEncoders
 
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.family_rules.protocol import FamilyRules
-    from unlearnlog.models.interface import Sampling, Text
+    from unlearnlog.models.interface import Sampling
     from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
 
 _RGB_MAX: Final = 255
+_NOWHERE: Final = "meta"
 _NO_GUIDANCE: Final = 1.0
 _N_ENCODED_AT_ONCE: Final = 4
 
@@ -141,6 +142,27 @@ class TransformerBackbone(Backbone):
         network.enable_gradient_checkpointing()
         return True
 
+    def try_shapes(self, network: Untyped) -> None:
+        """Try a prediction of a network without numbers.
+
+        Raises:
+            ValueError: A prediction has another shape than its latents.
+        """
+        shape = (1, *self.latent_shape)
+        parts = replace(self.parts, network=network, device=torch.device(_NOWHERE))
+        x, t = torch.empty(shape, device=_NOWHERE), torch.zeros(1, device=_NOWHERE)
+        text = _without_numbers(self.encoders.own(""))
+        predict = self.rules.predict
+        try:
+            made = predict(parts, network, x, t, text=text, guidance=_NO_GUIDANCE)
+        except (NotImplementedError, RuntimeError) as error:
+            if _NOWHERE in str(error):  # it reads a number, which there is none of
+                return
+            raise
+        if tuple(made.shape) != shape:
+            message = f"it predicts {[*made.shape]} for latents of {[*shape]}"
+            raise ValueError(message)
+
     def _asked(
         self,
         parts: Components,
@@ -160,7 +182,8 @@ class TransformerBackbone(Backbone):
         if self.parts.family.predicts != "velocity":
             return t
         _, lost = self.shares
-        return (lost[t] * self.parts.scheduler.config.num_train_timesteps).float()
+        most = int(self.parts.scheduler.config.num_train_timesteps)
+        return (lost[t] * most).float()
 
     def _cast(self, held: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {name: weight.to(self.parts.dtype) for name, weight in held.items()}
@@ -198,6 +221,17 @@ def with_weights(
     named: dict[str, Any] = {f"network.{name}": each for name, each in held.items()}
     made: torch.Tensor = functional_call(_Acting(network, act), named, ())
     return made
+
+
+def _without_numbers(text: Text) -> Text:
+    """Return a text of the same shapes on the meta device."""
+    more = None if text.more is None else _without_numbers(text.more)
+    tokens = text.tokens.to(_NOWHERE)
+    return Text(tokens, _moved(text.pooled), _moved(text.mask), more)
+
+
+def _moved(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    return None if tensor is None else tensor.to(_NOWHERE)
 
 
 def _pictures(

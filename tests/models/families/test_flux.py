@@ -13,16 +13,14 @@ from tests.family_parts import (
     noise,
     ours,
     prompt_only,
+    row_of,
     stock,
 )
 from tests.tiny_families import SIDE, tiny_flux, tiny_flux_schnell
-from unlearnlog.models.family_rules.flux import N_T5, FluxRules
+from unlearnlog.models.family_rules.flux import N_T5
 from unlearnlog.models.family_rules.packing import packed, unpacked
 
-RULES = FluxRules()
-ENTRY = r"transformer\.context_embedder\.weight"
-POOLED = r"transformer\.time_text_embed\.text_embedder\.linear_1\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
+ROW, RULES = row_of("flux")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def test_only_entry_and_pooled_projection_hear_the_prompt_alone(parts):
     hearing = heard(parts, RULES)
 
     after_pooled = "transformer.time_text_embed.text_embedder.linear_2.weight"
-    own = matched(ENTRY, hearing) | matched(POOLED, hearing)
+    own = matched(ROW.entry, hearing) | matched(ROW.pooled, hearing)
     assert len(own) == 2
     assert prompt_only(hearing) == own | {after_pooled}
 
@@ -47,7 +45,8 @@ def test_only_entry_and_pooled_projection_hear_the_prompt_alone(parts):
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
-    assert len(matched(ATTENTION, hearing)) == 4
+    assert ROW.text_class == "joint"
+    assert len(matched(ROW.attention, hearing)) == 4
     assert "picture" not in hearing["transformer.transformer_blocks.0.attn.add_k_proj"]
     assert "picture" in hearing["transformer.transformer_blocks.1.attn.add_k_proj"]
 

@@ -16,12 +16,14 @@ from tests.family_parts import (
     stock,
 )
 from tests.family_parts_p import check_alphas, check_read, spoken
-from tests.tiny_families_p import tiny_p
+from tests.tiny_families_p import save_p, tiny_p
+from unlearnlog.models.diffusers_model import DiffusersModel
+from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.family_rules.pixart import PIXART_ALPHA, PIXART_SIGMA
+from unlearnlog.models.interface import Sampling
 
 SIDE = 16
-ENTRY = r"transformer\.caption_projection\.linear_[12]\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn2\.to_[kv]\.weight"
+ROW = next(row for row in FAMILIES if row.name == "pixart-sigma")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +34,13 @@ def parts():
 def test_entry_and_cross_attention_hear_the_prompt_alone(parts):
     hearing = heard(parts, PIXART_SIGMA)
 
-    own = matched(ENTRY, hearing) | matched(ATTENTION, hearing)
+    assert ROW.rules is PIXART_SIGMA
+    own = matched(ROW.entry, hearing) | matched(ROW.attention, hearing)
     assert len(own) == 6
     assert prompt_only(hearing) == own
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.5])
+@pytest.mark.parametrize("guidance", [pytest.param(1.0, marks=pytest.mark.slow), 4.5])
 def test_our_painting_is_the_stock_pipelines(parts, guidance):
     made = ours(parts, PIXART_SIGMA, guidance)
 
@@ -70,6 +73,7 @@ def test_alpha_is_told_the_size_of_pictures(guidance):
     assert apart(made, reference) <= 1
 
 
+@pytest.mark.slow
 def test_alpha_of_other_sizes_is_not_told_them():
     pipeline = tiny_p("pixart-sigma")
     parts = PipelineParts(pipeline, side=SIDE)
@@ -80,7 +84,7 @@ def test_alpha_of_other_sizes_is_not_told_them():
 
 
 def test_keys_and_values_read_the_projected_caption(parts):
-    check_read(parts, PIXART_SIGMA, ATTENTION)
+    check_read(parts, PIXART_SIGMA, ROW.attention)
 
 
 def test_noise_is_added_by_the_schedulers_own_schedule(parts):
@@ -111,6 +115,7 @@ def test_a_prompt_has_as_many_rows_as_tokens(parts):
     assert PIXART_ALPHA.length(parts, PROMPTS[0]) == (len(rows), 120)
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
     prompt = "cat " * 400
 
@@ -131,6 +136,29 @@ def test_each_row_says_which_characters_it_stands_for(parts):
     pieces = ["A", "Photo", "of", "a", "cat", ",", "by", "Picasso"]
     assert spoken(rows, prompt) == pieces
     assert rows[-1] is None
+
+
+def test_a_scheduler_of_few_steps_says_that_a_model_is_distilled():
+    few = {"scheduler": {"_class_name": "LCMScheduler"}}
+
+    assert "LCMScheduler" in ROW.distilled(few)
+    assert ROW.distilled({"scheduler": {"_class_name": "DDIMScheduler"}}) == ""
+
+
+@pytest.mark.slow
+def test_published_folders_name_a_class_that_diffusers_replaces(tmp_path):
+    folder = save_p("pixart-sigma", tmp_path / "model")
+    now = DiffusersModel.load(folder)
+    for file in ("model_index.json", "transformer/config.json"):
+        text = (folder / file).read_text()
+        older = text.replace("PixArtTransformer2DModel", "Transformer2DModel")
+        (folder / file).write_text(older)
+
+    before = DiffusersModel.load(folder)
+
+    sampling = Sampling(steps=1, guidance=1.0)
+    made = [each.paint(PROMPTS, [1, 2], sampling=sampling) for each in (now, before)]
+    assert torch.equal(made[0].pictures, made[1].pictures)
 
 
 def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):

@@ -14,15 +14,13 @@ from tests.family_parts import (
     noise,
     ours,
     prompt_only,
+    row_of,
     stock,
 )
 from tests.tiny_families import SIDE, tiny_sd3, tiny_sd3_without_t5
-from unlearnlog.models.family_rules.sd3 import N_T5, StableDiffusion3Rules
+from unlearnlog.models.family_rules.sd3 import N_T5
 
-RULES = StableDiffusion3Rules()
-ENTRY = r"transformer\.context_embedder\.weight"
-POOLED = r"transformer\.time_text_embed\.text_embedder\.linear_1\.weight"
-ATTENTION = r"transformer\.transformer_blocks\.\d+\.attn\.add_[kv]_proj\.weight"
+ROW, RULES = row_of("stable-diffusion-3")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,7 @@ def test_only_entry_and_pooled_projection_hear_the_prompt_alone(parts):
     hearing = heard(parts, RULES)
 
     after_pooled = "transformer.time_text_embed.text_embedder.linear_2.weight"
-    own = matched(ENTRY, hearing) | matched(POOLED, hearing)
+    own = matched(ROW.entry, hearing) | matched(ROW.pooled, hearing)
     assert len(own) == 2
     assert prompt_only(hearing) == own | {after_pooled}
 
@@ -42,7 +40,8 @@ def test_only_entry_and_pooled_projection_hear_the_prompt_alone(parts):
 def test_beyond_the_first_block_text_has_heard_the_picture(parts):
     hearing = heard(parts, RULES)
 
-    names = sorted(matched(ATTENTION, hearing))
+    assert ROW.text_class == "joint"
+    names = sorted(matched(ROW.attention, hearing))
     assert len(names) == 4
     assert "picture" not in hearing["transformer.transformer_blocks.0.attn.add_k_proj"]
     assert "picture" in hearing["transformer.transformer_blocks.1.attn.add_k_proj"]

@@ -16,6 +16,9 @@ Shape = tuple[int, int, int]
 DEFAULT_SIDE = 128
 """Side of the latents that most pipelines paint by default."""
 
+_DEFAULT_STEPS = 50
+"""Steps of most pipelines by default; of FLUX.2 the shift depends on them."""
+
 
 class FlowRules:
     """Velocity models with classifier-free guidance and an autoencoder of latents.
@@ -64,8 +67,8 @@ class FlowRules:
 
     def sigmas(self, parts: Parts, shape: Shape) -> torch.Tensor | None:
         """Return the share of noise at each trained timestep, float32 ``[T]``."""
-        steps = parts.scheduler.config.num_train_timesteps
-        return trained_sigmas(parts.scheduler, self.mu(parts, shape, steps))
+        mu = self.mu(parts, shape, _DEFAULT_STEPS)
+        return trained_sigmas(parts.scheduler, mu)
 
     def is_guided(self, parts: Parts, scale: float) -> bool:
         """Return whether a guidance scale asks for a second pass without the prompt."""
@@ -93,5 +96,5 @@ class FlowRules:
         """Return the mean latents of colours ``[b, 3, height, width]``."""
         del parts
         means: torch.Tensor = vae.encode(colours.to(vae.dtype)).latent_dist.mean
-        shifted = means.float() - (vae.config.shift_factor or 0)
-        return shifted * vae.config.scaling_factor
+        moved: torch.Tensor = means.float() - (vae.config.shift_factor or 0)
+        return moved * float(vae.config.scaling_factor)

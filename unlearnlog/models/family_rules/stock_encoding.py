@@ -44,11 +44,8 @@ def stock_encoder(
             pipeline encodes nothing.
         settings: Arguments of the class beside components.
     """
-    pipeline_class = getattr(diffusers, kind)
-    taken = inspect.signature(pipeline_class.__init__).parameters.values()
-    required = [each.name for each in taken if each.default is each.empty]
-    nothing = dict.fromkeys(required[1:])  # the first is the pipeline itself
-    pipeline = pipeline_class(**nothing, **settings)
+    nothing = dict.fromkeys(_required(kind))
+    pipeline = getattr(diffusers, kind)(**nothing, **settings)
     for encoder, tokenizer in parts.tokenizers.items():
         name = encoder.replace("text_encoder", "tokenizer")
         setattr(pipeline, name, tokenizer)
@@ -56,6 +53,14 @@ def stock_encoder(
     return pipeline
 
 
+@functools.cache
+def _required(kind: str) -> list[str]:
+    """Return the components that a pipeline class takes as arguments."""
+    taken = inspect.signature(getattr(diffusers, kind)).parameters.values()
+    return [each.name for each in taken if each.default is each.empty]
+
+
+@functools.cache
 def stock_default(kind: str, argument: str) -> Untyped:
     """Return the default of an argument of a pipeline's call."""
     call = getattr(diffusers, kind).__call__
@@ -64,4 +69,4 @@ def stock_default(kind: str, argument: str) -> Untyped:
 
 def is_cleaned() -> bool:
     """Return whether a pipeline that cleans prompts does so, with what is installed."""
-    return is_bs4_available() and is_ftfy_available()
+    return bool(is_bs4_available() and is_ftfy_available())

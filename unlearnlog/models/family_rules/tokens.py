@@ -35,3 +35,29 @@ def spans(tokenizer: Untyped, prompt: str, n: int) -> list[Span | None]:
     pairs = zip(read.offset_mapping, read.special_tokens_mask, strict=True)
     found = [None if special else tuple(span) for span, special in pairs]
     return found + [None] * (n - len(found))
+
+
+def spans_within(
+    tokenizer: Untyped, template: tuple[str, str, str]
+) -> list[Span | None]:
+    """Return the characters of a prompt that each token of a filled template covers.
+
+    None for the tokens of the template. A token that reaches beyond an end of the
+    prompt stands for what it has of the prompt.
+
+    Args:
+        tokenizer: The tokenizer.
+        template: The text before the prompt, the prompt, and the text after it.
+    """
+    before, prompt, _ = template
+    read = tokenizer(
+        "".join(template),
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    found: list[Span | None] = []
+    for begin, end in read.offset_mapping:
+        begin, end = max(begin - len(before), 0), min(end - len(before), len(prompt))
+        found.append((begin, end) if begin < end else None)
+    return found
