@@ -16,7 +16,9 @@ from tests.family_table import FAMILY
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
+from unlearnlog.models.family_rules.packing import packed
 from unlearnlog.models.interface import Sampling
+from unlearnlog.models.sampling import generator
 
 POLICY: Final = """
 name = "tiny"
@@ -42,9 +44,10 @@ import json, sys, torch
 from diffusers import DiffusionPipeline
 pipe = DiffusionPipeline.from_pretrained(sys.argv[1])
 assert "unlearnlog" not in sys.modules
-latents = torch.load(sys.argv[2])
-made = pipe(latents=latents, output_type="pt", **json.loads(sys.argv[3]))
-torch.save((made.images * 255).round().to(torch.uint8).permute(0, 2, 3, 1), sys.argv[4])
+latents, options = torch.load(sys.argv[2]), json.loads(sys.argv[3])
+drawn = [torch.Generator().manual_seed(seed) for seed in options.pop("seeds")]
+made = pipe(latents=latents, generator=drawn, output_type="pt", **options).images
+torch.save((made * 255).round().to(torch.uint8).permute(0, 2, 3, 1), sys.argv[4])
 """
 """Paints in a process that knows nothing of this package."""
 
@@ -77,13 +80,22 @@ def options(name, model, guidance):
         "height": height,
         "width": width,
         FAMILY[name].scale: guidance,
+        "seeds": [drawn.initial_seed() for drawn in steps_of_noise()],
         **FAMILY[name].more,
     }
 
 
-def latents_of(model):
+def steps_of_noise():
+    """Return the generators of schedulers that add noise as they go."""
     pairs = zip(PROMPTS, SEEDS, strict=True)
-    return torch.stack([model.latent(*pair) for pair in pairs])
+    return [generator(*pair, use="step") for pair in pairs]
+
+
+def latents_of(name, model):
+    """Return the starting noise of the two pictures, as the stock pipeline takes it."""
+    pairs = zip(PROMPTS, SEEDS, strict=True)
+    found = torch.stack([model.latent(*pair) for pair in pairs])
+    return packed(found) if FAMILY[name].packs else found
 
 
 def weights_at_head(folder, model):
@@ -107,7 +119,11 @@ def test_our_painting_is_the_stock_pipelines(folders, name, guidance):
     made = model.paint(PROMPTS, SEEDS, sampling=Sampling(STEPS, guidance))
 
     given = options(name, model, guidance)
-    theirs = pipeline(latents=latents_of(model), output_type="pt", **given).images
+    del given["seeds"]
+    latents, drawn = latents_of(name, model), steps_of_noise()
+    theirs = pipeline(
+        latents=latents, generator=drawn, output_type="pt", **given
+    ).images
     theirs = (theirs * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
     assert apart(made.pictures, theirs) <= 1
     assert made.pictures.float().std() > 1
@@ -135,7 +151,7 @@ def test_a_concept_is_erased_checked_out_and_given_back(
     changed = model.paint(
         PROMPTS, SEEDS, sampling=Sampling(STEPS, 4.0), weights=weights
     )
-    torch.save(latents_of(model), tmp_path / "latents.pt")
+    torch.save(latents_of(name, model), tmp_path / "latents.pt")
     given = json.dumps(options(name, model, 4.0))
     files = (tmp_path / "latents.pt", given, tmp_path / "made.pt")
     subprocess.run(
