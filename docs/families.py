@@ -20,8 +20,8 @@ _CHANGED = {
 def families_table() -> str:
     """Return a row for each family: pipeline, defaults of it, what changes, exports."""
     lines = [
-        "| model | class in `model_index.json` | steps, guidance by default | an erasure "
-        "changes | `export --format` |",
+        "| model | class in `model_index.json` | steps, guidance by default | an "
+        "erasure changes | `export --format` |",
         "|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_row, FAMILIES)]) + "\n"
