@@ -36,6 +36,7 @@ from edges import (  # noqa: E402
     tiers_table,
     unique_table,
 )
+from families import families_table  # noqa: E402
 from finetunes import (  # noqa: E402
     beyond_chance,
     courses_table,
@@ -608,6 +609,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "forecasts": lambda _: forecasts_table(_cells("audit")) or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
+    "families": lambda _: families_table(),
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
     "painting": _painting,
     "scale": _scale,

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from tests.killed import die, points
 from unlearnlog.checkpoints import lora_keys as lora
-from unlearnlog.commands import export, fidelity
+from unlearnlog.checkpoints.export_formats import check_format
+from unlearnlog.commands import export, fidelity, import_
 from unlearnlog.core.delta import Delta, LowRank, Weights
 from unlearnlog.core.reading import Reading
 from unlearnlog.errors import DiskFull, ExportError, UsageError
@@ -59,6 +60,29 @@ def test_all_of_a_change_is_in_the_file(at, tmp_path, spelling):
     assert done.n_bytes == path.stat().st_size
     assert done.n_tensors == len(at.model.base)
     assert done.row()["measured"] is False
+
+
+def test_whole_tensors_are_those_of_the_state_and_can_be_imported(at, tmp_path, model):
+    path = tmp_path / "out.safetensors"
+
+    done = export.export(at, wish(path, spelling="tensors"))
+
+    found, state = load_file(path), at.weights(at.head)
+    assert found.keys() == at.change().keys()
+    assert all(torch.equal(found[name], state[name]) for name in found)
+    assert (done.spelling, done.rank, done.energy) == ("tensors", 0, 1.0)
+    again = ledger_of(tmp_path / "again", model)
+    taken = import_.read(again, path)
+    assert taken.form == "full"
+    assert taken.n_changed == len(found)
+
+
+def test_the_default_format_is_that_of_the_pipelines_loader():
+    assert check_format("", "StableDiffusionPipeline", is_unet=True) == "diffusers"
+    assert check_format("", "FluxPipeline", is_unet=False) == "diffusers"
+    assert check_format("", "PixArtSigmaPipeline", is_unet=False) == "tensors"
+    with pytest.raises(UsageError, match="PixArtSigmaPipeline has no LoRA loader"):
+        check_format("kohya", "PixArtSigmaPipeline", is_unet=False)
 
 
 def test_several_erasures_are_one_change_of_one_rank(at, tmp_path):
@@ -255,7 +279,7 @@ def test_an_export_that_is_interrupted_leaves_nothing(at, tmp_path, monkeypatch)
         ({"energy": 0.0}, "energy 0 is outside"),
         ({"energy": float("nan")}, "the energy nan is outside"),
         ({"energy": 1.5}, "the energy 1.5 is outside"),
-        ({"spelling": "onnx"}, "unknown LoRA format 'onnx'"),
+        ({"spelling": "onnx"}, "no format 'onnx' for this model"),
     ],
 )
 def test_what_makes_no_sense_is_refused(at, tmp_path, more, said):

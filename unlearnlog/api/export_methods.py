@@ -47,17 +47,20 @@ class ExportMethods(OpenedLedger):
         rev: str,
         path: Folder,
         *,
-        spelling: Literal["diffusers", "kohya"] = "diffusers",
+        spelling: Literal["", "diffusers", "kohya", "original", "tensors"] = "",
         energy: float = 0.9999,
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Exported:
-        """Write the change of a revision as a LoRA, if enough of the erasure is kept.
+        """Write the change of a revision as one file, if enough of the erasure is kept.
 
         Args:
             rev: The revision.
             path: A new ``.safetensors`` file.
-            spelling: Format of the keys: that of diffusers or of kohya's trainers.
+            spelling: ``diffusers``, ``kohya`` or, of a transformer, ``original`` (the
+                names in ComfyUI): a LoRA with such keys. ``tensors``: the changed
+                tensors, whole. Empty for ``diffusers``, or for ``tensors`` where the
+                pipeline has no LoRA loader.
             energy: Share of each change's squared norm that is kept, in (0, 1].
             policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
                 for the configuration's, else that of the newest entry.
@@ -67,7 +70,8 @@ class ExportMethods(OpenedLedger):
             Rank, kept energy and size in bytes, with the readings of the exported form.
 
         Raises:
-            UsageError: The revision changes nothing, or the file cannot be written.
+            UsageError: The revision changes nothing, the model has no such format, or
+                the file cannot be written.
             ExportError: Too little of the erasure is kept; no file is written.
 
         Example::

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _WRAPPERS: Final = re.compile(r"(?:^|(?<=\.))(?:module|_orig_mod|model|ema_model)\.")
 """Prefixes of ``DataParallel``, ``torch.compile`` and trainers."""
 
+_NETWORKS: Final = ("unet", "transformer")
+"""Components that denoise, whose names a file may leave out."""
+
 _NO_WEIGHT: Final = re.compile(r".*(?:position_ids|num_batches_tracked|logit_scale)")
 """Tensors in checkpoints that are no weights of a network."""
 
@@ -39,7 +42,7 @@ def _candidates(key: str, component: str) -> Iterator[str]:
     bare = _WRAPPERS.sub("", key)
     for inner in dict.fromkeys((key, bare, newer(bare), older(bare))):
         yield inner
-        for owner in (component,) if component else ("unet",):
+        for owner in (component,) if component else _NETWORKS:
             yield f"{owner}.{inner}"
             yield f"{owner}.{OLD_PREFIX}{inner}"
             yield f"{owner}.{inner.removeprefix(OLD_PREFIX)}"

@@ -29,6 +29,7 @@ from unlearnlog.checkpoints.added_tokens import (
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
+from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.locating import brought
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest, TensorRecord
@@ -172,7 +173,13 @@ def _products(found: CheckpointFiles, state: FinetuneBase) -> dict[str, torch.Te
         for name, shape in state.shapes.items()
         if name.endswith(".weight") and len(shape) > 1 and not name.startswith("vae.")
     }
-    pairs = lora.read(_factors(found), layers, scale=found.adapter.scale)
+    family = state.model.folder.family.name
+    pairs = lora.read(
+        _factors(found),
+        layers,
+        scale=found.adapter.scale,
+        fusing=Fusing.of(family, state.records),
+    )
     made = {
         name: start.get(name, state[name]).float()
         + (left @ right).reshape(layers[name])
@@ -380,6 +387,6 @@ def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) ->
 def _unlike(path: Path, what: str) -> ModelError:
     return ModelError(
         f"'{path}' is not of the ledger's model: {what}",
-        fix="give a complete fine-tune of this model: a folder that holds all of "
-        "'unet', or a LoRA",
+        fix="give a complete fine-tune of this model: a folder that holds all of its "
+        "denoising network, or a LoRA",
     )

@@ -15,12 +15,18 @@ from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
 from unlearnlog.checkpoints.added_tokens import embedding_in
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles, digest_of_files
 from unlearnlog.checkpoints.checkpoint_keys import full_name, is_no_weight
+from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.ldm_checkpoint import (
     has_averaged,
     is_single,
     networks_of,
     predicted_by,
     too_many_blocks,
+)
+from unlearnlog.checkpoints.original_transformer import (
+    is_of_another,
+    prefix_of,
+    transformer_of,
 )
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import ModelError
@@ -39,13 +45,9 @@ LORA_FILES: Final = ("pytorch_lora_weights.safetensors", "adapter_model.safetens
 EMBEDDING: Final = "learned_embeds.safetensors"
 """File name of diffusers' trainer of textual inversion."""
 
-_AVERAGED: Final = ("unet_ema", "ema_unet", "ema")
-_CLASSES: Final = {
-    "UNet2DConditionModel": "unet",
-    "AutoencoderKL": "vae",
-    "CLIPTextModel": "text_encoder",
-    "CLIPTextModelWithProjection": "text_encoder_2",
-}
+_AVERAGED: Final = ("{}_ema", "ema_{}", "ema")
+"""Folders of an averaged copy of the denoising network."""
+
 _NEXT_STATES: Final = f"model_*{SUFFIX}"
 """File names of accelerate for the second network of a trainer's state, and later ones.
 """
@@ -75,23 +77,23 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Checkpoin
     adapters = {n: a for n, folder in folders.items() if (a := _only_lora_in(folder))}
     if adapters and len(adapters) == len(folders):
         return _of_adapters(adapters, notes=_unread(path))
-    if folders or _averaged_in(path):
-        _check_whole(path, components)
-        return _of_components(path, folders, ema=ema)
+    if folders or _averaged_in(path, base):
+        _check_whole(path, base)
+        return _of_components(path, folders, base, ema=ema)
     return _of_one_folder(path, base, ema=ema)
 
 
 def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
     """Return the files in a folder itself: a LoRA, a component, a trainer's state."""
     if lora := _lora_in(path):
-        if weights_in(path) and _own_component(path):
+        if weights_in(path) and _own_component(path, base):
             raise _beside_weights(lora)
         own = path.name if path.name in base.weighed else ""
         state = weights_in(path)[:1]  # a trainer's own, which no loader reads
         return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
     if (path / EMBEDDING).is_file():
         return _of_file(path / EMBEDDING, base, ema=ema)
-    if own := _own_component(path):
+    if own := _own_component(path, base):
         files, notes = _weights(path, ema=ema)
         return CheckpointFiles.of(
             "component", {own: files}, notes=notes, folders={own: path}
@@ -101,7 +103,7 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
             raise _no_average(f"in '{path}'")
         more = sorted(path.glob(_NEXT_STATES))
         return _of_states([first, *((each,) for each in more)], base)
-    raise _nothing(path)
+    raise _nothing(path, base)
 
 
 def _of_states(
@@ -116,7 +118,8 @@ def _of_states(
     for paths in networks:
         files = tuple(map(SafetensorsFile.open, paths))
         keys = [key for file in files for key in file]
-        owner = _owner(keys, base, found) or ("unet" if len(networks) == 1 else "")
+        only = base.family.network if len(networks) == 1 else ""
+        owner = _owner(keys, base, found) or only
         if not owner:
             raise ModelError(
                 f"'{paths[0]}' is of none of the model's networks",
@@ -143,9 +146,12 @@ def _owner(
 def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
     """Return the files for a single file; its keys show the kind."""
     file = SafetensorsFile.open(path)
-    if is_single(file):
+    of_unet = base.family.network == "unet"
+    if of_unet and is_single(file):
         return _of_single(file, base, ema=ema)
     if not is_adapter(file):
+        if not of_unet and (found := _of_original(file, base)):
+            return found
         owner = _owner(file, base)
         if not owner and _is_embedding(file, base):
             return CheckpointFiles.of("embedding", {"": (file,)})
@@ -186,6 +192,28 @@ def _of_single(
         sha256=digest_of_files([file]),
         notes=tuple(notes),
         predicts=predicted_by(file, file.metadata),
+    )
+
+
+def _of_original(file: SafetensorsFile, base: PipelineFolder) -> CheckpointFiles | None:
+    """Return the transformer of a file in the original format; None for another one."""
+    records = base.seen.records if base.seen else {}
+    fusing = Fusing.of(base.family.name, records)
+    prefix = prefix_of(file, fusing)
+    if prefix is None:
+        return None
+    try:
+        tensors = transformer_of(file, prefix, fusing)
+    except ValueError as error:
+        raise _of_another_model(file, str(error)) from None
+    notes = ["its names, of the original format, were converted"]
+    if any(is_of_another(key) for key in file):
+        notes.append("its autoencoder and text encoders were not read")
+    return CheckpointFiles(
+        form="component",
+        files={base.family.network: (tensors,)},
+        sha256=digest_of_files([file]),
+        notes=tuple(notes),
     )
 
 
@@ -234,9 +262,10 @@ def _only_lora_in(folder: Path) -> Path | None:
     return None if weights_in(folder) else _lora_in(folder)
 
 
-def _averaged_in(path: Path) -> Path | None:
-    """Return the folder of an averaged UNet, or None."""
-    return next((path / n for n in _AVERAGED if (path / n).is_dir()), None)
+def _averaged_in(path: Path, base: PipelineFolder) -> Path | None:
+    """Return the folder of an averaged copy of the denoising network, or None."""
+    names = (name.format(base.family.network) for name in _AVERAGED)
+    return next((path / name for name in names if (path / name).is_dir()), None)
 
 
 def _of_adapters(
@@ -251,7 +280,7 @@ def _of_adapters(
     return CheckpointFiles.of("lora", opened, adapter=adapter, notes=notes)
 
 
-def _check_whole(path: Path, components: Sequence[str]) -> None:
+def _check_whole(path: Path, base: PipelineFolder) -> None:
     """Refuse a pipeline without the folder of a component of its index.
 
     Raises:
@@ -259,8 +288,11 @@ def _check_whole(path: Path, components: Sequence[str]) -> None:
     """
     index = path / "model_index.json"
     named = json_of(index) if index.is_file() else {}
-    for name in components:
-        is_there = (path / name).is_dir() or (name == "unet" and _averaged_in(path))
+    network = base.family.network
+    for name in base.weighed:
+        is_there = (path / name).is_dir() or (
+            name == network and _averaged_in(path, base)
+        )
         entry = named.get(name)
         if isinstance(entry, list) and any(entry) and not is_there:
             raise ModelError(
@@ -271,21 +303,24 @@ def _check_whole(path: Path, components: Sequence[str]) -> None:
 
 
 def _of_components(
-    path: Path, folders: Mapping[str, Path], *, ema: bool
+    path: Path, folders: Mapping[str, Path], base: PipelineFolder, *, ema: bool
 ) -> CheckpointFiles:
     """Return the opened weights of every component."""
-    averaged = _averaged_in(path)
+    averaged, network = _averaged_in(path, base), base.family.network
+    title = "UNet" if network == "unet" else network
     chosen, notes, is_plain = dict(folders), list[str](), True
-    if averaged is not None and (ema or "unet" not in folders):
-        chosen["unet"], is_plain = averaged, False
-        notes.append(f"the averaged UNet in '{averaged.name}' was read")
+    if averaged is not None and (ema or network not in folders):
+        chosen[network], is_plain = averaged, False
+        notes.append(f"the averaged {title} in '{averaged.name}' was read")
     elif averaged is not None:
-        notes.append(f"there is an averaged UNet in '{averaged.name}': --ema audits it")
+        notes.append(
+            f"there is an averaged {title} in '{averaged.name}': --ema audits it"
+        )
     files = {}
     for name, folder in chosen.items():
         if adapter := _lora_in(folder):
             raise _beside_weights(adapter)
-        of_ema = ema and name == "unet" and averaged is None
+        of_ema = ema and name == network and averaged is None
         files[name], more = _weights(folder, ema=of_ema)
         notes += more
         is_plain = is_plain and not more
@@ -330,15 +365,17 @@ def _variant(file: Path) -> str:
     return ".".join(word.split("-0")[0] for word in words if word)
 
 
-def _own_component(path: Path) -> str:
+def _own_component(path: Path, base: PipelineFolder) -> str:
     """Return the component of a folder, from its configuration; empty for none."""
     if (path / "config.json").is_file():
         config = json_of(path / "config.json")
         several = config.get("architectures")
         named = [config.get("_class_name")]
         named += several if isinstance(several, list) else []
-        found = [_CLASSES[str(name)] for name in named if str(name) in _CLASSES]
-        return found[0] if found else ""
+        named = [each for each in named if isinstance(each, str)]
+        return next(
+            (name for name in base.weighed if base.index.get(name) in named), ""
+        )
     return ""
 
 
@@ -348,7 +385,7 @@ def _no_average(where: str) -> ModelError:
     )
 
 
-def _nothing(path: Path) -> ModelError:
+def _nothing(path: Path, base: PipelineFolder) -> ModelError:
     inside = [f.name for f in path.iterdir() if f.is_dir()]
     begun = [name for name in inside if name.startswith("checkpoint-")]
     steps = sorted(begun, key=lambda name: (len(name), name))
@@ -358,6 +395,7 @@ def _nothing(path: Path) -> ModelError:
             fix=f"audit one of them: {path / steps[-1]}",
         )
     return ModelError(
-        f"'{path}' holds neither a pipeline, nor a UNet, nor a LoRA",
-        fix="give the folder that holds 'unet', or the trainer's .safetensors file",
+        f"'{path}' holds neither a pipeline, nor a network of one, nor a LoRA",
+        fix=f"give the folder that holds '{base.family.network}', or the trainer's "
+        ".safetensors file",
     )

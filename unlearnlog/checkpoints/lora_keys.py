@@ -1,4 +1,4 @@
-"""Keys of LoRA files in the formats of different tools, to read and to write.
+"""LoRA files in the formats of different tools, read and written.
 
 Some loaders confuse alpha where tensors differ in rank, so files are written with one
 rank, and alpha is the rank: the product of the factors is the change, scaled by one.
@@ -8,70 +8,40 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import torch
 
-from unlearnlog.checkpoints.ldm_names import layers_a_level, original_names
+from unlearnlog.checkpoints.fused_factors import Fusing
+from unlearnlog.checkpoints.lora_spellings import (
+    TRANSFORMER,
+    Part,
+    Slot,
+    kohya_key,
+    original_key,
+    spellings,
+)
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.foreign_file import checked, shown
-from unlearnlog.models.overrides import OLD_PREFIX
 
 if TYPE_CHECKING:
     from unlearnlog.core.low_rank import Factors
 
-Part = Literal["down", "up", "alpha"]
-"""The row factor, the column factor, and the number that scales their product."""
-
 FORMATS: Final = ("diffusers", "kohya")
-"""Formats that can be written; these and older ones can be read."""
+"""Formats of a UNet's LoRA that can be written; these and older ones can be read."""
+
+FORMATS_OF_TRANSFORMERS: Final = ("diffusers", "original", "kohya")
+"""Formats of a transformer's LoRA that can be written."""
 
 NAMED: Final = 3
 """Number of keys that an error lists."""
 
 _PROJECTIONS: Final = (".attn2.to_k.weight", ".attn2.to_v.weight")
-_BEFORE: Final = (
-    "",
-    "unet.",
-    "base_model.model.",
-    "unet.base_model.model.",
-    "base_model.model.unet.",
-)
-_PEFT: Final[Mapping[str, Part]] = {
-    ".lora_A.weight": "down",
-    ".lora_B.weight": "up",
-    ".alpha": "alpha",
-}
-_KOHYA: Final[Mapping[str, Part]] = {
-    ".lora_down.weight": "down",
-    ".lora_up.weight": "up",
-    ".alpha": "alpha",
-}
-_OLD: Final[Mapping[str, Part]] = {".lora.down.weight": "down", ".lora.up.weight": "up"}
-_OLDER: Final[Mapping[str, Part]] = {
-    "_lora.down.weight": "down",
-    "_lora.up.weight": "up",
-}
-_OF_TEXT: Final[Mapping[str, Part]] = {
-    ".lora_linear_layer.down.weight": "down",
-    ".lora_linear_layer.up.weight": "up",
-}
 _ADAPTER: Final = re.compile(r"\.lora_([AB])\.[^.]+\.weight$")
 """A key of peft with the name of an adapter."""
-
-_ENDS: Final = {**_PEFT, **_KOHYA}
-_BEFORE_OLD: Final = "diffusion_model."
-"""Prefix of the original names of modules that contain dots."""
-
-_KOHYA_OF: Final = {
-    "unet": ("lora_unet_",),
-    "text_encoder": ("lora_te_", "lora_te1_"),
-    "text_encoder_2": ("lora_te2_",),
-}
-_TEXT_ENDS: Final = {**_PEFT, **_KOHYA, **_OLD, **_OLDER, **_OF_TEXT}
 
 
 @dataclass
@@ -82,81 +52,33 @@ class _Pair:
     tensors: dict[Part, torch.Tensor] = field(default_factory=dict)
 
 
-def written(factors: Mapping[str, Factors], spelling: str) -> dict[str, torch.Tensor]:
+def written(
+    factors: Mapping[str, Factors], spelling: str, fusing: Fusing | None = None
+) -> dict[str, torch.Tensor]:
     """Return the tensors of a LoRA file by key.
 
     Args:
         factors: Left and right by full parameter name, all of one rank.
-        spelling: One of `FORMATS`.
+        spelling: ``diffusers``, ``kohya`` or, of a transformer, ``original``: the names
+            that ComfyUI and ai-toolkit use, with fused modules joined.
+        fusing: Original modules of a transformer, and the sizes of its weights.
     """
+    component, modules = _modules(factors)
+    if spelling != "diffusers" and component == TRANSFORMER:
+        modules = (fusing or Fusing()).joined(modules)
     tensors = {}
-    for name, (left, right) in factors.items():
-        module = _module(name)
+    for module, (left, right) in modules.items():
         if spelling == "kohya":
-            key = f"lora_unet_{module.replace('.', '_')}"
+            key = kohya_key(module)
             tensors[f"{key}.alpha"] = torch.tensor(float(right.shape[0]))
             tensors[f"{key}.lora_down.weight"] = right
             tensors[f"{key}.lora_up.weight"] = left
         else:
-            tensors[f"unet.{module}.lora_A.weight"] = right
-            tensors[f"unet.{module}.lora_B.weight"] = left
+            own = spelling == "diffusers"
+            key = f"{component}.{module}" if own else original_key(module)
+            tensors[f"{key}.lora_A.weight"] = right
+            tensors[f"{key}.lora_B.weight"] = left
     return tensors
-
-
-def spellings(names: Iterable[str]) -> dict[str, tuple[str, Part]]:
-    """Return every possible key of the factors of some weights.
-
-    Args:
-        names: Full names, ``unet.<path>.weight``.
-
-    Returns:
-        The name and the part, by key.
-    """
-    known: dict[str, tuple[str, Part]] = {}
-    names = list(names)
-    n_layers = layers_a_level(n.removeprefix("unet.") for n in names)
-    for name in names:
-        component, _, module = name.removesuffix(".weight").partition(".")
-        olds = original_names(module, n_layers)
-        stems: tuple[str, ...] = (module, *olds)
-        keys = _of_unet(module)
-        keys |= {f"{_BEFORE_OLD}{o}{e}": p for o in olds for e, p in _ENDS.items()}
-        if component != "unet":
-            short = module.removeprefix(OLD_PREFIX)
-            stems = (short, OLD_PREFIX + short)
-            keys = _of_text(component, stems)
-        for prefix in _KOHYA_OF.get(component, ()):
-            flats = [prefix + stem.replace(".", "_") for stem in stems]
-            keys |= {flat + e: part for flat in flats for e, part in _KOHYA.items()}
-        known |= {key: (name, part) for key, part in keys.items()}
-    return known
-
-
-def _of_unet(module: str) -> dict[str, Part]:
-    """Return the keys for the factors of a module of the UNet."""
-    layer, _, projection = module.removesuffix(".0").rpartition(".")
-    stems = (
-        (module, {**_PEFT, **_KOHYA, **_OLD, **_OLDER}),
-        (f"{layer}.{projection}", _OLDER),
-        (f"{layer}.processor.{projection}", _OLDER),
-    )
-    return {
-        f"{before}{stem}{end}": part
-        for before in _BEFORE
-        for stem, ends in stems
-        for end, part in ends.items()
-    }
-
-
-def _of_text(component: str, stems: Iterable[str]) -> dict[str, Part]:
-    """Return the keys for the factors of a module of a text encoder."""
-    befores = (f"{component}.", f"{component}.base_model.model.")
-    return {
-        f"{before}{stem}{end}": part
-        for before in befores
-        for stem in stems
-        for end, part in _TEXT_ENDS.items()
-    }
 
 
 def _as_it_is(name: str, rank: int) -> float:  # noqa: ARG001 - of any weight
@@ -169,6 +91,7 @@ def read(
     shapes: Mapping[str, torch.Size],
     *,
     scale: Callable[[str, int], float] = _as_it_is,
+    fusing: Fusing | None = None,
 ) -> dict[str, Factors]:
     """Return the factors of a file, with alpha over rank multiplied into the left one.
 
@@ -178,13 +101,15 @@ def read(
             dimensions of a convolution count as one.
         scale: Returns the scale of a weight's product, by full name and rank, where the
             file has no alpha.
+        fusing: Original modules of a transformer, and the sizes of its weights.
 
     Raises:
         DeltaError: A key belongs to none of these weights, a factor is missing or has
             another shape, or a number is not valid.
     """
     tensors = _unnamed(tensors)
-    known = spellings(shapes)
+    fusing = fusing or Fusing()
+    known = spellings(shapes, fusing.table)
     if unknown := [key for key in tensors if key not in known]:
         raise DeltaError(
             f"{len(unknown)} of {len(tensors)} tensors are no factors of this model's "
@@ -193,11 +118,15 @@ def read(
         )
     pairs: dict[str, _Pair] = {}
     for key, tensor in tensors.items():
-        name, part = known[key]
-        pair = pairs.setdefault(name, _Pair())
-        if part in pair.keys:
-            raise _wrong(key, f"is the same factor as {shown(pair.keys[part])}")
-        pair.keys[part], pair.tensors[part] = key, checked(key, tensor)
+        whole = checked(key, tensor)
+        _check_rest(key, known[key], whole, fusing)
+        for slot in known[key]:
+            pair = pairs.setdefault(slot.name, _Pair())
+            if slot.part in pair.keys:
+                first = shown(pair.keys[slot.part])
+                raise _wrong(key, f"is the same factor as {first}")
+            pair.keys[slot.part] = key
+            pair.tensors[slot.part] = _part_of(slot, key, whole, fusing)
     return {
         name: _folded(pairs[name], shapes[name], partial(scale, name))
         for name in sorted(pairs)
@@ -263,13 +192,49 @@ def _folded(pair: _Pair, shape: torch.Size, scale: Callable[[int], float]) -> Fa
     return left.float(), right.float()
 
 
-def _module(name: str) -> str:
-    """Return the path of a module of the UNet from the name of its weight."""
-    module = name.removeprefix("unet.").removesuffix(".weight")
-    if name != f"unet.{module}.weight":
-        message = f"'{name}' is no weight of a module of the UNet"
-        raise ValueError(message)
-    return module
+def _part_of(slot: Slot, key: str, whole: torch.Tensor, fusing: Fusing) -> torch.Tensor:
+    """Return the factor of one weight from that of the module that it is fused in.
+
+    Raises:
+        DeltaError: The factor has other rows than the module.
+    """
+    if slot.fused is None or slot.part != "up":
+        return whole
+    try:
+        return fusing.rows(slot.fused, slot.name, whole)
+    except ValueError as error:
+        raise _wrong(key, f"has {error}") from None
+
+
+def _check_rest(
+    key: str, slots: Sequence[Slot], whole: torch.Tensor, fusing: Fusing
+) -> None:
+    """Refuse a fused factor that changes weights that are not asked for.
+
+    Raises:
+        DeltaError: It changes other weights as well.
+    """
+    place = slots[0].fused
+    if place is None or slots[0].part != "up":
+        return
+    asked = {slot.name for slot in slots}
+    for part in place.parts:
+        name = f"{TRANSFORMER}.{part}.weight"
+        if name not in asked and fusing.rows(place, name, whole).any():
+            raise _wrong(key, f"changes {part}, too")
+
+
+def _modules(factors: Mapping[str, Factors]) -> tuple[str, dict[str, Factors]]:
+    """Return the component of some weights, and the factors by the module's path."""
+    found = {}
+    components = {name.partition(".")[0] for name in factors}
+    for name, each in factors.items():
+        module = name.partition(".")[2].removesuffix(".weight")
+        if name != f"{name.partition('.')[0]}.{module}.weight" or len(components) > 1:
+            message = f"'{name}' is no weight of a module of one network"
+            raise ValueError(message)
+        found[module] = each
+    return next(iter(components), ""), found
 
 
 def _wrong(key: str, what: str) -> DeltaError:

@@ -42,9 +42,13 @@ def export(
     ],
     to: Annotated[Literal["lora"], typer.Option("--to", help="Which form.")] = "lora",
     spelling: Annotated[
-        Literal["diffusers", "kohya"],
-        typer.Option("--format", help="Who is to load it; ComfyUI and A1111: kohya."),
-    ] = "diffusers",
+        Literal["diffusers", "kohya", "original", "tensors"] | None,
+        typer.Option(
+            "--format",
+            help="Who is to load it; ComfyUI and A1111: kohya. tensors: the changed "
+            "tensors, whole. Else: diffusers, if the pipeline loads LoRAs.",
+        ),
+    ] = None,
     energy: Annotated[
         float, typer.Option("--energy", help="Share of each change that is kept.")
     ] = 0.9999,
@@ -53,7 +57,7 @@ def export(
     opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the change of a revision as a LoRA, and measure it in that form."""
+    """Write the change of a revision as one file, and measure it in that form."""
     from unlearnlog.report.entry_tables import ProgressBars
     from unlearnlog.report.export_table import fidelity_table
 
@@ -61,19 +65,26 @@ def export(
     rules = ledger.rules(policy, judge=judge, about=rev)
     with ProgressBars(err) as bars:
         done = ledger.export(
-            rev, output, spelling=spelling, energy=energy, policy=rules, watch=bars
+            rev,
+            output,
+            spelling=spelling or "",
+            energy=energy,
+            policy=rules,
+            watch=bars,
         )
-    row = {"file": str(output), "to": to, "format": spelling, **done.row()}
+    row = {"file": str(output), "to": to, "format": done.spelling, **done.row()}
     if as_json:
         answer(row, lambda: None)
         return
-    list_facts(
-        {
-            "file": f"{output}, {done.n_bytes} bytes, for {spelling}",
+    file = f"{output}, {done.n_bytes} bytes, "
+    facts = {"file": f"{file}the {done.n_tensors} changed tensors, whole"}
+    if done.rank:
+        facts = {
+            "file": f"{file}for {done.spelling}",
             "rank": f"{done.rank}, of {done.n_tensors} tensors; each keeps at least "
             f"{100 * done.energy:.4f} % of its change's energy",
         }
-    )
+    list_facts(facts)
     if done.fidelity is None:
         err.print(
             "no judge configured: the erasure was not measured again", style="yellow"

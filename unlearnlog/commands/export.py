@@ -1,9 +1,9 @@
-"""``export``: a revision's change as a LoRA, measured again in the exported form."""
+"""``export``: a revision's change as one file, measured again in that form."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,8 @@ from safetensors.torch import save
 
 from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import EXPORTED
+from unlearnlog.checkpoints.export_formats import TENSORS, check_format
+from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.commands.fidelity import Fidelity, compared
 from unlearnlog.commands.output_path import check_is_free
 from unlearnlog.core.active import live_concepts
@@ -24,7 +26,7 @@ from unlearnlog.models.weight_file_names import SUFFIX
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
-    from unlearnlog.core.delta import Delta
+    from unlearnlog.core.delta import Delta, Weights
     from unlearnlog.core.entry import EntryId
     from unlearnlog.core.patch import Patch
     from unlearnlog.policy import Policy
@@ -40,7 +42,7 @@ class ExportRequest:
     Attributes:
         rev: The revision, as it was typed.
         path: The file to write.
-        spelling: One of `lora.FORMATS`.
+        spelling: One of `export_formats.formats_of` the model; empty for its first.
         policy: Sample sizes, sampling settings, judge, and the share of the erasure
             that must be kept.
         energy: Share of each change's squared norm that is kept, in (0, 1].
@@ -61,7 +63,8 @@ class Exported:
 
     Attributes:
         entry: The exported entry.
-        rank: Rank of every pair of factors.
+        spelling: The format.
+        rank: Rank of every pair of factors; 0 for whole tensors.
         energy: Share of the squared norm kept, of the change that lost most.
         n_bytes: Size of the file.
         n_tensors: Number of changed text projections.
@@ -69,6 +72,7 @@ class Exported:
     """
 
     entry: EntryId
+    spelling: str
     rank: int
     energy: float
     n_bytes: int
@@ -94,7 +98,7 @@ class Exported:
 
 
 def export(at: Session, request: ExportRequest) -> Exported:
-    """Write the change of a revision as a LoRA, if enough of the erasure is kept.
+    """Write the change of a revision as one file, if enough of the erasure is kept.
 
     Raises:
         UsageError: The revision changes nothing, or the file cannot be written.
@@ -102,7 +106,11 @@ def export(at: Session, request: ExportRequest) -> Exported:
         DiskFull: The disk is full; no file is left.
     """
     _check_request(request)
-    ledger, entry = at.the_ledger(), at.resolved(request.rev)
+    family, entry = at.model.folder.family, at.resolved(request.rev)
+    is_unet = family.network == "unet"
+    spelling = check_format(request.spelling, family.pipeline, is_unet=is_unet)
+    request = replace(request, spelling=spelling)
+    ledger = at.the_ledger()
     deltas = [ledger.delta(digest) for digest in ledger.plan(entry)]
     spectra = _spectra(deltas, request.watch)
     if entry is None or not spectra:
@@ -110,27 +118,28 @@ def export(at: Session, request: ExportRequest) -> Exported:
             f"'{request.rev}' changes nothing: there is nothing to export",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    rank = rank_for(spectra, request.energy)
-    pairs = {name: each.factors(rank) for name, each in spectra.items()}
+    if spelling == TENSORS:
+        rank, energy = 0, 1.0
+        tensors = {name: at.weights(entry)[name].contiguous() for name in spectra}
+    else:
+        rank = rank_for(spectra, request.energy)
+        energy = lowest_energy(spectra, rank)
+        pairs = {name: each.factors(rank) for name, each in spectra.items()}
+        tensors = lora.written(pairs, spelling, _fusing(at))
     about = {"base": ledger.base.root, "energy": request.energy, "entry": entry}
-    data = save(
-        lora.written(pairs, request.spelling),
-        {EXPORTED: canonical_json(about).decode()},
-    )
+    data = save(tensors, {EXPORTED: canonical_json(about).decode()})
     with ledger.giving(request.path.parent), new_file(request.path, data) as unfinished:
         fidelity = _measured(at, entry, unfinished, request)
         _check_left(fidelity, request)
-    energy = lowest_energy(spectra, rank)
-    return Exported(entry, rank, energy, len(data), len(spectra), fidelity)
+    return Exported(entry, spelling, rank, energy, len(data), len(spectra), fidelity)
+
+
+def _fusing(at: Session) -> Fusing:
+    return Fusing.of(at.model.folder.family.name, at.manifest.tensors)
 
 
 def _check_request(request: ExportRequest) -> None:
-    """Refuse an unknown format, an energy outside (0, 1], and an unusable path."""
-    if request.spelling not in lora.FORMATS:
-        raise UsageError(
-            f"unknown LoRA format '{request.spelling}'",
-            fix=f"known: {', '.join(lora.FORMATS)}",
-        )
+    """Refuse an energy outside (0, 1], and an unusable path."""
     if not 0 < request.energy <= 1:
         raise UsageError(
             f"the energy {request.energy:g} is outside (0, 1]",
@@ -163,9 +172,8 @@ def _measured(
 ) -> Fidelity | None:
     """Measure the file, as loaders read it, beside the state itself."""
     base = at.model.base
-    shapes = {name: tensor.shape for name, tensor in base.items()}
     try:
-        loaded = fused(base, lora.read(SafetensorsFile.open(file), shapes))
+        loaded = _loaded(at, SafetensorsFile.open(file), request.spelling)
     except ValueError as error:
         raise ExportError(
             f"a loader could not use the export: {error}",
@@ -175,6 +183,15 @@ def _measured(
     gone = [concept for _, concept in live.values()]
     states = at.weights(entry), {**base, **loaded}
     return compared(at, gone, states, request.policy, request.watch)
+
+
+def _loaded(at: Session, file: SafetensorsFile, spelling: str) -> Weights:
+    """Return the tensors that a loader gets from a file."""
+    if spelling == TENSORS:
+        return dict(file)
+    base = at.model.base
+    shapes = {name: tensor.shape for name, tensor in base.items()}
+    return fused(base, lora.read(file, shapes, fusing=_fusing(at)))
 
 
 def _check_left(fidelity: Fidelity | None, request: ExportRequest) -> None:

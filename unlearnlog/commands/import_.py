@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import Adapter
+from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.commands import add
 from unlearnlog.core.delta import (
     Delta,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
     from unlearnlog.core.entry import Entry
     from unlearnlog.core.limits import Verdict
+
+
+NETWORKS: Final = ("unet", "transformer")
+"""Components that denoise, whose names a file may leave out."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,8 @@ def read(at: Session, path: Path) -> ImportFile:
     if full:
         patches, n_same = _differences(file, base, known)
     else:
-        patches, n_same = _products(file, base), 0
+        fusing = Fusing.of(folder.family.name, at.manifest.tensors)
+        patches, n_same = _products(file, base, fusing), 0
     patches = {name: patch for name, patch in patches.items() if patch.bound}
     if not patches:
         raise DeltaError(
@@ -144,13 +150,13 @@ def read(at: Session, path: Path) -> ImportFile:
     return ImportFile(Delta(patches), form, file.digest(), len(file), n_same)
 
 
-def _products(file: SafetensorsFile, base: Weights) -> dict[str, Patch]:
+def _products(file: SafetensorsFile, base: Weights, fusing: Fusing) -> dict[str, Patch]:
     """Return the changes of a LoRA."""
     shapes = {name: tensor.shape for name, tensor in base.items()}
     scale = Adapter.of(file).scale
     return {
         name: _patch(name, LowRank, *pair)
-        for name, pair in lora.read(file, shapes, scale=scale).items()
+        for name, pair in lora.read(file, shapes, scale=scale, fusing=fusing).items()
     }
 
 
@@ -184,7 +190,7 @@ def _differences(
 
 def _names(key: str) -> set[str]:
     """Return the names that the model may have for a tensor of a file."""
-    return {key, f"unet.{key}"}
+    return {key, *(f"{network}.{key}" for network in NETWORKS)}
 
 
 def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
@@ -199,6 +205,6 @@ def _unusable(key: str, what: str) -> DeltaError:
     """Return the error for a tensor that is no change of the base."""
     return DeltaError(
         f"the tensor {shown(key)} {what}",
-        fix="give a file with nothing but new text projections (attn2.to_k, attn2.to_v)"
-        " of the ledger's base, or a LoRA of them",
+        fix="give a file with nothing but new text projections of the ledger's base (a "
+        "UNet's attn2.to_k and attn2.to_v), or a LoRA of them",
     )

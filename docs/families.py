@@ -1,0 +1,44 @@
+"""The table of model families in docs/FAMILIES.md."""
+
+from __future__ import annotations
+
+import inspect
+
+import diffusers
+
+from unlearnlog.checkpoints.export_formats import formats_of
+from unlearnlog.models.families import FAMILIES
+from unlearnlog.models.model_family import ModelFamily
+
+_CHANGED = {
+    "prompt": "keys and values of the cross-attention",
+    "joint": "the text's entry{pooled}; keys and values of the text in joint attention",
+    "single": "the text's entry{pooled}",
+}
+
+
+def families_table() -> str:
+    """Return a row for each family: pipeline, defaults of it, what changes, exports."""
+    lines = [
+        "| model | class in `model_index.json` | steps, guidance by default | an "
+        "erasure changes | `export --format` |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_row, FAMILIES)]) + "\n"
+
+
+def _row(family: ModelFamily) -> str:
+    usual = inspect.signature(getattr(diffusers, family.pipeline).__call__).parameters
+    scale = usual["guidance_scale"].default
+    if scale is None:
+        scale = usual["true_cfg_scale"].default
+    pooled = " and the pooled vector's" if family.pooled else ""
+    formats = formats_of(family.pipeline, is_unet=family.network == "unet")
+    cells = (
+        family.title,
+        f"`{family.pipeline}`",
+        f"{usual['num_inference_steps'].default}, {scale:g}",
+        _CHANGED[family.text_class].format(pooled=pooled),
+        ", ".join(f"`{each}`" for each in formats),
+    )
+    return f"| {' | '.join(cells)} |"
