@@ -3,6 +3,7 @@
 import pytest
 
 from unlearnlog.commands.forecast import CostForecast, Span, WorkPart, joined
+from unlearnlog.ledger.repository import Repository
 from unlearnlog.report.cost_rows import cost_rows, duration, sum_of
 
 
@@ -101,3 +102,14 @@ def test_a_price_without_a_dry_run_is_refused(typed, tmp_path):
     assert done.code == 2
     assert "add --dry-run" in done.err
     assert not (tmp_path / ".unlearnlog").exists()
+
+
+def test_a_price_of_the_configuration_is_checked_when_it_is_set(typed, tmp_path):
+    assert typed("init").code == 0
+
+    right = typed("config", "set", "price", "2.50")
+    wrong = typed("config", "set", "price", "much")
+
+    assert (right.code, wrong.code) == (0, 2)
+    assert "price cannot be 'much'" in wrong.err
+    assert Repository.open(tmp_path).config["price"] == "2.50"

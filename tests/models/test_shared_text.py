@@ -20,42 +20,47 @@ def pictures():
 
 @torch.no_grad()
 def test_shared_prompts_change_no_bit_of_a_prediction(pictures):
+    x_t, t = pictures
     model = bundled_model()
     other = {name: 1.01 * weight for name, weight in model.base.items()}
     plain = model.encode(PROMPTS)
     shared = SharedText.of(plain)
 
     for weights in (None, other, None):
-        found = model.eps(*pictures, shared[ROWS], weights=weights)
+        found, alone = (
+            model.eps(x_t, t, text[ROWS], weights=weights) for text in (shared, plain)
+        )
 
-        assert torch.equal(found, model.eps(*pictures, plain[ROWS], weights=weights))
+        assert torch.equal(found, alone)
 
 
 @torch.no_grad()
 def test_prompts_are_projected_once_for_each_set_of_weights(pictures, monkeypatch):
+    x_t, t = pictures
     model, n_projected = bundled_model(), []
-    own = text_kv_cache.ProjectedTexts.of.__func__
+    own = text_kv_cache.ProjectedTexts.of
 
-    def counted(cls, layers, texts, weights):
+    def counted(layers, texts, weights):
         n_projected.append(len(texts))
-        return own(cls, layers, texts, weights)
+        return own(layers, texts, weights)
 
-    monkeypatch.setattr(text_kv_cache.ProjectedTexts, "of", classmethod(counted))
+    monkeypatch.setattr(text_kv_cache.ProjectedTexts, "of", staticmethod(counted))
     shared = SharedText.of(model.encode(PROMPTS))
 
     for weights in (None, model.base, None, model.base):
-        model.eps(*pictures, shared[ROWS], weights=weights)
+        model.eps(x_t, t, shared[ROWS], weights=weights)
 
     assert n_projected == [len(PROMPTS)] * 2
 
 
 def test_a_gradient_reaches_shared_prompts(pictures):
+    x_t, t = pictures
     model = bundled_model()
     text = model.encode(PROMPTS)
     tokens = text.tokens.clone().requires_grad_()
 
     shared = SharedText.of(type(text)(tokens, text.pooled))
-    model.eps(*pictures, shared[ROWS]).square().mean().backward()
+    model.eps(x_t, t, shared[ROWS]).square().mean().backward()
 
     assert tokens.grad is not None
     assert tokens.grad.abs().sum() > 0
@@ -63,13 +68,14 @@ def test_a_gradient_reaches_shared_prompts(pictures):
 
 @torch.no_grad()
 def test_prompts_with_too_many_numbers_are_not_kept(pictures, monkeypatch):
+    x_t, t = pictures
     model = bundled_model()
     monkeypatch.setattr("unlearnlog.models.diffusers_model._MOST_PROJECTED", 10)
     shared = SharedText.of(model.encode(PROMPTS))
 
-    found = model.eps(*pictures, shared[ROWS])
+    found = model.eps(x_t, t, shared[ROWS])
 
-    assert torch.equal(found, model.eps(*pictures, model.encode(PROMPTS)[ROWS]))
+    assert torch.equal(found, model.eps(x_t, t, model.encode(PROMPTS)[ROWS]))
     assert not shared._computed
 
 
@@ -87,4 +93,4 @@ def test_a_batch_is_shared_among_threads_of_a_cpu():
         found.append(model.eps(x_t, torch.tensor(500), text))
     torch.set_num_threads(before)
 
-    assert torch.allclose(*found, atol=1e-4)
+    assert torch.allclose(found[0], found[1], atol=1e-4)

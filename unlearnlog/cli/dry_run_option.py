@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlearnlog.cli.app import answer, err, list_facts
+from unlearnlog.core.price import check_price
 from unlearnlog.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,28 +54,6 @@ class DryRunOptions:
             return self.price
         told = ledger.config.get("price")
         return None if told is None else check_price(told, "price")
-
-
-def check_price(told: str, of: str) -> float:
-    """Return a price as a number.
-
-    Args:
-        told: The price, as it was given.
-        of: The option or key that it was given for.
-
-    Raises:
-        UsageError: It is no number, negative or not finite.
-    """
-    try:
-        price = float(told)
-    except ValueError:
-        price = math.nan
-    if not (math.isfinite(price) and price >= 0):
-        raise UsageError(
-            f"{of} cannot be '{told}': the price of one worker an hour, such as 2.50",
-            fix="give a number that is not negative",
-        )
-    return price
 
 
 def say_first() -> None:

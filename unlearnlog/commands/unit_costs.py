@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
@@ -120,7 +121,7 @@ class Bench:
                 break
             few = Painted(painted.latents[:n], painted.pictures[:n])
             self.watch.stage("timing the judge", n)
-            _, took = timed(lambda some=few: judge.judged(some))
+            _, took = timed(partial(judge.judged, few))
             self.watch.advance(n, {})
             per_picture = took / n
         return per_picture

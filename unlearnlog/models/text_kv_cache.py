@@ -82,7 +82,7 @@ class TextKVCache:
         texts: torch.Tensor,
         rows: torch.Tensor,
         weights: Mapping[str, torch.Tensor],
-    ) -> Self:
+    ) -> TextKVCache:
         """Return the computed keys and values.
 
         Args:
