@@ -62,7 +62,12 @@ def test_without_a_file_there_are_none(tmp_path):
     assert BaseLatents.load(tmp_path / FILE).of([CAT], ROOT, SAMPLING) is None
 
 
-@pytest.mark.parametrize("name", [*world().styles, *world().subjects])
+_OTHERS = [n for n in (*world().styles, *world().subjects) if n != "Picasso"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Picasso", *(pytest.param(n, marks=pytest.mark.slow) for n in _OTHERS)]
+)
 def test_all_that_a_first_erasure_paints_for_its_nats_ships(name, tmp_path):
     policy, model = Policy.load("default"), bundled_model()
     shipped = BaseLatents.load(FOLDER / FILE)
