@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from recipes.atelier.pipeline import assemble
 from recipes.atelier.text import trained_tokenizer
 from recipes.atelier.unet import trained_unet
 from unlearnlog.atelier.atelier_judge import AtelierJudge
+from unlearnlog.atelier.base_latents import FILE, BaseLatents
 from unlearnlog.atelier.bundled_concepts import book, world
 from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
 from unlearnlog.core.probe_case import ProbeCase
@@ -116,6 +117,27 @@ def _readings(job: Job) -> None:
     BaseAnswers(model.manifest.root, settings, answers).save(weights / "readings.json")
 
 
+def _latents(job: Job) -> None:
+    """Paint one picture of every cell without guidance, and keep the latents."""
+    model = DiffusersModel.load(job.weights)
+    cells = list({(c.prompt, c.seed): c for c in _one_of_each()}.values())
+    plain = replace(measure.SAMPLING, steps=2 * measure.SAMPLING.steps, guidance=1.0)
+    latents = model.paint(
+        [cell.prompt for cell in cells], [c.seed for c in cells], sampling=plain
+    ).latents
+    rows = {(cell.prompt, cell.seed): i for i, cell in enumerate(cells)}
+    settings = (plain.steps, plain.guidance)
+    made = BaseLatents(model.manifest.root, settings, rows, latents)
+    made.save(job.weights / FILE)
+
+
+def _one_of_each() -> Iterator[ProbeCase]:
+    """Yield the first picture of each cell: those that nats are read on."""
+    seen, asked = world(), book()
+    for name in (*seen.styles, *seen.subjects):
+        yield from asked.alone(seen.concepts[name], 1, ())
+
+
 def _every_cell() -> list[ProbeCase]:
     seen, asked = world(), book()
     cells = list(asked.kept(()))
@@ -148,6 +170,7 @@ PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "unet": _unet,
     "pipeline": _pipeline,
     "readings": _readings,
+    "latents": _latents,
     "measure": _measure,
 }
 """The parts in the order in which they are made."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unlearnlog.api import Ledger
     from unlearnlog.api.audit_methods import HowToTrain
     from unlearnlog.api.opened import Folder
-    from unlearnlog.commands.dry_run import CostForecast
+    from unlearnlog.commands.forecast import CostForecast
     from unlearnlog.core.concept import Concept
     from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from unlearnlog.cli.app import answer, app, out, recording, say_recorded
-from unlearnlog.cli.dry_run_option import DryRunOption, show_cost
+from unlearnlog.cli.dry_run_option import DryRunOptions, show_cost
 from unlearnlog.cli.options import (
     ConceptsOption,
     JsonOption,
@@ -75,7 +75,7 @@ def attack(
     record: Annotated[
         bool, typer.Option("--record", help="Keep what is found; later steps retry it.")
     ] = False,
-    dry_run: DryRunOption = False,
+    forecast: DryRunOptions,
     policy: SamePolicyOption = "",
     judge: SeeingJudgeOption = "",
     concepts: ConceptsOption = None,
@@ -87,13 +87,14 @@ def attack(
     """Look for words that bring an erased concept back, beside null controls."""
     from unlearnlog.api import raise_if_failed
 
-    ledger = opening.open(concepts, dry_run=dry_run)
+    ledger = opening.open(concepts, forecast=forecast)
     rules = ledger.rules(policy, judge=judge, about=rev)
-    if dry_run:
+    if forecast.dry_run:
         show_cost(
             ledger,
             lambda runs: runs.attack(rev, policy=rules, **search.arguments),
             would=f"attack what is erased at {rev}",
+            price=forecast.price_for(ledger),
             as_json=as_json,
         )
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unlearnlog.cli.app import answer, app, err, out, recording, say_recorded
-from unlearnlog.cli.dry_run_option import DryRunOption, show_cost
+from unlearnlog.cli.dry_run_option import DryRunOptions, show_cost
 from unlearnlog.cli.options import (
     ConceptsOption,
     JsonOption,
@@ -117,7 +117,7 @@ def audit(
     ] = False,
     tuning: FinetuneOptions,
     accept_undecided: DoubtOption = False,
-    dry_run: DryRunOption = False,
+    forecast: DryRunOptions,
     policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     concepts: ConceptsOption = None,
@@ -128,17 +128,18 @@ def audit(
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
     _check_options(context, model, tuning)
-    ledger = opening.open(concepts, dry_run=dry_run)
+    ledger = opening.open(concepts, forecast=forecast)
     rules = ledger.rules(policy, judge=judge, about=rev)
     if model is None:
         work = _Finetune(ledger, rev, rules, tuning)
-        work.run(dry_run=dry_run, accept_undecided=accept_undecided, as_json=as_json)
+        work.run(forecast=forecast, accept_undecided=accept_undecided, as_json=as_json)
         return
-    if dry_run:
+    if forecast.dry_run:
         show_cost(
             ledger,
             lambda runs: runs.audit(model, rev, policy=rules, ema=ema),
             would=f"audit {model}",
+            price=forecast.price_for(ledger),
             as_json=as_json,
         )
         return
@@ -208,7 +209,9 @@ class _Finetune:
     policy: Policy
     options: FinetuneOptions
 
-    def run(self, *, dry_run: bool, accept_undecided: bool, as_json: bool) -> None:
+    def run(
+        self, *, forecast: DryRunOptions, accept_undecided: bool, as_json: bool
+    ) -> None:
         """Run the fine-tune and show what came back; or show its cost.
 
         Raises:
@@ -218,7 +221,7 @@ class _Finetune:
 
         check_written(self.options.plot, (".png",))
         data, about = self.options.finetune, self.options.concept or ()
-        if dry_run:
+        if forecast.dry_run:
             show_cost(
                 self.ledger,
                 lambda runs: runs.finetune(
@@ -228,6 +231,7 @@ class _Finetune:
                     **self.options.training,
                 ),
                 would=f"fine-tune on {data} and look",
+                price=forecast.price_for(self.ledger),
                 as_json=as_json,
             )
             return
@@ -304,7 +308,7 @@ def rebase(
     policy: SamePolicyOption = "",
     judge: AuditorOption = "",
     accept_undecided: DoubtOption = False,
-    dry_run: DryRunOption = False,
+    forecast: DryRunOptions,
     concepts: ConceptsOption = None,
     message: MessageOption = "",
     ref: RefOption = "",
@@ -315,13 +319,14 @@ def rebase(
     from unlearnlog.api import raise_if_failed
     from unlearnlog.report.audit_tables import rebased_tables
 
-    ledger = opening.open(concepts, dry_run=dry_run)
+    ledger = opening.open(concepts, forecast=forecast)
     rules = ledger.rules(policy, judge=judge, about=rev)
-    if dry_run:
+    if forecast.dry_run:
         show_cost(
             ledger,
             lambda runs: runs.rebase(onto, output, rev, policy=rules, ema=ema),
             would=f"erase anew on {onto}, in {output}",
+            price=forecast.price_for(ledger),
             as_json=as_json,
         )
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unlearnlog.cli.app import answer, app, err, list_facts, recording
-from unlearnlog.cli.dry_run_option import DryRunOption, show_cost
+from unlearnlog.cli.dry_run_option import DryRunOptions, show_cost
 from unlearnlog.cli.entry_answers import say_composed, say_erased, say_reverted
 from unlearnlog.cli.options import (
     AcceptUndecidedOption,
@@ -134,7 +134,7 @@ def add(
     seed: Annotated[int, typer.Option(min=0, help="Where randomness starts.")] = 0,
     accept_undecided: AcceptUndecidedOption = False,
     chosen: EraserOptions,
-    dry_run: DryRunOption = False,
+    forecast: DryRunOptions,
     message: MessageOption = "",
     ref: RefOption = "",
     opening: OpeningOptions,
@@ -142,15 +142,16 @@ def add(
 ) -> None:
     """Erase a concept, measure what that did, and record it."""
     _check_names(concept, about, batch=batch)
-    ledger = opening.open(concepts, may_create=True, dry_run=dry_run)
+    ledger = opening.open(concepts, may_create=True, forecast=forecast)
     rules = chosen.within(ledger.rules(policy, judge=judge))
     named = about.concepts(ledger, concept)
     ledger.check_erasing(named, rules)
-    if dry_run:
+    if forecast.dry_run:
         show_cost(
             ledger,
             lambda runs: runs.add(*named, policy=rules),
             would=f"forget {', '.join(each.name for each in named)}",
+            price=forecast.price_for(ledger),
             as_json=as_json,
         )
         return

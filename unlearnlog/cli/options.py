@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearnlog.cli.dry_run_option import say_first
+from unlearnlog.cli.dry_run_option import DryRunOptions, say_first
 
 if TYPE_CHECKING:
     from unlearnlog.api import Ledger
@@ -137,21 +137,24 @@ class OpeningOptions:
         concepts: Path | None = None,
         *,
         may_create: bool = False,
-        dry_run: bool = False,
+        forecast: DryRunOptions | None = None,
     ) -> Ledger:
         """Return the ledger; its model is loaded on first use.
 
         Args:
             concepts: The file of ``--concepts``.
             may_create: Whether the command may create a ledger.
-            dry_run: Whether to announce a dry run first.
+            forecast: A dry run is announced first.
 
         Raises:
             NoLedger: There is no ledger, and ``may_create`` is False.
+            UsageError: A price is given that is none.
         """
         from unlearnlog.api import Ledger
 
-        if dry_run:
+        if forecast is not None:
+            forecast.check()
+        if forecast is not None and forecast.dry_run:
             say_first()
         return Ledger.open(
             self.ledger or Path(),

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.core.devices import check_device, check_dtype, side_of
 from unlearnlog.core.plain_files import expanded
+from unlearnlog.core.price import check_price
 from unlearnlog.core.suggestions import advice
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
 from unlearnlog.ledger.config_file import KEYS, check_key, check_text
@@ -327,6 +329,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "judge": check_judge,
     "concepts": lambda value: ConceptSet.read(Path(value)),
     "base": _check_base,
+    "price": partial(check_price, of="price"),
     "author.name": _check_author,
     "author.email": _check_author,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.atelier.bundled_model import BaseAnswers, bundled_judge
+from unlearnlog.atelier.base_latents import FILE, BaseLatents
+from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers, bundled_judge
 from unlearnlog.atelier.bundled_model import base_answers as bundled_answers
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.commands.kept_samples import LedgerSampleCache
@@ -117,6 +118,14 @@ def base_answers(at: Session, judge: Judge | None) -> BaseAnswers:
     return BaseAnswers()
 
 
+def _base_latents(at: Session) -> BaseLatents | None:
+    """Return the bundled latents of the base's pictures, as it paints them on a CPU."""
+    painted_here = at.model.device.type == "cpu" and at.model.dtype == "float32"
+    if at.fresh or not at.is_bundled or not painted_here:
+        return None
+    return BaseLatents.load(FOLDER / FILE)
+
+
 def check_kept(kept: Collection[ProbeCase]) -> None:
     """Refuse to judge without pictures that measure the judge's false alarms.
 
@@ -158,5 +167,5 @@ def runner_for(
     """
     judge = judge_for(at, policy.judge, book.world, watch)
     identity = judge.identity if judge else ""
-    album = LedgerSampleCache(at, identity, base_answers(at, judge))
+    album = LedgerSampleCache(at, identity, base_answers(at, judge), _base_latents(at))
     return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))

@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
 
+from unlearnlog.commands.forecast import Span
 from unlearnlog.models.interface import Painted, Sampling
+from unlearnlog.models.shared_text import SharedText
 
 if TYPE_CHECKING:
     from unlearnlog.commands.counting import WorkCount
@@ -25,11 +28,19 @@ T = TypeVar("T")
 _PATIENCE: Final = 20.0
 """Seconds that a timed batch may take; above it, two pictures are timed."""
 
-_SLOW: Final = 1.0
-"""Seconds per picture above which a judge is timed on one picture and not four."""
+_SLOW: Final = 5.0
+"""Seconds of a judge for some pictures above which it is timed on fewer."""
 
 _TEXT: Final = "a painting"
 _ROWS: Final = 8
+
+_PREDICTED, _TEXTS = 64, 16
+"""Predictions of one batch, and prompts among them, as probes make them."""
+
+_REPEATS: Final = 3
+
+_LEAST_SPREAD: Final = 0.15
+"""Least relative deviation of a forecast time, even on a machine that is quiet."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Costs:
         prediction: Predicting the noise in one latent.
         gradient: The same with a gradient.
         lesson: Training on one picture, once.
+        spread: Relative deviation of the same work timed again.
     """
 
     picture: float = 0.0
@@ -49,6 +61,11 @@ class Costs:
     prediction: float = 0.0
     gradient: float = 0.0
     lesson: float = 0.0
+    spread: float = 0.0
+
+    def span(self, seconds: float) -> Span:
+        """Return the seconds with the deviation to both sides."""
+        return Span.around(seconds, self.spread)
 
 
 @dataclass(frozen=True)
@@ -72,16 +89,15 @@ class Bench:
     def costs(self, work: WorkCount) -> Costs:
         """Time a few units of each kind of requested work."""
         per_picture, painted = self._pictures()
-        judgement = prediction = gradient = lesson = 0.0
+        judgement = gradient = lesson = 0.0
         if self.judge is not None and work.judged:
-            judgement = self._judgement(self.judge, painted, per_picture)
-        if work.predicted:
-            prediction = self._prediction(painted, learns=False)
+            judgement = self._judgement(self.judge, painted)
+        prediction, spread = self._prediction(painted)
         if work.differentiated:
-            gradient = self._prediction(painted, learns=True)
+            gradient = self._gradient(painted)
         if work.learned and self.method is not None:
             lesson = self._lesson(painted)
-        return Costs(per_picture, judgement, prediction, gradient, lesson)
+        return Costs(per_picture, judgement, prediction, gradient, lesson, spread)
 
     def _pictures(self) -> tuple[float, Painted]:
         """Return the seconds per picture, and a painted batch."""
@@ -97,27 +113,50 @@ class Bench:
     def _painted(self, n: int) -> Painted:
         return self.model.paint([_TEXT] * n, range(n), sampling=self.sampling)
 
-    def _judgement(self, judge: Judge, painted: Painted, per_picture: float) -> float:
-        n = 1 if per_picture > _SLOW else 4
-        few = Painted(painted.latents[:n], painted.pictures[:n])
-        self.watch.stage("timing the judge", len(few.latents))
-        _, took = timed(lambda: judge.judged(few))
-        return took / len(few.latents)
+    def _judgement(self, judge: Judge, painted: Painted) -> float:
+        """Return the seconds per judged picture, of few where the judge is slow."""
+        per_picture = 0.0
+        for n in sorted({1, min(4, len(painted.latents)), len(painted.latents)}):
+            if per_picture * n > _SLOW:
+                break
+            few = Painted(painted.latents[:n], painted.pictures[:n])
+            self.watch.stage("timing the judge", n)
+            _, took = timed(partial(judge.judged, few))
+            self.watch.advance(n, {})
+            per_picture = took / n
+        return per_picture
 
-    def _prediction(self, painted: Painted, *, learns: bool) -> float:
-        what = "timing gradients" if learns else "timing predictions"
-        self.watch.stage(what, 2)
+    def _prediction(self, painted: Painted) -> tuple[float, float]:
+        """Return the seconds per prediction, and the spread of repeated timings."""
+        self.watch.stage("timing predictions", 1 + _REPEATS)
+        text = SharedText.of(self.model.encode([f"{_TEXT} {i}" for i in range(_TEXTS)]))
+
+        def once(n: int) -> float:
+            rows = torch.arange(n)
+            x_t = painted.latents[rows % len(painted.latents)]
+            t = torch.full((n,), self.model.n_steps_trained // 2)
+            with torch.no_grad():
+                _, took = timed(lambda: self.model.eps(x_t, t, text[rows % _TEXTS]))
+            self.watch.advance(1, {})
+            return took / n
+
+        warm = once(2)
+        n = _PREDICTED if warm * _PREDICTED * _REPEATS <= _PATIENCE else 2
+        found = sorted(once(n) for _ in range(_REPEATS))
+        spread = (found[-1] - found[0]) / (found[-1] + found[0])
+        return found[_REPEATS // 2], max(spread, _LEAST_SPREAD)
+
+    def _gradient(self, painted: Painted) -> float:
+        """Return the seconds per prediction with a gradient."""
+        self.watch.stage("timing gradients", 2)
         x_t = painted.latents[:_ROWS]
         t = torch.full((len(x_t),), self.model.n_steps_trained // 2)
         text = self.model.encode([_TEXT])[[0] * len(x_t)]
-        tokens = text.tokens.clone().requires_grad_(learns)
-        text = type(text)(tokens, text.pooled)
+        text = type(text)(text.tokens.clone().requires_grad_(), text.pooled)
 
         def once() -> None:
-            with torch.set_grad_enabled(learns):
-                guess = self.model.eps(x_t, t, text)
-                if learns:
-                    guess.square().mean().backward()
+            with torch.enable_grad():
+                self.model.eps(x_t, t, text).square().mean().backward()
 
         took = 0.0
         for _ in range(2):  # the first one warms up

@@ -27,6 +27,7 @@ from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.judges.label_sentences import of_styles, of_subjects
 from unlearnlog.models.noise_levels import VELOCITY, nearest
+from unlearnlog.models.shared_text import SharedText
 
 if TYPE_CHECKING:
     from unlearnlog.concepts.concept_set import ConceptSet
@@ -95,7 +96,8 @@ class BaseJudge:
     ) -> list[str]:
         """Return for each picture the label of the prompt with the least error."""
         texts = sorted({text for each in asked for text in each})
-        encoded, row_of = self.model.encode(texts), {t: i for i, t in enumerate(texts)}
+        encoded = SharedText.of(self.model.encode(texts))
+        row_of = {t: i for i, t in enumerate(texts)}
         errors = torch.full((len(latents), len(texts)), torch.inf)
         for errors_here, each in zip(errors, asked, strict=True):
             errors_here[[row_of[text] for text in each]] = 0.0

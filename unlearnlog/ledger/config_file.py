@@ -33,6 +33,7 @@ KEYS: Final[Mapping[str, str]] = {
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",
+    "price": "of one worker an hour, for --dry-run, such as 2.50",
     "author.name": "the author's name in new entries",
     "author.email": "the author's address in new entries",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from unlearnlog.core.delta import Weights
     from unlearnlog.ledger.base_manifest import BaseManifest
+    from unlearnlog.models.shared_text import SharedText
 
 
 Method = Literal["full", "attention", "lora"]
@@ -56,12 +57,17 @@ class Text:
             pooled vectors.
         mask: The tokens that the network reads, bool ``[n, length]``; None for all.
         more: A second sequence of another width; None for a model without one.
+        taken_from: Prompts that several predictions read, and the row of each of these
+            among them; None for none.
     """
 
     tokens: torch.Tensor
     pooled: torch.Tensor | None = None
     mask: torch.Tensor | None = None
     more: Text | None = None
+    taken_from: tuple[SharedText, torch.Tensor] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         """Return the number of prompts."""

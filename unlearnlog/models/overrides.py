@@ -49,11 +49,13 @@ class Overrides:
         network: Tensors of the UNet or transformer.
         vae: Tensors of the autoencoder.
         encoders: Tensors of the text encoders, by component.
+        source: The tensors by full name that these were made of.
     """
 
     network: Mapping[str, torch.Tensor] = field(default_factory=dict)
     vae: Mapping[str, torch.Tensor] = field(default_factory=dict)
     encoders: Mapping[str, Mapping[str, torch.Tensor]] = field(default_factory=dict)
+    source: Weights | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, parts: Components, weights: Weights | None) -> Self:
@@ -78,7 +80,7 @@ class Overrides:
             layout = _layout(tensor)
             found[component][inner] = tensor.to(parts.device, memory_format=layout)
         network, vae = found.pop(parts.family.network), found.pop("vae")
-        return cls(network, vae, found)
+        return cls(network, vae, found, weights)
 
     @property
     def speaks_differently(self) -> bool:

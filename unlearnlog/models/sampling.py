@@ -21,7 +21,7 @@ from unlearnlog.models.fastcpu.batch_threads import BatchCounter, by_threads, sh
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import Painted, Sampling, Text
 from unlearnlog.models.overrides import Overrides, computed
-from unlearnlog.models.text_kv_cache import MarkedAttention, TextKVCache
+from unlearnlog.models.text_kv_cache import MarkedAttention, ProjectedTexts
 
 NO_GUIDANCE: Final = 1.0
 """The guidance scale without an effect."""
@@ -166,11 +166,13 @@ class Conditioning:
         texts: Distinct encoded prompts.
         rows: Row of ``texts`` for each latent, int64 ``[b]``.
         guidance: The guidance scale, for a UNet with built-in guidance; 1 for none.
+        projected: Their keys and values; None to compute them.
     """
 
     texts: Text
     rows: torch.Tensor
     guidance: float = NO_GUIDANCE
+    projected: ProjectedTexts | None = None
 
 
 def predictor(
@@ -188,8 +190,8 @@ def predictor(
         marked: Receiver of the attention to marked tokens.
     """
     held = {name: weight.to(parts.dtype) for name, weight in held.items()}
-    tokens = told.texts.tokens.to(parts.device, parts.dtype)
-    memory = TextKVCache.of(parts.listening, tokens, told.rows, weights=held)
+    projected = told.projected or projected_texts(parts, told.texts, held)
+    memory = projected.taken(told.rows)
     projections = heard_by(parts)
     others = {name: weight for name, weight in held.items() if name not in projections}
     text = told.texts[told.rows.cpu()]
@@ -206,6 +208,15 @@ def predictor(
         return predicted.float()
 
     return predict
+
+
+def projected_texts(
+    parts: Components, texts: Text, held: Mapping[str, torch.Tensor]
+) -> ProjectedTexts:
+    """Return the keys and values of distinct encoded prompts; see `predictor`."""
+    held = {name: weight.to(parts.dtype) for name, weight in held.items()}
+    tokens = texts.tokens.to(parts.device, parts.dtype)
+    return ProjectedTexts.of(parts.listening, tokens, held)
 
 
 def heard_by(parts: Components) -> frozenset[str]:

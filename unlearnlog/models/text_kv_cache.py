@@ -8,7 +8,7 @@ of the first, and gradients reach them with gradient checkpointing, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, Self
 
 import torch
@@ -82,7 +82,7 @@ class TextKVCache:
         texts: torch.Tensor,
         rows: torch.Tensor,
         weights: Mapping[str, torch.Tensor],
-    ) -> Self:
+    ) -> TextKVCache:
         """Return the computed keys and values.
 
         Args:
@@ -91,22 +91,7 @@ class TextKVCache:
             rows: Row of ``texts`` for each picture of the batch, int64 ``[b]``.
             weights: Projections that replace the layers' own, by full inner name.
         """
-        runs, rows_of = _in_runs(rows)
-
-        def heads(name: str, layer: AttentionLayer, which: str) -> list[torch.Tensor]:
-            own: Projection = getattr(layer, which)
-            weight = weights.get(f"{name}.{which}.weight", own.weight)
-            projected = linear(texts.to(weight.dtype), weight, own.bias)
-            return [_heads(_taken(projected, some), layer.heads) for some in rows_of]
-
-        def both(
-            name: str, layer: AttentionLayer
-        ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-            keys, values = (heads(name, layer, which) for which in ("to_k", "to_v"))
-            laid_out = (value.contiguous() for value in values)
-            return list(zip(map(_by_width, keys), laid_out, strict=True))
-
-        return cls(runs, {layer: both(name, layer) for name, layer in layers.items()})
+        return ProjectedTexts.of(layers, texts, weights).taken(rows)
 
     def __contains__(self, layer: AttentionLayer) -> bool:
         """Return whether a layer's keys and values are in the cache."""
@@ -141,6 +126,64 @@ def _in_runs(rows: torch.Tensor) -> tuple[list[int], list[torch.Tensor]]:
     runs = [(n_alike, rows[:1]), (len(rows) - n_alike, rows[n_alike:])]
     sizes, parts = zip(*(run for run in runs if run[0]), strict=True)
     return list(sizes), list(parts)
+
+
+class ProjectedTexts:
+    """Keys and values of distinct texts, by attention layer, before any are taken."""
+
+    def __init__(
+        self, kept: Mapping[AttentionLayer, tuple[torch.Tensor, torch.Tensor]]
+    ) -> None:
+        """Keep keys ``[m, heads, d, length]`` and values ``[m, heads, length, d]``."""
+        self._kept = kept
+
+    @classmethod
+    def of(
+        cls,
+        layers: Mapping[str, AttentionLayer],
+        texts: torch.Tensor,
+        weights: Mapping[str, torch.Tensor],
+    ) -> Self:
+        """Return the computed keys and values; see `TextKVCache.of`."""
+
+        def heads(name: str, layer: AttentionLayer, which: str) -> torch.Tensor:
+            own: Projection = getattr(layer, which)
+            weight = weights.get(f"{name}.{which}.weight", own.weight)
+            return _heads(linear(texts.to(weight.dtype), weight, own.bias), layer.heads)
+
+        return cls(
+            {
+                layer: (
+                    heads(name, layer, "to_k").transpose(-1, -2).contiguous(),
+                    heads(name, layer, "to_v").contiguous(),
+                )
+                for name, layer in layers.items()
+            }
+        )
+
+    def taken(self, rows: torch.Tensor) -> TextKVCache:
+        """Return the keys and values of a batch.
+
+        Args:
+            rows: Row of the texts for each picture of the batch, int64 ``[b]``.
+        """
+        runs, rows_of = _in_runs(rows)
+        return TextKVCache(
+            runs,
+            {
+                layer: [
+                    (_taken(keys, some).transpose(-1, -2), _taken(values, some))
+                    for some in rows_of
+                ]
+                for layer, (keys, values) in self._kept.items()
+            },
+        )
+
+
+def n_projected(layers: Iterable[AttentionLayer], texts: torch.Tensor) -> int:
+    """Return how many numbers the keys and values of texts ``[m, length, d]`` are."""
+    widths = sum(len(each.to_k.weight) + len(each.to_v.weight) for each in layers)
+    return texts.shape[:-1].numel() * widths
 
 
 class MarkedAttention:
@@ -268,11 +311,6 @@ def _both_of(
     """Return the keys and values of tokens ``[b, length, d]``."""
     keys, values = attn.to_k(tokens), attn.to_v(tokens)
     return _heads(keys, attn.heads), _heads(values, attn.heads)
-
-
-def _by_width(keys: torch.Tensor) -> torch.Tensor:
-    """Return ``[b, heads, length, d_head]`` in the layout of products with queries."""
-    return keys.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 
 def _joined(heads: torch.Tensor) -> torch.Tensor:

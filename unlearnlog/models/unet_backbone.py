@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import torch
 
 from unlearnlog.models.backbone import Backbone, of_signal, signal_of
 from unlearnlog.models.encoding import Encoders
+from unlearnlog.models.fastcpu.batch_threads import by_threads, shares_of
 from unlearnlog.models.fastcpu.switch import said_of_it
 from unlearnlog.models.prompt_dedup import told_apart
 from unlearnlog.models.sampling import (
     Conditioning,
     conditions,
     encoded,
+    heard_by,
     painted,
     predictor,
+    projected_texts,
 )
-from unlearnlog.models.text_kv_cache import MarkedAttention
+from unlearnlog.models.text_kv_cache import MarkedAttention, n_projected
 
 if TYPE_CHECKING:
     from unlearnlog.models.components import Components, Untyped
     from unlearnlog.models.interface import Painted, Place, PromptRows, Sampling, Text
     from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
+
+_MOST_PROJECTED: Final = 2**26
+"""Numbers of keys and values of shared prompts that are kept; more are not."""
 
 
 @final
@@ -78,9 +85,34 @@ class UnetBackbone(Backbone):
         self, x_t: torch.Tensor, t: torch.Tensor, text: Text, held: Overrides
     ) -> torch.Tensor:
         """Return the network's prediction for latents at timesteps, float32."""
-        distinct, rows = told_apart(text)
-        told = Conditioning(distinct, rows.to(self.parts.device))
-        return predictor(self.parts, told, held.network)(x_t, t)
+        read = self._conditioning(text, held)
+        others = held.network.keys() - heard_by(self.parts)
+        if torch.is_grad_enabled() or others:
+            return predictor(self.parts, read, held.network)(x_t, t)
+
+        @torch.inference_mode()
+        def act(share: slice) -> torch.Tensor:
+            some = replace(read, rows=read.rows[share])
+            at = t[share] if t.dim() else t
+            return predictor(self.parts, some, held.network)(x_t[share], at)
+
+        return torch.cat(by_threads(act, shares_of(len(x_t), self.parts.device)))
+
+    def _conditioning(self, text: Text, held: Overrides) -> Conditioning:
+        """Return the distinct prompts; of shared ones the keys and values, once."""
+        layers = self.parts.listening.values()
+        device, of_shared = self.parts.device, text.taken_from
+        if of_shared is None or torch.is_grad_enabled():
+            distinct, rows = told_apart(text)
+            return Conditioning(distinct, rows.to(device))
+        shared, rows = of_shared
+        if n_projected(layers, shared.tokens) > _MOST_PROJECTED:
+            distinct, rows = told_apart(replace(text, taken_from=None))
+            return Conditioning(distinct, rows.to(device))
+        projected = shared.computed(
+            held.source, lambda: projected_texts(self.parts, shared, held.network)
+        )
+        return Conditioning(shared, rows.to(device), projected=projected)
 
     def predicted_by(
         self, network: Untyped, x_t: torch.Tensor, t: torch.Tensor, text: Text

@@ -21,6 +21,7 @@ from unlearnlog.core.prompt import Prompt
 from unlearnlog.core.reading import Reading
 from unlearnlog.models.interface import Model, Painted
 from unlearnlog.models.noise_levels import NoiseLevels
+from unlearnlog.models.shared_text import SharedText
 from unlearnlog.probes.estimators import (
     Denoiser,
     Nats,
@@ -245,7 +246,7 @@ def under(
     model: Model, texts: Sequence[str], *, weights: Weights | None = None
 ) -> Denoiser:
     """Return a model under prompts, one a picture, as a denoiser."""
-    encoded = model.encode(texts, weights=weights)
+    encoded = SharedText.of(model.encode(texts, weights=weights))
 
     def denoiser(x_t: Tensor, t: Tensor) -> Tensor:
         rows = torch.arange(len(x_t)) % len(texts)

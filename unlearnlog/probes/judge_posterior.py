@@ -24,6 +24,7 @@ from unlearnlog.core.prompt import Prompt
 from unlearnlog.core.reading import Reading
 from unlearnlog.models.interface import Model
 from unlearnlog.models.noise_levels import NoiseLevels
+from unlearnlog.models.shared_text import SharedText
 from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, over_cells
 from unlearnlog.probes.picture_probe import About, reading
 
@@ -106,7 +107,7 @@ def log_posterior(
     """
     levels = NoiseLevels.of(model, N_LEVELS)
     flat = [text for texts in asked for text in texts]
-    encoded = model.encode(flat)
+    encoded = SharedText.of(model.encode(flat))
     n, k = len(asked), len(asked[0])
     nats = torch.zeros(n, k)
     draws = list(zip(noised(model, pictures), levels.widths, strict=True))

@@ -18,6 +18,7 @@ from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
 from unlearnlog.models.interface import Model, Place
 from unlearnlog.models.noise_levels import NoiseLevels
+from unlearnlog.models.shared_text import SharedText
 from unlearnlog.probes.information import N_LEVELS, PromptedPictures, noised, over_cells
 from unlearnlog.probes.picture_probe import About, reading
 from unlearnlog.probes.rank_correlation import FEWEST, rank_correlation
@@ -87,7 +88,8 @@ def nats_moved(
     cells = [cell for each in asked.values() for cell in each]
     errors = []
     prompts = [cell.prompt for cell in cells]
-    text, new_text = model.encode(prompts), model.encode(prompts, weights=new)
+    text = SharedText.of(model.encode(prompts))
+    new_text = SharedText.of(model.encode(prompts, weights=new))
     for x_t, t, _ in noised(model, PromptedPictures(tuple(cells), latents)):
         parts = []
         for begin in range(0, len(cells), _AT_ONCE):
