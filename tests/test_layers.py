@@ -21,7 +21,7 @@ FLOORS: Final = (
     ("models",),
     ("atelier", "checkpoints", "judges", "erasers"),
     ("policy", "probes"),
-    ("audits", "findings"),
+    ("audits", "findings", "ranks"),
     ("commands",),
     ("report",),
     ("api",),
@@ -36,7 +36,7 @@ _WITH_TENSORS: Final = frozenset(
     {
         *(f"core.{name}" for name in ("delta", "low_rank", "patch", "work_cache")),
         *("ledger", "models", "checkpoints", "judges", "atelier", "erasers", "probes"),
-        *("audits", "commands", "report", "api"),
+        *("audits", "commands", "ranks", "report", "api"),
     }
 )
 
@@ -47,7 +47,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "diffusers": frozenset({"models", "checkpoints"}),
     "huggingface_hub": frozenset({"models"}),
     "peft": frozenset({"models"}),
-    "accelerate": frozenset({"erasers"}),
+    "accelerate": frozenset({"ranks"}),
     "transformers": frozenset({"models", "judges"}),
     "rich": frozenset({"report", "api", "cli"}),
     "typer": frozenset({"cli"}),

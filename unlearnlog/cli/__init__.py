@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
 import typer
@@ -25,6 +26,7 @@ from unlearnlog.cli import (
 from unlearnlog.cli.app import app, err, recorded, say_unshown
 from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
 from unlearnlog.cli.streams import finish, prepare
+from unlearnlog.core.launch import n_launched
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
 
@@ -52,7 +54,8 @@ def main() -> None:
     held.clear()
     recorded.clear()
     try:
-        code = _run(words)
+        with _processes():
+            code = _run(words)
     except UnlearnlogError as error:
         _fail(error, words)
     except (KeyboardInterrupt, typer.Abort):
@@ -88,6 +91,15 @@ def _run(words: Sequence[str]) -> int:
     say_held()
     finish()
     return code or 0
+
+
+def _processes() -> AbstractContextManager[None]:
+    """Return the context in which a launcher's other processes help with a command."""
+    if n_launched() == 1:
+        return nullcontext()
+    from unlearnlog.api.processes import shared
+
+    return shared()
 
 
 def _interrupted() -> Interrupted:

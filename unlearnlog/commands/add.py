@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from unlearnlog.core.limits import Verdict
     from unlearnlog.core.note import Note
     from unlearnlog.core.probe_case import Answer
+    from unlearnlog.core.ranks import Ranks
     from unlearnlog.erasers.eraser_table import Eraser
+    from unlearnlog.models.diffusers_model import DiffusersModel
     from unlearnlog.policy import Policy
 
 
@@ -278,13 +280,18 @@ def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
         try:
             return eraser.erase(eraser_input)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            if not at.model.save_memory():
+            if not at.ranks.together(_saving_memory, at.model):
                 raise TrainingError(
                     f"not enough memory on {at.model.device} to train "
                     f"with {eraser.name}",
                     fix="lower the eraser's batch in the policy, or compute with "
                     "--dtype bfloat16",
                 ) from error
+
+
+def _saving_memory(model: DiffusersModel, _: Ranks) -> bool:
+    """Compute with less memory from now on, in every process; return whether it can."""
+    return model.save_memory()
 
 
 def raise_refused(outcome: Outcome) -> None:
@@ -358,4 +365,5 @@ def _request(
         names=tuple(concept.name for concept in request.concepts),
         bank=book.keep(()),
         others=joint_set.others_than(book, names),
+        ranks=at.ranks,
     )

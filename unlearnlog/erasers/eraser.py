@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from unlearnlog.core.delta import Delta, Weights
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
+from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.core.work_cache import NoTensorCache, TensorCache
 from unlearnlog.erasers.setting_table import check_type
@@ -67,6 +68,7 @@ class Request:
             encoding them once is enough; empty for ``keep`` itself.
         others: Names of the concepts in ``keep``, for methods that take names instead
             of prompts.
+        ranks: The processes that may share a training.
     """
 
     model: Model
@@ -82,6 +84,7 @@ class Request:
     stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    ranks: Ranks = field(default_factory=OneProcess)
 
     def name(self, i: int) -> str:
         """Return the name of the concept of the i-th part of ``forget``."""
@@ -172,6 +175,16 @@ class Eraser(ABC):
 
         Raises:
             PolicyError: Names the setting and what it may be.
+        """
+
+    def check_shared(self, n: int) -> None:  # noqa: B027 - most are not shared
+        """Refuse a training that several processes cannot share evenly.
+
+        Args:
+            n: The number of processes.
+
+        Raises:
+            PolicyError: Names the setting and the number to set.
         """
 
     @property

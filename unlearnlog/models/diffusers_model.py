@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -227,18 +229,40 @@ class DiffusersModel(LoadedModel):
             more = "" if texts is None else f" and {len(texts)} texts"
             message = f"{len(prompts)} prompts but {len(seeds)} seeds{more}"
             raise ValueError(message)
-        held = Overrides.of(self._parts, weights)
-        latents = [torch.empty(0, *self.latent_shape)]
-        pictures = [torch.empty(0, *self.picture_shape, dtype=torch.uint8)]
+        given = []
         for begin in range(0, len(prompts), sampling.batch):
             part = slice(begin, begin + sampling.batch)
-            given = None if texts is None else texts[part]
-            canvas = self._canvas(prompts[part], seeds[part], held, given)
-            tell = _counting(progress, begin, len(canvas.latents))
-            made = painted(self._parts, canvas, sampling=sampling, held=held, tell=tell)
-            latents.append(made.latents)
-            pictures.append(made.pictures)
-        return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
+            encoded = None if texts is None else texts[part]
+            given.append(_Batch(begin, prompts[part], seeds[part], encoded))
+        if self.ranks.size == 1:
+            held = Overrides.of(self._parts, weights)
+            made = [self._painted(each, sampling, held, progress) for each in given]
+        else:
+            order = partial(_painted_batch, self, sampling, weights)
+            done = (
+                None if progress is None else _whole(progress, sampling.batch, prompts)
+            )
+            made = self.ranks.mapped(order, given, done)
+        none = Painted(
+            torch.empty(0, *self.latent_shape),
+            torch.empty(0, *self.picture_shape, dtype=torch.uint8),
+        )
+        return Painted(
+            latents=torch.cat([each.latents for each in (none, *made)]),
+            pictures=torch.cat([each.pictures for each in (none, *made)]),
+        )
+
+    def _painted(
+        self,
+        given: _Batch,
+        sampling: Sampling,
+        held: Overrides,
+        progress: Callable[[int], None] | None = None,
+    ) -> Painted:
+        """Paint one batch; with the same arguments the same bits in any process."""
+        canvas = self._canvas(given.prompts, given.seeds, held, given.texts)
+        tell = _counting(progress, given.begin, len(canvas.latents))
+        return painted(self._parts, canvas, sampling=sampling, held=held, tell=tell)
 
     def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the latents of pictures: the mean of the autoencoder's distribution.
@@ -309,6 +333,37 @@ class DiffusersModel(LoadedModel):
             rows=rows.to(self.device),
             generators=[generator(*pair, use="step") for pair in pairs],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Pictures that are painted at once.
+
+    Attributes:
+        begin: The place of the first one among all.
+        prompts: One prompt a picture.
+        seeds: One seed a picture.
+        texts: Encoded prompts to paint instead, or None.
+    """
+
+    begin: int
+    prompts: Sequence[str]
+    seeds: Sequence[int]
+    texts: Text | None
+
+
+def _painted_batch(
+    model: DiffusersModel, sampling: Sampling, weights: Weights | None, given: _Batch
+) -> Painted:
+    """Paint a batch that another process ordered."""
+    return model._painted(given, sampling, Overrides.of(model._parts, weights))
+
+
+def _whole(
+    progress: Callable[[int], None], batch: int, prompts: Sequence[str]
+) -> Callable[[int], None]:
+    """Return a callback of painted batches that reports painted pictures."""
+    return lambda n: progress(min(n * batch, len(prompts)))
 
 
 def _counting(
