@@ -34,7 +34,7 @@ ROOM_OF: Final = {"errors": "core", "__main__": "cli"}
 # Values that need no torch are read by the command line before it is loaded.
 _WITH_TENSORS: Final = frozenset(
     {
-        *(f"core.{name}" for name in ("delta", "low_rank", "patch", "work_cache")),
+        *(f"core.{name}" for name in ("delta", "low_rank", "patch", "ranks", "work_cache")),
         *("ledger", "models", "checkpoints", "judges", "atelier", "erasers", "probes"),
         *("audits", "commands", "ranks", "report", "api"),
     }

@@ -206,7 +206,7 @@ def painted(request: Request, texts: Sequence[str], seeds: Sequence[int]) -> Ten
     request.watch.stage("painting the forget set", len(texts))
     n = request.sampling.batch
     batches = [
-        ForgetBatch(request, *(tuple(x[i : i + n]) for x in (texts, seeds)))
+        ForgetBatch(request, (*texts[i : i + n],), (*seeds[i : i + n],))
         for i in range(0, len(texts), n)
     ]
     found = {batch: request.shelf.get(batch.key) for batch in batches}

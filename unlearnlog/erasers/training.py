@@ -186,7 +186,7 @@ def _rows(losses: Sequence[Tensor], parameters: Mapping[str, Tensor]) -> Tensor:
     for i, loss in enumerate(losses):
         for parameter in parameters.values():
             parameter.grad = None
-        loss.backward(retain_graph=i + 1 < len(losses))  # type: ignore[no-untyped-call]
+        loss.backward(retain_graph=i + 1 < len(losses))
         found = [
             torch.zeros_like(p) if p.grad is None else p.grad
             for p in parameters.values()
