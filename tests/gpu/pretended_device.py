@@ -11,7 +11,7 @@ load, and streams and gradients need none.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,6 +57,16 @@ class Placed(torch.Tensor):
 class Pretended(TorchDispatchMode):
     """The time in which there is such a device."""
 
+    def __enter__(self) -> Self:
+        """Have numbers made on the CPU, and then moved."""
+        self.before = torch._C._only_lift_cpu_tensors()
+        torch._C._set_only_lift_cpu_tensors(True)
+        return super().__enter__()
+
+    def __exit__(self, *fault: Any) -> None:
+        super().__exit__(*fault)
+        torch._C._set_only_lift_cpu_tensors(self.before)
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return computed(func, args, kwargs or {})
 
@@ -89,7 +99,7 @@ def refuse_others(func: Any, given: list[Any]) -> None:
     for each in given:
         is_elsewhere = isinstance(each, torch.Tensor) and not isinstance(each, Placed)
         if is_elsewhere and each.dim():
-            message = f"{func}: expected all tensors on {DEVICE}, found one on cpu"
+            message = f"{func}: expected all tensors on {DEVICE}, found {each.device}"
             raise RuntimeError(message)
 
 
