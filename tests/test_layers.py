@@ -20,6 +20,7 @@ FLOORS: Final = (
     ("concepts", "ledger"),
     ("models",),
     ("atelier", "checkpoints", "judges", "erasers"),
+    ("workers",),
     ("policy", "probes"),
     ("audits", "findings"),
     ("commands",),
@@ -36,7 +37,7 @@ _WITH_TENSORS: Final = frozenset(
     {
         *(f"core.{name}" for name in ("delta", "low_rank", "patch", "work_cache")),
         *("ledger", "models", "checkpoints", "judges", "atelier", "erasers", "probes"),
-        *("audits", "commands", "report", "api"),
+        *("workers", "audits", "commands", "report", "api"),
     }
 )
 
@@ -47,6 +48,7 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "diffusers": frozenset({"models", "checkpoints"}),
     "huggingface_hub": frozenset({"models"}),
     "peft": frozenset({"models"}),
+    "ray": frozenset({"workers"}),
     "accelerate": frozenset({"erasers"}),
     "transformers": frozenset({"models", "judges"}),
     "rich": frozenset({"report", "api", "cli"}),

@@ -42,6 +42,8 @@ from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.hub import located
 from unlearnlog.models.meta_trial import check_computes
+from unlearnlog.workers.executor import HERE, Executor
+from unlearnlog.workers.opening import executor_for
 
 if TYPE_CHECKING:
     from unlearnlog.core.concept import Concept
@@ -63,6 +65,7 @@ class Session:
         concepts: The concept file of the probes.
         pin: Head and branch at the command's start; None for those on disk.
         fresh: Whether to compute all again instead of reading caches.
+        crew: Whoever computes the units of independent work.
     """
 
     folder: Path
@@ -72,6 +75,7 @@ class Session:
     concepts: Path
     pin: tuple[EntryId | None, str] | None = None
     fresh: bool = False
+    crew: Executor = HERE
 
     @property
     def is_bundled(self) -> bool:
@@ -292,6 +296,7 @@ def open_session(
     device: str = _ON_CPU,
     dtype: str = "float32",
     base: Path | None = None,
+    workers: str = "",
 ) -> Session:
     """Find the ledger of a folder and load the model it is bound to.
 
@@ -303,6 +308,7 @@ def open_session(
         device: Device of the model.
         dtype: Dtype of the UNet: float32, bfloat16 or float16.
         base: The base's location; None to find it, see `whereabouts`.
+        workers: Who computes, as ``--workers`` takes it; empty for this process.
 
     Raises:
         NoLedger: There is no ledger, and ``may_create`` is False.
@@ -329,7 +335,9 @@ def open_session(
     else:
         model, manifest = _loaded(SOURCE, device, dtype)
     folder = ledger.folder if ledger else start
-    return Session(folder, ledger, model, manifest, concepts or suited(manifest.source))
+    crew = executor_for(workers, model)
+    suits = concepts or suited(manifest.source)
+    return Session(folder, ledger, model, manifest, suits, crew=crew)
 
 
 def _loaded(
