@@ -115,7 +115,9 @@ def distance(found: Any, wanted: Any) -> float:
     """Return the largest distance of two results, as a share of the larger norm."""
     pairs = zip(tensors(found), tensors(wanted), strict=True)
     return max(
-        float((one.cpu().double() - two.double()).norm() / (1e-12 + two.double().norm()))
+        float(
+            (one.cpu().double() - two.double()).norm() / (1e-12 + two.double().norm())
+        )
         for one, two in pairs
     )
 

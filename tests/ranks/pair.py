@@ -94,6 +94,30 @@ def double(given):
     return 2 * given
 
 
+class Judgement:
+    """A value that is sent once."""
+
+    n_sent = 0
+
+    def __init__(self, of):
+        self.of = of
+
+    def __reduce__(self):
+        type(self).n_sent += 1
+        return Judgement, (self.of,)
+
+    def add(self, given):
+        return self.of + given
+
+
+def kept_by(ranks, value):
+    """Return what a kept value computes in two rounds, and how often it was sent."""
+    before = Judgement.n_sent
+    ranks.keep(value)
+    found = [ranks.mapped(value.add, [1, 2, 3]) for _ in range(2)]
+    return [found, Judgement.n_sent - before]
+
+
 def die(_, ranks):
     """End the other process without a word."""
     if ranks.rank == 1:
@@ -132,6 +156,10 @@ def main(folder):
             "model": said(lambda: moved(model, folder)),
         }
         found["after"] = ranks.mapped(double, range(3))
+        found["kept"] = [
+            kept_by(ranks, Judgement(3)),
+            kept_by(OneProcess(), Judgement(3)),
+        ]
         found["dead"] = said(lambda: ranks.together(die, None))
     os.waitpid(other, 0)
     found["alone"] = found_by(OneProcess(), model)

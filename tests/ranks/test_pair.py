@@ -83,6 +83,13 @@ def test_after_an_error_they_go_on(pair):
     assert pair["after"] == [0, 2, 4]
 
 
+def test_a_value_that_is_kept_is_sent_once(pair):
+    (together, n_sent), (alone, _) = pair["kept"]
+
+    assert together == alone == [[4, 5, 6]] * 2
+    assert n_sent == 1
+
+
 def test_a_process_that_dies_ends_all_with_a_message(pair):
     assert "one of the 2 processes of this command ended" in pair["dead"]
     assert "nothing was recorded" in pair["dead"]

@@ -81,7 +81,11 @@ class EntryBuilder:
             state=StateRecord(before=before, after=before),
             verdict=VerdictRecord(passed=True),
             seconds=0.0,
-            made_with={**made_with(at.ranks.size), **self._origin(before)},
+            made_with={
+                **made_with(),
+                **at.crew.provenance(),
+                **self._origin(before),
+            },
             note=self.note,
         )
 

@@ -108,4 +108,7 @@ def runner_for(
         at.model.check_denoises()
     identity = judge.identity if judge else ""
     album = LedgerSampleCache(at, identity, base_answers(at, judge))
-    return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))
+    sampling = policy.painting()
+    return at.seen_by(
+        ProbeRunner(at.model, judge, album, sampling, watch, crew=at.crew)
+    )

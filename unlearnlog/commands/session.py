@@ -44,6 +44,9 @@ from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.hub import located
 from unlearnlog.models.meta_trial import check_computes
 from unlearnlog.ranks.one_command import known_ranks
+from unlearnlog.ranks.ranks_executor import RanksExecutor
+from unlearnlog.workers.executor import HERE, Executor
+from unlearnlog.workers.opening import executor_for
 
 if TYPE_CHECKING:
     from unlearnlog.core.concept import Concept
@@ -66,6 +69,7 @@ class Session:
         pin: Head and branch at the command's start; None for those on disk.
         fresh: Whether to compute all again instead of reading caches.
         ranks: The processes that compute the command together.
+        crew: Whoever computes the units of independent work.
     """
 
     folder: Path
@@ -76,6 +80,7 @@ class Session:
     pin: tuple[EntryId | None, str] | None = None
     fresh: bool = False
     ranks: Ranks = field(default_factory=OneProcess)
+    crew: Executor = HERE
 
     @property
     def is_bundled(self) -> bool:
@@ -296,6 +301,7 @@ def open_session(
     device: str = _ON_CPU,
     dtype: str = "float32",
     base: Path | None = None,
+    workers: str = "",
 ) -> Session:
     """Find the ledger of a folder and load the model it is bound to.
 
@@ -307,6 +313,7 @@ def open_session(
         device: Device of the model.
         dtype: Dtype of the UNet: float32, bfloat16 or float16.
         base: The base's location; None to find it, see `whereabouts`.
+        workers: Who computes, as ``--workers`` takes it; empty for this process.
 
     Raises:
         NoLedger: There is no ledger, and ``may_create`` is False.
@@ -333,15 +340,11 @@ def open_session(
     else:
         model, manifest = _loaded(SOURCE, device, dtype)
     folder = ledger.folder if ledger else start
-    model.ranks = known_ranks(model.device)
-    return Session(
-        folder,
-        ledger,
-        model,
-        manifest,
-        concepts or suited(manifest.source),
-        ranks=model.ranks,
-    )
+    ranks = known_ranks(model.device)
+    model.ranks = ranks
+    crew = RanksExecutor(ranks) if ranks.size > 1 else executor_for(workers, model)
+    suits = concepts or suited(manifest.source)
+    return Session(folder, ledger, model, manifest, suits, crew=crew, ranks=ranks)
 
 
 def _loaded(

@@ -14,19 +14,13 @@ TRAINED_ON: Final = "trained_on"
 """Key for the digest of the state that a delta was trained on, where another command
 recorded an entry before the delta was recorded."""
 
-PROCESSES: Final = "processes"
-"""Key for the number of processes that computed an entry together, where several."""
-
 _LIBRARIES: Final = ("torch", "diffusers", "transformers", "safetensors", "numpy")
 
 
-def made_with(n_processes: int = 1) -> dict[str, str]:
+def made_with() -> dict[str, str]:
     """Return the time (UTC, ISO 8601), the versions and the kind of machine.
 
     A library that is not installed is left out. No library is imported.
-
-    Args:
-        n_processes: Processes that computed together; one is not mentioned.
     """
     own, *others = versions().items()
     return {
@@ -35,7 +29,6 @@ def made_with(n_processes: int = 1) -> dict[str, str]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         **dict(others),
-        **({PROCESSES: str(n_processes)} if n_processes > 1 else {}),
     }
 
 

@@ -57,6 +57,14 @@ class Ranks(Protocol):
         """
         ...
 
+    def keep(self, value: object) -> None:
+        """Send a value to all processes now, so that later it is only named.
+
+        Args:
+            value: A value that does not change, such as a judge.
+        """
+        ...
+
     def gathered(self, mine: Tensor) -> list[Tensor]:
         """Return every process's tensor, in the order of their numbers.
 
@@ -90,6 +98,9 @@ class OneProcess:
     def together(self, function: Callable[[Given, Ranks], Made], given: Given) -> Made:
         """Return a function's result."""
         return function(given, self)
+
+    def keep(self, value: object) -> None:
+        """Do nothing."""
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
         """Return the tensor alone."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import pickle
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, final
 
 import torch
@@ -25,7 +26,7 @@ from unlearnlog.ranks.parcel import Unpacker, packed
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-_MAP, _TOGETHER = "map", "together"
+_MAP, _TOGETHER, _KEEP = "map", "together", "keep"
 
 MEMORY: Final = (torch.OutOfMemoryError, MemoryError)
 """What is raised where memory runs out."""
@@ -49,6 +50,7 @@ class LaunchedRanks:
         self._exchange = exchange
         self._is_within = exchange.rank > 0  # a function of an order gives none
         self._is_known = False
+        self._kept: list[object] = []
         self._unpacker = Unpacker(self, exchange.local)
         _compare(exchange)
 
@@ -77,13 +79,14 @@ class LaunchedRanks:
         """
         if self._is_within or len(given) < 2:
             return _all(function, given, done)
-        self._exchange.told(packed((_MAP, function, list(given))))
+        self._order(_MAP, function, list(given))
 
         def count(n: int) -> None:
             if done is not None:
                 done(min(n * self.size, len(given)))
 
-        shares = self._brought(lambda: _all(function, given[:: self.size], count))
+        with self._within():
+            shares = self._brought(lambda: _all(function, given[:: self.size], count))
         count(len(given))
         return [shares[i % self.size][i // self.size] for i in range(len(given))]
 
@@ -95,12 +98,16 @@ class LaunchedRanks:
         """
         if self._is_within:
             return function(given, self)
-        self._exchange.told(packed((_TOGETHER, function, given)))
-        self._is_within = True
-        try:
+        self._order(_TOGETHER, function, given)
+        with self._within():
             return self._agreed(lambda: function(given, self))
-        finally:
-            self._is_within = False
+
+    def keep(self, value: object) -> None:
+        """Send a value to all processes now, so that later it is only named."""
+        if self._is_within or any(value is each for each in self._kept):
+            return
+        self._order(_KEEP, None, value)
+        self._agreed(lambda: self._kept.append(value))
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
         """Return every process's tensor, in the order of their numbers."""
@@ -130,6 +137,18 @@ class LaunchedRanks:
             self._exchange.told(b"")
         self._exchange.left()
 
+    def _order(self, kind: str, function: object, given: object) -> None:
+        self._exchange.told(packed((kind, function, given), self._kept))
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        """Give no orders while the function of one is called."""
+        self._is_within = True
+        try:
+            yield
+        finally:
+            self._is_within = False
+
     def _read(self, order: bytes) -> tuple[str, Callable[[], Any]]:
         """Return the kind of an order and what this process computes for it."""
         try:
@@ -137,6 +156,8 @@ class LaunchedRanks:
         except Exception as error:
             self._meet(error)
             raise
+        if kind == _KEEP:
+            return kind, lambda: self._unpacker.kept.append(given)
         if kind == _MAP:
             mine = given[self.rank :: self.size]
             return kind, lambda: _all(function, mine, None)

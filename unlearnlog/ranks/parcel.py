@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,16 +21,21 @@ from unlearnlog.errors import ModelError
 from unlearnlog.models.components import Untyped
 from unlearnlog.models.diffusers_model import DiffusersModel
 
-_MODEL, _RANKS, _WATCH, _SHELF = "model", "ranks", "watch", "shelf"
+_MODEL, _KEPT, _RANKS, _WATCH, _SHELF = "model", "kept", "ranks", "watch", "shelf"
 
 Name = tuple[str, ...]
 """The kind of a value that is not sent, and what it is found by."""
 
 
-def packed(value: object) -> bytes:
-    """Return a value as bytes."""
+def packed(value: object, kept: Sequence[object] = ()) -> bytes:
+    """Return a value as bytes.
+
+    Args:
+        value: The value.
+        kept: Values that the receivers have; each is named by its place among them.
+    """
     stream = io.BytesIO()
-    _Packer(stream, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    _Packer(stream, kept).dump(value)
     return stream.getvalue()
 
 
@@ -46,12 +51,14 @@ class Unpacker:
     Attributes:
         ranks: What stands for the processes.
         local: The number of this process on its machine.
+        kept: Values that were sent to be named later.
     """
 
     def __init__(self, ranks: Placed, local: int) -> None:
         """Begin without a model."""
         self.ranks = ranks
         self.local = local
+        self.kept: list[object] = []
         self._models: dict[Name, DiffusersModel] = {}
 
     def unpacked(self, content: bytes) -> Untyped:
@@ -69,6 +76,8 @@ class Unpacker:
                 self._models[name] = loaded(where, self.local)
                 self.ranks.device = self._models[name].device
             return self._models[name]
+        if kind == _KEPT:
+            return self.kept[int(where[0])]
         values: dict[str, Callable[[], object]] = {
             _RANKS: lambda: self.ranks,
             _WATCH: NoProgress,
@@ -102,8 +111,14 @@ def loaded(where: list[str], local: int) -> DiffusersModel:
 
 
 class _Packer(pickle.Pickler):
+    def __init__(self, stream: io.BytesIO, kept: Sequence[object]) -> None:
+        super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
+        self._places = {id(value): place for place, value in enumerate(kept)}
+
     def persistent_id(self, value: object) -> Name | None:
         """Return the name of a value that the receiver has of its own."""
+        if id(value) in self._places:
+            return _KEPT, str(self._places[id(value)])
         if isinstance(value, DiffusersModel):
             folder, kind = str(value.folder.path), value.device.type
             return _MODEL, folder, kind, value.dtype, value.manifest.root
