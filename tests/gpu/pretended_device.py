@@ -11,6 +11,7 @@ load, and streams and gradients need none.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import torch
@@ -58,17 +59,26 @@ class Pretended(TorchDispatchMode):
     """The time in which there is such a device."""
 
     def __enter__(self) -> Self:
-        """Have numbers made on the CPU, and then moved."""
-        self.before = torch._C._only_lift_cpu_tensors()
+        """Have numbers made on the CPU and then moved, and no inference mode.
+
+        Torch has no views of such tensors in inference mode.
+        """
+        self.before = torch._C._only_lift_cpu_tensors(), torch.inference_mode
         torch._C._set_only_lift_cpu_tensors(True)
+        torch.inference_mode = _plain_mode  # type: ignore[assignment, misc]
         return super().__enter__()
 
     def __exit__(self, *fault: Any) -> None:
         super().__exit__(*fault)
-        torch._C._set_only_lift_cpu_tensors(self.before)
+        lifts, torch.inference_mode = self.before  # type: ignore[misc]
+        torch._C._set_only_lift_cpu_tensors(lifts)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return computed(func, args, kwargs or {})
+
+
+def _plain_mode(mode: bool = True) -> AbstractContextManager[None]:
+    return torch.no_grad() if mode else nullcontext()
 
 
 def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -89,7 +99,7 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     def outside(value: Any) -> Any:
         if not isinstance(value, torch.Tensor) or isinstance(value, Placed):
             return value
-        return known.get(id(value)) or Placed(value)
+        return known[id(value)] if id(value) in known else Placed(value)
 
     return tree_map(outside, made)
 

@@ -27,6 +27,7 @@ from unlearnlog.cli.app import app, err, recorded, say_unshown
 from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
 from unlearnlog.cli.streams import finish, prepare
 from unlearnlog.core.launch import n_launched
+from unlearnlog.core.memory import is_out_of_memory, out_of_memory
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
 
@@ -64,6 +65,8 @@ def main() -> None:
         if hasattr(error, "format_message"):
             message = error.format_message()
             _fail(UsageError(message, fix=f"{_command_of(error)} --help"), words)
+        if is_out_of_memory(error) and not recorded:
+            _fail(out_of_memory(), words)
         if not recorded:
             _say_fault(error, words)
             raise

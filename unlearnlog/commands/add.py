@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from unlearnlog.commands import joint_set
 from unlearnlog.commands.checks import check_concepts
 from unlearnlog.commands.entry_builder import EntryBuilder
@@ -22,6 +20,7 @@ from unlearnlog.core.delta import Delta
 from unlearnlog.core.entry import Append, Entry, SetGroup
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import first_of
+from unlearnlog.core.memory import is_out_of_memory
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.erasers.eraser_table import Request, recorded
@@ -279,13 +278,15 @@ def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
     while True:
         try:
             return eraser.erase(eraser_input)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             if not at.ranks.together(_saving_memory, at.model):
                 raise TrainingError(
                     f"not enough memory on {at.model.device} to train "
                     f"with {eraser.name}",
-                    fix="lower the eraser's batch in the policy, or compute with "
-                    "--dtype bfloat16",
+                    fix="lower the eraser's batch in the policy or raise its "
+                    "micro_batches, or compute with --dtype bfloat16",
                 ) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import torch
 
+from unlearnlog.core.memory import is_out_of_memory, out_of_memory
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import Method, Painted, Sampling, Text
 from unlearnlog.models.loaded_model import LoadedModel
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unlearnlog.core.delta import Weights
+    from unlearnlog.core.ranks import Ranks
 
 
 @final
@@ -222,6 +224,7 @@ class DiffusersModel(LoadedModel):
         Raises:
             ModelError: A network's result is not finite in its dtype.
             PromptError: A prompt has more tokens than the text encoder reads.
+            UnlearnlogError: There is not enough memory.
             ValueError: Not as many seeds or texts as prompts, or a weight that does
                 not fit.
         """
@@ -234,15 +237,7 @@ class DiffusersModel(LoadedModel):
             part = slice(begin, begin + sampling.batch)
             encoded = None if texts is None else texts[part]
             given.append(_Batch(begin, prompts[part], seeds[part], encoded))
-        if self.ranks.size == 1:
-            held = Overrides.of(self._parts, weights)
-            made = [self._painted(each, sampling, held, progress) for each in given]
-        else:
-            order = partial(_painted_batch, self, sampling, weights)
-            done = (
-                None if progress is None else _whole(progress, sampling.batch, prompts)
-            )
-            made = self.ranks.mapped(order, given, done)
+        made = self._made(given, sampling, weights, progress)
         none = Painted(
             torch.empty(0, *self.latent_shape),
             torch.empty(0, *self.picture_shape, dtype=torch.uint8),
@@ -251,6 +246,34 @@ class DiffusersModel(LoadedModel):
             latents=torch.cat([each.latents for each in (none, *made)]),
             pictures=torch.cat([each.pictures for each in (none, *made)]),
         )
+
+    def _made(
+        self,
+        given: Sequence[_Batch],
+        sampling: Sampling,
+        weights: Weights | None,
+        progress: Callable[[int], None] | None,
+    ) -> list[Painted]:
+        """Paint batches; where memory runs out, use less and start again.
+
+        Raises:
+            UnlearnlogError: Memory use cannot be reduced further.
+        """
+        while True:
+            try:
+                if self.ranks.size == 1:
+                    held = Overrides.of(self._parts, weights)
+                    return [self._painted(b, sampling, held, progress) for b in given]
+                order = partial(_painted_batch, self, sampling, weights)
+                done = None if progress is None else _whole(progress, given)
+                return self.ranks.mapped(order, given, done)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if not self.ranks.together(_saving_memory, self):
+                    n = max(len(batch.prompts) for batch in given)
+                    doing = f"on {self.device} to paint {n} pictures at once"
+                    raise out_of_memory(doing) from error
 
     def _painted(
         self,
@@ -359,11 +382,16 @@ def _painted_batch(
     return model._painted(given, sampling, Overrides.of(model._parts, weights))
 
 
+def _saving_memory(model: DiffusersModel, _: Ranks) -> bool:
+    """Compute with less memory from now on, in every process; return whether it can."""
+    return model.save_memory()
+
+
 def _whole(
-    progress: Callable[[int], None], batch: int, prompts: Sequence[str]
+    progress: Callable[[int], None], given: Sequence[_Batch]
 ) -> Callable[[int], None]:
     """Return a callback of painted batches that reports painted pictures."""
-    return lambda n: progress(min(n * batch, len(prompts)))
+    return lambda n: progress(sum(len(batch.prompts) for batch in given[:n]))
 
 
 def _counting(

@@ -1,0 +1,43 @@
+"""All that a model computes on a device that is not the CPU, found without a GPU.
+
+A tensor in the wrong place is an error there, as on a GPU, and the results are those of
+the CPU.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.gpu.everything import JOBS
+
+LARGEST = {"float32": 1e-3, "bfloat16": 0.2}
+"""Largest distance from the CPU in float32, as a share of a result's norm."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretended")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.gpu", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("dtype", LARGEST)
+@pytest.mark.parametrize("name", JOBS)
+def test_every_tensor_is_where_it_is_computed(found, name, dtype):
+    result = found[f"{name} {dtype}"]
+
+    assert result["distance"] <= LARGEST[dtype]
+    assert result["strays"] == []
+
+
+def test_a_tensor_in_the_wrong_place_is_noticed(found):
+    assert "expected all tensors on meta:1, found one on cpu" in found["stray"]
