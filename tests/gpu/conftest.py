@@ -17,12 +17,12 @@ def device():
 
 
 @pytest.fixture
-def figures(record_property, capsys):
+def figures(record_property, pytestconfig, capsys):
     """Note a figure: it is printed, and kept in the report of the run."""
 
     def note(name, value):
         record_property(name, value)
         with capsys.disabled():
-            print(f"\n  {name}: {value}", end="")
+            pytestconfig.get_terminal_writer().line(f"  {name}: {value}")
 
     return note

@@ -155,7 +155,7 @@ def test_every_command_runs(device, dtype, ledger, line, typed, tmp_path, monkey
     assert "Traceback" not in done.err
 
 
-def test_pictures_are_those_of_the_cpu(device, dtype, ledger, on_cpu, figures):
+def test_pictures_are_those_of_the_cpu(dtype, ledger, on_cpu, figures):
     def pictures(of):
         sheet = of.paint("a boat by Picasso", "base", n=8)
         return torch.tensor(np.asarray(sheet)).double()
@@ -167,7 +167,7 @@ def test_pictures_are_those_of_the_cpu(device, dtype, ledger, on_cpu, figures):
 
 
 @pytest.mark.skipif("torch.cuda.device_count() == 0")
-def test_memory_is_free_after_use(device, dtype, ledger, figures):
+def test_memory_is_free_after_use(dtype, ledger, figures):
     model = ledger.place.model
     prompts = ["a boat"] * 32
     how = Sampling(2, 3.0)
@@ -185,7 +185,7 @@ def test_memory_is_free_after_use(device, dtype, ledger, figures):
 
 
 @pytest.mark.skipif("torch.cuda.device_count() == 0")
-def test_memory_that_runs_out_is_answered_by_what_to_set(device, dtype, ledger):
+def test_memory_that_runs_out_is_answered_by_what_to_set(ledger):
     """A share of the GPU's memory is all that this process may have for a moment."""
     model = ledger.place.model
     room = torch.cuda.mem_get_info()[1]
