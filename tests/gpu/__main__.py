@@ -15,7 +15,7 @@ folder = Path(sys.argv[1])
 build_pipeline(folder / "tiny")
 found: dict[str, Any] = {}
 with Pretended():
-    for name in JOBS:
+    for name in sys.argv[2:] or JOBS:
         for dtype in ("float32", "bfloat16"):
             found[f"{name} {dtype}"] = compared(
                 folder / "tiny", str(DEVICE), getattr(torch, dtype), name

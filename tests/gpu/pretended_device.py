@@ -29,10 +29,10 @@ class Placed(torch.Tensor):
     """A tensor on the pretended device.
 
     Attributes:
-        inner: The same tensor on the CPU.
+        held: The same tensor on the CPU.
     """
 
-    inner: torch.Tensor
+    held: torch.Tensor
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> Placed:
@@ -44,14 +44,23 @@ class Placed(torch.Tensor):
             dtype=inner.dtype,
             device=DEVICE,
         )
-        made.inner = inner
+        made.held = inner
         return made
 
-    def __repr__(self, **_: Any) -> str:
-        return f"Placed({self.inner!r})"
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        del tensor_contents
+        return f"Placed({self.held!r})"
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        """Return the attributes with tensors: so a module replaces it as a whole."""
+        return ["held"], None
+
+    @staticmethod
+    def __tensor_unflatten__(parts: dict[str, torch.Tensor], *_: Any) -> Placed:
+        return Placed(parts["held"])
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[override]
         return computed(func, args, kwargs or {})
 
 
@@ -66,7 +75,8 @@ class Pretended(TorchDispatchMode):
         self.before = torch._C._only_lift_cpu_tensors(), torch.inference_mode
         torch._C._set_only_lift_cpu_tensors(True)
         torch.inference_mode = _plain_mode  # type: ignore[assignment, misc]
-        return super().__enter__()
+        super().__enter__()
+        return self
 
     def __exit__(self, *fault: Any) -> None:
         super().__exit__(*fault)
@@ -94,7 +104,7 @@ def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     made = func(*tree_map(_inside, args), **tree_map(_inside, kwargs))
     if not is_here:
         return made
-    known = {id(each.inner): each for each in placed}
+    known = {id(each.held): each for each in placed}
 
     def outside(value: Any) -> Any:
         if not isinstance(value, torch.Tensor) or isinstance(value, Placed):
@@ -115,5 +125,5 @@ def refuse_others(func: Any, given: list[Any]) -> None:
 
 def _inside(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.inner if isinstance(value, Placed) else value
+        return value.held if isinstance(value, Placed) else value
     return CPU if value == DEVICE else value

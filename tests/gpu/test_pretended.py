@@ -12,7 +12,7 @@ import pytest
 
 from tests.gpu.everything import JOBS
 
-LARGEST = {"float32": 1e-3, "bfloat16": 0.2}
+LARGEST = {"float32": 1e-3, "bfloat16": 0.5}
 """Largest distance from the CPU in float32, as a share of a result's norm."""
 
 
@@ -40,4 +40,4 @@ def test_every_tensor_is_where_it_is_computed(found, name, dtype):
 
 
 def test_a_tensor_in_the_wrong_place_is_noticed(found):
-    assert "expected all tensors on meta:1, found one on cpu" in found["stray"]
+    assert "expected all tensors on meta:1, found cpu" in found["stray"]

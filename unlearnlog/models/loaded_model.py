@@ -52,7 +52,7 @@ class LoadedModel:
         self._encoders = Encoders(parts, empty_is_zero=folder.empty_is_zero)
         self.base: Weights = base
         signal = parts.scheduler.alphas_cumprod.double().clamp(min=_LEAST_SIGNAL)
-        self._signal = signal.to(parts.device)
+        self._signal: torch.Tensor = signal  # float64, which not every device has
 
     @classmethod
     def load(
@@ -150,7 +150,7 @@ class LoadedModel:
             ModelError: Guidance is built into its UNet.
         """
         self.check_denoises()
-        return torch.logit(self._signal).float().cpu()
+        return torch.logit(self._signal).float()
 
     def check_denoises(self) -> None:
         """Refuse to measure nats with a UNet that has guidance built in.
@@ -220,8 +220,9 @@ class LoadedModel:
 
     def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
-        signal = self._signal[t.to(self.device)].reshape(-1, 1, 1, 1)
-        return signal.sqrt().float(), (1 - signal).sqrt().float()
+        signal = self._signal[t.cpu()].reshape(-1, 1, 1, 1)
+        kept, lost = signal.sqrt().float(), (1 - signal).sqrt().float()
+        return kept.to(self.device), lost.to(self.device)
 
 
 def _device(name: str | torch.device) -> torch.device:
