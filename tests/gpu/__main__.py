@@ -1,4 +1,4 @@
-"""Compute everything on the pretended device: ``python -m tests.gpu FOLDER``."""
+"""Compute on the pretended device: ``python -m tests.gpu FOLDER [JOB...]``."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tests.gpu.erasing import compared_erasers
 from tests.gpu.everything import JOBS, compared
 from tests.gpu.pretended_device import DEVICE, Pretended
 from tests.tiny import build_pipeline
@@ -14,8 +15,12 @@ from tests.tiny import build_pipeline
 folder = Path(sys.argv[1])
 build_pipeline(folder / "tiny")
 found: dict[str, Any] = {}
+jobs = sys.argv[2:] or [*JOBS]
 with Pretended():
-    for name in sys.argv[2:] or JOBS:
+    if "erasers" in jobs:
+        jobs.remove("erasers")
+        found["erasers"] = compared_erasers(folder, str(DEVICE))
+    for name in jobs:
         for dtype in ("float32", "bfloat16"):
             found[f"{name} {dtype}"] = compared(
                 folder / "tiny", str(DEVICE), getattr(torch, dtype), name

@@ -91,7 +91,7 @@ def learning(model: DiffusersModel) -> Any:
         )
         adam = torch.optim.AdamW(learner.parameters.values(), lr=1e-3)
         loss = learner.loss(x, noise, t, text)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         adam.step()
         found.append([loss, *learner.weights().values()])
     return found

@@ -47,7 +47,7 @@ class Placed(torch.Tensor):
         made.held = inner
         return made
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         del tensor_contents
         return f"Placed({self.held!r})"
 

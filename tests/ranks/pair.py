@@ -35,13 +35,15 @@ ALONE: dict[str, dict[str, Any]] = {"surgun": {**SMALL_KEPT, "looks": 1}}
 def erased(name, ranks):
     """Return the digest of what an eraser trains, in two parts where it divides."""
     parts = 2 if name in TOGETHER else 1
-    eraser = ERASERS[name](**{**TOGETHER, **ALONE}[name], micro_batches=parts)
+    settings = {**TOGETHER, **ALONE}[name]
+    eraser = ERASERS[name].of({**settings, "micro_batches": parts})
     return eraser.erase(request_of(ranks=ranks)).digest
 
 
 def painted(model, ranks):
     """Return pictures of three batches, the last one short, and the progress."""
-    model.ranks, seen = ranks, []
+    model.ranks = ranks
+    seen: list[int] = []
     prompts = ["a cat", "a dog by picasso", "a photo"]
     made = model.paint(
         [prompts[i % 3] for i in range(10)],
@@ -147,7 +149,7 @@ def main(folder):
         found: dict[str, Any] = {"size": ranks.size}
         found["together"] = found_by(ranks, model)
         found["number"] = ranks.together(number, 10)
-        odd = ERASERS["esd"](**{**SMALL, "batch": 5})
+        odd = ERASERS["esd"].of({**SMALL, "batch": 5})
         found["refused"] = {
             "uneven": said(lambda: odd.erase(request_of(ranks=ranks))),
             "memory": said(lambda: ranks.together(astray, None)),
