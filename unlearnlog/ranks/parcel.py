@@ -10,6 +10,7 @@ import io
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import torch
@@ -110,6 +111,10 @@ def loaded(where: list[str], local: int) -> DiffusersModel:
     return model
 
 
+def _read_only(values: dict[object, object]) -> MappingProxyType[object, object]:
+    return MappingProxyType(values)
+
+
 class _Packer(pickle.Pickler):
     def __init__(self, stream: io.BytesIO, kept: Sequence[object]) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
@@ -128,6 +133,12 @@ class _Packer(pickle.Pickler):
             if all(callable(getattr(value, name, None)) for name in methods):
                 return (kind,)
         return None
+
+    def reducer_override(self, value: object) -> Untyped:
+        """Return how a read-only mapping is made, which pickle does not know."""
+        if isinstance(value, MappingProxyType):
+            return _read_only, (dict(value),)
+        return NotImplemented
 
 
 class _Loader(pickle.Unpickler):
