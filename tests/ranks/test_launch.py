@@ -2,11 +2,13 @@
 
 import pytest
 
+from tests.fakes import LinearModel
 from unlearnlog.core.launch import n_launched
 from unlearnlog.core.ranks import OneProcess
 from unlearnlog.erasers.eraser_table import ERASERS
-from unlearnlog.errors import PolicyError
+from unlearnlog.errors import PolicyError, UsageError
 from unlearnlog.policy import Policy
+from unlearnlog.ranks.ranks_executor import executor_of
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,13 @@ def test_an_eraser_that_is_not_shared_takes_any_number(name):
 def test_parts_that_no_batch_has_are_refused(name, settings, said):
     with pytest.raises(PolicyError, match=said):
         ERASERS[name].of(settings)
+
+
+def test_workers_beside_the_processes_of_a_launcher_are_refused():
+    with pytest.raises(UsageError, match="started 2 processes") as caught:
+        executor_of(OneProcess(size=2), "ray", LinearModel())  # type: ignore[arg-type]
+
+    assert "leave --workers out" in caught.value.fix
 
 
 def test_one_process_computes_everything_itself():

@@ -44,9 +44,8 @@ from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.hub import located
 from unlearnlog.models.meta_trial import check_computes
 from unlearnlog.ranks.one_command import known_ranks
-from unlearnlog.ranks.ranks_executor import RanksExecutor
+from unlearnlog.ranks.ranks_executor import executor_of
 from unlearnlog.workers.executor import HERE, Executor
-from unlearnlog.workers.opening import executor_for
 
 if TYPE_CHECKING:
     from unlearnlog.core.concept import Concept
@@ -342,7 +341,7 @@ def open_session(
     folder = ledger.folder if ledger else start
     ranks = known_ranks(model.device)
     model.ranks = ranks
-    crew = RanksExecutor(ranks) if ranks.size > 1 else executor_for(workers, model)
+    crew = executor_of(ranks, workers, model)
     suits = concepts or suited(manifest.source)
     return Session(folder, ledger, model, manifest, suits, crew=crew, ranks=ranks)
 

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from unlearnlog.core.worker_choice import WorkerChoice
+from unlearnlog.errors import UsageError
 from unlearnlog.workers.executor import COMPUTED_BY
+from unlearnlog.workers.opening import executor_for
 
 if TYPE_CHECKING:
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.ranks import Ranks
+    from unlearnlog.models.diffusers_model import DiffusersModel
+    from unlearnlog.workers.executor import Executor
     from unlearnlog.workers.work_unit import Workbench, WorkUnit
 
 T = TypeVar("T")
@@ -55,6 +60,28 @@ class RanksExecutor:
 
     def close(self) -> None:
         """Do nothing: the processes end with the command."""
+
+
+def executor_of(ranks: Ranks, workers: str, model: DiffusersModel) -> Executor:
+    """Return whoever computes the units of a command.
+
+    Args:
+        ranks: The processes of the command.
+        workers: What ``--workers`` says; empty for nothing.
+        model: The loaded model.
+
+    Raises:
+        UsageError: There are several processes, and workers beside them.
+    """
+    if ranks.size == 1:
+        return executor_for(workers, model)
+    if WorkerChoice.of(workers) is not None:
+        raise UsageError(
+            f"a launcher started {ranks.size} processes, and the workers '{workers}' "
+            "would compute the same",
+            fix="leave --workers out, or start one process",
+        )
+    return RanksExecutor(ranks)
 
 
 def _computed(bench: Workbench, unit: WorkUnit[T]) -> T:
