@@ -48,7 +48,6 @@ kept = 1
 kept_share = 0.2
 information = 8
 nodes = 1
-[limits]
 """
 TRAINED = "steps = 12\nn_pictures = 32\nbatch = 8"
 ERASERS = {
