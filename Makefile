@@ -8,7 +8,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test docs slow bench audit twin late cost painting fastcpu scale report lint fix browse
+.PHONY: demo test docs slow gpu bench audit twin late cost painting fastcpu scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -27,6 +27,10 @@ docs: $(READY)
 
 slow: $(READY)
 	"$(BIN)/pytest" -m "slow and not gpu"
+
+# Every test needs a GPU, and is skipped without one. The figures stand beside the tests.
+gpu: $(READY)
+	"$(BIN)/pytest" -m gpu tests/gpu
 
 bench: $(READY)
 	"$(BIN)/python" -m benchmarks

@@ -20,8 +20,9 @@ FLOORS: Final = (
     ("concepts", "ledger"),
     ("models",),
     ("atelier", "checkpoints", "judges", "erasers"),
+    ("workers",),
     ("policy", "probes"),
-    ("audits", "findings"),
+    ("audits", "findings", "ranks"),
     ("commands",),
     ("report",),
     ("api",),
@@ -34,9 +35,12 @@ ROOM_OF: Final = {"errors": "core", "__main__": "cli"}
 # Values that need no torch are read by the command line before it is loaded.
 _WITH_TENSORS: Final = frozenset(
     {
-        *(f"core.{name}" for name in ("delta", "low_rank", "patch", "work_cache")),
+        *(
+            f"core.{name}"
+            for name in ("delta", "low_rank", "patch", "ranks", "work_cache")
+        ),
         *("ledger", "models", "checkpoints", "judges", "atelier", "erasers", "probes"),
-        *("audits", "commands", "report", "api"),
+        *("workers", "audits", "commands", "ranks", "report", "api"),
     }
 )
 
@@ -47,7 +51,8 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "diffusers": frozenset({"models", "checkpoints"}),
     "huggingface_hub": frozenset({"models"}),
     "peft": frozenset({"models"}),
-    "accelerate": frozenset({"erasers", "models"}),
+    "ray": frozenset({"workers"}),
+    "accelerate": frozenset({"models", "ranks"}),
     "transformers": frozenset({"models", "judges"}),
     "rich": frozenset({"report", "api", "cli"}),
     "typer": frozenset({"cli"}),

@@ -20,6 +20,7 @@ The number is the exit code of the command that ends with the error::
     │   ├── Moved            1  another command recorded an entry in the meantime
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
+    ├── WorkerError          1  workers that are refused, died or disagree
     └── Interrupted        130  stopped by the user
 
 Programming errors (wrong shapes between our own functions) stay ``ValueError``
@@ -148,6 +149,10 @@ class DiskFull(LedgerError):  # noqa: N818 - reads as what happened
 
 class TrainingError(UnlearnlogError):
     """A training that failed; nothing was written."""
+
+
+class WorkerError(UnlearnlogError):
+    """Workers that were refused, died too often, or disagree; nothing was written."""
 
 
 class Interrupted(UnlearnlogError):  # noqa: N818 - reads as what happened

@@ -40,16 +40,23 @@ _Perhaps = Annotated[int, Field(ge=0, le=1000)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
+BATCH: Final = 32
+"""Pictures painted at once where a policy sets no number."""
+
+
 class SamplingSettings(Record):
     """How pictures are painted.
 
     Attributes:
         steps: Of the solver, for each picture.
         guidance: Scale of the guidance away from the empty prompt's prediction.
+        batch: Pictures painted at once; fewer need less memory. The last bits of a
+            picture depend on it.
     """
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 10
     guidance: Annotated[float, Field(ge=0, le=50)] = 3.0
+    batch: Annotated[int, Field(ge=1, le=1024)] = BATCH
 
 
 class ProbeSettings(Record):
@@ -211,9 +218,12 @@ class Policy(Record):
     def rules(self) -> dict[str, Any]:
         """All fields but the name as JSON, as an entry records them.
 
-        Of a judge's folder only the last part of the path.
+        Of a judge's folder only the last part of the path. The batch came later, and is
+        recorded where it is another than before.
         """
         rules = self.model_dump(mode="json", exclude={"name"})
+        if self.sampling.batch == BATCH:
+            del rules["sampling"]["batch"]
         return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
 
     def verdict(
@@ -283,7 +293,8 @@ class Policy(Record):
         """Return the sampler's settings as the model takes them."""
         from unlearnlog.models.interface import Sampling
 
-        return Sampling(self.sampling.steps, self.sampling.guidance)
+        how = self.sampling
+        return Sampling(how.steps, how.guidance, how.batch)
 
     def check_eraser(self) -> None:
         """Refuse an eraser that cannot be made, without loading the methods.

@@ -123,7 +123,7 @@ def test_factors_give_a_change_of_their_rank():
     assert torch.linalg.matrix_rank(change) == 2
 
 
-def test_processes_draw_the_same_batch_and_each_takes_its_rows():
+def test_parts_draw_the_same_batch_and_each_takes_its_rows():
     request = request_of()
 
     def forgotten(share: BatchShare):

@@ -101,11 +101,12 @@ def test_what_paints_is_the_base_and_for_sdd_the_average_of_what_is_trained():
     request = request_of()
     scene = Sdd(**SAMPLED, average=0.75).halfway(request)
     old = request.old[NAME].float()
-    eraser, mean = Sdd(**SAMPLED, average=0.75), old.clone()
+    look, mean = Sdd(**SAMPLED, average=0.75).look(scene), old.clone()
 
+    assert look is not None
     for step in range(3):
         new = old + step
-        eraser.losses(scene, {NAME: new})
+        assert look(step, {NAME: new}) == 1.0
         mean = 0.75 * mean + 0.25 * new
 
     torch.testing.assert_close(scene.painter[NAME], mean)
@@ -123,7 +124,7 @@ def test_what_paints_is_the_base_and_for_sdd_the_average_of_what_is_trained():
     )
 
 
-def test_processes_paint_their_own_rows_of_one_batch():
+def test_parts_paint_their_own_rows_of_one_batch():
     request = request_of()
 
     def forgotten(share: BatchShare):

@@ -39,7 +39,7 @@ def test_one_steps_gradient_is_the_formulas_written_the_slow_way(forget, limit):
     eraser = RestrictedGradient(forget=forget, limit=limit, **SMALL_KEPT)
 
     (one, two), new, scene = step_of(eraser, request)
-    found = eraser.mix([{NAME: one}, {NAME: two}])[NAME]
+    found = eraser.mix([(-1.0, {NAME: one}), (0.0, {NAME: two})])[NAME]
 
     rng = torch.Generator().manual_seed(SEED)
     old, error = request.old[NAME].double(), 0.0
@@ -70,7 +70,7 @@ def test_two_directions_over_all_tensors_are_mixed_as_one_row(seed):
         for each in (forget, keep)
     ]
 
-    found = RestrictedGradient(alpha=0.8).mix(halves)
+    found = RestrictedGradient(alpha=0.8).mix([(0.0, half) for half in halves])
 
     whole = torch.cat([found["a"].flatten(), found["b"].flatten()])
     expected = mixed_by_hand(forget, keep, 0.8)

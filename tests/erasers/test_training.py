@@ -4,7 +4,13 @@ import torch
 from tests.erasers.slowly import assert_same, request_of
 from tests.fakes import NAME
 from unlearnlog.erasers.trainable_change import FullChange
-from unlearnlog.erasers.training import BatchShare, TrainingPlan, gradients_of, train
+from unlearnlog.erasers.training import (
+    BatchShare,
+    MicroBatches,
+    TrainingPlan,
+    train,
+    whole,
+)
 from unlearnlog.errors import TrainingError
 
 
@@ -125,7 +131,8 @@ def test_mix_is_given_one_gradient_a_loss():
     def losses(new):
         return new[NAME].sum(), 3 * new[NAME].sum(), new[NAME].pow(2).sum() / 2
 
-    def mix(gradients):
+    def mix(found):
+        gradients = [each for _, each in found]
         given.append(gradients)
         return {NAME: gradients[1][NAME] - 3 * gradients[0][NAME]}
 
@@ -149,8 +156,12 @@ def test_without_a_mix_only_the_first_loss_is_trained():
 def test_a_parameter_that_no_loss_speaks_of_has_a_gradient_of_zero():
     one, two = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
 
-    (found,) = gradients_of([one.sum()], {"one": one, "two": two})
+    parameters = {"one": one, "two": two}
+    ((value, found),) = whole(lambda new: (new["one"].sum(),)).computed(
+        lambda: parameters, parameters
+    )
 
+    assert value == 2.0
     assert torch.equal(found["two"], torch.zeros(3))
 
 
@@ -189,20 +200,36 @@ def test_whoever_watches_is_told_the_loss_of_each_step():
     assert watch.said[1][1]["loss"] > watch.said[2][1]["loss"] > 0
 
 
-def test_alone_a_process_computes_the_whole_batch():
-    assert BatchShare.of_this_process() == BatchShare(0, 1)
-    assert BatchShare().rows(5) == slice(0, 5)
-
-
-def test_processes_share_a_batch_in_parts_that_make_the_whole():
+def test_parts_of_a_batch_make_the_whole():
     parts = [list(range(12))[BatchShare(i, 3).rows(12)] for i in range(3)]
 
     assert parts == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert BatchShare().rows(5) == slice(0, 5)
 
 
-@pytest.mark.parametrize("batch", [2, 7, 16])
-def test_a_batch_that_does_not_divide_is_refused_before_it_is_computed(batch):
-    with pytest.raises(TrainingError, match=f"share a batch of {batch}") as caught:
-        BatchShare(0, 3).rows(batch)
+def test_each_part_draws_the_same_batch_and_the_next_step_draws_another():
+    rng, drawn = torch.Generator().manual_seed(1), []
 
-    assert "a multiple of 3" in caught.value.fix
+    def losses(part):
+        def of_part(new):
+            drawn.append((part.part, float(torch.rand(1, generator=rng))))
+            return ((part.part + 1) * new[NAME].sum(),)
+
+        return of_part
+
+    found = trained(TrainingPlan(2, 0.01), MicroBatches(losses, 2, rng))
+
+    assert [part for part, _ in drawn] == [0, 1, 0, 1]
+    assert drawn[0][1] == drawn[1][1] != drawn[2][1] == drawn[3][1]
+    assert found.any()
+
+
+def test_the_gradient_is_the_mean_of_the_parts():
+    one = torch.ones(2, requires_grad=True)
+
+    ((value, found),) = MicroBatches(
+        lambda part: lambda new: ((part.part + 1.0) * new["one"].sum(),), 4
+    ).computed(lambda: {"one": one}, {"one": one})
+
+    assert value == 5.0
+    assert torch.equal(found["one"], torch.full((2,), 2.5))

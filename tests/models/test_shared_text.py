@@ -70,7 +70,7 @@ def test_a_gradient_reaches_shared_prompts(pictures):
 def test_prompts_with_too_many_numbers_are_not_kept(pictures, monkeypatch):
     x_t, t = pictures
     model = bundled_model()
-    monkeypatch.setattr("unlearnlog.models.diffusers_model._MOST_PROJECTED", 10)
+    monkeypatch.setattr("unlearnlog.models.unet_backbone._MOST_PROJECTED", 10)
     shared = SharedText.of(model.encode(PROMPTS))
 
     found = model.eps(x_t, t, shared[ROWS])

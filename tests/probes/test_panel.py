@@ -12,7 +12,6 @@ from unlearnlog.core.progress import NoProgress
 from unlearnlog.core.prompt import Prompt
 from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.runner import (
-    AT_ONCE,
     ConceptCases,
     ProbePlan,
     ProbeRunner,
@@ -172,7 +171,8 @@ def test_what_was_seen_of_a_state_is_not_painted_again(model):
 
 def test_a_look_that_was_stopped_goes_on_from_where_it_was(model):
     looking = panel(model, Table())
-    asked, judge = cells("left", AT_ONCE + 10), looking.judge
+    batch = looking.sampling.batch
+    asked, judge = cells("left", batch + 10), looking.judge
 
     def tired(painted):
         if judge.n_judged:
@@ -185,7 +185,7 @@ def test_a_look_that_was_stopped_goes_on_from_where_it_was(model):
     del judge.judged
     looking.judged(asked, model.base, "looking")
 
-    assert looking.watch.stages == [("looking", AT_ONCE + 10), ("looking", 10)]
+    assert looking.watch.stages == [("looking", batch + 10), ("looking", 10)]
 
 
 def test_the_nats_of_a_state_are_read_twice_on_the_same_pictures(model):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from unlearnlog.api.opened import Folder, OpenedLedger
 from unlearnlog.commands import checks
 from unlearnlog.core.concept import Concept
+from unlearnlog.core.launch import n_launched
 from unlearnlog.core.names import one_name
 from unlearnlog.core.suggestions import hint
 from unlearnlog.errors import ConceptError, UsageError
@@ -246,10 +247,13 @@ class ChangeMethods(OpenedLedger):
 
         Raises:
             ConceptError: A concept is named twice, erased already, or its own anchor.
-            PolicyError: The policy's eraser cannot be made.
+            PolicyError: The policy's eraser cannot be made, or the processes of this
+                command cannot share its training.
             UsageError: The device or the dtype is not available.
         """
         policy.check_eraser()
+        if (n := n_launched()) > 1:
+            policy.chosen_eraser({each.slot for each in concepts}).check_shared(n)
         checks.check_concepts(concepts, self.entries() if self.exists else [])
         self.check()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import torch
+
 from unlearnlog.audits.probe_set import KEPT
 from unlearnlog.audits.verdict import ConceptEvidence, Health
 from unlearnlog.core.concept import Concept
@@ -14,8 +16,8 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.prompt import Prompt
 from unlearnlog.core.reading import Reading
 from unlearnlog.probes.information import PromptedPictures, over_cells
-from unlearnlog.probes.judge_posterior import seen_in
 from unlearnlog.probes.picture_probe import About, reading
+from unlearnlog.probes.probe_units import PosteriorUnit
 from unlearnlog.probes.runner import ProbeRunner
 from unlearnlog.probes.statistics import clustered_change
 
@@ -114,16 +116,17 @@ class Comparison:
         cells = tuple(c for c in asked.cells if c.prompt in known)[: len(asked.prompts)]
         prompts = [known[cell.prompt] for cell in cells]
         plain = self.panel.unguided
-        before, after = (
-            seen_in(
-                plain.model,
+        units = [
+            PosteriorUnit.of(
                 prompts,
                 PromptedPictures(
                     cells, plain.latents(cells, weights, "painting for the nats")
                 ),
             )
             for weights in (self.then, self.now)
-        )
+        ]
+        found = torch.cat(plain.results([each for part in units for each in part]))
+        before, after = found.split(len(cells))
         about = About("returned.nats", asked.concept.name, "lower", "nats")
         back = over_cells((after - before).tolist(), cells)
         return (reading(about, back, float(before.mean())),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
 import typer
@@ -25,6 +26,8 @@ from unlearnlog.cli import (
 from unlearnlog.cli.app import app, err, recorded, say_unshown
 from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
 from unlearnlog.cli.streams import finish, prepare
+from unlearnlog.core.launch import n_launched
+from unlearnlog.core.memory import is_out_of_memory, out_of_memory
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import Interrupted, UnlearnlogError, UsageError
 
@@ -52,7 +55,8 @@ def main() -> None:
     held.clear()
     recorded.clear()
     try:
-        code = _run(words)
+        with _processes():
+            code = _run(words)
     except UnlearnlogError as error:
         _fail(error, words)
     except (KeyboardInterrupt, typer.Abort):
@@ -61,6 +65,8 @@ def main() -> None:
         if hasattr(error, "format_message"):
             message = error.format_message()
             _fail(UsageError(message, fix=f"{_command_of(error)} --help"), words)
+        if is_out_of_memory(error) and not recorded:
+            _fail(out_of_memory(), words)
         if not recorded:
             _say_fault(error, words)
             raise
@@ -88,6 +94,15 @@ def _run(words: Sequence[str]) -> int:
     say_held()
     finish()
     return code or 0
+
+
+def _processes() -> AbstractContextManager[None]:
+    """Return the context in which a launcher's other processes help with a command."""
+    if n_launched() == 1:
+        return nullcontext()
+    from unlearnlog.api.processes import shared
+
+    return shared()
 
 
 def _interrupted() -> Interrupted:

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from unlearnlog.commands import joint_set
 from unlearnlog.commands.checks import check_concepts
 from unlearnlog.commands.entry_builder import EntryBuilder
@@ -22,6 +20,7 @@ from unlearnlog.core.delta import Delta
 from unlearnlog.core.entry import Append, Entry, SetGroup
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import first_of
+from unlearnlog.core.memory import is_out_of_memory
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.erasers.eraser_table import Request, recorded
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from unlearnlog.core.limits import Verdict
     from unlearnlog.core.note import Note
     from unlearnlog.core.probe_case import Answer
+    from unlearnlog.core.ranks import Ranks
     from unlearnlog.erasers.eraser_table import Eraser
+    from unlearnlog.models.diffusers_model import DiffusersModel
     from unlearnlog.policy import Policy
 
 
@@ -277,14 +278,21 @@ def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
     while True:
         try:
             return eraser.erase(eraser_input)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            if not at.model.save_memory():
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if not at.ranks.together(_saving_memory, at.model):
                 raise TrainingError(
                     f"not enough memory on {at.model.device} to train "
                     f"with {eraser.name}",
-                    fix="lower the eraser's batch in the policy, or compute with "
-                    "--dtype bfloat16",
+                    fix="lower the eraser's batch in the policy or raise its "
+                    "micro_batches, or compute with --dtype bfloat16",
                 ) from error
+
+
+def _saving_memory(model: DiffusersModel, _: Ranks) -> bool:
+    """Compute with less memory from now on, in every process; return whether it can."""
+    return model.save_memory()
 
 
 def raise_refused(outcome: Outcome) -> None:
@@ -358,4 +366,5 @@ def _request(
         names=tuple(concept.name for concept in request.concepts),
         bank=book.keep(()),
         others=joint_set.others_than(book, names),
+        ranks=at.ranks,
     )

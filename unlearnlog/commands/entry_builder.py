@@ -81,7 +81,12 @@ class EntryBuilder:
             state=StateRecord(before=before, after=before),
             verdict=VerdictRecord(passed=True),
             seconds=0.0,
-            made_with={**made_with(), **self._origin(before), **_blind(at)},
+            made_with={
+                **made_with(),
+                **at.crew.provenance(),
+                **self._origin(before),
+                **_blind(at),
+            },
             note=self.note,
         )
 

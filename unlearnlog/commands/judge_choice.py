@@ -168,4 +168,7 @@ def runner_for(
     judge = judge_for(at, policy.judge, book.world, watch)
     identity = judge.identity if judge else ""
     album = LedgerSampleCache(at, identity, base_answers(at, judge), _base_latents(at))
-    return at.seen_by(ProbeRunner(at.model, judge, album, policy.painting(), watch))
+    sampling = policy.painting()
+    return at.seen_by(
+        ProbeRunner(at.model, judge, album, sampling, watch, crew=at.crew)
+    )

@@ -10,6 +10,7 @@ import torch
 
 from unlearnlog.core.delta import state_digest
 from unlearnlog.core.digest import canonical_json
+from unlearnlog.policy import BATCH
 
 if TYPE_CHECKING:
     from unlearnlog.atelier.base_latents import BaseLatents
@@ -109,6 +110,7 @@ class LedgerSampleCache:
             "guidance": sampling.guidance,
             "computed": self.at.model.computes,
             "judge": self.judge if what == "seen" else "",
+            **({} if sampling.batch == BATCH else {"batch": sampling.batch}),
         }
         return canonical_json(inputs).decode()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +28,7 @@ from unlearnlog.core.delta import Delta, Weights, state_digest
 from unlearnlog.core.digest import Digest, canonical_json
 from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.core.provenance import versions
+from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.core.recorded import note_down
 from unlearnlog.core.work_cache import (
     KeyedLabelCache,
@@ -42,6 +43,9 @@ from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.hub import located
 from unlearnlog.models.meta_trial import check_computes
+from unlearnlog.ranks.one_command import known_ranks
+from unlearnlog.ranks.ranks_executor import executor_of
+from unlearnlog.workers.executor import HERE, Executor
 
 if TYPE_CHECKING:
     from unlearnlog.core.concept import Concept
@@ -63,6 +67,8 @@ class Session:
         concepts: The concept file of the probes.
         pin: Head and branch at the command's start; None for those on disk.
         fresh: Whether to compute all again instead of reading caches.
+        ranks: The processes that compute the command together.
+        crew: Whoever computes the units of independent work.
     """
 
     folder: Path
@@ -72,6 +78,8 @@ class Session:
     concepts: Path
     pin: tuple[EntryId | None, str] | None = None
     fresh: bool = False
+    ranks: Ranks = field(default_factory=OneProcess)
+    crew: Executor = HERE
 
     @property
     def is_bundled(self) -> bool:
@@ -293,6 +301,7 @@ def open_session(
     dtype: str = "float32",
     offload: bool = False,
     base: Path | None = None,
+    workers: str = "",
 ) -> Session:
     """Find the ledger of a folder and load the model it is bound to.
 
@@ -305,6 +314,7 @@ def open_session(
         dtype: Dtype of the network: float32, bfloat16 or float16.
         offload: Whether text encoders are loaded only while they are used.
         base: The base's location; None to find it, see `whereabouts`.
+        workers: Who computes, as ``--workers`` takes it; empty for this process.
 
     Raises:
         NoLedger: There is no ledger, and ``may_create`` is False.
@@ -335,7 +345,11 @@ def open_session(
     else:
         model, manifest = _loaded(SOURCE, device, dtype)
     folder = ledger.folder if ledger else start
-    return Session(folder, ledger, model, manifest, concepts or suited(manifest.source))
+    ranks = known_ranks(model.device)
+    model.ranks = ranks
+    crew = executor_of(ranks, workers, model)
+    suits = concepts or suited(manifest.source)
+    return Session(folder, ledger, model, manifest, suits, crew=crew, ranks=ranks)
 
 
 def _loaded(

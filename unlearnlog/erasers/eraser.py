@@ -13,6 +13,7 @@ from torch import Tensor
 from unlearnlog.core.delta import Delta, Weights
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
+from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.core.suggestions import advice, hint
 from unlearnlog.core.work_cache import NoTensorCache, TensorCache
 from unlearnlog.erasers.row_alignment import ReadPrompt
@@ -72,6 +73,7 @@ class Request:
             of prompts.
         place: The place of the projections in ``old``; None for several.
         fixed: Projections that differ from the base's and do not change.
+        ranks: The processes that may share a training.
     """
 
     model: Model
@@ -87,6 +89,7 @@ class Request:
     stay: tuple[str, ...] = ()
     bank: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    ranks: Ranks = field(default_factory=OneProcess)
     place: Place | None = None
     fixed: Weights = field(default_factory=dict)
 
@@ -216,6 +219,16 @@ class Eraser(ABC):
 
         Raises:
             PolicyError: Names the setting and what it may be.
+        """
+
+    def check_shared(self, n: int) -> None:  # noqa: B027 - most are not shared
+        """Refuse a training that several processes cannot share evenly.
+
+        Args:
+            n: The number of processes.
+
+        Raises:
+            PolicyError: Names the setting and the number to set.
         """
 
     @property

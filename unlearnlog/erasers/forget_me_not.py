@@ -53,6 +53,7 @@ class ForgetMeNot(GradientEraser):
 
     name: ClassVar[str] = "forget-me-not"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
+    divides: ClassVar[bool] = False  # a norm over the batch
 
     project: bool = True
     steps: int = 70

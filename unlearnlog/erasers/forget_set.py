@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
@@ -206,23 +206,46 @@ def drawn(request: Request, n: int) -> list[tuple[Prompt, int]]:
 def painted(request: Request, texts: Sequence[str], seeds: Sequence[int]) -> Tensor:
     """Return the base's latents for prompts and seeds, ``[n, c, h, w]``.
 
-    Each batch is cached as soon as it is painted, so a command that is stopped here and
-    typed again resumes.
+    As many batches as there are processes are painted at once. Each is cached then, so
+    a command that is stopped here and typed again resumes.
     """
-    model, sampling = request.model, request.sampling
-    parts = [torch.empty(0, *model.latent_shape)]
     if not texts:
-        return parts[0]
+        return torch.empty(0, *request.model.latent_shape)
     request.watch.stage("painting the forget set", len(texts))
-    for begin in range(0, len(texts), sampling.batch):
-        part = slice(begin, begin + sampling.batch)
-        some, some_seeds = list(texts[part]), list(seeds[part])
+    n = request.sampling.batch
+    batches = [
+        ForgetBatch(request, (*texts[i : i + n],), (*seeds[i : i + n],))
+        for i in range(0, len(texts), n)
+    ]
+    found = {batch: request.shelf.get(batch.key) for batch in batches}
+    missing = [batch for batch in batches if found[batch] is None]
+    for begin in range(0, len(missing), request.ranks.size):
+        some = missing[begin : begin + request.ranks.size]
+        made = request.model.paint(
+            [text for batch in some for text in batch.texts],
+            [seed for batch in some for seed in batch.seeds],
+            sampling=request.sampling,
+        )
+        sizes = [len(batch.texts) for batch in some]
+        for batch, latents in zip(some, made.latents.split(sizes), strict=True):
+            request.shelf.put(batch.key, latents)
+            request.watch.advance(len(latents), {})
+            found[batch] = latents
+    request.watch.advance(len(texts) - sum(len(b.texts) for b in missing), {})
+    return torch.cat([latents for b in batches if (latents := found[b]) is not None])
+
+
+@dataclass(frozen=True)
+class ForgetBatch:
+    """Prompts and seeds of pictures that are painted at once."""
+
+    request: Request = field(compare=False)
+    texts: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        """The key of the latents in the cache."""
+        model, sampling = self.request.model, self.request.sampling
         how = [model.manifest.root, sampling.steps, sampling.guidance]
-        key = canonical_json([*how, some, some_seeds]).decode()
-        latents = request.shelf.get(key)
-        if latents is None:
-            latents = model.paint(some, some_seeds, sampling=sampling).latents
-            request.shelf.put(key, latents)
-        parts.append(latents)
-        request.watch.advance(len(some), {})
-    return torch.cat(parts)
+        return canonical_json([*how, self.texts, self.seeds]).decode()

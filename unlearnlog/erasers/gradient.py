@@ -5,14 +5,15 @@ name the concept, noised to a random level. (Some papers stop a sampler half-way
 instead, see `partial_sampling`; the two agree as far as the sampler does, and finished
 pictures can be cached.) Only the text projections change.
 
-Several processes share each step: all draw the same batch, each computes its own rows
-of it, and their gradients are averaged. Each paints the pictures for itself.
+A batch may be computed in parts, the micro-batches, by one process or by several: all
+draw the same batch, and the gradients are summed in the order of the parts. The bits of
+the result depend on the number of parts alone.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.prompt import TARGETS, Target
+from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.naming_prompts import WORDINGS, check_wording, worded
@@ -33,7 +35,15 @@ from unlearnlog.erasers.trainable_change import (
     TrainableChange,
     fence_of,
 )
-from unlearnlog.erasers.training import BatchShare, Gate, Gradients, TrainingPlan, train
+from unlearnlog.erasers.training import (
+    BatchShare,
+    Gate,
+    Gradients,
+    Look,
+    MicroBatches,
+    TrainingPlan,
+    train,
+)
 from unlearnlog.errors import PolicyError
 from unlearnlog.models.interface import Model, Text
 
@@ -47,7 +57,7 @@ class LossInputs:
         forget: Pictures of it.
         kept: Pictures of what stays; none where the method needs none.
         rng: The source of every random number of the training.
-        share: The rows of a batch that are this process's.
+        share: The part of each batch that is computed.
     """
 
     request: Request
@@ -141,6 +151,8 @@ class GradientEraser(Eraser):
         clip: The longest that a step's gradient, all numbers in one row, may be; what
             is longer is shortened to it. 0 for any length.
         where: What changes of a model with joint attention, see `places`.
+        micro_batches: Parts that a batch is computed in. More of them need less memory,
+            and so many processes may share a training; the last bits depend on it.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept",)
@@ -149,7 +161,10 @@ class GradientEraser(Eraser):
         "prompts": WORDINGS[0],
         "clip": 0.0,
         "where": "default",
+        "micro_batches": 1,
     }
+    divides: ClassVar[bool] = True
+    """Whether the loss of a batch is the mean of the losses of its parts."""
     shows_target: ClassVar[bool] = False
     """Whether the pictures show what is painted instead of the concept."""
 
@@ -167,6 +182,7 @@ class GradientEraser(Eraser):
     prompts: str = WORDINGS[0]
     clip: float = 0.0
     where: Where = "default"
+    micro_batches: int = 1
 
     @abstractmethod
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
@@ -177,9 +193,13 @@ class GradientEraser(Eraser):
             new: The text projections as they are now, with a gradient.
         """
 
-    def mix(self, gradients: Sequence[Gradients]) -> Gradients:
+    def mix(self, found: Sequence[tuple[float, Gradients]]) -> Gradients:
         """Return one gradient from those of the losses; here there is one."""
-        return gradients[0]
+        return found[0][1]
+
+    def look(self, scene: LossInputs) -> Look | None:  # noqa: ARG002
+        """Return a function that is called before each step, or None."""
+        return None
 
     def gate(self, scene: LossInputs, change: TrainableChange) -> Gate | None:  # noqa: ARG002
         """Return a function that changes gradients before they are used, or None."""
@@ -196,19 +216,24 @@ class GradientEraser(Eraser):
             TrainingError: The training diverged, or processes cannot share a batch.
         """
         request = chosen(worded(request, self.prompts), self.where)
-        scene = self.scene(request)
-        change = self.start(request)
-        train(
-            request,
-            change,
-            lambda new: self.losses(scene, new),
-            self.plan(),
-            mix=self.mix,
-            gate=clipping(self.gate(scene, change), self.clip),
+        self.check_shared(request.ranks.size)
+        given = self, self.scene(request)
+        if not self.divides:
+            return trained(given, OneProcess())
+        return request.ranks.together(trained, given)
+
+    def batches(
+        self,
+        scene: LossInputs,
+        losses: Callable[[LossInputs, dict[str, Tensor]], Sequence[Tensor]],
+    ) -> MicroBatches:
+        """Return the losses of a step, by parts of its batch."""
+        return MicroBatches(
+            lambda part: lambda new: losses(replace(scene, share=part), new),
+            self.micro_batches,
+            scene.rng,
+            scene.request.ranks,
         )
-        slower = f"lower the eraser's rate, now {self.rate}, in the policy"
-        with fits(self.name, slower):
-            return change.delta(self.strength)
 
     def scene(self, request: Request) -> LossInputs:
         """Return the inputs of the loss, with pictures that the base paints."""
@@ -219,7 +244,6 @@ class GradientEraser(Eraser):
             ),
             KeptSet.of(request, self.n_kept),
             torch.Generator().manual_seed(request.seed),
-            BatchShare.of_this_process(),
         )
 
     def start(self, request: Request) -> TrainableChange:
@@ -265,3 +289,60 @@ class GradientEraser(Eraser):
                 f"{self.name}'s n_pictures is {self.n_pictures}",
                 fix=f"give more than {ForgetSet.N_HELD}: so many are held out",
             )
+        self._check_parts()
+
+    def check_shared(self, n: int) -> None:
+        """Refuse parts of a batch that are not the same number for each process."""
+        if not self.divides or not self.micro_batches % n:
+            return
+        fix = f"--set micro_batches={n}"
+        if self.batch % n:
+            fix += f" --set batch={n * -(-self.batch // n)}"
+        raise PolicyError(
+            f"{n} processes cannot share {self.name}'s batch of {self.batch} evenly: "
+            f"its micro_batches is {self.micro_batches}",
+            fix=f"add {fix}, or set it in the policy's [eraser]; one process then "
+            "computes the same bits",
+        )
+
+    def _check_parts(self) -> None:
+        n, batch = self.micro_batches, self.batch
+        if n > 1 and not self.divides:
+            raise PolicyError(
+                f"{self.name}'s loss is of a whole batch, and its micro_batches is {n}",
+                fix="give micro_batches = 1",
+            )
+        if batch % n:
+            raise PolicyError(
+                f"{self.name}'s batch of {batch} is not divided evenly into {n} "
+                "micro_batches",
+                fix=f"set batch to a multiple of {n}, such as {n * -(-batch // n)}",
+            )
+
+
+def trained(given: tuple[GradientEraser, LossInputs], ranks: Ranks) -> Delta:
+    """Train as one of the processes, and return the change.
+
+    Args:
+        given: The eraser, and the inputs of its losses.
+        ranks: The processes.
+
+    Raises:
+        TrainingError: The training diverged, or its change cannot be stored.
+    """
+    eraser, scene = given
+    request = replace(scene.request, ranks=ranks)
+    scene, change = replace(scene, request=request), eraser.start(request)
+    gate = eraser.gate(scene, change)
+    train(
+        request,
+        change,
+        eraser.batches(scene, eraser.losses),
+        eraser.plan(),
+        mix=eraser.mix,
+        gate=clipping(gate, eraser.clip),
+        look=eraser.look(scene),
+    )
+    slower = f"lower the eraser's rate, now {eraser.rate}, in the policy"
+    with fits(eraser.name, slower):
+        return change.delta(eraser.strength)

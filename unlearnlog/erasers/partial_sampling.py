@@ -29,7 +29,6 @@ from torch import Tensor
 from unlearnlog.erasers.eraser import Request, Scalar, Work
 from unlearnlog.erasers.forget_set import ForgetSet, KeptSet, Noised
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs
-from unlearnlog.erasers.training import BatchShare
 from unlearnlog.errors import PolicyError
 from unlearnlog.models.interface import Text
 from unlearnlog.models.noise_levels import shares
@@ -165,7 +164,6 @@ class PartialEraser(GradientEraser):
             ),
             KeptSet.of(request, self.n_kept),
             torch.Generator().manual_seed(request.seed),
-            BatchShare.of_this_process(),
             steps=self.sampler_steps,
             guidance=self.sampler_guidance,
         )

@@ -38,7 +38,7 @@ from torch import Tensor
 
 from unlearnlog.erasers.eraser import Request, Scalar
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
-from unlearnlog.erasers.training import Gradients, mean_of_all
+from unlearnlog.erasers.training import Gradients
 from unlearnlog.errors import PolicyError
 
 WAYS: Final = ("ascent", "target")
@@ -99,21 +99,31 @@ class RestrictedGradient(GradientEraser):
         if self.forget == "target":
             first = mean_square(guess - scene.base(some, target))
         else:
-            first = -self._limited(mean_square(guess - some.noise))
+            error = mean_square(guess - some.noise)
+            is_whole = scene.share.n == 1  # of parts, `mix` knows the error of all
+            first = -(self._limited(error) if is_whole else error)
         others, kept = scene.stayed(self.batch)
         return first, mean_square(scene.eps(others, kept, new) - others.noise)
 
     def _limited(self, error: Tensor) -> Tensor:
         """Divide an error by its value where that is above the limit."""
-        value = mean_of_all(error)
+        value = error.detach()
         return error / value if value > self.limit else error
 
-    def mix(self, gradients: Sequence[Gradients]) -> Gradients:
-        """Return the sum of both gradients, each without what opposes the other."""
+    def mix(self, found: Sequence[tuple[float, Gradients]]) -> Gradients:
+        """Return the sum of both gradients, each without what opposes the other.
+
+        The gradient of an error above the limit is divided by the error, which is 1
+        where the loss was divided already.
+        """
+        (loss, _), _ = found
+        gradients = [each for _, each in found]
         forget, keep = (
             torch.cat([g.flatten() for g in each.values()]).double()
             for each in gradients
         )
+        if self.forget == WAYS[0] and -loss > self.limit:
+            forget = forget / -loss
         mixed = without(forget, keep) + self.alpha * without(keep, forget)
         parts = mixed.split([g.numel() for g in gradients[0].values()])
         return {

@@ -33,7 +33,7 @@ from torch import Tensor
 from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs, mean_square
 from unlearnlog.erasers.trainable_change import TrainableChange
-from unlearnlog.erasers.training import Gate, Gradients, gradients_of
+from unlearnlog.erasers.training import Gate, Gradients
 from unlearnlog.errors import PolicyError
 
 
@@ -95,9 +95,12 @@ class Salun(GradientEraser):
     def _saliency(self, scene: LossInputs, change: TrainableChange) -> Gradients:
         """Return the sum of M's gradients over one pass through the pictures."""
         total = {name: torch.zeros_like(p) for name, p in change.parameters.items()}
+        batches = self.batches(scene, lambda part, new: (self.masked(part, new),))
         for _ in range(0, scene.forget.n_learnt, self.batch):
-            loss = self.masked(scene, change.moved(scene.request.old))
-            for name, gradient in gradients_of([loss], change.parameters)[0].items():
+            ((_, found),) = batches.computed(
+                lambda: change.moved(scene.request.old), change.parameters
+            )
+            for name, gradient in found.items():
                 total[name] += gradient
         return total
 

@@ -29,7 +29,7 @@ from unlearnlog.core.prompt import Target
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.gradient import LossInputs, mean_square
 from unlearnlog.erasers.partial_sampling import PartialEraser, PartialInputs
-from unlearnlog.erasers.training import TrainingPlan
+from unlearnlog.erasers.training import Look, TrainingPlan
 from unlearnlog.errors import PolicyError
 
 
@@ -51,11 +51,20 @@ class Sdd(PartialEraser):
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:
         """Return the mean squared distance from the model's own target noise."""
-        if isinstance(scene, PartialInputs):
-            scene.follow(new, self.average)
         some, text, target = scene.forgotten(self.batch)
         goal = scene.own(some, target, new)
         return (mean_square(scene.eps(some, text, new) - goal),)
+
+    def look(self, scene: LossInputs) -> Look | None:
+        """Return a function that updates the weights that sample, if there are any."""
+        if not isinstance(scene, PartialInputs):
+            return None
+
+        def follow(_: int, new: dict[str, Tensor]) -> float:
+            scene.follow(new, self.average)
+            return 1.0
+
+        return follow
 
     def halfway(self, request: Request) -> PartialInputs:
         """Return the inputs of pictures sampled up to any level, by the average."""

@@ -61,6 +61,7 @@ class SurgUn(GradientEraser):
 
     name: ClassVar[str] = "surgun"
     source: ClassVar[str] = "https://arxiv.org/abs/2603.00975"
+    divides: ClassVar[bool] = False  # distractors are drawn for the part alone
     needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept pictures")
 
     change: str = "factors"

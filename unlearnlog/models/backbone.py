@@ -131,12 +131,9 @@ class Backbone(ABC):
 
     def scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the shares of latent and noise at timesteps, each ``[b, 1, 1, 1]``."""
-        kept, lost = self.shares
-        at = t.to(self.parts.device)
-        return (
-            kept[at].reshape(-1, 1, 1, 1).float(),
-            lost[at].reshape(-1, 1, 1, 1).float(),
-        )
+        at, device = t.cpu(), self.parts.device  # not every device has float64
+        kept, lost = (share[at].reshape(-1, 1, 1, 1) for share in self.shares)
+        return kept.float().to(device), lost.float().to(device)
 
     def noise_in(
         self, predicted: torch.Tensor, x_t: torch.Tensor, t: torch.Tensor

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, final
 
 import torch
 
+from unlearnlog.core.memory import is_out_of_memory, out_of_memory
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import (
     Method,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from unlearnlog.core.delta import Weights
+    from unlearnlog.core.ranks import Ranks
 
 
 @final
@@ -222,6 +226,7 @@ class DiffusersModel(LoadedModel):
         Raises:
             ModelError: A network's result is not finite in its dtype.
             PromptError: A prompt has more tokens than the text encoder reads.
+            UnlearnlogError: There is not enough memory.
             ValueError: Not as many seeds or texts as prompts, or a weight that does
                 not fit.
         """
@@ -229,20 +234,60 @@ class DiffusersModel(LoadedModel):
             more = "" if texts is None else f" and {len(texts)} texts"
             message = f"{len(prompts)} prompts but {len(seeds)} seeds{more}"
             raise ValueError(message)
-        held = Overrides.of(self._parts, weights)
-        latents = [torch.empty(0, *self.latent_shape)]
-        pictures = [torch.empty(0, *self.picture_shape, dtype=torch.uint8)]
+        given = []
         for begin in range(0, len(prompts), sampling.batch):
             part = slice(begin, begin + sampling.batch)
-            given = None if texts is None else texts[part]
-            canvas = self._canvas(prompts[part], seeds[part], held, given)
-            tell = _counting(progress, begin, len(canvas.latents))
-            made = self._backbone.painted(
-                canvas, sampling=sampling, held=held, tell=tell
-            )
-            latents.append(made.latents)
-            pictures.append(made.pictures)
-        return Painted(latents=torch.cat(latents), pictures=torch.cat(pictures))
+            encoded = None if texts is None else texts[part]
+            given.append(_Batch(begin, prompts[part], seeds[part], encoded))
+        made = self._made(given, sampling, weights, progress)
+        none = Painted(
+            torch.empty(0, *self.latent_shape),
+            torch.empty(0, *self.picture_shape, dtype=torch.uint8),
+        )
+        return Painted(
+            latents=torch.cat([each.latents for each in (none, *made)]),
+            pictures=torch.cat([each.pictures for each in (none, *made)]),
+        )
+
+    def _made(
+        self,
+        given: Sequence[_Batch],
+        sampling: Sampling,
+        weights: Weights | None,
+        progress: Callable[[int], None] | None,
+    ) -> list[Painted]:
+        """Paint batches; where memory runs out, use less and start again.
+
+        Raises:
+            UnlearnlogError: Memory use cannot be reduced further.
+        """
+        while True:
+            try:
+                if self.ranks.size == 1:
+                    held = Overrides.of(self._parts, weights)
+                    return [self._painted(b, sampling, held, progress) for b in given]
+                order = partial(_painted_batch, self, sampling, weights)
+                done = None if progress is None else _whole(progress, given)
+                return self.ranks.mapped(order, given, done)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if not self.ranks.together(_saving_memory, self):
+                    n = max(len(batch.prompts) for batch in given)
+                    doing = f"on {self.device} to paint {n} pictures at once"
+                    raise out_of_memory(doing) from error
+
+    def _painted(
+        self,
+        given: _Batch,
+        sampling: Sampling,
+        held: Overrides,
+        progress: Callable[[int], None] | None = None,
+    ) -> Painted:
+        """Paint one batch; with the same arguments the same bits in any process."""
+        canvas = self._canvas(given.prompts, given.seeds, held, given.texts)
+        tell = _counting(progress, given.begin, len(canvas.latents))
+        return self._backbone.painted(canvas, sampling=sampling, held=held, tell=tell)
 
     def latents_of(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the latents of pictures: the mean of the autoencoder's distribution.
@@ -312,6 +357,42 @@ class DiffusersModel(LoadedModel):
             rows=rows.to(self.device),
             generators=[generator(*pair, use="step") for pair in pairs],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Pictures that are painted at once.
+
+    Attributes:
+        begin: The place of the first one among all.
+        prompts: One prompt a picture.
+        seeds: One seed a picture.
+        texts: Encoded prompts to paint instead, or None.
+    """
+
+    begin: int
+    prompts: Sequence[str]
+    seeds: Sequence[int]
+    texts: Text | None
+
+
+def _painted_batch(
+    model: DiffusersModel, sampling: Sampling, weights: Weights | None, given: _Batch
+) -> Painted:
+    """Paint a batch that another process ordered."""
+    return model._painted(given, sampling, Overrides.of(model._parts, weights))
+
+
+def _saving_memory(model: DiffusersModel, _: Ranks) -> bool:
+    """Compute with less memory from now on, in every process; return whether it can."""
+    return model.save_memory()
+
+
+def _whole(
+    progress: Callable[[int], None], given: Sequence[_Batch]
+) -> Callable[[int], None]:
+    """Return a callback of painted batches that reports painted pictures."""
+    return lambda n: progress(sum(len(batch.prompts) for batch in given[:n]))
 
 
 def _counting(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
@@ -39,6 +40,7 @@ class LoadedModel:
         folder: The folder on disk.
         base: The text projections, on the CPU, in the dtype that they have on disk.
         device: The device that it computes on.
+        ranks: The processes that paint together.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class LoadedModel:
         """Use ``load`` instead, which checks that the arguments belong together."""
         self.folder = folder
         self.device = parts.device
+        self.ranks: Ranks = OneProcess()
         self._parts = parts
         self._backbone = _backbone(folder, parts)
         self._encoders = self._backbone.encoders

@@ -50,7 +50,7 @@ class TransformerBackbone(Backbone):
         else:
             lost = lost.double()
             kept = 1 - lost
-        return kept.to(self.parts.device), lost.to(self.parts.device)
+        return kept, lost
 
     @cached_property
     def latent_shape(self) -> tuple[int, int, int]:

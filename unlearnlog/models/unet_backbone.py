@@ -47,8 +47,7 @@ class UnetBackbone(Backbone):
     @cached_property
     def shares(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Shares of latent and noise at each trained timestep, float64 ``[T]``."""
-        kept, lost = of_signal(self.parts.scheduler)
-        return kept.to(self.parts.device), lost.to(self.parts.device)
+        return of_signal(self.parts.scheduler)
 
     @property
     def log_snr(self) -> torch.Tensor:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from unlearnlog.core.concept import Concept
+from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.prompt import Prompt
 from unlearnlog.core.reading import Reading
 from unlearnlog.models.interface import Model
@@ -61,9 +62,24 @@ def judge_information(
     """
     if not all(prompt.rivals for prompt in prompts):
         return ()
-    new, base = (seen_in(model, prompts, each).tolist() for each in (after, before))
+    new, base = (seen_in(model, prompts, each) for each in (after, before))
+    return (judge_reading(concept, base, new, after.cells),)
+
+
+def judge_reading(
+    concept: Concept, base: Tensor, new: Tensor, cells: Sequence[ProbeCase]
+) -> Reading:
+    """Return ``judge-mi`` of the nats of each picture.
+
+    Args:
+        concept: What was erased.
+        base: Nats of the base's pictures, ``[n]``.
+        new: Nats of the pictures after the erasure, ``[n]``.
+        cells: The cells of both.
+    """
     about = About("judge-mi", concept.name, "lower", "nats")
-    return (reading(about, over_cells(new, after.cells), sum(base) / len(base)),)
+    before = base.tolist()
+    return reading(about, over_cells(new.tolist(), cells), sum(before) / len(before))
 
 
 def seen_in(

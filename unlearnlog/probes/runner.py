@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from torch import Tensor
 
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.probe_case import Answer, ProbeCase
-from unlearnlog.core.progress import Progress, counted
+from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.reading import Reading
 from unlearnlog.judges.judge import Judge
-from unlearnlog.models.interface import Model, Painted, Sampling
+from unlearnlog.models.interface import Model, Sampling
 from unlearnlog.probes.distance import distances
 from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
-from unlearnlog.probes.information import (
-    PromptedPictures,
-    avoidance,
-    bound_information,
-    drift,
-    self_information,
+from unlearnlog.probes.nats_work import NatsWork
+from unlearnlog.probes.probe_units import (
+    AnswersUnit,
+    DriftUnit,
+    FeaturesUnit,
+    LatentsUnit,
+    MovedUnit,
+    batches,
+    joined,
 )
-from unlearnlog.probes.judge_posterior import judge_information
 from unlearnlog.probes.sample_cache import SampleCache
-from unlearnlog.probes.tiers import displacement, nats_moved
+from unlearnlog.probes.tiers import displacement
+from unlearnlog.workers.executor import HERE, Executor, in_order
+from unlearnlog.workers.work_unit import Workbench, WorkUnit
 
 OTHER_LATENTS: Final = 100_000
 """Offset of seeds of pictures that no probe and no forget set ever paints."""
 
 _AFTER_ERASURE: Final = "painting right after earlier erasures"
 
-AT_ONCE: Final = 128
-"""Pictures that are painted and judged before the answers are stored."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class ProbeRunner:
         album: The cache of pictures and answers.
         sampling: Settings of the sampler.
         watch: Progress of the work.
+        crew: Whoever computes the units.
     """
 
     model: Model
@@ -127,6 +131,7 @@ class ProbeRunner:
     album: SampleCache
     sampling: Sampling
     watch: Progress
+    crew: Executor = HERE
 
     @property
     def unguided(self) -> ProbeRunner:
@@ -182,14 +187,14 @@ class ProbeRunner:
         if self.judge is None or len(cells) < n or not n:
             return ()
         others = [replace(cell, seed=cell.seed + OTHER_LATENTS) for cell in cells]
-        sets = (
-            self._paint(cells, None, "painting for the distance"),
-            self._paint(cells, new, "painting for the distance"),
-            self._paint(others, None, "painting for the distance"),
-        )
-        found = [self.judge.features(each) for each in sets]
+        stage = "painting for the distance"
+        found = [
+            self._features(cells, None, stage),
+            self._features(cells, new, stage),
+            self._features(others, None, stage),
+        ]
         features = [each for each in found if each is not None]
-        if len(features) < len(sets):
+        if len(features) < len(found):
             return ()
         return distances(*features)
 
@@ -203,13 +208,14 @@ class ProbeRunner:
         plain = self.unguided
         n = max((len(each.information) for each in asked.about), default=0)
         kept = scattered(asked.kept, n)
-        found: list[Reading] = []
-        for each in asked.about:
-            found += plain._nats(each, new)
+        work = [read for each in asked.about if (read := plain.nats_work(each, new))]
+        units: list[WorkUnit[Any]] = [unit for read in work for unit in read.units]
         if kept:
             pictures = plain.latents(kept, None, "painting for the drift")
-            found += drift(self.model, PromptedPictures(kept, pictures), new)
-        return tuple(found)
+            units.append(DriftUnit(kept, pictures, new))
+        results = iter(self.results(units))
+        found = [each for read in work for each in read.readings(results)]
+        return (*found, *(next(results) if kept else ()))
 
     def moved(
         self, asked: ProbePlan, new: Weights, tier: int = 1
@@ -222,44 +228,36 @@ class ProbeRunner:
             plain = self.unguided
             cells = tuple(c for each in asked.nodes.values() for c in each)
             latents = plain.latents(cells, None, "painting every concept")
-            weights = new, asked.gone
-            found += nats_moved(self.model, asked.nodes, latents, weights)
+            unit = MovedUnit(asked.nodes, latents, asked.gone, new)
+            (shifts,) = self.results([unit])
+            found += shifts
         return tuple(found)
 
-    def _nats(self, cases: ConceptCases, new: Weights) -> Iterator[Reading]:
-        """Yield the information of one concept's prompts, before and after."""
+    def nats_work(self, cases: ConceptCases, new: Weights) -> NatsWork | None:
+        """Return the units of one concept's information; None without any."""
         if self.model.no_nats:
-            return
+            return None
         n, known = len(cases.information), _by_text(cases.information)
         cells = tuple(c for c in cases.erased if c.prompt in known)[:n]
         if not cells:
-            return
-        base = self.latents(cells, None, "painting for the nats")
-        painted = self.latents(cells, new, "painting for the nats")
-        before = PromptedPictures(cells, base)
-        prompts = [known[cell.prompt] for cell in cells]
-        yield from self_information(
-            self.model,
+            return None
+        return NatsWork(
             cases.concept,
-            prompts=prompts,
-            before=before,
-            after=(PromptedPictures(cells, painted), new),
-        )
-        yield from judge_information(
-            self.model,
-            cases.concept,
-            prompts=prompts,
-            before=before,
-            after=PromptedPictures(cells, painted),
-        )
-        yield from avoidance(self.model, cases.concept, before=before, weights=new)
-        yield from bound_information(
-            self.model,
-            cases.concept,
-            texts=[(p.text, p.target(cases.instead)) for p in prompts],
-            before=before,
+            cells,
+            prompts=tuple(known[cell.prompt] for cell in cells),
+            instead=cases.instead,
+            before=self.latents(cells, None, "painting for the nats"),
+            after=self.latents(cells, new, "painting for the nats"),
             weights=new,
         )
+
+    def results(self, units: Sequence[WorkUnit[T]]) -> list[T]:
+        """Return the results of units, in their order; progress is not shown."""
+        return in_order(self.crew.computed(units, self._bench, NoProgress()))
+
+    @property
+    def _bench(self) -> Workbench:
+        return Workbench(self.model, self.judge)
 
     def judged(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
@@ -279,15 +277,17 @@ class ProbeRunner:
         missing = [
             cell for cell, seen in zip(cells, known, strict=True) if seen is None
         ]
-        fresh: list[Answer] = []
         if missing:
             self.watch.stage(stage, len(missing))
-        for begin in range(0, len(missing), AT_ONCE):
-            some = missing[begin : begin + AT_ONCE]
-            seen = self.judge.judged(self._painted(some, weights))
+        units = batches(AnswersUnit, missing, self.sampling, weights)
+        ends = range(0, len(missing), self.sampling.batch)
+
+        def keep(place: int, seen: Sequence[Answer]) -> None:
+            some = missing[ends[place] : ends[place] + self.sampling.batch]
             self.album.keep_answers(some, seen, self.sampling, weights)
-            fresh += seen
-        rest = iter(fresh)
+
+        found = in_order(self.crew.computed(units, self._bench, self.watch), keep)
+        rest = iter([answer for seen in found for answer in seen])
         return [next(rest) if seen is None else seen for seen in known]
 
     def latents(
@@ -302,24 +302,30 @@ class ProbeRunner:
         """
         found = self.album.latents(cells, self.sampling, weights)
         if found is None:
-            found = self._paint(cells, weights, stage).latents
+            parts = self._painted(LatentsUnit, cells, weights, stage)
+            found = joined(parts, self.model.latent_shape)
             self.album.keep_latents(cells, found, self.sampling, weights)
         return found
 
-    def _paint(
+    def _features(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
-    ) -> Painted:
-        self.watch.stage(stage, len(cells))
-        return self._painted(cells, weights)
+    ) -> Tensor | None:
+        """Return the judge's features of pictures, ``[n, d]``; None without any."""
+        parts = self._painted(FeaturesUnit, cells, weights, stage)
+        known = [part for part in parts if part is not None]
+        return joined(known, (0,)) if len(known) == len(parts) else None
 
-    def _painted(self, cells: Sequence[ProbeCase], weights: Weights | None) -> Painted:
-        return self.model.paint(
-            [cell.prompt for cell in cells],
-            [cell.seed for cell in cells],
-            sampling=self.sampling,
-            weights=weights,
-            progress=counted(self.watch),
-        )
+    def _painted(
+        self,
+        kind: type[Any],
+        cells: Sequence[ProbeCase],
+        weights: Weights | None,
+        stage: str,
+    ) -> list[Any]:
+        """Return the results of a kind of painting units, in the cells' order."""
+        self.watch.stage(stage, len(cells))
+        units = batches(kind, cells, self.sampling, weights)
+        return in_order(self.crew.computed(units, self._bench, self.watch))
 
 
 def scattered(cells: Sequence[ProbeCase], n: int) -> tuple[ProbeCase, ...]:

@@ -7,7 +7,7 @@ trained to mean it. Each such token is tried in place of the name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -15,7 +15,6 @@ from unlearnlog.audits.attacks.attack_search import names_of, with_mark
 from unlearnlog.audits.comparison import ComparedConcept
 from unlearnlog.core.progress import counted
 from unlearnlog.models.textual_inversion import MARK
-from unlearnlog.probes.runner import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Text
     from unlearnlog.models.textual_inversion import VectorPromptModel, Vectors
     from unlearnlog.probes.runner import ProbeRunner
+
+_AT_ONCE: Final = 128
+"""Pictures that are painted and judged together."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class NewToken:
         panel.watch.stage(
             f"painting {asked.concept.name} as {self.token}", len(asked.cells)
         )
-        for begin in range(0, len(asked.cells), AT_ONCE):
-            cells = asked.cells[begin : begin + AT_ONCE]
+        for begin in range(0, len(asked.cells), _AT_ONCE):
+            cells = asked.cells[begin : begin + _AT_ONCE]
             painted = model.paint(
                 [cell.prompt for cell in cells],
                 [cell.seed for cell in cells],

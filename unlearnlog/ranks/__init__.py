@@ -1,0 +1,1 @@
+"""Several processes that compute one command, started by accelerate or torchrun."""
