@@ -93,6 +93,7 @@ class OpenedLedger:
         device: str = "",
         dtype: str = "",
         base: Folder | None = None,
+        workers: str | int = "",
         progress: bool = False,
     ) -> Self:
         """Open the ledger of a folder or of the nearest folder above it.
@@ -108,6 +109,9 @@ class OpenedLedger:
                 UNLEARNLOG_DTYPE, the configuration's, or float32.
             base: Folder of the ledger's base; None for UNLEARNLOG_BASE, the
                 configuration's, or the recorded path.
+            workers: Who computes independent work: ``none`` for this process, a number
+                of workers on this machine, ``ray``, or ``ray://HOST:PORT``. Empty for
+                UNLEARNLOG_WORKERS, the configuration's, or this process.
             progress: Whether long work shows progress bars, on standard error or in the
                 notebook; a ``watch=`` argument takes precedence.
 
@@ -129,7 +133,7 @@ class OpenedLedger:
                 raise
         file = None if concepts is None else Path(concepts)
         place = None if base is None else Path(base)
-        settings = Settings(device, dtype, file, place)
+        settings = Settings(device, dtype, file, place, str(workers))
         return cls(start, settings, progress=progress)
 
     @property
@@ -194,7 +198,7 @@ class OpenedLedger:
         """Refuse an unusable device, dtype or concept file, before the model is loaded.
 
         Raises:
-            UsageError: The device or the dtype is not available.
+            UsageError: The device, the dtype or the workers are not available.
         """
         if "_loaded" not in self.__dict__:
             self._settings.settled(self._known)
@@ -278,7 +282,20 @@ class OpenedLedger:
             device=settings.device,
             dtype=settings.dtype,
             base=settings.base,
+            workers=settings.workers,
         )
+
+    def close(self) -> None:
+        """End the workers of this ledger, if it has any; a later call starts new ones.
+
+        Example::
+
+            ledger = Ledger.open("my-ledger", workers=4)
+            ledger.add("Picasso")
+            ledger.close()
+        """
+        if "_loaded" in self.__dict__:
+            self._loaded.crew.close()
 
     def _note(self, message: str, ref: str, *, recorded: bool = True) -> Note | None:
         """Return the note of an entry, with its author, before the model is loaded.

@@ -102,6 +102,14 @@ BaseOption = Annotated[
         "was.",
     ),
 ]
+WorkersOption = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        help="Who computes: none, a number of workers, ray, or ray://HOST:PORT. Else: "
+        "UNLEARNLOG_WORKERS, config, or this process.",
+    ),
+]
 
 
 def opened(folder: Path | None, *, base: Path | None = None) -> Ledger:
@@ -121,6 +129,7 @@ class OpeningOptions:
 
     device: DeviceOption = ""
     dtype: DtypeOption = ""
+    workers: WorkersOption = ""
     base: BaseOption = None
     ledger: LedgerOption = None
 
@@ -152,6 +161,7 @@ class OpeningOptions:
             device=self.device,
             dtype=self.dtype,
             base=self.base,
+            workers=self.workers,
         )
 
 

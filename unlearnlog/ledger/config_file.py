@@ -29,6 +29,7 @@ KEYS: Final[Mapping[str, str]] = {
     "policy": "a policy that ships, or a path to a .toml",
     "device": "where to compute: cpu, cuda, mps",
     "dtype": "of the UNet: float32, bfloat16, float16",
+    "workers": "who computes: none, a number, ray, or ray://HOST:PORT",
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",
