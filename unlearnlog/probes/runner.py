@@ -248,9 +248,12 @@ class ProbeRunner:
             weights=new,
         )
 
-    def results(self, units: Sequence[WorkUnit[T]]) -> list[T]:
-        """Return the results of units, in their order; progress is not shown."""
-        return in_order(self.crew.computed(units, self._bench, NoProgress()))
+    def results(
+        self, units: Sequence[WorkUnit[T]], watch: Progress | None = None
+    ) -> list[T]:
+        """Return the results of units, in their order; progress goes to ``watch``."""
+        shown = watch or NoProgress()
+        return in_order(self.crew.computed(units, self._bench, shown))
 
     @property
     def _bench(self) -> Workbench:
