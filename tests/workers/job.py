@@ -1,4 +1,4 @@
-"""``python -m tests.workers.job FOLDER WORKERS [kill]``: what computes, on a small model.
+"""``python -m tests.workers.job FOLDER WORKERS [kill]``: who computes a small model.
 
 It prints what was recorded and read, without its own provenance, as canonical JSON.
 """
@@ -91,10 +91,10 @@ def main(folder: str, workers: str, kill: str = "") -> None:
         "finetune": [repr(course.curves) for course in tuned.courses],
         "losses": [repr(course.losses) for course in tuned.courses],
     }
-    print(canonical_json(found).decode())
+    sys.stdout.write(canonical_json(found).decode())
     recorded = entries[0].made_with.get(COMPUTED_BY, "here")
     deaths = getattr(ledger.place.crew, "deaths", 0)
-    print(recorded, f"deaths: {deaths}", sep="\n", file=sys.stderr)
+    sys.stderr.write(f"\n{recorded}\ndeaths: {deaths}\n")
     ledger.close()
 
 
