@@ -47,7 +47,8 @@ class Backend:
         self.model, self.room = model, room
         self.deaths, self.identities = {*deaths}, [*identities]
         self.draw = random.Random(seed)
-        self.asked, self.n_computed, self.n_asked = {}, Counter(), 0
+        self.asked, self.n_asked = {}, 0
+        self.n_computed: Counter[str] = Counter()
         self.started, self.stopped, self.n_shared, self.is_open = [], [], 0, False
 
     def open(self):

@@ -193,12 +193,13 @@ def test_where_every_worker_is_refused_the_error_names_each(model):
 
 def test_a_worker_with_another_judge_is_refused(model):
     class Moody(NearestMean):
-        asked = 0
+        def __init__(self, model):
+            super().__init__(model)
+            self.names = iter(["mine", *(f"another {i}" for i in range(9))])
 
-        @property
-        def identity(self):
-            Moody.asked += 1
-            return "mine" if Moody.asked == 1 else f"another {Moody.asked}"
+        def __getattribute__(self, name):
+            own = super().__getattribute__
+            return next(own("names")) if name == "identity" else own(name)
 
     crew = pool(Backend(model, 1))
     bench = Workbench(model, Moody(model))
@@ -218,16 +219,15 @@ def test_an_error_of_a_unit_is_the_users_and_ends_the_workers(model):
 
 def test_ctrl_c_ends_the_workers_and_keeps_the_answers_that_came(model):
     album = Table()
-    backend = Backend(model, 2)
+
+    class Stopped(Backend):
+        def wait(self, tickets, seconds):
+            if len(album.kept) >= 8:
+                raise KeyboardInterrupt
+            return super().wait(tickets, seconds)
+
+    backend = Stopped(model, 2)
     panel = runner(model, pool(backend), album)
-    wait = backend.wait
-
-    def tired(tickets, seconds):
-        if len(album.kept) >= 8:
-            raise KeyboardInterrupt
-        return wait(tickets, seconds)
-
-    backend.wait = tired
     weights = model.base
     with pytest.raises(KeyboardInterrupt):
         panel.judged(cells("left", 40), weights, "judging")

@@ -59,8 +59,9 @@ def test_cells_become_batches_in_their_order():
 
 
 def test_a_single_picture_is_painted_as_one_of_two():
-    model, told = mixture({"left": -2.0, "right": 2.0}), []
-    sizes = []
+    model = mixture({"left": -2.0, "right": 2.0})
+    told: list[int] = []
+    sizes: list[int] = []
     paint = model.paint
 
     def measured(prompts, seeds, **options):
