@@ -125,7 +125,9 @@ def scheduling(bench: Workbench) -> dict[str, Any]:
     empty = [
         EmptyUnit(pictures(N_PICTURES, N_PICTURES * i)) for i in range(N_HANDED_OUT)
     ]
+    processor = time.process_time()
     each = seconds_of(crew, empty, bench) / N_HANDED_OUT
+    processor = (time.process_time() - processor) / N_HANDED_OUT
     crew.close()
     unit = whole(0)
     alone = statistics.median(seconds_of(HERE, [unit], bench) for _ in range(3))
@@ -135,6 +137,7 @@ def scheduling(bench: Workbench) -> dict[str, Any]:
         "handed_out_s": each,
         "unit_s": alone,
         "share": each / alone,
+        "driver_processor_s": processor,
         "units_a_second": 1 / each,
         "sent_bytes": len(pickle.dumps(sent)),
         "received_bytes": len(pickle.dumps(answers)),

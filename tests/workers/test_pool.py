@@ -101,6 +101,22 @@ def test_any_number_of_workers_returns_what_this_process_does(model, room):
     assert there == all_of(runner(model))
 
 
+def test_calls_that_are_prepared_together_are_the_same_batches(model):
+    new = {SHARE: torch.full((), 0.5)}
+    backend = Backend(model, 2)
+    ahead, after = runner(model, pool(backend), Table()), runner(model, album=Table())
+    some, more = cells("left", 6), cells("left", 11)
+
+    ahead.prepare([(some, new), (more, new), (some, None), (some, new)])
+    n_units = sum(backend.n_computed.values())
+    found = [ahead.judged(part, new, "judging") for part in (some, more)]
+
+    assert found == [after.judged(part, new, "judging") for part in (some, more)]
+    assert (
+        sum(backend.n_computed.values()) == n_units == 6
+    )  # of 4 + 2, 4 + 1, 4 + 2 cells
+
+
 def test_a_worker_that_dies_is_replaced_and_nothing_changes(model):
     backend = Backend(model, 2, deaths=(2, 5, 9))
     crew = pool(backend)

@@ -25,6 +25,11 @@ class SampleCache(Protocol):
     its prompt and of its seed: these are its key.
     """
 
+    @property
+    def keeps(self) -> bool:
+        """Whether answers that were stored are returned."""
+        ...
+
     def answers(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Sequence[Answer | None]:
@@ -64,6 +69,8 @@ class MemorySampleCache:
     Attributes:
         base: The text projections of the base, which states are compared with.
     """
+
+    keeps = True
 
     def __init__(self, base: Weights) -> None:
         """Begin empty."""
