@@ -42,6 +42,8 @@ def cells(style, n):
 class NoAlbum:
     """Keeps nothing."""
 
+    keeps = False
+
     def answers(self, cells, sampling, weights):  # noqa: ARG002
         return [None] * len(cells)
 
@@ -57,6 +59,8 @@ class NoAlbum:
 
 class Table(NoAlbum):
     """Knows some answers of the base; writes down the rest."""
+
+    keeps = True
 
     def __init__(self, known=None):
         self.known, self.kept, self.put = known or {}, {}, {}

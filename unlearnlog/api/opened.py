@@ -94,6 +94,7 @@ class OpenedLedger:
         dtype: str = "",
         offload: bool = False,
         base: Folder | None = None,
+        workers: str | int = "",
         progress: bool = False,
     ) -> Self:
         """Open the ledger of a folder or of the nearest folder above it.
@@ -111,6 +112,9 @@ class OpenedLedger:
                 model with a transformer: slower, with less memory.
             base: Folder of the ledger's base; None for UNLEARNLOG_BASE, the
                 configuration's, or the recorded path.
+            workers: Who computes independent work: ``none`` for this process, a number
+                of workers on this machine, ``ray``, or ``ray://HOST:PORT``. Empty for
+                UNLEARNLOG_WORKERS, the configuration's, or this process.
             progress: Whether long work shows progress bars, on standard error or in the
                 notebook; a ``watch=`` argument takes precedence.
 
@@ -132,7 +136,9 @@ class OpenedLedger:
                 raise
         file = None if concepts is None else Path(concepts)
         place = None if base is None else Path(base)
-        settings = Settings(device, dtype, file, place, offload=offload)
+        settings = Settings(
+            device, dtype, file, place, workers=str(workers), offload=offload
+        )
         return cls(start, settings, progress=progress)
 
     @property
@@ -197,7 +203,7 @@ class OpenedLedger:
         """Refuse an unusable device, dtype or concept file, before the model is loaded.
 
         Raises:
-            UsageError: The device or the dtype is not available.
+            UsageError: The device, the dtype or the workers are not available.
         """
         if "_loaded" not in self.__dict__:
             self._settings.settled(self._known)
@@ -282,7 +288,20 @@ class OpenedLedger:
             dtype=settings.dtype,
             offload=settings.offload,
             base=settings.base,
+            workers=settings.workers,
         )
+
+    def close(self) -> None:
+        """End the workers of this ledger, if it has any; a later call starts new ones.
+
+        Example::
+
+            ledger = Ledger.open("my-ledger", workers=4)
+            ledger.add("Picasso")
+            ledger.close()
+        """
+        if "_loaded" in self.__dict__:
+            self._loaded.crew.close()
 
     def _note(self, message: str, ref: str, *, recorded: bool = True) -> Note | None:
         """Return the note of an entry, with its author, before the model is loaded.

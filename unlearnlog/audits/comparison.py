@@ -61,6 +61,15 @@ class Comparison:
     now: Weights
     kept: tuple[ProbeCase, ...]
 
+    def prepare(self, compared: Sequence[ComparedConcept]) -> None:
+        """Have workers judge all cells of the comparisons of several concepts."""
+        cells: list[tuple[tuple[ProbeCase, ...], Weights | None]] = []
+        for asked in compared:
+            cells += [(asked.cells, self.now), (asked.cells, self.then)]
+            cells += [(asked.cells, None), (self.kept, None)]
+            cells += [(self.kept, self.now), (self.kept, self.then)]
+        self.panel.prepare(cells)
+
     def sight(self, asked: ComparedConcept) -> ConceptEvidence:
         """Return the judge's answers on one erased concept, in three sets of weights.
 

@@ -109,6 +109,14 @@ BaseOption = Annotated[
         "was.",
     ),
 ]
+WorkersOption = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        help="Who computes: none, a number of workers, ray, or ray://HOST:PORT. Else: "
+        "UNLEARNLOG_WORKERS, config, or this process.",
+    ),
+]
 
 
 def opened(folder: Path | None, *, base: Path | None = None) -> Ledger:
@@ -129,6 +137,7 @@ class OpeningOptions:
     device: DeviceOption = ""
     dtype: DtypeOption = ""
     offload: OffloadOption = False
+    workers: WorkersOption = ""
     base: BaseOption = None
     ledger: LedgerOption = None
 
@@ -164,6 +173,7 @@ class OpeningOptions:
             dtype=self.dtype,
             offload=self.offload,
             base=self.base,
+            workers=self.workers,
         )
 
 

@@ -29,6 +29,7 @@ from unlearnlog.audits.attacks.attack_targets import (
     rendered_sketches,
     sketch_cells,
 )
+from unlearnlog.audits.attacks.attack_unit import AttackUnit
 from unlearnlog.commands.control_model import load_twin
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import check_alone, runner_for, what_judges
@@ -262,6 +263,12 @@ class AttackSession:
         ground = self.ground(concept)
         others = NullControls(self.held_out(concept), self.on_twin(ground))
         plain, found = self.before(ground), []
+        if self.panel.crew.several and others.twin is None:
+            sent = ground, others.held_out, self.easel, plain
+            units = [AttackUnit.of(each, *sent) for each in attacks]
+            watch = self.panel.watch
+            watch.stage(f"attacks after {concept.name} on the workers", len(units))
+            return self.panel.results(units, watch)
         for i, attack in enumerate(attacks, before + 1):
             part = f"{i} of {of or len(attacks)}, {attack} after {concept.name}"
             there = ground.told(part), others.told(part)

@@ -191,8 +191,10 @@ class AuditSession:
             policy.audit.false_alarms,
             policy.require.base_presence,
         )
+        n = policy.probes.erased
+        self.audience.prepare([self.question(concept, n) for concept in self.live])
         targets = [(c, new) for new in (None, *self.newcomers) for c in self.live]
-        evidence = [self._evidence(*each, policy.probes.erased) for each in targets]
+        evidence = [self._evidence(*each, n) for each in targets]
         first = findings(evidence, rules)
         if not any(each.wide for each in first):
             return first

@@ -21,6 +21,7 @@ from unlearnlog.core.devices import check_device, check_dtype, side_of
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.price import check_price
 from unlearnlog.core.suggestions import advice
+from unlearnlog.core.worker_choice import HERE, check_workers
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
 from unlearnlog.ledger.config_file import KEYS, check_key, check_text
 from unlearnlog.policy import Policy
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "device": "UNLEARNLOG_DEVICE",
     "dtype": "UNLEARNLOG_DTYPE",
+    "workers": "UNLEARNLOG_WORKERS",
 }
 """Environment variables, by setting."""
 
@@ -39,6 +41,7 @@ USUAL: Final[Mapping[str, str]] = {
     "policy": "default",
     "device": "cpu",
     "dtype": "float32",
+    "workers": HERE,
 }
 """Built-in defaults."""
 
@@ -50,7 +53,7 @@ _ON_HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Settings:
-    """Device, dtype, concept file and base location.
+    """Device, dtype, concept file, base location and workers.
 
     Attributes:
         device: Device of the model; empty where it is not given.
@@ -58,6 +61,7 @@ class Settings:
         concepts: The concept file; None for the default of the model.
         base: Where the ledger's base is; None to find it.
         offload: Whether text encoders are loaded only while they are used.
+        workers: Who computes; empty where it is not given.
     """
 
     device: str = ""
@@ -65,6 +69,7 @@ class Settings:
     concepts: Path | None = None
     base: Path | None = None
     offload: bool = False
+    workers: str = ""
 
     def settled(self, ledger: Repository | None) -> Settings:
         """Return the settings with defaults filled in, all checked.
@@ -73,16 +78,16 @@ class Settings:
             ledger: The repository with the configuration; None before there is one.
 
         Raises:
-            UsageError: The device or the dtype is unknown.
+            UsageError: The device, the dtype or the workers cannot be had.
             ConceptError: The concept file cannot be read.
         """
         chosen = configured(ledger)
-        for key, check in (("device", check_device), ("dtype", check_dtype)):
+        for key in ENVIRONMENT:
             with _with_origin(*self._source(key, chosen)):
-                check(self._value(key, chosen))
-        device, dtype = (self._value(key, chosen) for key in ("device", "dtype"))
+                _CHECKS[key](self._value(key, chosen))
+        device, dtype, workers = (self._value(key, chosen) for key in ENVIRONMENT)
         file = self.file_of_concepts(ledger)
-        return replace(self, device=device, dtype=dtype, concepts=file)
+        return replace(self, device=device, dtype=dtype, concepts=file, workers=workers)
 
     def file_of_concepts(self, ledger: Repository | None) -> Path | None:
         """Return the concept file, checked; None for the default of the model.
@@ -326,6 +331,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "device": check_device,
     "dtype": check_dtype,
     "side": side_of,
+    "workers": check_workers,
     "judge": check_judge,
     "concepts": lambda value: ConceptSet.read(Path(value)),
     "base": _check_base,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from unlearnlog.atelier.bundled_concepts import CONCEPTS
 from unlearnlog.atelier.bundled_model import BaseAnswers
@@ -18,15 +18,13 @@ from unlearnlog.audits.dataset import FinetuneDataset
 from unlearnlog.audits.finetune_course import Finetuned, FinetuneRun
 from unlearnlog.audits.finetune_training import (
     LOOKS,
-    EncodedDataset,
     FinetuneSettings,
     Start,
     fine_tuned,
 )
+from unlearnlog.audits.finetune_unit import FinetuneUnit
 from unlearnlog.audits.image_folder import read_folder
 from unlearnlog.audits.probe_set import ProbeSet, followed
-from unlearnlog.audits.return_coefficient import share_of_the_way
-from unlearnlog.audits.return_forecast import ReturnForecast, forecasts
 from unlearnlog.audits.verdict import VerdictRules
 from unlearnlog.commands.control_model import load_twin
 from unlearnlog.commands.judge_choice import (
@@ -42,9 +40,8 @@ from unlearnlog.errors import Refused, UsageError
 from unlearnlog.probes.statistics import share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from unlearnlog.audits.finetune_training import TrainingStage
     from unlearnlog.audits.survival import Curve
     from unlearnlog.commands.session import Session
     from unlearnlog.concepts.prompts import PromptBook
@@ -56,9 +53,6 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Method
     from unlearnlog.policy import Policy
     from unlearnlog.probes.runner import ProbeRunner
-
-N_FORECAST: Final = 32
-"""Pictures of the base per concept that its forecast's gradient is taken on."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +136,7 @@ def finetuned(at: Session, request: FinetuneRequest) -> Finetuned:
         },
         mistaken=bank.mistaken(runner),
         rules=rules_of(request.policy),
-        courses=tuple(map(trial.course, datasets, trainings)),
+        courses=trial.courses(datasets, trainings),
     )
 
 
@@ -238,27 +232,33 @@ class _Trial:
     state: Weights
     twin: DiffusersModel | None
 
-    def course(
-        self, lesson: FinetuneDataset, training: FinetuneSettings
-    ) -> FinetuneRun:
-        """Forecast, fine-tune and measure; then repeat on the twin."""
-        at, state = self.at, self.state
-        start = Start(at.model, state, f"{at.state_digest()} {at.model.computes}")
-        forecast = self.forecasts(start, lesson, training)
-        stages = self.stages(start, lesson, training)
-        rules = rules_of(self.request.policy)
-        measured = followed(stages, self.bank, self.runner, state, rules=rules)
-        return FinetuneRun(
-            training=training,
-            lesson=lesson.digest,
-            n_pictures=len(lesson),
-            n_cut=lesson.n_cut,
-            curves=measured.curves,
-            kept=measured.kept,
-            losses=measured.losses,
-            forecasts=forecast,
-            rho=share_of_the_way(measured.weights, state, at.model.base),
-            twin=() if self.twin is None else self.of(self.twin, lesson, training),
+    def courses(
+        self, lessons: Sequence[FinetuneDataset], trainings: Sequence[FinetuneSettings]
+    ) -> tuple[FinetuneRun, ...]:
+        """Fine-tune and measure: several at once by workers, else one by one.
+
+        What is done here continues from cached stages; a twin is always trained here.
+        """
+        units = [*map(self.unit, lessons, trainings)]
+        if self.runner.crew.several and self.twin is None and len(units) > 1:
+            self.request.watch.stage("fine-tuning on the workers", len(units))
+            return tuple(self.runner.results(units, self.request.watch))
+        shelf, watch = self.at.shelf, self.request.watch
+        return tuple(
+            replace(unit.measured(self.runner, shelf, watch), twin=self.of_twin(unit))
+            for unit in units
+        )
+
+    def unit(self, lesson: FinetuneDataset, training: FinetuneSettings) -> FinetuneUnit:
+        """Return one fine-tune of the revision."""
+        return FinetuneUnit(
+            lesson,
+            training,
+            self.bank,
+            rules_of(self.request.policy),
+            self.runner.sampling,
+            began=f"{self.at.state_digest()} {self.at.model.computes}",
+            weights=self.state,
         )
 
     def lesson(self, seed: int) -> FinetuneDataset:
@@ -282,35 +282,20 @@ class _Trial:
             data, pictures_of(cells), tuple(cell.prompt for cell in cells)
         )
 
-    def stages(
-        self, start: Start, lesson: FinetuneDataset, training: FinetuneSettings
-    ) -> Iterator[TrainingStage]:
-        """Fine-tune, continuing from cached stages."""
-        shelf, watch = self.at.shelf, self.request.watch
-        return fine_tuned(start, lesson, training=training, shelf=shelf, watch=watch)
-
-    def forecasts(
-        self, start: Start, lesson: FinetuneDataset, training: FinetuneSettings
-    ) -> tuple[ReturnForecast, ...]:
-        """Return forecasts of what will come back, before training."""
-        model, targets = self.at.model, {}
-        for name, cells in self.bank.erased.items():
-            some = cells[:N_FORECAST]
-            latents = self.runner.latents(some, None, "painting for the forecast")
-            targets[name] = EncodedDataset.of(model, latents, [c.prompt for c in some])
-        learned = EncodedDataset.of(
-            model, model.latents_of(lesson.pictures), lesson.captions
-        )
-        return forecasts(start, learned, targets, training=training)
-
-    def of(
-        self, twin: DiffusersModel, lesson: FinetuneDataset, training: FinetuneSettings
-    ) -> tuple[Curve, ...]:
-        """Fine-tune a twin on the same pictures, and measure the targets in it."""
-        there = replace(self.at, model=twin, manifest=twin.manifest)
+    def of_twin(self, unit: FinetuneUnit) -> tuple[Curve, ...]:
+        """Fine-tune the twin on the same pictures, and measure the targets in it."""
+        twin, at = self.twin, self.at
+        if twin is None:
+            return ()
+        there = replace(at, model=twin, manifest=twin.manifest)
         album = LedgerSampleCache(there, self.judge.identity, BaseAnswers())
         runner = replace(self.runner, model=twin, album=album)
         state = state_digest({}, twin.manifest.root)
-        start = Start(twin, {}, f"{state} {twin.computes}")
-        stages = self.stages(start, lesson, training)
+        stages = fine_tuned(
+            Start(twin, {}, f"{state} {twin.computes}"),
+            unit.lesson,
+            training=unit.training,
+            shelf=at.shelf,
+            watch=self.request.watch,
+        )
         return followed(stages, self.bank.only(self.targets), runner, None).curves

@@ -44,6 +44,11 @@ class LedgerSampleCache:
         default_factory=list, repr=False
     )
 
+    @property
+    def keeps(self) -> bool:
+        """Whether answers that were stored are returned."""
+        return not self.at.fresh
+
     def answers(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Sequence[Answer | None]:

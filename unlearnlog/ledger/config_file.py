@@ -30,6 +30,7 @@ KEYS: Final[Mapping[str, str]] = {
     "device": "where to compute: cpu, cuda, mps",
     "dtype": "of the network: float32, bfloat16, float16",
     "side": "of pictures in pixels, of a model with a transformer",
+    "workers": "who computes: none, a number, ray, or ray://HOST:PORT",
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",

@@ -198,7 +198,7 @@ class TransformerBackbone(Backbone):
             return t
         _, lost = self.shares
         most = int(self.parts.scheduler.config.num_train_timesteps)
-        return (lost[t] * most).float()
+        return (lost[t.cpu()] * most).float().to(t.device)
 
     def _cast(self, held: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {name: weight.to(self.parts.dtype) for name, weight in held.items()}

@@ -146,6 +146,7 @@ class ProbeRunner:
     def looked(self, asked: ProbePlan, new: Weights) -> Evidence:
         """Return the judge's answers to every cell, by the base and the new weights."""
         cells = (*asked.concepts, *asked.others)
+        self.prepare([(cells, None), (asked.concepts, new), (asked.others, new)])
         base = iter(self.base_answers(cells))
         now = iter(
             [
@@ -251,13 +252,53 @@ class ProbeRunner:
             weights=new,
         )
 
-    def results(self, units: Sequence[WorkUnit[T]]) -> list[T]:
-        """Return the results of units, in their order; progress is not shown."""
-        return in_order(self.crew.computed(units, self._bench, NoProgress()))
+    def results(
+        self, units: Sequence[WorkUnit[T]], watch: Progress | None = None
+    ) -> list[T]:
+        """Return the results of units, in their order; progress goes to ``watch``."""
+        shown = watch or NoProgress()
+        return in_order(self.crew.computed(units, self._bench, shown))
 
     @property
     def _bench(self) -> Workbench:
         return Workbench(self.model, self.judge)
+
+    def prepare(
+        self, asked: Sequence[tuple[Sequence[ProbeCase], Weights | None]]
+    ) -> None:
+        """Have workers judge the cells of several calls of `judged` at once.
+
+        The batches are those of the calls one after another, whose answers the cache
+        then holds. Without workers, or with a cache that keeps nothing, do nothing.
+
+        Args:
+            asked: Cells with their weights, in the order of the calls.
+        """
+        if self.judge is None or not self.crew.several or not self.album.keeps:
+            return
+        planned: set[tuple[int, ProbeCase]] = set()
+        units: list[AnswersUnit] = []
+        parts: list[tuple[Sequence[ProbeCase], Weights | None]] = []
+        for cells, weights in asked:
+            known = self.album.answers(cells, self.sampling, weights)
+            missing = [
+                cell
+                for cell, seen in zip(cells, known, strict=True)
+                if seen is None and (id(weights), cell) not in planned
+            ]
+            planned |= {(id(weights), cell) for cell in missing}
+            made = batches(AnswersUnit, missing, self.sampling, weights)
+            ends = range(0, len(missing), self.sampling.batch)
+            parts += [(missing[i : i + self.sampling.batch], weights) for i in ends]
+            units += made
+        if units:
+            self.watch.stage("painting on the workers", len(planned))
+
+        def keep(place: int, seen: Sequence[Answer]) -> None:
+            some, weights = parts[place]
+            self.album.keep_answers(some, seen, self.sampling, weights)
+
+        in_order(self.crew.computed(units, self._bench, self.watch), keep)
 
     def judged(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str

@@ -20,6 +20,7 @@ def _ray() -> Any:  # noqa: ANN401 - Ray is optional, and its types with it
     """Return the module, which reports nothing to its makers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # they are the command itself
     import ray
 
     return ray

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from unlearnlog.audits.attacks.attack_table import attack_called
@@ -169,7 +169,7 @@ class AttackResult:
     success: Estimate
     more: Estimate
     controls: tuple[Control, ...]
-    seconds: float
+    seconds: float = field(compare=False)
     is_seen: bool = True
 
     def __repr__(self) -> str:
