@@ -38,6 +38,7 @@ ALSO: Final = {
         "esd",
         (*expanded("esd", {PRESET: "official"}).items(), ("strength", 4.0)),
     ),
+    "esd-official-1e-3": ("esd", ((PRESET, "official"), ("rate", 1e-3))),
 }
 """Further rows beside the defaults: a label, an eraser, its settings."""
 
