@@ -19,7 +19,7 @@ DIFFERS: Final[Mapping[str, str]] = {
     "once",
     "double-projection": "several tokens at once; the span of the target's own tokens",
     "esd": "every prompt of the concept instead of its name, finished pictures under "
-    "noise, a rate twenty times as high",
+    "noise, projected gradients, a rate twenty times as high",
     "sdd": "every prompt of the concept instead of its name, finished pictures under "
     "noise, a rate thirty times as high, a shorter average",
     "concept-ablation": "the loss of the anchor's pictures, an option there, and a "

@@ -23,6 +23,7 @@ _ESD: Final = Preset(
         PresetSetting("batch", 1, "esd_sd.py: batchsize is 1"),
         PresetSetting("steps", 200, "esd_sd.py: iterations is 200"),
         PresetSetting("rate", 5e-5, "esd_sd.py: lr is 5e-5"),
+        PresetSetting("project", False, "esd_sd.py: no gradient is projected"),
     ),
     "Its train_method is 'esd-x-strict', the one of four that moves keys and values "
     "alone. The program computes in bfloat16 and samples with the pipeline's own "
