@@ -48,7 +48,7 @@ class Sdd(PartialEraser):
 
     target: Target = "unconditional"
     project: bool = True
-    rate: float = 2e-3
+    rate: float = 3e-3
     average: float = 0.95
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:

@@ -21,7 +21,7 @@ DIFFERS: Final[Mapping[str, str]] = {
     "esd": "every prompt of the concept instead of its name, finished pictures under "
     "noise, projected gradients, a rate twenty times as high",
     "sdd": "every prompt of the concept instead of its name, finished pictures under "
-    "noise, projected gradients, a rate 200 times as high, a shorter average",
+    "noise, projected gradients, a rate 300 times as high, a shorter average",
     "concept-ablation": "the loss of the anchor's pictures, an option there, projected "
     "gradients, a rate 125 times as high",
     "forget-me-not": "every prompt of the concept instead of one, projected gradients, "
