@@ -51,6 +51,7 @@ class ForgetMeNot(GradientEraser):
 
     name: ClassVar[str] = "forget-me-not"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept prompts")
 
     project: bool = True
     steps: int = 70
