@@ -28,9 +28,23 @@ from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.erasers.presets.preset_table import PRESET, expanded, presets_of
 
 SUITE: Final = Suite.called("erasers")
+UNPROJECTED: Final = {
+    "esd-unprojected": ("esd", (("project", False),)),
+    "sdd-unprojected": ("sdd", (("project", False), ("rate", 3e-4))),
+    "concept-ablation-unprojected": (
+        "concept-ablation",
+        (("project", False), ("rate", 3e-4)),
+    ),
+}
+"""Trained erasers as their losses have them: no gradient is projected."""
+
 ALSO: Final = {
-    "esd-context": ("esd", (("target", "context"),)),
-    "sdd-context": ("sdd", (("target", "context"),)),
+    **UNPROJECTED,
+    "esd-context": ("esd", (("target", "context"), ("project", False))),
+    "sdd-context": (
+        "sdd",
+        (("target", "context"), ("project", False), ("rate", 3e-4)),
+    ),
     "ridge-context": ("ridge", (("target", "context"),)),
     "mim-unique-sibling": ("mim-unique", (("target", "sibling"),)),
     "uce-last": ("uce", (("span", "last"), ("erase_scale", 1.0))),
@@ -38,6 +52,7 @@ ALSO: Final = {
         "esd",
         (*expanded("esd", {PRESET: "official"}).items(), ("strength", 4.0)),
     ),
+    "esd-official-1e-3": ("esd", ((PRESET, "official"), ("rate", 1e-3))),
 }
 """Further rows beside the defaults: a label, an eraser, its settings."""
 
@@ -81,6 +96,8 @@ def cells() -> Iterator[Duel | Sequence]:
     for each in entrants():
         if each.label not in (*JOINT, *TRAINED):
             yield Sequence(each, 1, N_SHORT)
+    for label in UNPROJECTED:
+        yield Sequence(_called(label), 1, N_SHORT)
     yield from duels(also())
     yield from sequences(("uce-last",))
 

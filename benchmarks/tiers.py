@@ -20,8 +20,14 @@ from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
 from benchmarks.suite import Suite
 from unlearnlog.report.entry_tables import ProgressBars
 
+ENTRANTS: Final = {
+    "cure": Entrant("cure", "cure"),
+    "esd": Entrant("esd", "esd", (("project", False),)),
+}
+"""Erasers by their name; `esd` as it damages others, its gradients as they are."""
+
 STEPS: Final = (("cure", "Picasso"), ("cure", "cat"), ("esd", "Monet"))
-"""The concepts, each with its eraser at default settings."""
+"""The concepts, each with its eraser."""
 
 SIZES: Final = {**LEAN, "erased": 2, "kept": 2, "information": 4, "nodes": 2}
 """32 pictures of a kept style or 34 of a kept subject; nats of two of them."""
@@ -35,15 +41,17 @@ def main() -> None:
 
 def made_of() -> MadeOf:
     """Return the inputs of the result."""
-    entrants = {name: Entrant(name, name) for name, _ in STEPS}
-    chosen = {name: each.policy({}).chosen_eraser() for name, each in entrants.items()}
+    chosen = {name: each.policy({}).chosen_eraser() for name, each in ENTRANTS.items()}
     plain = {
         "weights": bundled_weights(),
         "steps": STEPS,
         "settings of each": {name: each.settings for name, each in chosen.items()},
         "sizes": SIZES,
     }
-    computed = {f"eraser {name}": eraser_witness(name) for name in entrants}
+    computed = {
+        f"eraser {name}": eraser_witness(name, each.settings)
+        for name, each in ENTRANTS.items()
+    }
     return MadeOf(plain, {**computed, "readings": reading_witness()})
 
 
@@ -58,7 +66,7 @@ def lived(folder: Path, console: Console) -> dict[str, Any]:
     rows, gone = [], set[str]()
     for eraser, concept in STEPS:
         with ProgressBars(console) as bars:
-            rules = Entrant(eraser, eraser).policy(SIZES)
+            rules = ENTRANTS[eraser].policy(SIZES)
             row = added(folder, (concept,), rules, bars)
         gone.add(concept)
         read = [r for r in row["readings"] if r["probe"].startswith("tiers.")]

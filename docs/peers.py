@@ -11,6 +11,11 @@ from unlearnlog.erasers.presets.preset_table import presets_of
 
 CONCEPTS: Final = ("Picasso", "Hokusai", "cat", "castle")
 NOT_YET: Final = "not measured"
+BESIDE: Final = {
+    "esd-best": ("as published, at equal erasure", "equal"),
+    "esd-official-1e-3": ("`preset=official rate=1e-3`", "default"),
+}
+"""Further rows: a label, what the row is called, and which readings it shows."""
 
 Row = Mapping[str, Any]
 
@@ -44,10 +49,9 @@ def _rows(name: str, duels: Mapping[str, Row], own: Mapping[str, Row]) -> Iterat
     mine = _of(duels, name)
     yield _row(name, "by default", [d and d["default"] for d in mine])
     yield _row(name, "at equal erasure", [d and d["equal"] for d in mine])
-    best = _of(duels, f"{name}-best")
-    if any(best):
-        said = "as published, at equal erasure"
-        yield _row(name, said, [d and d["equal"] for d in best])
+    for label, (said, which) in BESIDE.items():
+        if label.startswith(f"{name}-"):
+            yield _row(name, said, [d and d[which] for d in _of(duels, label)])
 
 
 def _said(preset: str) -> str:

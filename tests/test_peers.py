@@ -9,7 +9,7 @@ import pytest
 from benchmarks.__main__ import ALONE
 from benchmarks.erasers import SUITE, official
 from benchmarks.suite import Suite
-from docs.duels import one
+from docs.duels import of_base, one
 from docs.peers import NOT_YET, peers_table
 from unlearnlog.erasers.presets.preset_table import presets_of
 from unlearnlog.probes.statistics import share
@@ -89,6 +89,34 @@ def test_numbers_of_the_prose_are_those_of_the_cells():
     assert (
         f"alone erases {from_to(first)}, at {short(second[0])} to {second[-1]:.0f} nats"
     ) in PROSE
+
+
+def least_kept(label):
+    """Return the least that is left of the base's IRA, CRA and look-alike."""
+    read = [cell(label, name)["default"] for name in ALONE]
+    found = [one(each, probe) for each in read for probe in ("ira", "cra", "alike")]
+    return min(of_base(reading) for reading in found if reading)
+
+
+def cra_left(*labels):
+    return [
+        of_base(one(cell(label, name)["default"], "cra"))
+        for label in labels
+        for name in ALONE
+    ]
+
+
+def test_projected_defaults_keep_what_the_losses_alone_do_not():
+    """`esd` as it once was by default kept .07 to .15 of the other kind."""
+    esd, sdd = of_preset("esd", "ua"), of_preset("sdd", "ua")
+    best = [one(cell("esd-best", name)["equal"], "ua")["value"] for name in ALONE]
+    lost = cra_left("esd-unprojected", "sdd-unprojected")
+
+    assert min(*esd, *of_preset("concept-ablation", "ua")) == 1.0
+    assert min(map(least_kept, ("esd", "sdd", "concept-ablation"))) > 0.99
+    assert f"`sdd` erases {from_to(sdd)} and no more" in PROSE
+    assert f"keep {from_to(lost)} of the other kind" in PROSE
+    assert f"own rate erases {from_to(best)} (" in PROSE
 
 
 @pytest.mark.parametrize("label", ["scapre-official", "speed-official"])

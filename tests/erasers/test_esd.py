@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from tests.erasers.slowly import (
+    KEPT,
     SMALL,
     assert_same,
     descent,
@@ -37,9 +38,18 @@ def test_one_steps_gradient_is_the_formulas_written_the_slow_way(target, eta):
 
 def test_more_negative_guidance_moves_the_weights_further():
     def moved(eta: float) -> float:
-        return float(Esd(eta=eta, **SMALL).erase(request_of()).patches[NAME].norm)
+        eraser = Esd(eta=eta, project=False, **SMALL)
+        return float(eraser.erase(request_of()).patches[NAME].norm)
 
     assert moved(4.0) > 1.2 * moved(1.0)
+
+
+def test_what_kept_prompts_use_is_kept_by_default():
+    def moved(eraser: Esd) -> torch.Tensor:
+        delta = eraser.erase(request_of()).patches[NAME].dense()
+        return torch.stack([delta @ mean_token(text) for text in KEPT]).norm()
+
+    assert moved(Esd(**SMALL)) < 0.2 * moved(Esd(project=False, **SMALL))
 
 
 def test_a_guidance_of_zero_is_refused():

@@ -12,7 +12,8 @@ From the paper: the first term (its model-based form), pictures of the anchor wi
 concept's words put in, and keys and values as what changes. From the authors' code: the
 second term, there an option, its weight 1, and that each term has its own draw. Ours:
 both terms draw from one set of pictures, no picture is scaled or cropped, no gradient
-is clipped, other targets than the anchor, and the rate (1e-5 in the code).
+is clipped but each is projected by default, other targets than the anchor, and the rate
+(1e-5 in the code).
 
 Source:
     https://arxiv.org/abs/2303.13516
@@ -42,11 +43,12 @@ class ConceptAblation(GradientEraser):
     name: ClassVar[str] = "concept-ablation"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.13516"
     may_be_zero: ClassVar[tuple[str, ...]] = ("prior",)
-    needs: ClassVar[tuple[str, ...]] = ("pictures of the anchor",)
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the anchor", "kept prompts")
     shows_target: ClassVar[bool] = True
 
     target: Target = "anchor"
-    rate: float = 3e-4
+    project: bool = True
+    rate: float = 2e-3
     prior: float = 1.0
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:

@@ -9,7 +9,9 @@ the empty prompt's noise; beyond that it is the opposite of the concept. With an
 
 Here only keys and values change, the authors' ``x`` with its strict choice of
 parameters. x_t is noised from the base's pictures, see `gradient`; with ``states =
-"sampled"`` the base paints it half-way at every step, as in their program.
+"sampled"`` the base paints it half-way at every step, as in their program. Gradients
+are projected by default, which is ours: words that many prompts share would otherwise
+lose their subjects with the concept.
 
 Source:
     https://arxiv.org/abs/2303.07345; eta as in the authors' current settings.
@@ -40,8 +42,10 @@ class Esd(PartialEraser):
 
     name: ClassVar[str] = "esd"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.07345"
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept prompts")
 
     target: Target = "unconditional"
+    project: bool = True
     eta: float = 2.0
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:

@@ -53,6 +53,7 @@ class ForgetMeNot(GradientEraser):
 
     name: ClassVar[str] = "forget-me-not"
     source: ClassVar[str] = "https://arxiv.org/abs/2303.17591"
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept prompts")
     divides: ClassVar[bool] = False  # a norm over the batch
 
     project: bool = True

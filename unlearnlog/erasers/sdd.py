@@ -10,8 +10,8 @@ is an exponential moving average of the parameters.
 Published are the loss and the average (.999 over 1,500 steps of AdamW at 1e-5). Ours:
 only keys and values change; x_t is noised from the base's pictures, see `gradient`,
 where in the paper, and with ``states = "sampled"``, the averaged model paints it
-half-way; the average is shorter because the training is. The other targets are ours,
-too.
+half-way; the average is shorter because the training is; gradients are projected by
+default, at a higher rate. The other targets are ours, too.
 
 Source:
     https://arxiv.org/abs/2307.05977
@@ -44,9 +44,11 @@ class Sdd(PartialEraser):
 
     name: ClassVar[str] = "sdd"
     source: ClassVar[str] = "https://arxiv.org/abs/2307.05977"
+    needs: ClassVar[tuple[str, ...]] = ("pictures of the concept", "kept prompts")
 
     target: Target = "unconditional"
-    rate: float = 3e-4
+    project: bool = True
+    rate: float = 3e-3
     average: float = 0.95
 
     def losses(self, scene: LossInputs, new: dict[str, Tensor]) -> Sequence[Tensor]:

@@ -19,11 +19,11 @@ DIFFERS: Final[Mapping[str, str]] = {
     "once",
     "double-projection": "several tokens at once; the span of the target's own tokens",
     "esd": "every prompt of the concept instead of its name, finished pictures under "
-    "noise, a rate twenty times as high",
+    "noise, projected gradients, a rate twenty times as high",
     "sdd": "every prompt of the concept instead of its name, finished pictures under "
-    "noise, a rate thirty times as high, a shorter average",
-    "concept-ablation": "the loss of the anchor's pictures, an option there, and a "
-    "rate twenty times as high",
+    "noise, projected gradients, a rate 300 times as high, a shorter average",
+    "concept-ablation": "the loss of the anchor's pictures, an option there, projected "
+    "gradients, a rate 125 times as high",
     "forget-me-not": "every prompt of the concept instead of one, projected gradients, "
     "a rate 1500 times as high, keys and values alone",
     "salun": "every prompt of the concept, a rate thirty times as high, keys and "

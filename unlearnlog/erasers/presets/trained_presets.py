@@ -23,6 +23,7 @@ _ESD: Final = Preset(
         PresetSetting("batch", 1, "esd_sd.py: batchsize is 1"),
         PresetSetting("steps", 200, "esd_sd.py: iterations is 200"),
         PresetSetting("rate", 5e-5, "esd_sd.py: lr is 5e-5"),
+        PresetSetting("project", False, "esd_sd.py: no gradient is projected"),
     ),
     "Its train_method is 'esd-x-strict', the one of four that moves keys and values "
     "alone. The program computes in bfloat16 and samples with the pipeline's own "
@@ -47,6 +48,7 @@ _SDD: Final = Preset(
         PresetSetting("rate", 1e-5, "train_sdd.py: learning_rate is 1e-5, constant"),
         PresetSetting("average", 0.999, "train_sdd.py: ema_decay is 0.999"),
         PresetSetting("clip", 1.0, "train_sdd.py: max_grad_norm is 1"),
+        PresetSetting("project", False, "train_sdd.py: no gradient is projected"),
     ),
     "Its finetuning_method is 'xattn', which moves queries and outputs of these layers "
     "as well; its weight decay of 1e-4 is left out. Where it draws step 0 its sampler "
@@ -72,6 +74,7 @@ _CONCEPT_ABLATION: Final = Preset(
             "prior", 0.0, "diffusers/train.py: with_prior_preservation is off"
         ),
         PresetSetting("clip", 1.0, "diffusers/train.py: max_grad_norm is 1"),
+        PresetSetting("project", False, "diffusers/train.py: no gradient is projected"),
     ),
     "Prompts are the model's own captions, not 'PROMPT, in the style of NAME', and the "
     "anchor's pictures are painted as the model paints them (its guidance is 6). "
