@@ -291,3 +291,22 @@ def test_requests_are_one_for_each_place():
 def test_without_cross_attention_there_is_no_map_of_it_to_train_on():
     with pytest.raises(PolicyError, match="forget-me-not lowers the attention"):
         on("forget-me-not")
+
+
+@pytest.mark.parametrize("span", ["last", "tail", "around", "behind", "whole"])
+def test_a_pooled_vector_takes_part_whatever_the_span(span):
+    one = on("ridge", span=span, keeps="nothing").erase(request_of())
+    other = on("ridge", keeps="nothing").erase(request_of())
+
+    assert one.patches[POOLED].norm > 0
+    assert torch.equal(one.patches[POOLED].dense(), other.patches[POOLED].dense())
+
+
+def test_marks_of_a_name_are_the_rows_of_its_characters():
+    """Where a text does not begin with one mark, counts point at other rows."""
+    eraser: Any = ERASERS["forget-me-not"]()
+    prompt = replace(FORGET[0], named="picasso")
+
+    marks = eraser.marked(request_of(forget=((prompt,),)), [prompt.text], 8)
+
+    assert marks[0].nonzero().flatten().tolist() == [4, 5]
