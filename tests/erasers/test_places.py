@@ -139,7 +139,7 @@ def test_a_closed_form_with_training_behind_it_changes_both(name):
 
 
 def test_it_first_solves_the_entry_and_then_trains_the_attention():
-    first = on("ridge", erase_scale=ERASERS["hybrid"].erase_scale)
+    first = on("ridge", erase_scale=on("hybrid").erase_scale)
 
     both = small("hybrid").erase(request_of())
     solved = first.erase(request_of())
@@ -163,7 +163,8 @@ def slowly(rows, goals, weights, kept, *, old, eraser) -> torch.Tensor:
         system += eraser.keep_scale * weight * torch.outer(row, row)
         moved += eraser.keep_scale * weight * torch.outer(row, row)
     old = old.double()
-    return old @ moved @ torch.linalg.inv(system) - old
+    solved: torch.Tensor = old @ moved @ torch.linalg.inv(system) - old
+    return solved
 
 
 @pytest.mark.parametrize("place", ["entry", "pooled"])
@@ -178,11 +179,11 @@ def test_each_way_in_is_solved_for_what_it_reads(place):
         here, there = [0], [0]
         if place == "entry":
             ends = [len(part) for part in prompt.around]
-            asked = [
+            first, second = (
                 ReadPrompt.of(text, model.tokenized(text), seen.mask[0].tolist())
                 for text, seen in ((prompt.text, one), (instead, other))
-            ]
-            found = paired_rows(*asked, (ends[0], ends[1]), "all")
+            )
+            found = paired_rows(first, second, (ends[0], ends[1]), "all")
             here, there = found.here, found.there
         rows += [*read[here]]
         goals += [*goal[there]]
@@ -227,7 +228,7 @@ def test_on_cross_attention_there_is_nothing_to_choose(name):
         on(name, LinearModel(), where="entry")
 
     eraser = on(name, LinearModel())
-    assert eraser == ERASERS[name]()
+    assert eraser == ERASERS[name].of({})
     assert "where" not in recorded(eraser)
 
 
@@ -291,3 +292,22 @@ def test_requests_are_one_for_each_place():
 def test_without_cross_attention_there_is_no_map_of_it_to_train_on():
     with pytest.raises(PolicyError, match="forget-me-not lowers the attention"):
         on("forget-me-not")
+
+
+@pytest.mark.parametrize("span", ["last", "tail", "around", "behind", "whole"])
+def test_a_pooled_vector_takes_part_whatever_the_span(span):
+    one = on("ridge", span=span, keeps="nothing").erase(request_of())
+    other = on("ridge", keeps="nothing").erase(request_of())
+
+    assert one.patches[POOLED].norm > 0
+    assert torch.equal(one.patches[POOLED].dense(), other.patches[POOLED].dense())
+
+
+def test_marks_of_a_name_are_the_rows_of_its_characters():
+    """Where a text does not begin with one mark, counts point at other rows."""
+    eraser: Any = ERASERS["forget-me-not"].of({})
+    prompt = replace(FORGET[0], named="picasso")
+
+    marks = eraser.marked(request_of(forget=((prompt,),)), [prompt.text], 8)
+
+    assert marks[0].nonzero().flatten().tolist() == [4, 5]

@@ -46,8 +46,16 @@ def model(request, tmp_path_factory) -> DiffusersModel:
 
 def request_of(model: Any) -> Request:
     how = Sampling(steps=1, guidance=1.0)
-    names = {"names": ("picasso",), "others": ("monet",)}
-    return Request(model, model.base, (FORGET,), KEPT, how, 3, **names)
+    return Request(
+        model,
+        model.base,
+        (FORGET,),
+        KEPT,
+        how,
+        seed=3,
+        names=("picasso",),
+        others=("monet",),
+    )
 
 
 def joint(model: Any) -> set[str]:
@@ -62,7 +70,7 @@ def edited(model: Any, delta: Any) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", ["ridge", "uce"])
 def test_a_closed_form_changes_the_entry_and_the_pooled_vector_s_way(model, name):
-    delta = ERASERS[name]().on(model).erase(request_of(model))
+    delta = ERASERS[name].of({}).on(model).erase(request_of(model))
 
     assert set(delta.patches) == {ENTRY, POOLED}
     assert len(joint(model)) == 4
@@ -89,7 +97,7 @@ def test_after_it_the_prompt_is_predicted_much_as_its_target_is(model):
 
 def test_the_rows_of_each_encoder_are_solved_together(model):
     """The formula of the ridge edit, summed pair by pair in float64."""
-    eraser: Any = ERASERS["ridge"]().on(model)
+    eraser: Any = ERASERS["ridge"].of({}).on(model)
     d = model.d_text
     system = eraser.ridge * torch.eye(d).double()
     moved = system.clone()
@@ -136,7 +144,7 @@ def test_training_changes_what_it_is_set_to(model, name, where):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in ERASERS if n != "forget-me-not"])
 def test_every_eraser_that_reads_no_map_of_attention_erases(model, name):
-    eraser = ERASERS[name]().on(model).rehearsal()[0]
+    eraser = ERASERS[name].of({}).on(model).rehearsal()[0]
 
     delta = eraser.erase(request_of(model))
 
@@ -161,7 +169,7 @@ def test_training_lowers_the_nats_to_the_target(tmp_path):
         def advance(self, units, numbers):  # noqa: ARG002
             seen.extend(v for k, v in numbers.items() if k == "nats left")
 
-    mim: Any = ERASERS["mim"]().on(model)
+    mim: Any = ERASERS["mim"].of({}).on(model)
     eraser = replace(mim, n_pictures=24, n_family=0, max_steps=41, rate=0.02)
 
     eraser.erase(replace(request_of(model), watch=Watch()))

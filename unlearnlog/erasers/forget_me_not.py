@@ -31,6 +31,7 @@ from typing import ClassVar, Final, Self, final
 import torch
 from torch import Tensor
 
+from unlearnlog.core.prompt import Prompt
 from unlearnlog.erasers.eraser import Request
 from unlearnlog.erasers.gradient import GradientEraser, LossInputs
 from unlearnlog.erasers.tokens import name_span
@@ -95,16 +96,29 @@ class ForgetMeNot(GradientEraser):
             for row, text in zip(marks, texts, strict=True):
                 if text not in prompts:
                     continue
-                first, last = name_span(request, i, prompts[text], length)
-                row[first : last + 1] = True
-                end = request.model.n_tokens(text) - 1
+                named, behind = _rows(request, i, prompts[text], length)
+                row[named] = True
                 if self.marks == "name and end":
-                    row[end] = True
+                    row[behind[:1]] = True
                 if self.marks == "name to padding":
-                    row[end:] = True
+                    row[behind] = True
         return marks
 
     def check(self) -> None:
         """Refuse invalid settings and unknown marks."""
         super().check()
         self.require("marks", known=MARKS)
+
+
+def _rows(
+    request: Request, i: int, prompt: Prompt, length: int
+) -> tuple[list[int], list[int]]:
+    """Return the rows of a concept's name, and those read behind the last word."""
+    read = request.reading(prompt.text)
+    if read is None:
+        first, last = name_span(request, i, prompt, length)
+        end = request.model.n_tokens(prompt.text) - 1
+        return [*range(first, last + 1)], [*range(end, length)]
+    before, until = prompt.around
+    named = read.words(read.read, len(before.rstrip()), len(until))
+    return named, [row for row in read.read if row > max(read.said)]

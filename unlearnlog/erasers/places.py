@@ -1,4 +1,4 @@
-"""Where in a network an eraser changes the way of text, as a setting.
+"""The place in a network where an eraser changes the way of text, as a setting.
 
 On a model whose keys and values of cross-attention read the prompt alone these change,
 and there is nothing to choose. In joint attention they read the picture as well, beyond

@@ -280,6 +280,8 @@ def rows_of(
         ConceptError: The encoder does not read up to the name.
     """
     text, (before, until), instead = said
+    if request.place == "pooled":  # one vector a prompt, whatever the span
+        return RowPairs([0], [0], [0])
     one, other = request.reading(text), request.reading(instead)
     if one is None or other is None:
         return None

@@ -199,7 +199,7 @@ class Store(CheckedFiles):
         return self._checked(self.below(self.object_path(digest)), checked)
 
     def changed_by(self, digest: Digest) -> tuple[str, ...]:
-        """Return the names of the tensors that a delta changes, by its header, unchecked.
+        """Return the names of the tensors that a delta changes, by its header alone.
 
         Empty where it is missing or damaged.
         """
