@@ -114,7 +114,7 @@ class Request:
         rows = self.model.tokenized(prompt)
         if rows is None:
             return None
-        mask = self.model.encode([prompt]).mask
+        mask = self.model.encode([prompt]).whole_mask
         return ReadPrompt.of(prompt, rows, None if mask is None else mask[0].tolist())
 
     def with_fixed(self, new: Weights) -> Weights:

@@ -94,6 +94,15 @@ class Text:
 
         return torch.cat([_mask_of(self), _mask_of(self.more)], 1)
 
+    @property
+    def whole_mask(self) -> torch.Tensor | None:
+        """The mask of both sequences, one after the other; None where all is read."""
+        if self.more is None or (self.mask is None and self.more.mask is None):
+            return self.mask
+        import torch
+
+        return torch.cat([_mask_of(self), _mask_of(self.more)], 1)
+
     @classmethod
     def joined(cls, texts: Sequence[Text]) -> Text:
         """Return the prompts of several texts in one, at least one text.
