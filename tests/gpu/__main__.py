@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tests.gpu.erasing import compared_erasers
-from tests.gpu.everything import JOBS, compared
+from tests.gpu.everything import JOBS, RUNS, compared
 from tests.gpu.pretended_device import DEVICE, Pretended
 from tests.tiny import build_pipeline
 
@@ -20,11 +20,10 @@ with Pretended():
     if "erasers" in jobs:
         jobs.remove("erasers")
         found["erasers"] = compared_erasers(folder, str(DEVICE))
-    for name in jobs:
-        for dtype in ("float32", "bfloat16"):
-            found[f"{name} {dtype}"] = compared(
-                folder / "tiny", str(DEVICE), getattr(torch, dtype), name
-            )
+    for name, dtype in [run for run in RUNS if run[0] in jobs]:
+        found[f"{name} {dtype}"] = compared(
+            folder / "tiny", str(DEVICE), getattr(torch, dtype), name
+        )
     try:
         torch.ones(2, device=DEVICE) + torch.ones(2)
     except RuntimeError as error:

@@ -102,6 +102,13 @@ JOBS: dict[str, Job] = {
 }
 
 
+RUNS = [
+    *((name, "float32") for name in JOBS),
+    *((name, "bfloat16") for name in ("eps", "painting")),
+]
+"""Jobs and dtypes; a fine-tune computes in float32 whatever the model does."""
+
+
 def tensors(found: Any) -> Iterator[Tensor]:
     """Yield all tensors of nested lists, tuples and dictionaries."""
     if isinstance(found, Tensor):

@@ -132,7 +132,7 @@ COMMANDS = (
     "report -o report.html",
     "export HEAD --format kohya -o change.safetensors --policy uce.toml",
     "revert HEAD --policy uce.toml",
-    "checkout HEAD elsewhere",
+    "checkout HEAD -o elsewhere",
     "show HEAD",
     "fsck",
 )

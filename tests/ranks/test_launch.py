@@ -66,7 +66,8 @@ def test_workers_beside_the_processes_of_a_launcher_are_refused():
 
 
 def test_one_process_computes_everything_itself():
-    ranks, seen = OneProcess(), []
+    ranks = OneProcess()
+    seen: list[int] = []
 
     found = ranks.mapped(str, [1, 2], seen.append)
 
