@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from unlearnlog.commands.defaults import Settings
 from unlearnlog.core.worker_choice import WorkerChoice, check_workers
 from unlearnlog.errors import UsageError
 
@@ -56,6 +57,19 @@ def test_without_ray_the_error_says_what_to_install():
         check_workers("ray")
 
     assert "pip install 'unlearnlog[ray]'" in caught.value.fix
+
+
+def test_the_environment_is_named_where_it_holds_the_mistake(monkeypatch):
+    monkeypatch.setenv("UNLEARNLOG_WORKERS", "two")
+
+    with pytest.raises(UsageError, match="'two', as the environment has it"):
+        Settings().settled(None)
+
+
+def test_an_argument_counts_more_than_the_environment(monkeypatch):
+    monkeypatch.setenv("UNLEARNLOG_WORKERS", "two")
+
+    assert Settings(workers="none").settled(None).workers == "none"
 
 
 def test_no_workers_need_no_ray():
