@@ -114,7 +114,7 @@ def test_projected_defaults_keep_what_the_losses_alone_do_not():
 
     assert min(*esd, *of_preset("concept-ablation", "ua")) == 1.0
     assert min(map(least_kept, ("esd", "sdd", "concept-ablation"))) > 0.99
-    assert f"`sdd` erases {from_to(sdd)} and no more" in PROSE
+    assert f"`sdd` erases {from_to(sdd)};" in PROSE
     assert f"keep {from_to(lost)} of the other kind" in PROSE
     assert f"own rate erases {from_to(best)} (" in PROSE
     assert (
