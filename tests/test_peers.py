@@ -114,9 +114,12 @@ def test_projected_defaults_keep_what_the_losses_alone_do_not():
 
     assert min(*esd, *of_preset("concept-ablation", "ua")) == 1.0
     assert min(map(least_kept, ("esd", "sdd", "concept-ablation"))) > 0.99
-    assert f"`sdd` erases {from_to(sdd)} and no more" in PROSE
+    assert f"`sdd` erases {from_to(sdd)};" in PROSE
     assert f"keep {from_to(lost)} of the other kind" in PROSE
     assert f"own rate erases {from_to(best)} (" in PROSE
+    assert (
+        f"erases {from_to(of_preset('esd-official-1e-3', 'ua'))} of the four;" in PROSE
+    )
 
 
 @pytest.mark.parametrize("label", ["scapre-official", "speed-official"])

@@ -45,9 +45,9 @@ def test_more_negative_guidance_moves_the_weights_further():
 
 
 def test_what_kept_prompts_use_is_kept_by_default():
-    def moved(eraser: Esd) -> torch.Tensor:
+    def moved(eraser: Esd) -> float:
         delta = eraser.erase(request_of()).patches[NAME].dense()
-        return torch.stack([delta @ mean_token(text) for text in KEPT]).norm()
+        return sum(float((delta @ mean_token(text)).norm()) for text in KEPT)
 
     assert moved(Esd(**SMALL)) < 0.2 * moved(Esd(project=False, **SMALL))
 
