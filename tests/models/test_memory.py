@@ -14,7 +14,7 @@ from unlearnlog.models.interface import Sampling
 def tight(tmp_path_factory):
     """A model with no memory for more than two pictures, unless one by one."""
     model = DiffusersModel.load(build_pipeline(tmp_path_factory.mktemp("tight") / "m"))
-    network = model._parts.unet
+    network = model._parts.network
 
     def room(_, given):
         if len(given[0]) > 2 and not model._parts.attention.one_by_one:
