@@ -56,10 +56,13 @@ class MadeOf:
         """
         now = self.written(lambda _: None)
         known = {**then, "computed": dict.fromkeys(then.get("computed", ()))}
-        return _same(known, now) and then.get("computed") == self.written()["computed"]
+        return (
+            same_values(known, now)
+            and then.get("computed") == self.written()["computed"]
+        )
 
 
-def _same(then: dict[str, Any], now: dict[str, Any]) -> bool:
+def same_values(then: dict[str, Any], now: dict[str, Any]) -> bool:
     """Return whether values are equal, settings that came later left out."""
     if SETTINGS in then and SETTINGS in now:
         today = {key: now[SETTINGS].get(key) for key in then[SETTINGS]}

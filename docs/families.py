@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 
-import diffusers
-
 from unlearnlog.checkpoints.export_formats import formats_of
 from unlearnlog.models.families import FAMILIES
+from unlearnlog.models.family_rules.stock_pipelines import pipeline_class
 from unlearnlog.models.model_family import ModelFamily
 
 _CHANGED = {
@@ -28,7 +27,7 @@ def families_table() -> str:
 
 
 def _row(family: ModelFamily) -> str:
-    usual = inspect.signature(getattr(diffusers, family.pipeline).__call__).parameters
+    usual = inspect.signature(pipeline_class(family.pipeline).__call__).parameters
     scale = usual["guidance_scale"].default
     if scale is None:
         scale = usual["true_cfg_scale"].default

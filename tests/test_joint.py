@@ -406,6 +406,8 @@ def meanwhile(act):
     """Let somebody else do something while an erasure is looked at."""
 
     class Look:
+        verdict = Policy.of(joint_tests.policy(), "joint").verdict
+
         def readings(self, _):
             act()
             return ()

@@ -112,7 +112,9 @@ class Machine(RuleBasedStateMachine):
         self.chains: dict[str, list[str]] = {"main": []}
         self.branch = "main"
         table = MappingProxyType({**eraser_table.ERASERS, Together.name: Together})
-        blind = SimpleNamespace(readings=lambda _: (), policy=POLICY, panel=None)
+        blind = SimpleNamespace(
+            readings=lambda _: (), policy=POLICY, panel=None, verdict=POLICY.verdict
+        )
         self.patches: list[Any] = [
             patch.object(eraser_table, "ERASERS", table),
             patch.object(add, "evaluation_of", lambda *_, **__: blind),

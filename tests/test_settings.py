@@ -120,7 +120,7 @@ def test_a_policy_that_names_its_judge_is_believed(used, tmp_path):
 def test_word_environment_configuration_and_what_ships_in_this_order(
     empty, monkeypatch
 ):
-    assert Settings().settled(empty) == Settings("cpu", "float32")
+    assert Settings().settled(empty) == Settings("cpu", "float32", workers="none")
 
     choose(empty, dtype="bfloat16")
     assert Settings().settled(empty).dtype == "bfloat16"

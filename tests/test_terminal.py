@@ -173,7 +173,8 @@ def completed(words):
 def test_words_are_completed():
     assert completed("re") == ["revert", "report", "reset", "rebase"]
     assert completed("export HEAD --form") == ["--format"]
-    assert {"diffusers", "kohya"} == set(completed("export HEAD --format "))
+    formats = {"diffusers", "kohya", "original", "tensors"}
+    assert formats == set(completed("export HEAD --format "))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -14,10 +14,11 @@ from unlearnlog.models.interface import Sampling
 def tight(tmp_path_factory):
     """A model with no memory for more than two pictures, unless one by one."""
     model = DiffusersModel.load(build_pipeline(tmp_path_factory.mktemp("tight") / "m"))
-    network = model._parts.network
+    network, attention = model._parts.network, model._parts.attention
+    assert attention is not None
 
     def room(_, given):
-        if len(given[0]) > 2 and not model._parts.attention.one_by_one:
+        if len(given[0]) > 2 and not attention.one_by_one:
             raise torch.OutOfMemoryError("tried to allocate 2 GiB")
         if len(given[0]) > 4:
             raise torch.OutOfMemoryError("tried to allocate 2 GiB")

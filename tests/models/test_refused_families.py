@@ -149,7 +149,7 @@ def test_a_sharded_base_stays_sharded_and_only_changed_shards_differ(spare, tmp_
     (folder / WEIGHTS).unlink()
     names = sorted(whole)
     halves = [names[: len(names) // 2], names[len(names) // 2 :]]
-    places = {}
+    places: dict[str, str] = {}
     for i, half in enumerate(halves, 1):
         shard = f"diffusion_pytorch_model-0000{i}-of-00002.safetensors"
         save_file({name: whole[name] for name in half}, folder / shard)

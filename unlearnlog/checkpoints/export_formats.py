@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import diffusers
-
 from unlearnlog.checkpoints.lora_keys import FORMATS, FORMATS_OF_TRANSFORMERS
 from unlearnlog.errors import UsageError
+from unlearnlog.models.family_rules.stock_pipelines import pipeline_class
 
 TENSORS: Final = "tensors"
 """The changed tensors themselves, whole and exact, by full name."""
@@ -21,7 +20,7 @@ def formats_of(pipeline: str, *, is_unet: bool) -> tuple[str, ...]:
             takes whole tensors only.
         is_unet: Whether a UNet denoises.
     """
-    if not hasattr(getattr(diffusers, pipeline), "load_lora_weights"):
+    if not hasattr(pipeline_class(pipeline), "load_lora_weights"):
         return (TENSORS,)
     return (*(FORMATS if is_unet else FORMATS_OF_TRANSFORMERS), TENSORS)
 

@@ -1,4 +1,4 @@
-"""What a command would cost: amounts of work, time by number of workers, money."""
+"""The cost of a command: amounts of work, time by number of workers, money."""
 
 from __future__ import annotations
 

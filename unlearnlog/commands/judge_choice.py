@@ -120,8 +120,9 @@ def base_answers(at: Session, judge: Judge | None) -> BaseAnswers:
 
 def _base_latents(at: Session) -> BaseLatents | None:
     """Return the bundled latents of the base's pictures, as it paints them on a CPU."""
-    painted_here = at.model.device.type == "cpu" and at.model.dtype == "float32"
-    if at.fresh or not at.is_bundled or not painted_here:
+    if at.fresh or not at.is_bundled:
+        return None
+    if at.model.device.type != "cpu" or at.model.dtype != "float32":
         return None
     return BaseLatents.load(FOLDER / FILE)
 

@@ -51,6 +51,7 @@ from unlearnlog.erasers.eraser import Eraser, Request, Scalar, Work, fits
 from unlearnlog.erasers.forget_set import ForgetSet, Noised
 from unlearnlog.erasers.free_subspace import FreeSubspace
 from unlearnlog.erasers.places import WHERES, Where, by_place, chosen, settled
+from unlearnlog.erasers.tokens import TokenPairs
 from unlearnlog.erasers.trainable_change import (
     SeveralChanges,
     ThinChange,
@@ -200,9 +201,19 @@ class Mim(Eraser):
         room = FreeSubspace.left_by(
             part, rank=self.rank, ridge=self.ridge, leak=self.leak
         )
-        left = room.start(part, forget.read_by(part), self.keep)
+        left = room.start(part, self._tokens(part, forget), self.keep)
         change = ThinChange(left, dict.fromkeys(left, room.right))
         return change, lambda _: room.disturbed(left)
+
+    def _tokens(self, part: Request, forget: ForgetSet) -> tuple[Tensor, Tensor]:
+        """Return what one place reads of prompts, and of targets, in rows that match.
+
+        CLIP's rows match as they are; those of other encoders are aligned.
+        """
+        if part.place == "pooled" or part.reading(forget.texts[0]) is None:
+            return forget.read_by(part)
+        pairs = TokenPairs.of(part, self.target, "all")
+        return pairs.erased[None], pairs.goal[None]
 
     def loss(
         self,

@@ -1,4 +1,4 @@
-"""What a model's network predicts, and how its latents are noised."""
+"""The prediction of a network, and the noising of latents, behind one interface."""
 
 from __future__ import annotations
 

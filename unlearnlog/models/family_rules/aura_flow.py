@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from unlearnlog.models.family_rules.flow_rules import FlowRules
 from unlearnlog.models.family_rules.protocol import on
-from unlearnlog.models.family_rules.tokens import n_tokens, padded, spans
+from unlearnlog.models.family_rules.token_rows import n_tokens, padded, spans
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.models.family_rules.tokens import spans_within
+from unlearnlog.models.family_rules.token_rows import spans_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What most flow-matching families have in common: schedule, guidance, autoencoder."""
+"""The schedule, guidance and autoencoder that most flow-matching families share."""
 
 from __future__ import annotations
 

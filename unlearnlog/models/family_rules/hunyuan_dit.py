@@ -10,7 +10,7 @@ from diffusers.pipelines.hunyuandit import pipeline_hunyuandit
 
 from unlearnlog.models.family_rules.noise_rules import NoiseRules
 from unlearnlog.models.family_rules.stock_encoding import stock_default, stock_encoder
-from unlearnlog.models.family_rules.tokens import n_tokens, spans
+from unlearnlog.models.family_rules.token_rows import n_tokens, spans
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from unlearnlog.models.family_rules.noise_rules import NoiseRules
 from unlearnlog.models.family_rules.prompt_spans import carried
 from unlearnlog.models.family_rules.stock_encoding import is_cleaned, stock_encoder
-from unlearnlog.models.family_rules.tokens import n_tokens, spans
+from unlearnlog.models.family_rules.token_rows import n_tokens, spans
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:

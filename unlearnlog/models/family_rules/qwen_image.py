@@ -9,7 +9,7 @@ import torch
 from unlearnlog.models.family_rules.flow_rules import FlowRules
 from unlearnlog.models.family_rules.packing import packed, unpacked
 from unlearnlog.models.family_rules.protocol import on
-from unlearnlog.models.family_rules.tokens import spans_within
+from unlearnlog.models.family_rules.token_rows import spans_within
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:

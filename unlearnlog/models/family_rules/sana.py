@@ -9,7 +9,7 @@ import torch
 from unlearnlog.models.family_rules.flow_rules import FlowRules, Shape
 from unlearnlog.models.family_rules.prompt_spans import carried, within
 from unlearnlog.models.family_rules.stock_encoding import stock_default, stock_encoder
-from unlearnlog.models.family_rules.tokens import n_tokens, spans
+from unlearnlog.models.family_rules.token_rows import n_tokens, spans
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ import inspect
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import diffusers
 import torch
 from diffusers.utils import is_bs4_available, is_ftfy_available
+
+from unlearnlog.models.family_rules.stock_pipelines import pipeline_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def stock_encoder(
         settings: Arguments of the class beside components.
     """
     nothing = dict.fromkeys(_required(kind))
-    pipeline = getattr(diffusers, kind)(**nothing, **settings)
+    pipeline = pipeline_class(kind)(**nothing, **settings)
     for encoder, tokenizer in parts.tokenizers.items():
         name = encoder.replace("text_encoder", "tokenizer")
         setattr(pipeline, name, tokenizer)
@@ -56,14 +57,14 @@ def stock_encoder(
 @functools.cache
 def _required(kind: str) -> list[str]:
     """Return the components that a pipeline class takes as arguments."""
-    taken = inspect.signature(getattr(diffusers, kind)).parameters.values()
+    taken = inspect.signature(pipeline_class(kind)).parameters.values()
     return [each.name for each in taken if each.default is each.empty]
 
 
 @functools.cache
 def stock_default(kind: str, argument: str) -> Untyped:
     """Return the default of an argument of a pipeline's call."""
-    call = getattr(diffusers, kind).__call__
+    call = pipeline_class(kind).__call__
     return inspect.signature(call).parameters[argument].default
 
 
