@@ -293,3 +293,16 @@ def test_asking_for_help_loads_nothing_heavy():
 
 def test_a_heavy_import_is_noticed():
     assert _heavy_after("import sys; sys.modules['torch'] = sys") == "['torch']"
+
+
+def test_no_pipeline_of_diffusers_is_imported_with_the_code():
+    """Pipelines import image processors, and transformers remarks on them."""
+    found = [
+        (str(path.relative_to(ROOT)), node.module)
+        for path in (ROOT / "unlearnlog").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("diffusers.pipelines")
+    ]
+
+    assert found == []

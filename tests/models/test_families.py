@@ -1,5 +1,8 @@
 """Every family paints as its own pipeline does, and can be erased from."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
@@ -136,3 +139,13 @@ def test_saving_memory_changes_neither_noise_nor_gradient(folder, model):
     for name, gradient in gradients.items():
         assert gradient is not None
         torch.testing.assert_close(same[name], gradient, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_loading_the_code_of_models_prints_nothing():
+    """Pipelines import image processors, and transformers remarks on them."""
+    code = "import unlearnlog.models.diffusers_model"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -159,7 +159,7 @@ def test_a_prefix_is_found(prefix):
 
     found = prefix_of({**more, **original}, fusing)
     assert found == prefix
-    ours = transformer_of({**more, **original}, found, fusing)
+    ours = transformer_of({**more, **original}, prefix, fusing)
 
     assert ours.keys() == weights.keys()
     assert all(torch.equal(ours[name], weights[name]) for name in weights)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 import torch
-from diffusers.pipelines.flux2.system_messages import SYSTEM_MESSAGE
 
 from unlearnlog.models.family_rules.chats import (
     chat_around,
@@ -16,6 +15,7 @@ from unlearnlog.models.family_rules.chats import (
 from unlearnlog.models.family_rules.flow_rules import FlowRules, Shape
 from unlearnlog.models.family_rules.packing import packed, unpacked
 from unlearnlog.models.family_rules.protocol import on
+from unlearnlog.models.family_rules.stock_pipelines import pipeline_module
 from unlearnlog.models.interface import Text
 
 if TYPE_CHECKING:
@@ -137,9 +137,10 @@ class Flux2DevRules(Flux2Rules):
 
     def chat(self, parts: Parts, prompt: str) -> tuple[str, str, str]:
         """Return the text before a prompt, the prompt, and the text after it."""
+        message = pipeline_module("flux2.system_messages").SYSTEM_MESSAGE
         system = {
             "role": "system",
-            "content": [{"type": "text", "text": SYSTEM_MESSAGE}],
+            "content": [{"type": "text", "text": message}],
         }
 
         def talk(text: str) -> list[dict[str, Untyped]]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final, final
 
 import torch
 from diffusers.models.embeddings import get_2d_rotary_pos_embed
-from diffusers.pipelines.hunyuandit import pipeline_hunyuandit
 
 from unlearnlog.models.family_rules.noise_rules import NoiseRules
 from unlearnlog.models.family_rules.stock_encoding import stock_default, stock_encoder
+from unlearnlog.models.family_rules.stock_pipelines import pipeline_module
 from unlearnlog.models.family_rules.token_rows import n_tokens, spans
 from unlearnlog.models.interface import Text
 
@@ -113,7 +113,8 @@ class HunyuanDitRules(NoiseRules):
         """Return the rotary embedding of the tokens of a picture."""
         config = parts.network.config
         height, width = (side // config.patch_size for side in x.shape[-2:])
-        crop = pipeline_hunyuandit.get_resize_crop_region_for_grid(
+        stock = pipeline_module("hunyuandit.pipeline_hunyuandit")
+        crop = stock.get_resize_crop_region_for_grid(
             (height, width), _BASE // config.patch_size
         )
         found: tuple[torch.Tensor, torch.Tensor] = get_2d_rotary_pos_embed(
