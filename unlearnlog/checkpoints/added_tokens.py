@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 Added = Mapping[str, tuple[torch.Tensor, ...]]
 """Vectors ``[n, d_i]`` of each text encoder, by the token in prompts."""
 
-_TABLE: Final = "embeddings.token_embedding.weight"
+_TABLES: Final = (
+    "embeddings.token_embedding.weight",  # CLIP
+    "embeddings.word_embeddings.weight",  # BERT
+    ".embed_tokens.weight",  # T5, Gemma, Qwen, Mistral
+    ".shared.weight",  # T5 again
+)
 _BY_ENCODER: Final = ("clip_l", "clip_g")
 _UNNAMED: Final = "emb_params"
 
 
 def is_table(name: str) -> bool:
     """Return whether a full name is that of a text encoder's table of tokens."""
-    return name.startswith("text_encoder") and name.endswith(_TABLE)
+    return name.startswith("text_encoder") and name.endswith(_TABLES)
 
 
 def old_rows(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
@@ -39,11 +44,14 @@ def old_rows(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
     return tensor[: shape[0]] if len(tensor) > shape[0] else None
 
 
-def tokenizers_beside(folders: Mapping[str, Path]) -> dict[str, Untyped]:
+def tokenizers_beside(
+    folders: Mapping[str, Path], kinds: Mapping[str, str]
+) -> dict[str, Untyped]:
     """Load the tokenizers beside text encoders, by the encoder's name.
 
     Args:
         folders: Folder of each component that has one.
+        kinds: Class of each of the base's components.
 
     Raises:
         ModelError: A tokenizer cannot be read.
@@ -53,7 +61,7 @@ def tokenizers_beside(folders: Mapping[str, Path]) -> dict[str, Untyped]:
         name = component.replace("text_encoder", "tokenizer")
         place = folder.parent / name
         if name != component and place.is_dir():
-            found[component] = tokenizer_in(place)
+            found[component] = tokenizer_in(place, kinds[name])
     return found
 
 
@@ -139,7 +147,8 @@ def nameless(path: Path, n_rows: int) -> ModelError:
 def _numbers(token: str, tokenizer: Untyped) -> list[int]:
     """Return the numbers of a token in a tokenizer."""
     several = tokens_of_several(tokenizer.added_tokens_encoder)
-    numbers: list[int] = tokenizer(spelt_out(token, tokenizer, several)).input_ids[1:-1]
+    spelt = spelt_out(token, tokenizer, several)
+    numbers: list[int] = tokenizer(spelt, add_special_tokens=False).input_ids
     return numbers
 
 

@@ -259,7 +259,7 @@ def _tokens(
     state: FinetuneBase,
 ) -> Added:
     """Return the tokens that were added to the state's, with their vectors."""
-    theirs = tokenizers_beside(found.folders)
+    theirs = tokenizers_beside(found.folders, state.model.folder.index)
     own = {name.partition(".")[0]: name for name in state.shapes if is_table(name)}
     for component, table in grown.items():
         if component not in theirs:

@@ -99,13 +99,17 @@ def tokenizer_of(files: Mapping[str, bytes], place: Path, kind: str = _CLIP) -> 
     return tokenizer
 
 
-def tokenizer_in(place: Path) -> Untyped:
+def tokenizer_in(place: Path, kind: str = _CLIP) -> Untyped:
     """Load the tokenizer of a folder.
+
+    Args:
+        place: The folder.
+        kind: Name of its class, from the table of families.
 
     Raises:
         ModelError: A file is missing or damaged, or the vocabulary is of no use.
     """
-    return tokenizer_of(small_files(place, TOKENIZER_FILES), place)
+    return tokenizer_of(small_files(place, TOKENIZER_FILES), place, kind)
 
 
 def decisive(files: Mapping[str, bytes], kind: str = _CLIP) -> dict[str, bytes]:
