@@ -197,3 +197,15 @@ def test_what_only_one_of_two_configurations_says_is_left_alone():
     assert unlike_network({"a": 1}, {"a": None}) == "a is 1, the base's None"
     assert not unlike_noise({}, {"beta_end": 0.1})
     assert "epsilon" in unlike_noise({}, {"prediction_type": "v_prediction"})
+
+
+def test_a_configuration_inside_is_compared_key_by_key():
+    """Qwen2.5-VL's and Mistral's; a library that saves it again writes its dtype."""
+    ours = {"text_config": {"hidden_act": "silu", "use_cache": True}}
+    saved_again = {"text_config": {"hidden_act": "silu", "dtype": "float32"}}
+    other = {"text_config": {"hidden_act": "gelu", "use_cache": False}}
+
+    assert unlike_network(saved_again, ours) == ""
+    assert unlike_network(other, ours) == (
+        "text_config.hidden_act is 'gelu', the base's 'silu'"
+    )

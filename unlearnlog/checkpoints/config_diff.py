@@ -32,10 +32,27 @@ _OF_NOISE: Final = (
 def unlike_network(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Return the differences in keys that both networks have; empty for none.
 
-    A key of only one of them does not count: another version may leave out defaults.
+    A key of only one of them does not count: another version may leave out defaults. The
+    keys of a configuration inside are compared one by one, ``text_config.hidden_act``.
     """
-    names = theirs.keys() & ours.keys() - _OF_NO_WEIGHT
-    return _unlike(theirs, ours, (n for n in sorted(names) if not n.startswith("_")))
+    theirs, ours = _flat(theirs), _flat(ours)
+    names = (
+        name
+        for name in sorted(theirs.keys() & ours.keys())
+        if not (name.startswith("_") or name.rpartition(".")[2] in _OF_NO_WEIGHT)
+    )
+    return _unlike(theirs, ours, names)
+
+
+def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return a configuration with the keys of those inside, joined by dots."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found
 
 
 def unlike_noise(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
