@@ -32,8 +32,8 @@ _OF_NOISE: Final = (
 def unlike_network(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Return the differences in keys that both networks have; empty for none.
 
-    A key of only one of them does not count: another version may leave out defaults. The
-    keys of a configuration inside are compared one by one, ``text_config.hidden_act``.
+    A key of only one of them does not count: another version may leave out defaults.
+    The keys of a configuration inside are compared one by one.
     """
     theirs, ours = _flat(theirs), _flat(ours)
     names = (
