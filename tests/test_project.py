@@ -169,6 +169,17 @@ def test_no_file_but_the_weights_is_large():
     assert large == []
 
 
+def test_no_output_of_a_run_lies_among_the_files():
+    """Logs of a launcher once came in with a merge; they name places on a machine."""
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _project_files()
+        if path.suffix in (".err", ".log", ".out")
+    ]
+
+    assert found == []
+
+
 def test_no_file_holds_notes_to_self_or_places_on_someones_machine():
     found = {
         str(path.relative_to(ROOT)): faults
