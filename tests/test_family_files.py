@@ -61,9 +61,21 @@ class Worked:
         return dict(chain.weights(chain.resolve("HEAD"), model.base))
 
 
-def begun(name: str, folder: Path, *concepts: str) -> Worked:
-    """Return a ledger of a family's tiny model, with concepts erased one by one."""
-    FAMILY[name].saved(folder / "model")
+def begun(
+    name: str, folder: Path, *concepts: str, dtype: torch.dtype | None = None
+) -> Worked:
+    """Return a ledger of a family's tiny model, with concepts erased one by one.
+
+    Args:
+        name: The model's family.
+        folder: Where to.
+        concepts: The concepts.
+        dtype: Of the model's networks; None for their own.
+    """
+    pipeline = FAMILY[name].build()
+    (pipeline if dtype is None else pipeline.to(dtype)).save_pretrained(
+        folder / "model"
+    )
     (folder / "tiny.toml").write_text(POLICY.format(eraser="ridge"))
     ledger = Ledger.init(folder, str(folder / "model"))
     if (side := FAMILY[name].side) is not None:
@@ -188,14 +200,40 @@ def test_a_lora_that_diffusers_saved_is_read(worked, tmp_path):
 @pytest.mark.parametrize("name", FAMILY)
 def test_three_erasures_in_two_orders_are_one_state(name, tmp_path):
     names = ("Picasso", "Monet", "cat")
-    folders = [tmp_path / "one", tmp_path / "other"]
-    for folder in folders:
-        folder.mkdir()
 
-    one = begun(name, folders[0], *names).ledger
-    other = begun(name, folders[1], *reversed(names)).ledger
+    one, other = in_two_orders(name, tmp_path, names)
 
-    first, second = (
-        each.chain.state_digest(each.chain.resolve("HEAD")) for each in (one, other)
-    )
-    assert first == second
+    assert state_of(one) == state_of(other)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_weights_in_half_precision_are_given_back_to_the_bit_in_any_order(
+    name, tmp_path
+):
+    """Most published transformers are in bfloat16."""
+    names = ("Picasso", "Monet", "cat")
+
+    one, other = in_two_orders(name, tmp_path, names, torch.bfloat16)
+    erased = [state_of(each) for each in (one, other)]
+    one.revert("HEAD~2", "HEAD", "HEAD~1", policy=None)
+
+    assert erased[0] == erased[1] != state_of(one) == one.chain.state_digest(None)
+
+
+def in_two_orders(
+    name: str, folder: Path, names: tuple[str, ...], dtype: torch.dtype | None = None
+) -> list[Ledger]:
+    """Return two ledgers of one base, with the same erasures in opposite orders."""
+    folders = [folder / "one", folder / "other"]
+    for each in folders:
+        each.mkdir()
+    orders = (names, names[::-1])
+    return [
+        begun(name, each, *order, dtype=dtype).ledger
+        for each, order in zip(folders, orders, strict=True)
+    ]
+
+
+def state_of(ledger: Ledger) -> str:
+    """Return the digest of the weights at the head."""
+    return str(ledger.chain.state_digest(ledger.chain.resolve("HEAD")))

@@ -280,11 +280,15 @@ def _hand_over(notebook: KeyedLabelCache, ledger: Repository) -> None:
 def init(folder: Path, model: str) -> Repository:
     """Create a ledger for a model: ``atelier``, a diffusers folder, or a hub id.
 
+    A manifest needs each tensor once, so a large model is read in half precision and
+    its text encoders are dropped one by one.
+
     Raises:
         ModelError: The folder is not a pipeline of a supported family.
         LedgerError: The folder holds a ledger already.
     """
-    loaded, manifest = _loaded(model, may_download=True)
+    dtype = "float32" if model == SOURCE else "bfloat16"  # atelier is loaded once
+    loaded, manifest = _loaded(model, dtype=dtype, offload=True, may_download=True)
     check_computes(loaded)
     if manifest.is_path:
         source = recorded(Path(manifest.source), folder)
