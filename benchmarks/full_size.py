@@ -21,12 +21,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import torch
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
+    ModelMixin,
     SD3Transformer2DModel,
 )
 from safetensors.torch import save_file
@@ -34,6 +35,7 @@ from torch import Tensor
 from transformers import (
     CLIPTextConfig,
     CLIPTextModelWithProjection,
+    PreTrainedModel,
     T5Config,
     T5EncoderModel,
 )
@@ -41,6 +43,8 @@ from transformers import (
 from benchmarks.suite import RESULTS
 from tests.tiny import tokenizer_of_bytes
 from tests.tiny_families import t5_tokenizer
+
+Network: TypeAlias = ModelMixin | PreTrainedModel
 
 RESULT: Final = RESULTS / "full_size.json"
 MOST_BYTES: Final = 24 * 10**9
@@ -88,9 +92,8 @@ class Run:
     code: int
 
 
-def networks() -> Mapping[str, torch.nn.Module]:
+def networks() -> Mapping[str, Network]:
     """Build the networks of the pipeline without memory for their weights."""
-    clip = {"vocab_size": 49408, "max_position_embeddings": 77}
     with torch.device("meta"):
         return {
             "transformer": SD3Transformer2DModel(
@@ -127,7 +130,8 @@ def networks() -> Mapping[str, torch.nn.Module]:
                     num_hidden_layers=12,
                     num_attention_heads=12,
                     projection_dim=768,
-                    **clip,
+                    vocab_size=49408,
+                    max_position_embeddings=77,
                 )
             ),
             "text_encoder_2": CLIPTextModelWithProjection(
@@ -138,7 +142,8 @@ def networks() -> Mapping[str, torch.nn.Module]:
                     num_attention_heads=20,
                     projection_dim=1280,
                     hidden_act="gelu",
-                    **clip,
+                    vocab_size=49408,
+                    max_position_embeddings=77,
                 )
             ),
             "text_encoder_3": T5EncoderModel(
@@ -180,15 +185,14 @@ def write(folder: Path) -> int:
     return n_parameters
 
 
-def _write_network(network: Any, folder: Path) -> int:
+def _write_network(network: Network, folder: Path) -> int:
     """Write configuration and shards of random weights; return their number."""
     folder.mkdir(parents=True)
-    if isinstance(network, AutoencoderKL | SD3Transformer2DModel):
+    if isinstance(network, ModelMixin):
         network.save_config(folder)
         stem = "diffusion_pytorch_model"
     else:
         network.config.architectures = [type(network).__name__]
-        network.config.torch_dtype = torch.bfloat16
         network.config.save_pretrained(folder)
         stem = "model"
     where: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from tests.family_parts import (
     PROMPTS,
@@ -18,6 +19,8 @@ from tests.family_parts import (
     stock,
 )
 from tests.tiny_families import SIDE, tiny_qwen_image
+from unlearnlog.errors import UsageError
+from unlearnlog.models.family_rules.flow_times import timed
 from unlearnlog.models.family_rules.packing import packed
 
 ROW, RULES = row_of("qwen-image")
@@ -106,3 +109,15 @@ def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):
     again = RULES.encoded(parts, parts.vae, colours)
     assert colours.shape == (2, 3, SIDE, SIDE)
     assert again.shape == latents.shape
+
+
+def test_one_step_is_refused_which_the_stock_scheduler_answers_with_nan():
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, shift_terminal=0.02
+    )
+
+    with pytest.raises(UsageError, match="cannot paint in 1 step"):
+        timed(scheduler, 1, torch.device("cpu"), mu=0.5, is_even=True)
+    made = timed(scheduler, 2, torch.device("cpu"), mu=0.5, is_even=True)
+
+    assert torch.isfinite(made.sigmas).all()

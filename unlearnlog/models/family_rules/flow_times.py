@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unlearnlog.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,16 @@ def timed(
         mu: The shift's logarithm; used by schedulers that shift dynamically.
         is_even: Whether the unshifted levels are 1 down to ``1 / steps``, evenly;
             else they are the scheduler's own.
+
+    Raises:
+        UsageError: The levels end at a level of the scheduler's choice, which one step
+            cannot reach.
     """
+    if steps == 1 and template.config.get("shift_terminal"):
+        raise UsageError(
+            "this model's scheduler cannot paint in 1 step (it has a shift_terminal)",
+            fix="give at least 2 steps: steps = 2 under [sampling] in the policy",
+        )
     scheduler = type(template).from_config(template.config)
     levels = np.linspace(1.0, 1 / steps, steps) if is_even else None
     own = {"sigmas": levels} if is_even else {"num_inference_steps": steps}
