@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 Pipeline = TypeVar("Pipeline")
 
+Spelling = Literal[
+    "",
+    "kohya",
+    "diffusers",
+    "kohya-diffusers",
+    "original",
+    "comfyui",
+    "checkpoint",
+    "tensors",
+]
+"""The format of an export; empty for the one that most tools load."""
+
 
 class ExportMethods(OpenedLedger):
     """Methods that write a revision to disk, or copy it into a pipeline."""
@@ -47,21 +59,27 @@ class ExportMethods(OpenedLedger):
         rev: str,
         path: Folder,
         *,
-        spelling: Literal["", "diffusers", "kohya", "original", "tensors"] = "",
+        spelling: Spelling = "",
         energy: float = 0.9999,
+        half: bool = False,
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Exported:
-        """Write the change of a revision as one file, if enough of the erasure is kept.
+        """Write a revision or its change as one file, if enough of the erasure is kept.
 
         Args:
             rev: The revision.
             path: A new ``.safetensors`` file.
-            spelling: ``diffusers``, ``kohya`` or, of a transformer, ``original`` (the
-                names in ComfyUI): a LoRA with such keys. ``tensors``: the changed
-                tensors, whole. Empty for ``diffusers``, or for ``tensors`` where the
-                pipeline has no LoRA loader.
-            energy: Share of each change's squared norm that is kept, in (0, 1].
+            spelling: ``kohya``, ``diffusers``, ``kohya-diffusers`` (of an SDXL:
+                kohya's keys with diffusers' block names) or, of a transformer,
+                ``original`` (the names in ComfyUI): a LoRA with such keys. ``comfyui``:
+                the exact difference, as a patch. ``checkpoint``: the whole model, with
+                the names of the original code. ``tensors``: the changed tensors, whole.
+                Empty for the one that most tools load: ``kohya``, of a transformer
+                ``diffusers``, and ``tensors`` where the pipeline has no LoRA loader.
+            energy: Share of each change's squared norm that a LoRA keeps, in (0, 1].
+            half: Whether a whole checkpoint is rounded to half precision: float16, of a
+                transformer bfloat16.
             policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
                 for the configuration's, else that of the newest entry.
             watch: Receives the progress of the work.
@@ -76,14 +94,14 @@ class ExportMethods(OpenedLedger):
 
         Example::
 
-            ledger.export("HEAD", "erasures.safetensors", spelling="kohya")
+            ledger.export("HEAD", "erasures.safetensors", spelling="checkpoint")
         """
         rules = self.rules(policy, about=rev)
         checks.check_export(self.chain, rev, Path(path), energy)
         self.check()
         from unlearnlog.commands import export
 
-        request = export.ExportRequest(rev, Path(path), spelling, rules, energy)
+        request = export.ExportRequest(rev, Path(path), spelling, rules, energy, half)
         with self._watching(watch) as shown:
             return export.export(self.place, replace(request, watch=shown))
 
