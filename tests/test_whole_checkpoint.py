@@ -7,14 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from unlearnlog.checkpoints.comfyui_patch import patched
 from unlearnlog.commands import export
 from unlearnlog.commands.paint import checkout
-from unlearnlog.errors import UsageError
 
 PIPELINES = {
     "1.5": StableDiffusionPipeline,
@@ -37,7 +34,9 @@ def exported(at, path, spelling, **more):
 
 def parts_of(pipeline):
     """Return every weight of a pipeline by full name."""
-    networks = {n: m for n, m in pipeline.components.items() if hasattr(m, "parameters")}
+    networks = {
+        n: m for n, m in pipeline.components.items() if hasattr(m, "parameters")
+    }
     return {
         f"{part}.{name}": tensor
         for part, network in networks.items()

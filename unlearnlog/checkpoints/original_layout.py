@@ -151,6 +151,9 @@ def _transformer(
         if name == _POSITIONS:
             yield positions, OriginalTensor((_OWN + name,))
             continue
+        if not module:  # a tensor of the transformer itself
+            yield leaf, OriginalTensor((_OWN + name,))
+            continue
         place = places[module]
         if place.parts[0] != module:
             continue  # the first part of a fused module stands for all
@@ -165,5 +168,7 @@ def _transformer(
         kind: Kind = "same" if len(parts) == 1 else "joined"
         if len(parts) == 1 and fusing.is_swapped(_OWN + name):
             kind = "swapped"
-        key = f"{place.module}.{'scale' if is_scale else leaf}" if module else leaf
-        yield key, OriginalTensor(parts, kind)
+        yield (
+            f"{place.module}.{'scale' if is_scale else leaf}",
+            OriginalTensor(parts, kind),
+        )
