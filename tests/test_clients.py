@@ -201,7 +201,7 @@ def test_numbers_too_large_for_half_precision_leave_no_file(tmp_path):
     at = recorded(made, drawn(made.model.base))
     path = tmp_path / "whole.safetensors"
 
-    with pytest.raises(ExportError, match="conv_out.bias.* too large for half"):
+    with pytest.raises(ExportError, match=r"conv_out\.bias.* too large for half"):
         exported(at, path, "checkpoint", half=True)
 
     assert not path.exists()
