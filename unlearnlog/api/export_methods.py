@@ -11,6 +11,7 @@ from unlearnlog.commands import checks
 
 if TYPE_CHECKING:
     from unlearnlog.commands.export import Exported
+    from unlearnlog.commands.push_model import ModelPush
     from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy
 
@@ -104,6 +105,50 @@ class ExportMethods(OpenedLedger):
         request = export.ExportRequest(rev, Path(path), spelling, rules, energy, half)
         with self._watching(watch) as shown:
             return export.export(self.place, replace(request, watch=shown))
+
+    def push_model(
+        self,
+        rev: str,
+        repository: str,
+        *,
+        public: bool = False,
+        message: str = "",
+        dry_run: bool = True,
+    ) -> ModelPush:
+        """Push the model of a revision to a hub, as a diffusers folder with its card.
+
+        The token is that of huggingface_hub: ``HF_TOKEN``, or of ``hf auth login``.
+
+        Args:
+            rev: The revision.
+            repository: ``owner/name``; it is made if there is none, and files in it
+                that the model does not have are removed.
+            public: Whether everybody may read it.
+            message: The commit's message; empty for one that names what is erased.
+            dry_run: Whether to send nothing, and only say what would be sent.
+
+        Returns:
+            The files with their sizes, and the address of the commit.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            UsageError: The name is no repository.
+            ModelError: The hub cannot be reached or refuses, or the repository is
+                public and ``public`` is not set.
+
+        Example::
+
+            print(ledger.push_model("HEAD", "you/without-picasso").files)
+        """
+        from unlearnlog.models.hub_push import check_repository
+
+        self.chain.resolve(rev)
+        check_repository(repository)
+        self.check()
+        from unlearnlog.commands import push_model
+
+        request = push_model.PushRequest(rev, repository, public, message, dry_run)
+        return push_model.push_model(self.place, request)
 
     def apply(self, pipeline: Pipeline, rev: str = "HEAD") -> Pipeline:
         """Copy the weights of a revision into a loaded diffusers pipeline.
