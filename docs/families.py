@@ -32,7 +32,7 @@ def _row(family: ModelFamily) -> str:
     if scale is None:
         scale = usual["true_cfg_scale"].default
     pooled = " and the pooled vector's" if family.pooled else ""
-    formats = formats_of(family.pipeline, is_unet=family.network == "unet")
+    formats = formats_of(family)
     cells = (
         family.title,
         f"`{family.pipeline}`",

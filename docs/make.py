@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 from aims import aims_table  # noqa: E402
 from attacks import attacks_table  # noqa: E402
 from commands import commands_text  # noqa: E402
+from conformance import conformance_table  # noqa: E402
 from duels import duels_table, worst_of  # noqa: E402
 from edges import (  # noqa: E402
     chains_table,
@@ -609,6 +610,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "forecasts": lambda _: forecasts_table(_cells("audit")) or NOT_TUNED,
     "batch": _batch,
     "cost": _cost,
+    "conformance": lambda _: conformance_table(RESULTS / "conformance.json"),
     "families": lambda _: families_table(),
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
     "painting": _painting,

@@ -21,6 +21,7 @@ from unlearnlog.core.delta import Delta, LowRank, Weights
 from unlearnlog.core.reading import Reading
 from unlearnlog.errors import DiskFull, ExportError, UsageError
 from unlearnlog.ledger.disk import Disk
+from unlearnlog.models.families import family_of
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,15 @@ def test_whole_tensors_are_those_of_the_state_and_can_be_imported(at, tmp_path, 
     assert taken.n_changed == len(found)
 
 
-def test_the_default_format_is_that_of_the_pipelines_loader():
-    assert check_format("", "StableDiffusionPipeline", is_unet=True) == "diffusers"
-    assert check_format("", "FluxPipeline", is_unet=False) == "diffusers"
-    assert check_format("", "PixArtSigmaPipeline", is_unet=False) == "tensors"
+def test_the_default_format_is_the_one_that_most_tools_load():
+    assert check_format("", family_of("StableDiffusionPipeline")) == "kohya"
+    assert check_format("", family_of("StableDiffusionXLPipeline")) == "kohya"
+    assert check_format("", family_of("FluxPipeline")) == "diffusers"
+    assert check_format("", family_of("PixArtSigmaPipeline")) == "tensors"
     with pytest.raises(UsageError, match="PixArtSigmaPipeline has no LoRA loader"):
-        check_format("kohya", "PixArtSigmaPipeline", is_unet=False)
+        check_format("kohya", family_of("PixArtSigmaPipeline"))
+    with pytest.raises(UsageError, match="no format 'kohya-diffusers'"):
+        check_format("kohya-diffusers", family_of("StableDiffusionPipeline"))
 
 
 def test_several_erasures_are_one_change_of_one_rank(at, tmp_path):
@@ -118,7 +122,7 @@ def test_the_same_export_is_the_same_bytes_with_one_line_about_it(at, tmp_path):
 
     assert one.read_bytes() == two.read_bytes()
     with safe_open(one, framework="pt") as file:
-        (text,) = file.metadata().values()
+        text = file.metadata()["unlearnlog"]
     base = at.manifest.root
     assert json.loads(text) == {"base": base, "energy": 0.9999, "entry": at.head}
 
@@ -303,11 +307,11 @@ def test_an_export_is_typed_and_says_what_nobody_measured(at, typed, tmp_path):
     words = ["export", "HEAD", "--ledger", str(at.folder), "--judge", "none"]
 
     done = typed(*words, "-o", "a.safetensors", "--to", "lora", "--json")
-    said = typed(*words, "-o", "b.safetensors", "--format", "kohya")
+    said = typed(*words, "-o", "b.safetensors", "--format", "diffusers")
 
     row = done.json()
     assert row["measured"] is False
-    assert (row["rank"], row["format"]) == (2, "diffusers")
+    assert (row["rank"], row["format"]) == (2, "kohya")
     assert row["bytes"] == (tmp_path / "a.safetensors").stat().st_size
     assert "the erasure was not measured again" in said.err
     assert typed(*words, "-o", "c.safetensors", "--to", "onnx").code == 2

@@ -18,6 +18,7 @@ from tokenizers import (
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unlearnlog.atelier.captions import every_caption
+from unlearnlog.models.clip_vocabulary import WHOLE, older_files
 
 N_POSITIONS: Final = 77
 VOCABULARY: Final = 1200
@@ -69,6 +70,9 @@ def trained_tokenizer(folder: Path) -> CLIPTokenizer:
         model_max_length=N_POSITIONS,
     )
     tokenizer.save_pretrained(folder)
+    whole = (folder / WHOLE).read_bytes()
+    for name, data in older_files({WHOLE: whole}).items():
+        (folder / name).write_bytes(data)
     return tokenizer
 
 

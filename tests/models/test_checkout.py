@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 from tests.ledger.making import DEATHS, Death, DyingDisk, FailingDisk, FakeDisk
 from unlearnlog.errors import DiskFull, ModelError, UsageError
@@ -13,6 +14,7 @@ from unlearnlog.ledger.drafts import new_folder
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.pipeline_writer import check_out
 
+OLDER = ("vocab.json", "merges.txt")
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 
@@ -27,7 +29,25 @@ def files_of(folder):
 def test_the_base_is_checked_out_byte_for_byte(tiny, tiny_folder, tmp_path):
     tiny.checkout({}, tmp_path / "out")
 
-    assert files_of(tmp_path / "out") == files_of(tiny_folder)
+    copied = files_of(tmp_path / "out")
+    assert {copied.pop(f"tokenizer/{name}") for name in OLDER}
+    assert copied == files_of(tiny_folder)
+
+
+def test_older_libraries_read_the_same_tokens(tiny, tmp_path):
+    """transformers 5 writes tokenizer.json alone, which 4.54 cannot read."""
+    tiny.checkout({}, tmp_path / "out")
+    folder = tmp_path / "out" / "tokenizer"
+    manifest = DiffusersModel.load(tmp_path / "out").manifest
+    ours = CLIPTokenizer.from_pretrained(folder)
+    (folder / "tokenizer.json").unlink()
+
+    theirs = CLIPTokenizer.from_pretrained(folder)
+
+    for text in ("a painting of a cat", "Émile's 3 dogs, photo!"):
+        assert theirs(text).input_ids == ours(text).input_ids
+    assert manifest.files == tiny.manifest.files
+    assert manifest.root == tiny.manifest.root
 
 
 def test_only_the_given_tensors_differ(tiny, tiny_folder, changed, tmp_path):
@@ -255,7 +275,9 @@ def test_a_hub_s_cache_whose_files_are_links_is_checked_out_as_files(
 
     DiffusersModel.load(snapshot).checkout({}, tmp_path / "out")
 
-    assert files_of(tmp_path / "out") == files_of(spare_folder)
+    copied = files_of(tmp_path / "out")
+    assert {copied.pop(f"tokenizer/{name}") for name in OLDER}
+    assert copied == files_of(spare_folder)
     assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
 
 

@@ -11,10 +11,23 @@ from unlearnlog.commands import checks
 
 if TYPE_CHECKING:
     from unlearnlog.commands.export import Exported
+    from unlearnlog.commands.push_model import ModelPush
     from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy
 
 Pipeline = TypeVar("Pipeline")
+
+Spelling = Literal[
+    "",
+    "kohya",
+    "diffusers",
+    "kohya-diffusers",
+    "original",
+    "comfyui",
+    "checkpoint",
+    "tensors",
+]
+"""The format of an export; empty for the one that most tools load."""
 
 
 class ExportMethods(OpenedLedger):
@@ -47,21 +60,27 @@ class ExportMethods(OpenedLedger):
         rev: str,
         path: Folder,
         *,
-        spelling: Literal["", "diffusers", "kohya", "original", "tensors"] = "",
+        spelling: Spelling = "",
         energy: float = 0.9999,
+        half: bool = False,
         policy: str | Policy = "",
         watch: Progress | None = None,
     ) -> Exported:
-        """Write the change of a revision as one file, if enough of the erasure is kept.
+        """Write a revision or its change as one file, if enough of the erasure is kept.
 
         Args:
             rev: The revision.
             path: A new ``.safetensors`` file.
-            spelling: ``diffusers``, ``kohya`` or, of a transformer, ``original`` (the
-                names in ComfyUI): a LoRA with such keys. ``tensors``: the changed
-                tensors, whole. Empty for ``diffusers``, or for ``tensors`` where the
-                pipeline has no LoRA loader.
-            energy: Share of each change's squared norm that is kept, in (0, 1].
+            spelling: ``kohya``, ``diffusers``, ``kohya-diffusers`` (of an SDXL:
+                kohya's keys with diffusers' block names) or, of a transformer,
+                ``original`` (the names in ComfyUI): a LoRA with such keys. ``comfyui``:
+                the exact difference, as a patch. ``checkpoint``: the whole model, with
+                the names of the original code. ``tensors``: the changed tensors, whole.
+                Empty for the one that most tools load: ``kohya``, of a transformer
+                ``diffusers``, and ``tensors`` where the pipeline has no LoRA loader.
+            energy: Share of each change's squared norm that a LoRA keeps, in (0, 1].
+            half: Whether a whole checkpoint is rounded to half precision: float16, of a
+                transformer bfloat16.
             policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
                 for the configuration's, else that of the newest entry.
             watch: Receives the progress of the work.
@@ -76,16 +95,60 @@ class ExportMethods(OpenedLedger):
 
         Example::
 
-            ledger.export("HEAD", "erasures.safetensors", spelling="kohya")
+            ledger.export("HEAD", "erasures.safetensors", spelling="checkpoint")
         """
         rules = self.rules(policy, about=rev)
         checks.check_export(self.chain, rev, Path(path), energy)
         self.check()
         from unlearnlog.commands import export
 
-        request = export.ExportRequest(rev, Path(path), spelling, rules, energy)
+        request = export.ExportRequest(rev, Path(path), spelling, rules, energy, half)
         with self._watching(watch) as shown:
             return export.export(self.place, replace(request, watch=shown))
+
+    def push_model(
+        self,
+        rev: str,
+        repository: str,
+        *,
+        public: bool = False,
+        message: str = "",
+        dry_run: bool = True,
+    ) -> ModelPush:
+        """Push the model of a revision to a hub, as a diffusers folder with its card.
+
+        The token is that of huggingface_hub: ``HF_TOKEN``, or of ``hf auth login``.
+
+        Args:
+            rev: The revision.
+            repository: ``owner/name``; it is made if there is none, and files in it
+                that the model does not have are removed.
+            public: Whether everybody may read it.
+            message: The commit's message; empty for one that names what is erased.
+            dry_run: Whether to send nothing, and only say what would be sent.
+
+        Returns:
+            The files with their sizes, and the address of the commit.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            UsageError: The name is no repository.
+            ModelError: The hub cannot be reached or refuses, or the repository is
+                public and ``public`` is not set.
+
+        Example::
+
+            print(ledger.push_model("HEAD", "you/without-picasso").files)
+        """
+        from unlearnlog.models.hub_push import check_repository
+
+        self.chain.resolve(rev)
+        check_repository(repository)
+        self.check()
+        from unlearnlog.commands import push_model
+
+        request = push_model.PushRequest(rev, repository, public, message, dry_run)
+        return push_model.push_model(self.place, request)
 
     def apply(self, pipeline: Pipeline, rev: str = "HEAD") -> Pipeline:
         """Copy the weights of a revision into a loaded diffusers pipeline.

@@ -80,7 +80,7 @@ class Fusing:
             ValueError: It has another number of rows than a fused module.
         """
         if len(place.parts) == 1:
-            return _swapped(whole) if self._is_swapped(name) else whole
+            return _swapped(whole) if self.is_swapped(name) else whole
         component, _, inside = name.partition(".")
         module = inside.rpartition(".")[0]
         begins, end = self._begins(place, component)
@@ -94,7 +94,7 @@ class Fusing:
         """Return the factors of one original module."""
         if len(place.parts) == 1:
             left, right = inside[place.parts[0]]
-            swaps = self._is_swapped(f"transformer.{place.parts[0]}.weight")
+            swaps = self.is_swapped(f"transformer.{place.parts[0]}.weight")
             return (_swapped(left) if swaps else left), right
         begins, end = self._begins(place, "transformer")
         width = sum(len(right) for _, right in inside.values())
@@ -116,8 +116,12 @@ class Fusing:
             end += self._d_out(f"{component}.{part}.weight")
         return begins, end
 
-    def _is_swapped(self, name: str) -> bool:
-        """Return whether a module's scale and shift are in the other order there."""
+    def is_swapped(self, name: str) -> bool:
+        """Return whether a module's scale and shift are in the other order there.
+
+        Args:
+            name: Full name of the weight, or of its bias.
+        """
         module = name.rpartition(".")[0]
         if not module.endswith(_MODULATIONS):
             return False

@@ -1,8 +1,4 @@
-"""LoRA files in the formats of different tools, read and written.
-
-Some loaders confuse alpha where tensors differ in rank, so files are written with one
-rank, and alpha is the rank: the product of the factors is the change, scaled by one.
-"""
+"""LoRA files in the formats of different tools, read."""
 
 from __future__ import annotations
 
@@ -20,21 +16,18 @@ from unlearnlog.checkpoints.lora_spellings import (
     TRANSFORMER,
     Part,
     Slot,
-    kohya_key,
-    original_key,
     spellings,
 )
+from unlearnlog.checkpoints.lora_writer import FORMATS as FORMATS
+from unlearnlog.checkpoints.lora_writer import (
+    FORMATS_OF_TRANSFORMERS as FORMATS_OF_TRANSFORMERS,
+)
+from unlearnlog.checkpoints.lora_writer import written as written
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.foreign_file import checked, shown
 
 if TYPE_CHECKING:
     from unlearnlog.core.low_rank import Factors
-
-FORMATS: Final = ("diffusers", "kohya")
-"""Formats of a UNet's LoRA that can be written; these and older ones can be read."""
-
-FORMATS_OF_TRANSFORMERS: Final = ("diffusers", "original", "kohya")
-"""Formats of a transformer's LoRA that can be written."""
 
 NAMED: Final = 3
 """Number of keys that an error lists."""
@@ -50,35 +43,6 @@ class _Pair:
 
     keys: dict[Part, str] = field(default_factory=dict)
     tensors: dict[Part, torch.Tensor] = field(default_factory=dict)
-
-
-def written(
-    factors: Mapping[str, Factors], spelling: str, fusing: Fusing | None = None
-) -> dict[str, torch.Tensor]:
-    """Return the tensors of a LoRA file by key.
-
-    Args:
-        factors: Left and right by full parameter name, all of one rank.
-        spelling: ``diffusers``, ``kohya`` or, of a transformer, ``original``: the names
-            that ComfyUI and ai-toolkit use, with fused modules joined.
-        fusing: Original modules of a transformer, and the sizes of its weights.
-    """
-    component, modules = _modules(factors)
-    if spelling != "diffusers" and component == TRANSFORMER:
-        modules = (fusing or Fusing()).joined(modules)
-    tensors = {}
-    for module, (left, right) in modules.items():
-        if spelling == "kohya":
-            key = kohya_key(module)
-            tensors[f"{key}.alpha"] = torch.tensor(float(right.shape[0]))
-            tensors[f"{key}.lora_down.weight"] = right
-            tensors[f"{key}.lora_up.weight"] = left
-        else:
-            own = spelling == "diffusers"
-            key = f"{component}.{module}" if own else original_key(module)
-            tensors[f"{key}.lora_A.weight"] = right
-            tensors[f"{key}.lora_B.weight"] = left
-    return tensors
 
 
 def _as_it_is(name: str, rank: int) -> float:  # noqa: ARG001 - of any weight
@@ -222,19 +186,6 @@ def _check_rest(
         name = f"{TRANSFORMER}.{part}.weight"
         if name not in asked and fusing.rows(place, name, whole).any():
             raise _wrong(key, f"changes {part}, too")
-
-
-def _modules(factors: Mapping[str, Factors]) -> tuple[str, dict[str, Factors]]:
-    """Return the component of some weights, and the factors by the module's path."""
-    found = {}
-    components = {name.partition(".")[0] for name in factors}
-    for name, each in factors.items():
-        module = name.partition(".")[2].removesuffix(".weight")
-        if name != f"{name.partition('.')[0]}.{module}.weight" or len(components) > 1:
-            message = f"'{name}' is no weight of a module of one network"
-            raise ValueError(message)
-        found[module] = each
-    return next(iter(components), ""), found
 
 
 def _wrong(key: str, what: str) -> DeltaError:

@@ -14,7 +14,7 @@ HEADINGS: Final = {
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
     "History": ("log", "status", "reset", "branch", "switch", "tag"),
     "Audit and attack": ("audit", "attack", "rebase"),
-    "Give away": ("checkout", "export"),
+    "Give away": ("checkout", "export", "push-model"),
     "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),
 }
 """Every command stands under one heading, in the order in which it is listed."""

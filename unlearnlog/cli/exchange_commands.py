@@ -42,13 +42,26 @@ def export(
     ],
     to: Annotated[Literal["lora"], typer.Option("--to", help="Which form.")] = "lora",
     spelling: Annotated[
-        Literal["diffusers", "kohya", "original", "tensors"] | None,
+        Literal[
+            "kohya",
+            "diffusers",
+            "kohya-diffusers",
+            "original",
+            "comfyui",
+            "checkpoint",
+            "tensors",
+        ]
+        | None,
         typer.Option(
             "--format",
-            help="Who is to load it; ComfyUI and A1111: kohya. tensors: the changed "
-            "tensors, whole. Else: diffusers, if the pipeline loads LoRAs.",
+            help="A LoRA: kohya, which most tools load, diffusers, original. Exact: "
+            "comfyui, a patch; checkpoint, the whole model in one file; tensors. Else: "
+            "what most tools load.",
         ),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Half precision, of a checkpoint.")
+    ] = False,
     energy: Annotated[
         float, typer.Option("--energy", help="Share of each change that is kept.")
     ] = 0.9999,
@@ -57,7 +70,7 @@ def export(
     opening: OpeningOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the change of a revision as one file, and measure it in that form."""
+    """Write a revision or its change as one file, and measure it in that form."""
     from unlearnlog.report.entry_tables import ProgressBars
     from unlearnlog.report.export_table import fidelity_table
 
@@ -69,6 +82,7 @@ def export(
             output,
             spelling=spelling or "",
             energy=energy,
+            half=half,
             policy=rules,
             watch=bars,
         )
@@ -77,7 +91,12 @@ def export(
         answer(row, lambda: None)
         return
     file = f"{output}, {done.n_bytes} bytes, "
-    facts = {"file": f"{file}the {done.n_tensors} changed tensors, whole"}
+    exact = {
+        "checkpoint": "the whole model",
+        "comfyui": f"the exact change of {done.n_tensors} tensors, for ComfyUI",
+    }
+    whole = f"the {done.n_tensors} changed tensors, whole"
+    facts = {"file": file + exact.get(done.spelling, whole)}
     if done.rank:
         facts = {
             "file": f"{file}for {done.spelling}",

@@ -1,32 +1,31 @@
-"""``export``: a revision's change as one file, measured again in that form."""
+"""``export``: a revision or its change as one file, measured again in that form."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from safetensors.torch import save
-
-from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import EXPORTED
-from unlearnlog.checkpoints.export_formats import TENSORS, check_format
-from unlearnlog.checkpoints.fused_factors import Fusing
+from unlearnlog.checkpoints.export_formats import CHECKPOINT, check_format
+from unlearnlog.checkpoints.export_metadata import ExportTitle, metadata_of, titled
+from unlearnlog.commands.exported_content import Content, ExportedState
 from unlearnlog.commands.fidelity import Fidelity, compared
 from unlearnlog.commands.output_path import check_is_free
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.digest import canonical_json
-from unlearnlog.core.low_rank import Spectrum, fused, lowest_energy, rank_for
+from unlearnlog.core.low_rank import Spectrum
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.errors import ExportError, UsageError
 from unlearnlog.ledger.drafts import new_file
 from unlearnlog.models.foreign_file import SafetensorsFile
+from unlearnlog.models.tensor_file_writer import header_of, pieces_of
 from unlearnlog.models.weight_file_names import SUFFIX
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
-    from unlearnlog.core.delta import Delta, Weights
+    from unlearnlog.core.delta import Delta
     from unlearnlog.core.entry import EntryId
     from unlearnlog.core.patch import Patch
     from unlearnlog.policy import Policy
@@ -46,6 +45,7 @@ class ExportRequest:
         policy: Sample sizes, sampling settings, judge, and the share of the erasure
             that must be kept.
         energy: Share of each change's squared norm that is kept, in (0, 1].
+        half: Whether a whole checkpoint is rounded to half precision.
         watch: Receives the progress of the work.
     """
 
@@ -54,6 +54,7 @@ class ExportRequest:
     spelling: str
     policy: Policy
     energy: float = ENERGY
+    half: bool = False
     watch: Progress = field(default_factory=NoProgress)
 
 
@@ -64,7 +65,7 @@ class Exported:
     Attributes:
         entry: The exported entry.
         spelling: The format.
-        rank: Rank of every pair of factors; 0 for whole tensors.
+        rank: Rank of every pair of factors; 0 for an exact format.
         energy: Share of the squared norm kept, of the change that lost most.
         n_bytes: Size of the file.
         n_tensors: Number of changed text projections.
@@ -98,19 +99,18 @@ class Exported:
 
 
 def export(at: Session, request: ExportRequest) -> Exported:
-    """Write the change of a revision as one file, if enough of the erasure is kept.
+    """Write a revision or its change as one file, if enough of the erasure is kept.
 
     Raises:
-        UsageError: The revision changes nothing, or the file cannot be written.
+        UsageError: The revision changes nothing, the format cannot hold the change, or
+            the file cannot be written.
         ExportError: Too little of the erasure is kept; no file is written.
         DiskFull: The disk is full; no file is left.
     """
     _check_request(request)
-    family, entry = at.model.folder.family, at.resolved(request.rev)
-    is_unet = family.network == "unet"
-    spelling = check_format(request.spelling, family.pipeline, is_unet=is_unet)
-    request = replace(request, spelling=spelling)
-    ledger = at.the_ledger()
+    spelling = check_format(request.spelling, at.model.folder.family)
+    _check_half(spelling, request)
+    entry, ledger = at.resolved(request.rev), at.the_ledger()
     deltas = [ledger.delta(digest) for digest in ledger.plan(entry)]
     spectra = _spectra(deltas, request.watch)
     if entry is None or not spectra:
@@ -118,24 +118,34 @@ def export(at: Session, request: ExportRequest) -> Exported:
             f"'{request.rev}' changes nothing: there is nothing to export",
             fix="name a revision with an erasure: unlearnlog log",
         )
-    if spelling == TENSORS:
-        rank, energy = 0, 1.0
-        tensors = {name: at.weights(entry)[name].contiguous() for name in spectra}
-    else:
-        rank = rank_for(spectra, request.energy)
-        energy = lowest_energy(spectra, rank)
-        pairs = {name: each.factors(rank) for name, each in spectra.items()}
-        tensors = lora.written(pairs, spelling, _fusing(at))
-    about = {"base": ledger.base.root, "energy": request.energy, "entry": entry}
-    data = save(tensors, {EXPORTED: canonical_json(about).decode()})
-    with ledger.giving(request.path.parent), new_file(request.path, data) as unfinished:
-        fidelity = _measured(at, entry, unfinished, request)
+    state = ExportedState(at, entry, spelling, request.half)
+    content = state.content(spectra, request.energy)
+    header = header_of(content.tensors, _metadata(state, content, request))
+    pieces = pieces_of(content.tensors, len(header))
+    with (
+        ledger.giving(request.path.parent),
+        new_file(request.path, header, pieces=pieces) as unfinished,
+    ):
+        n_bytes = unfinished.stat().st_size
+        fidelity = _measured(state, unfinished, request)
         _check_left(fidelity, request)
-    return Exported(entry, spelling, rank, energy, len(data), len(spectra), fidelity)
+    sizes = content.rank, content.energy, n_bytes, len(spectra)
+    return Exported(entry, spelling, *sizes, fidelity)
 
 
-def _fusing(at: Session) -> Fusing:
-    return Fusing.of(at.model.folder.family.name, at.manifest.tensors)
+def _metadata(
+    state: ExportedState, content: Content, request: ExportRequest
+) -> dict[str, str]:
+    """Return the metadata of the file, the same at every export of the revision."""
+    at = state.at
+    height, width, _ = at.model.picture_shape
+    gone = tuple(live_concepts(at.the_ledger().history(state.entry)))
+    title = ExportTitle(at.manifest.name, gone, (height, width))
+    folder = at.model.folder
+    kinds = metadata_of(state.kind, folder, state.spelling, rank=content.rank)
+    about = {"base": at.manifest.root, "energy": request.energy, "entry": state.entry}
+    own = {EXPORTED: canonical_json(about).decode()}
+    return {**kinds, **titled(title), **own}
 
 
 def _check_request(request: ExportRequest) -> None:
@@ -153,6 +163,15 @@ def _check_request(request: ExportRequest) -> None:
     check_is_free(request.path)
 
 
+def _check_half(spelling: str, request: ExportRequest) -> None:
+    """Refuse half precision for a change, whose precision is its own."""
+    if request.half and spelling != CHECKPOINT:
+        raise UsageError(
+            f"half precision is for a whole checkpoint, and the format is '{spelling}'",
+            fix=f"leave out --half, or ask for --format {CHECKPOINT}",
+        )
+
+
 def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
     """Decompose the change of every changed tensor."""
     patches: dict[str, list[Patch]] = {}
@@ -168,30 +187,21 @@ def _spectra(deltas: Sequence[Delta], watch: Progress) -> dict[str, Spectrum]:
 
 
 def _measured(
-    at: Session, entry: EntryId, file: Path, request: ExportRequest
+    state: ExportedState, file: Path, request: ExportRequest
 ) -> Fidelity | None:
     """Measure the file, as loaders read it, beside the state itself."""
-    base = at.model.base
+    at = state.at
     try:
-        loaded = _loaded(at, SafetensorsFile.open(file), request.spelling)
+        loaded = state.loaded(SafetensorsFile.open(file))
     except ValueError as error:
         raise ExportError(
             f"a loader could not use the export: {error}",
             fix="nothing was written; take the whole model: unlearnlog checkout",
         ) from None
-    live = live_concepts(at.the_ledger().history(entry))
+    live = live_concepts(at.the_ledger().history(state.entry))
     gone = [concept for _, concept in live.values()]
-    states = at.weights(entry), {**base, **loaded}
+    states = at.weights(state.entry), {**at.model.base, **loaded}
     return compared(at, gone, states, request.policy, request.watch)
-
-
-def _loaded(at: Session, file: SafetensorsFile, spelling: str) -> Weights:
-    """Return the tensors that a loader gets from a file."""
-    if spelling == TENSORS:
-        return dict(file)
-    base = at.model.base
-    shapes = {name: tensor.shape for name, tensor in base.items()}
-    return fused(base, lora.read(file, shapes, fusing=_fusing(at)))
 
 
 def _check_left(fidelity: Fidelity | None, request: ExportRequest) -> None:

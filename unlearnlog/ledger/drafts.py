@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -51,13 +51,20 @@ def check_output(path: Path) -> None:
 
 
 @contextmanager
-def new_file(path: Path, data: bytes, disk: Disk | None = None) -> Iterator[Path]:
+def new_file(
+    path: Path,
+    data: bytes,
+    disk: Disk | None = None,
+    *,
+    pieces: Iterable[tuple[int, memoryview]] = (),
+) -> Iterator[Path]:
     """Write a file as a draft, durably; rename it to its path if nothing is raised.
 
     Args:
         path: Path of the file; its folder exists. An existing file is replaced.
-        data: The file's bytes.
+        data: The file's bytes, or its first ones.
         disk: The file system; another one in tests.
+        pieces: Further bytes, each with its offset, made one after another.
 
     Yields:
         The draft's path; its name is the same.
@@ -72,6 +79,8 @@ def new_file(path: Path, data: bytes, disk: Disk | None = None) -> Iterator[Path
         unfinished = draft / path.name
         with _explaining(path):
             disk.write(unfinished, data)
+            if pieces:
+                disk.patch(unfinished, pieces)
         yield unfinished
         with _explaining(path):
             disk.replace(unfinished, path)

@@ -2,7 +2,8 @@
 
 The file of a changed network is copied and the bytes of the changed tensors are
 overwritten in the copy, so all other bytes are the same; but a config's path on the
-machine where it was saved is reduced to its last part.
+machine where it was saved is reduced to its last part. A tokenizer of CLIP's gets the
+two files that older libraries read it from.
 
 Only regular files are copied: a link out of the source's folder could lead to any file.
 Weights alone may be such links, since their tensors are checked.
@@ -21,8 +22,10 @@ from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.drafts import check_output, new_folder
 from unlearnlog.models.anonymous_configs import copied
+from unlearnlog.models.clip_vocabulary import older_files
 from unlearnlog.models.copy_check import check_copied
 from unlearnlog.models.tensor_file import TensorFile
+from unlearnlog.models.tokenizer_files import is_clips
 
 if TYPE_CHECKING:
     import torch
@@ -81,8 +84,23 @@ def check_out(
             if (source.path / component).is_dir():
                 _copy_component(source, component, building / component, disk)
         check_copied(source, building)
+        _write_older_files(source, building, disk)
         for component in source.weighed:
             _overwrite(source, component, weights, building / component, disk=disk)
+
+
+def _write_older_files(source: PipelineFolder, building: Path, disk: Disk) -> None:
+    """Write the vocabularies of CLIP's tokenizers as older libraries read them."""
+    for component in source.used:
+        prefix = f"{component}/"
+        if component.startswith("tokenizer") and is_clips(source.index[component]):
+            files = {
+                name.removeprefix(prefix): data
+                for name, data in source.small.items()
+                if name.startswith(prefix)
+            }
+            for name, data in older_files(files).items():
+                disk.write(building / component / name, data)
 
 
 def _check_fits(source: PipelineFolder, weights: Weights) -> None:

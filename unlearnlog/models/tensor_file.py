@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 LARGEST_HEADER: Final = 10 * 2**20
 """Bytes: the header of a whole SDXL takes a thirtieth of that."""
 
-_LENGTH_BYTES: Final = 8  # the file begins with the length of its header
+LENGTH_BYTES: Final = 8  # the file begins with the length of its header
 _ENDS: Final = 2  # a begin and an end
-_NOTES: Final = "__metadata__"
+NOTES: Final = "__metadata__"
 _LINE: Final = 64  # bytes
 _DIMENSIONS: Final = 64  # torch has no more
 
-_DTYPES: Final[Mapping[str, torch.dtype]] = {
+DTYPES: Final[Mapping[str, torch.dtype]] = {
     "BOOL": torch.bool,
     "U8": torch.uint8,
     "I8": torch.int8,
@@ -96,7 +96,7 @@ class TensorFile(Mapping[str, torch.Tensor]):
         self._stream = stream
         self._lock = Lock()
         header, begin = _header(stream)
-        self.notes = _notes(header.pop(_NOTES, None))
+        self.notes = _notes(header.pop(NOTES, None))
         self.places = {name: _place(name, row, begin) for name, row in header.items()}
         _check_covered(self.places, begin, os.fstat(stream.fileno()).st_size)
 
@@ -129,7 +129,7 @@ class TensorFile(Mapping[str, torch.Tensor]):
             ValueError: The file was truncated, or torch has no such dtype.
         """
         place = self.places[name]
-        dtype = _DTYPES.get(place.kind)
+        dtype = DTYPES.get(place.kind)
         if dtype is None:
             message = f"its numbers are {place.kind}"
             raise ValueError(message)
@@ -175,8 +175,8 @@ def stamp_of(found: os.stat_result) -> Stamp:
 def _header(stream: FileIO) -> tuple[dict[str, Any], int]:
     """Return the header's rows by tensor, and the offset of the data."""
     size = os.fstat(stream.fileno()).st_size
-    length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
-    if not 0 < length <= min(LARGEST_HEADER, size - _LENGTH_BYTES):
+    length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+    if not 0 < length <= min(LARGEST_HEADER, size - LENGTH_BYTES):
         message = (
             f"its header would have {length} bytes, of a file of {size}: it is not "
             "safetensors, or truncated"
@@ -191,7 +191,7 @@ def _header(stream: FileIO) -> tuple[dict[str, Any], int]:
     if not isinstance(header, dict):
         message = "its header is damaged: no JSON object"
         raise ValueError(message)
-    return header, _LENGTH_BYTES + length
+    return header, LENGTH_BYTES + length
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def _place(name: str, row: object, first: int) -> TensorPlace:
         raise ValueError(message)
     begin, end = offsets
     place = TensorPlace(kind, tuple(shape), first + begin, end - begin)
-    dtype = _DTYPES.get(kind)
+    dtype = DTYPES.get(kind)
     wanted = math.prod(shape) * (dtype.itemsize if dtype else 0)
     if place.n_bytes < 0 or (dtype and place.n_bytes != wanted):
         message = (
