@@ -1,0 +1,225 @@
+"""Every kind of adapter changes a weight as its own library says that it does."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from lycoris.modules import (
+    ButterflyOFTModule,
+    DiagOFTModule,
+    FullModule,
+    GLoRAModule,
+    LoConModule,
+    LohaModule,
+    LokrModule,
+    NormModule,
+)
+from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
+from peft.utils import get_peft_model_state_dict
+from torch import nn
+
+from unlearnlog.checkpoints.adapter_info import Adapter
+from unlearnlog.checkpoints.adapters.adapter_reading import (
+    AdaptedModel,
+    changes_of,
+    whole,
+)
+from unlearnlog.errors import DeltaError
+
+LINEAR = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+CONV = "down_blocks.1.resnets.0.conv1"
+NORM = "down_blocks.1.resnets.0.norm1"
+SQUARE = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+
+
+def network():
+    """Return one module of each kind, by its path in a UNet."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return {
+            LINEAR: nn.Linear(12, 16),
+            CONV: nn.Conv2d(8, 16, 3, padding=1),
+            NORM: nn.GroupNorm(2, 8),
+            SQUARE: nn.Linear(16, 16, bias=False),
+        }
+
+
+MODULES = network()
+WEIGHTS = {
+    f"unet.{path}.{name}": parameter.detach()
+    for path, module in MODULES.items()
+    for name, parameter in module.named_parameters()
+}
+MODEL = AdaptedModel({n: t.shape for n, t in WEIGHTS.items()}, WEIGHTS.__getitem__)
+
+
+def flat(path):
+    return f"lora_unet_{path.replace('.', '_')}"
+
+
+def moved(tensors, seed=1):
+    """Return tensors with other numbers than those that begin without an effect."""
+    source = torch.Generator().manual_seed(seed)
+    return {
+        key: tensor
+        if key.endswith("alpha")
+        else tensor + 0.3 * torch.randn(tensor.shape, generator=source)
+        for key, tensor in tensors.items()
+    }
+
+
+def read(tensors):
+    """Return each changed weight as the reader has it."""
+    return {
+        name: WEIGHTS[name] + whole(change, WEIGHTS[name].shape)
+        for name, change in changes_of(tensors, MODEL).items()
+    }
+
+
+LYCORIS = {
+    "LoRA": (LoConModule, LINEAR, {"lora_dim": 2, "alpha": 1}),
+    "LoCon": (LoConModule, CONV, {"lora_dim": 2, "alpha": 3}),
+    "Tucker": (LoConModule, CONV, {"lora_dim": 2, "use_tucker": True}),
+    "DoRA": (LoConModule, LINEAR, {"lora_dim": 2, "weight_decompose": True}),
+    "DoRA of inputs": (
+        LoConModule,
+        LINEAR,
+        {"lora_dim": 2, "weight_decompose": True, "wd_on_out": False},
+    ),
+    "DoRA of inputs of a square weight": (
+        LoConModule,
+        SQUARE,
+        {"lora_dim": 2, "weight_decompose": True, "wd_on_out": False},
+    ),
+    "DoRA of a convolution": (
+        LoConModule,
+        CONV,
+        {"lora_dim": 2, "weight_decompose": True},
+    ),
+    "DoRA of inputs of a convolution": (
+        LoConModule,
+        CONV,
+        {"lora_dim": 2, "weight_decompose": True, "wd_on_out": False},
+    ),
+    "LoHa": (LohaModule, LINEAR, {"lora_dim": 2}),
+    "LoHa of a convolution": (LohaModule, CONV, {"lora_dim": 2}),
+    "LoHa with cores": (LohaModule, CONV, {"lora_dim": 2, "use_tucker": True}),
+    "LoHa with magnitudes": (
+        LohaModule,
+        LINEAR,
+        {"lora_dim": 2, "weight_decompose": True},
+    ),
+    "LoKr": (LokrModule, LINEAR, {"lora_dim": 1, "alpha": 1, "factor": 2}),
+    "LoKr of two products": (
+        LokrModule,
+        LINEAR,
+        {"lora_dim": 1, "alpha": 1, "decompose_both": True, "factor": 4},
+    ),
+    "LoKr without factors": (LokrModule, LINEAR, {"lora_dim": 64, "factor": 2}),
+    "LoKr of a convolution": (
+        LokrModule,
+        CONV,
+        {"lora_dim": 1, "alpha": 1, "factor": 2},
+    ),
+    "LoKr with a core": (
+        LokrModule,
+        CONV,
+        {"lora_dim": 1, "alpha": 1, "factor": 2, "use_tucker": True},
+    ),
+    "OFT": (DiagOFTModule, LINEAR, {"lora_dim": 4}),
+    "OFT, held": (DiagOFTModule, LINEAR, {"lora_dim": 4, "constraint": 0.01}),
+    "OFT, rescaled": (DiagOFTModule, LINEAR, {"lora_dim": 4, "rescaled": True}),
+    "OFT of a convolution": (DiagOFTModule, CONV, {"lora_dim": 4}),
+    "BOFT": (ButterflyOFTModule, LINEAR, {"lora_dim": 4}),
+    "BOFT, rescaled": (ButterflyOFTModule, CONV, {"lora_dim": 4, "rescaled": True}),
+    "GLoRA": (GLoRAModule, LINEAR, {"lora_dim": 2, "alpha": 1}),
+    "GLoRA of a convolution": (GLoRAModule, CONV, {"lora_dim": 2, "alpha": 1}),
+    "full": (FullModule, LINEAR, {}),
+    "full of a convolution": (FullModule, CONV, {}),
+    "norms": (NormModule, NORM, {}),
+}
+
+
+def as_lycoris_merges(kind, path, settings):
+    """Return the tensors of a file, and LyCORIS's own merged weight and bias."""
+    module = kind(flat(path), MODULES[path], 1.0, **{"alpha": 2, **settings})
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            source = torch.Generator().manual_seed(len(name))
+            parameter += 0.3 * torch.randn(parameter.shape, generator=source)
+        own = module.custom_state_dict() or module.state_dict()
+        if kind is FullModule:  # outside of a network, it holds the change itself
+            own = {"diff": module.weight, "diff_b": module.bias}
+        shape = None if kind is NormModule else MODULES[path].weight.shape
+        weight, bias = module.get_merged_weight(shape=shape)
+    tensors = {f"{flat(path)}.{key}": t.detach().clone() for key, t in own.items()}
+    return tensors, (weight, bias)
+
+
+@pytest.mark.parametrize("kind", LYCORIS)
+def test_an_adapter_of_lycoris_is_read_as_lycoris_merges_it(kind):
+    tensors, (weight, bias) = as_lycoris_merges(*LYCORIS[kind])
+    path = LYCORIS[kind][1]
+
+    found = read(tensors)
+
+    torch.testing.assert_close(
+        found[f"unet.{path}.weight"], weight, atol=1e-5, rtol=1e-5
+    )
+    if bias is not None:
+        torch.testing.assert_close(found[f"unet.{path}.bias"], bias)
+    assert not torch.equal(weight, WEIGHTS[f"unet.{path}.weight"])
+
+
+def as_peft_merges(config, path, folder_key="base_model.model."):
+    """Return the tensors of a file, peft's own merged weight and the configuration."""
+    holder = nn.ModuleDict({"inside": copy.deepcopy(MODULES[path])})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        adapted = get_peft_model(holder, config)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if parameter.requires_grad:
+                source = torch.Generator().manual_seed(len(name))
+                parameter += 0.3 * torch.randn(parameter.shape, generator=source)
+        own = get_peft_model_state_dict(adapted)
+        tensors = {key: tensor.detach().clone() for key, tensor in own.items()}
+        merged = adapted.merge_and_unload()["inside"].weight
+    return {key.replace("inside", path): t for key, t in tensors.items()}, merged
+
+
+PEFT = {
+    "DoRA": (LoraConfig, LINEAR, {"lora_alpha": 6, "use_dora": True}),
+    "DoRA of a square weight": (LoraConfig, SQUARE, {"use_dora": True}),
+    "DoRA of a convolution": (LoraConfig, CONV, {"lora_alpha": 6, "use_dora": True}),
+    "LoHa": (LoHaConfig, LINEAR, {"alpha": 6}),
+    "LoHa of a convolution": (
+        LoHaConfig,
+        CONV,
+        {"alpha": 6, "use_effective_conv2d": True},
+    ),
+    "LoKr": (LoKrConfig, LINEAR, {"alpha": 6}),
+    "LoKr of two products": (LoKrConfig, SQUARE, {"alpha": 1, "decompose_both": True}),
+    "LoKr of a convolution": (
+        LoKrConfig,
+        CONV,
+        {"alpha": 6, "use_effective_conv2d": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PEFT)
+def test_an_adapter_of_peft_is_read_as_peft_merges_it(kind):
+    config, path, settings = PEFT[kind]
+    rank = 1 if config is LoKrConfig else 2
+    made = config(r=rank, target_modules=["inside"], **settings)
+    tensors, merged = as_peft_merges(made, path)
+    model = replace(MODEL, scale=Adapter(made.to_dict()).scale)
+
+    change = changes_of(tensors, model)[f"unet.{path}.weight"]
+
+    found = WEIGHTS[f"unet.{path}.weight"] + whole(change, merged.shape)
+    torch.testing.assert_close(found, merged, atol=1e-5, rtol=1e-5)
