@@ -174,7 +174,7 @@ def test_an_adapter_of_lycoris_is_read_as_lycoris_merges_it(kind):
     assert not torch.equal(weight, WEIGHTS[f"unet.{path}.weight"])
 
 
-def as_peft_merges(config, path, folder_key="base_model.model."):
+def as_peft_merges(config, path):
     """Return the tensors of a file, peft's own merged weight and the configuration."""
     holder = nn.ModuleDict({"inside": copy.deepcopy(MODULES[path])})
     with torch.random.fork_rng():
@@ -223,3 +223,107 @@ def test_an_adapter_of_peft_is_read_as_peft_merges_it(kind):
 
     found = WEIGHTS[f"unet.{path}.weight"] + whole(change, merged.shape)
     torch.testing.assert_close(found, merged, atol=1e-5, rtol=1e-5)
+
+
+def pair(path, rank=2):
+    """Return the tensors of a LoRA of one module, by the end of their keys."""
+    source = torch.Generator().manual_seed(2)
+    d_out, d_in = WEIGHTS[f"unet.{path}.weight"].shape[:2]
+    return {
+        "lora_up.weight": torch.randn(d_out, rank, generator=source),
+        "lora_down.weight": torch.randn(rank, d_in, generator=source),
+    }
+
+
+def at(path, tensors):
+    return {f"{flat(path)}.{end}": tensor for end, tensor in tensors.items()}
+
+
+def test_a_change_of_low_rank_stays_two_factors_and_another_one_is_whole():
+    tucker, _ = as_lycoris_merges(*LYCORIS["Tucker"])
+    hadamard, _ = as_lycoris_merges(*LYCORIS["LoHa"])
+
+    (left, right), *_ = changes_of(tucker, MODEL).values()
+    (change,) = changes_of(hadamard, MODEL).values()
+
+    assert (left.shape, right.shape) == ((16, 2), (2, 8 * 9))
+    assert isinstance(change, torch.Tensor)
+
+
+def test_a_file_of_an_old_glora_has_its_factors_in_the_other_order():
+    new, _ = as_lycoris_merges(*LYCORIS["GLoRA"])
+    stem = flat(LINEAR)
+    swapped = {"a1": "a2", "a2": "a1", "b1": "b2", "b2": "b1"}
+    old = {
+        f"{stem}.{swapped[each]}.weight": new[f"{stem}.{each}.weight"]
+        for each in swapped
+    }
+    old[f"{stem}.alpha"] = new[f"{stem}.alpha"]
+
+    again, expected = read(old), read(new)
+
+    assert all(torch.equal(again[name], expected[name]) for name in expected)
+
+
+def test_a_bias_beside_a_lora_is_changed_as_well():
+    bias = torch.arange(16.0)
+
+    found = read(at(LINEAR, {**pair(LINEAR), "diff_b": bias}))
+
+    assert found.keys() == {f"unet.{LINEAR}.weight", f"unet.{LINEAR}.bias"}
+    assert torch.equal(
+        found[f"unet.{LINEAR}.bias"], WEIGHTS[f"unet.{LINEAR}.bias"] + bias
+    )
+
+
+def test_a_new_value_replaces_the_weight():
+    new = torch.arange(192.0).reshape(16, 12)
+
+    found = read({f"unet.{LINEAR}.set_weight": new})
+
+    torch.testing.assert_close(found[f"unet.{LINEAR}.weight"], new)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_factors_in_eight_bits_are_taken_for_their_numbers(dtype):
+    small = {end: tensor.to(dtype) for end, tensor in pair(LINEAR).items()}
+    wide = {end: tensor.float() for end, tensor in small.items()}
+
+    found, expected = read(at(LINEAR, small)), read(at(LINEAR, wide))
+
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+WRONG = {
+    "half a LoHa": ({"hada_w1_a": torch.ones(16, 2)}, "its 'hada_w1_b' is missing"),
+    "a LoKr of another size": (
+        {"lokr_w1": torch.ones(4, 3), "lokr_w2": torch.ones(4, 3)},
+        r"makes a change of \[16, 9\], and the weight is \[16, 12\]",
+    ),
+    "a difference of another size": ({"diff": torch.ones(3)}, "makes a change of"),
+    "blocks of another size": (
+        {"oft_blocks": torch.zeros(3, 4, 4)},
+        r"is \[3, 4, 4\], and the weight is \[16, 12\]",
+    ),
+    "magnitudes of another size": (
+        {**pair(LINEAR), "dora_scale": torch.ones(5, 1)},
+        r"is \[5, 1\], and the weight \[16, 12\]",
+    ),
+    "two methods": (
+        {**pair(LINEAR), "diff": torch.ones(16, 12)},
+        "in one module with tensors of a LoRA and of a full difference",
+    ),
+    "a bias of another size": ({"diff_b": torch.ones(5)}, r"is \[5\], the bias \[16"),
+    "an alpha alone": ({"alpha": torch.ones(())}, "has no partner"),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG.values(), ids=WRONG.keys())
+def test_tensors_that_make_no_change_of_the_weight_are_refused(given, said):
+    with pytest.raises(DeltaError, match=said):
+        read(at(LINEAR, given))
+
+
+def test_a_bias_of_a_module_without_one_is_refused():
+    with pytest.raises(DeltaError, match="no bias in this model"):
+        read(at(SQUARE, {"diff_b": torch.ones(16)}))
