@@ -33,7 +33,8 @@ from unlearnlog.checkpoints.added_tokens import (
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
-from unlearnlog.checkpoints.file_kinds import listed
+from unlearnlog.checkpoints.file_kinds import listed, resembling
+from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.locating import brought
 from unlearnlog.core.delta import Weights
@@ -302,7 +303,7 @@ def _named_plainly(found: CheckpointFiles, state: FinetuneBase) -> bool:
 def _tensors(found: CheckpointFiles) -> Iterator[tuple[str, str, torch.Tensor]]:
     """Yield component, key and tensor of all files."""
     for component, files in found.files.items():
-        for file in files:
+        for file in map(dequantized, files):
             for key in file:
                 yield component, key, file[key]
 
@@ -312,8 +313,9 @@ def _check_complete(
 ) -> None:
     """Refuse a component with missing or unknown tensors."""
     if unknown:
+        like = "" if keys else resembling(unknown)
         what = f"{len(unknown)} of its tensors are none of the base's"
-        raise _unlike(path, f"{what}: {listed(unknown)}")
+        raise _unlike(path, f"{what}: {listed(unknown)}{like and f'; this is {like}'}")
     owners = {name.partition(".")[0] for name in keys}
     missing = [
         name

@@ -88,7 +88,7 @@ def _is_weight(name: str) -> bool:
 
 def _stems(component: str, module: str, n_layers: int) -> Iterator[str]:
     """Yield the names of a module of any component."""
-    flat = (module,)
+    flat: tuple[str, ...] = (module,)
     if component == "unet":
         olds = original_names(module, n_layers)
         yield from _of_unet(module)

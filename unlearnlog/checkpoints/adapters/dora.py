@@ -35,7 +35,8 @@ def with_magnitude(parts: AdapterParts, change: torch.Tensor) -> torch.Tensor:
     others = [dim for dim in range(new.ndim) if dim != kept]
     norms = torch.linalg.vector_norm(new, dim=others, keepdim=True)
     tiny = torch.finfo(torch.float32).eps
-    return new * (magnitude.reshape(norms.shape) / (norms + tiny)) - weight
+    factors: torch.Tensor = magnitude.reshape(norms.shape) / (norms + tiny)
+    return new * factors - weight
 
 
 def _is_of_outputs(parts: AdapterParts, part: str) -> bool:

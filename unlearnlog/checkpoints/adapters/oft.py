@@ -56,7 +56,8 @@ def _rotations(blocks: torch.Tensor, limit: float) -> torch.Tensor:
     if 0 < limit < norm:
         q = q * limit / norm
     one = torch.eye(q.shape[-1], dtype=q.dtype)
-    return (one + q) @ torch.linalg.inv(one - q)
+    rotations: torch.Tensor = (one + q) @ torch.linalg.inv(one - q)
+    return rotations
 
 
 def _at_once(rotations: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
