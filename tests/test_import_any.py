@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
@@ -16,6 +18,7 @@ from unlearnlog.commands.verify import entries_that_lie
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import LowRank
 from unlearnlog.errors import DeltaError, UsageError
+from unlearnlog.ledger.repository import Repository
 
 PICASSO, MONET = Concept("Picasso", "style"), Concept("Monet", "style")
 CONV = "down_blocks.0.resnets.0.conv1"
@@ -29,15 +32,21 @@ def model(tmp_path_factory):
     return tiny_model(tmp_path_factory.mktemp("tiny") / "model", torch.float16)
 
 
-@pytest.fixture
-def at(tmp_path, model):
-    return ledger_of(tmp_path / "ledger", model)
-
-
 @pytest.fixture(scope="module")
 def there(tmp_path_factory, model):
     """A session in an empty ledger, for tests that record nothing."""
     return ledger_of(tmp_path_factory.mktemp("there") / "ledger", model)
+
+
+@pytest.fixture
+def at(tmp_path, there):
+    """A session in an empty ledger, with the model that is loaded already."""
+    return empty(tmp_path / "ledger", there)
+
+
+def empty(folder, there):
+    folder.mkdir()
+    return replace(there, folder=folder, ledger=Repository.init(folder, there.manifest))
 
 
 @pytest.fixture
@@ -144,11 +153,11 @@ def test_a_convolution_s_change_of_low_rank_stays_two_factors(there, file):
 
 
 @pytest.mark.slow
-def test_the_order_of_two_changes_changes_no_bit(tmp_path, model, file):
+def test_the_order_of_two_changes_changes_no_bit(tmp_path, there, file):
     one, two = file(leco(1), "one"), file(leco(2), "two")
     states = []
     for name, order in (("a", (one, two)), ("b", (two, one))):
-        at = ledger_of(tmp_path / name, model)
+        at = empty(tmp_path / name, there)
         for path, concept in zip(order, (PICASSO, MONET), strict=True):
             at = taken(at, path, concept)
         states.append(at.state_digest())
@@ -308,3 +317,35 @@ def test_added_tokens_are_no_change_of_a_weight(there, file):
         DeltaError, match=r"token_embedding.weight' is \[\d+, 32\], the"
     ):
         read(there, file({name: grown}))
+
+
+def test_a_change_of_convolutions_is_exported_as_factors(tmp_path, at, file):
+    tensors = {k: t for k, t in leco().items() if "lora_unet" in k}
+    at = taken(at, file(tensors))
+    path = tmp_path / "out.safetensors"
+
+    Ledger.open(at.folder).export(
+        "HEAD", path, spelling="kohya", energy=1.0, policy=BLIND
+    )
+
+    wanted, found = read(at, file(tensors)).delta, read(at, path).delta
+    assert found.patches.keys() == wanted.patches.keys()
+    for name, patch in wanted.patches.items():
+        torch.testing.assert_close(
+            found.patches[name].dense(), patch.dense(), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_a_bias_is_in_no_format_of_factors_and_whole_in_another(tmp_path, at, file):
+    new = changed(unet_of(at), "conv_in.bias", "attn2.to_k.weight")
+    at = taken(at, file(new))
+    ledger, path = Ledger.open(at.folder), tmp_path / "out.safetensors"
+
+    with pytest.raises(UsageError, match=r"'unet.conv_in.bias' changes, a tensor of 1"):
+        ledger.export("HEAD", path, spelling="kohya", policy=BLIND)
+    assert not path.exists()
+
+    ledger.export("HEAD", path, spelling="tensors", policy=BLIND)
+    whole = load_file(path)
+    assert whole.keys() == {f"unet.{name}" for name in new}
+    assert all(torch.equal(whole[f"unet.{name}"], t) for name, t in new.items())

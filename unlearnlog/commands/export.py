@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from safetensors.torch import save
 
 from unlearnlog.checkpoints import lora_keys as lora
 from unlearnlog.checkpoints.adapter_info import EXPORTED
 from unlearnlog.checkpoints.export_formats import TENSORS, check_format
 from unlearnlog.checkpoints.fused_factors import Fusing
+from unlearnlog.commands.factor_check import check_has_factors
 from unlearnlog.commands.fidelity import Fidelity, compared
 from unlearnlog.commands.output_path import check_is_free
 from unlearnlog.core.active import live_concepts
@@ -118,6 +120,7 @@ def export(at: Session, request: ExportRequest) -> Exported:
             f"'{request.rev}' changes nothing: there is nothing to export",
             fix="name a revision with an erasure: unlearnlog log",
         )
+    check_has_factors(spectra, at.manifest.tensors, spelling)
     if spelling == TENSORS:
         rank, energy = 0, 1.0
         tensors = {name: at.weights(entry)[name].contiguous() for name in spectra}
@@ -189,9 +192,9 @@ def _loaded(at: Session, file: SafetensorsFile, spelling: str) -> Weights:
     """Return the tensors that a loader gets from a file."""
     if spelling == TENSORS:
         return dict(file)
-    base = at.model.base
-    shapes = {name: tensor.shape for name, tensor in base.items()}
-    return fused(base, lora.read(file, shapes, fusing=_fusing(at)))
+    records = at.manifest.tensors
+    shapes = {name: torch.Size(record.shape) for name, record in records.items()}
+    return fused(at.model.base, lora.read(file, shapes, fusing=_fusing(at)))
 
 
 def _check_left(fidelity: Fidelity | None, request: ExportRequest) -> None:

@@ -26,7 +26,7 @@ _NOISE: Final = 1e-13
 Factors = tuple[torch.Tensor, torch.Tensor]
 """Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change.
 
-Of a convolution they may be ``[d_out, r, 1, 1]`` and ``[r, d_in, height, width]``.
+``d_in`` of a convolution counts its pixels, to which files may give own dimensions.
 """
 
 
@@ -38,36 +38,29 @@ class Spectrum:
         left: Orthonormal columns, ``[d_out, k]``.
         sizes: Singular values, largest first, none of them zero, ``[k]``.
         right: Orthonormal rows, ``[k, d_in]``; those of a convolution are flat.
-        inputs: Shape of one row of a convolution; empty for a matrix.
     """
 
     left: torch.Tensor
     sizes: torch.Tensor
     right: torch.Tensor
-    inputs: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, patches: Sequence[Patch]) -> Spectrum:
         """Return the decomposition of the exact sum of at least one patch.
 
-        Raises:
-            ValueError: They change a vector, such as a bias.
+        A change of a convolution is the matrix of its rows, one of a vector a column.
         """
         d_out, *inputs = patches[0].shape
-        if not inputs:
-            message = "a change of a vector has no two factors"
-            raise ValueError(message)
         thin = [patch for patch in patches if isinstance(patch, LowRank)]
         rank = sum(patch.left.shape[1] for patch in thin)
         if len(thin) == len(patches) and rank < min(d_out, math.prod(inputs)):
             left, sizes, right = _of_factors(thin)
         else:
             zeros = torch.zeros(patches[0].shape, dtype=torch.float64)
-            dense = total(patches, zeros).flatten(1)
+            dense = total(patches, zeros).reshape(d_out, -1)
             left, sizes, right = torch.linalg.svd(dense, full_matrices=False)
         n = int((sizes > _NOISE * max(patch.norm for patch in patches)).sum())
-        of_convolution = tuple(inputs) if len(inputs) > 1 else ()
-        return cls(left[:, :n], sizes[:n], right[:n], of_convolution)
+        return cls(left[:, :n], sizes[:n], right[:n])
 
     def energy(self, rank: int) -> float:
         """Return the share of the change's squared norm that a rank keeps."""
@@ -82,20 +75,13 @@ class Spectrum:
         return next(rank for rank in ranks if self.energy(rank) >= energy)
 
     def factors(self, rank: int) -> Factors:
-        """Return balanced factors of a rank, padded with zeros.
-
-        Of a convolution they are ``[d_out, r, 1, 1]``, which reads one pixel, and
-        ``[r, d_in, height, width]``.
-        """
+        """Return balanced factors of a rank, padded with zeros."""
         root = self.sizes[:rank].sqrt()
         left = torch.zeros(self.left.shape[0], rank)
         right = torch.zeros(rank, self.right.shape[1])
         left[:, : len(root)] = (self.left[:, :rank] * root).float()
         right[: len(root)] = (root[:, None] * self.right[:rank]).float()
-        if not self.inputs:
-            return left, right
-        one = [1] * (len(self.inputs) - 1)
-        return left.reshape(*left.shape, *one), right.reshape(rank, *self.inputs)
+        return left, right
 
 
 def _of_factors(
