@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def read(tensors):
     }
 
 
-LYCORIS = {
+LYCORIS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "LoRA": (LoConModule, LINEAR, {"lora_dim": 2, "alpha": 1}),
     "LoCon": (LoConModule, CONV, {"lora_dim": 2, "alpha": 3}),
     "Tucker": (LoConModule, CONV, {"lora_dim": 2, "use_tucker": True}),
@@ -191,7 +192,7 @@ def as_peft_merges(config, path):
     return {key.replace("inside", path): t for key, t in tensors.items()}, merged
 
 
-PEFT = {
+PEFT: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "DoRA": (LoraConfig, LINEAR, {"lora_alpha": 6, "use_dora": True}),
     "DoRA of a square weight": (LoraConfig, SQUARE, {"use_dora": True}),
     "DoRA of a convolution": (LoraConfig, CONV, {"lora_alpha": 6, "use_dora": True}),
