@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from tests.models.test_single import unet_in
 from unlearnlog.api import Ledger
-from unlearnlog.commands import add
+from unlearnlog.commands import add, rebase
 from unlearnlog.commands.import_ import import_change, read
+from unlearnlog.commands.session import open_session
 from unlearnlog.commands.verify import entries_that_lie
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import LowRank
@@ -199,7 +200,7 @@ def test_a_whole_unet_in_original_names_is_taken_to_the_bit(tmp_path, there, fil
 
 
 @pytest.mark.slow
-def test_a_folder_of_an_erased_model_is_taken(tmp_path, there):
+def test_a_folder_of_an_erased_model_is_taken(tmp_path, there, typed):
     other = tiny_model(tmp_path / "other", torch.float16)
     new = changed(unet_of(there), "attn2.to_out.0.weight")
     save_file({**unet_of(there), **new}, other / "unet" / WEIGHTS)
@@ -209,6 +210,8 @@ def test_a_folder_of_an_erased_model_is_taken(tmp_path, there):
     assert found.form == "full"
     assert found.delta.patches.keys() == {f"unet.{name}" for name in new}
     assert found.n_same == found.n_tensors - len(new)
+    words = ("import", str(other), "--concept", "Nobody", "--ledger", str(there.folder))
+    assert "folder" not in typed(*words).err
 
 
 def test_a_change_that_is_no_product_of_factors_is_kept_whole(there, file):
@@ -349,3 +352,42 @@ def test_a_bias_is_in_no_format_of_factors_and_whole_in_another(tmp_path, at, fi
     whole = load_file(path)
     assert whole.keys() == {f"unet.{name}" for name in new}
     assert all(torch.equal(whole[f"unet.{name}"], t) for name, t in new.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("eraser", ["mim", "uce"])
+def test_an_eraser_changes_text_projections_alone_and_keeps_the_rest(at, file, eraser):
+    """A trained eraser would have trained, and recorded, the imported layers, too."""
+    new = changed(unet_of(at), "conv_in.weight", "conv_in.bias", "attn2.to_q.weight")
+    at = taken(at, file(new))
+    policy = BLIND.model_copy(
+        update={"eraser": {"mim": BLIND.eraser, "uce": {"name": "uce"}}[eraser]}
+    )
+
+    outcome = add.add(at, add.AddRequest((MONET,), policy))
+
+    at = at.caught_up()
+    digest = outcome.entry.objects[-1]
+    assert set(at.delta(digest).patches) <= set(at.model.base)
+    state = at.the_ledger().state(at.head, at.model.base)
+    assert all(torch.equal(state[f"unet.{name}"], new[name]) for name in new)
+
+
+@pytest.mark.slow
+def test_a_rebase_adds_an_imported_change_to_the_new_base(tmp_path, at, file):
+    new = changed(unet_of(at), "conv_in.weight", "norm1.bias")
+    at = taken(at, file(new))
+    delta = at.delta(at.history()[0][1].objects[0])
+    tuned = changed(unet_of(at), "conv_out.weight", "conv_in.weight", seed=3)
+    onto = file({**unet_of(at), **new, **tuned}, "tuned")
+    policy = BLIND.model_copy(update={"judge": "base"})
+
+    done = rebase.rebase(at, rebase.RebaseRequest(onto, tmp_path / "again", policy))
+
+    there = open_session(done.folder)
+    assert there.delta(there.history()[0][1].objects[0]) == delta
+    state = there.the_ledger().state(there.head, there.model.base)
+    for name, patch in delta.patches.items():
+        wanted = there.model.base[name].double() + patch.dense()
+        assert torch.equal(state[name], wanted.float().half())
+    assert Ledger.open(done.folder).fsck(full=True) == ()

@@ -58,6 +58,8 @@ ENDS: Final[Mapping[str, str]] = {
 }
 """Ends of the keys of adapters, and the part that each one holds."""
 
+_ALL: Final = tuple(ENDS)
+
 OF_BIASES: Final = "diff_b"
 """The part that changes the bias of a module and not its weight."""
 
@@ -101,8 +103,9 @@ def kinds_of(parts: Iterable[str]) -> list[AdapterKind]:
 
 def end_of(key: str) -> str:
     """Return the longest end of a key that is one of an adapter; empty for none."""
-    ends = (end for end in ENDS if key.endswith(end))
-    return max(ends, key=len, default="")
+    if not key.endswith(_ALL):
+        return ""
+    return max((end for end in ENDS if key.endswith(end)), key=len)
 
 
 def has_part(key: str) -> bool:
