@@ -17,7 +17,11 @@ JOINT = "transformer.transformer_blocks.3.attn.add_k_proj.weight"
         ([ENTRY], "entry delta"),
         ([JOINT], "joint-attention delta"),
         ([JOINT, ENTRY], "entry and joint-attention delta"),
-        (["text_encoder.embeddings.weight"], ""),
+        (["text_encoder.embeddings.weight"], "network delta"),
+        (
+            ["unet.conv_in.bias", "unet.mid_block.attn2.to_k.weight"],
+            "network and cross-attention delta",
+        ),
         ([], ""),
     ],
 )

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
 from tests.killed import die, points
 from unlearnlog.checkpoints import lora_keys as lora
+from unlearnlog.checkpoints import lora_writer
 from unlearnlog.checkpoints.export_formats import check_format
 from unlearnlog.commands import export, fidelity, import_
 from unlearnlog.core.delta import Delta, LowRank, Weights
@@ -47,7 +48,7 @@ def wish(path, **more):
     return replace(export.ExportRequest("HEAD", path, "diffusers", BLIND), **more)
 
 
-@pytest.mark.parametrize("spelling", lora.FORMATS)
+@pytest.mark.parametrize("spelling", lora_writer.FORMATS)
 def test_all_of_a_change_is_in_the_file(at, tmp_path, spelling):
     path = tmp_path / "out.safetensors"
 
@@ -223,7 +224,7 @@ def test_a_disk_that_is_full_leaves_nothing(at, tmp_path, monkeypatch, failing):
     assert [p.name for p in tmp_path.iterdir()] == ["ledger"]
 
 
-def kill_exports(at, folder, stride, spelling=lora.FORMATS[0]):
+def kill_exports(at, folder, stride, spelling=lora_writer.FORMATS[0]):
     """Kill exports at their changes; look at what is there, and do it again."""
 
     def act(path):
@@ -257,7 +258,7 @@ def test_a_killed_export_is_whole_or_absent_and_can_be_run_again(at, tmp_path):
 @pytest.mark.slow
 def test_an_export_is_whole_or_absent_wherever_it_is_killed(at, tmp_path):
     killed = 0
-    for spelling in lora.FORMATS:
+    for spelling in lora_writer.FORMATS:
         (tmp_path / spelling).mkdir()
         killed += kill_exports(at, tmp_path / spelling, 1, spelling)
 
@@ -376,7 +377,7 @@ def test_plain_diffusers_loads_both_spellings_and_computes_the_state(tmp_path, f
     made = ledger_of(tmp_path / "ledger", model)
     at = recorded(made, drawn(made.model.base))
     state = {name.removeprefix("unet."): t for name, t in at.weights(at.head).items()}
-    for spelling in lora.FORMATS:
+    for spelling in lora_writer.FORMATS:
         path = tmp_path / f"{spelling}.safetensors"
         export.export(at, wish(path, spelling=spelling, energy=1.0))
         out = tmp_path / f"{spelling}.pt"

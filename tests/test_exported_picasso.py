@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unlearnlog.atelier.bundled_model import FOLDER, bundled_judge
-from unlearnlog.checkpoints.lora_keys import FORMATS
+from unlearnlog.checkpoints.lora_writer import FORMATS
 from unlearnlog.commands.session import open_session
 from unlearnlog.models.interface import Painted
 

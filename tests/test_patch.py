@@ -199,3 +199,28 @@ def test_a_patch_is_added_to_float64_of_its_shape_only(start):
         total([Full(torch.ones(2, 2))], start)
     with pytest.raises(ValueError, match="adds to float64"):
         total([LowRank(torch.ones(2, 1), torch.ones(1, 2))], start)
+
+
+def of_convolution(seed=0):
+    """Return a change of a convolution, and the same of the matrix of its rows."""
+    source = torch.Generator().manual_seed(seed)
+    left = torch.randn(6, 2, generator=source)
+    right = torch.randn(2, 5, 3, 3, generator=source) / 100
+    return LowRank(left, right), LowRank(left, right.flatten(1))
+
+
+def test_a_change_of_a_convolution_is_that_of_the_matrix_of_its_rows():
+    change, matrix = of_convolution()
+    other, _ = of_convolution(1)
+    start = torch.zeros(6, 5, 3, 3, dtype=torch.float64)
+
+    assert change.shape == (6, 5, 3, 3)
+    assert torch.equal(change.dense().flatten(1), matrix.dense())
+    assert (change.bound, change.n_bytes) == (matrix.bound, matrix.n_bytes)
+    assert change.norm == pytest.approx(matrix.norm, rel=1e-12)
+    assert torch.equal(change.rows(), matrix.rows())
+    both = total([change, other], start)
+    assert torch.equal(both, total([other, change], start))
+    assert torch.equal(total([-change, -other], both), start)
+    again = LowRank(change.left, change.right)
+    assert torch.equal(again.right, change.right)

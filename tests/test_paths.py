@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.exchanged import drawn
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints import lora_keys as lora
+from unlearnlog.checkpoints import lora_writer
 from unlearnlog.core.delta import LowRank
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.policy import Policy
@@ -66,7 +66,7 @@ def deep(tmp_path: Path) -> Path:
     (folder / "mine.toml").write_text(CONCEPTS)
     patches = drawn(DiffusersModel.load(base).base, seed=5, scale=0.01).patches
     pairs = {n: (p.left, p.right) for n, p in patches.items() if isinstance(p, LowRank)}
-    tensors = lora.written(pairs, "diffusers")
+    tensors = lora_writer.written(pairs, "diffusers")
     save_file(
         {k: t.contiguous() for k, t in tensors.items()}, folder / "in.safetensors"
     )

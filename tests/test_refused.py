@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from unlearnlog import Ledger
-from unlearnlog.checkpoints import lora_keys as lora
+from unlearnlog.checkpoints import lora_writer
 from unlearnlog.core.low_rank import Spectrum
 from unlearnlog.core.patch import LowRank
 from unlearnlog.policy import Policy
@@ -109,7 +109,7 @@ def ledger(tmp_path_factory):
         torch.randn(1, base[name].shape[1], generator=rng),
     )
     factors = {name: Spectrum.of([patch]).factors(1)}
-    save_file(lora.written(factors, "diffusers"), folder / "lora.safetensors")
+    save_file(lora_writer.written(factors, "diffusers"), folder / "lora.safetensors")
     return folder
 
 

@@ -409,15 +409,10 @@ def test_the_attention_processors_of_older_diffusers_are_read(tmp_path, state):
 @pytest.mark.parametrize(
     ("key", "said", "method"),
     [
-        ("lora_unet_mid.hada_w1_a", {}, "a LoHa"),
-        ("lora_unet_mid.lokr_w1", {}, "a LoKr"),
-        ("lora_unet_mid.dora_scale", {}, "a DoRA"),
-        ("unet.mid.lora_magnitude_vector.weight", {}, "a DoRA"),
-        ("unet.mid.lora_magnitude_vector.default.weight", {}, "a DoRA"),
-        ("lora_unet_mid.lora_mid.weight", {}, "a LoCon"),
-        ("lora_unet_mid.diff", {}, "a LyCORIS"),
-        (f"{TO_K}.lora_A.weight", {"unet.use_dora": True}, "a DoRA"),
-        (f"{TO_K}.lora_A.weight", {"peft_type": "LOHA"}, "the kind LOHA"),
+        (f"{TO_K}.oft_R.weight", {}, "an OFT of peft"),
+        (f"{TO_K}.boft_R", {}, "a BOFT of peft"),
+        (f"{TO_K}.ia3_l", {}, "an IA3"),
+        (f"{TO_K}.lora_A.weight", {"peft_type": "OFT"}, "the kind OFT"),
         (
             f"{TO_K}.lora_A.weight",
             {"init_lora_weights": "pissa_niter_4"},

@@ -13,6 +13,7 @@ from diffusers import (
 )
 
 from unlearnlog.checkpoints import lora_keys as lora
+from unlearnlog.checkpoints import lora_writer
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.original_modules import ORIGINAL_NAMES, original_places
@@ -85,13 +86,13 @@ def product(pair):
     return pair[0] @ pair[1]
 
 
-@pytest.mark.parametrize("spelling", lora.FORMATS_OF_TRANSFORMERS)
+@pytest.mark.parametrize("spelling", lora_writer.FORMATS_OF_TRANSFORMERS)
 @pytest.mark.parametrize("family", MODULES)
 def test_what_is_written_is_read_again(family, spelling):
     shapes, fusing = shapes_of(family), fusing_of(family)
     factors = factors_of(shapes)
 
-    tensors = lora.written(factors, spelling, fusing)
+    tensors = lora_writer.written(factors, spelling, fusing)
     found = lora.read(tensors, shapes, fusing=fusing)
 
     assert found.keys() == factors.keys()
@@ -104,7 +105,7 @@ def test_keys_and_values_alone_leave_the_query_of_a_fused_module_as_it_is():
     some = [n for n in shapes if n.endswith(("add_k_proj.weight", "add_v_proj.weight"))]
     factors = factors_of(some)
 
-    tensors = lora.written(factors, "kohya", fusing)
+    tensors = lora_writer.written(factors, "kohya", fusing)
     found = lora.read(tensors, shapes, fusing=fusing)
 
     assert {key.partition(".")[0] for key in tensors} == {
@@ -120,7 +121,7 @@ def test_keys_and_values_alone_leave_the_query_of_a_fused_module_as_it_is():
 def test_a_file_has_one_rank_and_alpha_is_it():
     shapes, fusing = shapes_of("flux"), fusing_of("flux")
 
-    tensors = lora.written(factors_of(shapes), "kohya", fusing)
+    tensors = lora_writer.written(factors_of(shapes), "kohya", fusing)
 
     ranks = {len(t) for key, t in tensors.items() if key.endswith("lora_down.weight")}
     alphas = {float(t) for key, t in tensors.items() if key.endswith("alpha")}
@@ -130,7 +131,7 @@ def test_a_file_has_one_rank_and_alpha_is_it():
 
 def test_a_fused_factor_with_other_rows_is_refused():
     shapes, fusing = shapes_of("flux"), fusing_of("flux")
-    tensors = lora.written(factors_of(shapes), "original", fusing)
+    tensors = lora_writer.written(factors_of(shapes), "original", fusing)
     key = "diffusion_model.double_blocks.0.txt_attn.qkv.lora_B.weight"
     tensors[key] = tensors[key][1:]
 
@@ -161,7 +162,7 @@ def test_the_stock_loader_reads_the_same_change(family, pipeline, spelling):
     if family == "flux":  # its reader of kohya's files has the widths of FLUX.1
         wanted = {n: s for n, s in wanted.items() if "single" not in n}
     factors = factors_of(wanted)
-    tensors = lora.written(factors, spelling, fusing_of(family))
+    tensors = lora_writer.written(factors, spelling, fusing_of(family))
 
     state = pipeline.lora_state_dict(dict(tensors))
     state = state[0] if isinstance(state, tuple) else state

@@ -11,6 +11,7 @@ from tests.erasers.test_places import ENTRY, JOINT, POOLED, JointModel
 from tests.fakes import NAME, LinearModel
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.reading import Reading
+from unlearnlog.models.base_weights import BaseWeights
 from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.tiers import agreement, displacement, nats_moved
 
@@ -133,3 +134,16 @@ def test_where_joint_attention_changed_nothing_is_read_of_weights():
     new = {**model.base, JOINT: model.base[JOINT] + 1}
 
     assert [*displacement(model, ASKED, new, ())] == []
+
+
+def test_where_another_tensor_changed_nothing_is_read_of_weights():
+    """An imported change of convolutions alone was said to move nothing."""
+    model: Any = JointModel()
+    own, beyond = dict(model.base), "transformer.proj_out.weight"
+    model.base = BaseWeights(own, {beyond: torch.ones(2, 2)})
+
+    changed = {**own, beyond: torch.zeros(2, 2)}
+    same = {**own, beyond: torch.ones(2, 2)}
+
+    assert [*displacement(model, ASKED, changed, ())] == []
+    assert len([*displacement(model, ASKED, same, ())]) == len(ASKED)

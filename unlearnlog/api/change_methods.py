@@ -14,7 +14,7 @@ from unlearnlog.core.launch import n_launched
 from unlearnlog.core.names import one_name
 from unlearnlog.core.suggestions import hint
 from unlearnlog.errors import ConceptError, UsageError
-from unlearnlog.models.weight_file_names import check_file
+from unlearnlog.models.weight_file_names import check_file_or_model
 
 if TYPE_CHECKING:
     from unlearnlog.commands.add import AddRequest, Outcome
@@ -207,7 +207,8 @@ class ChangeMethods(OpenedLedger):
         """Record a change made by another program as an erasure, with its readings.
 
         Args:
-            path: A safetensors file: a LoRA, or new values of text projections.
+            path: A safetensors file or a model's folder: an adapter, such as a LoRA, or
+                new values of any of the base's tensors.
             concepts: The concepts it erases: names, or values of `concept`.
             policy: Name, path or `Policy`: sample sizes, judge, limits. Empty for the
                 configuration's, else ``default``.
@@ -230,7 +231,7 @@ class ChangeMethods(OpenedLedger):
             ledger.import_("erased-picasso.safetensors", "Picasso")
         """
         note = self._note(message, ref)
-        check_file(Path(path))
+        check_file_or_model(Path(path))
         request = self._order(concepts, policy, accept_undecided=accept_undecided)
         from unlearnlog.commands import add as erase
         from unlearnlog.commands import import_ as take

@@ -1,7 +1,7 @@
-"""Metadata of LoRA adapters, and the refusal of other kinds of adapters.
+"""Metadata of adapters, and the refusal of kinds that are not computed.
 
 peft keeps it in ``adapter_config.json``, diffusers in the metadata of the file itself.
-An adapter whose change is no product of two factors is refused with its method's name.
+An adapter of a method that is not computed is refused with the method's name.
 
 Source:
     peft's ``LoraConfig`` and ``get_pattern_key``; the keys of LyCORIS.
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from unlearnlog.checkpoints.adapters.adapter_table import has_part
 from unlearnlog.checkpoints.bounded_patterns import first_match
 from unlearnlog.errors import ModelError
 from unlearnlog.models.pipeline_folder import json_of
@@ -35,18 +36,17 @@ _PEFTS: Final = "base_model.model."
 _NOTED: Final = "lora_adapter_metadata"
 
 _OTHERS: Final[Mapping[str, str]] = {
-    "dora_scale": "a DoRA",
-    "lora_magnitude_vector": "a DoRA",
-    "hada_w": "a LoHa",
-    "lokr_w": "a LoKr",
-    "oft_": "an OFT",
-    "boft_": "a BOFT",
+    "oft_r": "an OFT of peft",
+    "boft_r": "a BOFT of peft",
+    "boft_s": "a BOFT of peft",
     "ia3_": "an IA3",
-    "lora_mid": "a LoCon with a core tensor",
-    "diff": "a LyCORIS of full differences",
-    "diff_b": "a LyCORIS of full differences",
+    "vera_lambda": "a VeRA",
+    "reshape_weight": "a LoRA that changes the shape of a weight",
 }
 """Beginnings of the last words of keys, and the method that they belong to."""
+
+_COMPUTED: Final = ("LORA", "LOHA", "LOKR")
+"""Kinds of peft's adapters that are computed."""
 
 _BASE_CHANGED: Final = ("pissa", "olora", "corda", "loftq")
 """Initialisations of a LoRA that subtract its first product from the base."""
@@ -116,7 +116,8 @@ class Adapter:
             for key, value in self.said.items()
             if "." not in key or key.startswith(f"{component}.")
         }
-        patterns, usual = fields.get("alpha_pattern"), fields.get("lora_alpha")
+        usual = fields.get("lora_alpha", fields.get("alpha"))  # of LoHa and LoKr
+        patterns = fields.get("alpha_pattern")
         alpha = _for_module(patterns, module, usual)
         if not isinstance(alpha, int | float):
             return 1.0
@@ -132,7 +133,7 @@ class Adapter:
 
 def is_adapter(keys: Iterable[str]) -> bool:
     """Return whether keys are those of an adapter of any method."""
-    return any("lora" in key.lower() or _other(key) for key in keys)
+    return any("lora" in key.lower() or has_part(key) or _other(key) for key in keys)
 
 
 def _is_pefts(file: SafetensorsFile) -> bool:
@@ -151,17 +152,16 @@ def _written(file: SafetensorsFile, name: str) -> dict[str, Any]:
 
 
 def _other(key: str) -> str:
-    """Return the method other than LoRA that a key belongs to; empty for none."""
-    words = key.removesuffix(".weight").split(".")[-2:]
+    """Return the method that a key belongs to and that is not computed, or nothing."""
+    words = key.removesuffix(".weight").lower().split(".")[-2:]
     for begins, method in _OTHERS.items():
-        exact = begins.startswith("diff")
-        if any(w == begins if exact else w.startswith(begins) for w in words):
+        if any(word.startswith(begins) for word in words):
             return method
     return ""
 
 
 def _check_is_lora(path: Path, keys: Iterable[str], fields: Mapping[str, Any]) -> None:
-    """Refuse an adapter that is no product of two factors on this model's weights.
+    """Refuse an adapter of a method that is not computed.
 
     Raises:
         ModelError: It is of another method; the error names it.
@@ -169,16 +169,14 @@ def _check_is_lora(path: Path, keys: Iterable[str], fields: Mapping[str, Any]) -
     method = next(filter(None, map(_other, keys)), "")
     last = {key.rpartition(".")[2]: value for key, value in fields.items()}
     kind = last.get("peft_type") or "LORA"
-    if kind != "LORA":
+    if kind not in _COMPUTED:
         method = f"an adapter of the kind {kind}"
-    if last.get("use_dora"):
-        method = "a DoRA"
     began = str(last.get("init_lora_weights", "")).casefold()
     if began.startswith(_BASE_CHANGED):
         method = f"a LoRA begun as {began}, which changes the base as well"
     if method:
         raise ModelError(
-            f"'{path}' is {method}: no product of two factors on this model's weights",
+            f"'{path}' is {method}: its change of the weights is not computed here",
             fix="merge it into the model, save the folder, and audit that",
         )
 

@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from unlearnlog.checkpoints import lora_keys as lora
+from unlearnlog.checkpoints.adapters.adapter_reading import (
+    AdaptedModel,
+    changes_of,
+    whole,
+)
 from unlearnlog.checkpoints.added_tokens import (
     Added,
     added_tokens,
@@ -29,6 +33,8 @@ from unlearnlog.checkpoints.added_tokens import (
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
+from unlearnlog.checkpoints.file_kinds import listed, resembling
+from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.locating import brought
 from unlearnlog.core.delta import Weights
@@ -168,22 +174,19 @@ def _products(found: CheckpointFiles, state: FinetuneBase) -> dict[str, torch.Te
     """
     own = _is_of_the_base(found, state)
     start: Weights = state.model.base if own else {}
-    layers = {
-        name: shape
-        for name, shape in state.shapes.items()
-        if name.endswith(".weight") and len(shape) > 1 and not name.startswith("vae.")
-    }
-    family = state.model.folder.family.name
-    pairs = lora.read(
-        _factors(found),
-        layers,
+
+    def before(name: str) -> torch.Tensor:
+        return start[name] if name in start else state[name]
+
+    model = AdaptedModel(
+        {n: shape for n, shape in state.shapes.items() if not n.startswith("vae.")},
+        before,
         scale=found.adapter.scale,
-        fusing=Fusing.of(family, state.records),
+        fusing=Fusing.of(state.model.folder.family.name, state.records),
     )
     made = {
-        name: start.get(name, state[name]).float()
-        + (left @ right).reshape(layers[name])
-        for name, (left, right) in pairs.items()
+        name: before(name).float() + whole(change, state.shapes[name])
+        for name, change in changes_of(_factors(found), model).items()
     }
     return {**{name: weight.float() for name, weight in start.items()}, **made}
 
@@ -300,7 +303,7 @@ def _named_plainly(found: CheckpointFiles, state: FinetuneBase) -> bool:
 def _tensors(found: CheckpointFiles) -> Iterator[tuple[str, str, torch.Tensor]]:
     """Yield component, key and tensor of all files."""
     for component, files in found.files.items():
-        for file in files:
+        for file in map(dequantized, files):
             for key in file:
                 yield component, key, file[key]
 
@@ -310,8 +313,9 @@ def _check_complete(
 ) -> None:
     """Refuse a component with missing or unknown tensors."""
     if unknown:
+        like = "" if keys else resembling(unknown)
         what = f"{len(unknown)} of its tensors are none of the base's"
-        raise _unlike(path, f"{what}: {lora.listed(unknown)}")
+        raise _unlike(path, f"{what}: {listed(unknown)}{like and f'; this is {like}'}")
     owners = {name.partition(".")[0] for name in keys}
     missing = [
         name
@@ -320,7 +324,7 @@ def _check_complete(
     ]
     if missing or not keys:
         n = sum(name.partition(".")[0] in owners for name in state.shapes)
-        what = f"{len(missing)} of {n} tensors are missing: {lora.listed(missing)}"
+        what = f"{len(missing)} of {n} tensors are missing: {listed(missing)}"
         if not keys:
             what = "no tensor in it is the base's"
         raise _unlike(path, what)

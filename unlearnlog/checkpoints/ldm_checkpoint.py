@@ -20,7 +20,7 @@ from diffusers.loaders import single_file_utils as known
 if TYPE_CHECKING:
     from torch import Tensor
 
-_UNET: Final = "model.diffusion_model."
+UNET: Final = "model.diffusion_model."
 _VELOCITY: Final = "v_pred"
 """A tensor that marks a UNet that predicts velocity."""
 
@@ -43,7 +43,7 @@ _OPEN_CLIP: Final[Mapping[str, str]] = {
 
 def is_single(keys: Iterable[str]) -> bool:
     """Return whether a file with these keys is of the original format."""
-    return any(key.startswith(_UNET) for key in keys)
+    return any(key.startswith(UNET) for key in keys)
 
 
 def has_averaged(keys: Iterable[str]) -> bool:
@@ -127,7 +127,7 @@ def _converted(
 
 def _unet_of(file: Mapping[str, Tensor], *, ema: bool) -> dict[str, Tensor]:
     """Return the UNet's tensors by key, or those of its averaged copy instead."""
-    keys = {key: key for key in file if key.startswith(_UNET)}
+    keys = {key: key for key in file if key.startswith(UNET)}
     if ema:  # its keys have lost their dots
         keys = {
             key: f"model_ema.{key.removeprefix('model.').replace('.', '')}"

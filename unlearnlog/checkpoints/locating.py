@@ -7,27 +7,14 @@ of the original format.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
-from unlearnlog.checkpoints.added_tokens import embedding_in
-from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles, digest_of_files
-from unlearnlog.checkpoints.checkpoint_keys import full_name, is_no_weight
-from unlearnlog.checkpoints.fused_factors import Fusing
-from unlearnlog.checkpoints.ldm_checkpoint import (
-    has_averaged,
-    is_single,
-    networks_of,
-    predicted_by,
-    too_many_blocks,
-)
-from unlearnlog.checkpoints.original_transformer import (
-    is_of_another,
-    prefix_of,
-    transformer_of,
-)
+from unlearnlog.checkpoints.adapter_info import Adapter
+from unlearnlog.checkpoints.adapters.adapter_remarks import remarks
+from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
+from unlearnlog.checkpoints.single_files import no_average, owner_of, single_file
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import ModelError
 from unlearnlog.models.foreign_file import SafetensorsFile
@@ -67,7 +54,7 @@ def brought(path: Path, base: PipelineFolder, *, ema: bool = False) -> Checkpoin
     """
     path, components = expanded(path).absolute(), base.weighed
     if path.is_file():
-        return _of_file(path, base, ema=ema)
+        return single_file(path, base, ema=ema)
     if not path.is_dir():
         raise ModelError(
             f"there is no folder or file '{path}'",
@@ -92,7 +79,7 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
         state = weights_in(path)[:1]  # a trainer's own, which no loader reads
         return _of_adapters({own: lora}, notes=tuple(map(_left_alone, state)))
     if (path / EMBEDDING).is_file():
-        return _of_file(path / EMBEDDING, base, ema=ema)
+        return single_file(path / EMBEDDING, base, ema=ema)
     if own := _own_component(path, base):
         files, notes = _weights(path, ema=ema)
         return CheckpointFiles.of(
@@ -100,7 +87,7 @@ def _of_one_folder(path: Path, base: PipelineFolder, *, ema: bool) -> Checkpoint
         )
     if first := weights_in(path):
         if ema:
-            raise _no_average(f"in '{path}'")
+            raise no_average(f"in '{path}'")
         more = sorted(path.glob(_NEXT_STATES))
         return _of_states([first, *((each,) for each in more)], base)
     raise _nothing(path, base)
@@ -119,7 +106,7 @@ def _of_states(
         files = tuple(map(SafetensorsFile.open, paths))
         keys = [key for file in files for key in file]
         only = base.family.network if len(networks) == 1 else ""
-        owner = _owner(keys, base, found) or only
+        owner = owner_of(keys, base, found) or only
         if not owner:
             raise ModelError(
                 f"'{paths[0]}' is of none of the model's networks",
@@ -127,101 +114,6 @@ def _of_states(
             )
         found[owner] = files
     return CheckpointFiles.of("component", found)
-
-
-def _owner(
-    keys: Iterable[str], base: PipelineFolder, others: Container[str] = ()
-) -> str:
-    """Return the network of some keys, other than ``others``; empty for none."""
-    known, keys = base.stored(*base.weighed), [k for k in keys if not is_no_weight(k)]
-    for component in base.weighed:
-        names = (full_name(key, component, known) for key in keys)
-        if component not in others and all(
-            name is not None and name.startswith(f"{component}.") for name in names
-        ):
-            return component
-    return ""
-
-
-def _of_file(path: Path, base: PipelineFolder, *, ema: bool) -> CheckpointFiles:
-    """Return the files for a single file; its keys show the kind."""
-    file = SafetensorsFile.open(path)
-    of_unet = base.family.network == "unet"
-    if of_unet and is_single(file):
-        return _of_single(file, base, ema=ema)
-    if not is_adapter(file):
-        if not of_unet and (found := _of_original(file, base)):
-            return found
-        owner = _owner(file, base)
-        if not owner and _is_embedding(file, base):
-            return CheckpointFiles.of("embedding", {"": (file,)})
-        return CheckpointFiles.of("component", {owner: (file,)})
-    return CheckpointFiles.of("lora", {"": (file,)}, adapter=Adapter.of(file))
-
-
-def _is_embedding(file: SafetensorsFile, base: PipelineFolder) -> bool:
-    """Return whether a file holds vectors of textual inversion for this model."""
-    known = base.stored(*base.weighed)
-    if any(full_name(key, "", known) for key in file):
-        return False
-    return bool(embedding_in(file, file.path.stem, base.text_widths))
-
-
-def _of_single(
-    file: SafetensorsFile, base: PipelineFolder, *, ema: bool
-) -> CheckpointFiles:
-    """Return the networks of a single file in the original format."""
-    averaged = has_averaged(file)
-    if ema and not averaged:
-        raise _no_average(f"in '{file.path}'")
-    if many := too_many_blocks(file):
-        raise _of_another_model(file, many)
-    try:
-        networks = networks_of(file, base.configs, ema=ema)
-    except (KeyError, IndexError) as error:
-        raise _of_another_model(file, f"no {error}") from None
-    notes = ["its names, of the original format, were converted"]
-    missing = [name for name in base.weighed if name not in networks]
-    if missing:
-        notes.append(f"it has no {' and no '.join(missing)}: the base's is used")
-    if averaged and not ema:
-        notes.append("it holds an averaged UNet: --ema audits it")
-    return CheckpointFiles(
-        form="component" if missing else "pipeline",
-        files={name: (tensors,) for name, tensors in networks.items()},
-        sha256=digest_of_files([file]),
-        notes=tuple(notes),
-        predicts=predicted_by(file, file.metadata),
-    )
-
-
-def _of_original(file: SafetensorsFile, base: PipelineFolder) -> CheckpointFiles | None:
-    """Return the transformer of a file in the original format; None for another one."""
-    records = base.seen.records if base.seen else {}
-    fusing = Fusing.of(base.family.name, records)
-    prefix = prefix_of(file, fusing)
-    if prefix is None:
-        return None
-    try:
-        tensors = transformer_of(file, prefix, fusing)
-    except ValueError as error:
-        raise _of_another_model(file, str(error)) from None
-    notes = ["its names, of the original format, were converted"]
-    if any(is_of_another(key) for key in file):
-        notes.append("its autoencoder and text encoders were not read")
-    return CheckpointFiles(
-        form="component",
-        files={base.family.network: (tensors,)},
-        sha256=digest_of_files([file]),
-        notes=tuple(notes),
-    )
-
-
-def _of_another_model(file: SafetensorsFile, what: str) -> ModelError:
-    return ModelError(
-        f"'{file.path}' is not of the ledger's model: it has {what}",
-        fix="audit it with the ledger of the model that it was made of",
-    )
 
 
 def _lora_in(folder: Path) -> Path | None:
@@ -276,6 +168,7 @@ def _of_adapters(
     adapter = Adapter()
     for name, file in files.items():
         adapter |= Adapter.of(file, component=name)
+    notes += tuple(note for file in files.values() for note in remarks(file))
     opened = {name: (file,) for name, file in files.items()}
     return CheckpointFiles.of("lora", opened, adapter=adapter, notes=notes)
 
@@ -344,7 +237,7 @@ def _weights(
     variants = sorted({_variant(f) for f in folder.glob(f"*{SUFFIX}")} - {""})
     averaged = [v for v in variants if "ema" in v and "non" not in v]
     if ema and not averaged:
-        raise _no_average(f"in or beside '{folder}'")
+        raise no_average(f"in or beside '{folder}'")
     if plain and not ema:
         return tuple(map(SafetensorsFile.open, plain)), ()
     if not variants:
@@ -377,12 +270,6 @@ def _own_component(path: Path, base: PipelineFolder) -> str:
             (name for name in base.weighed if base.index.get(name) in named), ""
         )
     return ""
-
-
-def _no_average(where: str) -> ModelError:
-    return ModelError(
-        f"there is no averaged copy of the weights {where}", fix="leave --ema out"
-    )
 
 
 def _nothing(path: Path, base: PipelineFolder) -> ModelError:

@@ -115,7 +115,12 @@ def export(
 @app.command("import")
 @with_blocks
 def import_(
-    file: Annotated[Path, typer.Argument(help="A LoRA or new weights, .safetensors.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="An adapter or new weights: a .safetensors file or a folder."
+        ),
+    ],
     *,
     concept: Annotated[
         list[str], typer.Option("--concept", help="What it erases; repeatable.")
@@ -147,7 +152,11 @@ def import_(
     entry, taken = done.entry, done.taken
     row = {**entry.row(), "file": str(file), **taken.row()}
     n_all = len(ledger.place.model.base)
-    what = f"{taken.form}, {taken.n_changed} of {n_all} text projections"
+    what = f"{taken.form}, {taken.n_projections} of {n_all} text projections"
+    if others := taken.n_changed - taken.n_projections:
+        what += f" and {others} other tensors"
+    for note in taken.notes:
+        err.print(note, style="yellow")
     answer(
         row if as_json else None,
         lambda: say_erased(ledger, entry, f"taken from '{file}', {what}"),

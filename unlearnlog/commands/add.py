@@ -352,9 +352,11 @@ def _request(
     all_gone = names | {concept.name for concept in gone}
     slots = {concept.slot for concept in request.concepts}
     target = request.policy.chosen_eraser(slots).target
+    head, projections = at.weights(at.head), at.model.places
     return Request(
         model=at.model,
-        old=at.weights(at.head),
+        old={name: head[name] for name in projections},
+        fixed={n: w.float() for n, w in head.items() if n not in projections},
         forget=tuple(book.forget(concept, all_gone) for concept in request.concepts),
         keep=book.keep(names, target),
         stay=book.keep(all_gone, target),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from unlearnlog.commands.loaded_changes import refuse_adapters, refuse_other_changes
-from unlearnlog.errors import WrongBase
+from unlearnlog.errors import UsageError, WrongBase
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
@@ -30,9 +30,12 @@ def apply(at: Session, pipeline: object, rev: str) -> None:
         UsageError: A LoRA is loaded or fused.
     """
     refuse_adapters(pipeline)
-    weights = at.weights(at.resolved(rev))
     unet: Any = getattr(pipeline, "unet", None)
     parts = {} if unet is None else dict(unet.named_parameters(prefix="unet"))
+    touched = at.the_ledger().touched()
+    _check_reached(touched, parts, rev)
+    base = {name: at.model.base[name] for name in touched}
+    weights = {**base, **at.weights(at.resolved(rev))}
     wrong = _differing(parts, at.model.folder.stored("unet"), weights)
     if wrong:
         raise WrongBase(
@@ -40,10 +43,24 @@ def apply(at: Session, pipeline: object, rev: str) -> None:
             f"{', '.join(wrong[:5])}",
             fix=f"load the model the ledger was made for: {at.manifest.source}",
         )
-    refuse_other_changes(at, parts)
+    refuse_other_changes(at, parts, weights)
     with torch.no_grad():
         for name, tensor in weights.items():
             parts[name].copy_(tensor)
+
+
+def _check_reached(touched: Iterable[str], parts: Mapping[str, Any], rev: str) -> None:
+    """Refuse a ledger that changes tensors outside of a pipeline's UNet.
+
+    Raises:
+        UsageError: It does; another revision could not be put back.
+    """
+    beyond = sorted(name for name in touched if name not in parts)
+    if parts and beyond:
+        raise UsageError(
+            f"the ledger changes more than the pipeline's UNet: {beyond[0]}",
+            fix=f"write the model as a folder, and load it: unlearnlog checkout {rev}",
+        )
 
 
 def _differing(

@@ -11,6 +11,7 @@ from unlearnlog.checkpoints.adapter_info import EXPORTED
 from unlearnlog.checkpoints.export_formats import CHECKPOINT, check_format
 from unlearnlog.checkpoints.export_metadata import ExportTitle, metadata_of, titled
 from unlearnlog.commands.exported_content import Content, ExportedState
+from unlearnlog.commands.factor_check import check_has_factors
 from unlearnlog.commands.fidelity import Fidelity, compared
 from unlearnlog.commands.output_path import check_is_free
 from unlearnlog.core.active import live_concepts
@@ -118,6 +119,7 @@ def export(at: Session, request: ExportRequest) -> Exported:
             f"'{request.rev}' changes nothing: there is nothing to export",
             fix="name a revision with an erasure: unlearnlog log",
         )
+    check_has_factors(spectra, at.manifest.tensors, spelling)
     state = ExportedState(at, entry, spelling, request.half)
     content = state.content(spectra, request.energy)
     header = header_of(content.tensors, _metadata(state, content, request))

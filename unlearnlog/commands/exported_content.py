@@ -127,18 +127,17 @@ class ExportedState:
             return patched(file, base, self.family, self.shapes)
         if self.spelling == CHECKPOINT:
             return self._unpacked(file)
-        shapes = {name: tensor.shape for name, tensor in base.items()}
-        return fused(base, lora_keys.read(file, shapes, fusing=self.fusing))
+        return fused(base, lora_keys.read(file, self.shapes, fusing=self.fusing))
 
     def _unpacked(self, file: SafetensorsFile) -> dict[str, torch.Tensor]:
-        """Return the text projections in a whole checkpoint, in the base's dtype."""
-        base = self.at.model.base
+        """Return the state's tensors in a whole checkpoint, in the base's dtype."""
+        state = self.at.weights(self.entry)
         return {
-            name: part.to(base[name].dtype)
+            name: part.to(state[name].dtype)
             for key, tensor in self.layout.items()
-            if base.keys() & {*tensor.parts}
+            if not set(state).isdisjoint(tensor.parts)
             for name, part in tensor.split(file[key], self.shapes).items()
-            if name in base
+            if name in state
         }
 
     def _checkpoint(self) -> dict[str, PlannedTensor]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
-from unlearnlog.checkpoints import lora_keys as lora
-from unlearnlog.checkpoints.adapter_info import Adapter
+from unlearnlog.checkpoints.adapters.adapter_reading import AdaptedModel, changes_of
+from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
+from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
+from unlearnlog.checkpoints.file_kinds import resembling
+from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
+from unlearnlog.checkpoints.locating import brought
 from unlearnlog.commands import add
 from unlearnlog.core.delta import (
     Delta,
@@ -22,31 +26,31 @@ from unlearnlog.core.delta import (
     rounded,
 )
 from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import DeltaError
 from unlearnlog.models.foreign_file import SafetensorsFile, checked, same_numbers, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unlearnlog.checkpoints.adapters.adapter_parts import Change
     from unlearnlog.commands.session import Session
     from unlearnlog.core.entry import Entry
     from unlearnlog.core.limits import Verdict
 
 
-NETWORKS: Final = ("unet", "transformer")
-"""Components that denoise, whose names a file may leave out."""
-
-
 @dataclass(frozen=True)
 class ImportFile:
-    """Contents of an imported file.
+    """Contents of imported files.
 
     Attributes:
         delta: The change.
-        form: ``lora`` or ``full``.
-        sha256: Digest of the whole file, 64 hex digits.
-        n_tensors: Number of tensors in the file.
+        form: ``lora``, an adapter of any method, or ``full``.
+        sha256: Digest of the whole file, 64 hex digits; of several files one of theirs.
+        n_tensors: Number of tensors in them.
         n_same: Number of them that equal the base's and were skipped.
+        n_projections: Number of changed tensors that are text projections.
+        notes: Remarks on the files.
     """
 
     delta: Delta
@@ -54,10 +58,12 @@ class ImportFile:
     sha256: str
     n_tensors: int
     n_same: int
+    n_projections: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def n_changed(self) -> int:
-        """The number of changed text projections."""
+        """The number of changed tensors."""
         return len(self.delta.patches)
 
     def row(self) -> dict[str, str | int]:
@@ -92,16 +98,16 @@ class Imported:
 def import_change(
     at: Session, path: Path, request: add.AddRequest
 ) -> tuple[add.Outcome, ImportFile]:
-    """Measure the change in a file as an erasure; record it if the policy allows.
+    """Measure a change in files as an erasure; record it if the policy allows.
 
     Args:
         at: The session to record in.
-        path: A safetensors file: a LoRA, or new values of text projections.
+        path: An adapter, new values of any of the base's tensors, or a folder of them.
         request: The concepts it erases, and the policy.
 
     Raises:
-        DeltaError: The file holds no change of this model, or one that is too large.
-        ModelError: It is an adapter of another method.
+        DeltaError: It holds no change of this model, or one that is too large.
+        ModelError: It is an adapter of a method that is not computed.
         ConceptError: As in `add.add`.
     """
     ledger = at.the_ledger()
@@ -126,71 +132,125 @@ def import_change(
 
 
 def read(at: Session, path: Path) -> ImportFile:
-    """Read the change in a file.
+    """Read the change of the base in files.
 
     Raises:
-        DeltaError: The file holds no change of this model.
-        ModelError: It is an adapter of another method.
+        DeltaError: They hold no change of this model, or one that cannot be kept.
+        ModelError: They are an adapter of a method that is not computed.
     """
-    file, base, folder = SafetensorsFile.open(path), at.model.base, at.model.folder
-    known = folder.stored(*folder.weighed)
-    full = any(_names(key) & known.keys() for key in file)
-    if full:
-        patches, n_same = _differences(file, base, known)
-    else:
-        fusing = Fusing.of(folder.family.name, at.manifest.tensors)
-        patches, n_same = _products(file, base, fusing), 0
-    patches = {name: patch for name, patch in patches.items() if patch.bound}
+    found = brought(path, at.model.folder)
+    if found.form == "embedding":
+        raise DeltaError(
+            f"'{path}' is a textual inversion: it adds tokens, and changes no weight",
+            fix="audit it instead: unlearnlog audit",
+        )
+    is_lora = found.form == "lora"
+    taken = _of_adapter(at, found) if is_lora else _of_values(at, found)
+    patches = {name: p for name, p in taken.delta.patches.items() if p.bound}
     if not patches:
         raise DeltaError(
-            f"'{path}' changes none of this model's {len(base)} text projections",
+            f"'{path}' changes none of this model's {len(at.manifest.tensors)} tensors",
             fix="give the file of the changed model, not of the base",
         )
-    form = "full" if full else "lora"
-    return ImportFile(Delta(patches), form, file.digest(), len(file), n_same)
+    return replace(
+        taken,
+        delta=Delta(patches),
+        sha256=_digest(path, found),
+        n_projections=sum(name in at.model.places for name in patches),
+        notes=found.notes,
+    )
 
 
-def _products(file: SafetensorsFile, base: Weights, fusing: Fusing) -> dict[str, Patch]:
-    """Return the changes of a LoRA."""
-    shapes = {name: tensor.shape for name, tensor in base.items()}
-    scale = Adapter.of(file).scale
-    return {
-        name: _patch(name, LowRank, *pair)
-        for name, pair in lora.read(file, shapes, scale=scale, fusing=fusing).items()
+def _digest(path: Path, found: CheckpointFiles) -> str:
+    """Return the digest of a single file itself, or one of all files."""
+    if expanded(path).is_file():
+        return SafetensorsFile.open(path).digest()
+    return found.sha256
+
+
+def _of_adapter(at: Session, found: CheckpointFiles) -> ImportFile:
+    """Return the changes of an adapter; those of low rank stay in factors."""
+    records = at.manifest.tensors
+    tensors = {
+        f"{component}.{key}" if component else key: tensor
+        for component, files in found.files.items()
+        for file in files
+        for key, tensor in file.items()
     }
+    model = AdaptedModel(
+        {n: torch.Size(r.shape) for n, r in records.items() if not is_no_weight(n)},
+        lambda name: at.model.base[name],
+        scale=found.adapter.scale,
+        fusing=Fusing.of(at.model.folder.family.name, records),
+    )
+    patches = {
+        name: _of_change(name, change, model.shapes[name])
+        for name, change in changes_of(tensors, model).items()
+    }
+    return ImportFile(Delta(patches), "lora", "", len(tensors), 0)
 
 
-def _differences(
-    file: SafetensorsFile, base: Weights, known: Weights
-) -> tuple[dict[str, Patch], int]:
-    """Return the changes of new values, and the number of unchanged tensors.
+def _of_change(name: str, change: Change, shape: torch.Size) -> Patch:
+    """Return the patch of a change."""
+    if isinstance(change, tuple):
+        left, right = (factor.flatten(1) for factor in change)
+        return _patch(name, LowRank, left, right.reshape(len(right), *shape[1:]))
+    return _patch(name, Full, change)
+
+
+def _of_values(at: Session, found: CheckpointFiles) -> ImportFile:
+    """Return the changes of new values; those that are missing are the base's.
 
     A tensor that was only rounded when the file was saved counts as equal.
     """
     patches: dict[str, Patch] = {}
     keys: dict[str, str] = {}
-    for key in sorted(file):
-        name = next(iter(_names(key) & known.keys()), "")
-        if not name:
-            raise _unusable(key, "is none of this model's")
-        if name in keys:
-            raise _unusable(key, f"is the same as {shown(keys[name])}")
-        keys[name] = key
-        if same_numbers(file[key], known[name]):
-            continue
-        if name not in base:
-            raise _unusable(key, "is no text projection and not as the base has it")
-        new, old = checked(key, file[key]), base[name].float()
-        if new.shape != old.shape:
-            shapes = f"is {list(new.shape)}, the base's is {list(old.shape)}"
-            raise _unusable(key, shapes)
-        patches[name] = _patch(key, Full, new - old)
-    return patches, len(file) - len(patches)
+    known, n_tensors = at.manifest.tensors, 0
+    for component, files in found.files.items():
+        for file in map(dequantized, files):
+            n_tensors += len(file)
+            for key in sorted(file):
+                name = full_name(key, component, known)
+                if name is None and is_no_weight(key):
+                    continue
+                patch = _of_value(key, name, file, keys, base=at.model.base)
+                if patch is not None and name is not None:
+                    patches[name] = patch
+    same = n_tensors - len(patches)
+    return ImportFile(Delta(patches), "full", "", n_tensors, same)
 
 
-def _names(key: str) -> set[str]:
-    """Return the names that the model may have for a tensor of a file."""
-    return {key, *(f"{network}.{key}" for network in NETWORKS)}
+def _of_value(
+    key: str,
+    name: str | None,
+    file: Mapping[str, torch.Tensor],
+    keys: dict[str, str],
+    *,
+    base: Weights,
+) -> Patch | None:
+    """Return the change of one tensor to a new value; None for the base's own.
+
+    Args:
+        key: Its key in the file.
+        name: Its full name; None where the model has no such tensor.
+        file: The tensors of the file.
+        keys: The keys that were read, by full name; this one is added.
+        base: The base's tensors.
+    """
+    if name is None:
+        like = resembling(file)
+        raise _unusable(key, f"is none of this model's{like and f'; this is {like}'}")
+    if name in keys:
+        raise _unusable(key, f"is the same as {shown(keys[name])}")
+    keys[name] = key
+    given, old = file[key], base[name]
+    new = fitted(given, old.shape)
+    if new is None:
+        shapes = f"is {list(given.shape)}, the base's is {list(old.shape)}"
+        raise _unusable(key, shapes)
+    if same_numbers(new, old):
+        return None
+    return _patch(key, Full, checked(key, new) - old.float())
 
 
 def _patch(key: str, kind: Callable[..., Patch], *parts: torch.Tensor) -> Patch:
@@ -205,6 +265,6 @@ def _unusable(key: str, what: str) -> DeltaError:
     """Return the error for a tensor that is no change of the base."""
     return DeltaError(
         f"the tensor {shown(key)} {what}",
-        fix="give a file with nothing but new text projections of the ledger's base (a "
-        "UNet's attn2.to_k and attn2.to_v), or a LoRA of them",
+        fix="give a file with nothing but new tensors of the ledger's base, or an "
+        "adapter of it, such as a LoRA",
     )

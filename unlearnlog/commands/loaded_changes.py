@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -48,29 +48,33 @@ def _is_adapted(part: object) -> bool:
     return any(mark in f".{name}" for name in names for mark in _ADAPTED)
 
 
-def refuse_other_changes(at: Session, parts: Mapping[str, Any]) -> None:
-    """Refuse text projections that are neither the base's nor a revision's.
+def refuse_other_changes(
+    at: Session, parts: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    """Refuse tensors that are neither the base's nor a revision's.
 
     Args:
         at: The session, with its ledger and model.
         parts: The pipeline's parameters by full name.
+        names: Full names of the tensors that revisions may change.
 
     Raises:
         WrongBase: They have another change: another ledger's, or a fused LoRA.
     """
     base = at.model.base
-    found = {name: parts[name].detach().cpu() for name in base}
+    found = {name: parts[name].detach().cpu() for name in names}
     changed = [name for name, here in found.items() if not _same(here, base[name])]
     if not changed:
         return
     for entry in _states(at):
         state = at.weights(entry)
-        if all(_same(found[n], state[n]) for n in (*changed, *found)):
+        known = {n: state[n] if n in state else base[n] for n in (*changed, *found)}
+        if all(_same(found[name], tensor) for name, tensor in known.items()):
             return
     source = at.manifest.source
     raise WrongBase(
         f"the pipeline carries a change that is not this ledger's, in {len(changed)} "
-        f"text projections: {', '.join(changed[:_SHOWN])}",
+        f"tensors: {', '.join(changed[:_SHOWN])}",
         fix=f"load it anew from {source}; or take the change out where it came from: "
         'the other ledger\'s apply(pipeline, "base"), or pipeline.unfuse_lora()',
     )

@@ -242,7 +242,10 @@ class Session:
         return self.ledger.state_digest(self.head)
 
     def weights(self, rev: EntryId | None) -> Weights:
-        """Every text projection as it is at a revision, checked against the record."""
+        """Every text projection at a revision, and every other tensor that it changes.
+
+        They are checked against the record.
+        """
         if self.ledger is None:
             return self.model.base
         return self.ledger.weights(rev, self.model.base, fresh=self.fresh)

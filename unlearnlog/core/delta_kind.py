@@ -3,7 +3,8 @@
 A cross-attention delta changes keys and values that read the prompt alone. In joint
 attention and in a single stream they read the picture as well: there an entry delta
 changes the matrices by which the text, or its pooled vector, comes in, and a
-joint-attention delta the keys and values of the text.
+joint-attention delta the keys and values of the text. A network delta, of an import,
+changes other layers of a UNet, of a text encoder or of the autoencoder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _PLACES: Final = (
     ("cross-attention", re.compile(r".*\.attn2\.to_[kv]\.weight")),
     ("joint-attention", re.compile(r".*\.attn\.add_[kv]_proj\.weight")),
     ("entry", re.compile(r"transformer\..*")),
+    ("network", re.compile(r".*")),
 )
 """Names of the matrices of each place, the first that fits."""
 
@@ -33,6 +35,4 @@ def delta_kind(names: Iterable[str]) -> str:
 
 
 def _place(name: str) -> str:
-    """Return the place of a tensor; empty for one that reads no text."""
-    fits = (place for place, pattern in _PLACES if pattern.fullmatch(name))
-    return next(fits, "")
+    return next(place for place, pattern in _PLACES if pattern.fullmatch(name))

@@ -10,6 +10,7 @@ Source:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +24,10 @@ _NOISE: Final = 1e-13
 """Singular values below this share of the largest patch's norm are rounding errors."""
 
 Factors = tuple[torch.Tensor, torch.Tensor]
-"""Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change."""
+"""Left ``[d_out, r]`` and right ``[r, d_in]``, float32: their product is the change.
+
+``d_in`` of a convolution counts its pixels, to which files may give own dimensions.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,7 @@ class Spectrum:
     Attributes:
         left: Orthonormal columns, ``[d_out, k]``.
         sizes: Singular values, largest first, none of them zero, ``[k]``.
-        right: Orthonormal rows, ``[k, d_in]``.
+        right: Orthonormal rows, ``[k, d_in]``; those of a convolution are flat.
     """
 
     left: torch.Tensor
@@ -42,14 +46,18 @@ class Spectrum:
 
     @classmethod
     def of(cls, patches: Sequence[Patch]) -> Spectrum:
-        """Return the decomposition of the exact sum of at least one patch."""
+        """Return the decomposition of the exact sum of at least one patch.
+
+        A change of a convolution is the matrix of its rows, one of a vector a column.
+        """
+        d_out, *inputs = patches[0].shape
         thin = [patch for patch in patches if isinstance(patch, LowRank)]
         rank = sum(patch.left.shape[1] for patch in thin)
-        if len(thin) == len(patches) and rank < min(patches[0].shape):
+        if len(thin) == len(patches) and rank < min(d_out, math.prod(inputs)):
             left, sizes, right = _of_factors(thin)
         else:
             zeros = torch.zeros(patches[0].shape, dtype=torch.float64)
-            dense = total(patches, zeros)
+            dense = total(patches, zeros).reshape(d_out, -1)
             left, sizes, right = torch.linalg.svd(dense, full_matrices=False)
         n = int((sizes > _NOISE * max(patch.norm for patch in patches)).sum())
         return cls(left[:, :n], sizes[:n], right[:n])
@@ -81,7 +89,8 @@ def _of_factors(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the decomposition of a sum of thin products, from its small core."""
     columns, upper = torch.linalg.qr(torch.cat([p.left for p in thin], 1).double())
-    rows, lower = torch.linalg.qr(torch.cat([p.right for p in thin]).double().T)
+    below = torch.cat([patch.right.flatten(1) for patch in thin])
+    rows, lower = torch.linalg.qr(below.double().T)
     inner, sizes, outer = torch.linalg.svd(upper @ lower.T)
     return columns @ inner, sizes, outer @ rows.T
 
@@ -108,7 +117,8 @@ def fused(base: Weights, factors: Mapping[str, Factors]) -> dict[str, torch.Tens
     found = {}
     for name, (left, right) in factors.items():
         tensor = base[name].detach().cpu()
-        found[name] = tensor + left.to(tensor.dtype) @ right.to(tensor.dtype)
+        left, right = (each.flatten(1).to(tensor.dtype) for each in (left, right))
+        found[name] = tensor + (left @ right).reshape(tensor.shape)
         if not torch.isfinite(found[name]).all():
             message = f"{name} is not finite in {tensor.dtype} with the factors added"
             raise ValueError(message)

@@ -30,7 +30,7 @@ CEILING: Final = 2.0**9
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """A change of rank r to one matrix.
+    """A change of rank r to one matrix, or to a convolution as the matrix of its rows.
 
     The factors are copied. Each rank-1 term is scaled by a power of two, so that its
     column and its row are of like size, and put on the grid: a change with entries near
@@ -38,7 +38,8 @@ class LowRank:
 
     Attributes:
         left: Column factors, shape ``[d_out, r]``, float32 multiples of `GRID`.
-        right: Row factors, shape ``[r, d_in]``, float32 multiples of `GRID`.
+        right: Row factors, shape ``[r, d_in]``, of a convolution ``[r, d_in, height,
+            width]``; float32 multiples of `GRID`.
 
     Raises:
         ValueError: Wrong dtype or shapes, or a number that is not finite or too large.
@@ -52,7 +53,7 @@ class LowRank:
     def __post_init__(self) -> None:
         """Check the factors and keep copies of them, balanced, on the grid."""
         left, right = _owned(self.left, "left"), _owned(self.right, "right")
-        if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
+        if left.ndim != 2 or right.ndim < 2 or left.shape[1] != right.shape[0]:
             message = (
                 f"left {list(left.shape)} and right {list(right.shape)} "
                 "do not make a matrix: give [d_out, r] and [r, d_in]"
@@ -70,8 +71,8 @@ class LowRank:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the tensor it changes, ``(d_out, d_in)``."""
-        return (self.left.shape[0], self.right.shape[1])
+        """Shape of the tensor it changes, ``(d_out, d_in)`` or a convolution's."""
+        return (self.left.shape[0], *self.right.shape[1:])
 
     @property
     def n_bytes(self) -> int:
@@ -86,8 +87,9 @@ class LowRank:
     @property
     def norm(self) -> float:
         """Frobenius norm of the change, from the factors' Gram matrices."""
+        right = self.right.double().flatten(1)
         grams = (self.left.double().T @ self.left.double()) * (
-            self.right.double() @ self.right.double().T
+            right @ right.T
         )  # [r, r]
         return float(grams.sum().clamp(min=0).sqrt())
 
@@ -96,13 +98,14 @@ class LowRank:
         return LowRank(-self.left, self.right)
 
     def dense(self) -> torch.Tensor:
-        """Return the change as an exact matrix: float64, shape ``[d_out, d_in]``."""
-        return self.left.double() @ self.right.double()
+        """Return the exact change: float64, in the shape of the tensor."""
+        right = self.right.double().flatten(1)
+        return (self.left.double() @ right).reshape(self.shape)
 
     def rows(self) -> torch.Tensor:
         """Return rows that span the change's row space, float64, ``[r, d_in]``."""
         triangle: torch.Tensor = torch.linalg.qr(self.left.double(), mode="r").R
-        return triangle @ self.right.double()
+        return triangle @ self.right.double().flatten(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +206,8 @@ def add_to(change: torch.Tensor, patches: Sequence[Patch]) -> torch.Tensor:
     thin = [patch for patch in patches if isinstance(patch, LowRank)]
     if thin:
         left = torch.cat([patch.left for patch in thin], 1).double()
-        change.addmm_(left, torch.cat([patch.right for patch in thin]).double())
+        right = torch.cat([patch.right.flatten(1) for patch in thin]).double()
+        change.view(len(change), -1).addmm_(left, right)
     for patch in patches:
         if isinstance(patch, Full):
             change += patch.value
@@ -233,14 +237,15 @@ def _balanced(
     one, other = (torch.frexp(size).exponent for size in sizes)
     gap = (other - one) * ((other - one).abs() > 2) * (sizes[0] > 0) * (sizes[1] > 0)
     shift = torch.div(gap, 2, rounding_mode="trunc")
-    return torch.ldexp(left, shift), torch.ldexp(right, -shift[:, None])
+    back = -shift.reshape(-1, *[1] * (right.ndim - 1))
+    return torch.ldexp(left, shift), torch.ldexp(right, back)
 
 
 def _largest(factor: torch.Tensor, dim: int) -> torch.Tensor:
     """Return each term's largest magnitude in one factor, float64, ``[r]``."""
     if not factor.numel():
         return factor.new_zeros(factor.shape[1 - dim], dtype=torch.float64)
-    return factor.double().abs().amax(dim)
+    return factor.flatten(1).double().abs().amax(dim)
 
 
 def _nearest(tensor: torch.Tensor, grid: float) -> torch.Tensor:

@@ -72,7 +72,7 @@ class Request:
         others: Names of the concepts in ``keep``, for methods that take names instead
             of prompts.
         place: The place of the projections in ``old``; None for several.
-        fixed: Projections that differ from the base's and do not change.
+        fixed: Tensors that differ from the base's and do not change.
         ranks: The processes that may share a training.
     """
 

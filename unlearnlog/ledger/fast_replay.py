@@ -50,7 +50,8 @@ class ReplaySteps:
             return None
         left = torch.cat([part for _, part in lefts], 1).double()
         signs = [sign for sign, part in lefts for _ in range(part.shape[1])]
-        return left * left.new_tensor(signs), torch.cat([p for _, p in rights]).double()
+        right = torch.cat([part.flatten(1) for _, part in rights]).double()
+        return left * left.new_tensor(signs), right
 
     def full(self, name: str) -> list[torch.Tensor]:
         """Return the full changes, in float64."""
@@ -102,7 +103,7 @@ def _rounded(base: torch.Tensor, steps: ReplaySteps, name: str) -> torch.Tensor 
         block = room[: len(base[rows])]
         block.copy_(start[rows]) if start is not None else block.zero_()
         if thin is not None:
-            block.addmm_(thin[0][rows], thin[1])
+            block.view(len(block), -1).addmm_(thin[0][rows], thin[1])
         for value in full:
             block += value[rows]
         moved = moved or bool(block.any())

@@ -161,6 +161,11 @@ class LedgerReader:
         own = (self._store.changed_by(digest) for digest in entry.objects)
         return delta_kind(name for names in own for name in names)
 
+    def touched(self) -> frozenset[str]:
+        """Return the names of all tensors that some entry of a ref changes."""
+        used = {d for entry in self.reachable().values() for d in entry.objects}
+        return frozenset(n for digest in used for n in self._store.changed_by(digest))
+
     def state_digest(self, entry: EntryId | None) -> Digest:
         """Return the recorded digest of an entry's state."""
         if entry is None:

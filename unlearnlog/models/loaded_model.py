@@ -12,6 +12,7 @@ from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.models.base_identity import configs_of, files_of
+from unlearnlog.models.base_weights import BaseWeights
 from unlearnlog.models.components import Components
 from unlearnlog.models.distillation import SETTINGS
 from unlearnlog.models.pipeline_folder import PipelineFolder
@@ -38,7 +39,8 @@ class LoadedModel:
 
     Attributes:
         folder: The folder on disk.
-        base: The text projections, on the CPU, in the dtype that they have on disk.
+        base: The text projections, on the CPU, in the dtype that they have on disk;
+            a lookup answers for any other tensor, too.
         device: The device that it computes on.
         ranks: The processes that paint together.
     """
@@ -53,7 +55,8 @@ class LoadedModel:
         self._parts = parts
         self._backbone = _backbone(folder, parts)
         self._encoders = self._backbone.encoders
-        self.base: Weights = base
+        stored = folder.stored(*folder.weighed)
+        self.base: Weights = BaseWeights(base, stored)
 
     @classmethod
     def load(

@@ -10,6 +10,19 @@ from unlearnlog.errors import DeltaError
 SUFFIX: Final = ".safetensors"
 """Suffix of every weight file that is read."""
 
+_OF_MODELS: Final = ("model_index.json", "config.json", "adapter_config.json", "unet")
+"""Names in the folder of a pipeline, a network, an adapter, or trained networks."""
+
+
+def check_file_or_model(path: Path) -> None:
+    """Refuse what `check_file` refuses, but for the folder of a model or an adapter.
+
+    Raises:
+        DeltaError: The path is one of these.
+    """
+    if not any((path / name).exists() for name in _OF_MODELS):
+        check_file(path)
+
 
 def check_file(path: Path) -> None:
     """Refuse a folder, a missing file, and a format that could run code.

@@ -133,13 +133,18 @@ def agreement(readings: Sequence[Reading], gone: Iterable[str]) -> Iterator[Read
 
 
 def _grams(model: Model, new: Weights) -> dict[Place, tuple[Tensor, Tensor]] | None:
-    """Return G and H of each place; None where joint attention has changed."""
+    """Return G and H of each place.
+
+    None where joint attention has changed, or a tensor that is no text projection:
+    then the projections alone do not say how far a prompt moved.
+    """
     by_place: dict[Place, list[str]] = {}
     for name, place in model.places.items():
         by_place.setdefault(place, []).append(name)
     base = model.base
     joint = by_place.pop("joint-attention", [])
-    if any((new[name].double() != base[name].double()).any() for name in joint):
+    beyond = [name for name in new if name not in model.places]
+    if any((new[n].double() != base[n].double()).any() for n in (*joint, *beyond)):
         return None
     return {
         place: (
