@@ -195,7 +195,8 @@ def _begun(folder: Path, base: Path) -> Repository:
     """Return the ledger of a rebase, which may have been begun before."""
     with suppress(NoLedger):
         return Repository.open(folder)
-    return init(folder, str(base))
+    ledger, _ = init(folder, str(base))
+    return ledger
 
 
 @dataclass(frozen=True)
