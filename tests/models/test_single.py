@@ -154,3 +154,17 @@ def test_a_file_with_more_blocks_than_a_network_has_is_refused(origin, state):
 
     with pytest.raises(ModelError, match="65 blocks called input_blocks"):
         derived(path, state)
+
+
+def test_tensors_of_no_network_are_counted_and_named(small, tmp_path):
+    """They were dropped in silence, whatever they were."""
+    state, base, _ = small
+    tensors = single_of(base, "1.5")
+    more = {"lora_unet_x.lora_up.weight": torch.zeros(1), "betas": torch.zeros(2)}
+    save_file(tensors | more, tmp_path / "merged.safetensors")
+
+    notes = derived(tmp_path / "merged.safetensors", state).notes
+
+    assert notes[-1] == (
+        "1 tensor in it of no known network, not read: 'lora_unet_x.lora_up.weight'"
+    )

@@ -94,9 +94,9 @@ class OpenedLedger:
 
         words = None if tokenizer is None else Path(tokenizer)
         check_new_ledger(Path(folder).absolute(), model, tokenizer=words)
-        from unlearnlog.commands.session import init
+        from unlearnlog.commands.session import begun
 
-        made, notes = init(Path(folder).absolute(), model, tokenizer=words)
+        made, notes = begun(Path(folder).absolute(), model, tokenizer=words)
         return cls(made.folder, Settings(), progress=progress, notes=notes)
 
     @classmethod

@@ -39,11 +39,11 @@ class DeferredTensor:
     steps: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
 
     @classmethod
-    def of(cls, file: TensorFile) -> dict[str, DeferredTensor]:
-        """Return the tensors of a file by key, none of them read."""
+    def of(cls, places: Mapping[str, TensorPlace]) -> dict[str, DeferredTensor]:
+        """Return the tensors at these places of a file by key, none of them read."""
         return {
             key: cls(key, torch.empty(place.shape, device=_NOWHERE))
-            for key, place in file.places.items()
+            for key, place in places.items()
         }
 
     @property

@@ -6,13 +6,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from unlearnlog.checkpoints.deferred_tensor import DeferredTensor
 from unlearnlog.checkpoints.ldm_checkpoint import networks_of
 from unlearnlog.models.foreign_file import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from unlearnlog.checkpoints.deferred_tensor import DeferredTensor
+    from unlearnlog.models.tensor_file import TensorPlace
 
 _NAMED: Final = 3
 _KNOWN: Final = re.compile(
@@ -42,17 +43,18 @@ def unread(keys: Iterable[str], read: Collection[str]) -> tuple[str, ...]:
 
 
 def unread_beside(
-    tensors: Mapping[str, DeferredTensor], configs: Mapping[str, Mapping[str, Any]]
+    places: Mapping[str, TensorPlace], configs: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, ...]:
     """Return the note of `unread` for a file whose networks have these configurations.
 
     Args:
-        tensors: Every tensor of the file by key.
+        places: The place of every tensor of the file by key.
         configs: Configurations of the networks that are read, by component.
 
     Raises:
         KeyError: The networks are not those of the configurations.
     """
+    tensors = DeferredTensor.of(places)
     parts = networks_of(cast("Mapping[str, Tensor]", tensors), configs, ema=False)
     names = cast("Mapping[str, Mapping[str, DeferredTensor]]", parts)
     read = {each.key for part in names.values() for each in part.values()}

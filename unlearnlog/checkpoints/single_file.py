@@ -91,7 +91,7 @@ class SingleFile(PipelineFolder):
                 tokenizer for it.
         """
         path = expanded(path).absolute()
-        reader = _Reader(path, opened(path))
+        reader = _ModelReader(path, opened(path))
         names, configs = reader.names, reader.configs
         family = family_of(reader.generation.pipeline)
         words = vocabulary_for(path, tokenizer)
@@ -147,7 +147,7 @@ class SingleFile(PipelineFolder):
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _ModelReader:
     """An opened file, from which the parts of its description are read."""
 
     path: Path
@@ -178,7 +178,7 @@ class _Reader:
     @cached_property
     def tensors(self) -> dict[str, DeferredTensor]:
         """The tensors by key, none of them read."""
-        return DeferredTensor.of(self.file)
+        return DeferredTensor.of(self.file.places)
 
     @cached_property
     def _of_networks(self) -> dict[str, dict[str, Any]]:
@@ -335,7 +335,7 @@ def holds_base(path: Path, manifest: BaseManifest) -> bool:
         file = opened(path)
         if generation_of(file.places) is None:
             return False
-        names = _Reader(path, file).names
+        names = _ModelReader(path, file).names
     except UnlearnlogError:
         return False
     shapes = {

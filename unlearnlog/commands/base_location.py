@@ -194,8 +194,8 @@ def _given(source: str, origin: str, relative_to: Path) -> BaseLocation:
     place = (relative_to / expanded(source)).absolute()
     if not place.exists():
         raise ModelError(
-            f"there is no folder or file '{place}' ({origin})",
-            fix="give the path of the ledger's base, or leave that out to use the "
+            f"there is no folder '{place}' ({origin})",
+            fix="give the folder of the ledger's base, or leave that out to use the "
             "recorded path",
         )
     return BaseLocation(str(place), origin)

@@ -279,7 +279,12 @@ def _hand_over(notebook: KeyedLabelCache, ledger: Repository) -> None:
             ledger.notebook.write(key, answers)
 
 
-def init(
+def init(folder: Path, model: str) -> Repository:
+    """Create a ledger for a model, see `begun`."""
+    return begun(folder, model)[0]
+
+
+def begun(
     folder: Path, model: str, *, tokenizer: Path | None = None
 ) -> tuple[Repository, tuple[str, ...]]:
     """Create a ledger for a model.

@@ -244,8 +244,8 @@ def _check_is_pipeline(path: Path) -> None:
         raise ModelError(
             f"'{path}' is a pickle, which can run code when it is loaded, so it was "
             "not opened",
-            fix="give the model's .safetensors file; where there is none and you trust "
-            "this one, save its tensors with safetensors.torch.save_file",
+            fix=f"give the model's .safetensors file; or if you trust this one, "
+            f"{_conversion(path)}",
         )
     if path.is_file():
         raise ModelError(
