@@ -1,5 +1,7 @@
 """Configurations that are read from shapes are those that the authors published."""
 
+from typing import Any
+
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -14,7 +16,7 @@ from unlearnlog.checkpoints.ldm_configs import (
 )
 from unlearnlog.checkpoints.ldm_names import original_names
 
-PUBLISHED = {  # the unet/config.json of each model
+PUBLISHED: dict[str, dict[str, Any]] = {  # the unet/config.json of each model
     "Stable Diffusion 1": {
         "cross_attention_dim": 768,
         "attention_head_dim": 8,

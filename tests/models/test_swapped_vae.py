@@ -1,4 +1,4 @@
-"""An autoencoder in the place of the base's says nothing about where a model is from."""
+"""An autoencoder in the base's place says nothing about where a model is from."""
 
 import json
 import shutil
