@@ -20,7 +20,14 @@ pytestmark = pytest.mark.filterwarnings(
 PROMPTS = ["a painting of a cat by picasso", ""]
 
 
-@pytest.fixture(scope="module", params=["1.5", "2.1", "xl"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "1.5",
+        pytest.param("2.1", marks=pytest.mark.slow),
+        pytest.param("xl", marks=pytest.mark.slow),
+    ],
+)
 def both(request, tmp_path_factory):
     """A folder and the single file of the same tensors, and their family."""
     place = tmp_path_factory.mktemp("base")
