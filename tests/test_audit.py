@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
@@ -149,6 +150,137 @@ def test_a_concept_that_comes_back_by_a_token_of_its_own_is_found(
     page = typed("report", "--ledger", str(here), "-o", str(tmp_path / "page.html"))
     assert page.code == 0, page.err
     assert "Picasso as &lt;x&gt;" in (tmp_path / "page.html").read_text()
+
+
+def inversion_of_picasso(made, file):
+    """Write the vectors of his name in the base as a textual inversion, A1111's way."""
+    tokenizer = CLIPTokenizer.from_pretrained(made / "base" / "tokenizer")
+    tensors = load_file(made / "base" / "text_encoder" / "model.safetensors")
+    table = next(t for n, t in tensors.items() if n.endswith("token_embedding.weight"))
+    save_file({"emb_params": table[tokenizer("picasso").input_ids[1:-1]].clone()}, file)
+    return file
+
+
+@pytest.mark.slow
+def test_a_textual_inversion_of_what_is_erased_has_its_verdict_and_its_controls(
+    made, typed, tmp_path
+):
+    """On the erased model it is the erased name; on the base it carries him."""
+    file = inversion_of_picasso(made, tmp_path / "him.safetensors")
+
+    done = typed(
+        *("audit", "--embedding", str(file), "--ledger", str(made), "--json"),
+        *("--policy", str(made / "small.toml")),
+    )
+
+    row = done.json()
+    by_name, by_token = row["concepts"]
+    assert done.code == 0, done.err
+    assert (row["form"], row["tokens"]) == ("embedding", ["<him>"])
+    assert len(row["embeddings"]) == 1
+    assert "at_random" not in by_name
+    assert (by_token["token"], by_token["verdict"]) == ("<him>", "gone")
+    assert by_token["carried"]["value"] > 0.8
+    assert by_token["at_random"]["value"] < 0.2
+
+
+@pytest.mark.slow
+def test_a_textual_inversion_that_brings_a_concept_back_is_found_beside_a_model(
+    made, typed, tmp_path
+):
+    model, here = with_a_word_of_its_own(made, tmp_path / "worded"), tmp_path / "here"
+    shutil.rmtree(model / "tokenizer")
+    shutil.copytree(made / "base" / "tokenizer", model / "tokenizer")
+    weights = model / "text_encoder" / "model.safetensors"
+    tensors = load_file(weights)
+    key = next(n for n in tensors if n.endswith("token_embedding.weight"))
+    n_own = len(CLIPTokenizer.from_pretrained(model / "tokenizer"))
+    save_file(tensors | {key: tensors[key][:n_own].clone()}, weights)
+    shutil.copytree(made / ".unlearnlog", here / ".unlearnlog")
+    file = inversion_of_picasso(made, tmp_path / "him.safetensors")
+
+    done = typed(
+        *("audit", str(model), "--embedding", str(file), "--ledger", str(here)),
+        *("--policy", str(made / "small.toml"), "--json", "--record"),
+    )
+
+    row = done.json()
+    by_name, by_token = row["concepts"]
+    assert (done.code, by_name["verdict"]) == (3, "gone")
+    assert by_token["verdict"] == "resurged"
+    assert by_token["at_random"]["value"] < by_token["now"]["value"]
+    (entry,) = [
+        each
+        for each in typed("log", "--json", "--ledger", str(here)).json()
+        if each["id"] == row["entry"]
+    ]
+    assert entry["kind"] == "audit"
+
+
+def test_a_textual_inversion_for_another_model_is_refused(audited, tmp_path):
+    save_file({"emb_params": torch.ones(1, 5)}, tmp_path / "odd.safetensors")
+
+    done = audited("exported", "--embedding", str(tmp_path / "odd.safetensors"))
+
+    assert done.code == 2
+    assert "no textual inversion for this model" in done.err
+    assert "'emb_params' [1, 5]" in done.err
+
+
+def test_a_textual_inversion_is_none_of_a_fine_tune_made_here(made, typed):
+    done = typed(
+        *("audit", "--finetune", "unrelated", "--embedding", "x.safetensors"),
+        *("--ledger", str(made)),
+    )
+
+    assert done.code == 2
+    assert "--embedding would do nothing with --finetune" in done.err
+
+
+def with_another_vae(made, folder, *, channels=None):
+    """Write the exported model with a random autoencoder; of other sizes if asked."""
+    shutil.copytree(made / "exported", folder)
+    config = AutoencoderKL.load_config(folder / "vae")
+    if channels:
+        config = {**config, "latent_channels": channels}
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        AutoencoderKL.from_config(config).save_pretrained(folder / "vae")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_swapped_autoencoder_is_audited_beside_the_bases(made, audited):
+    """It refused the whole model for it: "was not made of this model"."""
+    with_another_vae(made, made / "swapped")
+
+    row = audited("swapped", "--json").json()
+
+    bases, own = row["concepts"]
+    assert bases["through"] == "the base's autoencoder"
+    assert bases["verdict"] == "gone"
+    assert own["through"] == "its own autoencoder"
+    assert row["moved"]["vae"] > 0.5
+    assert any("its autoencoder is another one" in note for note in row["notes"])
+    shown = {r["concept"] for r in row["readings"] if r["probe"] == "resurgence"}
+    assert shown == {
+        "Picasso, with the base's autoencoder",
+        "Picasso, with its own autoencoder",
+    }
+
+
+def test_an_autoencoder_that_does_not_fit_is_left_out_and_said(made, audited):
+    with_another_vae(made, made / "unfit", channels=7)
+
+    done = audited("unfit", "--json")
+
+    (found,) = done.json()["concepts"]
+    assert (done.code, found["verdict"]) == (0, "gone")
+    assert "through" not in found
+    assert any(
+        "its autoencoder is none for the base's latents" in note
+        for note in done.json()["notes"]
+    )
 
 
 @pytest.mark.parametrize("in_folder", [False, True])

@@ -18,7 +18,7 @@ from tokenizers import (
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unlearnlog.atelier.captions import every_caption
-from unlearnlog.models.clip_vocabulary import WHOLE, older_files
+from unlearnlog.models.older_tokenizers import WHOLE, older_files
 
 N_POSITIONS: Final = 77
 VOCABULARY: Final = 1200

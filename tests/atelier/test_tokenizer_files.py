@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.models.base_identity import files_of
-from unlearnlog.models.clip_vocabulary import older_files
+from unlearnlog.models.older_tokenizers import older_files
 from unlearnlog.models.pipeline_folder import PipelineFolder
 
 TOKENIZER = FOLDER / "tokenizer"

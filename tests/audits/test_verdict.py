@@ -195,3 +195,27 @@ def test_the_first_gate_that_applies_settles_it_whatever_comes_after(case, gate)
     found = Weighed(**{"change": change, "came_back": True, **worst, **case})
 
     assert found.gate(VerdictRules()) is gate
+
+
+def test_an_embedding_that_shows_no_more_than_random_vectors_brings_nothing_back():
+    """Any vectors may, in a model that paints it wherever it can."""
+    own = sight(40)
+    null = replace(own, token="<x>", at_random=own.now[::-1])
+    real = replace(own, token="<x>", at_random=(False,) * len(own.now))
+
+    (by_chance,) = findings([null], VerdictRules())
+    (found,) = findings([real], VerdictRules())
+
+    assert by_chance.word == "undecided"
+    assert "with random vectors of the same norms in its place" in by_chance.why
+    assert found.word == "resurged"
+    assert found.at_random is not None
+    assert found.at_random.value == 0
+
+
+def test_a_finding_says_which_autoencoder_painted():
+    (found,) = findings(
+        [replace(sight(0), through="its own autoencoder")], VerdictRules()
+    )
+
+    assert found.called == "Picasso, with its own autoencoder"

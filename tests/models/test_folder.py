@@ -43,7 +43,7 @@ def test_a_checkpoint_file_is_refused_with_the_way_to_convert_it(tmp_path):
 
     said = said_by(file)
 
-    assert f"'{file}' is a file" in said
+    assert f"'{file}' is a pickle, which can run code when it is loaded" in said
     assert "from_single_file('model.ckpt')" in said
 
 

@@ -1,117 +1,18 @@
 """Single files of the original format mean what the same folder means."""
 
-import re
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.single_files import single_of, unet_in
 from tests.tiny import build_pipeline
 from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
-from unlearnlog.checkpoints.ldm_names import original_names
 from unlearnlog.errors import ModelError
 from unlearnlog.models.diffusers_model import DiffusersModel
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept:DeprecationWarning"
 )
-AUTOENCODER = (  # as github.com/CompVis/stable-diffusion calls what diffusers calls so
-    (r"(en|de)coder\.conv_norm_out", r"\1coder.norm_out"),
-    (r"encoder\.down_blocks\.(\d)\.resnets\.(\d)", r"encoder.down.\1.block.\2"),
-    (r"encoder\.down_blocks\.(\d)\.downsamplers\.0", r"encoder.down.\1.downsample"),
-    (r"decoder\.up_blocks\.0\.resnets\.(\d)", r"decoder.up.1.block.\1"),
-    (r"decoder\.up_blocks\.1\.resnets\.(\d)", r"decoder.up.0.block.\1"),
-    (r"decoder\.up_blocks\.0\.upsamplers\.0", r"decoder.up.1.upsample"),
-    (r"mid_block\.resnets\.0", "mid.block_1"),
-    (r"mid_block\.resnets\.1", "mid.block_2"),
-    (r"conv_shortcut", "nin_shortcut"),
-    (r"mid_block\.attentions\.0\.group_norm", "mid.attn_1.norm"),
-    (r"mid_block\.attentions\.0\.to_([qkv])", r"mid.attn_1.\1"),
-    (r"mid_block\.attentions\.0\.to_out\.0", "mid.attn_1.proj_out"),
-)
-OPEN_CLIP = (  # and github.com/mlfoundations/open_clip
-    (
-        r"^(?:text_model\.)?embeddings\.position_embedding\.weight",
-        "positional_embedding",
-    ),
-    (r"^(?:text_model\.)?embeddings\.token_embedding", "token_embedding"),
-    (r"^(?:text_model\.)?final_layer_norm", "ln_final"),
-    (r"^(?:text_model\.)?encoder\.layers", "transformer.resblocks"),
-    (r"layer_norm(\d)", r"ln_\1"),
-    (r"self_attn\.out_proj", "attn.out_proj"),
-    (r"mlp\.fc1", "mlp.c_fc"),
-    (r"mlp\.fc2", "mlp.c_proj"),
-)
-
-
-def tensors_of(folder, component):
-    (file,) = (folder / component).glob("*.safetensors")
-    return load_file(file)
-
-
-def renamed(key, rules):
-    for pattern, new in rules:
-        key = re.sub(pattern, new, key)
-    return key
-
-
-def unet_in(folder, before="model.diffusion_model."):
-    found = {}
-    unet = tensors_of(folder, "unet")
-    for name, tensor in unet.items():
-        module, _, part = name.rpartition(".")
-        # Where a level that does not attend ends by doubling, that is its second part.
-        said = original_names(module, 1)
-        resized = "up_blocks.1.upsamplers" in module
-        found[f"{before}{said[0 if resized else -1]}.{part}"] = tensor
-    return found
-
-
-def autoencoder_in(folder):
-    found = {}
-    for name, tensor in tensors_of(folder, "vae").items():
-        flat = "attentions" in name and tensor.dim() == 2
-        key = f"first_stage_model.{renamed(name, AUTOENCODER)}"
-        found[key] = tensor[..., None, None].contiguous() if flat else tensor
-    return found
-
-
-def clip_in(folder, before):
-    return {
-        f"{before}text_model.{name.removeprefix('text_model.')}": tensor
-        for name, tensor in tensors_of(folder, "text_encoder").items()
-    }
-
-
-def open_clip_in(folder, component, before):
-    found: dict[str, torch.Tensor] = {}
-    fused: dict[str, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors_of(folder, component).items():
-        if name == "text_projection.weight":
-            found[f"{before}text_projection"] = tensor.T.contiguous()
-        elif m := re.search(r"(.+)self_attn\.([qkv])_proj\.(weight|bias)", name):
-            key = f"{before}{renamed(m[1], OPEN_CLIP)}attn.in_proj_{m[3]}"
-            fused.setdefault(key, {})[m[2]] = tensor
-        else:
-            found[before + renamed(name, OPEN_CLIP)] = tensor
-    for key, parts in fused.items():
-        found[key] = torch.cat([parts[each] for each in "qkv"])
-    return found
-
-
-def single_of(folder, family):
-    """Return a folder's tensors as the original code would keep them."""
-    found = unet_in(folder) | autoencoder_in(folder)
-    if family == "xl":
-        found |= clip_in(folder, "conditioner.embedders.0.transformer.")
-        found |= open_clip_in(
-            folder, "text_encoder_2", "conditioner.embedders.1.model."
-        )
-    elif family == "2.1":
-        found |= open_clip_in(folder, "text_encoder", "cond_stage_model.model.")
-    else:
-        found |= clip_in(folder, "cond_stage_model.transformer.")
-    return found
 
 
 def nudged(folder):
@@ -253,3 +154,17 @@ def test_a_file_with_more_blocks_than_a_network_has_is_refused(origin, state):
 
     with pytest.raises(ModelError, match="65 blocks called input_blocks"):
         derived(path, state)
+
+
+def test_tensors_of_no_network_are_counted_and_named(small, tmp_path):
+    """They were dropped in silence, whatever they were."""
+    state, base, _ = small
+    tensors = single_of(base, "1.5")
+    more = {"lora_unet_x.lora_up.weight": torch.zeros(1), "betas": torch.zeros(2)}
+    save_file(tensors | more, tmp_path / "merged.safetensors")
+
+    notes = derived(tmp_path / "merged.safetensors", state).notes
+
+    assert notes[-1] == (
+        "1 tensor in it of no known network, not read: 'lora_unet_x.lora_up.weight'"
+    )

@@ -41,6 +41,7 @@ class AuditMethods(OpenedLedger):
         model: Folder,
         rev: str = "HEAD",
         *,
+        embeddings: Sequence[Folder] = (),
         policy: str | Policy = "",
         ema: bool = False,
         record: bool = False,
@@ -52,9 +53,10 @@ class AuditMethods(OpenedLedger):
         """Test whether erased concepts came back in a model derived from this one.
 
         Args:
-            model: A fine-tuned diffusers folder, a trainer's checkpoint, or a LoRA
-                file.
+            model: A fine-tuned diffusers folder, a trainer's checkpoint, a LoRA file,
+                or a file of textual inversion to try on the revision itself.
             rev: The revision that the model was derived from.
+            embeddings: Files of textual inversion to try on the model.
             policy: Name, path or `Policy`: sample sizes, sampling, judge, limits. Empty
                 for the configuration's, else that of the newest entry.
             ema: Whether to read the EMA copy of its weights.
@@ -82,7 +84,9 @@ class AuditMethods(OpenedLedger):
                 print(finding.called, finding.word)
         """
         note = self._note(message, ref, recorded=record)
-        asked = self._audit_request(model, rev, policy=policy, ema=ema)
+        asked = self._audit_request(
+            model, rev, embeddings=embeddings, policy=policy, ema=ema
+        )
         from unlearnlog.commands.audit import audit
 
         with self._watching(watch) as shown:
@@ -96,15 +100,24 @@ class AuditMethods(OpenedLedger):
             return audit(self.place, request)
 
     def _audit_request(
-        self, model: Folder, rev: str, *, policy: str | Policy, ema: bool
+        self,
+        model: Folder,
+        rev: str,
+        *,
+        embeddings: Sequence[Folder] = (),
+        policy: str | Policy,
+        ema: bool,
     ) -> AuditRequest:
         rules = self.rules(policy, about=rev)
         checks.check_given(Path(model), "a folder, a checkpoint or a LoRA")
+        files = tuple(map(Path, embeddings))
+        for file in files:
+            checks.check_given(file, "a file of textual inversion")
         checks.erased_at(self.chain, rev, so="nothing can have come back")
         self.check()
         from unlearnlog.commands.audit import AuditRequest
 
-        return AuditRequest(Path(model), rules, rev, ema)
+        return AuditRequest(Path(model), rules, rev, ema, files)
 
     def finetune(
         self,

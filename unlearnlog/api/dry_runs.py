@@ -54,13 +54,16 @@ class DryRuns:
         model: Folder,
         rev: str = "HEAD",
         *,
+        embeddings: Sequence[Folder] = (),
         policy: str | Policy = "",
         ema: bool = False,
     ) -> CostForecast:
         """Forecast `Ledger.audit`."""
         from unlearnlog.commands.dry_run import of_audit
 
-        request = self._ledger._audit_request(model, rev, policy=policy, ema=ema)
+        request = self._ledger._audit_request(
+            model, rev, embeddings=embeddings, policy=policy, ema=ema
+        )
         with self._shown() as shown:
             return of_audit(self._ledger.place, replace(request, watch=shown))
 

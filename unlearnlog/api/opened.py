@@ -32,13 +32,20 @@ class OpenedLedger:
     Attributes:
         folder: The ledger's folder, or the one in which `add` creates it.
         progress: Whether long work shows progress bars.
+        notes: Remarks on the model's file from when the ledger was made.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, *, progress: bool = False
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        progress: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Set the fields; use `init` or `open` instead."""
         self.folder = folder
+        self.notes = notes
         self.progress = progress
         self._settings = settings
 
@@ -54,14 +61,22 @@ class OpenedLedger:
 
     @classmethod
     def init(
-        cls, folder: Folder = ".", model: str = "atelier", *, progress: bool = False
+        cls,
+        folder: Folder = ".",
+        model: str = "atelier",
+        *,
+        tokenizer: Folder | None = None,
+        progress: bool = False,
     ) -> Self:
         """Create an empty ledger for a model.
 
         Args:
             folder: The folder; made if it does not exist.
-            model: ``atelier``, a diffusers folder, or a hub id with a pinned commit,
+            model: ``atelier``, a diffusers folder, a safetensors file with a whole
+                Stable Diffusion 1, 2 or XL, or a hub id with a pinned commit,
                 ``owner/name@commit``.
+            tokenizer: A folder with CLIP's tokenizer, for a single file, which has
+                none; None to find one on this machine.
             progress: Whether long work shows progress bars.
 
         Returns:
@@ -77,11 +92,12 @@ class OpenedLedger:
         """
         from unlearnlog.commands.checks import check_new_ledger
 
-        check_new_ledger(Path(folder).absolute(), model)
-        from unlearnlog.commands.session import init
+        words = None if tokenizer is None else Path(tokenizer)
+        check_new_ledger(Path(folder).absolute(), model, tokenizer=words)
+        from unlearnlog.commands.session import begun
 
-        made = init(Path(folder).absolute(), model)
-        return cls(made.folder, Settings(), progress=progress)
+        made, notes = begun(Path(folder).absolute(), model, tokenizer=words)
+        return cls(made.folder, Settings(), progress=progress, notes=notes)
 
     @classmethod
     def open(

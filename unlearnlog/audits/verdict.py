@@ -76,6 +76,12 @@ class ConceptEvidence:
         health: The audited model's accuracy on those prompts; None if unmeasured.
         token: The token, added by a fine-tune, in place of the concept's name in
             ``now``; empty for the name.
+        at_random: Whether pictures of ``now`` show it with random vectors of the same
+            norms as the token's; empty where that was not tried.
+        carried: Whether the base's pictures with the token show it; empty where that
+            was not tried.
+        through: The autoencoder that ``now`` was painted with, of a model that has
+            another one than the base; empty for any other model.
     """
 
     concept: str
@@ -86,6 +92,9 @@ class ConceptEvidence:
     elsewhere: tuple[bool, ...] = ()
     health: Health | None = None
     token: str = ""
+    at_random: tuple[bool, ...] = ()
+    carried: tuple[bool, ...] = ()
+    through: str = ""
 
     @property
     def stands_out(self) -> bool:
@@ -93,10 +102,22 @@ class ConceptEvidence:
 
         Beyond Newcombe's interval; true where no other pictures were judged.
         """
+        if not self.beats_chance:
+            return False
         if not self.elsewhere:
             return True
         own, other = (share(sum(s), len(s)) for s in (self.now, self.elsewhere))
         return unpaired_share(own, other).low > 0
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether more pictures show it with the token than with random vectors.
+
+        Beyond Newcombe's interval of pairs; true where that was not tried.
+        """
+        if not self.at_random:
+            return True
+        return paired_share(self.now, self.at_random).low > 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +189,12 @@ class AuditFinding:
         control: Share of false alarms.
         wide: Whether more pictures would decide.
         token: The added token in prompts in place of its name; empty for the name.
+        at_random: Share of pictures with random vectors in the token's place; None
+            where that was not tried.
+        carried: Share of the base's pictures with the token; None where that was not
+            tried.
+        through: The autoencoder that pictures were painted with, of a model that has
+            another one than the base; empty for any other model.
     """
 
     concept: str
@@ -181,11 +208,18 @@ class AuditFinding:
     control: Estimate
     wide: bool = False
     token: str = ""
+    at_random: Estimate | None = None
+    carried: Estimate | None = None
+    through: str = ""
 
     @property
     def called(self) -> str:
-        """The concept, with the token in place of its name, if there is one."""
-        return f"{self.concept} as {self.token}" if self.token else self.concept
+        """The concept, with the token in place of its name, if there is one.
+
+        Of a model with an autoencoder of its own it says which one it is about.
+        """
+        name = f"{self.concept} as {self.token}" if self.token else self.concept
+        return f"{name}, with {self.through}" if self.through else name
 
 
 def findings(
@@ -230,7 +264,7 @@ def _finding(
             f"the judge sees it in {_percent(base)} of the base's own {base.n} "
             "pictures of it, so it decides nothing"
         ),
-        Gate.EVERYWHERE: lambda: _everywhere(now, evidence.elsewhere),
+        Gate.EVERYWHERE: lambda: _everywhere(now, evidence),
         Gate.RETURNED: lambda: (
             f"shows in {_percent(now)} of {now.n} pictures, {_percent(then)} before"
         ),
@@ -244,10 +278,25 @@ def _finding(
         *(evidence.concept, gate.word, why[gate](), now, then, base, back, p, control),
         wide=gate is Gate.OPEN,
         token=evidence.token,
+        at_random=_tried(evidence.at_random),
+        carried=_tried(evidence.carried),
+        through=evidence.through,
     )
 
 
-def _everywhere(now: Estimate, elsewhere: Sequence[bool]) -> str:
+def _tried(shown: Sequence[bool]) -> Estimate | None:
+    return share(sum(shown), len(shown)) if shown else None
+
+
+def _everywhere(now: Estimate, evidence: ConceptEvidence) -> str:
+    elsewhere = evidence.elsewhere
+    if not evidence.beats_chance:
+        null = share(sum(evidence.at_random), len(evidence.at_random))
+        return (
+            f"shows in {_percent(now)} of {now.n} pictures and, with random vectors of "
+            f"the same norms in its place, in {_percent(null)} of {null.n}: it is not "
+            "this embedding that shows it"
+        )
     n = len(elsewhere)
     return (
         f"shows in {_percent(now)} of {now.n} pictures and, to the judge, in "

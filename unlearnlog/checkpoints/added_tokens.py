@@ -6,7 +6,7 @@ erased concept. The concept then comes back under a name that was not erased.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +28,6 @@ _TABLES: Final = (
     ".embed_tokens.weight",  # T5, Gemma, Qwen, Mistral
     ".shared.weight",  # T5 again
 )
-_BY_ENCODER: Final = ("clip_l", "clip_g")
-_UNNAMED: Final = "emb_params"
 
 
 def is_table(name: str) -> bool:
@@ -99,40 +97,6 @@ def added_tokens(
         )
         for token in sorted({parts.get(token, token) for token in new})
     }
-
-
-def embedding_in(
-    file: Mapping[str, torch.Tensor], stem: str, widths: Sequence[int]
-) -> dict[str, tuple[torch.Tensor, ...]]:
-    """Return the tokens of a file of textual inversion; empty for any other file.
-
-    Such a file has vectors by the name of their token; or by text encoder, of one token
-    with the file's name.
-
-    Args:
-        file: Tensors by key.
-        stem: The file's name without its suffix.
-        widths: Width of the vectors of each text encoder.
-
-    Source:
-        The keys are those that diffusers' ``load_textual_inversion`` takes, and those
-        that trainers for SDXL write.
-    """
-    keys = _BY_ENCODER if len(widths) > 1 else ()
-    if keys and {*keys} == {*file}:
-        found = {f"<{stem}>": tuple(file[key] for key in keys)}
-    elif keys:
-        return {}
-    else:
-        found = {key: (file[key],) for key in file}
-        if {*found} == {_UNNAMED}:
-            found = {f"<{stem}>": found[_UNNAMED]}
-    rows = {token: tuple(map(torch.atleast_2d, each)) for token, each in found.items()}
-    fits = all(
-        [v.shape[1:] for v in each] == [torch.Size([width]) for width in widths]
-        for each in rows.values()
-    )
-    return rows if fits else {}
 
 
 def nameless(path: Path, n_rows: int) -> ModelError:

@@ -24,7 +24,6 @@ from unlearnlog.checkpoints.adapters.adapter_reading import (
 from unlearnlog.checkpoints.added_tokens import (
     Added,
     added_tokens,
-    embedding_in,
     is_table,
     nameless,
     old_rows,
@@ -33,10 +32,12 @@ from unlearnlog.checkpoints.added_tokens import (
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
 from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
+from unlearnlog.checkpoints.embedding_files import embedding_in
 from unlearnlog.checkpoints.file_kinds import listed, resembling
 from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.locating import brought
+from unlearnlog.checkpoints.swapped_vae import VAE, parted, without_odd_vae
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest, TensorRecord
 from unlearnlog.core.plain_files import expanded
@@ -72,6 +73,7 @@ class FinetunedModel:
         notes: Remarks on the files, for the report.
         is_plain: Whether diffusers loads exactly these weights from the path.
         tokens: Vectors of each added token, by its name in prompts.
+        own_vae: Tensors of a swapped autoencoder; they are not among ``weights``.
     """
 
     path: Path
@@ -83,6 +85,12 @@ class FinetunedModel:
     notes: tuple[str, ...] = ()
     is_plain: bool = False
     tokens: Added = field(default_factory=dict)
+    own_vae: Weights = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Weights:
+        """Every tensor that differs from the base's, those of its autoencoder too."""
+        return {**self.weights, **self.own_vae}
 
 
 @dataclass(frozen=True)
@@ -146,13 +154,16 @@ def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedM
         new, tokens = {}, _learned(found, state)
         n_tensors = len(tokens) * len(state.model.folder.text_widths)
     else:
+        ours = state.model.folder.config(VAE)
+        found = without_odd_vae(found, state.shapes, ours, state.stored)
         _check_configs(path, found, state.model)
         new, n_tensors, grown = _whole(path, found, state)
         tokens = _tokens(path, found, grown, state)
     found = replace(found, notes=(*found.notes, *_named(tokens)))
     moved = _distances(new, state)
     if not _is_of_the_base(found, state):
-        _check_descends(path, moved)
+        _check_descends(path, {n: each for n, each in moved.items() if n != VAE})
+    new, own_vae, more = parted(new, moved, FARTHEST)
     return FinetunedModel(
         path=path,
         form=found.form,
@@ -160,9 +171,10 @@ def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedM
         weights={**state.projections, **new},
         moved=moved,
         n_tensors=n_tensors,
-        notes=found.notes,
+        notes=(*found.notes, *more),
         is_plain=found.is_plain and _loads(found) and _named_plainly(found, state),
         tokens=tokens,
+        own_vae=own_vae,
     )
 
 

@@ -24,6 +24,11 @@ UNET: Final = "model.diffusion_model."
 _VELOCITY: Final = "v_pred"
 """A tensor that marks a UNet that predicts velocity."""
 
+_LAST_NORM: Final = re.compile(
+    r"model\.diffusion_model\.output_blocks\.\d+\.1\.transformer_blocks\.0\.norm1\.bias"
+)
+_SPREAD_OF_VELOCITY: Final = 0.09
+
 _BLOCK: Final = re.compile(r"(input_blocks|output_blocks|down|up)\.(\d+)\.")
 _MOST_BLOCKS: Final = 64
 """Upper bound on the blocks of a kind; networks of the format have 12."""
@@ -63,6 +68,23 @@ def predicted_by(keys: Container[str], metadata: Mapping[str, str]) -> str:
     if recorded.startswith("v") or _VELOCITY in keys:
         return "v_prediction"
     return "epsilon" if recorded.startswith("eps") else ""
+
+
+def seems_velocity(file: Mapping[str, Tensor]) -> bool:
+    """Return whether a Stable Diffusion 2 predicts velocity, by its last norm's biases.
+
+    Files of the model say nothing about it; the biases of the two kinds differ.
+
+    Source:
+        github.com/comfyanonymous/ComfyUI, ``supported_models.SD20.model_type``: the
+        tensor and the threshold.
+    """
+    found = [key for key in file if _LAST_NORM.fullmatch(key)]
+    if not found:
+        return False
+    last = max(found, key=lambda key: int(key.split(".")[3]))
+    spread = file[last].float().std(unbiased=False)
+    return bool(spread > _SPREAD_OF_VELOCITY)
 
 
 def too_many_blocks(keys: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from unlearnlog.checkpoints.adapter_info import Adapter
 from unlearnlog.checkpoints.adapters.adapter_remarks import remarks
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
-from unlearnlog.checkpoints.single_files import no_average, owner_of, single_file
+from unlearnlog.checkpoints.finetune_file import no_average, owner_of, single_file
 from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import ModelError
 from unlearnlog.models.foreign_file import SafetensorsFile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,6 +41,13 @@ AuditorOption = Annotated[
 ]
 EmaOption = Annotated[
     bool, typer.Option("--ema", help="Read the averaged copy of its weights.")
+]
+EmbeddingOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--embedding",
+        help="A textual inversion to try on it, or on the revision; repeatable.",
+    ),
 ]
 DoubtOption = Annotated[
     bool, typer.Option("--accept-undecided", help="Doubt is no reason to refuse.")
@@ -115,6 +122,7 @@ def audit(
     record: Annotated[
         bool, typer.Option("--record", help="Write the audit into the ledger.")
     ] = False,
+    embedding: EmbeddingOption = None,
     tuning: FinetuneOptions,
     accept_undecided: DoubtOption = False,
     forecast: DryRunOptions,
@@ -127,6 +135,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether anything came back in a model that was made of this one."""
+    model, handed = _tried(model, embedding or (), tuning)
     _check_options(context, model, tuning)
     ledger = opening.open(concepts, forecast=forecast)
     rules = ledger.rules(policy, judge=judge, about=rev)
@@ -137,7 +146,9 @@ def audit(
     if forecast.dry_run:
         show_cost(
             ledger,
-            lambda runs: runs.audit(model, rev, policy=rules, ema=ema),
+            lambda runs: runs.audit(
+                model, rev, embeddings=handed, policy=rules, ema=ema
+            ),
             would=f"audit {model}",
             price=forecast.price_for(ledger),
             as_json=as_json,
@@ -147,6 +158,7 @@ def audit(
         done = ledger.audit(
             model,
             rev,
+            embeddings=handed,
             policy=rules,
             ema=ema,
             record=record,
@@ -156,6 +168,26 @@ def audit(
             watch=bars,
         )
     _say_audited(done, as_json=as_json)
+
+
+def _tried(
+    model: Path | None, embeddings: Sequence[Path], tuning: FinetuneOptions
+) -> tuple[Path | None, tuple[Path, ...]]:
+    """Return the audited model, and the textual inversions to try on it.
+
+    Without a model the first of them is what is audited: on the revision itself.
+
+    Raises:
+        UsageError: There is a fine-tune, on which none is tried.
+    """
+    if embeddings and tuning.finetune:
+        raise UsageError(
+            "--embedding would do nothing with --finetune",
+            fix="leave --embedding out",
+        )
+    if model is None and embeddings:
+        return embeddings[0], tuple(embeddings[1:])
+    return model, tuple(embeddings)
 
 
 def _check_options(
@@ -170,7 +202,8 @@ def _check_options(
     if (model is None) == (not tuning.finetune):
         raise UsageError(
             "give either a model to audit, or --finetune DATA to make one here",
-            fix="unlearnlog audit MODEL, or unlearnlog audit --finetune FOLDER",
+            fix="unlearnlog audit MODEL, unlearnlog audit --embedding FILE, or "
+            "unlearnlog audit --finetune FOLDER",
         )
     if model is not None:
         _, *names = [each.name for each in fields(tuning)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unlearnlog.cli.app import answer, app, err, list_facts, recording
+from unlearnlog.cli.app import answer, app, err, list_facts, out, recording
 from unlearnlog.cli.dry_run_option import DryRunOptions, show_cost
 from unlearnlog.cli.entry_answers import say_composed, say_erased, say_reverted
 from unlearnlog.cli.options import (
@@ -26,6 +27,7 @@ from unlearnlog.cli.options import (
     with_blocks,
 )
 from unlearnlog.errors import UsageError
+from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
     from unlearnlog.api import Ledger
@@ -37,18 +39,32 @@ if TYPE_CHECKING:
 def init(
     model: Annotated[
         str,
-        typer.Option("--model", help="atelier, a folder, or owner/name@commit."),
+        typer.Option(
+            "--model", help="atelier, a folder, a .safetensors, or owner/name@commit."
+        ),
     ] = "atelier",
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer", help="A folder with CLIP's, for a model in a single file."
+        ),
+    ] = None,
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create an empty ledger for a model, in this folder."""
     from unlearnlog.api import Ledger
 
-    ledger = Ledger.init(folder or ".", model)
-    base = ledger.chain.base
+    ledger = Ledger.init(folder or ".", model, tokenizer=tokenizer)
+    base, notes = ledger.chain.base, [*ledger.notes]
     facts = {"ledger": str(ledger.folder), "model": base.source, "base": base.root}
-    answer(facts if as_json else None, lambda: list_facts(facts))
+
+    def say() -> None:
+        list_facts(facts)
+        for note in notes:
+            out.print(as_text(note), soft_wrap=True)
+
+    answer({**facts, **({"notes": notes} if notes else {})} if as_json else None, say)
 
 
 @dataclass(frozen=True)

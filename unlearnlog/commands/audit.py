@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.audits.attacks.new_token import NewToken
 from unlearnlog.audits.comparison import ComparedConcept, Comparison
@@ -17,7 +17,9 @@ from unlearnlog.audits.verdict import (
     VerdictRules,
     findings,
 )
+from unlearnlog.checkpoints.embedding_files import Embeddings, embeddings_of
 from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
+from unlearnlog.checkpoints.swapped_vae import BASES, OWN
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import (
     check_alone,
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
     from unlearnlog.core.reading import Reading
     from unlearnlog.policy import Policy
 
+NO_EMBEDDINGS: Final = Embeddings({}, ())
+_READS_LATENTS: Final = "base"
+"""Name of the judge for which no autoencoder changes a picture."""
+
 
 @dataclass(frozen=True)
 class AuditRequest:
@@ -59,12 +65,14 @@ class AuditRequest:
         accept_undecided: Whether the audit passes although findings are undecided.
         watch: Receives the progress of the work.
         note: Reason, reference and author for the entry; None for none.
+        embeddings: Files of textual inversion to try on it.
     """
 
     path: Path
     policy: Policy
     rev: str = "HEAD"
     ema: bool = False
+    embeddings: tuple[Path, ...] = ()
     record: bool = False
     accept_undecided: bool = False
     watch: Progress = field(default_factory=NoProgress)
@@ -82,6 +90,7 @@ class Audited:
         readings: All readings.
         verdict: Whether it passes, and what failed or is undecided.
         entry: The recorded entry; None where recording was not requested.
+        handed: The textual inversions that were tried on it.
     """
 
     rev: EntryId
@@ -90,6 +99,7 @@ class Audited:
     readings: tuple[Reading, ...]
     verdict: VerdictRecord
     entry: Entry | None = None
+    handed: Embeddings = NO_EMBEDDINGS
 
     def __repr__(self) -> str:
         summary = ", ".join(f"{each.called} {each.word}" for each in self.findings)
@@ -106,6 +116,7 @@ class Audited:
             "moved": dict(self.made.moved),
             "notes": list(self.made.notes),
             **({"tokens": [*self.made.tokens]} if self.made.tokens else {}),
+            **({"embeddings": [*self.handed.sha256]} if self.handed.sha256 else {}),
             "concepts": [row_of(each) for each in self.findings],
             "readings": [each.row() for each in self.readings],
             "verdict": self.verdict.row(),
@@ -132,10 +143,12 @@ def audit(at: Session, request: AuditRequest) -> Audited:
             f"nothing is erased at '{request.rev}', so nothing can have come back",
             fix="name a revision with an erasure: unlearnlog log",
         )
+    handed = embeddings_of(request.embeddings, at.model.folder.text_widths)
     made = derived(
         request.path, FinetuneBase(at.model, at.weights(head)), ema=request.ema
     )
-    session = AuditSession(at, live, made, request)
+    made, handed = _with_tokens(made, handed)
+    session = AuditSession(at, live, made, request, handed)
     found = session.findings()
     audited = Audited(
         rev=head,
@@ -143,6 +156,7 @@ def audit(at: Session, request: AuditRequest) -> Audited:
         findings=found,
         readings=tuple(session.readings(found)),
         verdict=verdict_of(found, accepted=request.accept_undecided),
+        handed=handed,
     )
     return _recorded(now, live, audited, request) if request.record else audited
 
@@ -156,22 +170,42 @@ class AuditSession:
         live: The concepts erased there.
         made: The derived model.
         wish: Arguments of the audit.
+        handed: The textual inversions that are tried on it.
     """
 
     at: Session
     live: Sequence[Concept]
     made: FinetunedModel
     wish: AuditRequest
+    handed: Embeddings = NO_EMBEDDINGS
 
     @cached_property
     def audience(self) -> Comparison:
-        """The comparison of both models, with its runner and kept prompts."""
+        """The comparison of both models, with its runner and kept prompts.
+
+        An autoencoder that replaced the base's is not used.
+        """
         book, sizes = self.at.book(self.live), self.wish.policy.probes
         runner = runner_for(self.at, self.wish.policy, book, self.wish.watch)
         names = {concept.name for concept in self.live}
         kept = book.kept(names, sizes.kept, sizes.kept_share)
         then = self.at.weights(self.at.head)
         return Comparison(runner, then, self.made.weights, kept)
+
+    @cached_property
+    def views(self) -> dict[str, Comparison]:
+        """The comparisons by the autoencoder that paints; one without a name for most.
+
+        A model with an autoencoder of its own is compared with both. For the base as
+        judge they are one: it reads latents.
+        """
+        judge = self.audience.panel.judge
+        if not self.made.own_vae or judge is None or judge.name == _READS_LATENTS:
+            return {"": self.audience}
+        return {
+            BASES: self.audience,
+            OWN: replace(self.audience, now=self.made.whole),
+        }
 
     def question(self, concept: Concept, n: int) -> ComparedConcept:
         """Return the prompts of a concept, ``n`` pictures per cell."""
@@ -192,8 +226,14 @@ class AuditSession:
             policy.require.base_presence,
         )
         n = policy.probes.erased
-        self.audience.prepare([self.question(concept, n) for concept in self.live])
-        targets = [(c, new) for new in (None, *self.newcomers) for c in self.live]
+        for view in self.views.values():
+            view.prepare([self.question(concept, n) for concept in self.live])
+        targets = [
+            (through, concept, new)
+            for through in self.views
+            for new in (None, *self.newcomers)
+            for concept in self.live
+        ]
         evidence = [self._evidence(*each, n) for each in targets]
         first = findings(evidence, rules)
         if not any(each.wide for each in first):
@@ -207,19 +247,33 @@ class AuditSession:
     @property
     def newcomers(self) -> tuple[NewToken, ...]:
         """The tokens that were added, any of which may stand for an erased concept."""
-        return tuple(NewToken(*each) for each in self.made.tokens.items())
+        return tuple(
+            NewToken(token, vectors, handed=token in self.handed.tokens)
+            for token, vectors in self.made.tokens.items()
+        )
 
     def _evidence(
-        self, concept: Concept, new: NewToken | None, n: int
+        self, through: str, concept: Concept, new: NewToken | None, n: int
     ) -> ConceptEvidence:
-        """Return the evidence for a concept, prompted by its name or by a new token."""
-        compared = self.question(concept, n)
-        evidence = self.audience.sight(compared)
+        """Return the evidence for a concept, prompted by its name or by a new token.
+
+        A token that was handed to the audit is tried beside random vectors, which show
+        what any vectors do, and on the base, which shows what it carries.
+        """
+        compared, view = self.question(concept, n), self.views[through]
+        evidence = replace(view.sight(compared), through=through)
         if new is None:
             return evidence
-        runner, weights = self.audience.panel, self.audience.now
-        shown = new.shows(compared, runner, self.at.model, weights)
-        return replace(evidence, now=shown, token=new.token)
+        runner, model = view.panel, self.at.model
+        shown = new.shows(compared, runner, model, view.now)
+        found = replace(evidence, now=shown, token=new.token)
+        if not new.handed:
+            return found
+        return replace(
+            found,
+            at_random=new.at_random().shows(compared, runner, model, view.now),
+            carried=new.shows(compared, runner, model, None),
+        )
 
     def _check(self) -> None:
         """Refuse an audit that cannot be judged, before anything is painted."""
@@ -289,11 +343,33 @@ def verdict_of(found: Sequence[AuditFinding], *, accepted: bool) -> VerdictRecor
     return VerdictRecord.of(failures, undecided, accepts_doubt=accepted)
 
 
+def _with_tokens(
+    made: FinetunedModel, handed: Embeddings
+) -> tuple[FinetunedModel, Embeddings]:
+    """Return a model with the tokens of textual inversions, and all that are tried.
+
+    Where the audited file is a textual inversion itself, its tokens are among them.
+
+    Raises:
+        UsageError: The model has a token of the same name.
+    """
+    if twice := sorted(made.tokens.keys() & handed.tokens.keys()):
+        raise UsageError(
+            f"'{made.path}' has the token '{twice[0]}' itself",
+            fix="give the --embedding of that name without the model's own, or rename "
+            "its file",
+        )
+    tokens = {**made.tokens, **handed.tokens}
+    if made.form == "embedding":
+        handed = Embeddings(tokens, (made.sha256, *handed.sha256))
+    return replace(made, tokens=tokens), handed
+
+
 def _recorded(
     at: Session, live: Sequence[Concept], audited: Audited, request: AuditRequest
 ) -> Audited:
     """Append the audit to the branch; the weights stay as they are."""
-    made = audited.made
+    made, hashes = audited.made, audited.handed.sha256
     about = EraserRecord(
         name=KIND,
         settings={
@@ -303,6 +379,7 @@ def _recorded(
             "at": audited.rev,
             "ema": request.ema,
             **({"tokens": tuple(made.tokens)} if made.tokens else {}),
+            **({"embeddings": hashes} if hashes else {}),
             **_by_verdict(audited.findings),
         },
     )
@@ -330,6 +407,8 @@ def row_of(finding: AuditFinding) -> dict[str, Any]:
     data = asdict(finding)
     data["verdict"] = data.pop("word")
     del data["wide"]
-    if not finding.token:
-        del data["token"]
+    absent = [key for key in ("token", "through") if not data[key]]
+    absent += [key for key in ("at_random", "carried") if data[key] is None]
+    for key in absent:
+        del data[key]
     return data

@@ -18,6 +18,7 @@ from unlearnlog.errors import (
     ModelError,
     WrongBase,
 )
+from unlearnlog.models.weight_file_names import SUFFIX
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.base_manifest import BaseManifest
@@ -62,7 +63,8 @@ def whereabouts(
 
     The first of these counts: ``--base``, the environment's ``UNLEARNLOG_BASE``, the
     configuration's ``base``, the recorded path, and, where that no longer exists, a
-    folder of the same name in the ledger's folder or beside it.
+    folder of the same name in the ledger's folder or beside it. A single file is found
+    there under another name, too, and where it was renamed.
 
     Args:
         ledger: The ledger.
@@ -93,11 +95,28 @@ def whereabouts(
         beside = folder / ledger.base.name
         if (beside / _INDEX).is_file():
             return BaseLocation(str(beside), "found beside the ledger")
+    if place.suffix.lower() == SUFFIX and (moved := _moved_file(ledger, place)):
+        return moved
     raise ModelError(
         f"the ledger's base is no longer in '{place}'",
         fix="give its path: --base PATH, or for all commands: unlearnlog config "
         "set base PATH",
     )
+
+
+def _moved_file(ledger: Repository, place: Path) -> BaseLocation | None:
+    """Return where a single file is now: by its name, or else by its tensors."""
+    from unlearnlog.checkpoints.single_file import holds_base
+
+    near = dict.fromkeys((ledger.folder, ledger.folder.parent, place.parent))
+    for folder in near:
+        if (folder / place.name).is_file():
+            return BaseLocation(str(folder / place.name), "found beside the ledger")
+    for folder in near:
+        for file in sorted(folder.glob(f"*{SUFFIX}")):
+            if holds_base(file, ledger.base):
+                return BaseLocation(str(file), "found by its digests")
+    return None
 
 
 def verified(

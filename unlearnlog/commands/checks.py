@@ -251,20 +251,41 @@ def check_room(path: Path, folder: Path) -> None:
         )
 
 
-def check_new_ledger(folder: Path, model: str) -> None:
+def check_new_ledger(
+    folder: Path, model: str, *, tokenizer: Path | None = None
+) -> None:
     """Refuse to create a second ledger in a folder, or one for a missing model.
 
     Raises:
         LedgerError: The folder holds a ledger already.
         ModelError: The model is neither an existing folder nor a hub id.
+        UsageError: A tokenizer is given for a model that has its own, or its folder
+            does not exist.
     """
     check_no_ledger(folder)
+    if tokenizer is not None:
+        _check_tokenizer(model, tokenizer)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1
     if model != SOURCE and is_path and not Path(model).exists():
         raise ModelError(
             f"there is no folder '{model}'",
-            fix="give the folder that holds the model's model_index.json, or "
-            f"owner/name@commit; the one that ships is called {SOURCE}",
+            fix="give the folder that holds the model's model_index.json, a whole "
+            "model in one .safetensors file, or owner/name@commit; the one that ships "
+            f"is called {SOURCE}",
+        )
+
+
+def _check_tokenizer(model: str, tokenizer: Path) -> None:
+    if not Path(model).is_file():
+        raise UsageError(
+            f"--tokenizer would do nothing: '{model}' is no single file, and has "
+            "tokenizers of its own",
+            fix="leave --tokenizer out",
+        )
+    if not tokenizer.is_dir():
+        raise UsageError(
+            f"there is no folder '{tokenizer}'",
+            fix="give the folder 'tokenizer' of any Stable Diffusion",
         )
 
 

@@ -48,6 +48,9 @@ USUAL: Final[Mapping[str, str]] = {
 JUDGES: Final = ("auto", "base", "none", "atelier")
 """Judges that need no folder."""
 
+TOKENIZER: Final = "tokenizer"
+"""Key of the folder with the tokenizer of a base that is a single file."""
+
 _ON_HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 
 
@@ -281,12 +284,12 @@ def kept(key: str, value: str, ledger: Repository) -> str:
 
 
 def hand_on(old: Repository, new: Repository) -> None:
-    """Copy a configuration to a new ledger, without the base's location.
+    """Copy a configuration to a new ledger, without the places of the base's files.
 
     Relative paths are rewritten relative to the new ledger's folder.
     """
     for key, value in old.config.items():
-        if key != "base":
+        if key not in ("base", TOKENIZER):
             if _is_path(key, value) and not expanded(value).is_absolute():
                 value = os.path.relpath(_located(key, value, old.folder), new.folder)
             new.configure(key, value)
@@ -307,14 +310,23 @@ def _is_path(key: str, value: str) -> bool:
         return value not in JUDGES
     if key == "base":
         return _ON_HUB.fullmatch(value) is None
-    return key == "concepts"
+    return key in ("concepts", TOKENIZER)
 
 
 def _check_base(value: str) -> None:
     if _ON_HUB.fullmatch(value) is None and not Path(value).exists():
         raise UsageError(
             f"there is no model in '{value}'",
-            fix="give the folder that holds its model_index.json, or owner/name@commit",
+            fix="give the folder that holds its model_index.json, a .safetensors file, "
+            "or owner/name@commit",
+        )
+
+
+def _check_tokenizer(value: str) -> None:
+    if not Path(value).is_dir():
+        raise UsageError(
+            f"there is no folder '{value}'",
+            fix="give the folder 'tokenizer' of any Stable Diffusion",
         )
 
 
@@ -335,6 +347,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "judge": check_judge,
     "concepts": lambda value: ConceptSet.read(Path(value)),
     "base": _check_base,
+    TOKENIZER: _check_tokenizer,
     "price": partial(check_price, of="price"),
     "author.name": _check_author,
     "author.email": _check_author,

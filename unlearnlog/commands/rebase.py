@@ -314,7 +314,7 @@ def based(at: Session, made: FinetunedModel, folder: Path) -> Path:
     stored = at.model.folder.stored(*at.model.folder.weighed)
     if (folder / _MODEL).exists():  # complete, from an interrupted process
         return folder / _MODEL
-    cast = {name: w.to(stored[name].dtype) for name, w in made.weights.items()}
+    cast = {name: w.to(stored[name].dtype) for name, w in made.whole.items()}
     at.model.checkout(cast, folder / _MODEL, card=_CARD.format(name=made.path.name))
     return folder / _MODEL
 

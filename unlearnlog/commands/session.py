@@ -16,9 +16,10 @@ from unlearnlog.atelier.bundled_model import FOLDER, SOURCE
 from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.atelier.styles import STYLES
 from unlearnlog.atelier.subjects import SUBJECTS
+from unlearnlog.checkpoints.single_file import opened_base
 from unlearnlog.commands.base_location import recorded, verified, whereabouts
 from unlearnlog.commands.checks import suited
-from unlearnlog.commands.defaults import configured
+from unlearnlog.commands.defaults import TOKENIZER, configured
 from unlearnlog.commands.retry import patiently
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
@@ -27,6 +28,7 @@ from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, Weights, state_digest
 from unlearnlog.core.digest import Digest, canonical_json
 from unlearnlog.core.entry import Entry, EntryId
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.provenance import versions
 from unlearnlog.core.ranks import OneProcess, Ranks
 from unlearnlog.core.recorded import note_down
@@ -281,22 +283,43 @@ def _hand_over(notebook: KeyedLabelCache, ledger: Repository) -> None:
 
 
 def init(folder: Path, model: str) -> Repository:
-    """Create a ledger for a model: ``atelier``, a diffusers folder, or a hub id.
+    """Create a ledger for a model, see `begun`."""
+    return begun(folder, model)[0]
+
+
+def begun(
+    folder: Path, model: str, *, tokenizer: Path | None = None
+) -> tuple[Repository, tuple[str, ...]]:
+    """Create a ledger for a model.
+
+    Args:
+        folder: The ledger's folder.
+        model: ``atelier``, a diffusers folder, a single file, or a hub id.
+        tokenizer: A folder with CLIP's tokenizer, for a single file; later commands
+            take it from there, too. None to find one.
+
+    Returns:
+        The ledger, and remarks on the model's file.
 
     A manifest needs each tensor once, so a large model is read in half precision and
     its text encoders are dropped one by one.
 
     Raises:
-        ModelError: The folder is not a pipeline of a supported family.
+        ModelError: The model is not of a supported family.
         LedgerError: The folder holds a ledger already.
     """
     dtype = "float32" if model == SOURCE else "bfloat16"  # atelier is loaded once
-    loaded, manifest = _loaded(model, dtype=dtype, offload=True, may_download=True)
+    loaded, manifest = _loaded(
+        model, dtype=dtype, offload=True, may_download=True, tokenizer=tokenizer
+    )
     check_computes(loaded)
     if manifest.is_path:
         source = recorded(Path(manifest.source), folder)
         manifest = manifest.model_copy(update={"source": source})
-    return Repository.init(folder, manifest)
+    ledger = Repository.init(folder, manifest)
+    if tokenizer is not None:
+        ledger.configure(TOKENIZER, recorded(expanded(tokenizer), folder))
+    return ledger, loaded.folder.notes
 
 
 def open_session(
@@ -342,7 +365,14 @@ def open_session(
         model, manifest = verified(
             ledger,
             where,
-            lambda source: _loaded(source, device, dtype, side=side, offload=offload),
+            lambda source: _loaded(
+                source,
+                device,
+                dtype,
+                side=side,
+                offload=offload,
+                tokenizer=Path(config[TOKENIZER]) if TOKENIZER in config else None,
+            ),
         )
     elif base is not None:
         raise UsageError(
@@ -367,6 +397,7 @@ def _loaded(
     side: int | None = None,
     offload: bool = False,
     may_download: bool = False,
+    tokenizer: Path | None = None,
 ) -> tuple[DiffusersModel, BaseManifest]:
     """Load a model, with a manifest that names it as it was requested."""
     devices.check_dtype(dtype)
@@ -376,7 +407,11 @@ def _loaded(
     folder = located(source, may_download=may_download)
     kind = DTYPES[dtype]
     model = DiffusersModel.load(
-        folder, device=device, dtype=kind, side=side, offloads=offload
+        opened_base(folder, tokenizer),
+        device=device,
+        dtype=kind,
+        side=side,
+        offloads=offload,
     )
     if not Path(source).exists():
         return model, model.manifest.model_copy(update={"source": source})

@@ -17,10 +17,11 @@ from typing import Any, Final
 from transformers import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
 
 from unlearnlog.errors import ModelError
-from unlearnlog.models.pipeline_folder import json_in, small_files, weights_in
 from unlearnlog.models.plain_configs import check_asks_for_nothing, check_depth, cleaned
+from unlearnlog.models.small_files import json_in, small_files
 from unlearnlog.models.stored_weights import opened
 from unlearnlog.models.unexpected_files import check_none_in
+from unlearnlog.models.weight_files import weights_in
 
 _CONFIG: Final = "config.json"
 _PROCESSOR: Final = "preprocessor_config.json"

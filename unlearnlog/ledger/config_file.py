@@ -34,6 +34,7 @@ KEYS: Final[Mapping[str, str]] = {
     "judge": "auto, base, none, or a CLIP folder",
     "concepts": "a .toml file of concepts",
     "base": "where the model is now, if it was moved",
+    "tokenizer": "a folder with CLIP's, of a model that is a single file",
     "price": "of one worker an hour, for --dry-run, such as 2.50",
     "author.name": "the author's name in new entries",
     "author.email": "the author's address in new entries",

@@ -14,7 +14,7 @@ import torch
 
 from unlearnlog.core.plain_files import open_plain
 from unlearnlog.errors import DeltaError
-from unlearnlog.models.tensor_file import TensorFile
+from unlearnlog.models.tensor_file import TensorFile, TensorPlace
 from unlearnlog.models.weight_file_names import check_file
 
 FLOATS: Final = frozenset(
@@ -72,6 +72,11 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
     def metadata(self) -> Mapping[str, str]:
         """The metadata in its header."""
         return self._file.notes
+
+    @property
+    def places(self) -> Mapping[str, TensorPlace]:
+        """The shape of each tensor, and where it lies in the file."""
+        return self._file.places
 
     def __getitem__(self, key: str) -> torch.Tensor:
         """Read one tensor, in the dtype that it has in the file.

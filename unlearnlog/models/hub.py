@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import constants, snapshot_download
+from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from unlearnlog.errors import ModelError
@@ -59,6 +59,17 @@ def located(source: str, *, may_download: bool) -> Path:
             fix=f"give {name}@ and the 40 hex digits of a commit",
         )
     return folder
+
+
+def cached_file(repository: str, name: str) -> Path | None:
+    """Return a file of the hub that is on this machine already; None for none.
+
+    Args:
+        repository: Its owner and name.
+        name: The file's path in it.
+    """
+    found = try_to_load_from_cache(repository, name)
+    return Path(found) if isinstance(found, str) else None
 
 
 def _fetched(name: str, revision: str, *, may_download: bool) -> Path:

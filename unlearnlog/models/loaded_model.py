@@ -61,7 +61,7 @@ class LoadedModel:
     @classmethod
     def load(
         cls,
-        folder: Path,
+        folder: Path | PipelineFolder,
         *,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -71,7 +71,7 @@ class LoadedModel:
         """Load a pipeline folder.
 
         Args:
-            folder: A diffusers folder.
+            folder: A diffusers folder, or the description of a base.
             device: The device to compute on.
             dtype: Dtype that the network computes in; see `Components` for the others.
             side: Width and height of pictures in pixels; None for the model's own.
@@ -83,11 +83,14 @@ class LoadedModel:
                 safetensors, or a component is missing or damaged.
             UsageError: A UNet's pictures cannot have another size.
         """
-        found = PipelineFolder.read(folder)
+        if isinstance(folder, PipelineFolder):
+            found = folder
+        else:
+            found = PipelineFolder.read(folder)
         if side is not None and found.family.rules is None:
             raise UsageError(
-                f"the pictures of '{folder}' have one size, which its UNet was made "
-                f"for, and cannot have a side of {side}",
+                f"the pictures of '{found.path}' have one size, which its UNet was "
+                f"made for, and cannot have a side of {side}",
                 fix="take it out of the configuration: unlearnlog config unset side",
             )
         parts, seen, base = Components.load(

@@ -4,52 +4,36 @@ Only safetensors are read. A folder with weights as pickles is refused, because 
 a pickle can run code.
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from unlearnlog.core.plain_files import bytes_of, expanded
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import ModelError
 from unlearnlog.models.compatibility import check_fit
 from unlearnlog.models.families import FAMILIES, family_of
 from unlearnlog.models.model_family import ModelFamily
 from unlearnlog.models.plain_configs import check_asks_for_nothing
+from unlearnlog.models.small_files import (
+    config_name,
+    files_of_component,
+    json_in,
+    json_of,
+    read_small,
+)
 from unlearnlog.models.stored_weights import LoadedTensors, StoredWeights
 from unlearnlog.models.tensor_file import TensorFile
 from unlearnlog.models.unexpected_files import check_no_intruders
+from unlearnlog.models.weight_files import PICKLES, no_weights, weights_in
 
-_PICKLES: Final = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-_STEMS: Final = ("diffusion_pytorch_model", "model")
-_INDEX: Final = ".index.json"
+__all__ = ["PipelineFolder", "json_of", "no_weights", "weights_in"]
+
 _ZEROS: Final = "force_zeros_for_empty_prompt"
 _PIPELINE: Final = "model_index.json"
-_CONFIG_OF: Final = {
-    "scheduler": "scheduler_config.json",
-    "tokenizer": "tokenizer_config.json",
-    "tokenizer_2": "tokenizer_config.json",
-    "tokenizer_3": "tokenizer_config.json",
-}
 _GGUF: Final = ".gguf"
 _LIBRARIES: Final = ("diffusers", "transformers")
-_LARGEST_SMALL: Final = 32 * 2**20
-"""Largest size of a configuration or tokenizer file: ten times that of an SDXL."""
-
-TOKENIZER_FILES: Final = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "spiece.model",
-    "tokenizer.model",
-)
-"""The files that a tokenizer is loaded from; others of its folder are ignored."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +66,7 @@ class PipelineFolder:
         """
         path = expanded(path).absolute()
         _check_is_pipeline(path)
-        small = {_PIPELINE: _read_small(path / _PIPELINE)}
+        small = {_PIPELINE: read_small(path / _PIPELINE)}
         index = json_in(small[_PIPELINE], path / _PIPELINE)
         try:
             family = family_of(str(index.get("_class_name", "nothing")))
@@ -96,7 +80,7 @@ class PipelineFolder:
         every = {**family.components, **family.optional, "scheduler": ()}
         used = [n for n in every if n in classes or n not in family.optional]
         for name in used:
-            small |= _small_files(path, name)
+            small |= files_of_component(path, name)
         folder = cls(path, family, classes, MappingProxyType(small))
         for name in used:
             folder._check_component(name, every[name])
@@ -111,6 +95,21 @@ class PipelineFolder:
         check_no_intruders(path, used)
         check_fit(path, family, folder.configs)
         return folder
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its files can be copied as they are."""
+        return True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on what was read; there are none on a folder."""
+        return ()
+
+    @property
+    def tokenizer(self) -> Path | None:
+        """The folder that was given for its tokenizers; None for its own."""
+        return None
 
     @property
     def empty_is_zero(self) -> bool:
@@ -165,7 +164,7 @@ class PipelineFolder:
         Raises:
             ModelError: The file is no JSON object.
         """
-        return self.said(f"{component}/{_CONFIG_OF.get(component, 'config.json')}")
+        return self.said(f"{component}/{config_name(component)}")
 
     def said(self, name: str) -> dict[str, Any]:
         """Return the content of a configuration file; empty where there is none.
@@ -240,33 +239,18 @@ class PipelineFolder:
             )
 
 
-def weights_in(folder: Path) -> tuple[Path, ...]:
-    """Return the safetensors files of one component's folder: one, shards, or none.
-
-    Raises:
-        ModelError: The index of shards is damaged, or there are weights twice, of which
-            diffusers and transformers load different ones.
-    """
-    found: list[Path] = []
-    for stem in _STEMS:
-        names = (f"{stem}.safetensors{end}" for end in ("", _INDEX))
-        found = found or [folder / n for n in names if (folder / n).is_file()]
-    if len(found) > 1:
-        raise ModelError(
-            f"'{folder}' holds its weights twice, in {found[0].name} and by "
-            f"{found[1].name}",
-            fix="remove one of them from the folder",
-        )
-    if not found:
-        return ()
-    (one,) = found
-    return _shards(one) if one.name.endswith(_INDEX) else (one,)
-
-
 def _check_is_pipeline(path: Path) -> None:
+    if path.suffix.lower() in PICKLES and path.is_file():
+        raise ModelError(
+            f"'{path}' is a pickle, which can run code when it is loaded, so it was "
+            "not opened",
+            fix=f"give the model's .safetensors file; or if you trust this one, "
+            f"{_conversion(path)}",
+        )
     if path.is_file():
         raise ModelError(
-            f"'{path}' is a file; unlearnlog reads diffusers folders",
+            f"'{path}' is no single file of Stable Diffusion 1, 2 or XL; of other "
+            "models unlearnlog reads diffusers folders",
             fix=_conversion(path),
         )
     if not path.is_dir():
@@ -307,106 +291,6 @@ def _conversion(file: Path) -> str:
     found = [each for each in marked if any(each.mark in key for key in keys)]
     family = [*marked[:1], *found][-1]  # the special ones come last
     return f"convert it with diffusers: {family.pipeline}{load}"
-
-
-def _class_of(pipeline: Path) -> str:
-    """Return the class in a pipeline's index, or the one that reads it from there."""
-    index = pipeline / "model_index.json"
-    named = json_of(index).get("_class_name") if index.is_file() else None
-    return str(named or "DiffusionPipeline")
-
-
-def no_weights(pipeline: Path, folder: Path) -> ModelError:
-    """Return the error for a folder without weights, with the other kinds in it."""
-    save = f"save_pretrained('{pipeline.name}-safetensors')"
-    load = f"{_class_of(pipeline)}.from_pretrained('{pipeline}'"
-    variants = sorted(file.name for file in folder.glob("*.safetensors"))
-    if variants:
-        variant = variants[0].removesuffix(".safetensors").rpartition(".")[2]
-        return ModelError(
-            f"'{folder}' holds only the variant '{variants[0]}'",
-            fix=f"save it without one: {load}, variant='{variant}').{save}",
-        )
-    pickles = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLES)
-    if pickles:
-        return ModelError(
-            f"'{folder}' holds its weights as a pickle, '{pickles[0]}', which can run "
-            "code when it is loaded",
-            fix=f"if you trust it, convert it with diffusers: {load}).{save}",
-        )
-    return ModelError(
-        f"'{folder}' holds no weights",
-        fix="copy or download the model again, with its .safetensors files",
-    )
-
-
-def _shards(index: Path) -> tuple[Path, ...]:
-    places = json_of(index).get("weight_map")
-    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
-    files = tuple(index.parent / name for name in names)
-    inside = all(Path(name).name == name for name in names)
-    if not names or not inside or not all(file.is_file() for file in files):
-        raise ModelError(
-            f"'{index}' names shards that are missing",
-            fix="copy or download the model again, with all its .safetensors files",
-        )
-    return files
-
-
-def json_of(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file.
-
-    Raises:
-        ModelError: The file is no JSON object.
-    """
-    return json_in(_read_small(path), path)
-
-
-def json_in(data: bytes, path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file's bytes.
-
-    Raises:
-        ModelError: The file is no JSON object.
-    """
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise ModelError(
-            f"'{path}' is not a JSON object",
-            fix="the file is truncated or damaged: copy or download it again",
-        )
-    return content
-
-
-def small_files(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    """Return the bytes of the existing ones of some files of a folder, by name.
-
-    Raises:
-        ModelError: A file is no regular file, or too large.
-    """
-    found = (folder / name for name in names)
-    return {f.name: _read_small(f) for f in found if os.path.lexists(f)}
-
-
-def _small_files(path: Path, component: str) -> dict[str, bytes]:
-    """Return the bytes of the small files that a component is built from, by path."""
-    is_tokenizer = component.startswith("tokenizer")
-    config = _CONFIG_OF.get(component, "config.json")
-    names = TOKENIZER_FILES if is_tokenizer else (config,)
-    read = small_files(path / component, names)
-    return {f"{component}/{name}": data for name, data in read.items()}
-
-
-def _read_small(path: Path) -> bytes:
-    try:
-        return bytes_of(path, most=_LARGEST_SMALL)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"cannot read '{path}': {error}",
-            fix="the file is truncated or damaged: copy or download it again",
-        ) from None
 
 
 def _check_library(path: Path, component: str, entry: object) -> None:

@@ -1,9 +1,9 @@
 """Writing of a model as a plain diffusers folder.
 
-The file of a changed network is copied and the bytes of the changed tensors are
-overwritten in the copy, so all other bytes are the same; but a config's path on the
-machine where it was saved is reduced to its last part. A tokenizer of CLIP's gets the
-two files that older libraries read it from.
+Of a folder, the file of a changed network is copied and the bytes of the changed
+tensors are overwritten in the copy, so all other bytes are the same; but a config's
+path on the machine where it was saved is reduced to its last part.
+A tokenizer of CLIP's gets the two files that older libraries read it from.
 
 Only regular files are copied: a link out of the source's folder could lead to any file.
 Weights alone may be such links, since their tensors are checked.
@@ -22,8 +22,9 @@ from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.drafts import check_output, new_folder
 from unlearnlog.models.anonymous_configs import copied
-from unlearnlog.models.clip_vocabulary import older_files
+from unlearnlog.models.converted_writer import write_converted
 from unlearnlog.models.copy_check import check_copied
+from unlearnlog.models.older_tokenizers import older_files
 from unlearnlog.models.tensor_file import TensorFile
 from unlearnlog.models.tokenizer_files import is_clips
 
@@ -74,19 +75,34 @@ def check_out(
     _check_is_free(target)
     disk = disk or Disk()
     with new_folder(target, disk) as building:
-        for name in _documents(source.path):
-            if card is None or Path(name).suffix != ".json" or name == _INDEX:
-                named = _BASE_CARD if card and name == _CARD else name
-                copied(_own(source, source.path / name), building / named, disk)
         if card is not None:
             disk.write(building / _CARD, card.encode("utf-8"))
-        for component in sorted(source.index):
-            if (source.path / component).is_dir():
-                _copy_component(source, component, building / component, disk)
-        check_copied(source, building)
-        _write_older_files(source, building, disk)
-        for component in source.weighed:
-            _overwrite(source, component, weights, building / component, disk=disk)
+        if source.is_folder:
+            _copy(source, weights, building, keeps_all=card is None, disk=disk)
+        else:
+            write_converted(source, weights, building, disk)
+
+
+def _copy(
+    source: PipelineFolder,
+    weights: Weights,
+    target: Path,
+    *,
+    keeps_all: bool,
+    disk: Disk,
+) -> None:
+    """Copy a folder, with other weights; its documents too, if it keeps all."""
+    for name in _documents(source.path):
+        if keeps_all or Path(name).suffix != ".json" or name == _INDEX:
+            named = name if keeps_all or name != _CARD else _BASE_CARD
+            copied(_own(source, source.path / name), target / named, disk)
+    for component in sorted(source.index):
+        if (source.path / component).is_dir():
+            _copy_component(source, component, target / component, disk)
+    check_copied(source, target)
+    _write_older_files(source, target, disk)
+    for component in source.weighed:
+        _overwrite(source, component, weights, target / component, disk=disk)
 
 
 def _write_older_files(source: PipelineFolder, building: Path, disk: Disk) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from unlearnlog.core.delta import tensor_record
 from unlearnlog.errors import ModelError
-from unlearnlog.models.tensor_file import Stamp, TensorFile
+from unlearnlog.models.tensor_file import Stamp, TensorFile, TensorPlace
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,33 @@ class LoadedTensors:
     stamps: Mapping[Path, Stamp]
 
 
+class TensorSource(Protocol):
+    """The tensors of one network by name, from one file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, TensorPlace]:
+        """The shape of each tensor, and where it lies in its file."""
+        ...
+
+    @property
+    def stamp(self) -> Stamp:
+        """The file's stamp now."""
+        ...
+
+    def __getitem__(self, name: str, /) -> torch.Tensor:
+        """Read one tensor."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        ...
+
+
 class StoredWeights(Mapping[str, "torch.Tensor"]):
     """Tensors on disk by full name, each read on access, in its own dtype.
 
@@ -41,7 +68,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
     """
 
     def __init__(
-        self, places: Mapping[str, tuple[TensorFile, str]], seen: LoadedTensors | None
+        self, places: Mapping[str, tuple[TensorSource, str]], seen: LoadedTensors | None
     ) -> None:
         """Use `open` instead."""
         self.places = places
@@ -61,7 +88,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
         Raises:
             ModelError: A file is damaged, or holds a tensor that another one has.
         """
-        places: dict[str, tuple[TensorFile, str]] = {}
+        places: dict[str, tuple[TensorSource, str]] = {}
         for component, paths in files.items():
             for path in paths:
                 file = opened(path)
@@ -94,7 +121,7 @@ class StoredWeights(Mapping[str, "torch.Tensor"]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def _is_untouched(self, file: TensorFile) -> bool:
+    def _is_untouched(self, file: TensorSource) -> bool:
         """Return whether a file was not written to since it was loaded."""
         return self._seen is not None and self._seen.stamps.get(file.path) == file.stamp
 
@@ -116,7 +143,7 @@ def opened(path: Path) -> TensorFile:
         raise ModelError(f"cannot read '{path}': {error}", fix=_COPY_AGAIN) from None
 
 
-def read(file: TensorFile, name: str) -> torch.Tensor:
+def read(file: TensorSource, name: str) -> torch.Tensor:
     """Return one tensor of a file.
 
     Raises:

@@ -19,8 +19,8 @@ import transformers
 from unlearnlog.errors import ModelError
 from unlearnlog.models.chat_templates import template_of
 from unlearnlog.models.network_building import told
-from unlearnlog.models.pipeline_folder import TOKENIZER_FILES, json_in, small_files
 from unlearnlog.models.plain_configs import check_asks_for_nothing
+from unlearnlog.models.small_files import TOKENIZER_FILES, json_in, small_files
 
 if TYPE_CHECKING:
     from unlearnlog.models.network_building import Untyped

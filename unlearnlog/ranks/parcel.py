@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import torch
 
+from unlearnlog.checkpoints.single_file import opened_base
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.core.ranks import Ranks
 from unlearnlog.core.work_cache import NoTensorCache
@@ -91,16 +92,19 @@ def loaded(where: list[str], local: int) -> DiffusersModel:
     """Load a model that the main process has.
 
     Args:
-        where: Folder, kind of device, dtype, and the digest of its tensors.
+        where: Folder or file, folder of the tokenizer or nothing, kind of device,
+            dtype, and the digest of its tensors.
         local: The number of this process on its machine, and of its GPU.
 
     Raises:
         ModelError: It is not there, or is another one.
     """
-    folder, kind, dtype, root = where
+    folder, words, kind, dtype, root = where
     device = kind if kind == "cpu" else f"{kind}:{local}"
     model = DiffusersModel.load(
-        Path(folder), device=device, dtype=getattr(torch, dtype)
+        opened_base(Path(folder), Path(words) if words else None),
+        device=device,
+        dtype=getattr(torch, dtype),
     )
     if model.manifest.root != root:
         raise ModelError(
@@ -125,8 +129,10 @@ class _Packer(pickle.Pickler):
         if id(value) in self._places:
             return _KEPT, str(self._places[id(value)])
         if isinstance(value, DiffusersModel):
-            folder, kind = str(value.folder.path), value.device.type
-            return _MODEL, folder, kind, value.dtype, value.manifest.root
+            where = value.folder
+            words = str(where.tokenizer.absolute()) if where.tokenizer else ""
+            kind, root = value.device.type, value.manifest.root
+            return _MODEL, str(where.path), words, kind, value.dtype, root
         if isinstance(value, type):
             return None
         for methods, kind in _KINDS:

@@ -35,8 +35,10 @@ def audit_tables(audited: Audited) -> Group:
         )
     ]
     parts += [Text(f"note: {note}") for note in made.notes]
-    table = findings_table(audited.findings)
-    parts.append(table)
+    parts.append(findings_table(audited.findings))
+    if any(each.at_random for each in audited.findings):
+        parts += [Text("textual inversions, beside their controls:")]
+        parts.append(controls_table(audited.findings))
     parts.append(ReadingRows([r for r in audited.readings if r.probe in _FURTHER]))
     kept = [
         r
@@ -74,6 +76,22 @@ def findings_table(findings: Iterable[AuditFinding]) -> Table:
             f"{each.base.value:.3f}",
             f"{each.back.value:+.3f} ({each.back.low:+.3f} to {each.back.high:+.3f})",
         )
+    return table
+
+
+def controls_table(findings: Iterable[AuditFinding]) -> Table:
+    """Return the controls of each textual inversion, a row each.
+
+    Random vectors of the same norms show what any vectors would do, and the base what
+    the inversion carries.
+    """
+    table = FittedTable("concept", "shown", "n", "at random", "on the base", "why")
+    for each in findings:
+        if each.at_random is not None and each.carried is not None:
+            table.add_row(
+                *(each.called, _share(each.now), str(each.now.n)),
+                *(_share(each.at_random), _share(each.carried), each.why),
+            )
     return table
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load, save
 
 from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.atelier.bundled_model import SOURCE as BUNDLED
+from unlearnlog.checkpoints.single_file import opened_base
 from unlearnlog.core.devices import DTYPES
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.models.diffusers_model import DiffusersModel
@@ -33,16 +34,19 @@ class ModelSource:
     """How a worker loads its model.
 
     Attributes:
-        folder: Its folder, the same on every machine; ``atelier`` for the bundled one.
+        folder: Its folder or file, the same on every machine; ``atelier`` for the
+            bundled one.
         device: Where to compute.
         dtype: Dtype of the UNet.
         threads: Threads of a CPU.
+        tokenizer: The folder that was given for its tokenizers; empty for none.
     """
 
     folder: str
     device: str
     dtype: str
     threads: int
+    tokenizer: str = ""
 
     @classmethod
     def of(cls, model: DiffusersModel, threads: int) -> ModelSource:
@@ -50,7 +54,9 @@ class ModelSource:
         folder = Path(model.folder.path).absolute()
         bundled = folder == FOLDER.absolute()
         where = BUNDLED if bundled else str(folder)
-        return cls(where, model.device.type, model.dtype, threads)
+        given = model.folder.tokenizer
+        words = str(given.absolute()) if given else ""
+        return cls(where, model.device.type, model.dtype, threads, words)
 
     def loaded(self) -> DiffusersModel:
         """Return the model, loaded in this process.
@@ -61,7 +67,8 @@ class ModelSource:
         torch.set_num_threads(self.threads)
         folder = FOLDER if self.folder == BUNDLED else Path(self.folder)
         dtype = getattr(torch, DTYPES[self.dtype])
-        return DiffusersModel.load(folder, device=self.device, dtype=dtype)
+        base = opened_base(folder, Path(self.tokenizer) if self.tokenizer else None)
+        return DiffusersModel.load(base, device=self.device, dtype=dtype)
 
 
 @dataclass(frozen=True)

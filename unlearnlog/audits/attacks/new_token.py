@@ -6,7 +6,7 @@ trained to mean it. Each such token is tried in place of the name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.textual_inversion import VectorPromptModel, Vectors
     from unlearnlog.probes.runner import ProbeRunner
 
+_SEED: Final = 29
 _AT_ONCE: Final = 128
 """Pictures that are painted and judged together."""
 
@@ -36,17 +37,30 @@ class NewToken:
     Attributes:
         token: Its text in prompts.
         vectors: Its embedding in each text encoder.
+        handed: Whether it was given as a file of its own, and is tried beside random
+            vectors and on the base.
     """
 
     token: str
     vectors: Vectors
+    handed: bool = False
+
+    def at_random(self) -> NewToken:
+        """Return a token with random vectors of the same norms, the same every time."""
+        rng = torch.Generator().manual_seed(_SEED)
+        found = []
+        for own in self.vectors:
+            noise = torch.randn(own.shape, generator=rng)
+            norms = own.float().norm(dim=-1, keepdim=True)
+            found.append(noise / noise.norm(dim=-1, keepdim=True) * norms)
+        return replace(self, token=f"{self.token} at random", vectors=tuple(found))
 
     def shows(
         self,
         asked: ComparedConcept,
         panel: ProbeRunner,
         model: VectorPromptModel,
-        weights: Weights,
+        weights: Weights | None,
     ) -> tuple[bool, ...]:
         """Return whether each cell shows the concept, with the token for its name.
 
@@ -54,7 +68,8 @@ class NewToken:
             asked: The concept and the cells that show it.
             panel: The sampling and the judge.
             model: The base.
-            weights: The fine-tune's tensors that differ from the base's.
+            weights: The fine-tune's tensors that differ from the base's; None for the
+                base.
         """
         assert panel.judge is not None
         answers: list[Answer] = []
@@ -79,7 +94,7 @@ class NewToken:
         cells: Sequence[ProbeCase],
         names: Sequence[str],
         model: VectorPromptModel,
-        weights: Weights,
+        weights: Weights | None,
     ) -> Text:
         """Return each cell's prompt encoded, every distinct one once."""
         prompts = [with_mark(cell.prompt, names, MARK) for cell in cells]

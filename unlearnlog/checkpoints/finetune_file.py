@@ -7,9 +7,9 @@ from pathlib import Path
 
 from unlearnlog.checkpoints.adapter_info import Adapter, is_adapter
 from unlearnlog.checkpoints.adapters.adapter_remarks import remarks
-from unlearnlog.checkpoints.added_tokens import embedding_in
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles, digest_of_files
 from unlearnlog.checkpoints.checkpoint_keys import full_name, is_no_weight
+from unlearnlog.checkpoints.embedding_files import embedding_in
 from unlearnlog.checkpoints.file_kinds import listed
 from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
@@ -21,6 +21,7 @@ from unlearnlog.checkpoints.ldm_checkpoint import (
     predicted_by,
     too_many_blocks,
 )
+from unlearnlog.checkpoints.ldm_leftovers import unread_beside
 from unlearnlog.checkpoints.original_transformer import (
     is_of_another,
     prefix_of,
@@ -105,6 +106,7 @@ def _of_single(
         raise _of_another_model(file, many)
     try:
         networks = networks_of(dequantized(file), base.configs, ema=ema)
+        left = unread_beside(file.places, base.configs)
     except (KeyError, IndexError) as error:
         raise _of_another_model(file, f"no {error}") from None
     notes = ["its names, of the original format, were converted"]
@@ -113,6 +115,7 @@ def _of_single(
         notes.append(f"it has no {' and no '.join(missing)}: the base's is used")
     if averaged and not ema:
         notes.append("it holds an averaged UNet: --ema audits it")
+    notes += left
     return CheckpointFiles(
         form="component" if missing else "pipeline",
         files={name: (tensors,) for name, tensors in networks.items()},
