@@ -70,7 +70,13 @@ class UsageError(UnlearnlogError):
 
 
 class ConceptError(UsageError):
-    """A name that cannot name a concept."""
+    """A name that cannot name a concept.
+
+    Attributes:
+        names: The concepts that it is about, where it is about some of many.
+    """
+
+    names: tuple[str, ...] = ()
 
 
 class PolicyError(UsageError):

@@ -13,13 +13,14 @@ from unlearnlog.commands import joint_set
 from unlearnlog.commands.checks import check_concepts
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.evaluation import Evaluation, evaluation_of
+from unlearnlog.commands.many_concepts import require_shown
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.entry import Append, Entry, SetGroup
 from unlearnlog.core.eraser_record import EraserRecord
-from unlearnlog.core.limits import first_of
+from unlearnlog.core.limits import MANY, first_of
 from unlearnlog.core.memory import is_out_of_memory
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.verdict_record import VerdictRecord
@@ -247,6 +248,9 @@ def plan_of(at: Session, request: AddRequest) -> ErasurePlan:
         ConceptError: As in `add`.
     """
     plan = planned(at, request)
+    if len(request.concepts) > MANY:
+        require_shown(plan.look)
+        return plan
     for concept in request.concepts:
         _require_presence(plan.look, concept)
     return plan

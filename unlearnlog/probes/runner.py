@@ -85,6 +85,7 @@ class ProbePlan:
         then: Functions that return the weights right after these erasures, by name, for
             those that are compared with now.
         nodes: A few cells of every concept of the graph, by name.
+        unmeasured: Names of erased concepts that have no cells of their own.
     """
 
     about: tuple[ConceptCases, ...]
@@ -92,11 +93,13 @@ class ProbePlan:
     earlier: dict[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
     then: Mapping[str, Callable[[], Weights]] = field(default_factory=dict)
     nodes: Mapping[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
+    unmeasured: frozenset[str] = frozenset()
 
     @property
     def gone(self) -> frozenset[str]:
         """The names of all erased concepts."""
-        return frozenset({*self.earlier, *(q.concept.name for q in self.about)})
+        about = (q.concept.name for q in self.about)
+        return frozenset({*self.earlier, *about, *self.unmeasured})
 
     @property
     def concepts(self) -> tuple[ProbeCase, ...]:
