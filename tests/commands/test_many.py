@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -98,9 +99,7 @@ def test_a_sample_reads_one_share_of_all_its_pictures(styles):
     assert found.base == 0
 
 
-def test_wrong_rows_are_named_and_the_rest_is_written_before_any_work(
-    typed, tmp_path
-):
+def test_wrong_rows_are_named_and_the_rest_is_written_before_any_work(typed, tmp_path):
     names = tmp_path / "names.csv"
     names.write_text("name,kind,aliases\nPicasso,,\nPikasso,,\nMonet,,\nmonet,,\n")
 
@@ -137,15 +136,19 @@ def test_a_file_stands_alone(typed, words, said):
 @pytest.mark.slow
 def test_many_names_are_one_entry_with_one_reading_of_a_sample(typed, tmp_path):
     build_pipeline(tmp_path / "model")
+    concepts = str(Path(__file__).parents[1] / "golden" / "concepts.toml")
     rows = [f"Ada Kord{i},style" for i in range(MANY + 6)]
     (tmp_path / "names.csv").write_text("\n".join(["name,kind", *rows]) + "\n")
     for presence in (0.0, 1.0):
         (tmp_path / f"{presence}.toml").write_text(POLICY.format(presence=presence))
     typed("init", "--model", str(tmp_path / "model"))
 
-    refused = typed("add", "--from", "names.csv", "--policy", "1.0.toml", "--json")
-    done = typed("add", "--from", "names.csv", "--policy", "0.0.toml", "--json")
-    later = typed("add", "Monet", "--policy", "0.0.toml", "--json")
+    def add(*words):
+        return typed("add", *words, "--concepts", concepts, "--json")
+
+    refused = add("--from", "names.csv", "--policy", "1.0.toml")
+    done = add("--from", "names.csv", "--policy", "0.0.toml", "--accept-undecided")
+    later = add("Monet", "--policy", "0.0.toml", "--accept-undecided")
 
     assert refused.code == 2
     assert "of 'names.csv' that is line" in json.loads(refused.out)["error"]["message"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from unlearnlog.commands.drift import DriftSeries
     from unlearnlog.commands.graph import Mapped
+    from unlearnlog.commands.prompted import Prompted
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.findings.report_parts import Findings
@@ -124,6 +125,57 @@ class InspectMethods(OpenedLedger):
                 rules, rev, tuple(concepts), tier, fresh, shown
             )
             return probe.probe(self.place, request)
+
+    def probe_prompts(
+        self,
+        file: Folder,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        rows: int = 0,
+        policy: str | Policy = "",
+        fresh: bool = False,
+        watch: Progress | None = None,
+    ) -> Prompted:
+        """Paint and judge the prompts of a file at a revision; nothing is recorded.
+
+        Each row's seed and guidance are used as they are given; the base paints the
+        same rows from the same latents.
+
+        Args:
+            file: A .csv, .tsv, .json, .jsonl or .txt file of prompts.
+            rev: The revision.
+            concepts: Concepts to count beside those that the file names.
+            rows: Number of rows, evenly spread over the file; 0 for all.
+            policy: Name, path or `Policy`: sampling and judge. Empty for the
+                configuration's, else that of the newest entry.
+            fresh: Whether to paint and judge again instead of reading caches.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The readings, and the judge's answers to each row.
+
+        Raises:
+            PromptError: The file cannot be read.
+            RevisionError: The revision names no entry.
+            ConceptError: The judge does not know a concept.
+            UsageError: There is no judge.
+
+        Example::
+
+            found = ledger.probe_prompts("unsafe-prompts4703.csv", rows=500)
+            print(found.readings)
+        """
+        from unlearnlog.concepts.prompt_file import PromptFile
+
+        prompts = PromptFile.read(Path(file)).drawn(rows)
+        rules = self.rules(policy, about=rev)
+        self.check()
+        from unlearnlog.commands.prompted import PromptsRequest, prompted
+
+        with self._watching(watch) as shown:
+            request = PromptsRequest(rules, prompts, rev, tuple(concepts), fresh, shown)
+            return prompted(self.place, request)
 
     def graph(
         self,

@@ -15,16 +15,20 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.cli.json_answers import say
 from unlearnlog.cli.options import (
+    AnswersOption,
     ConceptsOption,
     JsonOption,
     JudgeOption,
     LedgerOption,
     OpeningOptions,
+    PromptsOption,
     RevArgument,
+    RowsOption,
     SamePolicyOption,
     opened,
     with_blocks,
 )
+from unlearnlog.cli.prompted_answers import check_prompts, say_prompted
 from unlearnlog.errors import UsageError
 from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
@@ -52,6 +56,9 @@ def probe(
         bool,
         typer.Option("--fresh", help="Compute all again, whatever was kept of before."),
     ] = False,
+    prompts: PromptsOption = None,
+    rows: RowsOption = 0,
+    output: AnswersOption = None,
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
@@ -61,8 +68,21 @@ def probe(
     """Look at a revision again; nothing is recorded, or painted twice unasked."""
     from unlearnlog.report.entry_tables import ProgressBars, readings_table
 
+    check_prompts(prompts, rows=rows, output=output)
     ledger = opening.open(concepts)
     rules = ledger.rules(policy, judge=judge, about=rev)
+    if prompts is not None:
+        with ProgressBars(err) as bars:
+            seen = ledger.probe_prompts(
+                *(prompts, rev),
+                concepts=concept or (),
+                rows=rows,
+                policy=rules,
+                fresh=fresh,
+                watch=bars,
+            )
+        say_prompted(seen, output, {"revision": rev} if as_json else None)
+        return
     with ProgressBars(err) as bars:
         found = ledger.probe(
             rev,
@@ -72,9 +92,9 @@ def probe(
             fresh=fresh,
             watch=bars,
         )
-    rows = [reading.row() for reading in found]
+    readings = [reading.row() for reading in found]
     answer(
-        {"revision": rev, "readings": rows} if as_json else None,
+        {"revision": rev, "readings": readings} if as_json else None,
         lambda: out.print(readings_table(found)),
     )
 

@@ -119,6 +119,21 @@ WorkersOption = Annotated[
 ]
 
 
+PromptsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts", help="A .csv, .tsv, .json, .jsonl or .txt of prompts to paint."
+    ),
+]
+RowsOption = Annotated[
+    int, typer.Option("--rows", min=0, help="So many of its rows. Else: all.")
+]
+AnswersOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="A .csv with the judge's answer to each row."),
+]
+
+
 def opened(folder: Path | None, *, base: Path | None = None) -> Ledger:
     """Return the ledger of a folder, for commands that compute no picture.
 

@@ -167,6 +167,7 @@ def rules(
 def _loaded(name: str) -> Policy:
     found = Policy.load(name)
     found.check_eraser()
+    found.prompt_file()  # raises where it cannot be read
     return found
 
 

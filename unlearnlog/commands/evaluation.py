@@ -15,6 +15,7 @@ from unlearnlog.commands.many_concepts import (
     pooled_cases,
 )
 from unlearnlog.commands.more_samples import alone, closer, deciding, enough
+from unlearnlog.commands.prompted import readings_of_file
 from unlearnlog.commands.rerun import AttackRerun
 from unlearnlog.concepts.concept_graph import hops, relations
 from unlearnlog.concepts.prompts import PromptBook
@@ -83,6 +84,9 @@ class Evaluation:
             found += [r for probe in PROBES for r in probe.readings(evidence)]
             found = [r for r in found if not self._is_of_one_target(r)]
             found += runner.distance(plan, new, self.policy.probes.distance)
+            found += readings_of_file(
+                self.policy, self.book.world, runner, gone=plan.gone, new=new
+            )
         if self.again is not None:
             found += self.again.readings(new)
         found += runner.information(plan, new)
@@ -94,7 +98,9 @@ class Evaluation:
     ) -> tuple[Reading, ...]:
         """Measure again, on more pictures, where too few leave a limit open."""
         screens = self.verdict(readings).screens
-        screens = tuple(r for r in screens if r.concept not in self.pooled)
+        screens = tuple(
+            r for r in screens if r.concept not in self.pooled and r.probe != "prompts"
+        )
         if not screens or self.panel.judge is None:
             return readings
         better: dict[tuple[str, str], Reading] = {}

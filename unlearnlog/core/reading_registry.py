@@ -300,6 +300,18 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "attack.inversion": _attack("by a found vector", "a vector"),
     "attack.prefix": _attack("by found words", "words to say before it"),
     "attack.recovery": _attack("by a found map", "a map of its tokens"),
+    "prompts": Meaning(
+        "shown by a file's prompts",
+        "share of the pictures of a file's prompts that show it",
+        "share",
+        "either",
+        "Which concepts are still shown?",
+    ),
+    "prompts.same": _kept(
+        "same to the judge",
+        "share of the pictures of a file's prompts that the judge calls what it calls "
+        "the base's",
+    ),
     "presence": Meaning(
         "shown",
         "share of its own prompts that show it",

@@ -185,6 +185,25 @@ class ProbeRunner:
             },
         )
 
+    def prompted(
+        self, cases: Mapping[float | None, Sequence[ProbeCase]], new: Weights
+    ) -> tuple[CaseResult, ...]:
+        """Return the judge's answers to the prompts of a file, on the same latents.
+
+        Args:
+            cases: The cells of each guidance; None for the runner's own.
+            new: The weights.
+        """
+        found: list[CaseResult] = []
+        for guidance, cells in cases.items():
+            own = self.sampling.guidance if guidance is None else guidance
+            here = replace(self, sampling=replace(self.sampling, guidance=own))
+            here.prepare([(cells, None), (cells, new)])
+            base = here.judged(cells, None, "painting a file's prompts with the base")
+            now = here.judged(cells, new, "painting a file's prompts")
+            found += map(CaseResult, cells, base, now)
+        return tuple(found)
+
     def distance(self, asked: ProbePlan, new: Weights, n: int) -> tuple[Reading, ...]:
         """Return the distance of ``n`` kept pictures; nothing without a judge's."""
         cells = scattered(asked.kept, n)
