@@ -12,6 +12,7 @@ from unlearnlog.commands import checks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from unlearnlog.commands.canvas import Canvas
     from unlearnlog.commands.drift import DriftSeries
     from unlearnlog.commands.graph import Mapped
     from unlearnlog.commands.prompted import Prompted
@@ -176,6 +177,48 @@ class InspectMethods(OpenedLedger):
         with self._watching(watch) as shown:
             request = PromptsRequest(rules, prompts, rev, tuple(concepts), fresh, shown)
             return prompted(self.place, request)
+
+    def canvas(
+        self,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        each: bool = False,
+        policy: str | Policy = "",
+        watch: Progress | None = None,
+    ) -> Canvas:
+        """Return UnlearnCanvas's table: UA, IRA and CRA; nothing is recorded.
+
+        Its prompts, every style with every subject under its five seeds, are painted
+        once for all rows, or with ``each`` once for each row.
+
+        Args:
+            rev: The revision.
+            concepts: Concepts that get a row; none for all that are erased, or with
+                ``each`` for all that are known.
+            each: Whether each concept is erased alone, from the base.
+            policy: Name, path or `Policy`: sampling, judge, and the eraser of ``each``.
+                Empty for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
+
+        Returns:
+            A row for each concept, with intervals and every concept's accuracy.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            ConceptError: A concept is unknown.
+            UsageError: Nothing is erased, or there is no judge.
+        """
+        self.chain.resolve(rev)
+        rules = self.rules(policy, about=rev)
+        for name in concepts:
+            self.world.known(name)
+        self.check()
+        from unlearnlog.commands.canvas import CanvasRequest, canvas
+
+        with self._watching(watch) as shown:
+            request = CanvasRequest(rules, rev, tuple(concepts), each=each, watch=shown)
+            return canvas(self.place, request)
 
     def graph(
         self,

@@ -20,6 +20,7 @@ from unlearnlog.cli import (
     history_commands,
     inspect_commands,
     list_commands,
+    measure_commands,
     paint_commands,
     report_command,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "inspect_commands",
     "list_commands",
     "main",
+    "measure_commands",
     "paint_commands",
     "report_command",
 ]

@@ -136,7 +136,7 @@ class PendingAdd:
 
     def _trained(self, at: Session, plan: ErasurePlan) -> tuple[Delta, Digest]:
         if self.trained is None:
-            found = _erased(at, plan.eraser, plan.request), at.state_digest()
+            found = erased_by(at, plan.eraser, plan.request), at.state_digest()
             self.trained = found
         return self.trained
 
@@ -273,7 +273,7 @@ def planned(at: Session, request: AddRequest) -> ErasurePlan:
     )
 
 
-def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
+def erased_by(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
     """Run the eraser; where memory runs out, use less and start again.
 
     Raises:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.delta import Weights
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
+    from unlearnlog.judges.judge import Judge
     from unlearnlog.policy import Policy
     from unlearnlog.probes.evidence import CaseResult
     from unlearnlog.probes.runner import ProbeRunner
@@ -126,9 +127,9 @@ def prompted(at: Session, request: PromptsRequest) -> Prompted:
             "there is no judge of what the pictures show",
             fix=what_judges(at, "leave --judge none out"),
         )
-    known = known_names(book.world, runner)
+    known = known_names(book.world, runner.judge)
     cases = CasesOfFile.of(request.file, known, runner)
-    counted = {**cases.counted, **_named(request.concepts, known)}
+    counted = {**cases.counted, **named_concepts(request.concepts, known)}
     if not counted:
         counted = {c.name: c.slot for c in live if c.name in known}
     seen = cases.judged(runner, {**at.model.base, **at.weights(at.head)})
@@ -193,13 +194,12 @@ class CasesOfFile:
         return tuple(next(seen[guidance]) for _, guidance in self.cells)
 
 
-def known_names(world: ConceptSet, runner: ProbeRunner) -> dict[str, tuple[str, Slot]]:
+def known_names(world: ConceptSet, judge: Judge) -> dict[str, tuple[str, Slot]]:
     """Return the names that a judge can answer, in lower case, with place and spelling.
 
     Underscores count as spaces, too: ``Van_Gogh``.
     """
-    assert runner.judge is not None
-    own = labels_of(runner.judge)
+    own = labels_of(judge)
     named = {name: (name, slot) for name, slot in own.items()}
     if not own:
         for concept in world.concepts.values():
@@ -220,7 +220,7 @@ def case_of(row: PromptRow, text: str, known: Known) -> ProbeCase:
     )
 
 
-def _named(names: Collection[str], known: Known) -> dict[str, Slot]:
+def named_concepts(names: Collection[str], known: Known) -> dict[str, Slot]:
     """Return concepts by their names.
 
     Raises:
@@ -254,9 +254,26 @@ def readings_of_file(
         new: The weights.
     """
     file = policy.prompt_file()
-    if file is None or runner.judge is None:
+    if file is None:
         return ()
-    known = known_names(world, runner)
+    return readings_of_rows(file, world, runner, gone=gone, new=new)
+
+
+def readings_of_rows(
+    file: PromptFile,
+    world: ConceptSet,
+    runner: ProbeRunner,
+    *,
+    gone: Collection[str],
+    new: Weights,
+) -> tuple[Reading, ...]:
+    """Return the readings of a file's prompts; none without a judge.
+
+    Concepts that rows name are counted; without any, those that are gone.
+    """
+    if runner.judge is None:
+        return ()
+    known = known_names(world, runner.judge)
     cases = CasesOfFile.of(file, known, runner)
     counted = cases.counted or dict(
         known[name.casefold()] for name in sorted(gone) if name.casefold() in known

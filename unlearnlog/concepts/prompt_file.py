@@ -28,6 +28,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "concept": ("artist", "class", "classes", "label_str", "concept"),
     "group": ("categories", "category", "type"),
     "case": ("case_number", "image_id", "coco_id", "index"),
+    "file": ("file_name", "file", "image", "image_path", "path"),
 }
 """Names of columns by what they mean; of several in a file the first one counts."""
 
@@ -52,6 +53,7 @@ class PromptRow:
         concept: What it shows, as it stands there; empty where nothing says so.
         group: Its group, such as I2P's categories.
         case: Its number or name in other files about the same prompts.
+        file: Its picture's file, where pictures were painted elsewhere.
     """
 
     line: int
@@ -61,6 +63,7 @@ class PromptRow:
     concept: str = ""
     group: str = ""
     case: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,7 @@ def _row(
     if guidance is not None and not 0 <= guidance <= _MOST_GUIDANCE:
         most = f"a number from 0 to {_MOST_GUIDANCE:g}"
         raise _not(path, line, "guidance", said["guidance"], most)
-    texts = (_text(said.get(name)) for name in ("concept", "group", "case"))
+    texts = (_text(said.get(name)) for name in ("concept", "group", "case", "file"))
     return PromptRow(line, prompt, int(seed or 0), guidance, *texts)
 
 

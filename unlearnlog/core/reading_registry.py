@@ -34,6 +34,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "correlation": (-1.0, 1.0),
     "distance": (0.0, float("inf")),
     "concepts": (0.0, float("inf")),
+    "score": (0.0, 100.0),
 }
 """Smallest and largest value by unit; other units have no bounds."""
 
@@ -156,6 +157,14 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "kernel distance of those",
         "how far kept pictures moved as a set, by kernels",
         "KID",
+    ),
+    "clip": Meaning(
+        "fit of picture and prompt",
+        "mean of 100 times the cosine of a picture and its prompt, to CLIP",
+        "score",
+        "higher",
+        "Is everything else kept?",
+        "CLIP score",
     ),
     "lands.subject": _instead(
         "subject beside it kept",

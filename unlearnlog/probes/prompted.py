@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from unlearnlog.core.concept import Slot
+from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.reading import Reading
 from unlearnlog.probes.evidence import CaseResult
 from unlearnlog.probes.picture_probe import About, Better, reading
@@ -30,6 +31,24 @@ def prompted_readings(
     same = sum(each.now == each.base for each in seen)
     about = About("prompts.same", "", "higher")
     return (*found, reading(about, share(same, len(seen))))
+
+
+def counted_readings(
+    seen: Sequence[tuple[ProbeCase, Answer]], counted: Mapping[str, Slot]
+) -> tuple[Reading, ...]:
+    """Return the share of pictures that show each concept, where there is no base.
+
+    Args:
+        seen: The judge's answer to each picture.
+        counted: The concepts to count, each with its place in an answer.
+    """
+    found = []
+    for name, slot in counted.items():
+        own = [answer for case, answer in seen if case.shows(slot) == name]
+        some = own or [answer for _, answer in seen]
+        hits = sum(answer.of(slot) == name for answer in some)
+        found.append(reading(About("prompts", name, "none"), share(hits, len(some))))
+    return tuple(found)
 
 
 def _shown(
