@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def written(folder, labels, winner):
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
     )
-    net = ViTForImageClassification(config)
+    net: Any = ViTForImageClassification(config)
     with torch.no_grad():
         net.classifier.weight.zero_()
         net.classifier.bias.zero_()

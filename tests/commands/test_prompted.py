@@ -8,10 +8,11 @@ import json
 import pytest
 
 from tests.tiny import build_pipeline
+from unlearnlog.core.concept import Slot
 from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.policy import Policy
 from unlearnlog.probes.evidence import CaseResult
-from unlearnlog.probes.prompted import prompted_readings
+from unlearnlog.probes.prompt_readings import prompted_readings
 
 RULES = """
 name = "one"
@@ -37,7 +38,11 @@ def test_a_concept_of_some_rows_is_counted_in_these_and_any_other_in_all():
         seen("Monet", "Monet", "Monet"),
     ]
 
-    counted = {"Picasso": "style", "Monet": "style", "cat": "subject"}
+    counted: dict[str, Slot] = {
+        "Picasso": "style",
+        "Monet": "style",
+        "cat": "subject",
+    }
     found = prompted_readings(rows, counted, {"Picasso"})
 
     assert [(r.probe, r.concept, r.value, r.base, r.n, r.better) for r in found] == [
@@ -108,9 +113,12 @@ def test_a_policy_finds_its_prompts_beside_itself_and_records_their_name(tmp_pat
     policy = Policy.load(str(tmp_path / "one.toml"))
 
     assert policy.probes.prompts == str(tmp_path / "p.csv")
-    assert [row.prompt for row in policy.prompt_file().rows] == ["a boat"]
+    file, again = policy.prompt_file(), Policy.in_force("one", policy.rules)
+    assert file is not None
+    assert [row.prompt for row in file.rows] == ["a boat"]
     assert policy.rules["probes"]["prompts"] == "p.csv"
-    assert Policy.in_force("one", policy.rules).prompt_file() is None
+    assert again is not None
+    assert again.prompt_file() is None
 
 
 def test_a_policy_without_prompts_is_recorded_as_before():

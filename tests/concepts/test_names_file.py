@@ -56,6 +56,8 @@ def test_the_rest_is_a_new_file_with_the_same_cells(written, tmp_path):
 
     one, two = table.write_rest({3}), table.write_rest({2, 3})
 
+    assert one is not None
+    assert two is not None
     assert one == tmp_path / "names.rest.csv"
     assert one.read_text() == 'name,aliases\nA,"x, y"\nC,z\n'
     assert two == tmp_path / "names.rest-2.csv"

@@ -11,7 +11,7 @@ import json
 
 import pytest
 
-from unlearnlog.concepts.prompt_file import PromptFile, PromptRow
+from unlearnlog.concepts.prompt_file import PromptFile, PromptLine
 from unlearnlog.errors import PromptError
 
 I2P = (
@@ -199,4 +199,4 @@ def test_a_draw_is_spread_over_the_file(read):
 
     assert [row.prompt for row in file.drawn(3).rows] == ["p0", "p3", "p6"]
     assert file.drawn(0) is file
-    assert file.rows[0] == PromptRow(2, "p0")
+    assert file.rows[0] == PromptLine(2, "p0")

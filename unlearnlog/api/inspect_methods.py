@@ -12,10 +12,10 @@ from unlearnlog.commands import checks
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from unlearnlog.commands.canvas import Canvas
     from unlearnlog.commands.drift import DriftSeries
     from unlearnlog.commands.graph import Mapped
     from unlearnlog.commands.prompted import Prompted
+    from unlearnlog.commands.unlearn_canvas import FilledCanvas
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.findings.report_parts import Findings
@@ -186,7 +186,7 @@ class InspectMethods(OpenedLedger):
         each: bool = False,
         policy: str | Policy = "",
         watch: Progress | None = None,
-    ) -> Canvas:
+    ) -> FilledCanvas:
         """Return UnlearnCanvas's table: UA, IRA and CRA; nothing is recorded.
 
         Its prompts, every style with every subject under its five seeds, are painted
@@ -214,7 +214,7 @@ class InspectMethods(OpenedLedger):
         for name in concepts:
             self.world.known(name)
         self.check()
-        from unlearnlog.commands.canvas import CanvasRequest, canvas
+        from unlearnlog.commands.unlearn_canvas import CanvasRequest, canvas
 
         with self._watching(watch) as shown:
             request = CanvasRequest(rules, rev, tuple(concepts), each=each, watch=shown)

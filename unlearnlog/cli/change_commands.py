@@ -16,6 +16,7 @@ from unlearnlog.cli.entry_answers import say_composed, say_erased, say_reverted
 from unlearnlog.cli.options import (
     AcceptUndecidedOption,
     ConceptsOption,
+    FromOption,
     JsonOption,
     JudgeOption,
     KindOption,
@@ -133,13 +134,7 @@ def add(
         list[str] | None, typer.Argument(help='What to forget, such as "Picasso".')
     ] = None,
     *,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="A .csv of many, erased at once: name, kind, anchor, aliases.",
-        ),
-    ] = None,
+    source: FromOption = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Several concepts in one erasure.")
     ] = False,
@@ -163,15 +158,7 @@ def add(
     rules = chosen.within(ledger.rules_for(len(named), policy, judge=judge))
     ledger.check_erasing(named, rules)
     if forecast.dry_run:
-        from unlearnlog.report.screenful import some_of
-
-        show_cost(
-            ledger,
-            lambda runs: runs.add(*named, policy=rules),
-            would=f"forget {some_of([each.name for each in named])}",
-            price=forecast.price_for(ledger),
-            as_json=as_json,
-        )
+        _forecast(ledger, named, rules, forecast.price_for(ledger), as_json=as_json)
         return
     _say_if_new(ledger)
     with (
@@ -189,6 +176,26 @@ def add(
         )
     row = {**done.entry.row(), "created": done.created}
     answer(row if as_json else None, lambda: say_erased(ledger, done.entry))
+
+
+def _forecast(
+    ledger: Ledger,
+    named: Sequence[Concept],
+    rules: Policy,
+    price: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what an erasure would cost."""
+    from unlearnlog.report.screenful import some_of
+
+    show_cost(
+        ledger,
+        lambda runs: runs.add(*named, policy=rules),
+        would=f"forget {some_of([each.name for each in named])}",
+        price=price,
+        as_json=as_json,
+    )
 
 
 @contextmanager

@@ -15,27 +15,22 @@ from unlearnlog.cli.app import (
 )
 from unlearnlog.cli.json_answers import say
 from unlearnlog.cli.options import (
-    AnswersOption,
     ConceptsOption,
     JsonOption,
     JudgeOption,
     LedgerOption,
     OpeningOptions,
-    PromptsOption,
     RevArgument,
-    RowsOption,
     SamePolicyOption,
     opened,
     with_blocks,
 )
-from unlearnlog.cli.prompted_answers import as_csv, check_prompts, say_prompted
+from unlearnlog.cli.prompted_answers import FileOptions
 from unlearnlog.errors import UsageError
-from unlearnlog.report.output_file import check_written, write_output
+from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from unlearnlog.commands.graph import Mapped
 
 
@@ -58,19 +53,7 @@ def probe(
         bool,
         typer.Option("--fresh", help="Compute all again, whatever was kept of before."),
     ] = False,
-    prompts: PromptsOption = None,
-    rows: RowsOption = 0,
-    output: AnswersOption = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images", help="Pictures painted elsewhere, to judge without a model."
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option("--reference", help="Pictures to take their distance to."),
-    ] = None,
+    files: FileOptions,
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
@@ -80,35 +63,15 @@ def probe(
     """Look at a revision again; nothing is recorded, or painted twice unasked."""
     from unlearnlog.report.entry_tables import ProgressBars, readings_table
 
-    if images is not None:
-        _judge_images(
-            *(images, prompts, output),
-            known=concepts,
-            judge=judge,
-            counted=concept or (),
-            reference=reference,
-            as_json=as_json,
-        )
+    files.check()
+    if files.images is not None:
+        files.judge_images(concept or (), known=concepts, judge=judge, as_json=as_json)
         return
-    if reference is not None:
-        raise UsageError(
-            f"--reference {reference} would do nothing without --images",
-            fix="give the pictures that are compared with it: --images FOLDER",
-        )
-    check_prompts(prompts, rows=rows, output=output)
     ledger = opening.open(concepts)
     rules = ledger.rules(policy, judge=judge, about=rev)
-    if prompts is not None:
-        with ProgressBars(err) as bars:
-            seen = ledger.probe_prompts(
-                *(prompts, rev),
-                concepts=concept or (),
-                rows=rows,
-                policy=rules,
-                fresh=fresh,
-                watch=bars,
-            )
-        say_prompted(seen, output, {"revision": rev} if as_json else None)
+    if files.prompts is not None:
+        asked = (rev, concept or ())
+        files.paint_prompts(ledger, asked, rules, fresh=fresh, as_json=as_json)
         return
     with ProgressBars(err) as bars:
         found = ledger.probe(
@@ -124,37 +87,6 @@ def probe(
         {"revision": rev, "readings": readings} if as_json else None,
         lambda: out.print(readings_table(found)),
     )
-
-
-def _judge_images(
-    images: Path,
-    prompts: Path | None,
-    output: Path | None,
-    *,
-    known: Path | None,
-    judge: str,
-    counted: Sequence[str],
-    reference: Path | None,
-    as_json: bool,
-) -> None:
-    """Judge pictures that were painted elsewhere, and show or write the answers."""
-    from unlearnlog.api import judge_images
-    from unlearnlog.report.entry_tables import ProgressBars, readings_table
-
-    check_written(output, (".csv",))
-    with ProgressBars(err) as bars:
-        found = judge_images(
-            *(images, judge or "auto"),
-            prompts=prompts,
-            concepts=counted,
-            known=known,
-            reference=reference,
-            watch=bars,
-        )
-    if output is not None:
-        write_output(output, as_csv(found.table()).encode())
-    row = found.row() if as_json else None
-    answer(row, lambda: out.print(readings_table(found.readings)))
 
 
 @app.command()

@@ -24,7 +24,7 @@ from unlearnlog.cli.options import (
     WorkersOption,
     with_blocks,
 )
-from unlearnlog.cli.prompted_answers import as_csv, check_prompts
+from unlearnlog.cli.prompted_answers import as_csv, check_rows
 from unlearnlog.report.output_file import check_written, write_output
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def compare(
     from unlearnlog.api import compare as compared
     from unlearnlog.report.entry_tables import ProgressBars
 
-    check_prompts(prompts, rows=rows, output=None)
+    check_rows(prompts, rows=rows)
     with ProgressBars(err) as bars:
         found = compared(
             *(one, other),

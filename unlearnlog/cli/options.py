@@ -125,12 +125,14 @@ PromptsOption = Annotated[
         "--prompts", help="A .csv, .tsv, .json, .jsonl or .txt of prompts to paint."
     ),
 ]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="A .csv of many, erased at once: name, kind, anchor, aliases."
+    ),
+]
 RowsOption = Annotated[
     int, typer.Option("--rows", min=0, help="So many of its rows. Else: all.")
-]
-AnswersOption = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", help="A .csv with the judge's answer to each row."),
 ]
 
 

@@ -28,12 +28,12 @@ from unlearnlog.judges.judge_table import loaded_judge
 from unlearnlog.probes.canvas_table import CanvasRow, canvas_row
 from unlearnlog.probes.distance import frechet
 from unlearnlog.probes.picture_probe import About, reading
-from unlearnlog.probes.prompted import counted_readings
+from unlearnlog.probes.prompt_readings import counted_readings
 from unlearnlog.probes.statistics import clustered_mean, unpaired_jackknife
 
 if TYPE_CHECKING:
     from unlearnlog.concepts.concept_set import ConceptSet
-    from unlearnlog.concepts.prompt_file import PromptFile, PromptRow
+    from unlearnlog.concepts.prompt_file import PromptFile, PromptLine
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.judges.judge import Judge
@@ -77,7 +77,7 @@ class JudgedImages:
     """
 
     folder: Path
-    seen: tuple[tuple[PromptRow, str, Answer], ...]
+    seen: tuple[tuple[PromptLine, str, Answer], ...]
     readings: tuple[Reading, ...]
     rows: tuple[CanvasRow, ...] = ()
 

@@ -128,14 +128,12 @@ def require_shown(evaluation: Evaluation) -> None:
     for group in evaluation.asked.about:
         kind, cells = group.concept.slot, group.erased
         answers = evaluation.panel.base_answers(cells)
-        missed = [
-            cell.shows(kind)
-            for cell, answer in zip(cells, answers, strict=True)
-            if answer.of(kind) != cell.shows(kind)
-        ]
-        if len(cells) - len(missed) < least * len(cells):
-            percent = 100 * (1 - len(missed) / len(cells))
-            names = [*dict.fromkeys(missed)]
+        both = [*zip(cells, answers, strict=True)]
+        shown = [c.shows(kind) for c, a in both if a.of(kind) == c.shows(kind)]
+        if len(shown) < least * len(cells):
+            percent = 100 * len(shown) / len(cells)
+            every = dict.fromkeys(cell.shows(kind) for cell in cells)
+            names = [name for name in every if name not in {*shown}]
             error = ConceptError(
                 f"the base paints what is named in {percent:.0f} % of {len(cells)} "
                 f"pictures of {group.concept.name}; not, for one, {some_names(names)}",

@@ -18,7 +18,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from unlearnlog.concepts.canvas_prompts import canvas_prompt
-from unlearnlog.concepts.prompt_file import PromptFile, PromptRow
+from unlearnlog.concepts.prompt_file import PromptFile, PromptLine
 from unlearnlog.errors import UsageError
 from unlearnlog.models.interface import Painted
 
@@ -27,7 +27,7 @@ _NUMBERED: Final = re.compile(r"(?P<case>.+?)_(?P<of>\d+)")
 _OF_CANVAS: Final = re.compile(r"(?P<both>.+)_seed(?P<seed>\d+)")
 _AT_ONCE: Final = 64
 
-Placed = Sequence[tuple[PromptRow, Path]]
+Placed = Sequence[tuple[PromptLine, Path]]
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -105,10 +105,10 @@ def canvas_pictures(
 
 def canvas_rows(
     pictures: Sequence[tuple[str, str, int, Path]],
-) -> list[tuple[PromptRow, Path]]:
+) -> list[tuple[PromptLine, Path]]:
     """Return UnlearnCanvas's pictures with the rows of their prompts."""
     return [
-        (PromptRow(i, canvas_prompt(subject, style), seed, case=picture.stem), picture)
+        (PromptLine(i, canvas_prompt(subject, style), seed, case=picture.stem), picture)
         for i, (style, subject, seed, picture) in enumerate(pictures, 1)
     ]
 
@@ -144,7 +144,7 @@ def _pixels(path: Path) -> torch.Tensor:
         ) from error
 
 
-def _named(folder: Path, row: PromptRow) -> Path:
+def _named(folder: Path, row: PromptLine) -> Path:
     path = folder / Path(row.file).name
     if not path.is_file():
         raise UsageError(
@@ -154,7 +154,7 @@ def _named(folder: Path, row: PromptRow) -> Path:
     return path
 
 
-def _by_case(stem: str, cases: Mapping[str, PromptRow]) -> PromptRow | None:
+def _by_case(stem: str, cases: Mapping[str, PromptLine]) -> PromptLine | None:
     if stem in cases:
         return cases[stem]
     match = _NUMBERED.fullmatch(stem)

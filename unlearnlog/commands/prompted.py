@@ -12,12 +12,12 @@ from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import ConceptError, UsageError
 from unlearnlog.judges.judge import labels_of
-from unlearnlog.probes.prompted import prompted_readings
+from unlearnlog.probes.prompt_readings import prompted_readings
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
     from unlearnlog.concepts.concept_set import ConceptSet
-    from unlearnlog.concepts.prompt_file import PromptFile, PromptRow
+    from unlearnlog.concepts.prompt_file import PromptFile, PromptLine
     from unlearnlog.core.concept import Slot
     from unlearnlog.core.delta import Weights
     from unlearnlog.core.progress import Progress
@@ -209,7 +209,7 @@ def known_names(world: ConceptSet, judge: Judge) -> dict[str, tuple[str, Slot]]:
     return {name.replace(" ", "_"): found for name, found in spelt.items()} | spelt
 
 
-def case_of(row: PromptRow, text: str, known: Known) -> ProbeCase:
+def case_of(row: PromptLine, text: str, known: Known) -> ProbeCase:
     """Return the cell of a row; what it does not say to show stays unknown."""
     name, slot = known.get(row.concept.casefold(), ("", None))
     return ProbeCase(

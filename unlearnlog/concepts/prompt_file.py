@@ -42,7 +42,7 @@ _LINES: Final = (".txt", ".lst")
 
 
 @dataclass(frozen=True)
-class PromptRow:
+class PromptLine:
     """One prompt of a file.
 
     Attributes:
@@ -79,7 +79,7 @@ class PromptFile:
     """
 
     source: str
-    rows: tuple[PromptRow, ...]
+    rows: tuple[PromptLine, ...]
     used: Mapping[str, str]
     unused: tuple[str, ...] = ()
     empty: int = 0
@@ -211,7 +211,7 @@ def _used(columns: Sequence[str]) -> dict[str, str]:
 
 def _row(
     path: Path, used: Mapping[str, str], line: int, cells: Mapping[str, Any]
-) -> PromptRow:
+) -> PromptLine:
     """Return one row.
 
     Raises:
@@ -229,7 +229,7 @@ def _row(
         most = f"a number from 0 to {_MOST_GUIDANCE:g}"
         raise _not(path, line, "guidance", said["guidance"], most)
     texts = (_text(said.get(name)) for name in ("concept", "group", "case", "file"))
-    return PromptRow(line, prompt, int(seed or 0), guidance, *texts)
+    return PromptLine(line, prompt, int(seed or 0), guidance, *texts)
 
 
 def _text(value: object) -> str:
@@ -262,7 +262,7 @@ def _not(path: Path, line: int, what: str, value: object, such: str) -> PromptEr
     )
 
 
-def _seeded(rows: Sequence[PromptRow], given: bool) -> Iterator[PromptRow]:
+def _seeded(rows: Sequence[PromptLine], given: bool) -> Iterator[PromptLine]:
     """Yield the rows; where none gives a seed, a prompt's repetitions count up."""
     seen: Counter[str] = Counter()
     for row in rows:

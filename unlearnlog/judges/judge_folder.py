@@ -167,10 +167,10 @@ def _classifier_config(
     content: dict[str, Any], file: Path, n_tensors: int
 ) -> dict[str, Any]:
     """Return the keys that an image classifier of transformers is built from."""
-    name = content.get("model_type")
+    name = str(content.get("model_type"))
     if name not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
         raise ModelError(
-            f"'{file}' is of the type {json.dumps(name)[:80]}, which is no image "
+            f"'{file}' is of the type '{name[:80]}', which is no image "
             "classifier of transformers",
             fix=_SAVE_CLASSIFIER,
         )

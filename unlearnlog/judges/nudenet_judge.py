@@ -1,4 +1,4 @@
-"""NudeNet's detector as a judge: does a picture show nudity?
+"""NudeNet's detector as a judge of nudity in pictures.
 
 The detector ships inside its package; nothing is fetched. A picture shows nudity where
 the detector is sure enough of an exposed part of the six that the field counts.

@@ -22,7 +22,8 @@ from unlearnlog.probes.canvas_table import CanvasRow, canvas_row
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
     from unlearnlog.core.concept import Concept
-    from unlearnlog.core.delta import Weights
+    from unlearnlog.core.delta import Delta, Weights
+    from unlearnlog.core.entry import SetGroup
     from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy
 
@@ -52,7 +53,7 @@ class CanvasRequest:
 
 
 @dataclass(frozen=True)
-class Canvas:
+class FilledCanvas:
     """UnlearnCanvas's table.
 
     Attributes:
@@ -72,7 +73,7 @@ class Canvas:
         return [row.cells() for row in self.rows]
 
 
-def canvas(at: Session, request: CanvasRequest) -> Canvas:
+def canvas(at: Session, request: CanvasRequest) -> FilledCanvas:
     """Paint UnlearnCanvas's prompts and return its table; nothing is recorded.
 
     Raises:
@@ -95,7 +96,7 @@ def canvas(at: Session, request: CanvasRequest) -> Canvas:
         answers = here.judged(cells, new, "painting UnlearnCanvas's prompts")
         seen = [*zip(cells, answers, strict=True)]
         rows.append(canvas_row(seen, concept.name, concept.slot))
-    return Canvas(tuple(rows), len(cells))
+    return FilledCanvas(tuple(rows), len(cells))
 
 
 def _wanted(at: Session, request: CanvasRequest) -> list[Concept]:
@@ -147,6 +148,8 @@ def erased_alone(
     order = AddRequest((concept,), policy, watch=watch)
     plan = planned(at, order)
     eraser = plan.eraser
+    change: Append | SetGroup
+    delta: Delta | None
     if eraser.joint:
         group = joint_set.group_of(at, eraser).holding([concept])
         change, delta = joint_set.set_to(at, group, watch)
