@@ -55,13 +55,16 @@ JudgeOption = Annotated[
     str,
     typer.Option(
         "--judge",
-        help="auto, base, none, or a CLIP folder. Else: config, or the policy's.",
+        help="auto, base, none, nudenet, a CLIP folder, hf:FOLDER of a classifier, or "
+        "a plug-in. Else: config, or the policy's.",
     ),
 ]
 SeeingJudgeOption = Annotated[
     str,
     typer.Option(
-        "--judge", help="auto, base, or a CLIP folder. Else: config, or the policy's."
+        "--judge",
+        help="auto, base, nudenet, a CLIP folder, hf:FOLDER of a classifier, or a "
+        "plug-in. Else: config, or the policy's.",
     ),
 ]
 """For commands that need a judge."""
