@@ -12,9 +12,16 @@ from unlearnlog.commands.many_concepts import drawn, pooled_cases, sample_of
 from unlearnlog.concepts.concept_set import GENERAL, ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept
+from unlearnlog.core.doubt import own_doubts
+from unlearnlog.core.entry import Entry, StateRecord
+from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.limits import MANY, N_LEAST
 from unlearnlog.core.probe_case import Answer
+from unlearnlog.core.sample_name import few_of
+from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
+from unlearnlog.probes.picture_probe import About, reading
+from unlearnlog.probes.statistics import share
 from unlearnlog.probes.unlearning import UnlearningAccuracy
 
 POLICY = """
@@ -115,6 +122,52 @@ def test_wrong_rows_are_named_and_the_rest_is_written_before_any_work(typed, tmp
     assert rest.read_text() == "name,kind,aliases\nPicasso,,\nMonet,,\n"
     assert str(rest) in told["fix"]
     assert not (tmp_path / ".unlearnlog").exists()
+
+
+def entry_of(concepts, *readings, open_=()):
+    """Return an accepted erasure of some concepts with readings of a sample."""
+    return Entry(
+        parent=None,
+        kind="erase",
+        concepts=tuple(concepts),
+        eraser=EraserRecord(name="uce", settings={}),
+        seed=0,
+        policy="many",
+        rules={"limits": [{"reading": "ua", "at_least": 0.9}]},
+        changes=(),
+        delta=None,
+        state=StateRecord(before="0" * 64, after="1" * 64),
+        readings=readings,
+        verdict=VerdictRecord.of((), open_, accepts_doubt=bool(open_)),
+        seconds=0.0,
+        made_with={},
+        note=None,
+    )
+
+
+def test_a_sample_measures_every_concept_that_it_stands_for(styles):
+    ua = reading(About("ua", "92 of 100 styles", "higher"), share(92, 92))
+    boat = Concept("boat", "subject")
+
+    alone, both = (
+        own_doubts(entry_of([*styles[:100], *more], ua)) for more in ((), (boat,))
+    )
+
+    assert alone == {}
+    assert both == {"boat": ("its erasure was not measured",)}
+
+
+def test_a_sample_of_few_is_only_a_name(styles):
+    ua = reading(About("ua", "3 of 3 styles", "higher"), share(92, 92))
+
+    assert len(own_doubts(entry_of(styles[:3], ua))) == 3
+
+
+def test_many_names_are_cut_in_lists_and_few_are_not():
+    names = [f"n{i}" for i in range(1000)]
+
+    assert few_of(names) == "n0, n1, n2 and 997 more"
+    assert few_of(names[:MANY]).count(", ") == MANY - 1
 
 
 @pytest.mark.parametrize(

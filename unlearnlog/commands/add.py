@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,12 +69,14 @@ class Outcome:
         verdict: The policy's verdict.
         created: Whether the ledger was created for it.
         folder: The ledger's folder.
+        shown: The concepts of a refused sample that its pictures still show.
     """
 
     entry: Entry
     verdict: Verdict
     created: bool
     folder: Path
+    shown: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Outcome {self.entry!r}, in {self.folder}>"
@@ -218,7 +220,10 @@ def _concluded(
     entry = builder.concluded(at, state, readings, verdict_record)
     if verdict_record.may_stand:
         at.record(entry, *builder.brought)
-    return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+    done = Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+    if verdict_record.may_stand:
+        return done
+    return replace(done, shown=evaluation.still_shown({**at.model.base, **state}))
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,7 @@ def raise_refused(outcome: Outcome) -> None:
         fix=f"nothing was recorded; {fix}",
     )
     error.entry = outcome.entry
+    error.names = outcome.shown
     raise error
 
 

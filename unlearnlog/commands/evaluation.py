@@ -114,6 +114,17 @@ class Evaluation:
             better |= {(r.probe, r.concept): r for r in found}
         return tuple(better.get((r.probe, r.concept), r) for r in readings)
 
+    def still_shown(self, new: Weights) -> tuple[str, ...]:
+        """Return the concepts of samples that pictures of a state show, by name."""
+        shown: dict[str, None] = {}
+        for group in self.asked.about if self.pooled else ():
+            kind, cells = group.concept.slot, group.erased
+            seen = self.panel.judged(cells, new, "painting the concept")
+            both = zip(cells, seen, strict=False)  # nothing is seen without a judge
+            names = (c.shows(kind) for c, a in both if a.of(kind) == c.shows(kind))
+            shown |= dict.fromkeys(names)
+        return tuple(shown)
+
     def _is_of_one_target(self, reading: Reading) -> bool:
         """Return whether a reading of a sample would need the target of one concept."""
         return reading.concept in self.pooled and reading.probe in NOT_POOLED

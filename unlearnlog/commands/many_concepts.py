@@ -20,6 +20,7 @@ from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.limits import MANY, N_LEAST
+from unlearnlog.core.sample_name import sample_name
 from unlearnlog.errors import ConceptError
 from unlearnlog.probes.runner import ConceptCases, scattered
 
@@ -97,7 +98,7 @@ def pooled_cases(
         every = [concept for concept in concepts if concept.slot == kind]
         some = drawn(every, N_LEAST)
         cells = _cells(book, some, gone)
-        name = f"{len(some):,} of {len(every):,} {kind}s"
+        name = sample_name(len(some), len(every), kind)
         found.append(ConceptCases(Concept(name, kind), erased=cells, information=()))
     return tuple(found)
 

@@ -93,10 +93,11 @@ def without_the_refused(
 
 def _names_in(error: UnlearnlogError, policy: Policy) -> set[str]:
     """Return the concepts that a refusal is about."""
+    named = {*getattr(error, "names", ())}
     if isinstance(error, ConceptError):
-        return {*error.names}
+        return named
     readings = getattr(getattr(error, "entry", None), "readings", ())
-    return {
+    return named | {
         reading.concept
         for reading in readings
         if policy.verdict([reading], unread_is_open=False).failures
