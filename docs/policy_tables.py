@@ -30,8 +30,8 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
 }
 """What describes each table of a policy's file."""
 
-SHIPPED: Final = ("fast", "default", "strict", "no-judge")
-"""The policies that ship, the one that looks least closely first."""
+SHIPPED: Final = ("fast", "default", "strict", "no-judge", "many")
+"""The policies that ship, the one that looks least closely first; special ones last."""
 
 _FIRST: Final = "default"
 """Readings stand in the order of this one's limits."""

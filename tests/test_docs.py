@@ -128,7 +128,7 @@ def test_every_command_of_a_page_is_one_that_the_command_line_takes(page):
 
 
 @pytest.mark.parametrize(
-    "words", ["ad Picasso", "add", "add cat --nope", "--nope", "config set a b c"]
+    "words", ["ad Picasso", "import", "add cat --nope", "--nope", "config set a b c"]
 )
 def test_a_command_that_the_command_line_refuses_is_found(words):
     assert fault(words.split(), in_full=True)

@@ -319,7 +319,8 @@ def test_a_panel_that_decided_decides_after_other_erasures():
         book.world.concepts[name] for name in ("cat", "dog", "car", "fish", "Monet")
     ]
 
-    asked = evaluation._plan(book, policy, [hokusai], gone=gone, target="anchor")
+    all_gone = {each.name for each in (hokusai, *gone)}
+    asked = evaluation._plan(book, policy, [hokusai], gone=all_gone, target="anchor")
 
     (about,) = asked.about
     assert len(about.erased) >= N_LEAST

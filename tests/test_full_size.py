@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -51,3 +52,30 @@ def test_one_picture_a_step_fits_into_eight_gibibytes_in_half_precision(tmp_path
     found = json.loads(typed("add", "Picasso", *options))
 
     assert 2 * GIB < found["peak_bytes"] < 8 * GIB, found
+
+
+@pytest.mark.slow
+def test_a_thousand_names_are_checked_and_solved_within_a_minute(tmp_path):
+    """The seconds are those of a processor: of the clock on a free machine."""
+    build_pipeline(tmp_path / "model", family=FULL_SIZE)
+    rows = [f"Ada Kord {i},{('style', 'subject')[i % 2]}" for i in range(1000)]
+    (tmp_path / "names.csv").write_text("\n".join(["name,kind", *rows]) + "\n")
+    command = [sys.executable, "-m", "unlearnlog"]
+    init, add = (
+        ["init", "--model", "model"],
+        ["add", "--from", "names.csv", "--judge", "none", "--accept-undecided"],
+    )
+    subprocess.run([*command, *init], cwd=tmp_path, check=True, capture_output=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    done = subprocess.run(
+        [*command, *add, "--json"], cwd=tmp_path, check=True, capture_output=True
+    )
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    entry = json.loads(done.stdout)
+    assert len(entry["concepts"]) == 1000
+    assert entry["eraser"]["name"] == "uce"
+    assert seconds <= 60, seconds
+    assert used.ru_maxrss * 1024 < 8 * GIB, used.ru_maxrss

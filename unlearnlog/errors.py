@@ -70,7 +70,13 @@ class UsageError(UnlearnlogError):
 
 
 class ConceptError(UsageError):
-    """A name that cannot name a concept."""
+    """A name that cannot name a concept.
+
+    Attributes:
+        names: The concepts that it is about, where it is about some of many.
+    """
+
+    names: tuple[str, ...] = ()
 
 
 class PolicyError(UsageError):
@@ -99,10 +105,12 @@ class Refused(UnlearnlogError):  # noqa: N818 - reads as what happened
     Attributes:
         entry: The `unlearnlog.core.entry.Entry` that would have been recorded, with
             every reading; None where nothing was measured.
+        names: The concepts of a sample that still show.
     """
 
     exit_code: ClassVar[int] = 3
     entry: object = None
+    names: tuple[str, ...] = ()
 
 
 class IntegrityError(UnlearnlogError):

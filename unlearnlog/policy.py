@@ -29,6 +29,7 @@ from unlearnlog.errors import PolicyError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+    from unlearnlog.concepts.prompt_file import PromptFile
     from unlearnlog.erasers.eraser_table import Eraser
     from unlearnlog.models.interface import Sampling
 
@@ -76,6 +77,8 @@ class ProbeSettings(Record):
         distance: Kept pictures for the distance to the base's; 0 for none.
         attacks: For each stored attack on an earlier concept, on the new state; 0 for
             none.
+        prompts: A file of prompts to paint as well, relative to the policy's folder;
+            empty for none.
     """
 
     erased: _Count = 6
@@ -89,6 +92,7 @@ class ProbeSettings(Record):
     nodes: _Perhaps = 0
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
     attacks: _Perhaps = 0
+    prompts: str = ""
 
 
 class Requirements(Record):
@@ -193,7 +197,12 @@ class Policy(Record):
                 f"the policy '{name}' cannot be read: {error}",
                 fix=fix_of(error, f"compare it with {policy_folder()}/default.toml"),
             ) from error
-        return cls.of(data, name)
+        found = cls.of(data, name)
+        if not found.probes.prompts:
+            return found
+        file = str(path.parent / found.probes.prompts)
+        probes = found.probes.model_copy(update={"prompts": file})
+        return found.model_copy(update={"probes": probes})
 
     @classmethod
     def of(cls, data: dict[str, Any], name: str) -> Policy:
@@ -209,21 +218,30 @@ class Policy(Record):
 
     @classmethod
     def in_force(cls, name: str, rules: dict[str, Any]) -> Policy | None:
-        """Return the policy of an entry; None if this program cannot read it."""
+        """Return the policy of an entry; None if this program cannot read it.
+
+        A file of prompts is left out: an entry keeps its name, and not where it was.
+        """
         with suppress(ValidationError):
-            return cls.model_validate({**rules, "name": name}, context=RECORDED)
+            found = cls.model_validate({**rules, "name": name}, context=RECORDED)
+            probes = found.probes.model_copy(update={"prompts": ""})
+            return found.model_copy(update={"probes": probes})
         return None
 
     @property
     def rules(self) -> dict[str, Any]:
         """All fields but the name as JSON, as an entry records them.
 
-        Of a judge's folder only the last part of the path. The batch came later, and is
-        recorded where it is another than before.
+        Of a judge's folder and a file of prompts only the last part of the path. The
+        batch and the prompts came later, and are recorded where they are others than
+        before.
         """
         rules = self.model_dump(mode="json", exclude={"name"})
         if self.sampling.batch == BATCH:
             del rules["sampling"]["batch"]
+        file = PurePath(rules["probes"].pop("prompts")).name
+        if file:
+            rules["probes"]["prompts"] = visible(file)
         return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
 
     def verdict(
@@ -288,6 +306,17 @@ class Policy(Record):
                     fix="type it again by hand, letters and signs only",
                 )
         return self.model_copy(update={"eraser": chosen, "judge": judge or self.judge})
+
+    def prompt_file(self) -> PromptFile | None:
+        """Return the file of prompts that the policy names, or None.
+
+        Raises:
+            PromptError: It cannot be read.
+        """
+        from unlearnlog.concepts.prompt_file import PromptFile
+
+        file = self.probes.prompts
+        return PromptFile.read(Path(file)) if file else None
 
     def painting(self) -> Sampling:
         """Return the sampler's settings as the model takes them."""

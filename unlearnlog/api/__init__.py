@@ -21,8 +21,16 @@ from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
 from unlearnlog.api.verdicts import raise_if_failed
+from unlearnlog.api.without_ledger import compare, judge_images
 
-__all__ = ["DryRuns", "Ledger", "Status", "raise_if_failed"]
+__all__ = [
+    "DryRuns",
+    "Ledger",
+    "Status",
+    "compare",
+    "judge_images",
+    "raise_if_failed",
+]
 
 
 class Ledger(

@@ -11,9 +11,10 @@ from unlearnlog.api.opened import Folder, OpenedLedger
 from unlearnlog.commands import checks
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.launch import n_launched
+from unlearnlog.core.limits import MANY
 from unlearnlog.core.names import one_name
 from unlearnlog.core.suggestions import hint
-from unlearnlog.errors import ConceptError, UsageError
+from unlearnlog.errors import ConceptError, UnlearnlogError, UsageError
 from unlearnlog.models.weight_file_names import check_file_or_model
 
 if TYPE_CHECKING:
@@ -257,6 +258,49 @@ class ChangeMethods(OpenedLedger):
             policy.chosen_eraser({each.slot for each in concepts}).check_shared(n)
         checks.check_concepts(concepts, self.entries() if self.exists else [])
         self.check()
+
+    def about_rows(
+        self,
+        error: UnlearnlogError,
+        path: Folder,
+        concepts: Sequence[Concept],
+        policy: Policy,
+    ) -> UnlearnlogError:
+        """Return a refusal of concepts from a file that names the rows it is about.
+
+        Args:
+            error: The refusal.
+            path: The file that `concepts_from` read.
+            concepts: What it gave.
+            policy: The policy of the erasure.
+
+        Returns:
+            The refusal, which names a new file with the rest of the rows; the same one
+            where it is about no row.
+        """
+        from unlearnlog.commands.names_from_file import without_the_refused
+
+        return without_the_refused(error, Path(path), concepts, policy)
+
+    def rules_for(
+        self, n: int, policy: str | Policy = "", *, judge: str = ""
+    ) -> Policy:
+        """Return the policy in force for an erasure of a number of concepts.
+
+        Args:
+            n: The number. For many, ``many`` takes the place of ``default``.
+            policy: Name, path or `Policy`; empty for none.
+            judge: A judge that replaces the policy's; empty for none.
+
+        Raises:
+            PolicyError: The policy does not exist or is invalid.
+            UsageError: The judge does not exist.
+        """
+        from unlearnlog.commands.defaults import configured
+
+        if n > MANY and not policy and "policy" not in configured(self._known):
+            policy = "many"
+        return self.rules(policy, judge=judge)
 
     def _check_given_back(self, revs: Sequence[str], names: Sequence[str]) -> None:
         """Refuse names that an entry did not erase, before the model is loaded.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from unlearnlog.commands.drift import DriftSeries
     from unlearnlog.commands.graph import Mapped
+    from unlearnlog.commands.prompted import Prompted
+    from unlearnlog.commands.unlearn_canvas import FilledCanvas
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.findings.report_parts import Findings
@@ -124,6 +126,99 @@ class InspectMethods(OpenedLedger):
                 rules, rev, tuple(concepts), tier, fresh, shown
             )
             return probe.probe(self.place, request)
+
+    def probe_prompts(
+        self,
+        file: Folder,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        rows: int = 0,
+        policy: str | Policy = "",
+        fresh: bool = False,
+        watch: Progress | None = None,
+    ) -> Prompted:
+        """Paint and judge the prompts of a file at a revision; nothing is recorded.
+
+        Each row's seed and guidance are used as they are given; the base paints the
+        same rows from the same latents.
+
+        Args:
+            file: A .csv, .tsv, .json, .jsonl or .txt file of prompts.
+            rev: The revision.
+            concepts: Concepts to count beside those that the file names.
+            rows: Number of rows, evenly spread over the file; 0 for all.
+            policy: Name, path or `Policy`: sampling and judge. Empty for the
+                configuration's, else that of the newest entry.
+            fresh: Whether to paint and judge again instead of reading caches.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The readings, and the judge's answers to each row.
+
+        Raises:
+            PromptError: The file cannot be read.
+            RevisionError: The revision names no entry.
+            ConceptError: The judge does not know a concept.
+            UsageError: There is no judge.
+
+        Example::
+
+            found = ledger.probe_prompts("unsafe-prompts4703.csv", rows=500)
+            print(found.readings)
+        """
+        from unlearnlog.concepts.prompt_file import PromptFile
+
+        prompts = PromptFile.read(Path(file)).drawn(rows)
+        rules = self.rules(policy, about=rev)
+        self.check()
+        from unlearnlog.commands.prompted import PromptsRequest, prompted
+
+        with self._watching(watch) as shown:
+            request = PromptsRequest(rules, prompts, rev, tuple(concepts), fresh, shown)
+            return prompted(self.place, request)
+
+    def canvas(
+        self,
+        rev: str = "HEAD",
+        *,
+        concepts: Sequence[str] = (),
+        each: bool = False,
+        policy: str | Policy = "",
+        watch: Progress | None = None,
+    ) -> FilledCanvas:
+        """Return UnlearnCanvas's table: UA, IRA and CRA; nothing is recorded.
+
+        Its prompts, every style with every subject under its five seeds, are painted
+        once for all rows, or with ``each`` once for each row.
+
+        Args:
+            rev: The revision.
+            concepts: Concepts that get a row; none for all that are erased, or with
+                ``each`` for all that are known.
+            each: Whether each concept is erased alone, from the base.
+            policy: Name, path or `Policy`: sampling, judge, and the eraser of ``each``.
+                Empty for the configuration's, else that of the newest entry.
+            watch: Receives the progress of the work.
+
+        Returns:
+            A row for each concept, with intervals and every concept's accuracy.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            ConceptError: A concept is unknown.
+            UsageError: Nothing is erased, or there is no judge.
+        """
+        self.chain.resolve(rev)
+        rules = self.rules(policy, about=rev)
+        for name in concepts:
+            self.world.known(name)
+        self.check()
+        from unlearnlog.commands.unlearn_canvas import CanvasRequest, canvas
+
+        with self._watching(watch) as shown:
+            request = CanvasRequest(rules, rev, tuple(concepts), each=each, watch=shown)
+            return canvas(self.place, request)
 
     def graph(
         self,

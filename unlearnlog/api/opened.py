@@ -284,6 +284,36 @@ class OpenedLedger:
         }
         return self.world.named(name, kind=kind, said=given)
 
+    def concepts_from(
+        self, path: Folder, *, kind: str = "", anchor: str = "", parent: str = ""
+    ) -> tuple[Concept, ...]:
+        """Return the concepts of a file of names, all of them checked.
+
+        Args:
+            path: A CSV file with a column ``name``, and perhaps ``kind``, ``anchor``,
+                ``aliases`` (with ``|`` between them) and ``parent``.
+            kind: ``style`` or ``subject``, for new names in rows that give none.
+            anchor: What replaces concepts in rows that give nothing.
+            parent: The family of concepts in rows that give none.
+
+        Returns:
+            The concepts, to give to `add`.
+
+        Raises:
+            ConceptError: The file cannot be read, or rows are wrong: then the error
+                names them, and a new file beside it holds the rest.
+
+        Example::
+
+            ledger.add(*ledger.concepts_from("names.csv"), policy="many")
+        """
+        from unlearnlog.commands.names_from_file import concepts_of
+        from unlearnlog.concepts.names_file import NameRow
+
+        usual = NameRow(0, "", kind, anchor, parent=parent)
+        entries = self.entries() if self.exists else []
+        return concepts_of(Path(path), self.world, entries, usual)
+
     @property
     def place(self) -> Session:
         """The session that the commands work on: the ledger and its loaded model."""

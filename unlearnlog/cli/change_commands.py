@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,7 @@ from unlearnlog.cli.entry_answers import say_composed, say_erased, say_reverted
 from unlearnlog.cli.options import (
     AcceptUndecidedOption,
     ConceptsOption,
+    FromOption,
     JsonOption,
     JudgeOption,
     KindOption,
@@ -26,7 +28,7 @@ from unlearnlog.cli.options import (
     SamePolicyOption,
     with_blocks,
 )
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.report.plain_console import as_text
 
 if TYPE_CHECKING:
@@ -82,12 +84,19 @@ class ConceptOptions:
         typer.Option("--prompt", help='"PROMPT => SAME WITHOUT IT"; repeatable.'),
     ] = None
 
-    def concepts(self, ledger: Ledger, names: Sequence[str]) -> list[Concept]:
-        """Return the concepts of some names, with what was typed about them.
+    def concepts(
+        self, ledger: Ledger, names: Sequence[str], source: Path | None
+    ) -> Sequence[Concept]:
+        """Return the concepts of some names or of a file, with what was typed of them.
 
         Raises:
-            ConceptError: A new name has no kind, or an option is invalid.
+            ConceptError: A new name has no kind, an option is invalid, or rows of the
+                file are wrong.
         """
+        if source is not None:
+            return ledger.concepts_from(
+                source, kind=self.kind, anchor=self.anchor, parent=self.parent
+            )
         return [
             ledger.concept(
                 name,
@@ -137,9 +146,10 @@ class EraserOptions:
 @with_blocks
 def add(
     concept: Annotated[
-        list[str], typer.Argument(help='What to forget, such as "Picasso".')
-    ],
+        list[str] | None, typer.Argument(help='What to forget, such as "Picasso".')
+    ] = None,
     *,
+    source: FromOption = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Several concepts in one erasure.")
     ] = False,
@@ -157,22 +167,19 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a concept, measure what that did, and record it."""
-    _check_names(concept, about, batch=batch)
+    _check_names(concept or (), about, batch=batch, source=source)
     ledger = opening.open(concepts, may_create=True, forecast=forecast)
-    rules = chosen.within(ledger.rules(policy, judge=judge))
-    named = about.concepts(ledger, concept)
+    named = about.concepts(ledger, concept or (), source)
+    rules = chosen.within(ledger.rules_for(len(named), policy, judge=judge))
     ledger.check_erasing(named, rules)
     if forecast.dry_run:
-        show_cost(
-            ledger,
-            lambda runs: runs.add(*named, policy=rules),
-            would=f"forget {', '.join(each.name for each in named)}",
-            price=forecast.price_for(ledger),
-            as_json=as_json,
-        )
+        _forecast(ledger, named, rules, forecast.price_for(ledger), as_json=as_json)
         return
     _say_if_new(ledger)
-    with recording(as_json=as_json, of=ledger) as bars:
+    with (
+        _naming_rows(ledger, source, named, rules),
+        recording(as_json=as_json, of=ledger) as bars,
+    ):
         done = ledger.add(
             *named,
             policy=rules,
@@ -186,12 +193,59 @@ def add(
     answer(row if as_json else None, lambda: say_erased(ledger, done.entry))
 
 
-def _check_names(names: Sequence[str], about: ConceptOptions, *, batch: bool) -> None:
-    """Refuse several concepts without ``--batch``, or with options about one.
+def _forecast(
+    ledger: Ledger,
+    named: Sequence[Concept],
+    rules: Policy,
+    price: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what an erasure would cost."""
+    from unlearnlog.report.screenful import some_of
+
+    show_cost(
+        ledger,
+        lambda runs: runs.add(*named, policy=rules),
+        would=f"forget {some_of([each.name for each in named])}",
+        price=price,
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def _naming_rows(
+    ledger: Ledger, source: Path | None, named: Sequence[Concept], rules: Policy
+) -> Iterator[None]:
+    """Let a refusal name the rows of a file that it is about."""
+    try:
+        yield
+    except (ConceptError, Refused) as error:
+        if source is None:
+            raise
+        raise ledger.about_rows(error, source, named, rules) from error
+
+
+def _check_names(
+    names: Sequence[str], about: ConceptOptions, *, batch: bool, source: Path | None
+) -> None:
+    """Refuse no concept, several without ``--batch``, or with options about one.
 
     Raises:
-        UsageError: They are several.
+        UsageError: It is none, or they are several, or stand in a file.
     """
+    if not names and source is None:
+        raise UsageError(
+            "no concept is named",
+            fix='name one: unlearnlog add "Picasso"; or give a file of many, --from '
+            "names.csv",
+        )
+    if source is not None and (names or about.alias or about.prompt):
+        given = f"'{names[0]}'" if names else "--alias" if about.alias else "--prompt"
+        raise UsageError(
+            f"{given} beside --from '{source}'",
+            fix="write all into the file: name, kind, anchor, aliases",
+        )
     if len(names) > 1 and not batch:
         raise UsageError(
             f"{len(names)} concepts, but not --batch",

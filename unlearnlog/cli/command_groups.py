@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 HEADINGS: Final = {
     "Erase": ("add", "revert", "compose", "import"),
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
+    "Measure as others do": ("compare", "canvas"),
     "History": ("log", "status", "reset", "branch", "switch", "tag"),
     "Audit and attack": ("audit", "attack", "rebase"),
     "Give away": ("checkout", "export", "push-model"),

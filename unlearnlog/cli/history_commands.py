@@ -28,7 +28,9 @@ from unlearnlog.cli.options import (
     opened,
     with_blocks,
 )
+from unlearnlog.core.limits import MANY
 from unlearnlog.core.provenance import NO_NATS, TRAINED_ON
+from unlearnlog.core.sample_name import few_of
 from unlearnlog.errors import IntegrityError, UsageError
 from unlearnlog.report.entry_tables import ProgressBars
 from unlearnlog.report.output_file import check_written
@@ -111,9 +113,14 @@ def show(
 def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     found = opened(folder).status()
-    facts = {**found.row(), "erased": ", ".join(found.erased) or "nothing"}
+    facts = {**found.row(), "erased": few_of([*found.erased]) or "nothing"}
     del facts["in_doubt"]
-    facts |= {f"in doubt: {n}": "; ".join(why) for n, why in found.in_doubt.items()}
+    alike: dict[str, list[str]] = {}
+    for name, why in found.in_doubt.items():
+        together = len(found.in_doubt) > MANY
+        alike.setdefault("; ".join(why) if together else name, []).append(name)
+    for names in alike.values():
+        facts[f"in doubt: {few_of(names)}"] = "; ".join(found.in_doubt[names[0]])
     answer(found.row() if as_json else None, lambda: list_facts(facts))
 
 

@@ -25,6 +25,7 @@ from unlearnlog.cli.options import (
     opened,
     with_blocks,
 )
+from unlearnlog.cli.prompted_answers import FileOptions
 from unlearnlog.errors import UsageError
 from unlearnlog.report.output_file import check_written
 from unlearnlog.report.plain_console import as_text
@@ -52,6 +53,7 @@ def probe(
         bool,
         typer.Option("--fresh", help="Compute all again, whatever was kept of before."),
     ] = False,
+    files: FileOptions,
     policy: SamePolicyOption = "",
     judge: JudgeOption = "",
     concepts: ConceptsOption = None,
@@ -61,8 +63,16 @@ def probe(
     """Look at a revision again; nothing is recorded, or painted twice unasked."""
     from unlearnlog.report.entry_tables import ProgressBars, readings_table
 
+    files.check()
+    if files.images is not None:
+        files.judge_images(concept or (), known=concepts, judge=judge, as_json=as_json)
+        return
     ledger = opening.open(concepts)
     rules = ledger.rules(policy, judge=judge, about=rev)
+    if files.prompts is not None:
+        asked = (rev, concept or ())
+        files.paint_prompts(ledger, asked, rules, fresh=fresh, as_json=as_json)
+        return
     with ProgressBars(err) as bars:
         found = ledger.probe(
             rev,
@@ -72,9 +82,9 @@ def probe(
             fresh=fresh,
             watch=bars,
         )
-    rows = [reading.row() for reading in found]
+    readings = [reading.row() for reading in found]
     answer(
-        {"revision": rev, "readings": rows} if as_json else None,
+        {"revision": rev, "readings": readings} if as_json else None,
         lambda: out.print(readings_table(found)),
     )
 

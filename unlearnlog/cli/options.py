@@ -55,13 +55,16 @@ JudgeOption = Annotated[
     str,
     typer.Option(
         "--judge",
-        help="auto, base, none, or a CLIP folder. Else: config, or the policy's.",
+        help="auto, base, none, nudenet, a CLIP folder, hf:FOLDER of a classifier, or "
+        "a plug-in. Else: config, or the policy's.",
     ),
 ]
 SeeingJudgeOption = Annotated[
     str,
     typer.Option(
-        "--judge", help="auto, base, or a CLIP folder. Else: config, or the policy's."
+        "--judge",
+        help="auto, base, nudenet, a CLIP folder, hf:FOLDER of a classifier, or a "
+        "plug-in. Else: config, or the policy's.",
     ),
 ]
 """For commands that need a judge."""
@@ -116,6 +119,23 @@ WorkersOption = Annotated[
         help="Who computes: none, a number of workers, ray, or ray://HOST:PORT. Else: "
         "UNLEARNLOG_WORKERS, config, or this process.",
     ),
+]
+
+
+PromptsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts", help="A .csv, .tsv, .json, .jsonl or .txt of prompts to paint."
+    ),
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="A .csv of many, erased at once: name, kind, anchor, aliases."
+    ),
+]
+RowsOption = Annotated[
+    int, typer.Option("--rows", min=0, help="So many of its rows. Else: all.")
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,14 @@ from unlearnlog.commands import joint_set
 from unlearnlog.commands.checks import check_concepts
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.evaluation import Evaluation, evaluation_of
+from unlearnlog.commands.many_concepts import require_shown
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.entry import Append, Entry, SetGroup
 from unlearnlog.core.eraser_record import EraserRecord
-from unlearnlog.core.limits import first_of
+from unlearnlog.core.limits import MANY, first_of
 from unlearnlog.core.memory import is_out_of_memory
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.verdict_record import VerdictRecord
@@ -68,12 +69,14 @@ class Outcome:
         verdict: The policy's verdict.
         created: Whether the ledger was created for it.
         folder: The ledger's folder.
+        shown: The concepts of a refused sample that its pictures still show.
     """
 
     entry: Entry
     verdict: Verdict
     created: bool
     folder: Path
+    shown: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Outcome {self.entry!r}, in {self.folder}>"
@@ -135,7 +138,7 @@ class PendingAdd:
 
     def _trained(self, at: Session, plan: ErasurePlan) -> tuple[Delta, Digest]:
         if self.trained is None:
-            found = _erased(at, plan.eraser, plan.request), at.state_digest()
+            found = erased_by(at, plan.eraser, plan.request), at.state_digest()
             self.trained = found
         return self.trained
 
@@ -217,7 +220,10 @@ def _concluded(
     entry = builder.concluded(at, state, readings, verdict_record)
     if verdict_record.may_stand:
         at.record(entry, *builder.brought)
-    return Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+    done = Outcome(entry, verdict, created=at.ledger is None, folder=at.folder)
+    if verdict_record.may_stand:
+        return done
+    return replace(done, shown=evaluation.still_shown({**at.model.base, **state}))
 
 
 @dataclass(frozen=True)
@@ -247,6 +253,9 @@ def plan_of(at: Session, request: AddRequest) -> ErasurePlan:
         ConceptError: As in `add`.
     """
     plan = planned(at, request)
+    if len(request.concepts) > MANY:
+        require_shown(plan.look)
+        return plan
     for concept in request.concepts:
         _require_presence(plan.look, concept)
     return plan
@@ -269,7 +278,7 @@ def planned(at: Session, request: AddRequest) -> ErasurePlan:
     )
 
 
-def _erased(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
+def erased_by(at: Session, eraser: Eraser, eraser_input: Request) -> Delta:
     """Run the eraser; where memory runs out, use less and start again.
 
     Raises:
@@ -311,6 +320,7 @@ def raise_refused(outcome: Outcome) -> None:
         fix=f"nothing was recorded; {fix}",
     )
     error.entry = outcome.entry
+    error.names = outcome.shown
     raise error
 
 

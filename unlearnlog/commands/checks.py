@@ -251,6 +251,20 @@ def check_room(path: Path, folder: Path) -> None:
         )
 
 
+def check_model(model: str) -> None:
+    """Refuse a model that is neither the bundled one nor an existing folder.
+
+    Raises:
+        ModelError: It is neither.
+    """
+    if model != SOURCE and not expanded(model).is_dir():
+        raise ModelError(
+            f"there is no folder '{model}'",
+            fix="give the folder that holds the model's model_index.json; the one that "
+            f"ships is called {SOURCE}",
+        )
+
+
 def check_new_ledger(
     folder: Path, model: str, *, tokenizer: Path | None = None
 ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -23,6 +24,7 @@ from unlearnlog.core.price import check_price
 from unlearnlog.core.suggestions import advice
 from unlearnlog.core.worker_choice import HERE, check_workers
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
+from unlearnlog.judges.judge_table import CLASSIFIERS, NUDENET, folders_of, plugins
 from unlearnlog.ledger.config_file import KEYS, check_key, check_text
 from unlearnlog.policy import Policy
 
@@ -45,7 +47,7 @@ USUAL: Final[Mapping[str, str]] = {
 }
 """Built-in defaults."""
 
-JUDGES: Final = ("auto", "base", "none", "atelier")
+JUDGES: Final = ("auto", "base", "none", "atelier", NUDENET)
 """Judges that need no folder."""
 
 TOKENIZER: Final = "tokenizer"
@@ -170,6 +172,7 @@ def rules(
 def _loaded(name: str) -> Policy:
     found = Policy.load(name)
     found.check_eraser()
+    found.prompt_file()  # raises where it cannot be read
     return found
 
 
@@ -211,10 +214,26 @@ def check_judge(name: str) -> None:
     Raises:
         UsageError: The judge is neither.
     """
-    if name not in JUDGES and not Path(name).is_dir():
+    if name.startswith(CLASSIFIERS):
+        for folder in folders_of(name):
+            if not folder.is_dir():
+                raise UsageError(
+                    f"there is no folder '{folder}' for the judge '{name}'",
+                    fix="give the folder of an image classifier that save_pretrained "
+                    "wrote: hf:FOLDER",
+                )
+        return
+    known = (*JUDGES, *plugins())
+    if name == NUDENET and find_spec(NUDENET) is None:
+        raise UsageError(
+            f"the judge '{name}' is not installed",
+            fix='pip install "unlearnlog[nudenet]"',
+        )
+    if name not in known and not Path(name).is_dir():
         raise UsageError(
             f"there is no judge '{name}', and no folder with a CLIP model",
-            fix=f"{advice(name, JUDGES)}; or give a folder that save_pretrained wrote",
+            fix=f"{advice(name, known)}; or give a folder that save_pretrained wrote, "
+            "or hf:FOLDER",
         )
 
 

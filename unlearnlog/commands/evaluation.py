@@ -8,12 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from unlearnlog.commands.judge_choice import runner_for, unread
+from unlearnlog.commands.many_concepts import (
+    NOT_POOLED,
+    measured_book,
+    measured_earlier,
+    pooled_cases,
+)
 from unlearnlog.commands.more_samples import alone, closer, deciding, enough
+from unlearnlog.commands.prompted import readings_of_file
 from unlearnlog.commands.rerun import AttackRerun
 from unlearnlog.concepts.concept_graph import hops, relations
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.active import live_concepts
-from unlearnlog.core.limits import N_LEAST
+from unlearnlog.core.limits import MANY, N_LEAST
 from unlearnlog.probes.probe_table import PROBES
 from unlearnlog.probes.runner import ConceptCases, ProbePlan, ProbeRunner, scattered
 from unlearnlog.probes.tiers import agreement
@@ -41,6 +48,7 @@ class Evaluation:
         book: The prompts of every concept.
         again: Repeats recorded attacks on earlier concepts; None for none.
         unread: Why a reading is missing, by name.
+        pooled: Names of the samples that stand for many concepts.
     """
 
     policy: Policy
@@ -49,6 +57,7 @@ class Evaluation:
     book: PromptBook
     again: AttackRerun | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
+    pooled: frozenset[str] = frozenset()
 
     def readings(self, new: Weights) -> tuple[Reading, ...]:
         """Measure a state, with more pictures where too few leave a limit open.
@@ -73,7 +82,11 @@ class Evaluation:
         if runner.judge is not None:
             evidence = runner.looked(plan, new)
             found += [r for probe in PROBES for r in probe.readings(evidence)]
+            found = [r for r in found if not self._is_of_one_target(r)]
             found += runner.distance(plan, new, self.policy.probes.distance)
+            found += readings_of_file(
+                self.policy, self.book.world, runner, gone=plan.gone, new=new
+            )
         if self.again is not None:
             found += self.again.readings(new)
         found += runner.information(plan, new)
@@ -85,6 +98,9 @@ class Evaluation:
     ) -> tuple[Reading, ...]:
         """Measure again, on more pictures, where too few leave a limit open."""
         screens = self.verdict(readings).screens
+        screens = tuple(
+            r for r in screens if r.concept not in self.pooled and r.probe != "prompts"
+        )
         if not screens or self.panel.judge is None:
             return readings
         better: dict[tuple[str, str], Reading] = {}
@@ -98,6 +114,21 @@ class Evaluation:
             better |= {(r.probe, r.concept): r for r in found}
         return tuple(better.get((r.probe, r.concept), r) for r in readings)
 
+    def still_shown(self, new: Weights) -> tuple[str, ...]:
+        """Return the concepts of samples that pictures of a state show, by name."""
+        shown: dict[str, None] = {}
+        for group in self.asked.about if self.pooled else ():
+            kind, cells = group.concept.slot, group.erased
+            seen = self.panel.judged(cells, new, "painting the concept")
+            both = zip(cells, seen, strict=False)  # nothing is seen without a judge
+            names = (c.shows(kind) for c, a in both if a.of(kind) == c.shows(kind))
+            shown |= dict.fromkeys(names)
+        return tuple(shown)
+
+    def _is_of_one_target(self, reading: Reading) -> bool:
+        """Return whether a reading of a sample would need the target of one concept."""
+        return reading.concept in self.pooled and reading.probe in NOT_POOLED
+
 
 def evaluation_of(
     at: Session,
@@ -108,14 +139,29 @@ def evaluation_of(
     target: Target,
     watch: Progress,
 ) -> Evaluation:
-    """Return the evaluation of new concepts, in detail, and of earlier ones."""
-    book = at.book(concepts)
+    """Return the evaluation of new concepts, and of earlier ones.
+
+    A few are measured in detail, of many a sample.
+    """
+    book = measured_book(at, concepts, gone)
     runner = runner_for(at, policy, book, watch)
-    plan = _plan(book, policy, concepts, gone=gone, target=target)
     beside = frozenset(c.name for c in (*gone, *concepts))
-    again = AttackRerun(at, runner, book, tuple(gone), beside, policy.probes.attacks)
-    plan = replace(plan, then=_then(at, gone))
-    return Evaluation(policy, runner, plan, book, again, unread(at, policy.judge))
+    earlier = measured_earlier(gone)
+    if many := len(concepts) > MANY:
+        plan = _plan_of_many(book, policy, concepts, gone=beside)
+    else:
+        plan = _plan(book, policy, concepts, gone=beside, target=target)
+    n = policy.probes.earlier
+    plan = replace(
+        plan,
+        earlier={c.name: alone(book, c, n, beside) for c in earlier},
+        then=_then(at, earlier),
+    )
+    again = AttackRerun(at, runner, book, earlier, beside, policy.probes.attacks)
+    plan = replace(plan, unmeasured=beside - plan.gone)
+    pooled = {q.concept.name for q in plan.about} if many else ()
+    why = unread(at, policy.judge)
+    return Evaluation(policy, runner, plan, book, again, why, frozenset(pooled))
 
 
 def state_readings(
@@ -134,7 +180,8 @@ def state_readings(
         Presence of each concept, resurgence, readings of kept concepts and of recorded
         attacks; none without a judge.
     """
-    book, sizes = at.book(gone), policy.probes
+    book, sizes = measured_book(at, (), gone), policy.probes
+    earlier = measured_earlier(gone)
     runner = runner_for(at, policy, book, watch)
     if runner.judge is None:
         return ()
@@ -142,10 +189,11 @@ def state_readings(
     plan = ProbePlan(
         (),
         kept=_kept(book, policy, names),
-        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
-        then=_then(at, gone),
+        earlier={c.name: alone(book, c, sizes.earlier, names) for c in earlier},
+        then=_then(at, earlier),
+        unmeasured=names - {c.name for c in earlier},
     )
-    again = AttackRerun(at, runner, book, tuple(gone), names, sizes.attacks)
+    again = AttackRerun(at, runner, book, earlier, names, sizes.attacks)
     blind = sizes.model_copy(update={"distance": 0})
     rules = policy.model_copy(update={"probes": blind})
     return Evaluation(rules, runner, plan, book, again).readings(new)
@@ -175,12 +223,11 @@ def _plan(
     policy: Policy,
     concepts: Sequence[Concept],
     *,
-    gone: Sequence[Concept],
+    gone: Collection[str],
     target: Target,
 ) -> ProbePlan:
-    """Return the prompts, in the sample sizes of the policy."""
-    sizes = policy.probes
-    names = {c.name for c in (*concepts, *gone)}
+    """Return the prompts of each concept, in the sample sizes of the policy."""
+    sizes, names = policy.probes, {*gone}
     nats = -(-sizes.information // len(concepts))
 
     def clear(cells: Sequence[ProbeCase], own: Concept) -> tuple[ProbeCase, ...]:
@@ -208,8 +255,24 @@ def _plan(
     return ProbePlan(
         tuple(about),
         kept=_kept(book, policy, names),
-        earlier={c.name: alone(book, c, sizes.earlier, names) for c in gone},
         nodes=nodes_of(book, sizes.nodes, names),
+    )
+
+
+def _plan_of_many(
+    book: PromptBook,
+    policy: Policy,
+    concepts: Sequence[Concept],
+    *,
+    gone: Collection[str],
+) -> ProbePlan:
+    """Return the prompts of a sample of many concepts, and of what is kept."""
+    drawn = {concept.name for concept in concepts}
+    nodes = nodes_of(book, policy.probes.nodes, gone)
+    return ProbePlan(
+        pooled_cases(book, concepts, gone),
+        kept=_kept(book, policy, gone),
+        nodes={name: cells for name, cells in nodes.items() if name not in drawn},
     )
 
 

@@ -23,6 +23,7 @@ from unlearnlog.core.concept import Concept, ConceptId, meant_by
 from unlearnlog.core.digest import canonical_json, digest_of
 from unlearnlog.core.entry import Append, Entry, EntryId, SetGroup
 from unlearnlog.core.eraser_record import EraserRecord
+from unlearnlog.core.limits import MANY
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.replay_plan import dropped
 from unlearnlog.erasers.eraser_table import (
@@ -182,7 +183,7 @@ def _solved(at: Session, group: JointSet, watch: Progress) -> Delta:
         watch=watch,
         shelf=at.shelf,
         names=tuple(concept.name for concept in concepts),
-        bank=book.keep(()),
+        bank=book.keep(()) if len(concepts) <= MANY else (),
         others=others_than(book, names),
     )
     return eraser.erase(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearnlog.atelier.base_latents import FILE, BaseLatents
@@ -13,6 +12,7 @@ from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.reading_registry import INFORMATION, MEANINGS
 from unlearnlog.errors import ModelError, UsageError
 from unlearnlog.judges.base_judge import BaseJudge
+from unlearnlog.judges.judge_table import loaded_judge
 from unlearnlog.probes.runner import ProbeRunner
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def judge_for(
             f"not those of {at.manifest.source}",
             fix="leave --judge out, or give the folder of a CLIP model",
         )
-    from unlearnlog.judges.clip_judge import ClipJudge
-
-    return ClipJudge.load(Path(name), world)
+    return loaded_judge(name, world)
 
 
 def _check_judges(at: Session) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.commands.checks import TIERS, check_tier
 from unlearnlog.commands.evaluation import evaluation_of, nodes_of, state_readings
 from unlearnlog.commands.judge_choice import runner_for
+from unlearnlog.commands.many_concepts import measured_book
+from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.probes.probe_table import PROBES
 from unlearnlog.probes.runner import ProbePlan
@@ -77,7 +79,8 @@ def _moved(
     new: Weights,
 ) -> list[Reading]:
     """Return the readings of tiers 0 and 1, of the named concepts or of all."""
-    book = at.book((*live, *named))
+    book = measured_book(at, (), live)
+    book = PromptBook(book.world.knowing(named))
     runner = runner_for(at, request.policy, book, request.watch)
     gone = {concept.name for concept in live}
     nodes = nodes_of(book, request.policy.probes.nodes or _NODES, gone)
@@ -123,7 +126,8 @@ def _kept(
     at: Session, request: ProbeRequest, concept: Concept, gone: set[str], new: Weights
 ) -> list[Reading]:
     """Return the presence of a concept that is not erased."""
-    book = at.book([concept])
+    gone_here = [*at.erased.values()]
+    book = PromptBook(measured_book(at, (), gone_here).world.knowing([concept]))
     runner = runner_for(at, request.policy, book, request.watch)
     if runner.judge is None:
         return []

@@ -389,6 +389,34 @@ def open_session(
     return Session(folder, ledger, model, manifest, suits, crew=crew, ranks=ranks)
 
 
+def session_of(
+    source: str,
+    *,
+    concepts: Path | None = None,
+    device: str = _ON_CPU,
+    dtype: str = "float32",
+    workers: str = "",
+) -> Session:
+    """Return a session of a model without a ledger, in which nothing is recorded.
+
+    Args:
+        source: ``atelier`` or a diffusers folder.
+        concepts: The concept file; None for the default of the model.
+        device: Device of the model.
+        dtype: Dtype of the network: float32, bfloat16 or float16.
+        workers: Who computes, as ``--workers`` takes it; empty for this process.
+
+    Raises:
+        ModelError: The folder is not a pipeline of a supported family.
+    """
+    model, manifest = _loaded(source, device, dtype)
+    ranks = known_ranks(model.device)
+    model.ranks = ranks
+    suits = concepts or suited(manifest.source)
+    crew = executor_of(ranks, workers, model)
+    return Session(Path(), None, model, manifest, suits, crew=crew, ranks=ranks)
+
+
 def _loaded(
     source: str,
     device: str = _ON_CPU,

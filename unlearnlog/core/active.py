@@ -8,6 +8,7 @@ from typing import Final
 from unlearnlog.core.concept import Concept, meant_by
 from unlearnlog.core.entry import Append, Entry, EntryId
 from unlearnlog.core.replay_plan import dropped
+from unlearnlog.core.sample_name import few_of
 
 ERASING: Final = ("erase", "import", "compose")
 """Kinds of entries whose concepts are erased until another entry takes that back."""
@@ -72,9 +73,9 @@ def said_of(entry: Entry, began: Iterable[str] = (), ended: Iterable[str] = ()) 
         ended: Those that were, and are no more.
     """
     named = [concept.name for concept in entry.concepts]
-    said = [", ".join(named)]
+    said = [few_of(named)]
     if entry.kind == "compose":
         again = [name for name in began if name not in named]
         for word, names in (("without", [*ended]), ("again", again)):
-            said.append(f"{word} {', '.join(names)}" if names else "")
+            said.append(f"{word} {few_of(names)}" if names else "")
     return "; ".join(filter(None, said))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, NewType
 
 from unlearnlog.core.digest import digest_of
@@ -83,6 +84,7 @@ def slot_of(kind: str) -> Slot:
     return "style" if kind == "style" else "subject"
 
 
+@lru_cache(maxsize=65_536)  # a thousand names are each compared with all known ones
 def concept_id(name: str) -> ConceptId:
     """Return the id of a name: its lower-case slug.
 

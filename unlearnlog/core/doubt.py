@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from unlearnlog.core.active import ERASING
 from unlearnlog.core.entry import Drop, Entry, EntryId
 from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.reading import Reading
+from unlearnlog.core.sample_name import stands_for
+
+if TYPE_CHECKING:
+    from unlearnlog.core.concept import Concept
 
 SHOWS: Final = 0.25
 """Share of its pictures above which, with the whole interval, a concept is there."""
@@ -83,13 +87,16 @@ def own_doubts(entry: Entry) -> dict[str, tuple[str, ...]]:
         return {}
     names = {concept.name for concept in entry.concepts}
     found = {}
-    for name in names:
+    for concept in entry.concepts:
+        name = concept.name
         texts = [
             text
             for text in _open(entry)
-            if (about := _about(text)) is None or about[1] not in names - {name}
+            if (about := _about(text)) is None
+            or about[1] == name
+            or about[1] not in names
         ]
-        if not _is_read(entry, name):
+        if not _is_read(entry, concept):
             texts.append("its erasure was not measured")
         if shown := _shown(entry).get(name):
             texts += _showing(shown, _bounded(entry))
@@ -114,11 +121,17 @@ def _bounded(entry: Entry) -> frozenset[str] | None:
     return None if limits is None else frozenset(limit["reading"] for limit in limits)
 
 
-def _is_read(entry: Entry, name: str) -> bool:
-    """Return whether an entry has a reading that measures a concept's erasure."""
+def _is_read(entry: Entry, concept: Concept) -> bool:
+    """Return whether an entry has a reading that measures a concept's erasure.
+
+    Of many concepts, the reading of a sample measures them all.
+    """
     bounded = _bounded(entry)
     return any(
-        reading.concept == name
+        (
+            reading.concept == concept.name
+            or stands_for(reading.concept, concept, entry.concepts)
+        )
         and (
             bounded is None
             or reading.probe in {"ua", *bounded}

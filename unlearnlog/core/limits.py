@@ -21,6 +21,9 @@ RECORDED: Final = "recorded"
 N_LEAST: Final = 92
 """Pictures that a share needs: with fewer its interval is wider than ten points."""
 
+MANY: Final = 24
+"""Concepts of one erasure that are measured one by one; of more, a sample is."""
+
 
 @dataclass(frozen=True)
 class Verdict:

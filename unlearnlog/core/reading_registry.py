@@ -34,6 +34,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "correlation": (-1.0, 1.0),
     "distance": (0.0, float("inf")),
     "concepts": (0.0, float("inf")),
+    "score": (0.0, 100.0),
 }
 """Smallest and largest value by unit; other units have no bounds."""
 
@@ -156,6 +157,14 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "kernel distance of those",
         "how far kept pictures moved as a set, by kernels",
         "KID",
+    ),
+    "clip": Meaning(
+        "fit of picture and prompt",
+        "mean of 100 times the cosine of a picture and its prompt, to CLIP",
+        "score",
+        "higher",
+        "Is everything else kept?",
+        "CLIP score",
     ),
     "lands.subject": _instead(
         "subject beside it kept",
@@ -300,6 +309,18 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "attack.inversion": _attack("by a found vector", "a vector"),
     "attack.prefix": _attack("by found words", "words to say before it"),
     "attack.recovery": _attack("by a found map", "a map of its tokens"),
+    "prompts": Meaning(
+        "shown by a file's prompts",
+        "share of the pictures of a file's prompts that show it",
+        "share",
+        "either",
+        "Which concepts are still shown?",
+    ),
+    "prompts.same": _kept(
+        "same to the judge",
+        "share of the pictures of a file's prompts that the judge calls what it calls "
+        "the base's",
+    ),
     "presence": Meaning(
         "shown",
         "share of its own prompts that show it",

@@ -102,6 +102,6 @@ def _method(subject: Subject, last: Step) -> Method:
         judge=str(policy.rules["judge"]),
         sampling=f"{sampling.steps} steps, guidance {sampling.guidance:g}",
         limits=tuple(limit.text for limit in policy.limits),
-        probes=policy.probes.model_dump(),
+        probes=policy.probes.model_dump(exclude={"prompts"}),
         made_with=made_with,
     )

@@ -112,6 +112,17 @@ class ClipJudge:
             parts.append(torch.nn.functional.normalize(embedded, dim=-1))
         return torch.cat(parts)
 
+    def scores(self, painted: Painted, prompts: Sequence[str]) -> list[float]:
+        """Return the CLIP score of each picture with its prompt, in [0, 100].
+
+        Source:
+            CLIPScore, https://arxiv.org/abs/2104.08718, with the factor 100 and no
+            other, as torchmetrics has it.
+        """
+        pictures, texts = self.features(painted), self._embedded([*prompts])
+        found: list[float] = (100 * (pictures * texts).sum(-1)).clamp(min=0).tolist()
+        return found
+
     def _best(self, pictures: Tensor, sentences: Mapping[str, str]) -> list[str]:
         labels = {**sentences, **dict.fromkeys(_NOTHING, REJECT)}
         fit = pictures @ self._embedded(list(labels)).T

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unlearnlog.core.concept import Slot
     from unlearnlog.core.probe_case import Answer
     from unlearnlog.models.interface import Painted
 
@@ -34,3 +36,12 @@ class Judge(Protocol):
         Distances between sets of pictures are taken in this space.
         """
         ...
+
+
+def labels_of(judge: Judge) -> Mapping[str, Slot]:
+    """Return the names that a judge answers whatever is asked, each with its place.
+
+    Empty for a judge that chooses among the concepts of a world.
+    """
+    found: Mapping[str, Slot] = getattr(judge, "labels", {})
+    return found

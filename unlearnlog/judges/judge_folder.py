@@ -10,11 +10,20 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from transformers import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
+from transformers import (
+    CONFIG_MAPPING,
+    CLIPConfig,
+    CLIPTextConfig,
+    CLIPVisionConfig,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+)
 
 from unlearnlog.errors import ModelError
 from unlearnlog.models.plain_configs import check_asks_for_nothing, check_depth, cleaned
@@ -34,6 +43,11 @@ _PARTS: Final[Mapping[str, type]] = {
 _DTYPES: Final = ("float32", "float16", "bfloat16")
 _SIDES: Final = ("shortest_edge", "longest_edge", "height", "width")
 _LARGEST_SIDE: Final = 4096
+_SAVE_CLASSIFIER: Final = (
+    "save the classifier and its image processor there with save_pretrained"
+)
+_LONGEST_LABEL: Final = 200
+_MOST_LABELS: Final = 100_000
 _SIZES: Final = ("size", "crop_size")
 _OF_PICTURES: Final[Mapping[str, Any]] = {
     "resample": 3,
@@ -99,6 +113,88 @@ def _config(content: dict[str, Any], folder: Path, n_tensors: int) -> dict[str, 
         if content.get(name) in _DTYPES:
             kept[name] = content[name]
     return {**kept, "model_type": "clip", "architectures": ["CLIPModel"]}
+
+
+@dataclass(frozen=True)
+class ClassifierCopy:
+    """A sanitised copy of a classifier's folder.
+
+    Attributes:
+        folder: Where it is, for as long as the context lasts.
+        labels: The name of each output.
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+
+
+@contextmanager
+def classifier_copy(folder: Path) -> Iterator[ClassifierCopy]:
+    """Yield a temporary folder with the loadable files of an image classifier.
+
+    Raises:
+        ModelError: The folder is no classifier of transformers, or is damaged.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder '{folder}'", fix=_SAVE_CLASSIFIER)
+    check_none_in(folder)
+    weights = weights_in(folder)
+    small = small_files(folder, (_CONFIG, _PROCESSOR))
+    lacking = [name for name in (_CONFIG, _PROCESSOR) if name not in small]
+    if lacking or not weights:
+        raise ModelError(
+            f"the judge '{folder}' has no {[*lacking, 'model.safetensors'][0]}",
+            fix=_SAVE_CLASSIFIER,
+        )
+    content = json_in(small[_CONFIG], folder / _CONFIG)
+    n_tensors = sum(len(opened(file)) for file in weights)
+    config = _classifier_config(content, folder / _CONFIG, n_tensors)
+    processor = json_in(small[_PROCESSOR], folder / _PROCESSOR)
+    plain = _processor(processor, folder / _PROCESSOR)
+    with TemporaryDirectory(prefix="unlearnlog-") as place:
+        copy = Path(place)
+        (copy / _CONFIG).write_text(json.dumps(config))
+        (copy / _PROCESSOR).write_text(json.dumps(plain))
+        for file in weights:
+            (copy / file.name).symlink_to(file.absolute())
+        if len(weights) > 1:
+            index = "model.safetensors.index.json"
+            for name, data in small_files(folder, (index,)).items():
+                (copy / name).write_bytes(data)
+        yield ClassifierCopy(copy, tuple(config["id2label"].values()))
+
+
+def _classifier_config(
+    content: dict[str, Any], file: Path, n_tensors: int
+) -> dict[str, Any]:
+    """Return the keys that an image classifier of transformers is built from."""
+    name = str(content.get("model_type"))
+    if name not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+        raise ModelError(
+            f"'{file}' is of the type '{name[:80]}', which is no image "
+            "classifier of transformers",
+            fix=_SAVE_CLASSIFIER,
+        )
+    usual = _usual(CONFIG_MAPPING[name])
+    kept: dict[str, Any] = cleaned(content, usual, file=file)
+    check_depth({**usual, **kept}, n_tensors, file=file)
+    labels = content.get("id2label")
+    if not isinstance(labels, dict) or not labels:
+        raise ModelError(f"'{file}' names no labels", fix=_SAVE_CLASSIFIER)
+    try:
+        named = {int(i): str(label)[:_LONGEST_LABEL] for i, label in labels.items()}
+    except ValueError as error:
+        raise ModelError(
+            f"id2label in '{file}' has a key that is no number", fix=_SAVE_CLASSIFIER
+        ) from error
+    if sorted(named) != [*range(len(named))] or len(named) > _MOST_LABELS:
+        raise ModelError(
+            f"id2label in '{file}' has {len(named)} labels that are not counted from 0",
+            fix=_SAVE_CLASSIFIER,
+        )
+    ordered = {i: named[i] for i in sorted(named)}
+    back = {label: i for i, label in ordered.items()}
+    return {**kept, "model_type": name, "id2label": ordered, "label2id": back}
 
 
 def _processor(content: dict[str, Any], file: Path) -> dict[str, Any]:

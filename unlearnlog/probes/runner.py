@@ -85,6 +85,7 @@ class ProbePlan:
         then: Functions that return the weights right after these erasures, by name, for
             those that are compared with now.
         nodes: A few cells of every concept of the graph, by name.
+        unmeasured: Names of erased concepts that have no cells of their own.
     """
 
     about: tuple[ConceptCases, ...]
@@ -92,11 +93,13 @@ class ProbePlan:
     earlier: dict[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
     then: Mapping[str, Callable[[], Weights]] = field(default_factory=dict)
     nodes: Mapping[str, tuple[ProbeCase, ...]] = field(default_factory=dict)
+    unmeasured: frozenset[str] = frozenset()
 
     @property
     def gone(self) -> frozenset[str]:
         """The names of all erased concepts."""
-        return frozenset({*self.earlier, *(q.concept.name for q in self.about)})
+        about = (q.concept.name for q in self.about)
+        return frozenset({*self.earlier, *about, *self.unmeasured})
 
     @property
     def concepts(self) -> tuple[ProbeCase, ...]:
@@ -181,6 +184,25 @@ class ProbeRunner:
                 if part and name in asked.then
             },
         )
+
+    def prompted(
+        self, cases: Mapping[float | None, Sequence[ProbeCase]], new: Weights
+    ) -> tuple[CaseResult, ...]:
+        """Return the judge's answers to the prompts of a file, on the same latents.
+
+        Args:
+            cases: The cells of each guidance; None for the runner's own.
+            new: The weights.
+        """
+        found: list[CaseResult] = []
+        for guidance, cells in cases.items():
+            own = self.sampling.guidance if guidance is None else guidance
+            here = replace(self, sampling=replace(self.sampling, guidance=own))
+            here.prepare([(cells, None), (cells, new)])
+            base = here.judged(cells, None, "painting a file's prompts with the base")
+            now = here.judged(cells, new, "painting a file's prompts")
+            found += map(CaseResult, cells, base, now)
+        return tuple(found)
 
     def distance(self, asked: ProbePlan, new: Weights, n: int) -> tuple[Reading, ...]:
         """Return the distance of ``n`` kept pictures; nothing without a judge's."""

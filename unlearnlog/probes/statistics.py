@@ -242,6 +242,33 @@ def jackknife(
     return Estimate(value, value - float(half), value + float(half), n)
 
 
+def unpaired_jackknife(
+    measure: Callable[[list[int], list[int]], float],
+    n: int,
+    m: int,
+    *,
+    groups: int = 16,
+) -> Estimate:
+    """Return a smooth function of two independent sets of rows with an interval.
+
+    Each set is left out in groups by itself, and the two variances add up.
+
+    Args:
+        measure: Takes row numbers of both sets.
+        n: Number of rows of the first set.
+        m: Number of rows of the second.
+        groups: Number of groups of each.
+
+    Raises:
+        ValueError: A set has fewer rows than two for each group.
+    """
+    one, other = [*range(n)], [*range(m)]
+    first = jackknife(lambda rows: measure(rows, other), n, groups=groups)
+    second = jackknife(lambda rows: measure(one, rows), m, groups=groups)
+    half = math.hypot(first.high - first.value, second.high - second.value)
+    return Estimate(first.value, first.value - half, first.value + half, min(n, m))
+
+
 def student(freedom: float) -> float:
     """Return Student's two-sided 95 % quantile.
 
