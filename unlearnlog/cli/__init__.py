@@ -21,6 +21,7 @@ from unlearnlog.cli import (
     inspect_commands,
     list_commands,
     paint_commands,
+    remote_commands,
     report_command,
 )
 from unlearnlog.cli.app import app, err, recorded, say_unshown
@@ -43,6 +44,7 @@ __all__ = [
     "list_commands",
     "main",
     "paint_commands",
+    "remote_commands",
     "report_command",
 ]
 

@@ -13,6 +13,7 @@ HEADINGS: Final = {
     "Erase": ("add", "revert", "compose", "import"),
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
     "History": ("log", "status", "reset", "branch", "switch", "tag"),
+    "Share": ("clone", "remote", "push", "pull", "fetch"),
     "Audit and attack": ("audit", "attack", "rebase"),
     "Give away": ("checkout", "export"),
     "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),
