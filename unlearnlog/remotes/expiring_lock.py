@@ -28,13 +28,14 @@ _NEEDED: Final = 60.0
 
 @contextmanager
 def held_remotely(
-    there: Connection, *, settles: float = _SETTLES
+    there: Connection, *, settles: float | None = None
 ) -> Iterator[Callable[[], None]]:
     """Hold the lock of a remote.
 
     Args:
         there: The remote.
-        settles: Seconds between writing and reading back: more than a write takes.
+        settles: Seconds between writing and reading back, more than a write takes; None
+            for two.
 
     Yields:
         A function that raises `LockBusy` where too little is left of the lock.
@@ -47,7 +48,7 @@ def held_remotely(
     end, began = datetime.now(UTC) + timedelta(seconds=_LASTS), time.monotonic()
     mine = sealed(LOCK, [secrets.token_hex(16), end.isoformat()])
     there.write(LOCK, mine)
-    time.sleep(settles)
+    time.sleep(_SETTLES if settles is None else settles)
     if there.read(LOCK) != mine:
         raise _busy(there, "now")
 
