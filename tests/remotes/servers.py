@@ -1,4 +1,4 @@
-"""Real servers on loopback, each a program of its own: sshd, an S3 store, a web server."""
+"""Real servers on loopback, programs of their own: sshd, an S3 store, a web server."""
 
 from __future__ import annotations
 

@@ -83,6 +83,7 @@ class Clients:
 
     def close(self):
         self._program.stdin.close()
+        self._program.stdout.close()
         self._program.wait(60)
 
 
@@ -141,7 +142,6 @@ def test_no_acknowledged_work_is_lost_by_killed_clients_on_cut_links(place, tmp_
     pushed = {words[1] for words in told if words[0] == "pushed"}
     last = Ledger.clone(plain, tmp_path / "last")
     whole = {entry.id for entry in last.entries()}
-    print(sorted({w: sum(1 for t in told if t[0] == w) for w, *_ in told}.items()))
     assert len(pushed) > N_TASKS / 2
     assert pushed <= whole
     for folder in (*folders, last.folder):
@@ -159,7 +159,7 @@ def test_a_host_that_is_not_known_is_refused(tmp_path, monkeypatch):
     with sshd(tmp_path) as port:
         (tmp_path / "home/.ssh/known_hosts").write_text("")
 
-        with pytest.raises(RemoteError, match="[Hh]ost key") as refused:
+        with pytest.raises(RemoteError, match=r"[Hh]ost key") as refused:
             Ledger.clone(f"sftp://127.0.0.1:{port}{tmp_path}/x", tmp_path / "two")
 
     assert f"ssh -p {port} 127.0.0.1" in refused.value.fix
