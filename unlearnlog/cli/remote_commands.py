@@ -86,7 +86,7 @@ def remove(
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget a remote, and what is known of its branches; nothing is removed there."""
+    """Forget a remote; nothing is removed there."""
     ledger = opened(folder or context.obj)
     ledger.remove_remote(name)
     left = ledger.remotes

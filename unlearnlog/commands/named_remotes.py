@@ -55,13 +55,6 @@ def the_remote(ledger: Repository, name: str = "") -> tuple[str, RemoteUrl]:
         UsageError: There is no such remote, or there are several and none is named.
     """
     remotes = ledger.remotes
-    if not remotes:
-        raise UsageError(
-            f"'{name}' is no remote: this ledger has none"
-            if name
-            else "this ledger has no remote",
-            fix=f"name one: unlearnlog remote add {ORIGIN} URL",
-        )
     chosen = name or (ORIGIN if ORIGIN in remotes else "")
     if not chosen and len(remotes) == 1:
         (chosen,) = remotes
@@ -71,6 +64,13 @@ def the_remote(ledger: Repository, name: str = "") -> tuple[str, RemoteUrl]:
 
 
 def _unknown(name: str, remotes: dict[str, str]) -> UsageError:
+    if not remotes:
+        return UsageError(
+            f"'{name}' is no remote: this ledger has none"
+            if name
+            else "this ledger has no remote",
+            fix=f"name one: unlearnlog remote add {ORIGIN} URL",
+        )
     if not name:
         return UsageError(
             f"this ledger has several remotes: {', '.join(remotes)}",

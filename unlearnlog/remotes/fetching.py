@@ -1,4 +1,4 @@
-"""What a remote has and a ledger lacks: found by the entries' parents, and brought."""
+"""Fetches: what a remote has and a ledger lacks, found by the entries' parents."""
 
 from __future__ import annotations
 

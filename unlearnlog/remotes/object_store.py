@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import suppress
 from datetime import timedelta
@@ -110,6 +111,10 @@ def _opened(url: RemoteUrl) -> S3Store | GCSStore | HTTPStore:
 
     client: ClientConfig = {"timeout": "300s", "connect_timeout": "20s"}
     retry: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+    # Options that are given here take the place of those of the environment.
+    said = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
+    if url.scheme == "http" or (url.scheme == "s3" and said):
+        client = {**client, "allow_http": True}
     prefix = url.path.strip("/") or None
     if url.scheme == "s3":
         return S3Store(
@@ -119,8 +124,6 @@ def _opened(url: RemoteUrl) -> S3Store | GCSStore | HTTPStore:
         return GCSStore(
             url.host, prefix=prefix, client_options=client, retry_config=retry
         )
-    if url.scheme == "http":
-        client = {**client, "allow_http": True}
     return HTTPStore.from_url(str(url), client_options=client, retry_config=retry)
 
 

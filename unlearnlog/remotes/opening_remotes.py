@@ -26,7 +26,7 @@ def connected(url: RemoteUrl, name: str, *, to_write: bool) -> Iterator[Connecti
         UsageError: It can only be read, or a package is missing, or the address is that
             of a working ledger.
     """
-    store = _store_of(url)
+    store = _store_of(url, to_write=to_write)
     if to_write and not store.writes:
         raise UsageError(
             f"{name} ({url}) can only be read",
@@ -38,12 +38,12 @@ def connected(url: RemoteUrl, name: str, *, to_write: bool) -> Iterator[Connecti
         store.close()
 
 
-def _store_of(url: RemoteUrl) -> RemoteStore:
+def _store_of(url: RemoteUrl, *, to_write: bool) -> RemoteStore:
     """Return the store of an address; it connects on first use."""
     if url.scheme == "file":
         from unlearnlog.remotes.path_store import PathStore
 
-        return PathStore(_checked_folder(Path(url.path)))
+        return PathStore(_checked_folder(Path(url.path), to_write=to_write))
     if url.scheme == "sftp":
         from unlearnlog.remotes.sftp_store import SftpStore
 
@@ -57,7 +57,7 @@ def _store_of(url: RemoteUrl) -> RemoteStore:
     return ObjectStore(url)
 
 
-def _checked_folder(folder: Path) -> Path:
+def _checked_folder(folder: Path, *, to_write: bool) -> Path:
     """Refuse a folder that is a ledger itself, or that cannot be made."""
     if folder.name == _LEDGER or (folder / _LEDGER).exists():
         raise UsageError(
@@ -65,7 +65,7 @@ def _checked_folder(folder: Path) -> Path:
             fix=f"choose an empty folder, and in that ledger type: unlearnlog remote "
             f"add origin {folder.with_name(folder.name + '-remote')}; unlearnlog push",
         )
-    if not folder.parent.is_dir():
+    if to_write and not folder.parent.is_dir():
         raise UsageError(
             f"there is no folder '{folder.parent}' for the remote",
             fix=f"mkdir -p '{folder.parent}'",
