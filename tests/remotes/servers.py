@@ -28,7 +28,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(words: list[str], log: Path, **options) -> Iterator[subprocess.Popen]:
+def running(
+    words: list[str], log: Path, **options
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for as long as the context lasts; its words go to a file."""
     with log.open("wb") as said:
         program = subprocess.Popen(words, stdout=said, stderr=said, **options)
@@ -42,7 +44,9 @@ def running(words: list[str], log: Path, **options) -> Iterator[subprocess.Popen
             program.wait()
 
 
-def wait_for(port: int, program: subprocess.Popen, log: Path, seconds: float = 60):
+def wait_for(
+    port: int, program: subprocess.Popen[bytes], log: Path, seconds: float = 60
+):
     """Wait until a program listens."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and program.poll() is None:
@@ -103,6 +107,7 @@ def s3(folder: Path) -> Iterator[int]:
     words = [WEED, "server", f"-dir={folder}/weed", "-ip=127.0.0.1", *options]
     words += ["-ip.bind=127.0.0.1", "-s3", f"-s3.config={folder}/s3.json"]
     words += ["-volume.max=5", "-master.volumeSizeLimitMB=64"]
+    words += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     log = folder / "weed.log"
     with running(words, log, cwd=folder) as program:
         wait_for(ports["s3"], program, log)

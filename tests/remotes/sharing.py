@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.ledger.making import FailingDisk, FakeDisk, erase, new_ledger
 from unlearnlog import Ledger
+from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.remotes.path_store import PathStore
@@ -32,9 +33,10 @@ def other(folder: Path, name: str = "two") -> Ledger:
     return Ledger.clone(str(folder / "store"), folder / name)
 
 
-def more(ledger: Ledger, seed: int) -> str:
+def more(ledger: Ledger, seed: int) -> EntryId:
     """Record one more erasure in a ledger; return its id."""
-    return erase(Repository.open(ledger.folder, disk=FakeDisk()), seed)
+    made: EntryId = erase(Repository.open(ledger.folder, disk=FakeDisk()), seed)
+    return made
 
 
 @contextmanager
@@ -47,6 +49,13 @@ def at(folder: Path, disk=None):
 def failing(n: int) -> FailingDisk:
     """Return a disk that cannot write from its change ``n`` on."""
     return FailingDisk(n, ConnectionResetError("the link is cut"), lasting=True)
+
+
+def entry_at(ledger: Ledger, rev: str) -> Entry:
+    """Return the entry of a revision, which is not the base."""
+    found = ledger.show(rev)
+    assert isinstance(found, Entry)
+    return found
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

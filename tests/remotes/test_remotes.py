@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ledger.making import base_weights, files, new_ledger, same
-from tests.remotes.sharing import files_below, more, other, shared
+from tests.remotes.sharing import entry_at, files_below, more, other, shared
 from unlearnlog import Ledger
 from unlearnlog.commands.push_pull import Upstream
 from unlearnlog.errors import (
@@ -43,7 +43,7 @@ def test_a_clone_has_the_history_the_states_and_no_damage(tmp_path):
 def test_only_what_a_remote_lacks_is_sent(tmp_path):
     one = shared(tmp_path)
     before = files_below(tmp_path / "store")
-    entry = one.show(more(one, 7))
+    entry = entry_at(one, more(one, 7))
 
     done = one.push()
 
@@ -90,8 +90,8 @@ def test_a_fetch_moves_no_branch_and_its_refs_are_revisions(tmp_path):
     assert two.chain.head == head
     assert done.branches == {"main": (head, newest)}
     assert two.remote_branches() == {"origin/main": newest}
-    assert two.show("origin/main").id == newest
-    assert two.show("origin/main~1").id == head
+    assert entry_at(two, "origin/main").id == newest
+    assert entry_at(two, "origin/main~1").id == head
     assert two.status().upstream == Upstream("origin/main", 0, 1)
     assert two.pull().new == newest
     assert two.status().upstream == Upstream("origin/main", 0, 0)
@@ -150,12 +150,12 @@ def test_with_a_lease_work_is_lost_only_where_it_was_seen(tmp_path):
     assert [(m.old, m.new, m.how) for m in done.refs] == [(theirs, ours, "forced")]
     one.fetch()
     assert one.remote_branches() == {"origin/main": ours}
-    assert one.show(theirs).id == theirs
+    assert entry_at(one, theirs).id == theirs
 
 
 def test_a_lease_may_say_itself_what_is_expected(tmp_path):
     one = shared(tmp_path)
-    first = one.show("HEAD~1").id
+    first = entry_at(one, "HEAD~1").id
     one.reset("HEAD~1")
 
     with pytest.raises(Diverged):
@@ -310,7 +310,7 @@ def test_what_a_remote_leads_to_is_no_garbage(tmp_path):
 
     two.gc()
 
-    assert two.show("origin/main").id == newest
+    assert entry_at(two, "origin/main").id == newest
     assert two.fsck() == ()
 
 
@@ -318,7 +318,7 @@ def test_a_damaged_file_of_the_own_ledger_is_not_sent(tmp_path):
     from unlearnlog.errors import IntegrityError
 
     one = shared(tmp_path)
-    entry = one.show(more(one, 7))
+    entry = entry_at(one, more(one, 7))
     path = next((one.folder / ".unlearnlog").rglob(entry.objects[0]))
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     before = files_below(tmp_path / "store/refs")

@@ -23,6 +23,8 @@ _HINTS: Final = {
     "http": "see whether the server runs",
 }
 
+_NO_BUCKET: Final = "NoSuchBucket"
+
 
 class ObjectStore:
     """Objects below a prefix; each request reads or writes a whole one."""
@@ -49,7 +51,9 @@ class ObjectStore:
         """Return the bytes of an object; None if it does not exist."""
         try:
             return bytes(self._do.get(self._at, name).bytes())
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _NO_BUCKET in str(error):
+                raise OSError(str(error)) from error
             return None
 
     def holds(self, name: str, n_bytes: int) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import RemoteError, UnlearnlogError
@@ -12,7 +13,8 @@ from unlearnlog.remotes.remote_url import RemoteUrl, masked
 
 T = TypeVar("T")
 
-_SHOWN = 300
+_SAID: Final = re.compile(r"<Message>([^<]+)</Message>")
+_SHOWN: Final = 300
 """Characters of a library's message that are shown."""
 
 
@@ -159,8 +161,15 @@ def _explained(name: str, url: RemoteUrl, hint: str) -> Iterator[None]:
     except UnlearnlogError:
         raise
     except Exception as error:
-        text = str(error).strip().partition("\n")[0] or type(error).__name__
         raise RemoteError(
-            f"{name} ({url}) cannot be used: {visible(masked(text))[:_SHOWN]}",
+            f"{name} ({url}) cannot be used: {_reason(error)}",
             fix=f"{hint}; then run the same again: what has arrived is not sent twice",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a library says in one short line: its own, or its server's in XML."""
+    text = str(error).strip()
+    said = _SAID.search(text)
+    first = said[1] if said else text.partition("\n")[0].partition(": <")[0]
+    return visible(masked(first))[:_SHOWN] or type(error).__name__
