@@ -18,6 +18,8 @@ The number is the exit code of the command that ends with the error::
     ├── LedgerError          1  the ledger cannot do this now
     │   ├── NoLedger         2  no ledger here or above
     │   ├── Moved            1  another command recorded an entry in the meantime
+    │   ├── RemoteError      1  a remote that cannot be reached, or has no ledger
+    │   │   └── Diverged     1  two histories of which neither continues the other
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
     ├── WorkerError          1  workers that are refused, died or disagree
@@ -149,6 +151,14 @@ class NoLedger(LedgerError):  # noqa: N818 - reads as what happened
 
 class Moved(LedgerError):  # noqa: N818 - reads as what happened
     """A branch that has moved since the work began."""
+
+
+class RemoteError(LedgerError):
+    """A remote that cannot be reached, written to, or read as one."""
+
+
+class Diverged(RemoteError):  # noqa: N818 - reads as what happened
+    """Two histories of which neither continues the other; nothing was moved."""
 
 
 class DiskFull(LedgerError):  # noqa: N818 - reads as what happened

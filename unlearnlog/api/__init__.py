@@ -20,6 +20,7 @@ from unlearnlog.api.dry_runs import DryRuns
 from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
+from unlearnlog.api.remote_methods import RemoteMethods
 from unlearnlog.api.verdicts import raise_if_failed
 from unlearnlog.api.without_ledger import compare, judge_images
 
@@ -34,7 +35,12 @@ __all__ = [
 
 
 class Ledger(
-    ChangeMethods, HistoryMethods, InspectMethods, AuditMethods, ExportMethods
+    ChangeMethods,
+    HistoryMethods,
+    InspectMethods,
+    AuditMethods,
+    ExportMethods,
+    RemoteMethods,
 ):
     """A model's history of erasures.
 

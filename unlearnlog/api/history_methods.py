@@ -11,6 +11,7 @@ from unlearnlog.api.opened import OpenedLedger
 if TYPE_CHECKING:
     from unlearnlog.commands.bisect import BisectResult
     from unlearnlog.commands.diff import Difference
+    from unlearnlog.commands.push_pull import Upstream
     from unlearnlog.core.digest import Digest
     from unlearnlog.core.entry import Entry, EntryId
     from unlearnlog.core.progress import Progress
@@ -33,6 +34,8 @@ class Status:
         state: Digest of the weights at HEAD.
         erased: Names of the concepts that are erased, without those in doubt.
         in_doubt: Reasons for doubt, by the name of the erased concept.
+        upstream: The remote's branch that the current one follows, with the numbers of
+            entries ahead of it and behind it; None where there is none.
     """
 
     ledger: str
@@ -42,12 +45,16 @@ class Status:
     state: Digest
     erased: tuple[str, ...]
     in_doubt: Mapping[str, tuple[str, ...]]
+    upstream: Upstream | None = None
 
     def row(self) -> dict[str, Any]:
         """Return the fields as ``status --json`` prints them."""
         named = {"head": self.head or "base", "erased": list(self.erased)}
         doubts = {name: list(why) for name, why in self.in_doubt.items()}
-        return {**asdict(self), **named, "in_doubt": doubts}
+        row = {**asdict(self), **named, "in_doubt": doubts}
+        if self.upstream is None:
+            del row["upstream"]
+        return row
 
 
 class HistoryMethods(OpenedLedger):
@@ -86,6 +93,7 @@ class HistoryMethods(OpenedLedger):
 
             print(ledger.status().erased)
         """
+        from unlearnlog.commands.push_pull import upstream_of
         from unlearnlog.core.active import live_concepts
         from unlearnlog.core.doubt import doubts
 
@@ -100,6 +108,7 @@ class HistoryMethods(OpenedLedger):
             chain.state_digest(chain.head),
             tuple(name for name in live_concepts(history) if name not in doubted),
             doubted,
+            upstream_of(chain),
         )
 
     def branch(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:

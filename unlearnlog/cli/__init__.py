@@ -23,6 +23,7 @@ from unlearnlog.cli import (
     measure_commands,
     paint_commands,
     push_command,
+    remote_commands,
     report_command,
 )
 from unlearnlog.cli.app import app, err, recorded, say_unshown
@@ -47,6 +48,7 @@ __all__ = [
     "measure_commands",
     "paint_commands",
     "push_command",
+    "remote_commands",
     "report_command",
 ]
 

@@ -14,6 +14,7 @@ HEADINGS: Final = {
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
     "Measure as others do": ("compare", "canvas"),
     "History": ("log", "status", "reset", "branch", "switch", "tag"),
+    "Share": ("clone", "remote", "push", "pull", "fetch"),
     "Audit and attack": ("audit", "attack", "rebase"),
     "Give away": ("checkout", "export", "push-model"),
     "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),

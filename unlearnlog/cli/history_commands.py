@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 @app.command()
 def log(
+    rev: Annotated[
+        str, typer.Argument(help="Up to which: an id, origin/main.")
+    ] = "HEAD",
+    *,
     graph: Annotated[
         bool, typer.Option("--graph", help="Every branch and tag, as a tree.")
     ] = False,
@@ -77,7 +81,7 @@ def log(
         lines = graph_lines(entries, refs, f"heads/{found.branch}")
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
-    history = [(entry.id, entry) for entry in ledger.entries()]
+    history = [(entry.id, entry) for entry in ledger.entries(rev)]
     rows = [entry.row() for _, entry in history] if as_json else None
     if not history and not as_json:
         err.print(
@@ -115,6 +119,9 @@ def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     found = opened(folder).status()
     facts = {**found.row(), "erased": few_of([*found.erased]) or "nothing"}
     del facts["in_doubt"]
+    if there := found.upstream:
+        ways = f"{there.ahead} ahead, {there.behind} behind"
+        facts["upstream"] = f"{there.name}: {ways}"
     alike: dict[str, list[str]] = {}
     for name, why in found.in_doubt.items():
         together = len(found.in_doubt) > MANY
@@ -131,7 +138,7 @@ def branch(
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the branches, or begin one; `switch` goes there."""
+    """List the branches, those of remotes too, or begin one; `switch` goes there."""
     ledger = opened(folder)
     rows = {each: entry or "base" for each, entry in ledger.branch(name, rev).items()}
     current = ledger.chain.branch
@@ -139,7 +146,11 @@ def branch(
         f"{'* ' if each == current else '  '}{each}": entry
         for each, entry in rows.items()
     }
+    there = {n: entry or "base" for n, entry in ledger.remote_branches().items()}
+    shown |= {f"  {each}": entry for each, entry in there.items()}
     data = {"current": current, "branches": rows}
+    if there:
+        data["remotes"] = there
     answer(data if as_json else None, lambda: list_facts(shown))
 
 

@@ -15,6 +15,7 @@ from unlearnlog.ledger.checksummed import id_line, line_id
 from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.ledger.disk import explained
 from unlearnlog.ledger.path_safety import not_plain
+from unlearnlog.ledger.remote_list import REMOTES
 from unlearnlog.ledger.revision import below
 from unlearnlog.ledger.store import NAMES
 
@@ -86,6 +87,7 @@ def _found_once(store: Store) -> tuple[Damage, ...]:
         _names(store),
         _logs(store, entries),
         _pages(store),
+        _remotes(store),
         _config(store),
     ]
     return tuple(damage for check in checks for damage in _whole(check))
@@ -275,6 +277,14 @@ def _logs(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
         for lost in sorted(named - {None} - set(entries), key=str):
             why = f"entry {lost} is not readable"
             yield Damage(f"logs/heads/{branch}", why, (lost,) if lost else ())
+
+
+def _remotes(store: Store) -> Iterator[Damage]:
+    """Check that the list of remotes is what was written."""
+    try:
+        store.remotes()
+    except UnlearnlogError as error:
+        yield Damage(REMOTES, error.message)
 
 
 def _config(store: Store) -> Iterator[Damage]:

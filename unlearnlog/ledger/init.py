@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from unlearnlog.core.digest import digest_of
 from unlearnlog.core.provenance import now
 from unlearnlog.errors import LedgerError
 from unlearnlog.ledger.base_manifest import BaseManifest
@@ -21,6 +22,7 @@ BRANCH: Final = "main"
 """The branch a new ledger is on."""
 
 _DRAFT: Final = f"{FOLDER}.new-"
+_CLONE: Final = f"{FOLDER}.clone-"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,53 @@ def created(folder: Path, base: BaseManifest, disk: Disk) -> Store:
     return Store(root, disk)
 
 
+def begun_clone(
+    folder: Path, base: BaseManifest, origin: str, *, branch: str, disk: Disk
+) -> Store:
+    """Return the unfinished copy of another ledger: an earlier one, or a new one.
+
+    It is not found by any command until `finish_clone` renames it.
+
+    Args:
+        folder: The folder that the copy is for.
+        base: The manifest of the other ledger's base.
+        origin: The address that it is copied from.
+        branch: The branch that it is to be on.
+        disk: The file system.
+
+    Raises:
+        LedgerError: There is a ledger already, or the folder is not writable.
+        DiskFull: There was no room.
+    """
+    check_no_ledger(folder)
+    digest = digest_of(f"{origin} {branch} {base.to_json()!r}".encode())
+    root = folder / f"{_CLONE}{digest[:8]}"
+    made: list[Path] = []
+    with explaining():
+        if not root.is_dir():
+            _make(folder, disk, made)
+            draft = folder / f"{_DRAFT}{secrets.token_hex(4)}"
+            _fill(Store(draft, disk), base, branch)
+            disk.publish(draft, root)
+    return Store(root, disk)
+
+
+def finish_clone(store: Store) -> Store:
+    """Rename a copy that is whole to the name by which commands find it.
+
+    Raises:
+        LedgerError: There is a ledger by now, or the folder is not writable.
+    """
+    folder = store.root.parent
+    with explaining():
+        check_no_ledger(folder)
+        store.disk.publish(store.root, folder / FOLDER)
+        for name in store.disk.names(folder):
+            if name.startswith((_CLONE, _DRAFT)):  # of copies that were given up
+                store.disk.remove_tree(folder / name)
+    return Store(folder / FOLDER, store.disk)
+
+
 def check_no_ledger(folder: Path) -> None:
     """Refuse a folder that has a ledger.
 
@@ -82,8 +131,8 @@ def _make(folder: Path, disk: Disk, made: list[Path]) -> None:
         disk.sync(folder.parent)
 
 
-def _fill(store: Store, base: BaseManifest) -> None:
-    """Write all files of an empty ledger."""
+def _fill(store: Store, base: BaseManifest, branch: str = BRANCH) -> None:
+    """Write all files of an empty ledger that is on a branch."""
     store.disk.mkdir(store.root)
     for name in FOLDERS:
         store.disk.mkdir(store.root / name)
@@ -91,10 +140,10 @@ def _fill(store: Store, base: BaseManifest) -> None:
     draft = _Draft(store.disk)
     draft.put(store.root / "FORMAT", FORMAT)
     draft.put(store.root / "base.json", base.to_json())
-    store.begin_log(draft, BRANCH, first)
-    store.put_ref(draft, f"heads/{BRANCH}", None)
-    store.put_name(draft, f"heads/{BRANCH}", None)
-    store.put_branch(draft, BRANCH)
+    store.begin_log(draft, branch, first)
+    store.put_ref(draft, f"heads/{branch}", None)
+    store.put_name(draft, f"heads/{branch}", None)
+    store.put_branch(draft, branch)
     for name in reversed(FOLDERS):
         store.disk.sync(store.root / name)
     store.disk.sync(store.root)

@@ -15,6 +15,9 @@ from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.caches import Caches
 from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.fsck import Damage, fsck
+from unlearnlog.ledger.incoming import Incoming
+from unlearnlog.ledger.ledger_file import LedgerFile
+from unlearnlog.ledger.receiving import tracked
 from unlearnlog.ledger.reflog import ReflogEntry
 from unlearnlog.ledger.replay import Recorded, Replay
 from unlearnlog.ledger.revision import Names, below, resolved
@@ -61,6 +64,40 @@ class LedgerReader:
             UsageError: The file is not valid.
         """
         return self._store.config()
+
+    @property
+    def remotes(self) -> dict[str, str]:
+        """Address of each remote, by name."""
+        return self._store.remotes()
+
+    def tracked(self, remote: str) -> dict[str, EntryId | None]:
+        """Return where a remote's branches were when it was last asked, by name."""
+        return tracked(self.refs, remote)
+
+    def ancestors(self, entry: EntryId | None) -> set[EntryId]:
+        """Return the ids of an entry and of all before it."""
+        return {each for each, _ in self.history(entry)}
+
+    def holds(self, entry: EntryId) -> bool:
+        """Return whether an entry is on disk; its history is, too."""
+        return self._store.entry_path(entry).exists()
+
+    def has_file(self, file: LedgerFile) -> bool:
+        """Return whether a delta or an attack is on disk."""
+        return (self._store.root / file.path).exists()
+
+    def file(self, file: LedgerFile) -> bytes:
+        """Read the bytes of an entry, a delta or an attack.
+
+        Raises:
+            IntegrityError: They are missing, or not what the name says.
+        """
+        return self._store.file(file)
+
+    @property
+    def incoming(self) -> Incoming:
+        """The files that have arrived from elsewhere and are not in place yet."""
+        return Incoming(self._store)
 
     @property
     def branch(self) -> str:

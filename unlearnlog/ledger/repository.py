@@ -19,12 +19,12 @@ from unlearnlog.errors import LedgerError, Moved, NoLedger, RevisionError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.config_file import check_key, check_text
-from unlearnlog.ledger.disk import Disk, Transaction, explaining
+from unlearnlog.ledger.disk import Disk, explaining
 from unlearnlog.ledger.entry_fit import check_attacks, check_fit
+from unlearnlog.ledger.exchanging_ledger import ExchangingLedger
 from unlearnlog.ledger.fsck import Damage
 from unlearnlog.ledger.gc import Garbage, collect, garbage, remembered
 from unlearnlog.ledger.init import created
-from unlearnlog.ledger.ledger_reader import LedgerReader
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.reflog import ReflogEntry
 from unlearnlog.ledger.revision import HEAD, check_name, clash
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.delta import Delta
 
 
-class Repository(LedgerReader):
+class Repository(ExchangingLedger):
     """A history of erasures, bound to one base model.
 
     Make one with `init`, `open` or `find`. Readers need no lock; `append` and
@@ -281,7 +281,13 @@ class Repository(LedgerReader):
             self._whole.update(each for each, _ in self.history(entry.parent))
 
     def _new_branch(self, name: str) -> str:
-        """Return the arguments that create a branch of a name, or at a tag of it."""
+        """Return the arguments that create a branch of a name, or at a tag of it.
+
+        A branch of a remote is followed by one of the same name.
+        """
+        remote = next((r for r in self.remotes if name in self.tracked(r)), "")
+        if remote:
+            return f"{name} {remote}/{name}"
         return f"NAME {name}" if f"tags/{name}" in self.refs else name
 
     def _name(self, folder: str, name: str, rev: str) -> EntryId | None:
@@ -345,27 +351,6 @@ class Repository(LedgerReader):
         Drafts that a killed command left there are removed by `collect`.
         """
         return remembered(self._store, folder)
-
-    def _move(
-        self,
-        writing: Transaction,
-        branch: str,
-        ends: tuple[EntryId | None, EntryId | None],
-        *,
-        why: str,
-    ) -> None:
-        """Point a branch at an entry that is on disk; the log is written first.
-
-        Args:
-            writing: The transaction.
-            branch: The branch.
-            ends: The old and the new entry.
-            why: The reason, for the log.
-        """
-        old, new = ends
-        move = ReflogEntry(at=now(), old=id_line(old), new=id_line(new), why=why)
-        self._store.put_move(writing, branch, move)
-        self._store.put_ref(writing, f"heads/{branch}", new)
 
 
 def _none(message: str) -> NoLedger:

@@ -41,7 +41,8 @@ class Names:
     """The names that a revision can begin with.
 
     Attributes:
-        refs: Entry by ref, such as ``heads/main``; None stands for the base.
+        refs: Entry by ref, such as ``heads/main`` and ``remotes/origin/main``; None
+            stands for the base.
         head: Entry of HEAD.
         entries: All ids on disk, sorted.
     """
@@ -59,7 +60,8 @@ class Names:
         if HEX.fullmatch(name) and EntryId(name) in self.entries:
             return EntryId(name)
         words = {BASE: None, HEAD: self.head}
-        for known in (words, self._short_refs("tags"), self._short_refs("heads")):
+        kinds = map(self._short_refs, ("tags", "heads", "remotes"))
+        for known in (words, *kinds):
             if name in known:
                 return known[name]
         return self._by_prefix(name)
@@ -96,7 +98,8 @@ class Names:
         return found[0]
 
     def _unknown(self, name: str) -> RevisionError:
-        refs = [*self._short_refs("heads"), *self._short_refs("tags")]
+        kinds = ("heads", "tags", "remotes")
+        refs = [ref for kind in kinds for ref in self._short_refs(kind)]
         words = [HEAD, BASE, *refs]
         shown = name if len(name) <= 80 else f"{name[:79]}…"
         close = self._mistyped(shown) or near(shown, words)

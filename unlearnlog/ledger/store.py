@@ -9,6 +9,7 @@
     objects/cd/<sha256>         safetensors, named by the delta's digest
     attacks/ef/<sha256>         safetensors of an attack, named by its hash
     config                      the user's configuration, in TOML, without a seal
+    remotes                     names and addresses of other copies of the ledger
     tmp/, cache/, lock          nothing of value
 
 Every file is checked against its name or its seal before it is used.
@@ -31,6 +32,7 @@ from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.checked_files import CheckedFiles, damaged
 from unlearnlog.ledger.checksummed import id_line, line_id, sealed, unsealed
 from unlearnlog.ledger.disk import Transaction
+from unlearnlog.ledger.ledger_file import LedgerFile, check_bytes
 from unlearnlog.ledger.path_safety import MAX_TEXT, check_plain
 from unlearnlog.ledger.reflog import (
     PAGE,
@@ -41,6 +43,7 @@ from unlearnlog.ledger.reflog import (
     page_lines,
     read_lines,
 )
+from unlearnlog.ledger.remote_list import REMOTES, listed_bytes, listed_remotes
 from unlearnlog.ledger.revision import REF_NAME
 
 if TYPE_CHECKING:
@@ -132,6 +135,12 @@ class Store(CheckedFiles):
         if self._found(Path(config.CONFIG)) is None:
             return {}
         return config.parsed(self._bytes(config.CONFIG), self.root / config.CONFIG)
+
+    def remotes(self) -> dict[str, str]:
+        """Read the address of each remote; empty where there is none."""
+        if self._found(Path(REMOTES)) is None:
+            return {}
+        return self._checked(REMOTES, listed_remotes)
 
     def branch(self) -> str:
         """Read the branch of HEAD."""
@@ -301,6 +310,23 @@ class Store(CheckedFiles):
     def put_config(self, writing: Writing, values: Mapping[str, str]) -> None:
         """Write the user's configuration."""
         writing.put(self.root / config.CONFIG, config.written(values))
+
+    def put_remotes(self, writing: Writing, remotes: Mapping[str, str]) -> None:
+        """Write the list of remotes."""
+        writing.put(self.root / REMOTES, listed_bytes(remotes))
+
+    def file(self, file: LedgerFile) -> bytes:
+        """Read the bytes of an entry, a delta or an attack, checked against its name.
+
+        Raises:
+            IntegrityError: They are missing, or not what the name says.
+        """
+
+        def checked(data: bytes) -> bytes:
+            check_bytes(file, data)
+            return data
+
+        return self._checked(file.path, checked)
 
     def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
         path = f"logs/heads/{branch}"

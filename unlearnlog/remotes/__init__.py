@@ -1,0 +1,1 @@
+"""Copies of a ledger elsewhere: their addresses, their stores, and what travels."""
