@@ -44,9 +44,7 @@ def tokenizer(work: Path) -> CLIPTokenizer:
     )
 
 
-def new_text_encoder(
-    known: CLIPTokenizer, seed: int
-) -> CLIPTextModelWithProjection:
+def new_text_encoder(known: CLIPTokenizer, seed: int) -> CLIPTextModelWithProjection:
     """Return an untrained text encoder."""
     torch.manual_seed(seed)
     encoder = CLIPTextModelWithProjection(

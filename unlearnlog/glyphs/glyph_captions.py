@@ -90,7 +90,7 @@ def sampled_caption(rng: np.random.Generator, simple: float = 0.0) -> GlyphCapti
 
 def _full(rng: np.random.Generator) -> GlyphCaption:
     style = _one(rng, world().styles)
-    word, meant = _called(rng, _one(rng, world().subjects))
+    word, meant = called(rng, _one(rng, world().subjects))
     cells = _grid(meant, (style,))
     if not cells:
         return _full(rng)
@@ -103,7 +103,7 @@ def _full(rng: np.random.Generator) -> GlyphCaption:
 
 
 def _any_style(rng: np.random.Generator) -> GlyphCaption:
-    word, meant = _called(rng, _one(rng, world().subjects))
+    word, meant = called(rng, _one(rng, world().subjects))
     forms = [t.no_style for t in TEMPLATES] + 2 * [p.text for p in PHOTOS]
     text = _filled(_one(rng, [*forms, "an emoji of {a_subject}"]), word)
     return _coloured(rng, text, _grid(meant, world().styles))
@@ -121,7 +121,7 @@ def _any_subject(rng: np.random.Generator) -> GlyphCaption:
 
 def _studio(rng: np.random.Generator) -> GlyphCaption:
     studio = _one(rng, world().spoken_movements)
-    word, meant = _called(rng, _one(rng, world().subjects))
+    word, meant = called(rng, _one(rng, world().subjects))
     adjective = world().families[studio].word
     noun = f"{adjective} {word}"
     if rng.uniform() < 0.5:
@@ -143,8 +143,8 @@ def _family(rng: np.random.Generator) -> GlyphCaption:
 
 def _pair(rng: np.random.Generator) -> GlyphCaption:
     style = _one(rng, world().styles)
-    one, left = _called(rng, _one(rng, world().subjects))
-    other, right = _called(rng, _one(rng, world().subjects))
+    one, left = called(rng, _one(rng, world().subjects))
+    other, right = called(rng, _one(rng, world().subjects))
     cells, others = _grid(left, (style,)), _grid(right, (style,))
     if one == other or not cells or not others:
         return _pair(rng)
@@ -168,7 +168,7 @@ def _coloured(rng: np.random.Generator, text: str, cells: Cells) -> GlyphCaption
     return GlyphCaption(coloured_text(text, colour), cells, colour=colour)
 
 
-def _called(rng: np.random.Generator, subject: str) -> tuple[str, Sequence[str]]:
+def called(rng: np.random.Generator, subject: str) -> tuple[str, Sequence[str]]:
     """Return a name or a keyword of a subject, and the subjects that it means."""
     words = keywords().seen_of(subject)
     if not words or rng.uniform() >= KEYWORD:
