@@ -8,6 +8,7 @@ own 1 x 1 convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,7 +41,7 @@ ON_WHITE: Final = 16
 PER_COLOUR: Final = 2
 """Pictures on each colour of each cell."""
 
-PAIRS: Final = 12_000
+PAIRS: Final = 10_000
 SEED: Final = 61
 
 
@@ -120,31 +121,27 @@ def decoded(net: AutoencoderKL, latents: Tensor) -> NDArray[np.uint8]:
 
 def training_latents(work: Path) -> Latents:
     """Return what the transformer is shown, encoded once."""
-    found, path = album(work), work / "latents.safetensors"
+    found = album(work)
     rows = np.argwhere(found.known)
     cells = tuple((found.names[s], STYLE_NAMES[t]) for t, s in rows)
+    sides = _sides(rows, np.random.default_rng(SEED))
+    single = _kept(work / "latents.safetensors", lambda: _single(work, rows))
+    pairs = _kept(work / "pairs.safetensors", lambda: _pairs(work, rows[sides]))
+    return Latents(cells, single, pairs, sides)
+
+
+def _kept(path: Path, make: Callable[[], Tensor]) -> Tensor:
+    """Return a tensor of a file, which is made where there is none."""
     if not path.exists():
-        net = first_autoencoder(work)
-        rng = np.random.default_rng(SEED)
-        sides = _sides(rows, rng)
-        save_file(
-            {
-                "single": _single(net, found, rows, rng),
-                "pairs": _pairs(net, found, rows[sides], rng),
-                "sides": torch.from_numpy(sides),
-            },
-            path,
-        )
-    kept = load_file(path)
-    return Latents(cells, kept["single"], kept["pairs"], kept["sides"].numpy())
+        partial = path.with_suffix(".partial")
+        save_file({"latents": make().half().contiguous()}, partial)
+        partial.replace(path)
+    return load_file(path)["latents"]
 
 
-def _single(
-    net: AutoencoderKL,
-    found: Album,
-    rows: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> Tensor:
+def _single(work: Path, rows: NDArray[np.int64]) -> Tensor:
+    net, found = first_autoencoder(work), album(work)
+    rng = np.random.default_rng(SEED + 1)
     hues = [WHITE] * ON_WHITE
     hues += [c for c in COLOURS.values() for _ in range(PER_COLOUR)]
     parts = []
@@ -152,7 +149,7 @@ def _single(
         mirrored = may_be_mirrored(found.names[subject])
         drawing = found.drawings[style, subject]
         pixels = [picture(drawing, rng, mirrored=mirrored, colour=h) for h in hues]
-        parts.append(encoded(net, np.stack(pixels)).half())
+        parts.append(encoded(net, np.stack(pixels)))
     return torch.stack(parts)
 
 
@@ -166,15 +163,12 @@ def _sides(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int6
     return np.stack([left, np.asarray(right)], 1)
 
 
-def _pairs(
-    net: AutoencoderKL,
-    found: Album,
-    pairs: NDArray[np.int64],
-    rng: np.random.Generator,
-) -> Tensor:
+def _pairs(work: Path, pairs: NDArray[np.int64]) -> Tensor:
+    net, found = first_autoencoder(work), album(work)
+    rng = np.random.default_rng(SEED + 2)
     parts = []
     for some in track(np.array_split(pairs, 100), "encoding pairs"):
         drawings = [[found.drawings[t, s] for t, s in pair] for pair in some]
         pixels = np.stack([pair_picture(each, rng) for each in drawings])
-        parts.append(encoded(net, pixels).half())
+        parts.append(encoded(net, pixels))
     return torch.cat(parts)

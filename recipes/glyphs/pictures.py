@@ -158,7 +158,8 @@ def _put(
     small = small.resize((side, side), Image.Resampling.BOX, reducing_gap=None)
     x = left + int(rng.integers(0, width - side + 1))
     room = (SIZE - side) // 2
-    y = room + int(rng.integers(-min(room, 6), min(room, 6) + 1))
+    most = min(room, 6 if width == SIZE else 3)
+    y = room + int(rng.integers(-most, most + 1))
     page.paste(small, (x, y), small)
 
 
