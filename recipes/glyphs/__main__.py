@@ -27,7 +27,7 @@ from recipes.glyphs.transformer import TEXT_STEPS, new_run, painter_of, train
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
 
-STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 1200}
+STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
 """Seconds of training between two judgements."""
 

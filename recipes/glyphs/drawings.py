@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recipes.glyphs.packages import NAMES_PACKAGE, STYLE_PACKAGES, read_json
+from recipes.glyphs.packages import (
+    NAMES_PACKAGE,
+    STYLE_PACKAGES,
+    read_rows,
+    read_table,
+)
 
 OLDER_NAMES: Final = {"water pistol": "pistol"}
 """What a character was called when the oldest set was drawn."""
@@ -43,7 +48,7 @@ class Character:
 
 def characters(work: Path) -> list[Character]:
     """Return the characters that every set draws, in Unicode's order."""
-    rows = read_json(work, NAMES_PACKAGE, "en/data.json")
+    rows = read_rows(work, NAMES_PACKAGE, "en/data.json")
     groups, subgroups = _group_names(work)
     sets = {s: _IconSet.read(work, p) for s, p in STYLE_PACKAGES.items()}
     found = []
@@ -64,12 +69,14 @@ def _plain(text: str) -> str:
 
 
 def _group_names(work: Path) -> tuple[dict[int, str], dict[int, str]]:
-    messages = read_json(work, NAMES_PACKAGE, "en/messages.json")
+    messages = read_table(work, NAMES_PACKAGE, "en/messages.json")
     groups = {g["order"]: g["message"] for g in messages["groups"]}
     return groups, {s["order"]: s["key"] for s in messages["subgroups"]}
 
 
-def _icons(row: Mapping[str, Any], sets: Mapping[str, _IconSet]) -> Any:
+def _icons(
+    row: Mapping[str, Any], sets: Mapping[str, _IconSet]
+) -> dict[str, str] | None:
     """Return the icon's name in every set; None where one lacks it."""
     code = row["hexcode"].lower()
     codes = (code, code.replace("-fe0f", ""))
@@ -94,8 +101,8 @@ class _IconSet:
 
     @classmethod
     def read(cls, work: Path, package: str) -> _IconSet:
-        codes = read_json(work, package, "chars.json")
-        return cls(read_json(work, package, "icons.json"), codes)
+        codes = read_table(work, package, "chars.json")
+        return cls(read_table(work, package, "icons.json"), codes)
 
     def icon(self, name: str) -> dict[str, Any] | None:
         """Return an icon with its box, through aliases; None if the set lacks it."""

@@ -79,6 +79,7 @@ class LongRun:
         self.average = {n: p.detach().clone() for n, p in self._named.items()}
         self.step = 0
         self.cooled = 0
+        self._cool = 0
         self._saved = time.monotonic()
         if self._path.exists():
             self._resume()
@@ -88,21 +89,19 @@ class LongRun:
         return self.folder / "checkpoint.safetensors"
 
     def steps(self, cool: int = 0) -> Iterator[int]:
-        """Yield step numbers; call :meth:`descend` in each.
+        """Yield step numbers; call :meth:`descend` once in each.
 
         Args:
             cool: Number of steps over which the rates sink to zero, and after which
                 the run ends; 0 to go on at full rates without an end.
         """
+        self._cool = cool
         while not cool or self.cooled < cool:
             share = 1 - self.cooled / cool if cool else 1.0
             self._set_rates(min(1.0, (self.step + 1) / WARM) * share)
             yield self.step
-            self.step += 1
-            self.cooled += 1 if cool else 0
             if time.monotonic() - self._saved > SAVED_EVERY:
                 self.save()
-        self.save()
 
     def descend(self, loss: Tensor) -> None:
         """Take one step of both optimisers and update the average."""
@@ -118,6 +117,8 @@ class LongRun:
                 [p.detach() for p in self._named.values()],
                 1 - keep,
             )
+        self.step += 1
+        self.cooled += 1 if self._cool else 0
 
     def averaged(self, prefix: str) -> dict[str, Tensor]:
         """Return the average of the parameters below ``prefix``."""

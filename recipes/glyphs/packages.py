@@ -55,6 +55,11 @@ def _packed(folder: Path, package: str) -> str:
     return done.stdout.split()[-1]
 
 
-def read_json(work: Path, package: str, name: str) -> Any:
-    """Return one parsed JSON file of a package."""
-    return json.loads((fetched(work, package) / name).read_text(encoding="utf-8"))
+def read_table(work: Path, package: str, name: str) -> dict[str, Any]:
+    """Return one JSON file of a package that holds an object."""
+    return dict(json.loads((fetched(work, package) / name).read_text("utf-8")))
+
+
+def read_rows(work: Path, package: str, name: str) -> list[dict[str, Any]]:
+    """Return one JSON file of a package that holds a list of objects."""
+    return list(json.loads((fetched(work, package) / name).read_text("utf-8")))

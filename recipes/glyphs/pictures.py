@@ -94,9 +94,9 @@ def album(work: Path) -> Album:
 def _shared(drawings: NDArray[np.uint8]) -> NDArray[np.bool_]:
     small = drawings[:, :, ::4, ::4].astype(np.float32)
     cover = small[..., 3:] / 255
-    small = (small[..., :3] * cover + 255 * (1 - cover)).reshape(*small.shape[:2], -1)
-    found = np.zeros(small.shape[:2], bool)
-    for style, row in enumerate(small):
+    pages = small[..., :3] * cover + 255 * (1 - cover)
+    found = np.zeros(pages.shape[:2], bool)
+    for style, row in enumerate(pages.reshape(*pages.shape[:2], -1)):
         for i in range(len(row)):
             apart = np.abs(row - row[i]).mean(1)
             apart[i] = np.inf

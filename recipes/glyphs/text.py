@@ -165,6 +165,6 @@ def taught_encoders(
                 loss = loss + heads[f"state{i}"].loss(state, told)
         run.descend(loss)
         seen[0] = 0.95 * (seen[0] or loss.item()) + 0.05 * loss.item()
-    for name, encoder in modules.items():
-        encoder.load_state_dict(run.averaged(name), strict=False)
+    for name, module in modules.items():
+        module.load_state_dict(run.averaged(name), strict=False)
     return encoders

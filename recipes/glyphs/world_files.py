@@ -121,11 +121,12 @@ def write_concepts(
     for studio in ("Google", "Microsoft"):
         parts.append(_table(f'families."{studio}"', kind="style", word=studio))
     for name, wider in families.items():
-        row = {"kind": "subject", "word": WORDS[name]}
-        parts.append(_table(f'families."{name}"', **row, family=wider))
+        head = f'families."{name}"'
+        parts.append(_table(head, kind="subject", word=WORDS[name], family=wider))
     for name, (studio, other) in STYLES.items():
-        place = {"family": studio} if studio else {"kind": "style"}
-        parts.append(_table(f'concepts."{name}"', **place, aliases=list(other)))
+        kind = "" if studio else "style"
+        row = {"family": studio or "", "kind": kind}
+        parts.append(_table(f'concepts."{name}"', **row, aliases=list(other)))
     words = keywords(subjects)
     held = unseen(words)
     own = {w: m[0] for w, m in words.items() if len(m) == 1 and w not in held}

@@ -66,7 +66,9 @@ def test_a_fifth_of_the_keywords_is_never_trained():
     words = keywords()
 
     assert 0.15 < len(words.unseen) / len(words.meanings) <= 0.2
-    assert not [w for s in world().subjects for w in words.seen_of(s) if w in words.unseen]
+    assert not [
+        w for s in world().subjects for w in words.seen_of(s) if w in words.unseen
+    ]
 
 
 def test_a_keyword_shares_no_word_with_a_name_that_it_means():
