@@ -31,7 +31,7 @@ STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
 """Seconds of training between two judgements."""
 
-PICTURES: Final = 96
+PICTURES: Final = 48
 """Painted pictures of each kind in such a judgement."""
 
 

@@ -12,6 +12,8 @@ from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.reading_registry import INFORMATION, MEANINGS
 from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.glyphs.glyph_model import JUDGE as GLYPH_JUDGE
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.probes.runner import ProbeRunner
 
@@ -42,6 +44,8 @@ def judge_for(
         return None
     if (at.is_bundled and name == "auto") or (name == "atelier" and _fits(at)):
         return bundled_judge()
+    if name == "auto" and at.manifest.source == GLYPHS:
+        return _glyph_judge()
     if name == "auto" and at.model.no_nats:
         return None
     if name in ("auto", "base"):
@@ -56,6 +60,13 @@ def judge_for(
     from unlearnlog.judges.clip_judge import ClipJudge
 
     return ClipJudge.load(Path(name), world)
+
+
+def _glyph_judge() -> Judge:
+    """Return the judge of the real drawings: the same network, with its own answers."""
+    from unlearnlog.atelier.atelier_judge import AtelierJudge
+
+    return AtelierJudge.load(GLYPH_JUDGE, GLYPHS)
 
 
 def _check_judges(at: Session) -> None:
