@@ -17,14 +17,19 @@ from typing import Final
 from diffusers import AutoencoderKL
 
 from recipes.glyphs import measure, world_files
+from recipes.glyphs.card import card, write_card
+from recipes.glyphs.credits import write_notice
 from recipes.glyphs.decoder import trained_decoder
 from recipes.glyphs.judge import save_judge, trained_judge
 from recipes.glyphs.latents import first_autoencoder, training_latents
-from recipes.glyphs.painting import Painter
+from recipes.glyphs.painting import GUIDANCE, Painter
+from recipes.glyphs.painting import STEPS as SAMPLED
 from recipes.glyphs.pictures import subjects
+from recipes.glyphs.pipeline import assemble
 from recipes.glyphs.text import taught_encoders, tokenizer
-from recipes.glyphs.transformer import TEXT_STEPS, new_run, painter_of, train
+from recipes.glyphs.transformer import BATCH, TEXT_STEPS, new_run, painter_of, train
 from unlearnlog.atelier.atelier_judge import AtelierJudge
+from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
 
 STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
@@ -41,11 +46,13 @@ class Job:
 
     Attributes:
         work: Folder of all that is made.
+        weights: Folder of the finished model.
         hours: Length of the transformer's training, from now on.
         cool: Steps over which its rates sink to zero; 0 for none.
     """
 
     work: Path
+    weights: Path
     hours: float
     cool: int
 
@@ -55,10 +62,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="+", choices=(*PARTS, "all"))
     parser.add_argument("--work", type=Path, default=Path("build/glyphs"))
+    parser.add_argument("--weights", type=Path, default=FOLDER)
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--cool", type=int, default=0, metavar="STEPS")
     asked = parser.parse_args()
-    job = Job(asked.work, asked.hours, asked.cool)
+    job = Job(asked.work, asked.weights, asked.hours, asked.cool)
     job.work.mkdir(parents=True, exist_ok=True)
     for part, make in PARTS.items():
         if part in asked.parts or "all" in asked.parts:
@@ -129,9 +137,20 @@ def _the_judge(job: Job) -> AtelierJudge:
 def _measure(job: Job) -> None:
     """Judge real, encoded and painted pictures, and write the figures."""
     real = measure.of_real_pictures(job.work, _the_judge(job), _vae(job))
-    figures = {**real, **_figures(job, 6 * PICTURES)}
+    figures = {**real, **_figures(job, 6 * PICTURES), "guidance": [GUIDANCE]}
     text = json.dumps(figures, indent=1)
     (job.work / "quality.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _pipeline(job: Job) -> None:
+    """Write the weights, the judge, the notice and the card, once all is measured."""
+    assemble(_painter(job), job.weights)
+    save_judge(_the_judge(job), job.weights / "judge")
+    write_notice(job.work, job.weights / "NOTICE")
+    figures = json.loads((job.work / "quality.json").read_text(encoding="utf-8"))
+    trained = new_run(job.work, tokenizer(job.work)).step
+    text = card(figures, trained=trained, batch=BATCH, steps=SAMPLED)
+    write_card(text, job.weights)
 
 
 PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
@@ -142,6 +161,7 @@ PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "decoder": _decoder,
     "transformer": _transformer,
     "measure": _measure,
+    "pipeline": _pipeline,
 }
 """The parts in the order in which they are made."""
 
