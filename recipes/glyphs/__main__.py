@@ -17,6 +17,7 @@ from typing import Final
 from diffusers import AutoencoderKL
 
 from recipes.glyphs import measure, world_files
+from recipes.glyphs.alike import look_alikes
 from recipes.glyphs.card import card, write_card
 from recipes.glyphs.credits import write_notice
 from recipes.glyphs.decoder import trained_decoder
@@ -82,6 +83,12 @@ def _world(job: Job) -> None:
 def _judge(job: Job) -> None:
     judge = trained_judge(job.work, "judge", STEPS["judge"])
     save_judge(judge, job.work / "weights" / "judge")
+
+
+def _alike(job: Job) -> None:
+    """Write the concepts anew, with the look-alikes that the judge measures."""
+    pairs = look_alikes(job.work, _the_judge(job))
+    world_files.write_concepts(subjects(job.work), CONCEPTS, pairs)
 
 
 def _text(job: Job) -> None:
@@ -156,6 +163,7 @@ def _pipeline(job: Job) -> None:
 PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "world": _world,
     "judge": _judge,
+    "alike": _alike,
     "text": _text,
     "latents": _latents,
     "decoder": _decoder,
