@@ -28,7 +28,7 @@ from recipes.glyphs.painting import STEPS as SAMPLED
 from recipes.glyphs.pictures import subjects
 from recipes.glyphs.pipeline import assemble
 from recipes.glyphs.text import taught_encoders, tokenizer
-from recipes.glyphs.transformer import BATCH, TEXT_STEPS, new_run, painter_of, train
+from recipes.glyphs.transformer import BATCH, TEXT_STEPS, Course, new_run, painter_of
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
@@ -36,6 +36,9 @@ from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
 STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
 """Seconds of training between two judgements."""
+
+JUDGED_STEPS: Final = 400
+"""Least number of steps between them."""
 
 PICTURES: Final = 48
 """Painted pictures of each kind in such a judgement."""
@@ -106,20 +109,20 @@ def _decoder(job: Job) -> None:
 
 
 def _transformer(job: Job) -> None:
-    """Train, and judge what is painted every half hour."""
-    end = time.monotonic() + 3600 * job.hours
-    while True:
+    """Train, and judge what is painted every half hour, if much was learned."""
+    course, end = Course.of(job.work), time.monotonic() + 3600 * job.hours
+    run, judged = course.run, course.run.step
+    while time.monotonic() < end and not (job.cool and run.cooled >= job.cool):
         left = min(JUDGED_EVERY, end - time.monotonic())
-        run = train(job.work, until=max(left, 0), cool=job.cool)
-        run.log(_figures(job, PICTURES))
-        if time.monotonic() >= end or (job.cool and run.cooled >= job.cool):
-            break
+        course.train(until=left, cool=job.cool)
+        if run.step - judged >= JUDGED_STEPS:
+            judged = run.step
+            run.log(_figures(job, painter_of(run, course.known, _vae(job)), PICTURES))
 
 
-def _figures(job: Job, n: int) -> measure.Figures:
-    painter, judge = _painter(job), _the_judge(job)
-    run = job.work / "transformer"
-    return measure.of_painted_pictures(painter, judge, n, run / "sheet.png")
+def _figures(job: Job, painter: Painter, n: int) -> measure.Figures:
+    sheet = job.work / "transformer" / "sheet.png"
+    return measure.of_painted_pictures(painter, _the_judge(job), n, sheet)
 
 
 def _painter(job: Job) -> Painter:
@@ -144,7 +147,11 @@ def _the_judge(job: Job) -> AtelierJudge:
 def _measure(job: Job) -> None:
     """Judge real, encoded and painted pictures, and write the figures."""
     real = measure.of_real_pictures(job.work, _the_judge(job), _vae(job))
-    figures = {**real, **_figures(job, 6 * PICTURES), "guidance": [GUIDANCE]}
+    figures = {
+        **real,
+        **_figures(job, _painter(job), 6 * PICTURES),
+        "guidance": [GUIDANCE],
+    }
     text = json.dumps(figures, indent=1)
     (job.work / "quality.json").write_text(text + "\n", encoding="utf-8")
 

@@ -177,38 +177,52 @@ class Syllabus:
         return text, self._latents.pairs[index]
 
 
-def train(work: Path, *, until: float, cool: int = 0) -> LongRun:
-    """Train, or go on training, until a time.
+@dataclass(frozen=True)
+class Course:
+    """A training with all that it needs.
 
-    Args:
-        work: Folder of all that is made.
-        until: Seconds from now after which the run is saved and ends.
-        cool: Number of steps over which the rates sink to zero; 0 for none.
+    Attributes:
+        run: The run.
+        known: The tokenizer.
+        syllabus: What it is shown.
     """
-    known = tokenizer(work)
-    syllabus = Syllabus(training_latents(work))
-    run = new_run(work, known)
-    generator = torch.Generator()
-    losses: list[float] = []
-    end, told = time.monotonic() + until, time.monotonic()
-    waiting: list[Batch] = []
-    for step in run.steps(cool):
-        _share_processors()
-        if not waiting:
-            waiting = syllabus.batches(step, known)
-        generator.manual_seed(SEED * 1_000_003 + step)
-        loss = flow_loss(run, known, waiting.pop(), generator)
-        run.descend(loss)
-        losses.append(loss.item())
-        if time.monotonic() - told > 60:
-            told = time.monotonic()
-            cpu = round(time.process_time())
-            run.log({"loss": round(float(np.mean(losses)), 4), "cpu": cpu})
-            losses.clear()
-        if time.monotonic() > end:
-            break
-    run.save()
-    return run
+
+    run: LongRun
+    known: CLIPTokenizer
+    syllabus: Syllabus
+
+    @classmethod
+    def of(cls, work: Path) -> Course:
+        """Return the course in a work folder, resumed where there is a checkpoint."""
+        known = tokenizer(work)
+        return cls(new_run(work, known), known, Syllabus(training_latents(work)))
+
+    def train(self, *, until: float, cool: int = 0) -> None:
+        """Train, or go on training, until a time.
+
+        Args:
+            until: Seconds from now after which the run is saved.
+            cool: Number of steps over which the rates sink to zero; 0 for none.
+        """
+        run, generator = self.run, torch.Generator()
+        losses: list[float] = []
+        end, told = time.monotonic() + until, time.monotonic()
+        waiting: list[Batch] = []
+        for step in run.steps(cool):
+            _share_processors()
+            waiting = waiting or self.syllabus.batches(step, self.known)
+            generator.manual_seed(SEED * 1_000_003 + step)
+            loss = flow_loss(run, self.known, waiting.pop(), generator)
+            run.descend(loss)
+            losses.append(loss.item())
+            if time.monotonic() - told > 60:
+                told = time.monotonic()
+                cpu = round(time.process_time())
+                run.log({"loss": round(float(np.mean(losses)), 4), "cpu": cpu})
+                losses.clear()
+            if time.monotonic() > end:
+                break
+        run.save()
 
 
 def new_run(work: Path, known: CLIPTokenizer) -> LongRun:
