@@ -19,7 +19,7 @@ FLOORS: Final = (
     ("core",),
     ("concepts", "ledger"),
     ("models", "remotes"),
-    ("atelier", "checkpoints", "judges", "erasers"),
+    ("atelier", "checkpoints", "glyphs", "judges", "erasers"),
     ("workers",),
     ("policy", "probes"),
     ("audits", "findings", "ranks"),

@@ -29,6 +29,7 @@ from unlearnlog.core.probe_case import REJECT
 BATCH: Final = 128
 SEEDS: Final = {"judge": 11, "critic": 23}
 IGNORED: Final = -100
+REJECTS: Final = len(STYLE_NAMES), len(SUBJECT_NAMES)
 
 
 def trained_judge(runs: Path, part: Literal["judge", "critic"], steps: int) -> JudgeNet:
@@ -75,23 +76,33 @@ def _batch(
     styles = torch.from_numpy(pictures.styles[chosen])
     subjects = torch.from_numpy(pictures.subjects[chosen])
     n = BATCH // 10
-    _spoil(pixels, styles, subjects, n=n, rng=rng)
-    return _augmented(pixels, rng), styles, subjects
+    spoil(pixels, styles, subjects, reject=REJECTS, n=n, rng=rng)
+    return augmented(pixels, rng), styles, subjects
 
 
-def _spoil(
+def spoil(
     pixels: Tensor,
     styles: Tensor,
     subjects: Tensor,
     *,
+    reject: tuple[int, int],
     n: int,
     rng: np.random.Generator,
 ) -> None:
-    """Turn ``n`` pictures, in place, into noise, blends and shuffled patches."""
-    for index in rng.choice(BATCH, n, replace=False):
+    """Turn ``n`` pictures, in place, into noise, blends and shuffled patches.
+
+    Args:
+        pixels: Shape ``[b, 3, 64, 64]``.
+        styles: Labels of the style, shape ``[b]``.
+        subjects: Labels of the subject, shape ``[b]``.
+        reject: The labels of a style and a subject that are none.
+        n: Number of pictures to spoil.
+        rng: Source of random numbers.
+    """
+    for index in rng.choice(len(pixels), n, replace=False):
         kind = rng.integers(4)
-        styles[index], subjects[index] = len(STYLE_NAMES), len(SUBJECT_NAMES)
-        other = pixels[int(rng.integers(BATCH))]
+        styles[index], subjects[index] = reject
+        other = pixels[int(rng.integers(len(pixels)))]
         if kind == 0:
             pixels[index] = _noise(rng, int(rng.choice([2, 4, 8, 16, 32, 64])))
         elif kind == 1:
@@ -117,7 +128,7 @@ def _noise(rng: np.random.Generator, side: int) -> Tensor:
     return grown[0].clamp(0, 1)
 
 
-def _augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
+def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     """Blur, shift, tint and grain the batch a little, each part in its own way."""
     parts = []
     for part in pixels.chunk(4):

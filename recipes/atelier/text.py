@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +28,23 @@ SEED: Final = 41
 D_TEXT: Final = 256
 
 
-def trained_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Learn a small byte-pair vocabulary from the captions and save it as CLIP's.
+def trained_tokenizer(
+    folder: Path,
+    captions: Iterable[str] | None = None,
+    *,
+    vocabulary: int = VOCABULARY,
+    positions: int = N_POSITIONS,
+) -> CLIPTokenizer:
+    """Learn a small byte-pair vocabulary from captions and save it as CLIP's.
 
     An existing one is kept: ties between pairs are broken at random, and a half-trained
     network depends on the numbers of its tokens.
+
+    Args:
+        folder: Where the tokenizer is kept.
+        captions: Texts with every word; None for those of the bundled model.
+        vocabulary: Largest number of tokens, without rare characters.
+        positions: The length that prompts are padded to.
     """
     if (folder / "tokenizer.json").exists():
         known: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
@@ -51,23 +64,23 @@ def trained_tokenizer(folder: Path) -> CLIPTokenizer:
     bpe.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         special_tokens=[START, END],
         initial_alphabet=alphabet,
         end_of_word_suffix="</w>",
         show_progress=False,
     )
-    bpe.train_from_iterator(every_caption(), trainer)
-    vocabulary = _complete(json.loads(bpe.to_str())["model"]["vocab"], alphabet)
+    bpe.train_from_iterator(captions or every_caption(), trainer)
+    pieces = _complete(json.loads(bpe.to_str())["model"]["vocab"], alphabet)
     merges: Any = [tuple(m) for m in json.loads(bpe.to_str())["model"]["merges"]]
     tokenizer = CLIPTokenizer(
-        vocab=vocabulary,
+        vocab=pieces,
         merges=merges,
         unk_token=END,
         bos_token=START,
         eos_token=END,
         pad_token=END,
-        model_max_length=N_POSITIONS,
+        model_max_length=positions,
     )
     tokenizer.save_pretrained(folder)
     whole = (folder / WHOLE).read_bytes()

@@ -145,9 +145,9 @@ def test_a_push_that_is_cut_off_shows_nothing_and_goes_on(tmp_path):
 
     while done is None:
         n += 9
-        with at(tmp_path / "store", failing(n)) as there:
-            with contextlib.suppress(RemoteError):
-                done = push(here, there, orders, QUIET)
+        failing_store = at(tmp_path / "store", failing(n))
+        with failing_store as there, contextlib.suppress(RemoteError):
+            done = push(here, there, orders, QUIET)
         sent.append(len(files_below(tmp_path / "store")))
         assert two.fetch().n_files == 0
     sent.append(len(files_below(tmp_path / "store")))

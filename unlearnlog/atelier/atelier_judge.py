@@ -85,26 +85,24 @@ class AtelierJudge:
         net: The network.
         styles: Name of each answer on the style.
         subjects: Name of each answer on the subject.
+        name: The name that an entry records: that of the bundled world it knows.
     """
 
     net: JudgeNet
     styles: tuple[str, ...]
     subjects: tuple[str, ...]
+    name: str = "atelier"
 
     @classmethod
-    def load(cls, folder: Path) -> AtelierJudge:
+    def load(cls, folder: Path, name: str = "atelier") -> AtelierJudge:
         """Load ``judge.safetensors`` and ``judge.json`` from ``folder``."""
         names = json.loads((folder / "judge.json").read_text(encoding="utf-8"))
         styles, subjects = tuple(names["styles"]), tuple(names["subjects"])
         net = JudgeNet(len(styles), len(subjects), names["width"])
         weights = load_file(folder / "judge.safetensors")
         net.load_state_dict({name: w.float() for name, w in weights.items()})
-        return cls(net.eval().requires_grad_(requires_grad=False), styles, subjects)
-
-    @property
-    def name(self) -> str:
-        """The name that an entry records."""
-        return "atelier"
+        net.eval().requires_grad_(requires_grad=False)
+        return cls(net, styles, subjects, name)
 
     @property
     def identity(self) -> str:

@@ -25,6 +25,9 @@ from unlearnlog.errors import (
     RevisionError,
     UsageError,
 )
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
+from unlearnlog.glyphs.glyph_model import check_glyph_weights
+from unlearnlog.glyphs.glyph_world import CONCEPTS as GLYPH_CONCEPTS
 from unlearnlog.ledger.drafts import check_output
 from unlearnlog.ledger.init import check_no_ledger
 from unlearnlog.ledger.repository import Repository
@@ -58,7 +61,8 @@ def known_world(ledger: Repository | None, concepts: Path | None) -> ConceptSet:
 
 def suited(source: str) -> Path:
     """Return the default concept file of a model, by the model's name."""
-    return CONCEPTS if source == SOURCE else GENERAL
+    known = {SOURCE: CONCEPTS, GLYPHS: GLYPH_CONCEPTS}
+    return known.get(source, GENERAL)
 
 
 def check_concepts(concepts: Sequence[Concept], entries: Sequence[Entry]) -> None:
@@ -272,15 +276,18 @@ def check_new_ledger(
 
     Raises:
         LedgerError: The folder holds a ledger already.
-        ModelError: The model is neither an existing folder nor a hub id.
+        ModelError: The model is neither an existing folder nor a hub id, or its
+            weights are not part of this build.
         UsageError: A tokenizer is given for a model that has its own, or its folder
             does not exist.
     """
     check_no_ledger(folder)
+    if model == GLYPHS:
+        check_glyph_weights()
     if tokenizer is not None:
         _check_tokenizer(model, tokenizer)
     is_path = model.startswith((".", "/", "~")) or model.count("/") != 1
-    if model != SOURCE and is_path and not Path(model).exists():
+    if model not in (SOURCE, GLYPHS) and is_path and not Path(model).exists():
         raise ModelError(
             f"there is no folder '{model}'",
             fix="give the folder that holds the model's model_index.json, a whole "

@@ -11,6 +11,8 @@ from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.reading_registry import INFORMATION, MEANINGS
 from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.glyphs.glyph_model import JUDGE as GLYPH_JUDGE
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.judges.judge_table import loaded_judge
 from unlearnlog.probes.runner import ProbeRunner
@@ -42,6 +44,8 @@ def judge_for(
         return None
     if (at.is_bundled and name == "auto") or (name == "atelier" and _fits(at)):
         return bundled_judge()
+    if name == "auto" and at.manifest.source == GLYPHS:
+        return _glyph_judge()
     if name == "auto" and at.model.no_nats:
         return None
     if name in ("auto", "base"):
@@ -54,6 +58,13 @@ def judge_for(
             fix="leave --judge out, or give the folder of a CLIP model",
         )
     return loaded_judge(name, world)
+
+
+def _glyph_judge() -> Judge:
+    """Return the judge of the real drawings: the same network, with its own answers."""
+    from unlearnlog.atelier.atelier_judge import AtelierJudge
+
+    return AtelierJudge.load(GLYPH_JUDGE, GLYPHS)
 
 
 def _check_judges(at: Session) -> None:

@@ -40,6 +40,9 @@ from unlearnlog.core.work_cache import (
     TensorCache,
 )
 from unlearnlog.errors import LedgerError, Moved, NoLedger, UsageError
+from unlearnlog.glyphs.glyph_model import FOLDER as GLYPH_FOLDER
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
+from unlearnlog.glyphs.glyph_model import check_glyph_weights
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
@@ -432,7 +435,11 @@ def _loaded(
     if source == SOURCE:
         model = bundled_model(device, dtype)
         return model, model.manifest.model_copy(update={"source": source})
-    folder = located(source, may_download=may_download)
+    if source == GLYPHS:
+        check_glyph_weights()
+        folder = GLYPH_FOLDER
+    else:
+        folder = located(source, may_download=may_download)
     kind = DTYPES[dtype]
     model = DiffusersModel.load(
         opened_base(folder, tokenizer),

@@ -1,0 +1,1 @@
+"""How the second bundled model was trained: real drawings by six studios."""

@@ -1,0 +1,184 @@
+"""The command that trains the second bundled model, part by part, and measures it.
+
+``python -m recipes.glyphs all --hours 20`` makes every part from nothing. A part that
+was stopped is resumed, and a finished one is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from diffusers import AutoencoderKL
+
+from recipes.glyphs import measure, world_files
+from recipes.glyphs.alike import look_alikes
+from recipes.glyphs.card import card, write_card
+from recipes.glyphs.credits import write_notice
+from recipes.glyphs.decoder import trained_decoder
+from recipes.glyphs.judge import save_judge, trained_judge
+from recipes.glyphs.latents import first_autoencoder, training_latents
+from recipes.glyphs.painting import GUIDANCE, Painter
+from recipes.glyphs.painting import STEPS as SAMPLED
+from recipes.glyphs.pictures import subjects
+from recipes.glyphs.pipeline import assemble
+from recipes.glyphs.text import taught_encoders, tokenizer
+from recipes.glyphs.transformer import BATCH, TEXT_STEPS, Course, new_run, painter_of
+from unlearnlog.atelier.atelier_judge import AtelierJudge
+from unlearnlog.glyphs.glyph_model import FOLDER
+from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
+
+STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
+JUDGED_EVERY: Final = 1800.0
+"""Seconds of training between two judgements."""
+
+JUDGED_STEPS: Final = 400
+"""Least number of steps between them."""
+
+PICTURES: Final = 48
+"""Painted pictures of each kind in such a judgement."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for.
+
+    Attributes:
+        work: Folder of all that is made.
+        weights: Folder of the finished model.
+        hours: Length of the transformer's training, from now on.
+        cool: Steps over which its rates sink to zero; 0 for none.
+    """
+
+    work: Path
+    weights: Path
+    hours: float
+    cool: int
+
+
+def main() -> None:
+    """Make the parts named on the command line, in their order."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="+", choices=(*PARTS, "all"))
+    parser.add_argument("--work", type=Path, default=Path("build/glyphs"))
+    parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument("--hours", type=float, default=10.0)
+    parser.add_argument("--cool", type=int, default=0, metavar="STEPS")
+    asked = parser.parse_args()
+    job = Job(asked.work, asked.weights, asked.hours, asked.cool)
+    job.work.mkdir(parents=True, exist_ok=True)
+    for part, make in PARTS.items():
+        if part in asked.parts or "all" in asked.parts:
+            make(job)
+
+
+def _world(job: Job) -> None:
+    """Write the world's files anew."""
+    world_files.write_keywords(subjects(job.work), KEYWORDS)
+    world_files.write_concepts(subjects(job.work), CONCEPTS)
+
+
+def _judge(job: Job) -> None:
+    judge = trained_judge(job.work, "judge", STEPS["judge"])
+    save_judge(judge, job.work / "weights" / "judge")
+
+
+def _alike(job: Job) -> None:
+    """Write the concepts anew, with the look-alikes that the judge measures."""
+    pairs = look_alikes(job.work, _the_judge(job))
+    world_files.write_concepts(subjects(job.work), CONCEPTS, pairs)
+
+
+def _text(job: Job) -> None:
+    taught_encoders(job.work, tokenizer(job.work), TEXT_STEPS)
+
+
+def _latents(job: Job) -> None:
+    training_latents(job.work)
+
+
+def _decoder(job: Job) -> None:
+    critic = trained_judge(job.work, "critic", STEPS["critic"])
+    net = trained_decoder(job.work, critic.net, STEPS["decoder"])
+    net.save_pretrained(job.work / "vae")
+
+
+def _transformer(job: Job) -> None:
+    """Train, and judge what is painted every half hour, if much was learned."""
+    course, end = Course.of(job.work), time.monotonic() + 3600 * job.hours
+    run, judged = course.run, course.run.step
+    while time.monotonic() < end and not (job.cool and run.cooled >= job.cool):
+        left = min(JUDGED_EVERY, end - time.monotonic())
+        course.train(until=left, cool=job.cool)
+        if run.step - judged >= JUDGED_STEPS:
+            judged = run.step
+            run.log(_figures(job, painter_of(run, course.known, _vae(job)), PICTURES))
+
+
+def _figures(job: Job, painter: Painter, n: int) -> measure.Figures:
+    sheet = job.work / "transformer" / "sheet.png"
+    return measure.of_painted_pictures(painter, _the_judge(job), n, sheet)
+
+
+def _painter(job: Job) -> Painter:
+    known = tokenizer(job.work)
+    return painter_of(new_run(job.work, known), known, _vae(job))
+
+
+def _vae(job: Job) -> AutoencoderKL:
+    """Return the autoencoder; before its decoder is trained, the first model's."""
+    if not (job.work / "vae").exists():
+        return first_autoencoder(job.work)
+    return AutoencoderKL.from_pretrained(job.work / "vae").float().eval()
+
+
+def _the_judge(job: Job) -> AtelierJudge:
+    judge = job.work / "weights" / "judge"
+    if judge.exists():
+        return AtelierJudge.load(judge)
+    return trained_judge(job.work, "critic", STEPS["critic"])
+
+
+def _measure(job: Job) -> None:
+    """Judge real, encoded and painted pictures, and write the figures."""
+    real = measure.of_real_pictures(job.work, _the_judge(job), _vae(job))
+    figures = {
+        **real,
+        **_figures(job, _painter(job), 6 * PICTURES),
+        "guidance": [GUIDANCE],
+    }
+    text = json.dumps(figures, indent=1)
+    (job.work / "quality.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _pipeline(job: Job) -> None:
+    """Write the weights, the judge, the notice and the card, once all is measured."""
+    assemble(_painter(job), job.weights)
+    save_judge(_the_judge(job), job.weights / "judge")
+    write_notice(job.work, job.weights / "NOTICE")
+    figures = json.loads((job.work / "quality.json").read_text(encoding="utf-8"))
+    trained = new_run(job.work, tokenizer(job.work)).step
+    text = card(figures, trained=trained, batch=BATCH, steps=SAMPLED)
+    write_card(text, job.weights)
+
+
+PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
+    "world": _world,
+    "judge": _judge,
+    "alike": _alike,
+    "text": _text,
+    "latents": _latents,
+    "decoder": _decoder,
+    "transformer": _transformer,
+    "measure": _measure,
+    "pipeline": _pipeline,
+}
+"""The parts in the order in which they are made."""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""With the weights, glyphs is a model as any other that ships."""
+
+import pytest
+
+from unlearnlog.api.opened import OpenedLedger
+from unlearnlog.commands.judge_choice import judge_for
+from unlearnlog.commands.session import open_session
+from unlearnlog.core.progress import NoProgress
+from unlearnlog.glyphs.glyph_model import FOLDER
+from unlearnlog.glyphs.glyph_world import world
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (FOLDER / "model_index.json").exists(),
+        reason="no weights in this build: python -m recipes.glyphs all makes them",
+    ),
+]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    OpenedLedger.init(tmp_path, "glyphs")
+    return tmp_path
+
+
+def test_a_ledger_on_glyphs_knows_its_concepts(ledger):
+    session = open_session(ledger)
+
+    assert session.manifest.source == "glyphs"
+    assert {*world().subjects} <= {*session.world.concepts}
+
+
+def test_the_judge_is_found_without_its_name(ledger):
+    session = open_session(ledger)
+
+    judge = judge_for(session, "auto", session.world, NoProgress())
+
+    assert judge.name == "glyphs"
+
+
+def test_the_weights_take_at_most_40_mib_and_say_whose_work_is_in_them():
+    size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
+
+    assert size <= 40 * 2**20
+    assert "Twemoji" in (FOLDER / "NOTICE").read_text()
+    assert (FOLDER / "README.md").exists()

@@ -1,0 +1,1 @@
+"""The second bundled world: real drawings by six studios."""
