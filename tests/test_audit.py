@@ -221,7 +221,7 @@ def test_a_textual_inversion_that_brings_a_concept_back_is_found_beside_a_model(
 def test_the_pictures_of_a_textual_inversion_and_its_controls_are_forecast(
     audited, made, tmp_path
 ):
-    """Three for each picture of the concept; the dry run knew no added tokens at all."""
+    """Three for each picture of the concept; a dry run failed on any added token."""
     file = inversion_of_picasso(made, tmp_path / "him.safetensors")
 
     plain = audited("exported", "--dry-run", "--json")
