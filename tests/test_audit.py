@@ -217,6 +217,22 @@ def test_a_textual_inversion_that_brings_a_concept_back_is_found_beside_a_model(
     assert entry["kind"] == "audit"
 
 
+@pytest.mark.slow
+def test_the_pictures_of_a_textual_inversion_and_its_controls_are_forecast(
+    audited, made, tmp_path
+):
+    """Three for each picture of the concept; a dry run failed on any added token."""
+    file = inversion_of_picasso(made, tmp_path / "him.safetensors")
+
+    plain = audited("exported", "--dry-run", "--json")
+    tried = audited("exported", "--embedding", str(file), "--dry-run", "--json")
+
+    assert tried.code == 0, tried.err
+    more = tried.json()["looked"] - plain.json()["looked"]
+    assert more > 0
+    assert more % 3 == 0
+
+
 def test_a_textual_inversion_for_another_model_is_refused(audited, tmp_path):
     save_file({"emb_params": torch.ones(1, 5)}, tmp_path / "odd.safetensors")
 

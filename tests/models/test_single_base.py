@@ -114,6 +114,23 @@ def test_its_checkout_is_a_folder_that_diffusers_loads(loaded, tmp_path):
     assert again.manifest.files == single.manifest.files
 
 
+@pytest.mark.slow
+def test_diffusers_reads_the_same_tensors_from_the_file(both, loaded, tmp_path):
+    """With the configurations of our checkout: it asks the hub for its own."""
+    _, file, _ = both
+    loaded[0].checkout({}, tmp_path / "out")
+    ours = DiffusionPipeline.from_pretrained(tmp_path / "out")
+
+    theirs = type(ours).from_single_file(
+        str(file), config=str(tmp_path / "out"), local_files_only=True
+    )
+
+    for name in loaded[0].folder.weighed:
+        one, other = (getattr(pipe, name).state_dict() for pipe in (ours, theirs))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key].float()) for key in one), name
+
+
 @pytest.mark.parametrize(
     ("metadata", "marks", "predicts"),
     [

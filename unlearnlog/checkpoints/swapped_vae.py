@@ -81,7 +81,7 @@ def parted(
     kept = {name: each for name, each in weights.items() if name not in own}
     note = (
         f"its autoencoder is another one, {share:.2f} of the base's norm away: "
-        f"pictures are painted with {BASES}, and again with its own"
+        f"it is audited with {BASES}, and by judges of pictures with its own, too"
     )
     return kept, own, (note,)
 

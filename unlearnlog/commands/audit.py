@@ -196,16 +196,16 @@ class AuditSession:
     def views(self) -> dict[str, Comparison]:
         """The comparisons by the autoencoder that paints; one without a name for most.
 
-        A model with an autoencoder of its own is compared with both. For the base as
-        judge they are one: it reads latents.
+        A model with an autoencoder of its own is compared with both. The base as judge
+        reads latents, for which its own changes nothing.
         """
-        judge = self.audience.panel.judge
-        if not self.made.own_vae or judge is None or judge.name == _READS_LATENTS:
+        if not self.made.own_vae:
             return {"": self.audience}
-        return {
-            BASES: self.audience,
-            OWN: replace(self.audience, now=self.made.whole),
-        }
+        found = {BASES: self.audience}
+        judge = self.audience.panel.judge
+        if judge is not None and judge.name != _READS_LATENTS:
+            found[OWN] = replace(self.audience, now=self.made.whole)
+        return found
 
     def question(self, concept: Concept, n: int) -> ComparedConcept:
         """Return the prompts of a concept, ``n`` pictures per cell."""

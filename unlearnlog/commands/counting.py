@@ -102,6 +102,7 @@ class CountingModel:
         vectors: Vectors,
         *,
         weights: Weights | None = None,  # noqa: ARG002
+        added: bool = False,  # noqa: ARG002
     ) -> Text:
         """Return blank tokens that depend on the vectors as the real ones do."""
         shape = self._model.encode([""]).tokens.shape[1:]
