@@ -42,5 +42,5 @@ def _probabilities(judge: AtelierJudge, pixels: Tensor) -> Tensor:
     small = nn.functional.interpolate(pixels, size=(COARSE, COARSE), mode="area")
     coarse = nn.functional.interpolate(small, size=pixels.shape[2:], mode="bilinear")
     with torch.inference_mode():
-        _, subject = judge.net(coarse)
-    return subject.softmax(1)
+        told: Tensor = judge.net(coarse)[1].softmax(1)
+    return told

@@ -7,7 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -256,7 +256,7 @@ def flow_loss(
     draw = torch.rand(2, generator=generator).tolist()
     tail = 1 if draw[0] < 0.8 else TAILS[int(draw[1] * len(TAILS))]
     ids = ids_of(known, batch.texts, whole=draw[1] < 0.1)
-    encoders = [*run.modules["slow"].children()]
+    encoders: list[Any] = [*run.modules["slow"].children()]
     with half_precision():
         states, pooled = encoded(encoders, ids)
         states = torch.cat([states, torch.zeros(n, 1, states.shape[-1])], 1)

@@ -123,9 +123,8 @@ def write_concepts(
     for name, wider in families.items():
         head = f'families."{name}"'
         parts.append(_table(head, kind="subject", word=WORDS[name], family=wider))
-    for name, (studio, other) in STYLES.items():
-        kind = "" if studio else "style"
-        row = {"family": studio or "", "kind": kind}
+    for name, (maker, other) in STYLES.items():
+        row = {"family": maker or "", "kind": "" if maker else "style"}
         parts.append(_table(f'concepts."{name}"', **row, aliases=list(other)))
     words = keywords(subjects)
     held = unseen(words)

@@ -36,6 +36,7 @@ def test_the_judge_is_found_without_its_name(ledger):
 
     judge = judge_for(session, "auto", session.world, NoProgress())
 
+    assert judge is not None
     assert judge.name == "glyphs"
 
 
