@@ -13,9 +13,10 @@ from typing import Any, Final, Protocol, Self
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
-from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from unlearnlog.models.cfg_dedup import are_twins, doubled, half_of
+from unlearnlog.models.fastcpu.linear_products import text_linear
 from unlearnlog.models.fastcpu.plain_attention import by_products, suits_products
 from unlearnlog.models.fastcpu.switch import may_be_fast
 
@@ -149,7 +150,9 @@ class ProjectedTexts:
         def heads(name: str, layer: AttentionLayer, which: str) -> torch.Tensor:
             own: Projection = getattr(layer, which)
             weight = weights.get(f"{name}.{which}.weight", own.weight)
-            return _heads(linear(texts.to(weight.dtype), weight, own.bias), layer.heads)
+            return _heads(
+                text_linear(texts.to(weight.dtype), weight, own.bias), layer.heads
+            )
 
         return cls(
             {

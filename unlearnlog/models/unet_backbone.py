@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from unlearnlog.models.interface import Painted, Place, PromptRows, Sampling, Text
     from unlearnlog.models.overrides import Overrides
     from unlearnlog.models.sampling import LatentBatch
+    from unlearnlog.models.text_kv_cache import ProjectedTexts
 
 _MOST_PROJECTED: Final = 2**26
 """Numbers of keys and values of shared prompts that are kept; more are not."""
@@ -108,9 +109,12 @@ class UnetBackbone(Backbone):
         if n_projected(layers, shared.tokens) > _MOST_PROJECTED:
             distinct, rows = told_apart(replace(text, taken_from=None))
             return Conditioning(distinct, rows.to(device))
-        projected = shared.computed(
-            held.source, lambda: projected_texts(self.parts, shared, held.network)
-        )
+
+        @torch.inference_mode()
+        def project() -> ProjectedTexts:
+            return projected_texts(self.parts, shared, held.network)
+
+        projected = shared.computed(held.source, project)
         return Conditioning(shared, rows.to(device), projected=projected)
 
     def predicted_by(

@@ -17,6 +17,7 @@ from diffusers.models.embeddings import TimestepEmbedding
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch.nn.functional import linear, silu
 
+from unlearnlog.models.fastcpu.linear_products import FastLinear, fast_linear
 from unlearnlog.models.fastcpu.resnet import (
     FastResnet,
     FastTimeEmbedding,
@@ -53,14 +54,17 @@ class FastGEGLU(GEGLU):  # type: ignore[misc]  # diffusers is untyped
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Return ``[..., d_in]`` gated; diffusers fixes the argument's name."""
         project: torch.nn.Module = self.proj
-        if not may_be_fast(hidden_states) or type(project) is not torch.nn.Linear:
+        kinds = (torch.nn.Linear, FastLinear)
+        if not may_be_fast(hidden_states) or type(project) not in kinds:
             result: torch.Tensor = super().forward(hidden_states)
             return result
-        weights = project.weight.chunk(2)
-        bias: torch.Tensor | None = project.bias
+        product = fast_linear if type(project) is FastLinear else linear
+        weight: torch.Tensor = project.weight  # type: ignore[assignment]
+        weights = weight.chunk(2)
+        bias: torch.Tensor | None = project.bias  # type: ignore[assignment]
         biases = (None, None) if bias is None else bias.chunk(2)
         values, gate = (
-            linear(hidden_states, weight, bias)
+            product(hidden_states, weight, bias)
             for weight, bias in zip(weights, biases, strict=True)
         )
         return values.mul_(torch.ops.aten.gelu_(gate))
@@ -102,6 +106,7 @@ _Kind = tuple[Part, Callable[..., bool], Callable[..., torch.nn.Module]]
 _KINDS: Final[tuple[_Kind, ...]] = (
     ("convolutions", suits, SmallConvolution.of),
     ("geglu", _is(GEGLU), FastGEGLU.of),
+    ("linear", _is(torch.nn.Linear), FastLinear.of),
     ("time", _is(TimestepEmbedding), FastTimeEmbedding.of),
     ("resnet", is_plain, FastResnet.of),
     ("transformer", _is(Transformer2DModel), FastTransformer.of),

@@ -8,8 +8,7 @@ place; and equal halves of a batch are computed once.
 
 from __future__ import annotations
 
-import copy
-from typing import Self, TypeVar, cast
+from typing import Self
 
 import torch
 from diffusers.models.embeddings import TimestepEmbedding
@@ -17,9 +16,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from unlearnlog.models.cfg_dedup import are_twins, doubled, half_of
+from unlearnlog.models.fastcpu.standing import standing_for
 from unlearnlog.models.fastcpu.switch import may_be_fast
-
-_Quick = TypeVar("_Quick", bound=torch.nn.Module)
 
 
 class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
@@ -28,7 +26,7 @@ class FastResnet(ResnetBlock2D):  # type: ignore[misc]  # diffusers is untyped
     @classmethod
     def of(cls, block: ResnetBlock2D) -> Self:
         """Return the replacement of a plain block, with the same layers."""
-        return _standing_for(block, cls)
+        return standing_for(block, cls)
 
     def forward(
         self, input_tensor: torch.Tensor, temb: torch.Tensor | None
@@ -61,7 +59,7 @@ class FastTimeEmbedding(TimestepEmbedding):  # type: ignore[misc]  # diffusers i
     @classmethod
     def of(cls, layer: TimestepEmbedding) -> Self:
         """Return the replacement of a layer, with the same projections."""
-        return _standing_for(layer, cls)
+        return standing_for(layer, cls)
 
     def forward(
         self, sample: torch.Tensor, condition: torch.Tensor | None = None
@@ -80,7 +78,7 @@ class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
     @classmethod
     def of(cls, layer: Transformer2DModel) -> Self:
         """Return the replacement of a layer, with the same blocks."""
-        return _standing_for(layer, cls)
+        return standing_for(layer, cls)
 
     def _get_output_for_continuous_inputs(
         self,
@@ -105,13 +103,6 @@ class FastTransformer(Transformer2DModel):  # type: ignore[misc]  # untyped
             made = self.proj_out(made)
         made += residual
         return made
-
-
-def _standing_for(layer: torch.nn.Module, kind: type[_Quick]) -> _Quick:
-    """Return a layer of another class with the same attributes."""
-    made = copy.copy(layer)
-    made.__class__ = kind
-    return cast("_Quick", made)
 
 
 def is_one_time(time: torch.Tensor | None) -> bool:

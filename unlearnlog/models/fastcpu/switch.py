@@ -23,6 +23,7 @@ Part = Literal[
     "resnet",
     "transformer",
     "products",
+    "linear",
     "threads",
 ]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
