@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from tests.models.test_single import unet_in
+from tests.single_files import unet_in
 from unlearnlog.api import Ledger
 from unlearnlog.commands import add, rebase
 from unlearnlog.commands.import_ import import_change, read

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.models.test_single import nudged, unet_in
+from tests.models.test_single import nudged
+from tests.single_files import unet_in
 from tests.tiny import build_pipeline
 from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
 from unlearnlog.errors import DeltaError, ModelError

@@ -147,7 +147,7 @@ class ExportMethods(OpenedLedger):
         self.check()
         from unlearnlog.commands import push_model
 
-        request = push_model.PushRequest(rev, repository, public, message, dry_run)
+        request = push_model.PushModelRequest(rev, repository, public, message, dry_run)
         return push_model.push_model(self.place, request)
 
     def apply(self, pipeline: Pipeline, rev: str = "HEAD") -> Pipeline:

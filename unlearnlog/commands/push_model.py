@@ -13,10 +13,11 @@ from unlearnlog.models.hub_push import pushed, with_front_matter
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
+    from unlearnlog.core.entry import EntryId
 
 
 @dataclass(frozen=True)
-class PushRequest:
+class PushModelRequest:
     """Arguments of ``push-model``.
 
     Attributes:
@@ -70,7 +71,7 @@ class ModelPush:
         }
 
 
-def push_model(at: Session, request: PushRequest) -> ModelPush:
+def push_model(at: Session, request: PushModelRequest) -> ModelPush:
     """Push a revision's model to a hub, or say what would be pushed.
 
     Raises:
@@ -97,7 +98,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
-def _message(at: Session, entry: str | None) -> str:
+def _message(at: Session, entry: EntryId | None) -> str:
     if entry is None:
         return f"{at.manifest.name}, without any erasure"
     gone = [*live_concepts(at.the_ledger().history(entry))]
