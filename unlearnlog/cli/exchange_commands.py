@@ -99,7 +99,7 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An adapter or new weights: a .safetensors file or a folder."
+            help="An adapter or new weights, .safetensors or folder."
         ),
     ],
     *,
