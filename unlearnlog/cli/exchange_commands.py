@@ -98,9 +98,7 @@ def export(
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="An adapter or new weights, .safetensors or folder."
-        ),
+        typer.Argument(help="An adapter or new weights, .safetensors or folder."),
     ],
     *,
     concept: Annotated[
