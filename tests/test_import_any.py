@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
-from tests.single_files import unet_in
+from tests.single_files import single_of, unet_in
 from unlearnlog.api import Ledger
 from unlearnlog.commands import add, rebase
 from unlearnlog.commands.import_ import import_change, read
@@ -197,6 +197,20 @@ def test_a_whole_unet_in_original_names_is_taken_to_the_bit(tmp_path, there, fil
     found = read(there, file(unet_in(other, before="diffusion_model.")))
 
     assert found.delta.patches.keys() == {f"unet.{name}" for name in new}
+
+
+@pytest.mark.slow
+def test_a_whole_checkpoint_in_one_file_is_taken_for_what_it_changes(
+    tmp_path, there, file
+):
+    other = tiny_model(tmp_path / "other", torch.float16)
+    new = changed(unet_of(there), "conv_in.weight", "attn2.to_q.weight")
+    save_file({**unet_of(there), **new}, other / "unet" / WEIGHTS)
+
+    found = read(there, file(single_of(other, "1.5")))
+
+    assert found.delta.patches.keys() == {f"unet.{name}" for name in new}
+    assert found.n_same == len(there.manifest.tensors) - len(new)
 
 
 @pytest.mark.slow

@@ -117,9 +117,7 @@ def export(
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="An adapter or new weights: a .safetensors file or a folder."
-        ),
+        typer.Argument(help="An adapter or new weights, .safetensors or folder."),
     ],
     *,
     concept: Annotated[
