@@ -53,13 +53,13 @@ def merged(path, rule, base):
             part = key.removesuffix(".weight").rpartition(".")[2]
             parts.setdefault(module, {})[part] = tensor
     found = {}
-    for module, part in parts.items():
+    for module, own in parts.items():
         weight = base[f"unet.{module}.weight"].float()
-        if "diff" in part:
-            found[module] = weight + part["diff"]
+        if "diff" in own:
+            found[module] = weight + own["diff"]
         else:
-            down, up = part["lora_down"], part["lora_up"]
-            scale = float(part["alpha"]) / len(down)
+            down, up = own["lora_down"], own["lora_up"]
+            scale = float(own["alpha"]) / len(down)
             found[module] = weight + scale * (up.float() @ down.float())
     return {f"unet.{module}.weight": tensor for module, tensor in found.items()}
 
@@ -168,8 +168,10 @@ def comfyui_takes(keys):
     if not set(needed) <= set(keys):
         return None
     if f"{network}label_emb.0.0.weight" in keys:
-        clips = ("conditioner.embedders.0.transformer.text_model.",)
-        clips += ("conditioner.embedders.1.model.ln_final.weight",)
+        clips = (
+            "conditioner.embedders.0.transformer.text_model.",
+            "conditioner.embedders.1.model.ln_final.weight",
+        )
         both = all(any(key.startswith(clip) for key in keys) for clip in clips)
         return "SDXL" if both else None
     if any(key.startswith("cond_stage_model.transformer.text_model.") for key in keys):

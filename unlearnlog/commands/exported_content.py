@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -155,7 +155,7 @@ class ExportedState:
             key: PlannedTensor(
                 self._dtype(records[tensor.parts[0]].dtype),
                 tensor.shape(self.shapes),
-                lambda tensor=tensor: tensor.made(load),
+                partial(tensor.made, load),
             )
             for key, tensor in self.layout.items()
         }

@@ -13,6 +13,7 @@ from unlearnlog.models.hub_push import pushed, with_front_matter
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
+    from unlearnlog.core.entry import EntryId
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
-def _message(at: Session, entry: str | None) -> str:
+def _message(at: Session, entry: EntryId | None) -> str:
     if entry is None:
         return f"{at.manifest.name}, without any erasure"
     gone = [*live_concepts(at.the_ledger().history(entry))]

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.delta import raw_bytes
@@ -52,9 +53,13 @@ Planned = Mapping[str, PlannedTensor]
 def planned(tensors: Mapping[str, torch.Tensor]) -> dict[str, PlannedTensor]:
     """Return tensors that are in memory, as tensors to write."""
     return {
-        key: PlannedTensor(t.dtype, tuple(t.shape), lambda tensor=t: tensor)
-        for key, t in tensors.items()
+        key: PlannedTensor(each.dtype, tuple(each.shape), partial(_held, each))
+        for key, each in tensors.items()
     }
+
+
+def _held(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
 
 
 def header_of(tensors: Planned, metadata: Mapping[str, str]) -> bytes:
