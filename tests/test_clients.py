@@ -168,10 +168,10 @@ def comfyui_takes(keys):
     if not set(needed) <= set(keys):
         return None
     if f"{network}label_emb.0.0.weight" in keys:
-        clips = [
+        clips = (
             "conditioner.embedders.0.transformer.text_model.",
             "conditioner.embedders.1.model.ln_final.weight",
-        ]
+        )
         both = all(any(key.startswith(clip) for key in keys) for clip in clips)
         return "SDXL" if both else None
     if any(key.startswith("cond_stage_model.transformer.text_model.") for key in keys):

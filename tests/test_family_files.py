@@ -23,7 +23,7 @@ from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.interface import Sampling
 
-ROW = {family.name: family for family in FAMILIES}
+BY_NAME = {family.name: family for family in FAMILIES}
 EVERY = [
     name if name == "stable-diffusion-3" else pytest.param(name, marks=pytest.mark.slow)
     for name in FAMILY
@@ -109,7 +109,7 @@ def transformer_with(base: Path, file: Path, spelling: str) -> dict[str, torch.T
 
 
 def test_an_export_is_loaded_by_the_stock_loader_and_paints_as_the_state(worked):
-    spelling = formats_of(ROW[worked.name])[0]
+    spelling = formats_of(BY_NAME[worked.name])[0]
     file = worked.folder / "change.safetensors"
 
     done = worked.ledger.export("HEAD", file, energy=1.0, policy=policy_of(worked))
@@ -166,7 +166,7 @@ def test_a_fine_tune_that_diffusers_saved_is_read(worked, tmp_path):
 def test_a_lora_that_diffusers_saved_is_read(worked, tmp_path):
     pipeline = DiffusionPipeline.from_pretrained(worked.folder / "out")
     if not hasattr(pipeline, "save_lora_weights"):
-        assert formats_of(ROW[worked.name]) == (TENSORS,)
+        assert formats_of(BY_NAME[worked.name]) == (TENSORS,)
         return
     targets = ["to_k", "to_v", "add_k_proj", "add_v_proj"]
     config = LoraConfig(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     HfHubHTTPError,
-    HFValidationError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
-from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from unlearnlog.errors import ModelError, UsageError
 
+_WORD: Final = r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
+_REPOSITORY: Final = re.compile(f"{_WORD}/{_WORD}", re.ASCII)
+_DOUBLED: Final = re.compile(r"--|\.\.")
 _CARD: Final = "README.md"
 _BASE_CARD: Final = "README.base.md"
 _FENCE: Final = "---\n"
@@ -36,14 +38,13 @@ def check_repository(name: str) -> None:
     Raises:
         UsageError: It is not ``owner/name``, or has letters that a hub does not take.
     """
-    fix = "give the owner and the name: you/without-picasso"
-    if name.count("/") != 1:
-        raise UsageError(f"'{name}' is no repository of a hub", fix=fix)
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        reason = str(error).partition(":")[0]
-        raise UsageError(f"'{name}' is no repository: {reason}", fix=fix) from None
+    if _REPOSITORY.fullmatch(name) and not _DOUBLED.search(name):
+        return
+    raise UsageError(
+        f"'{name}' is no repository of a hub",
+        fix="give the owner and the name, in letters, digits, -, _ and single dots: "
+        "you/without-picasso",
+    )
 
 
 def with_front_matter(folder: Path) -> None:

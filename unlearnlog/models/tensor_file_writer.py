@@ -53,8 +53,8 @@ Planned = Mapping[str, PlannedTensor]
 def planned(tensors: Mapping[str, torch.Tensor]) -> dict[str, PlannedTensor]:
     """Return tensors that are in memory, as tensors to write."""
     return {
-        key: PlannedTensor(t.dtype, tuple(t.shape), partial(_held, t))
-        for key, t in tensors.items()
+        key: PlannedTensor(each.dtype, tuple(each.shape), partial(_held, each))
+        for key, each in tensors.items()
     }
 
 
