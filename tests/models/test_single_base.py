@@ -193,6 +193,33 @@ def test_tensors_of_no_network_are_counted_and_named(small, tmp_path):
     ]
 
 
+def test_old_names_of_a_text_encoder_are_read_as_todays(small, tmp_path):
+    """As in the files of before 2023, without ``text_model`` in every name."""
+    folder, tensors = small
+    old = {key.replace("text_model.", ""): each for key, each in tensors.items()}
+    counter = "cond_stage_model.transformer.embeddings.position_ids"
+    old[counter] = torch.arange(77)[None]
+    save_file(old, tmp_path / "old.safetensors")
+    save_file(tensors, tmp_path / "new.safetensors")
+
+    one, other = (
+        DiffusersModel.load(opened_base(tmp_path / f"{name}.safetensors", folder))
+        for name in ("old", "new")
+    )
+
+    assert torch.equal(one.encode(PROMPTS).tokens, other.encode(PROMPTS).tokens)
+    assert not any("not read" in note for note in one.folder.notes)
+
+
+def test_parts_of_another_model_are_refused(small, tmp_path):
+    folder, tensors = small
+    kept = {k: t for k, t in tensors.items() if "attn2" not in k}
+    save_file(kept, tmp_path / "model.safetensors")
+
+    with pytest.raises(ModelError, match="it has parts of another model"):
+        opened_base(tmp_path / "model.safetensors", folder)
+
+
 def test_a_tokenizer_beside_the_file_is_found(small, tmp_path):
     folder, tensors = small
     save_file(tensors, tmp_path / "model.safetensors")

@@ -181,9 +181,12 @@ def _in_cache() -> ClipVocabulary | None:
 def _in_packages() -> ClipVocabulary | None:
     """Return the vocabulary that a package with CLIP's code ships; imports none."""
     for file in _packed():
-        packed = bytes_of(file, most=_LARGEST)
-        with gzip.open(io.BytesIO(packed), "rt", encoding="utf-8") as text:
-            lines = text.read(_LARGEST).split("\n")
+        try:
+            packed = bytes_of(file, most=_LARGEST)
+            with gzip.open(io.BytesIO(packed), "rt", encoding="utf-8") as text:
+                lines = text.read(_LARGEST).split("\n")
+        except (OSError, EOFError, ValueError):  # a damaged installation
+            continue
         merges = [_pair(line) for line in lines[1 : 1 + _N_MERGES]]
         return _of_merges(tuple(pair for pair in merges if pair))
     return None

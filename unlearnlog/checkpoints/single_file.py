@@ -187,7 +187,7 @@ class _ModelReader:
             unet = unet_config(self._shapes(_UNET), self.generation)
             vae = vae_config(self._shapes(_VAE), self.generation)
         except _MISSING as error:
-            raise self._unfit(f"it has no {error}") from None
+            raise self._unfit(f"it has {_lacking(error)}") from None
         size = latent_size(
             self.generation,
             self.file.notes.get("modelspec.resolution", ""),
@@ -215,7 +215,7 @@ class _ModelReader:
         try:
             found = networks_of(tensors, configs, ema=False)
         except _MISSING as error:
-            raise self._unfit(f"it has no {error}") from None
+            raise self._unfit(f"it has {_lacking(error)}") from None
         if missing := [name for name in configs if not found.get(name)]:
             raise self._unfit(f"it has no {' and no '.join(missing)}")
         known = cast("dict[str, dict[str, DeferredTensor]]", found)
@@ -240,7 +240,7 @@ class _ModelReader:
             try:
                 found[name] = text_config(shapes, self.generation, place)
             except _MISSING as error:
-                raise self._unfit(f"its {name} has no {error}") from None
+                raise self._unfit(f"its {name} has {_lacking(error)}") from None
         return found
 
     @property
@@ -352,6 +352,11 @@ def holds_base(path: Path, manifest: BaseManifest) -> bool:
     network, _, inner = smallest.partition(".")
     tensor = names[network][inner].read_from(file)
     return tensor_record(tensor) == manifest.tensors[smallest]
+
+
+def _lacking(error: Exception) -> str:
+    """Return what a converter did not find."""
+    return f"no {error}" if isinstance(error, KeyError) else "parts of another model"
 
 
 def _check_words(
