@@ -12,6 +12,7 @@ from unlearnlog.commands.many_concepts import drawn, pooled_cases, sample_of
 from unlearnlog.concepts.concept_set import GENERAL, ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept
+from unlearnlog.core.digest import Digest
 from unlearnlog.core.doubt import own_doubts
 from unlearnlog.core.entry import Entry, StateRecord
 from unlearnlog.core.eraser_record import EraserRecord
@@ -136,7 +137,7 @@ def entry_of(concepts, *readings, open_=()):
         rules={"limits": [{"reading": "ua", "at_least": 0.9}]},
         changes=(),
         delta=None,
-        state=StateRecord(before="0" * 64, after="1" * 64),
+        state=StateRecord(before=Digest("0" * 64), after=Digest("1" * 64)),
         readings=readings,
         verdict=VerdictRecord.of((), open_, accepts_doubt=bool(open_)),
         seconds=0.0,
