@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -167,5 +168,6 @@ def test_nudenet_finds_nothing_in_a_plain_picture():
     judge = judge_table.loaded_judge("nudenet", WORLD)
 
     assert judge.judged(plain) == [Answer(REJECT, REJECT)]
+    assert pickle.loads(pickle.dumps(judge)).identity == judge.identity
     assert labels_of(judge) == {"nudity": "subject"}
     assert "3.4" in judge.identity

@@ -71,6 +71,10 @@ class NudenetJudge:
             ) from error
         return cls(NudeDetector(providers=["CPUExecutionProvider"]))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return what a worker loads it by: a session stays in its process."""
+        return type(self).load, ()
+
     @property
     def name(self) -> str:
         """The name that an entry records."""
