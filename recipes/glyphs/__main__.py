@@ -33,7 +33,7 @@ from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
 
-STEPS: Final = {"critic": 500, "judge": 2500, "decoder": 800}
+STEPS: Final = {"critic": 500, "judge": 4500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
 """Seconds of training between two judgements."""
 

@@ -104,11 +104,16 @@ class LongRun:
                 self.save()
 
     def descend(self, loss: Tensor) -> None:
-        """Take one step of both optimisers and update the average."""
+        """Take one step of both optimisers and update the average.
+
+        A step whose gradient is no number changes nothing: one of them in a night
+        would spoil the rest of it.
+        """
         loss.backward()
-        nn.utils.clip_grad_norm_(self._named.values(), 1.0)
+        norm = nn.utils.clip_grad_norm_(self._named.values(), 1.0)
         for optimiser in self._optimisers:
-            optimiser.step()
+            if norm.isfinite():
+                optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         keep = (1 - 1 / (self.step + 1)) ** (SPAN + 1)
         with torch.no_grad():

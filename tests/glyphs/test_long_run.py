@@ -65,6 +65,19 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(tmp_path):
     assert run_in(tmp_path).step == 2
 
 
+def test_a_gradient_that_is_no_number_changes_nothing(tmp_path):
+    run = go_on(run_in(tmp_path), 2)
+    before = {n: p.clone() for n, p in run.modules.state_dict().items()}
+
+    next(run.steps())
+    out = run.modules["main"]["out"].weight
+    run.descend((out * float("nan")).sum())
+
+    after = run.modules.state_dict()
+    assert run.step == 3
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_a_log_row_holds_the_step(tmp_path):
     run = go_on(run_in(tmp_path), 2)
 
