@@ -5,9 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from tests.ledger.making import FailingDisk, FakeDisk, erase, new_ledger
 from unlearnlog import Ledger
-from unlearnlog.core.entry import Entry, EntryId
+from unlearnlog.core.delta import Delta, LowRank
+from unlearnlog.core.entry import Entry, EntryId, StateRecord
+from unlearnlog.core.gc_pause import uncollected
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.remotes.path_store import PathStore
@@ -62,3 +66,37 @@ def files_below(folder: Path) -> dict[str, bytes]:
     """Read every file below a folder."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def long_history(folder, n):
+    """Make a ledger of so many entries, of which few change a weight."""
+    ledger = new_ledger(folder)
+    erase(ledger, 0)
+    head = ledger.head
+    state = StateRecord(
+        before=ledger.state_digest(head), after=ledger.state_digest(head)
+    )
+    model = ledger.entry(head)
+    fields = {"kind": "audit", "changes": (), "delta": None, "state": state}
+    made: list[Entry] = []
+    with uncollected():
+        for seed in range(1, n):
+            entry = model.model_copy(
+                update={**fields, "parent": made[-1].id if made else head, "seed": seed}
+            )
+            made.append(entry)
+    store = ledger._store
+    for entry in made:
+        path = store.entry_path(entry.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(entry.to_json())
+    ledger.advance("main", head, made[-1].id if made else head, why="made")
+    return Ledger.open(folder)
+
+
+def big_delta(rank: int = 500) -> Delta:
+    """Return a delta as large as one of the bundled model, 22 kB, or larger."""
+    numbers = torch.Generator().manual_seed(1)
+    left = 0.001 * torch.randn(6, rank, generator=numbers)
+    right = torch.randn(rank, 4, generator=numbers)
+    return Delta({"unet.a": LowRank(left, right)})

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.making import new_ledger, replay_everything
+from tests.ledger.making import new_ledger, next_entry, replay_everything
+from tests.remotes.counting import counting
 from tests.remotes.servers import KEYS, ROOT, cut_links, s3, sshd, web
-from tests.remotes.sharing import more
+from tests.remotes.sharing import big_delta, long_history, more
 from unlearnlog import Ledger
 from unlearnlog.errors import RemoteError
+from unlearnlog.ledger.ledger_file import files_of
 
 pytestmark = pytest.mark.slow
 
@@ -201,3 +203,31 @@ def test_a_web_server_whose_links_are_cut_gives_a_whole_ledger_in_the_end(tmp_pa
     assert two.chain.head == one.chain.head
     assert two.fsck() == ()
     replay_everything(two.folder)
+
+
+def test_a_push_of_one_entry_to_a_thousand_costs_little_on_the_wire(
+    tmp_path, monkeypatch
+):
+    """Bytes of requests, answers and headers, as a server of S3 sees them."""
+    pytest.importorskip("obstore", reason="pip install 'unlearnlog[remote]'")
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    one = long_history(tmp_path / "one", 1_000)
+    one.add_remote("origin", "s3://ledgers/long")
+    with s3(tmp_path) as port, counting(port) as (relay, counted):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        _make_bucket()
+        one.push()
+        here, delta = one.chain, big_delta(5_000)
+        entry = next_entry(here, delta)
+        here.append(entry, delta)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{relay}")
+
+        done = one.push()
+
+    own = len(entry.to_json()) + len(here.file(files_of(entry)[0]))
+    assert done.n_bytes == own
+    assert len(counted.requests) <= 20
+    assert counted.n_bytes <= 1.2 * own, (counted.n_bytes / own, counted.requests)
