@@ -47,6 +47,7 @@ _XL: Final[Mapping[str, Any]] = {
     "transformer_layers_per_block": (1, 2, 10),
     "attention_head_dim": (1, 2, 4),
     "use_linear_projection": True,
+    "cross_attention_dim": 2048,  # sd-scripts' class has no other
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 8,
     "projection_class_embeddings_input_dim": 64,
@@ -96,7 +97,9 @@ class Erased:
         torch.manual_seed(0)
         usual = {"block_out_channels": (64, 128, 256, 256), "norm_num_groups": 32}
         sizes = _XL if model == "xl" else _BLOCKS[model]
-        unet: Any = UNet2DConditionModel(cross_attention_dim=64, **{**usual, **sizes})
+        unet: Any = UNet2DConditionModel(
+            **{"cross_attention_dim": 64, **usual, **sizes}
+        )
         base = {f"unet.{n}": t.detach() for n, t in unet.state_dict().items()}
         kind = "XL" if model == "xl" else ""
         name = f"StableDiffusion{kind}Pipeline"
@@ -203,6 +206,8 @@ def main() -> None:
     """Measure every format in every tool that is given."""
     clients = _clients()
     rows: dict[str, Any] = {}
+    if RESULTS.is_file():  # cells of tools that are not given are kept
+        rows = json.loads(RESULTS.read_text(encoding="utf-8"))
     for model in (*_BLOCKS, "xl"):
         erased = Erased.of(model)
         with tempfile.TemporaryDirectory() as place:
@@ -211,11 +216,11 @@ def main() -> None:
             for spelling, tensors in erased.formats().items():
                 file = folder / "change.safetensors"
                 save_file({k: t.contiguous() for k, t in tensors.items()}, file)
-                row = {"unlearnlog": erased.ours(spelling, tensors)}
+                row = rows.setdefault(model, {}).setdefault(spelling, {})
+                row["unlearnlog"] = erased.ours(spelling, tensors)
                 for client in clients:
                     row[client.name] = measured(client, erased, folder, file)
                     print(model, spelling, client.name, row[client.name], flush=True)
-                rows.setdefault(model, {})[spelling] = row
                 RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 

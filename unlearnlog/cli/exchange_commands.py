@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,6 +31,28 @@ from unlearnlog.cli.options import (
     with_blocks,
 )
 
+if TYPE_CHECKING:
+    from unlearnlog.commands.export import Exported
+
+FormatOption = Annotated[
+    Literal[
+        "kohya",
+        "diffusers",
+        "kohya-diffusers",
+        "original",
+        "comfyui",
+        "checkpoint",
+        "tensors",
+    ]
+    | None,
+    typer.Option(
+        "--format",
+        help="A LoRA: kohya, which most tools load, diffusers, original. Exact: "
+        "comfyui, a patch; checkpoint, the whole model in one file; tensors. Else: "
+        "what most tools load.",
+    ),
+]
+
 
 @app.command()
 @with_blocks
@@ -41,24 +63,7 @@ def export(
         Path, typer.Option("-o", "--output", help="A new .safetensors file.")
     ],
     to: Annotated[Literal["lora"], typer.Option("--to", help="Which form.")] = "lora",
-    spelling: Annotated[
-        Literal[
-            "kohya",
-            "diffusers",
-            "kohya-diffusers",
-            "original",
-            "comfyui",
-            "checkpoint",
-            "tensors",
-        ]
-        | None,
-        typer.Option(
-            "--format",
-            help="A LoRA: kohya, which most tools load, diffusers, original. Exact: "
-            "comfyui, a patch; checkpoint, the whole model in one file; tensors. Else: "
-            "what most tools load.",
-        ),
-    ] = None,
+    spelling: FormatOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="Half precision, of a checkpoint.")
     ] = False,
@@ -90,26 +95,30 @@ def export(
     if as_json:
         answer(row, lambda: None)
         return
-    file = f"{output}, {done.n_bytes} bytes, "
-    exact = {
-        "checkpoint": "the whole model",
-        "comfyui": f"the exact change of {done.n_tensors} tensors, for ComfyUI",
-    }
-    whole = f"the {done.n_tensors} changed tensors, whole"
-    facts = {"file": file + exact.get(done.spelling, whole)}
-    if done.rank:
-        facts = {
-            "file": f"{file}for {done.spelling}",
-            "rank": f"{done.rank}, of {done.n_tensors} tensors; each keeps at least "
-            f"{100 * done.energy:.4f} % of its change's energy",
-        }
-    list_facts(facts)
+    list_facts(_facts(output, done))
     if done.fidelity is None:
         err.print(
             "no judge configured: the erasure was not measured again", style="yellow"
         )
         return
     out.print(fidelity_table(done.fidelity))
+
+
+def _facts(output: Path, done: Exported) -> dict[str, str]:
+    """Return what an export wrote, a line for each."""
+    file = f"{output}, {done.n_bytes} bytes, "
+    if done.rank:
+        return {
+            "file": f"{file}for {done.spelling}",
+            "rank": f"{done.rank}, of {done.n_tensors} tensors; each keeps at least "
+            f"{100 * done.energy:.4f} % of its change's energy",
+        }
+    exact = {
+        "checkpoint": "the whole model",
+        "comfyui": f"the exact change of {done.n_tensors} tensors, for ComfyUI",
+    }
+    whole = f"the {done.n_tensors} changed tensors, whole"
+    return {"file": file + exact.get(done.spelling, whole)}
 
 
 @app.command("import")
