@@ -59,7 +59,7 @@ def _store_of(url: RemoteUrl, *, to_write: bool) -> RemoteStore:
 
 def _checked_folder(folder: Path, *, to_write: bool) -> Path:
     """Refuse a folder that is a ledger itself, or that cannot be made."""
-    if folder.name == _LEDGER or (folder / _LEDGER).exists():
+    if _LEDGER in folder.parts or (folder / _LEDGER).exists():
         raise UsageError(
             f"'{folder}' is a ledger to work in, not a remote",
             fix=f"choose an empty folder, and in that ledger type: unlearnlog remote "
