@@ -263,11 +263,33 @@ def test_a_place_that_holds_other_files_is_no_remote(tmp_path):
     assert [*files_below(tmp_path / "photos")] == ["cat.png"]
 
 
-def test_a_ledger_itself_is_no_remote(tmp_path):
+def test_a_ledger_that_is_worked_on_is_cloned_and_pulled_from_and_not_pushed_to(
+    tmp_path,
+):
     one = shared(tmp_path)
+    one.tag("first", "HEAD~1")
+    before = files(one.folder)
 
-    with pytest.raises(UsageError, match="not a remote"):
-        Ledger.clone(str(one.folder), tmp_path / "two")
+    two = Ledger.clone(str(one.folder), tmp_path / "two")
+
+    assert two.chain.head == one.chain.head
+    assert two.tag() == one.tag()
+    assert set(two.remote_branches()) == {"origin/main"}
+    assert files(one.folder) == before
+    newest = more(one, 7)
+    assert two.pull().new == newest
+    assert two.fsck() == ()
+    with pytest.raises(UsageError, match="worked on") as refused:
+        two.push()
+    assert f"remote add shared {one.folder}-remote" in refused.value.fix
+
+
+def test_the_inside_of_a_ledger_is_no_remote(tmp_path):
+    one = shared(tmp_path)
+    one.add_remote("inside", str(one.folder / ".unlearnlog/objects"))
+
+    with pytest.raises(UsageError, match="worked on"):
+        one.push("inside")
 
 
 def test_a_remote_without_a_history_says_how_it_gets_one(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from unlearnlog.api.opened import OpenedLedger
 
 if TYPE_CHECKING:
+    from unlearnlog.commands.clone import CloneResult
     from unlearnlog.commands.push_pull import (
         FetchResult,
         PullResult,
@@ -56,17 +57,40 @@ class RemoteMethods(OpenedLedger):
 
             ledger = Ledger.clone("sftp://models.example.org/srv/ledger", "ledger")
         """
+        made = cls.copied(url, folder, branch=branch, base=base, watch=watch)
+        return cls.open(made.ledger)
+
+    @staticmethod
+    def copied(
+        url: str,
+        folder: str | Path | None = None,
+        *,
+        branch: str = "",
+        base: str | Path | None = None,
+        watch: Progress | None = None,
+    ) -> CloneResult:
+        """Copy a remote as `clone` does; return what was copied.
+
+        Args:
+            url: The address.
+            folder: The new ledger's folder; None for one named as the address ends.
+            branch: The branch to be on; empty for the remote's own.
+            base: Where the base is on this machine; kept in the configuration.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The folder, the branch, and whether the base is on this machine.
+        """
         from unlearnlog.commands.clone import clone
         from unlearnlog.core.progress import NoProgress
 
-        made = clone(
+        return clone(
             url,
             None if folder is None else Path(folder),
             branch=branch,
             base=None if base is None else Path(base),
             watch=watch or NoProgress(),
         )
-        return cls.open(made.ledger)
 
     @property
     def remotes(self) -> dict[str, str]:

@@ -111,11 +111,11 @@ def clone(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a remote into a new ledger; the weights of its base do not travel."""
-    from unlearnlog.commands import clone as cloning
+    from unlearnlog.api import Ledger
     from unlearnlog.report.entry_tables import ProgressBars
 
     with ProgressBars(err) as bars:
-        done = cloning.clone(url, folder, branch=branch, base=base, watch=bars)
+        done = Ledger.copied(url, folder, branch=branch, base=base, watch=bars)
     answer(asdict(done) if as_json else None, lambda: _say_cloned(done))
 
 

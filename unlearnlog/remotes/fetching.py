@@ -23,7 +23,7 @@ from unlearnlog.ledger.receiving import Arrival, untrue
 from unlearnlog.ledger.remote_list import tracking_ref
 from unlearnlog.remotes.pushing import check_base, manifest_path
 from unlearnlog.remotes.ref_log import newest
-from unlearnlog.remotes.remote_refs import RemoteRefs
+from unlearnlog.remotes.remote_refs import RemoteRefs, damaged_there
 from unlearnlog.remotes.transfer import Traffic, each_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def manifest_there(there: Connection, refs: RemoteRefs) -> BaseManifest:
             message = f"it is of {base.root}"
             raise ValueError(message)
     except ValueError as error:
-        raise untrue(path, there.name, str(error)) from error
+        raise damaged_there(path, there.name, str(error)) from error
     return base
 
 

@@ -41,9 +41,7 @@ def connected(url: RemoteUrl, name: str, *, to_write: bool) -> Iterator[Connecti
 def _store_of(url: RemoteUrl, *, to_write: bool) -> RemoteStore:
     """Return the store of an address; it connects on first use."""
     if url.scheme == "file":
-        from unlearnlog.remotes.path_store import PathStore
-
-        return PathStore(_checked_folder(Path(url.path), to_write=to_write))
+        return _store_of_folder(Path(url.path), to_write=to_write)
     if url.scheme == "sftp":
         from unlearnlog.remotes.sftp_store import SftpStore
 
@@ -57,17 +55,22 @@ def _store_of(url: RemoteUrl, *, to_write: bool) -> RemoteStore:
     return ObjectStore(url)
 
 
-def _checked_folder(folder: Path, *, to_write: bool) -> Path:
-    """Refuse a folder that is a ledger itself, or that cannot be made."""
-    if folder.name == _LEDGER or (folder / _LEDGER).exists():
+def _store_of_folder(folder: Path, *, to_write: bool) -> RemoteStore:
+    """Return the store of a folder: of a remote, or of a ledger to read."""
+    from unlearnlog.remotes.ledger_store import LedgerStore
+    from unlearnlog.remotes.path_store import PathStore
+
+    if (folder / _LEDGER).is_dir() and not to_write:
+        return LedgerStore(folder)
+    if _LEDGER in folder.parts or (folder / _LEDGER).exists():
         raise UsageError(
-            f"'{folder}' is a ledger to work in, not a remote",
-            fix=f"choose an empty folder, and in that ledger type: unlearnlog remote "
-            f"add origin {folder.with_name(folder.name + '-remote')}; unlearnlog push",
+            f"'{folder}' is a ledger that is worked on: a push would move its branch",
+            fix="push to a place of its own, and pull there: unlearnlog remote add "
+            f"shared {folder}-remote; unlearnlog push shared",
         )
     if to_write and not folder.parent.is_dir():
         raise UsageError(
             f"there is no folder '{folder.parent}' for the remote",
             fix=f"mkdir -p '{folder.parent}'",
         )
-    return folder
+    return PathStore(folder)
