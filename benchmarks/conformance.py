@@ -25,6 +25,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from benchmarks import client_drivers
+from benchmarks.suite import laid_out
 from unlearnlog.checkpoints.comfyui_patch import patch_of, patched
 from unlearnlog.checkpoints.export_formats import COMFYUI
 from unlearnlog.checkpoints.fused_factors import Fusing
@@ -221,7 +222,7 @@ def main() -> None:
                 for client in clients:
                     row[client.name] = measured(client, erased, folder, file)
                     print(model, spelling, client.name, row[client.name], flush=True)
-                RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+                RESULTS.write_text(laid_out(rows), encoding="utf-8")
 
 
 def _clients() -> list[Client]:

@@ -374,7 +374,11 @@ def test_without_a_ledger_every_verb_but_add_says_what_to_type(typed, tmp_path, 
     [
         (("lgo",), "unlearnlog --help"),
         (("--jsn",), "unlearnlog --help"),
-        (("add",), "unlearnlog add --help"),
+        (
+            ("add",),
+            'name one: unlearnlog add "Picasso"; or give a file of many, '
+            "--from names.csv",
+        ),
         (("checkout", "HEAD"), "unlearnlog checkout --help"),
         (("log", "--jsn"), "unlearnlog log --help"),
     ],

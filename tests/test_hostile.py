@@ -52,6 +52,14 @@ TYPED = (
     ),
     *(("rebase", "--onto", X, "-o", "new"), ("attack", X), ("attack", "--attack", X)),
     *(("attack", "--concept", X), ("attack", "--twin", X), ("attack", "--budget", X)),
+    *(("add", "--from", X), ("init", "--model", "x.safetensors", "--tokenizer", X)),
+    *(("audit", "--embedding", X), ("probe", "--prompts", X), ("probe", "--images", X)),
+    *(("probe", "--images", ".", "--reference", X), ("compare", X, "y")),
+    *(("compare", "nowhere/", X), ("canvas", X), ("canvas", "-o", X)),
+    *(("push-model", X, "a/b"), ("push-model", "HEAD", X)),
+    *(("clone", X), ("clone", "nowhere/x", X), ("remote", "add", X, "nowhere/x")),
+    *(("remote", "add", "o", X), ("remote", "remove", X), ("fetch", X), ("pull", X)),
+    *(("push", X), ("push", "origin", X), ("push", "--expect", X)),
 )
 """Every command, with a hostile text in each of its places; none of it computes."""
 
@@ -97,7 +105,7 @@ def here(bare, tmp_path):
 def test_every_command_is_typed_into():
     typed_into = {words[0] for words in TYPED} - {X}
 
-    assert typed_into == {*COMMANDS, "config"}
+    assert typed_into == {*COMMANDS, "config", "remote"}
 
 
 @pytest.mark.usefixtures("built_once")

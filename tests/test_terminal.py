@@ -171,9 +171,10 @@ def completed(words):
 
 
 def test_words_are_completed():
-    assert completed("re") == ["revert", "report", "reset", "rebase"]
+    assert completed("re") == ["revert", "report", "reset", "remote", "rebase"]
     assert completed("export HEAD --form") == ["--format"]
-    formats = {"diffusers", "kohya", "original", "tensors"}
+    formats = {"checkpoint", "comfyui", "diffusers", "kohya", "kohya-diffusers"}
+    formats |= {"original", "tensors"}
     assert formats == set(completed("export HEAD --format "))
 
 

@@ -17,16 +17,15 @@ from unlearnlog.errors import DeltaError
 from unlearnlog.models.tensor_file import TensorFile, TensorPlace
 from unlearnlog.models.weight_file_names import check_file
 
-FLOATS: Final = frozenset(
-    {
-        torch.float8_e4m3fn,
-        torch.float8_e5m2,
-        torch.float16,
-        torch.bfloat16,
-        torch.float32,
-        torch.float64,
-    }
-)
+QUANTISED: Final = frozenset({torch.float8_e4m3fn, torch.float8_e5m2})
+"""The dtypes of weights in eight bits: those of a file, but not of a base."""
+
+FLOATS: Final = QUANTISED | {
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+}
 """The dtypes of weights."""
 
 _HALVES: Final = (torch.float16, torch.bfloat16)

@@ -19,7 +19,7 @@ from accelerate import init_empty_weights
 
 from unlearnlog.core.delta import tensor_record
 from unlearnlog.errors import ModelError, UnlearnlogError
-from unlearnlog.models.foreign_file import FLOATS
+from unlearnlog.models.foreign_file import FLOATS, QUANTISED
 from unlearnlog.models.hub import offline
 from unlearnlog.models.network_kinds import kind_of, made, plain, whole
 from unlearnlog.models.overrides import inner_name
@@ -239,7 +239,7 @@ def _names(
 
 
 def _check_is_weight(name: str, tensor: torch.Tensor, folder: PipelineFolder) -> None:
-    if tensor.dtype not in FLOATS:
+    if tensor.dtype not in FLOATS - QUANTISED:
         kind = str(tensor.dtype).removeprefix("torch.")
         raise ModelError(
             f"'{name}' of '{folder.path}' is stored as {kind}: its weights are "
