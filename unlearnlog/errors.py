@@ -18,6 +18,7 @@ The number is the exit code of the command that ends with the error::
     ├── LedgerError          1  the ledger cannot do this now
     │   ├── NoLedger         2  no ledger here or above
     │   ├── Moved            1  another command recorded an entry in the meantime
+    │   ├── Sealed           1  deltas that are encrypted, and are needed
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
     ├── WorkerError          1  workers that are refused, died or disagree
@@ -141,6 +142,10 @@ class NoLedger(LedgerError):  # noqa: N818 - reads as what happened
 
 class Moved(LedgerError):  # noqa: N818 - reads as what happened
     """A branch that has moved since the work began."""
+
+
+class Sealed(LedgerError):  # noqa: N818 - reads as what was found
+    """A delta that is encrypted, and is needed."""
 
 
 class DiskFull(LedgerError):  # noqa: N818 - reads as what happened

@@ -22,7 +22,7 @@ from unlearnlog.core.plain_files import fix_of, text_of
 from unlearnlog.core.reading import Reading
 from unlearnlog.core.resources import policy_folder
 from unlearnlog.core.suggestions import advice, hint
-from unlearnlog.core.visible import visible
+from unlearnlog.core.visible import escaped
 from unlearnlog.erasers.setting_table import check_eraser
 from unlearnlog.errors import PolicyError
 
@@ -164,7 +164,7 @@ class Policy(Record):
         """Refuse a text with unprintable characters, which an entry would keep."""
         settings = ((f"eraser.{key}", value) for key, value in self.eraser.items())
         for place, text in (("name", self.name), ("judge", self.judge), *settings):
-            unseen = isinstance(text, str) and visible(text) != text
+            unseen = isinstance(text, str) and escaped(text) != text
             if unseen and info.context is not RECORDED:
                 message = f"{place} holds a character that cannot be seen: {text!a}"
                 raise ValueError(message)
@@ -224,7 +224,7 @@ class Policy(Record):
         rules = self.model_dump(mode="json", exclude={"name"})
         if self.sampling.batch == BATCH:
             del rules["sampling"]["batch"]
-        return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
+        return rules | {"judge": escaped(PurePath(self.judge).name or self.judge)}
 
     def verdict(
         self,
@@ -282,7 +282,7 @@ class Policy(Record):
             chosen["target"] = target
         chosen |= dict(_setting(text) for text in settings)
         for text in (target, *settings):
-            if visible(text) != text:
+            if escaped(text) != text:
                 raise PolicyError(
                     f"the setting {text[:80]!a} holds a character that cannot be seen",
                     fix="type it again by hand, letters and signs only",
