@@ -50,6 +50,8 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "safetensors": _WITH_TENSORS,
     "diffusers": frozenset({"models", "checkpoints"}),
     "huggingface_hub": frozenset({"models"}),
+    "model_signing": frozenset({"commands"}),
+    "pyrage": frozenset({"ledger"}),
     "peft": frozenset({"models"}),
     "ray": frozenset({"workers"}),
     "accelerate": frozenset({"models", "ranks"}),

@@ -20,13 +20,19 @@ from unlearnlog.api.dry_runs import DryRuns
 from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
+from unlearnlog.api.trust_methods import TrustMethods, verify_folder
 from unlearnlog.api.verdicts import raise_if_failed
 
-__all__ = ["DryRuns", "Ledger", "Status", "raise_if_failed"]
+__all__ = ["DryRuns", "Ledger", "Status", "raise_if_failed", "verify_folder"]
 
 
 class Ledger(
-    ChangeMethods, HistoryMethods, InspectMethods, AuditMethods, ExportMethods
+    ChangeMethods,
+    HistoryMethods,
+    InspectMethods,
+    AuditMethods,
+    ExportMethods,
+    TrustMethods,
 ):
     """A model's history of erasures.
 

@@ -22,6 +22,7 @@ from unlearnlog.cli import (
     list_commands,
     paint_commands,
     report_command,
+    trust_commands,
 )
 from unlearnlog.cli.app import app, err, recorded, say_unshown
 from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
@@ -44,6 +45,7 @@ __all__ = [
     "main",
     "paint_commands",
     "report_command",
+    "trust_commands",
 ]
 
 

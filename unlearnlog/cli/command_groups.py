@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 HEADINGS: Final = {
     "Erase": ("add", "revert", "compose", "import"),
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
-    "History": ("log", "status", "reset", "branch", "switch", "tag"),
+    "History": (
+        *("log", "shortlog", "blame", "status", "reset", "branch", "switch", "tag"),
+    ),
     "Audit and attack": ("audit", "attack", "rebase"),
-    "Give away": ("checkout", "export"),
+    "Give away": ("release", "checkout", "export"),
+    "Trust": ("verify", "seal", "unseal", "redact"),
     "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),
 }
 """Every command stands under one heading, in the order in which it is listed."""
