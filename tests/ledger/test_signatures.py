@@ -129,7 +129,9 @@ def test_a_signed_tag_vouches_for_the_unsigned_history_below_it(tmp_path, keys):
     ledger.create_tag("reviewed", "HEAD", sign=True)
 
     assert words(ledger) == ["tag", "tag"]
-    assert verified_revision(ledger, "reviewed").tag.word == "good"
+    found = verified_revision(ledger, "reviewed")
+    assert found.tag is not None
+    assert found.tag.word == "good"
     assert [*unvouched(ledger)] == []
 
 
@@ -142,7 +144,9 @@ def test_a_tag_that_was_moved_is_not_what_was_signed(signed):
     found = Repository.open(signed.folder)
 
     assert found.fsck() == ()
-    assert verified_revision(found, "v1").tag.word == "unsigned"
+    tag = verified_revision(found, "v1").tag
+    assert tag is not None
+    assert tag.word == "unsigned"
 
 
 def test_a_flipped_byte_of_a_signature_is_found_without_any_key(signed):

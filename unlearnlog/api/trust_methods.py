@@ -44,7 +44,9 @@ def verify_folder(folder: Folder, key: Folder | None = None) -> VerifiedFolder:
         UsageError: The folder bears neither a signature nor a release's digests.
         IntegrityError: The folder is not what was signed, or not what was released.
     """
-    from unlearnlog.commands import model_signing, release
+    from unlearnlog.commands import model_signing
+    from unlearnlog.commands.release import check_release
+    from unlearnlog.commands.release_card import PROVENANCE
 
     path = Path(folder)
     if not path.is_dir():
@@ -54,14 +56,14 @@ def verify_folder(folder: Folder, key: Folder | None = None) -> VerifiedFolder:
         )
     if key is not None:
         model_signing.verify_folder(path, Path(key))
-    is_release = (path / release.PROVENANCE).is_file()
+    is_release = (path / PROVENANCE).is_file()
     if key is None and not is_release:
         model_signing.check_signed(path)
         raise UsageError(
             f"'{path}' is signed, and no key is given to check it with",
             fix="add --key with the signer's public key",
         )
-    n_files = release.check_release(path) if is_release else 0
+    n_files = check_release(path) if is_release else 0
     return VerifiedFolder(str(path), n_files, key is not None)
 
 

@@ -271,8 +271,8 @@ def _mended(damage: Sequence[Damage]) -> str:
         return f"correct the file {damage[0].path} by hand, or remove it"
     if all(each.is_of_signatures for each in damage):
         return (
-            "take the history from a copy that is signed; or, once you have checked it, "
-            "sign a tag above it: unlearnlog tag -s NAME"
+            "take the history from a copy that is signed; or check it, and vouch for "
+            "all of it with a tag: unlearnlog tag -s NAME"
         )
     return "put the files back from a copy of the ledger"
 

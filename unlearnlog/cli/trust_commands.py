@@ -82,8 +82,8 @@ def _say_verified(found: Verification, *, as_json: bool) -> None:
         raise IntegrityError(
             f"no allowed signer vouches for {len(named)} of {len(found.entries)} "
             f"entries: {', '.join(named[:4])}",
-            fix="take the history from a copy that is signed; or, once you have checked "
-            "it, sign a tag above it: unlearnlog tag -s NAME",
+            fix="take the history from a copy that is signed; or check it, and vouch "
+            "for all of it with a tag: unlearnlog tag -s NAME",
         )
 
 

@@ -157,9 +157,9 @@ def _lines(
                 tuple(concept.name for concept in entry.concepts),
                 role,
                 last,
-                now and now.value,
-                now and now.low,
-                now and now.high,
+                now.value if now else None,
+                now.low if now else None,
+                now.high if now else None,
                 change,
                 bool(now and last is not None and not now.low <= last <= now.high),
             )
@@ -183,7 +183,7 @@ def _base(found: Sequence[Reading | None]) -> float | None:
 def _same(entries: Sequence[Entry], name: str) -> frozenset[str]:
     """Return the ids of a concept's names, aliases among them."""
     wanted = concept_id(name)
-    found = {wanted}
+    found: set[str] = {wanted}
     for entry in entries:
         for concept in entry.concepts:
             if wanted in _ids(concept):

@@ -37,7 +37,7 @@ _LIMITS: Final = (
     "were tried only as far as the tables say.",
     "Each number is an estimate from n pictures with a 95 % interval; a judge decided "
     "what a picture shows, and a judge can be wrong.",
-    "Concepts near an erased one can suffer; what was measured of that is in the report.",
+    "Concepts near an erased one can suffer; the report has what was measured of it.",
 )
 
 

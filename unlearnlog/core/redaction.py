@@ -43,6 +43,20 @@ class Redaction:
             return text
         return self._pattern.sub(self._replaced, text)
 
+    def by_character(self, text: str) -> list[str]:
+        """Return what is shown of each character: all of a name is at its first one.
+
+        Example:
+            >>> Redaction({"cat": "[X]"}).by_character("a cat")
+            ['a', ' ', '[X]', '', '']
+        """
+        shown = [*text]
+        for found in self._pattern.finditer(text) if self.words else ():
+            if found.lastgroup is not None:
+                begin, end = found.span()
+                shown[begin:end] = [self._replaced(found), *[""] * (end - begin - 1)]
+        return shown
+
     def data(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         """Return a value of JSON without the names, in keys as well."""
         if not self.words:

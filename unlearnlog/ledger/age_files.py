@@ -7,6 +7,7 @@ keys; an identity is what `age-keygen` wrote, or an SSH private key.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -73,6 +74,11 @@ def decrypted(data: bytes, identities: Sequence[Any]) -> bytes | None:
 
 
 def _recipient(pyrage: ModuleType, line: str) -> object:
+    if line.upper().startswith(_SECRET):  # and never shown
+        raise UsageError(
+            "what is given as a recipient is a secret key",
+            fix="give the public key, which begins with age1: age-keygen -y FILE",
+        )
     kind = pyrage.ssh if line.startswith(_SSH) else pyrage.x25519
     try:
         return kind.Recipient.from_str(line)
@@ -113,10 +119,9 @@ def _no_identity(file: Path, why: str) -> UsageError:
 
 def _pyrage() -> ModuleType:
     try:
-        import pyrage
+        return import_module("pyrage")
     except ImportError as error:
         raise LedgerError(
             "sealing needs the package pyrage, which is not installed",
             fix="pip install 'unlearnlog[seal]'",
         ) from error
-    return pyrage

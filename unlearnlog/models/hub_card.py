@@ -91,7 +91,7 @@ def with_metadata(text: str, *, base: str, terms: BaseTerms) -> str:
         tags=["text-to-image", "concept-erasure", "machine-unlearning", "unlearnlog"],
     )
     card = f"---\n{data.to_yaml()}\n---\n\n{text}"
-    if (found := ModelCard(card).data.to_dict()) != data.to_dict():
+    if (found := ModelCard(card).data.to_yaml()) != data.to_yaml():
         message = f"the card's metadata is read as {found}"
         raise ValueError(message)
     return card
