@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from unlearnlog.errors import UsageError
 
-_HUB_ID: Final = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@[0-9a-f]+)?")
+_HUB_ID: Final = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(@[0-9a-f]+)?")
 _LICENCE: Final = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 _CARD: Final = "README.md"
 
