@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 FOLLOWED: Final = ("presence", "moved.nats", "moved")
 """Readings that entries hold of every concept; the first that there is counts."""
+
+_OF_SEVERAL: Final = re.compile(r"^\(|,")
+"""A reading of all kept concepts, or of several that were erased together."""
 
 Role = Literal["erased", "taken back", "measured"]
 
@@ -197,7 +201,7 @@ def _ids(concept: Concept) -> set[str]:
 
 def _is_one(reading: Reading) -> bool:
     """Return whether a reading is about one concept, and not about a group."""
-    return bool(reading.concept) and not reading.concept.startswith("(")
+    return bool(reading.concept) and not _OF_SEVERAL.search(reading.concept)
 
 
 def _reading(entry: Entry, probe: str, same: frozenset[str]) -> Reading | None:
