@@ -7,7 +7,14 @@ import subprocess
 
 import pytest
 
-from tests.ledger.making import FakeDisk, erase, new_ledger
+from tests.ledger.making import (
+    DEATHS,
+    Death,
+    DyingDisk,
+    FakeDisk,
+    erase,
+    new_ledger,
+)
 from tests.ledger.signing import allowed, asking, made_key
 from unlearnlog.commands.signatures import unvouched, verified_revision
 from unlearnlog.errors import UsageError
@@ -194,3 +201,24 @@ def test_a_ledger_without_signatures_has_no_folder_for_them(tmp_path):
     erase(ledger, 1)
 
     assert not (tmp_path / ".unlearnlog" / "signatures").exists()
+
+
+def test_whoever_dies_while_signing_leaves_a_history_that_is_signed(signed, tmp_path):
+    """The signature is on disk before the entry, and the entry before the branch."""
+    disk = FakeDisk()
+    shutil.copytree(signed.folder, tmp_path / "whole")
+    erase(Repository.open(tmp_path / "whole", disk=disk), 3)
+    points = [(n, *how) for n in range(1, disk.n_changes + 1) for how in DEATHS]
+
+    for i, (n, moment, cut) in enumerate(points[::7]):
+        shutil.copytree(signed.folder, tmp_path / str(i))
+        at = DyingDisk(n, moment)
+        with pytest.raises(Death):
+            erase(Repository.open(tmp_path / str(i), disk=at), 3)
+        if cut:
+            at.lose_power()
+        found = Repository.open(tmp_path / str(i))
+        assert found.fsck() == ()
+        assert set(words(found)) == {"good"}
+
+    assert len(points) > 30

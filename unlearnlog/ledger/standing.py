@@ -1,4 +1,4 @@
-"""Who vouches for each entry of a history: its signers, or those of a tag above it.
+"""Standing of each entry of a history: its signers, or those of a tag above it.
 
 An entry's id is a digest over all that came before it. A signed tag therefore vouches
 for the history below it as it was when the tag was made, and an older history needs no
