@@ -16,6 +16,7 @@ from tests.ledger.making import (
     new_ledger,
 )
 from tests.ledger.signing import allowed, asking, made_key
+from unlearnlog.api import Ledger
 from unlearnlog.commands.signatures import unvouched, verified_revision
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.repository import Repository
@@ -222,3 +223,13 @@ def test_whoever_dies_while_signing_leaves_a_history_that_is_signed(signed, tmp_
         assert set(words(found)) == {"good"}
 
     assert len(points) > 30
+
+
+def test_a_damaged_entry_is_named_before_any_signature(signed):
+    (first, _), _ = signed.history(signed.head)
+    path = signed.folder / ".unlearnlog" / "entries" / first[:2] / f"{first}.json"
+    path.write_bytes(path.read_bytes().replace(b"Picasso", b"Pikasso"))
+
+    found = Ledger.open(signed.folder).fsck()
+
+    assert {each.path for each in found if first in each.entries}

@@ -277,7 +277,7 @@ class HistoryMethods(OpenedLedger):
         if signers is None and not signatures.is_required(chain):
             return damage
         file = None if signers is None else Path(signers)
-        return (*damage, *signatures.unvouched(chain, file))
+        return (*damage, *signatures.beside(damage, chain, file))
 
     def gc(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
         """Remove files left by crashes, and cached work; no entry is deleted.

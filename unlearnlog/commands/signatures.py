@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.commands.defaults import configured
-from unlearnlog.errors import UsageError
+from unlearnlog.errors import IntegrityError, UsageError
 from unlearnlog.ledger.fsck import Damage
 from unlearnlog.ledger.signature_files import REQUIRED, SIGNERS, is_asked
 
@@ -114,6 +114,23 @@ def unvouched(ledger: Repository, signers: Path | None = None) -> Iterator[Damag
         tag = standings.tag(name)
         if tag.word in ("unknown", "bad"):
             yield Damage(f"refs/tags/{name}", f"the tag: {tag.problem}")
+
+
+def beside(
+    damage: Sequence[Damage], ledger: Repository, signers: Path | None = None
+) -> tuple[Damage, ...]:
+    """Return the damages of `unvouched`, as far as other damage lets them be found.
+
+    Raises:
+        UsageError: There is no file of allowed signers.
+        IntegrityError: A file is damaged that was sound before.
+    """
+    try:
+        return tuple(unvouched(ledger, signers))
+    except IntegrityError:
+        if damage:  # which names the file
+            return ()
+        raise
 
 
 def _oldest_first(ledger: Repository) -> Iterable[EntryId]:
