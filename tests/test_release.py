@@ -142,6 +142,18 @@ def test_a_release_is_checked_by_its_digests(given, tmp_path):
         verify_folder(tmp_path / "out")
 
 
+def test_a_release_is_checked_from_anywhere_by_its_folder(given, typed, monkeypatch):
+    ledger, done, folder = given
+
+    here = typed("verify", str(folder), "--json")
+    monkeypatch.chdir(ledger.folder)
+    there = typed("verify", "../out")
+
+    assert here.code == there.code == 0
+    assert here.json()["n_files"] == len(done.files) - 1
+    assert "not checked: no --key was given" in there.out
+
+
 def test_provenance_names_the_entry_and_the_base(given):
     ledger, done, folder = given
 

@@ -208,23 +208,45 @@ def _shown(data):
     return data[len(SECRET) :][::-1]
 
 
-@pytest.mark.parametrize("word", ["seal", "unseal"])
-def test_whoever_dies_while_sealing_loses_no_delta(opened, tmp_path, word):
+def test_sums_that_a_killed_command_left_go_with_the_next(opened, identity):
+    """All deltas are sealed, and the process died before it removed the cache."""
+    sealed(opened.folder, identity)
+    left = opened.folder / ".unlearnlog" / "cache" / "sums" / "left"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"a sum of deltas")
+
+    with pytest.raises(LedgerError, match="nothing to seal"):
+        Ledger.open(opened.folder).seal(public(identity))
+
+    assert not left.exists()
+
+
+def die_and_recover(ledger, folder, word, *, stride):
+    """Die while sealing or unsealing; return how many deaths were recovered from."""
     if word == "unseal":
-        opened.seal(_hidden)
+        ledger.seal(_hidden)
     acts = {
         "seal": lambda ledger: ledger.seal(_hidden),
         "unseal": lambda ledger: ledger.unseal(_shown),
     }
-    found = []
-
-    for it, point in die_everywhere(opened.folder, tmp_path, acts[word], stride=5):
-        ledger = Repository.open(it, disk=FakeDisk())
-        assert ledger.fsck() == (), point
+    n = 0
+    for it, point in die_everywhere(ledger.folder, folder, acts[word], stride=stride):
+        found = Repository.open(it, disk=FakeDisk())
+        assert found.fsck() == (), point
         if [path for path in files(it) if len(path.parts) == 5]:
-            ledger.unseal(_shown)
+            found.unseal(_shown)
         replay_everything(it)
         assert Repository.open(it).fsck() == (), point
-        found.append(point)
+        n += 1
+    return n
 
-    assert len(found) >= 6
+
+@pytest.mark.parametrize("word", ["seal", "unseal"])
+def test_whoever_dies_while_sealing_loses_no_delta(opened, tmp_path, word):
+    assert die_and_recover(opened, tmp_path, word, stride=7) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["seal", "unseal"])
+def test_whoever_dies_anywhere_while_sealing_loses_no_delta(opened, tmp_path, word):
+    assert die_and_recover(opened, tmp_path, word, stride=1) >= 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,9 @@ class GuardedLedger(LedgerReader):
         """
         with held(self._store.root), explaining():
             self._store.sweep()
+            self._forget_sums()  # also those that a killed command left
             done = seal(self._store, encrypt)
-            self._forget_sums()
+            self._forget_sums()  # a reader needs no lock, and may have added some
         return done
 
     def unseal(self, decrypt: Callable[[bytes], bytes | None]) -> SealResult:
@@ -142,4 +144,5 @@ class GuardedLedger(LedgerReader):
     def _forget_sums(self) -> None:
         """Remove the cache: sums of deltas undo an erasure as well as deltas do."""
         for path in [*self._store.files(CACHE)]:
-            self._store.disk.unlink(self._store.root / path)
+            with suppress(FileNotFoundError):  # readers tidy their cache, too
+                self._store.disk.unlink(self._store.root / path)
