@@ -77,6 +77,8 @@ def test_what_only_reads_goes_on_as_before(typed):
 
     assert codes.pop("verify --signers ../nobody") == 4  # nothing is signed
     assert {*codes.values()} == {0}
+    assert "unlearnlog unseal -i IDENTITY" in typed("status").out
+    assert typed("status", "--json").json()["sealed"]
 
 
 @pytest.mark.slow

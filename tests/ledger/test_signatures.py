@@ -127,6 +127,14 @@ def test_a_signature_of_another_entry_is_called_one(signed):
     ]
 
 
+def test_junk_beside_a_good_signature_takes_nothing_from_it(signed):
+    data = signed.entry(signed.head).to_json()
+    with signed._store.writing() as writing:
+        put_signature(signed._store, writing, data, b"no signature at all")
+
+    assert words(signed) == ["good", "good"]
+
+
 def test_a_signed_tag_vouches_for_the_unsigned_history_below_it(tmp_path, keys):
     ledger = new_ledger(tmp_path / "old")
     for seed in (1, 2):

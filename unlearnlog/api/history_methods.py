@@ -35,6 +35,7 @@ class Status:
         state: Digest of the weights at HEAD.
         erased: Names of the concepts that are erased, without those in doubt.
         in_doubt: Reasons for doubt, by the name of the erased concept.
+        sealed: Whether the state needs deltas that are sealed.
     """
 
     ledger: str
@@ -44,6 +45,7 @@ class Status:
     state: Digest
     erased: tuple[str, ...]
     in_doubt: Mapping[str, tuple[str, ...]]
+    sealed: bool = False
 
     def row(self) -> dict[str, Any]:
         """Return the fields as ``status --json`` prints them."""
@@ -113,6 +115,7 @@ class HistoryMethods(OpenedLedger):
             chain.state_digest(chain.head),
             tuple(name for name in live_concepts(history) if name not in doubted),
             doubted,
+            chain.is_sealed(chain.head),
         )
 
     def branch(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:

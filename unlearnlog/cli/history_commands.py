@@ -119,7 +119,9 @@ def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     found = opened(folder).status()
     facts = {**found.row(), "erased": ", ".join(found.erased) or "nothing"}
-    del facts["in_doubt"]
+    del facts["in_doubt"], facts["sealed"]
+    if found.sealed:
+        facts["sealed"] = "yes; to compute with it: unlearnlog unseal -i IDENTITY"
     facts |= {f"in doubt: {n}": "; ".join(why) for n, why in found.in_doubt.items()}
     answer(found.row() if as_json else None, lambda: list_facts(facts))
 

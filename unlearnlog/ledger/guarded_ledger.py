@@ -59,6 +59,11 @@ class GuardedLedger(LedgerReader):
             if self._store.is_sealed(path):
                 raise closed(path)
 
+    def is_sealed(self, entry: EntryId | None) -> bool:
+        """Return whether an entry's state needs a delta that is sealed."""
+        paths = map(self._store.object_path, self.plan(entry))
+        return any(self._store.is_sealed(path) for path in paths)
+
     def seal(self, encrypt: Callable[[bytes], bytes]) -> SealResult:
         """Encrypt every delta and attack, and remove the cache, which holds sums.
 

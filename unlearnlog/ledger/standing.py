@@ -38,8 +38,8 @@ class Standing:
     Attributes:
         entry: The entry; None for a tag of the base.
         word: ``good``: an allowed signer signed it; ``tag``: one signed a tag on it or
-            above it; ``unknown``: its signers are not allowed; ``bad``: a signature is
-            not one of it; ``unsigned``: it has none.
+            above it; ``bad``: no allowed signer did, and a signature is not one of it;
+            ``unknown``: its signers are not allowed; ``unsigned``: it has none.
         signers: The principals that vouch for it.
         keys: Fingerprints of the keys of its sound signatures.
         tag: The tag, where one vouches for it or is itself the subject.
@@ -138,9 +138,10 @@ class Standings:
 
 
 def _word(found: list[SignatureCheck]) -> StandingWord:
-    """Return the word for all signatures of one subject: a bad one is never hidden."""
+    """Return the word for all signatures of one subject: a good one is enough.
+
+    Whoever can write to the folder can put bad ones beside it.
+    """
+    order: tuple[StandingWord, ...] = ("good", "bad", "unknown")
     words = {each.word for each in found}
-    for word in ("bad", "good", "unknown"):
-        if word in words:
-            return word
-    return "unsigned"
+    return next((word for word in order if word in words), "unsigned")
