@@ -171,7 +171,9 @@ def completed(words):
 
 
 def test_words_are_completed():
-    assert completed("re") == ["revert", "report", "reset", "rebase"]
+    found = ["revert", "report", "reset", "rebase", "release", "redact"]
+
+    assert completed("re") == found
     assert completed("export HEAD --form") == ["--format"]
     formats = {"diffusers", "kohya", "original", "tensors"}
     assert formats == set(completed("export HEAD --format "))
