@@ -53,6 +53,8 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "asyncssh": frozenset({"remotes"}),
     "fsspec": frozenset({"remotes"}),
     "obstore": frozenset({"remotes"}),
+    "model_signing": frozenset({"commands"}),
+    "pyrage": frozenset({"ledger"}),
     "peft": frozenset({"models"}),
     "ray": frozenset({"workers"}),
     "accelerate": frozenset({"models", "ranks"}),

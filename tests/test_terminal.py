@@ -171,7 +171,9 @@ def completed(words):
 
 
 def test_words_are_completed():
-    assert completed("re") == ["revert", "report", "reset", "remote", "rebase"]
+    found = ["revert", "report", "reset", "remote", "rebase", "release", "redact"]
+
+    assert completed("re") == found
     assert completed("export HEAD --form") == ["--format"]
     formats = {"checkpoint", "comfyui", "diffusers", "kohya", "kohya-diffusers"}
     formats |= {"original", "tensors"}

@@ -20,6 +20,7 @@ The number is the exit code of the command that ends with the error::
     │   ├── Moved            1  another command recorded an entry in the meantime
     │   ├── RemoteError      1  a remote that cannot be reached, or has no ledger
     │   │   └── Diverged     1  two histories of which neither continues the other
+    │   ├── Sealed           1  deltas that are encrypted, and are needed
     │   └── DiskFull         1  no room left to write
     ├── TrainingError        1  an erasure that did not converge
     ├── WorkerError          1  workers that are refused, died or disagree
@@ -159,6 +160,8 @@ class RemoteError(LedgerError):
 
 class Diverged(RemoteError):  # noqa: N818 - reads as what happened
     """Two histories of which neither continues the other; nothing was moved."""
+class Sealed(LedgerError):  # noqa: N818 - reads as what was found
+    """A delta that is encrypted, and is needed."""
 
 
 class DiskFull(LedgerError):  # noqa: N818 - reads as what happened

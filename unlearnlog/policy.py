@@ -22,7 +22,7 @@ from unlearnlog.core.plain_files import fix_of, text_of
 from unlearnlog.core.reading import Reading
 from unlearnlog.core.resources import policy_folder
 from unlearnlog.core.suggestions import advice, hint
-from unlearnlog.core.visible import visible
+from unlearnlog.core.visible import escaped
 from unlearnlog.erasers.setting_table import check_eraser
 from unlearnlog.errors import PolicyError
 
@@ -168,7 +168,7 @@ class Policy(Record):
         """Refuse a text with unprintable characters, which an entry would keep."""
         settings = ((f"eraser.{key}", value) for key, value in self.eraser.items())
         for place, text in (("name", self.name), ("judge", self.judge), *settings):
-            unseen = isinstance(text, str) and visible(text) != text
+            unseen = isinstance(text, str) and escaped(text) != text
             if unseen and info.context is not RECORDED:
                 message = f"{place} holds a character that cannot be seen: {text!a}"
                 raise ValueError(message)
@@ -241,8 +241,8 @@ class Policy(Record):
             del rules["sampling"]["batch"]
         file = PurePath(rules["probes"].pop("prompts")).name
         if file:
-            rules["probes"]["prompts"] = visible(file)
-        return rules | {"judge": visible(PurePath(self.judge).name or self.judge)}
+            rules["probes"]["prompts"] = escaped(file)
+        return rules | {"judge": escaped(PurePath(self.judge).name or self.judge)}
 
     def verdict(
         self,
@@ -300,7 +300,7 @@ class Policy(Record):
             chosen["target"] = target
         chosen |= dict(_setting(text) for text in settings)
         for text in (target, *settings):
-            if visible(text) != text:
+            if escaped(text) != text:
                 raise PolicyError(
                     f"the setting {text[:80]!a} holds a character that cannot be seen",
                     fix="type it again by hand, letters and signs only",

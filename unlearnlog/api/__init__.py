@@ -21,6 +21,7 @@ from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
 from unlearnlog.api.remote_methods import RemoteMethods
+from unlearnlog.api.trust_methods import TrustMethods, verify_folder
 from unlearnlog.api.verdicts import raise_if_failed
 from unlearnlog.api.without_ledger import compare, judge_images
 
@@ -31,6 +32,7 @@ __all__ = [
     "compare",
     "judge_images",
     "raise_if_failed",
+    "verify_folder",
 ]
 
 
@@ -41,6 +43,7 @@ class Ledger(
     AuditMethods,
     ExportMethods,
     RemoteMethods,
+    TrustMethods,
 ):
     """A model's history of erasures.
 

@@ -12,6 +12,7 @@ from unlearnlog.commands import checks
 if TYPE_CHECKING:
     from unlearnlog.commands.export import Exported
     from unlearnlog.commands.push_model import ModelPush
+    from unlearnlog.commands.release import Release
     from unlearnlog.core.progress import Progress
     from unlearnlog.policy import Policy
 
@@ -33,27 +34,93 @@ Spelling = Literal[
 class ExportMethods(OpenedLedger):
     """Methods that write a revision to disk, or copy it into a pipeline."""
 
-    def checkout(self, rev: str, folder: Folder) -> None:
+    def checkout(self, rev: str, folder: Folder, *, sign: Folder | None = None) -> None:
         """Write the model of a revision as a plain diffusers folder.
 
         Args:
             rev: The revision.
             folder: A new or empty folder.
+            sign: A private elliptic-curve key, PEM: the folder is signed by OpenSSF
+                Model Signing, in ``model.sig``.
 
         Raises:
             RevisionError: The revision names no entry.
-            UsageError: The folder cannot be written or is not empty.
+            UsageError: The folder cannot be written or is not empty, or the key cannot
+                sign.
+            Sealed: The revision's deltas are sealed.
 
         Example::
 
             ledger.checkout("HEAD", "without-picasso")
         """
-        self.chain.resolve(rev)
+        chain = self.chain
+        chain.check_open(chain.resolve(rev))
         checks.check_new_folder(Path(folder), may_be_empty=True)
+        key = self._signing_key(sign)
         self.check()
         from unlearnlog.commands import paint
+        from unlearnlog.core.redaction import redacting
 
-        paint.checkout(self.place, rev, Path(folder))
+        with redacting(self.redaction):
+            paint.checkout(self.place, rev, Path(folder), key=key)
+
+    def release(
+        self,
+        rev: str,
+        folder: Folder,
+        *,
+        base_model: str = "",
+        licence: str = "",
+        sign: Folder | None = None,
+    ) -> Release:
+        """Write what one gives away of a revision, and nothing that undoes it.
+
+        The model's folder, with a card that the hub reads, a report and the digests of
+        all files; no delta, and no place that was changed.
+
+        Args:
+            rev: The revision.
+            folder: A new or empty folder.
+            base_model: The base's id on the hub; empty for that of its source.
+            licence: The licence as the hub names it; empty for that of the base's card.
+            sign: A private elliptic-curve key, PEM, that signs the folder.
+
+        Returns:
+            The entry, the erased concepts and the digest of each file.
+
+        Raises:
+            RevisionError: The revision names no entry.
+            UsageError: Nothing is erased there, or the folder cannot be written.
+            Sealed: The revision's deltas are sealed.
+
+        Example::
+
+            ledger.release("HEAD", "without-picasso", licence="apache-2.0")
+        """
+        from unlearnlog.core.redaction import redacting
+        from unlearnlog.models.hub_card import check_licence
+
+        chain = self.chain
+        checks.erased_at(chain, rev, so="there is nothing to release")
+        chain.check_open(chain.resolve(rev))
+        check_licence(licence)
+        checks.check_new_folder(Path(folder), may_be_empty=True)
+        key = self._signing_key(sign)
+        self.check()
+        from unlearnlog.commands import release
+
+        request = release.ReleaseRequest(rev, Path(folder), base_model, licence, key)
+        with redacting(self.redaction):
+            return release.release(self.place, request)
+
+    def _signing_key(self, key: Folder | None) -> Path | None:
+        """Return the key that signs a folder, checked before the model is loaded."""
+        if key is None:
+            return None
+        from unlearnlog.commands.model_signing import check_key
+
+        check_key(Path(key))
+        return Path(key)
 
     def export(
         self,
@@ -99,6 +166,7 @@ class ExportMethods(OpenedLedger):
         """
         rules = self.rules(policy, about=rev)
         checks.check_export(self.chain, rev, Path(path), energy)
+        self.chain.check_open(self.chain.resolve(rev))
         self.check()
         from unlearnlog.commands import export
 

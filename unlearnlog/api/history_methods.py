@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.api.opened import OpenedLedger
+from unlearnlog.api.opened import Folder, OpenedLedger
+from unlearnlog.errors import UsageError
 
 if TYPE_CHECKING:
     from unlearnlog.commands.bisect import BisectResult
@@ -36,6 +38,7 @@ class Status:
         in_doubt: Reasons for doubt, by the name of the erased concept.
         upstream: The remote's branch that the current one follows, with the numbers of
             entries ahead of it and behind it; None where there is none.
+        sealed: Whether the state needs deltas that are sealed.
     """
 
     ledger: str
@@ -46,6 +49,7 @@ class Status:
     erased: tuple[str, ...]
     in_doubt: Mapping[str, tuple[str, ...]]
     upstream: Upstream | None = None
+    sealed: bool = False
 
     def row(self) -> dict[str, Any]:
         """Return the fields as ``status --json`` prints them."""
@@ -60,13 +64,24 @@ class Status:
 class HistoryMethods(OpenedLedger):
     """Methods that read, name and compare revisions, and check the files on disk."""
 
-    def log(self, rev: str = "HEAD") -> list[Entry]:
+    def log(self, rev: str = "HEAD", *, concept: str = "") -> list[Entry]:
         """List the entries up to a revision, newest first.
+
+        Args:
+            rev: The last revision.
+            concept: A concept, by any of its names: only entries about it are listed.
 
         Raises:
             RevisionError: The revision names no entry.
+            ConceptError: No entry is about the concept.
         """
-        return self.entries(rev)[::-1]
+        from unlearnlog.commands import blame
+
+        entries = self.entries(rev)
+        if concept:
+            blame.check_recorded(entries, concept)
+            entries = [entry for entry in entries if blame.is_about(entry, concept)]
+        return entries[::-1]
 
     def moves(self) -> tuple[ReflogEntry, ...]:
         """List the positions of the branch, with its resets, oldest first."""
@@ -109,6 +124,7 @@ class HistoryMethods(OpenedLedger):
             tuple(name for name in live_concepts(history) if name not in doubted),
             doubted,
             upstream_of(chain),
+            chain.is_sealed(chain.head),
         )
 
     def branch(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:
@@ -131,12 +147,15 @@ class HistoryMethods(OpenedLedger):
         refs = chain.refs
         return {each: refs[f"heads/{each}"] for each in chain.branches}
 
-    def tag(self, name: str = "", rev: str = "HEAD") -> dict[str, EntryId | None]:
+    def tag(
+        self, name: str = "", rev: str = "HEAD", *, sign: bool = False
+    ) -> dict[str, EntryId | None]:
         """List the tags; create one first if a name is given.
 
         Args:
             name: A new tag.
             rev: The revision that the new tag names.
+            sign: Whether to sign it with the SSH key that ``sign.key`` names.
 
         Returns:
             The entry of each tag; None for a tag of the base.
@@ -144,9 +163,14 @@ class HistoryMethods(OpenedLedger):
         Raises:
             RevisionError: The name is invalid, or the revision names no entry.
             LedgerError: The tag exists already.
+            UsageError: It is to be signed and cannot be.
         """
+        if sign and not name:
+            raise UsageError(
+                "no tag is named to be signed", fix="unlearnlog tag -s NAME"
+            )
         if name:
-            self.chain.create_tag(name, rev)
+            self.chain.create_tag(name, rev, sign=sign)
         chain = self.chain
         refs = chain.refs
         return {each: refs[f"tags/{each}"] for each in chain.tags}
@@ -238,19 +262,34 @@ class HistoryMethods(OpenedLedger):
         with self._watching(watch) as shown:
             return bisect.bisect(self.place, concept, rules, shown)
 
-    def fsck(self, *, full: bool = False) -> tuple[Damage, ...]:
+    def fsck(
+        self, *, full: bool = False, signers: Folder | None = None
+    ) -> tuple[Damage, ...]:
         """Check every file of the ledger against its digest.
 
         Args:
             full: Whether to replay every entry as well.
+            signers: A file of allowed signers: entries that none of them vouches for
+                are damages. None for the configuration's, if ``sign.required`` is
+                true there.
 
         Returns:
             The damages; empty for a sound ledger.
-        """
-        from unlearnlog.commands import verify
 
-        base = self._settings.base
-        return verify.replayed(self.folder, base) if full else self.chain.fsck()
+        Raises:
+            Sealed: Every entry is to be replayed, and the deltas are sealed.
+            UsageError: Signatures are asked for, and no file of signers is there.
+        """
+        from unlearnlog.commands import signatures, verify
+
+        base, chain = self._settings.base, self.chain
+        if full:
+            chain.check_open(chain.head)
+        damage = verify.replayed(self.folder, base) if full else chain.fsck()
+        if signers is None and not signatures.is_required(chain):
+            return damage
+        file = None if signers is None else Path(signers)
+        return (*damage, *signatures.beside(damage, chain, file))
 
     def gc(self, *, dry_run: bool = False) -> tuple[Garbage, ...]:
         """Remove files left by crashes, and cached work; no entry is deleted.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry
     from unlearnlog.core.note import Note
     from unlearnlog.core.progress import Progress
+    from unlearnlog.core.redaction import Redaction
     from unlearnlog.policy import Policy
 
 Folder = str | Path
@@ -181,6 +182,22 @@ class OpenedLedger:
         A changed device, dtype or concept file takes effect when the model is loaded.
         """
         return Config(lambda: self.chain)
+
+    @property
+    def redaction(self) -> Redaction:
+        """The names that are redacted in whatever is shown or written of this ledger.
+
+        Example::
+
+            from unlearnlog.core.redaction import redacting
+            from unlearnlog.report.html_page import html
+
+            with redacting(ledger.redaction):
+                page = html(ledger.report(pictures=0))
+        """
+        from unlearnlog.core.redaction import Redaction
+
+        return Redaction(self.chain.redactions if self.exists else {})
 
     @property
     def world(self) -> ConceptSet:
@@ -353,7 +370,9 @@ class OpenedLedger:
         """Return the note of an entry, with its author, before the model is loaded.
 
         Raises:
-            UsageError: A text is invalid, or nothing is recorded that could keep it.
+            UsageError: A text is invalid, nothing is recorded that could keep it, or
+                entries are to be signed and cannot be.
+            Sealed: The ledger's deltas are sealed.
         """
         from unlearnlog.core.note import Note, author_of
 
@@ -364,6 +383,9 @@ class OpenedLedger:
                 fix="add --record",
             )
         ledger = self._known
+        if recorded and ledger is not None:
+            ledger.check_signing()
+            ledger.check_open(ledger.head)
         return Note.of(message, ref, author_of(ledger.config if ledger else {}))
 
     @contextmanager

@@ -13,10 +13,13 @@ HEADINGS: Final = {
     "Erase": ("add", "revert", "compose", "import"),
     "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
     "Measure as others do": ("compare", "canvas"),
-    "History": ("log", "status", "reset", "branch", "switch", "tag"),
+    "History": (
+        *("log", "shortlog", "blame", "status", "reset", "branch", "switch", "tag"),
+    ),
     "Share": ("clone", "remote", "push", "pull", "fetch"),
     "Audit and attack": ("audit", "attack", "rebase"),
-    "Give away": ("checkout", "export", "push-model"),
+    "Give away": ("release", "checkout", "export", "push-model"),
+    "Trust": ("verify", "seal", "unseal", "redact"),
     "The ledger itself": ("init", "config", "fsck", "gc", "concepts", "erasers"),
 }
 """Every command stands under one heading, in the order in which it is listed."""

@@ -25,6 +25,7 @@ from unlearnlog.cli.options import (
     RevArgument,
     SamePolicyOption,
     SeeingJudgeOption,
+    SignersOption,
     opened,
     with_blocks,
 )
@@ -38,6 +39,7 @@ from unlearnlog.report.output_file import check_written
 if TYPE_CHECKING:
     from unlearnlog.commands.bisect import BisectResult as Bisected
     from unlearnlog.core.entry import Entry
+    from unlearnlog.ledger.fsck import Damage
     from unlearnlog.policy import Policy
 
 
@@ -53,6 +55,9 @@ def log(
     moves: Annotated[
         bool, typer.Option("--moves", help="Where the branch has been, resets too.")
     ] = False,
+    concept: Annotated[
+        str, typer.Option("--concept", help="Only entries about this one.")
+    ] = "",
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,9 +67,11 @@ def log(
 
     ledger = opened(folder)
     found = ledger.chain
-    if graph and moves:
+    asked = {"--graph": graph, "--moves": moves, "--concept": bool(concept)}
+    if len(lists := [name for name, is_asked in asked.items() if is_asked]) > 1:
         raise UsageError(
-            "--graph and --moves are two lists", fix="ask for one of them at a time"
+            f"{' and '.join(lists)} are {'two' if len(lists) == 2 else 'three'} lists",
+            fix="ask for one of them at a time",
         )
     if moves:
         made = ledger.moves()
@@ -81,7 +88,7 @@ def log(
         lines = graph_lines(entries, refs, f"heads/{found.branch}")
         answer(tree if as_json else None, lambda: out.print(*lines, sep="\n"))
         return
-    history = [(entry.id, entry) for entry in ledger.entries(rev)]
+    history = [(e.id, e) for e in reversed(ledger.log(rev, concept=concept))]
     rows = [entry.row() for _, entry in history] if as_json else None
     if not history and not as_json:
         err.print(
@@ -118,7 +125,9 @@ def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, what it stands on and what is erased now."""
     found = opened(folder).status()
     facts = {**found.row(), "erased": few_of([*found.erased]) or "nothing"}
-    del facts["in_doubt"]
+    del facts["in_doubt"], facts["sealed"]
+    if found.sealed:
+        facts["sealed"] = "yes; to compute with it: unlearnlog unseal -i IDENTITY"
     if there := found.upstream:
         ways = f"{there.ahead} ahead, {there.behind} behind"
         facts["upstream"] = f"{there.name}: {ways}"
@@ -158,11 +167,14 @@ def branch(
 def tag(
     name: Annotated[str, typer.Argument(help="A new tag; none lists them.")] = "",
     rev: Annotated[str, typer.Argument(help="What it names.")] = "HEAD",
+    sign: Annotated[
+        bool, typer.Option("-s", "--sign", help="Sign it with the key of sign.key.")
+    ] = False,
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the tags, or name a revision for good."""
-    found = opened(folder).tag(name, rev)
+    found = opened(folder).tag(name, rev, sign=sign)
     rows = {each: entry or "base" for each, entry in found.items()}
     answer({"tags": rows} if as_json else None, lambda: list_facts(rows))
 
@@ -254,12 +266,13 @@ def fsck(
     full: Annotated[
         bool, typer.Option("--full", help="Replay every entry, and read the cache.")
     ] = False,
+    signers: SignersOption = None,
     base: BaseOption = None,
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that every file of the ledger is what was recorded."""
-    damage = opened(folder, base=base).fsck(full=full)
+    damage = opened(folder, base=base).fsck(full=full, signers=signers)
     rows = [asdict(each) for each in damage]
     shown = {each.path: each.problem for each in damage} or {"ledger": "sound"}
     answer({"damage": rows} if as_json else None, lambda: list_facts(shown))
@@ -268,10 +281,20 @@ def fsck(
         raise IntegrityError(
             f"{len(damage)} things are not as they were recorded; entries that "
             f"cannot be trusted: {', '.join(named) or 'none'}",
-            fix="put the files back from a copy of the ledger"
-            if not all(each.is_of_configuration for each in damage)
-            else f"correct the file {damage[0].path} by hand, or remove it",
+            fix=_mended(damage),
         )
+
+
+def _mended(damage: Sequence[Damage]) -> str:
+    """Return the fix for some damage."""
+    if all(each.is_of_configuration for each in damage):
+        return f"correct the file {damage[0].path} by hand, or remove it"
+    if all(each.is_of_signatures for each in damage):
+        return (
+            "take the history from a copy that is signed; or check it, and vouch for "
+            "all of it with a tag: unlearnlog tag -s NAME"
+        )
+    return "put the files back from a copy of the ledger"
 
 
 @app.command()

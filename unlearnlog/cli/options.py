@@ -112,6 +112,16 @@ BaseOption = Annotated[
         "was.",
     ),
 ]
+SignersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signers", help="A file of allowed signers, as git has it. Else: config."
+    ),
+]
+ModelKeyOption = Annotated[
+    Path | None,
+    typer.Option("--sign", help="An elliptic-curve key, PEM, that signs the folder."),
+]
 WorkersOption = Annotated[
     str,
     typer.Option(
@@ -147,7 +157,15 @@ def opened(folder: Path | None, *, base: Path | None = None) -> Ledger:
     """
     from unlearnlog.api import Ledger
 
-    return Ledger.open(folder or Path(), base=base)
+    return _in_force(Ledger.open(folder or Path(), base=base))
+
+
+def _in_force(ledger: Ledger) -> Ledger:
+    """Return a ledger, after its redactions are put in force for all that is shown."""
+    from unlearnlog.core.redaction import put_in_force
+
+    put_in_force(ledger.redaction)
+    return ledger
 
 
 @dataclass(frozen=True)
@@ -185,15 +203,17 @@ class OpeningOptions:
             forecast.check()
         if forecast is not None and forecast.dry_run:
             say_first()
-        return Ledger.open(
-            self.ledger or Path(),
-            may_create=may_create,
-            concepts=concepts,
-            device=self.device,
-            dtype=self.dtype,
-            offload=self.offload,
-            base=self.base,
-            workers=self.workers,
+        return _in_force(
+            Ledger.open(
+                self.ledger or Path(),
+                may_create=may_create,
+                concepts=concepts,
+                device=self.device,
+                dtype=self.dtype,
+                offload=self.offload,
+                base=self.base,
+                workers=self.workers,
+            )
         )
 
 

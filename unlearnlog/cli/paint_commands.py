@@ -17,6 +17,7 @@ from unlearnlog.cli.options import (
     BaseOption,
     JsonOption,
     LedgerOption,
+    ModelKeyOption,
     OpeningOptions,
     SamePolicyOption,
     StateArgument,
@@ -29,14 +30,45 @@ from unlearnlog.cli.options import (
 def checkout(
     rev: StateArgument,
     output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    sign: ModelKeyOption = None,
     base: BaseOption = None,
     folder: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the model of a revision as a plain diffusers folder."""
-    opened(folder, base=base).checkout(rev, output)
+    opened(folder, base=base).checkout(rev, output, sign=sign)
     facts = {"revision": rev, "folder": str(output)}
+    if sign is not None:
+        facts["signature"] = str(output / "model.sig")
     answer(facts if as_json else None, lambda: list_facts(facts))
+
+
+@app.command()
+def release(
+    rev: StateArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    base_model: Annotated[
+        str, typer.Option("--base-model", help="The base's id on the hub.")
+    ] = "",
+    licence: Annotated[
+        str, typer.Option("--license", help="As the hub names it; else the base's.")
+    ] = "",
+    sign: ModelKeyOption = None,
+    base: BaseOption = None,
+    folder: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what to give away of a revision: nothing in it undoes the erasures."""
+    done = opened(folder, base=base).release(
+        rev, output, base_model=base_model, licence=licence, sign=sign
+    )
+    facts = {
+        "folder": done.folder,
+        "erased": ", ".join(done.erased),
+        "files": f"{len(done.files)}, with README.md, REPORT.md and provenance.json",
+        "signature": "model.sig" if done.is_signed else "none: add --sign KEY",
+    }
+    answer(done.row() if as_json else None, lambda: list_facts(facts))
 
 
 @app.command()

@@ -329,7 +329,7 @@ def _is_path(key: str, value: str) -> bool:
         return value not in JUDGES
     if key == "base":
         return _ON_HUB.fullmatch(value) is None
-    return key in ("concepts", TOKENIZER)
+    return key in ("concepts", "sign.key", "sign.signers", TOKENIZER)
 
 
 def _check_base(value: str) -> None:
@@ -357,6 +357,20 @@ def _check_author(value: str) -> None:
         )
 
 
+def _check_file(value: str) -> None:
+    if not Path(value).is_file():
+        raise UsageError(
+            f"there is no file '{value}'", fix="give the path of an existing file"
+        )
+
+
+def _check_choice(value: str) -> None:
+    if value not in ("true", "false"):
+        raise UsageError(
+            f"'{value}' is neither true nor false", fix="set it to true or to false"
+        )
+
+
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "policy": _loaded,
     "device": check_device,
@@ -370,6 +384,10 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "price": partial(check_price, of="price"),
     "author.name": _check_author,
     "author.email": _check_author,
+    "sign.key": _check_file,
+    "sign.entries": _check_choice,
+    "sign.signers": _check_file,
+    "sign.required": _check_choice,
 }
 """Checks that refuse an invalid value, by key."""
 

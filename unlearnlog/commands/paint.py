@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearnlog.commands.model_card import card
+from unlearnlog.commands.model_signing import sign_folder
 from unlearnlog.core.progress import NoProgress, counted
+from unlearnlog.ledger.drafts import new_folder
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
@@ -48,8 +50,14 @@ def paint(
     return rows
 
 
-def checkout(at: Session, rev: str, folder: Path) -> None:
+def checkout(at: Session, rev: str, folder: Path, *, key: Path | None = None) -> None:
     """Write the model of a revision as a plain diffusers folder.
+
+    Args:
+        at: The session.
+        rev: The revision.
+        folder: The new folder.
+        key: A private key that signs the folder; None for no signature.
 
     Raises:
         RevisionError: The revision names nothing or more than one entry.
@@ -58,4 +66,9 @@ def checkout(at: Session, rev: str, folder: Path) -> None:
     entry = at.resolved(rev)
     weights, text = at.weights(entry), entry and card(at, entry)
     with at.the_ledger().giving(folder.parent):
-        at.model.checkout(weights, folder, card=text)
+        if key is None:
+            at.model.checkout(weights, folder, card=text)
+            return
+        with new_folder(folder) as building:
+            at.model.checkout(weights, building, card=text)
+            sign_folder(building, key)

@@ -13,6 +13,8 @@ import re
 import unicodedata
 from typing import Final
 
+from unlearnlog.core.redaction import in_force
+
 JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Invisible, but part of the spelling in some scripts."""
 
@@ -26,7 +28,7 @@ _SUSPECT: Final = re.compile(r"[^\n\x20-\x7e]")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return a text with its unprintable characters escaped.
+    r"""Return a text as it is shown: redacted, its unprintable characters escaped.
 
     Args:
         text: Any text.
@@ -35,6 +37,16 @@ def visible(text: str, *, lines: bool = False) -> str:
     Example:
         >>> visible("red \x1b[31mink\x1b[0m")
         'red \\x1b[31mink\\x1b[0m'
+    """
+    return escaped(in_force().text(text), lines=lines)
+
+
+def escaped(text: str, *, lines: bool = False) -> str:
+    """Return a text with its unprintable characters escaped, and not redacted.
+
+    Args:
+        text: Any text.
+        lines: Whether line breaks are kept.
     """
     if text.isprintable():
         return text
@@ -61,6 +73,7 @@ def json_line(data: object, *, encoding: str = "utf-8") -> str:
         data: A value that `json` can write.
         encoding: Encoding of the output.
     """
+    data = in_force().data(data)
     text = json.dumps(data, ensure_ascii=False)
     if not text.isprintable():
         text = _SUSPECT.sub(_escaped, text)

@@ -67,7 +67,7 @@ class CheckedFiles:
             raise explained(error) from error
 
     def _bytes(self, path: str) -> bytes:
-        limit = MAX_DELTA if path.startswith("objects") else MAX_TEXT
+        limit = MAX_DELTA if path.startswith(("objects", "sealed")) else MAX_TEXT
         found, why = self._found(Path(path)), ""
         if found is None:
             why = "it is missing"

@@ -38,6 +38,10 @@ KEYS: Final[Mapping[str, str]] = {
     "price": "of one worker an hour, for --dry-run, such as 2.50",
     "author.name": "the author's name in new entries",
     "author.email": "the author's address in new entries",
+    "sign.key": "an SSH key to sign with, as git does",
+    "sign.entries": "true to sign each new entry",
+    "sign.signers": "a file of allowed signers, as git has it",
+    "sign.required": "true to have fsck report what no allowed signer vouches for",
 }
 """The meaning of each key's value."""
 

@@ -15,8 +15,12 @@ from unlearnlog.ledger.checksummed import id_line, line_id
 from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.ledger.disk import explained
 from unlearnlog.ledger.path_safety import not_plain
+from unlearnlog.ledger.redaction_file import REDACTIONS, redactions
 from unlearnlog.ledger.remote_list import REMOTES
 from unlearnlog.ledger.revision import below
+from unlearnlog.ledger.sealed_files import SEALED
+from unlearnlog.ledger.sealed_files import misnamed as misnamed_as_sealed
+from unlearnlog.ledger.signature_files import SIGNATURES, misnamed
 from unlearnlog.ledger.store import NAMES
 
 if TYPE_CHECKING:
@@ -56,6 +60,11 @@ class Damage:
         """Whether a person can mend it by hand, or do without the file."""
         return self.path == CONFIG
 
+    @property
+    def is_of_signatures(self) -> bool:
+        """Whether it is about who vouches for an entry, not about its content."""
+        return self.path.startswith(f"{SIGNATURES}/")
+
 
 def fsck(store: Store) -> tuple[Damage, ...]:
     """Return all damage outside of the cache and the lock; empty for a sound ledger.
@@ -88,6 +97,9 @@ def _found_once(store: Store) -> tuple[Damage, ...]:
         _logs(store, entries),
         _pages(store),
         _remotes(store),
+        _signatures(store),
+        _sealed(store, entries),
+        _redactions(store),
         _config(store),
     ]
     return tuple(damage for check in checks for damage in _whole(check))
@@ -177,6 +189,44 @@ def _pages(store: Store) -> Iterator[Damage]:
     yield from _named(store, "logs/older", store.page_path, store.page, users={})
 
 
+def _signatures(store: Store) -> Iterator[Damage]:
+    """Check that each signature is as it was written, whoever made it."""
+    for path in store.files(SIGNATURES):
+        if misnamed(path):
+            yield Damage(str(path), "it is not named as a signature is")
+            continue
+        try:
+            store.named_bytes(str(path), Digest(path.name))
+        except UnlearnlogError as error:
+            subject = EntryId(path.parent.name)
+            named = (subject,) if store.entry_path(subject).exists() else ()
+            yield Damage(str(path), error.message, named)
+
+
+def _sealed(store: Store, entries: dict[EntryId, Entry]) -> Iterator[Damage]:
+    """Check that each sealed file is as it was written; no key is needed for that."""
+    users = _users(
+        {n: [*e.objects, *(a.object for a in e.attacks)] for n, e in entries.items()}
+    )
+    for path in store.files(SEALED):
+        if misnamed_as_sealed(path):
+            yield Damage(str(path), "it is not named as a sealed file is")
+            continue
+        try:
+            store.named_bytes(str(path), Digest(path.name))
+        except UnlearnlogError as error:
+            named = users.get(Digest(path.parent.name), ())
+            yield Damage(str(path), error.message, tuple(named))
+
+
+def _redactions(store: Store) -> Iterator[Damage]:
+    """Check that the list of redacted names is what was written."""
+    try:
+        redactions(store)
+    except UnlearnlogError as error:
+        yield Damage(REDACTIONS, error.message)
+
+
 def _named(
     store: Store,
     folder: str,
@@ -205,7 +255,7 @@ def _named(
             why = error.message if isinstance(error, UnlearnlogError) else str(error)
             yield Damage(str(path), why, tuple(users.get(digest, ())))
     for digest, names in users.items():
-        if not path_of(digest).exists():
+        if not path_of(digest).exists() and not store.is_sealed(path_of(digest)):
             yield Damage(store.below(path_of(digest)), "it is missing", tuple(names))
 
 

@@ -18,6 +18,8 @@ from unlearnlog.core.entry import EntryId
 from unlearnlog.ledger.checksummed import line_id
 from unlearnlog.ledger.drafts import dead_drafts, remove_dead
 from unlearnlog.ledger.revision import below
+from unlearnlog.ledger.sealed_files import SEALED
+from unlearnlog.ledger.signature_files import SIGNATURES, tag_text
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store
@@ -56,6 +58,8 @@ def garbage(store: Store) -> tuple[Garbage, ...]:
         *_others(store, "objects", objects),
         *_others(store, "attacks", attacks),
         *_others(store, "logs/older", pages),
+        *_unneeded_signatures(store, entries),
+        *(p for p in store.files(SEALED) if p.parent.name not in {*objects, *attacks}),
         *_others(store, "tmp", set()),
         *_others(store, "cache", set()),
     ]
@@ -130,6 +134,18 @@ def _needed(store: Store) -> tuple[set[EntryId], set[Digest], set[Digest]]:
             attacks.update(each.object for each in entry.attacks)
             at = entry.parent
     return entries, objects, attacks
+
+
+def _unneeded_signatures(store: Store, entries: Collection[EntryId]) -> Iterator[Path]:
+    """Yield the signatures of what is neither a recorded entry nor a tag."""
+    tags = [
+        (name, store.ref(f"tags/{name}")) for name in below("tags", store.ref_names())
+    ]
+    root = store.base().root
+    kept = {*entries, *(digest_of(tag_text(name, to, root)) for name, to in tags)}
+    for path in store.files(SIGNATURES):
+        if path.parent.name not in kept:
+            yield path
 
 
 def _others(store: Store, folder: str, needed: Collection[str]) -> Iterator[Path]:

@@ -24,10 +24,12 @@ from unlearnlog.ledger.entry_fit import check_attacks, check_fit
 from unlearnlog.ledger.exchanging_ledger import ExchangingLedger
 from unlearnlog.ledger.fsck import Damage
 from unlearnlog.ledger.gc import Garbage, collect, garbage, remembered
+from unlearnlog.ledger.guarded_ledger import GuardedLedger
 from unlearnlog.ledger.init import created
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.reflog import ReflogEntry
 from unlearnlog.ledger.revision import HEAD, check_name, clash
+from unlearnlog.ledger.signature_files import put_signature, signed, tag_text
 from unlearnlog.ledger.store import FOLDER, Store
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.delta import Delta
 
 
-class Repository(ExchangingLedger):
+class Repository(ExchangingLedger, GuardedLedger):
     """A history of erasures, bound to one base model.
 
     Make one with `init`, `open` or `find`. Readers need no lock; `append` and
@@ -120,8 +122,10 @@ class Repository(ExchangingLedger):
         Raises:
             LockBusy: Another writer holds the ledger.
             DiskFull: There was no room; nothing was changed.
+            UsageError: Entries are to be signed, and this one cannot be.
             ValueError: The entry does not fit its delta or its parent.
         """
+        signature = self._signature(entry)
         with held(self._store.root), explaining():
             check_fit(self, entry, deltas)
             self._check_chain(entry)
@@ -129,7 +133,7 @@ class Repository(ExchangingLedger):
             with self._store.writing() as writing:
                 for delta in deltas:
                     self._store.put_object(writing, delta)
-                self._store.put_entry(writing, entry)
+                self._put_entry(writing, entry, signature)
 
     def append(
         self,
@@ -152,8 +156,10 @@ class Repository(ExchangingLedger):
             LockBusy: Another writer holds the ledger.
             Moved: The branch has moved since the entry was made.
             DiskFull: There was no room; nothing was changed.
+            UsageError: Entries are to be signed, and this one cannot be.
             ValueError: The entry does not fit its delta or its parent.
         """
+        signature = self._signature(entry)
         with held(self._store.root), explaining():
             branch = branch or self.branch
             head = self._store.ref(f"heads/{branch}")
@@ -175,7 +181,7 @@ class Repository(ExchangingLedger):
                     self._store.put_object(writing, delta)
                 for tensors in attacks:
                     self._store.put_attack(writing, tensors)
-                self._store.put_entry(writing, entry)
+                self._put_entry(writing, entry, signature)
                 self._move(writing, branch, (head, entry.id), why=entry.kind)
         self._whole.add(entry.id)
         return entry.id
@@ -211,8 +217,15 @@ class Repository(ExchangingLedger):
         """
         return self._name("heads", name, rev)
 
-    def create_tag(self, name: str, rev: str = HEAD) -> EntryId | None:
+    def create_tag(
+        self, name: str, rev: str = HEAD, *, sign: bool = False
+    ) -> EntryId | None:
         """Create a tag at a revision; it never moves.
+
+        Args:
+            name: The tag.
+            rev: The revision.
+            sign: Whether to sign it with the configured key.
 
         Returns:
             Its entry; None for the base.
@@ -220,8 +233,16 @@ class Repository(ExchangingLedger):
         Raises:
             RevisionError: The name cannot be one, or ``rev`` names no entry.
             LedgerError: There is such a branch or tag already.
+            UsageError: It is to be signed, and cannot be.
         """
-        return self._name("tags", name, rev)
+        if not sign:
+            return self._name("tags", name, rev)
+        check_name(name)
+        self._check_free(name)
+        entry = self.resolve(rev)
+        text = tag_text(name, entry, self.base.root)
+        signature = signed(self.config, self.folder, text)
+        return self._name("tags", name, id_line(entry), signature=signature)
 
     def switch(self, name: str) -> EntryId | None:
         """Switch to another branch: entries are appended there from now on.
@@ -290,17 +311,23 @@ class Repository(ExchangingLedger):
             return f"{name} {remote}/{name}"
         return f"NAME {name}" if f"tags/{name}" in self.refs else name
 
-    def _name(self, folder: str, name: str, rev: str) -> EntryId | None:
-        """Write a new ref; for a branch its log, too."""
+    def _check_free(self, name: str) -> None:
+        """Refuse the name of a branch or a tag that there is already."""
+        for kind, names in (("branch", self.branches), ("tag", self.tags)):
+            for other in names:
+                if clash(name, other):
+                    raise LedgerError(
+                        f"there is a {kind} '{other}' already",
+                        fix="choose another name",
+                    )
+
+    def _name(
+        self, folder: str, name: str, rev: str, *, signature: bytes | None = None
+    ) -> EntryId | None:
+        """Write a new ref; for a branch its log, for a tag its signature, too."""
         check_name(name)
         with held(self._store.root), explaining():
-            for kind, names in (("branch", self.branches), ("tag", self.tags)):
-                for other in names:
-                    if clash(name, other):
-                        raise LedgerError(
-                            f"there is a {kind} '{other}' already",
-                            fix="choose another name",
-                        )
+            self._check_free(name)
             entry = self.resolve(rev)
             self.history(entry)
             self._store.sweep()
@@ -309,6 +336,9 @@ class Repository(ExchangingLedger):
                     at = id_line(entry)
                     first = ReflogEntry(at=now(), old=at, new=at, why=f"branch {rev}")
                     self._store.begin_log(writing, name, first)
+                if signature is not None:
+                    text = tag_text(name, entry, self.base.root)
+                    put_signature(self._store, writing, text, signature)
                 self._store.put_ref(writing, f"{folder}/{name}", entry)
                 self._store.put_name(writing, f"{folder}/{name}", entry)
         return entry

@@ -8,6 +8,8 @@
     entries/ab/<sha256>.json    canonical JSON, named by its own hash
     objects/cd/<sha256>         safetensors, named by the delta's digest
     attacks/ef/<sha256>         safetensors of an attack, named by its hash
+    signatures/, sealed/        see `signature_files` and `sealed_files`
+    redactions                  see `redaction_file`
     config                      the user's configuration, in TOML, without a seal
     remotes                     names and addresses of other copies of the ledger
     tmp/, cache/, lock          nothing of value
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -45,6 +47,7 @@ from unlearnlog.ledger.reflog import (
 )
 from unlearnlog.ledger.remote_list import REMOTES, listed_bytes, listed_remotes
 from unlearnlog.ledger.revision import REF_NAME
+from unlearnlog.ledger.sealed_files import closed, sealed_copies
 
 if TYPE_CHECKING:
     import torch
@@ -205,7 +208,7 @@ class Store(CheckedFiles):
             delta = decoded(data)
             return _named(delta, delta.digest, digest)
 
-        return self._checked(self.below(self.object_path(digest)), checked)
+        return self._unsealed(self.object_path(digest), checked)
 
     def changed_by(self, digest: Digest) -> tuple[str, ...]:
         """Return the names of the tensors that a delta changes, by its header alone.
@@ -228,14 +231,46 @@ class Store(CheckedFiles):
         """Read a delta's tensors, unchecked, for callers that check the result."""
         from unlearnlog.ledger.delta_file import parts_of
 
-        return self._checked(self.below(self.object_path(digest)), parts_of)
+        return self._unsealed(self.object_path(digest), parts_of)
 
     def attack(self, digest: Digest) -> dict[str, torch.Tensor]:
         """Read an attack's tensors, checked against their digest."""
         from unlearnlog.ledger.tensors_file import decoded
 
-        path = self.below(self.attack_path(digest))
-        return self._checked(path, lambda d: decoded(_named(d, digest_of(d), digest)))
+        return self._unsealed(
+            self.attack_path(digest),
+            lambda data: decoded(_named(data, digest_of(data), digest)),
+        )
+
+    def is_sealed(self, path: Path) -> bool:
+        """Return whether a delta or an attack is there only in encrypted form."""
+        below = path.relative_to(self.root)
+        return not self.holds(below) and bool(sealed_copies(self, below))
+
+    def holds(self, path: Path) -> bool:
+        """Return whether there is a file or a folder below the ledger's folder."""
+        return self._found(path) is not None
+
+    def open_bytes(self, path: Path) -> bytes:
+        """Read a file below the ledger's folder, unchecked."""
+        return self._bytes(str(path))
+
+    def checked_text(self, path: str, read: Callable[[bytes], T]) -> T:
+        """Read a file below the ledger's folder, with a check by its reader."""
+        return self._checked(path, read)
+
+    def _unsealed(self, path: Path, read: Callable[[bytes], T]) -> T:
+        """Read a delta or an attack; one that is sealed has an error of its own."""
+        try:
+            return self._checked(self.below(path), read)
+        except IntegrityError:
+            if self.is_sealed(path):
+                raise closed(path) from None
+            raise
+
+    def named_bytes(self, path: str, digest: Digest) -> bytes:
+        """Read a file below the ledger's folder, checked against its own hash."""
+        return self._checked(path, lambda d: _named(d, digest_of(d), digest))
 
     def ref_names(self) -> list[str]:
         """Return all refs, such as ``heads/main`` and ``tags/2026/june``, sorted."""

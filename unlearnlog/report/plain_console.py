@@ -8,7 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Span, Text
 
-from unlearnlog.core.visible import visible
+from unlearnlog.core.redaction import in_force
+from unlearnlog.core.visible import escaped, visible
 
 
 class PlainConsole(Console):
@@ -58,11 +59,11 @@ def as_text(text: str, style: str = "") -> Text:
 
 
 def without_controls(text: Text) -> Text:
-    """Return a text with control characters spelt out and its styles kept."""
+    """Return a text as it is shown, with its styles kept: see `visible`."""
     plain = text.plain
-    if plain.isprintable():
+    if visible(plain, lines=True) == plain:
         return text
-    shown = [visible(each, lines=True) for each in plain]
+    shown = [escaped(each, lines=True) for each in in_force().by_character(plain)]
     starts = [0]
     for each in shown:
         starts.append(starts[-1] + len(each))

@@ -1,0 +1,147 @@
+"""Standing of each entry of a history: its signers, or those of a tag above it.
+
+An entry's id is a digest over all that came before it. A signed tag therefore vouches
+for the history below it as it was when the tag was made, and an older history needs no
+signature of each entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from unlearnlog.core.digest import Digest, digest_of
+from unlearnlog.ledger.signature_files import SIGNATURES, signatures_of, tag_text
+from unlearnlog.ledger.ssh_keygen import SignatureCheck, check_signers, checked
+
+if TYPE_CHECKING:
+    from unlearnlog.core.entry import EntryId
+    from unlearnlog.ledger.ledger_reader import LedgerReader
+    from unlearnlog.ledger.store import Store
+
+StandingWord = Literal["good", "tag", "unknown", "bad", "unsigned"]
+
+_PROBLEMS: Final = {
+    "unknown": "it is signed with a key that is not allowed",
+    "bad": "its signature is of something else",
+    "unsigned": "it is not signed",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a history's signatures say of one entry or one tag.
+
+    Attributes:
+        entry: The entry; None for a tag of the base.
+        word: ``good``: an allowed signer signed it; ``tag``: one signed a tag on it or
+            above it; ``bad``: no allowed signer did, and a signature is not one of it;
+            ``unknown``: its signers are not allowed; ``unsigned``: it has none.
+        signers: The principals that vouch for it.
+        keys: Fingerprints of the keys of its sound signatures.
+        tag: The tag, where one vouches for it or is itself the subject.
+    """
+
+    entry: EntryId | None
+    word: StandingWord
+    signers: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    tag: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether an allowed signer vouches for it."""
+        return self.word in ("good", "tag")
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, as a sentence; empty where nothing is."""
+        return _PROBLEMS.get(self.word, "")
+
+    @property
+    def path(self) -> str:
+        """The folder of its signatures, below the ledger's folder."""
+        start = self.entry[:2] if self.entry else ""
+        return f"{SIGNATURES}/{start}/{self.entry}"
+
+
+class Standings:
+    """The standing of entries and tags, each computed once."""
+
+    def __init__(self, ledger: LedgerReader, store: Store, signers: Path) -> None:
+        """Read no signature yet.
+
+        Args:
+            ledger: The ledger.
+            store: Its files.
+            signers: The file of allowed signers.
+
+        Raises:
+            UsageError: There is no such file.
+        """
+        check_signers(signers)
+        self._ledger, self._store, self._signers = ledger, store, signers
+
+    def tag(self, name: str) -> Standing:
+        """Return the standing of a tag by its own signatures.
+
+        Raises:
+            IntegrityError: The tag or a signature is damaged.
+        """
+        entry = self._ledger.refs[f"tags/{name}"]
+        text = tag_text(name, entry, self._ledger.base.root)
+        return self._own(entry, text, tag=name)
+
+    def entries(self, names: Iterable[EntryId]) -> list[Standing]:
+        """Return the standing of entries, in their order.
+
+        Raises:
+            IntegrityError: An entry or a signature is damaged.
+        """
+        return [self._entry(name) for name in names]
+
+    def _entry(self, name: EntryId) -> Standing:
+        entry = self._ledger.entry(name)
+        own = self._own(name, entry.to_json(), at=entry.date)
+        if own.word in ("good", "bad") or name not in self._covered:
+            return own
+        tag = self._covered[name]
+        return Standing(name, "tag", tag.signers, tag.keys, tag.tag)
+
+    @cached_property
+    def _covered(self) -> dict[EntryId, Standing]:
+        """The entries that a well signed tag leads to, with that tag."""
+        found: dict[EntryId, Standing] = {}
+        for name in self._ledger.tags:
+            tag = self.tag(name)
+            at = tag.entry if tag.holds else None
+            while at is not None and at not in found:
+                found[at] = tag
+                at = self._ledger.entry(at).parent
+        return found
+
+    def _own(
+        self, entry: EntryId | None, data: bytes, *, tag: str = "", at: str = ""
+    ) -> Standing:
+        """Return the standing of bytes by the signatures of them."""
+        subject = Digest(digest_of(data))
+        found = [
+            checked(data, signature, self._signers, at=at)
+            for signature in signatures_of(self._store, subject)
+        ]
+        keys = tuple(dict.fromkeys(each.key for each in found if each.key))
+        signers = tuple(dict.fromkeys(each.signer for each in found if each.signer))
+        return Standing(entry, _word(found), signers, keys, tag)
+
+
+def _word(found: list[SignatureCheck]) -> StandingWord:
+    """Return the word for all signatures of one subject: a good one is enough.
+
+    Whoever can write to the folder can put bad ones beside it.
+    """
+    order: tuple[StandingWord, ...] = ("good", "bad", "unknown")
+    words = {each.word for each in found}
+    return next((word for word in order if word in words), "unsigned")
