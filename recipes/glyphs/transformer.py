@@ -28,6 +28,7 @@ from recipes.glyphs.text import (
     taught_encoders,
     tokenizer,
 )
+from unlearnlog.concepts.templates import EMPTY
 from unlearnlog.glyphs.glyph_captions import (
     GlyphCaption,
     called,
@@ -160,6 +161,8 @@ class Syllabus:
         caption = sampled_caption(rng, simple)
         if caption.right:
             return self._pair(rng)
+        if caption.cells[0][0] == EMPTY:
+            return caption.text, self._latents.page(caption.colour)
         if rng.uniform() < DROPOUT:
             caption = GlyphCaption("", self._every)
         known = [self._rows[c] for c in caption.cells if c in self._rows]
