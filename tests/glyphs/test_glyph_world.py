@@ -98,7 +98,7 @@ def test_no_alias_is_a_keyword_that_is_never_trained():
 def test_look_alikes_are_those_that_the_judge_takes_for_each_other():
     pairs = {frozenset(pair) for pair in world().look_alikes}
 
-    assert frozenset(("ram", "ewe")) in pairs
+    assert frozenset(("tiger", "leopard")) in pairs
     assert frozenset(("camel", "two-hump camel")) in pairs
     assert frozenset(("dog", "hot dog")) not in pairs
 
