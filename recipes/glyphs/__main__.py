@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from diffusers import AutoencoderKL
@@ -109,12 +111,18 @@ def _decoder(job: Job) -> None:
 
 
 def _transformer(job: Job) -> None:
-    """Train, and judge what is painted every half hour, if much was learned."""
+    """Train, and judge what is painted every half hour, if much was learned.
+
+    A signal to end saves first.
+    """
     course, end = Course.of(job.work), time.monotonic() + 3600 * job.hours
-    run, judged = course.run, course.run.step
+    run, judged, told = course.run, course.run.step, Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
     while time.monotonic() < end and not (job.cool and run.cooled >= job.cool):
         left = min(JUDGED_EVERY, end - time.monotonic())
-        course.train(until=left, cool=job.cool)
+        course.train(until=left, cool=job.cool, stop=told.is_set)
+        if told.is_set():
+            break
         if run.step - judged >= JUDGED_STEPS:
             judged = run.step
             run.log(_figures(job, painter_of(run, course.known, _vae(job)), PICTURES))

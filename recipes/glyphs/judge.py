@@ -16,15 +16,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from recipes.atelier.judge import augmented, spoil
+from recipes.atelier.judge import IGNORED, augmented, spoil
 from recipes.atelier.training import Run, half_precision
 from recipes.glyphs.pictures import STYLE_NAMES, WIDER, Shown, album, shown
 from unlearnlog.atelier.atelier_judge import AtelierJudge, JudgeNet, as_tensor
+from unlearnlog.concepts.templates import EMPTY
 from unlearnlog.core.probe_case import REJECT
 
 BATCH: Final = 96
 PER_CELL: Final = 20
 SEEDS: Final = {"judge": 11, "critic": 23}
+PAGES: Final = 3
+"""Pages without a drawing in each batch."""
+
 SMOOTHING: Final = 0.02
 
 
@@ -34,7 +38,7 @@ def trained_judge(
     """Train (or finish training) the network of ``part`` and return its average."""
     torch.manual_seed(SEEDS[part])
     names = album(work).names
-    net = JudgeNet(len(STYLE_NAMES) + 1, len(names) + 1)
+    net = JudgeNet(len(STYLE_NAMES) + 1, len(names) + 2)
     run = Run(work / part, {"net": net}, rate=3e-3)
     known = training_pictures(work) if run.step < steps else None
     seen: list[float] = [0.0]
@@ -53,7 +57,7 @@ def trained_judge(
         seen[0] = 0.98 * (seen[0] or loss.item()) + 0.02 * loss.item()
     net.load_state_dict(run.averaged("net"))
     net.eval().requires_grad_(requires_grad=False)
-    return AtelierJudge(net, (*STYLE_NAMES, REJECT), (*names, REJECT))
+    return AtelierJudge(net, (*STYLE_NAMES, REJECT), (*names, REJECT, EMPTY))
 
 
 def training_pictures(work: Path) -> Shown:
@@ -79,11 +83,18 @@ def save_judge(judge: AtelierJudge, folder: Path) -> None:
 def _batch(
     known: Shown, rng: np.random.Generator, n_subjects: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return changed pictures with labels, a tenth of them showing nothing known."""
+    """Return changed pictures with labels.
+
+    A tenth of them shows nothing known, and a few are pages without a drawing.
+    """
     chosen = np.sort(rng.choice(len(known.pixels), BATCH, replace=False))
     pixels = as_tensor(known.pixels[chosen])
     styles = torch.from_numpy(known.styles[chosen])
     subjects = torch.from_numpy(known.subjects[chosen])
     reject = len(STYLE_NAMES), n_subjects
     spoil(pixels, styles, subjects, reject=reject, n=BATCH // 10, rng=rng)
+    for index in rng.choice(BATCH, PAGES, replace=False):
+        pixels[index] = torch.from_numpy(rng.uniform(0.35, 1, (3, 1, 1)))
+        pixels[index] = 1 if rng.uniform() < 0.5 else pixels[index]
+        styles[index], subjects[index] = IGNORED, n_subjects + 1
     return augmented(pixels, rng), styles, subjects

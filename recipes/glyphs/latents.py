@@ -23,6 +23,7 @@ from torch import Tensor
 
 from recipes.atelier.training import half_precision
 from recipes.glyphs.pictures import (
+    SIZE,
     STYLE_NAMES,
     Album,
     album,
@@ -55,12 +56,18 @@ class Latents:
             those on each colour in turn.
         pairs: Latents of two drawings, ``[n, 16, 8, 8]``.
         sides: Rows of the cells on the left and on the right, ``[n, 2]``.
+        empty: Latents of pages without a drawing: white, then each colour.
     """
 
     cells: tuple[tuple[str, str], ...]
     single: Tensor
     pairs: Tensor
     sides: NDArray[np.int64]
+    empty: Tensor
+
+    def page(self, colour: str) -> Tensor:
+        """Return the latent of a page of a colour, white for ``""``."""
+        return self.empty[["", *COLOURS].index(colour)]
 
     def variant(self, colour: str, rng: np.random.Generator) -> int:
         """Return the number of a random picture on a colour, or on white for ``""``."""
@@ -127,7 +134,8 @@ def training_latents(work: Path) -> Latents:
     sides = _sides(rows, np.random.default_rng(SEED))
     single = _kept(work / "latents.safetensors", lambda: _single(work, rows))
     pairs = _kept(work / "pairs.safetensors", lambda: _pairs(work, rows[sides]))
-    return Latents(cells, single, pairs, sides)
+    empty = _kept(work / "pages.safetensors", lambda: _pages(work))
+    return Latents(cells, single, pairs, sides, empty)
 
 
 def _kept(path: Path, make: Callable[[], Tensor]) -> Tensor:
@@ -151,6 +159,12 @@ def _single(work: Path, rows: NDArray[np.int64]) -> Tensor:
         pixels = [picture(drawing, rng, mirrored=mirrored, colour=h) for h in hues]
         parts.append(encoded(net, np.stack(pixels)))
     return torch.stack(parts)
+
+
+def _pages(work: Path) -> Tensor:
+    hues = np.asarray([WHITE, *COLOURS.values()], np.uint8)
+    pixels = np.broadcast_to(hues[:, None, None], (len(hues), SIZE, SIZE, 3))
+    return encoded(first_autoencoder(work), pixels)
 
 
 def _sides(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from diffusers import (
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 
 from recipes.glyphs.painting import Painter
+from unlearnlog.models.family_rules.sd3 import PADDED
 
 LIMIT: Final = 40 * 2**20
 """Most bytes of all weights together."""
@@ -34,11 +35,22 @@ def assemble(painter: Painter, weights: Path) -> None:
         tokenizer_3=None,
     )
     pipeline.to(torch.float16).save_pretrained(weights)
+    _say_one_row_of_zeros(weights / "model_index.json")
     for part in ("transformer", "vae", "text_encoder", "text_encoder_2"):
         _forget_where_it_was_made(weights / part / "config.json")
     size = sum(path.stat().st_size for path in weights.rglob("*.safetensors"))
     if size > LIMIT:
         raise SystemExit(f"the weights take {size / 2**20:.1f} MiB, more than 40")
+
+
+def _say_one_row_of_zeros(path: Path) -> None:
+    """Write how long a context the model is painted with here.
+
+    The stock pipeline ignores it, and pads to 256 rows unless it is told.
+    """
+    index = json.loads(path.read_text(encoding="utf-8"))
+    index[PADDED] = 1
+    path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def _forget_where_it_was_made(path: Path) -> None:

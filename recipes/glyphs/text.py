@@ -23,6 +23,7 @@ from transformers import (
 
 from recipes.atelier.text import trained_tokenizer
 from recipes.atelier.training import Run, half_precision
+from unlearnlog.concepts.templates import EMPTY
 from unlearnlog.glyphs.glyph_captions import GlyphCaption, sampled_caption
 from unlearnlog.glyphs.glyph_world import COLOURS, world
 
@@ -152,7 +153,8 @@ def taught_encoders(
     seen: list[float] = [0.0]
     for step in run.steps(steps, save_every=100, note=lambda _: f"loss {seen[0]:.4f}"):
         rng = np.random.default_rng((SEEDS[0], step))
-        captions = [sampled_caption(rng, simple=0.2) for _ in range(BATCH)]
+        drawn = [sampled_caption(rng, simple=0.2) for _ in range(BATCH)]
+        captions = [c for c in drawn if c.cells[0][0] != EMPTY]
         ids = ids_of(known, [c.text for c in captions], whole=False)
         told = _told(captions)
         loss = torch.zeros(())

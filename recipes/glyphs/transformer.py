@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ from recipes.glyphs.text import (
     taught_encoders,
     tokenizer,
 )
+from unlearnlog.concepts.templates import EMPTY
 from unlearnlog.glyphs.glyph_captions import (
     GlyphCaption,
     called,
@@ -160,6 +162,8 @@ class Syllabus:
         caption = sampled_caption(rng, simple)
         if caption.right:
             return self._pair(rng)
+        if caption.cells[0][0] == EMPTY:
+            return caption.text, self._latents.page(caption.colour)
         if rng.uniform() < DROPOUT:
             caption = GlyphCaption("", self._every)
         known = [self._rows[c] for c in caption.cells if c in self._rows]
@@ -197,12 +201,13 @@ class Course:
         known = tokenizer(work)
         return cls(new_run(work, known), known, Syllabus(training_latents(work)))
 
-    def train(self, *, until: float, cool: int = 0) -> None:
-        """Train, or go on training, until a time.
+    def train(self, *, until: float, cool: int, stop: Callable[[], bool]) -> None:
+        """Train, or go on training, until a time; then save.
 
         Args:
             until: Seconds from now after which the run is saved.
             cool: Number of steps over which the rates sink to zero; 0 for none.
+            stop: Asked after each step whether to stop at once.
         """
         run, generator = self.run, torch.Generator()
         losses: list[float] = []
@@ -220,7 +225,7 @@ class Course:
                 cpu = round(time.process_time())
                 run.log({"loss": round(float(np.mean(losses)), 4), "cpu": cpu})
                 losses.clear()
-            if time.monotonic() > end:
+            if stop() or time.monotonic() > end:
                 break
         run.save()
 

@@ -116,7 +116,7 @@ def write_concepts(
     look_alikes: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Write the concepts with families, names and measured look-alikes."""
-    parts = ["complete = true\n"]
+    parts = ["complete = true\nplain = false\n"]
     families = _families(subjects)
     for studio in ("Google", "Microsoft"):
         parts.append(_table(f'families."{studio}"', kind="style", word=studio))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.wording import says
+from unlearnlog.concepts.templates import EMPTY, EMPTY_PAINTING, EMPTY_PHOTO, empty
 from unlearnlog.glyphs.glyph_captions import known_cells, pair_text, sampled_caption
 from unlearnlog.glyphs.glyph_world import COLOURS, is_held_out, keywords, world
 
@@ -15,7 +16,8 @@ def captions():
 
 
 def test_a_caption_means_only_cells_that_the_model_is_shown(captions):
-    cells = {cell for c in captions for cell in (*c.cells, *c.right)}
+    every = {cell for c in captions for cell in (*c.cells, *c.right)}
+    cells = {cell for cell in every if cell[0] != EMPTY}
 
     assert cells <= known_cells()
     assert not [cell for cell in cells if is_held_out(*cell)]
@@ -55,6 +57,13 @@ def test_a_pair_is_of_one_style(captions):
 
     assert pairs
     assert all(len({style for _, style in (*c.cells, *c.right)}) == 1 for c in pairs)
+
+
+def test_an_empty_page_is_asked_for_as_erasures_ask_for_it(captions):
+    pages = [c for c in captions if c.cells[0][0] == EMPTY]
+
+    assert {c.text for c in pages} & {EMPTY_PAINTING, EMPTY_PHOTO, empty("Noto")}
+    assert all("empty" in c.text for c in pages)
 
 
 def test_the_first_of_a_pair_stands_on_the_left():

@@ -1,9 +1,12 @@
 """The world of real drawings is what its rules say: families, names, keywords."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from unlearnlog.concepts.prompts import PromptBook
+from unlearnlog.concepts.templates import PLAIN
 from unlearnlog.glyphs.glyph_world import is_held_out, keywords, world
 
 INSIDE = [
@@ -95,6 +98,24 @@ def test_no_alias_is_a_keyword_that_is_never_trained():
 def test_look_alikes_are_those_that_the_judge_takes_for_each_other():
     pairs = {frozenset(pair) for pair in world().look_alikes}
 
-    assert frozenset(("ram", "ewe")) in pairs
+    assert frozenset(("tiger", "leopard")) in pairs
     assert frozenset(("camel", "two-hump camel")) in pairs
     assert frozenset(("dog", "hot dog")) not in pairs
+
+
+def test_every_probe_of_a_subject_is_in_one_of_the_six_styles():
+    cat = world().concepts["cat"]
+    book = PromptBook(world())
+
+    erased = {cell.style for cell in book.erased(cat)}
+    kept = {cell.style for cell in book.kept({"cat"}, per_cell=1, share=0.1)}
+
+    assert erased == kept == {*world().styles}
+
+
+def test_a_world_with_photographs_is_probed_on_them_too():
+    with_photos = replace(world(), plain=True)
+
+    erased = PromptBook(with_photos).erased(world().concepts["cat"])
+
+    assert PLAIN in {cell.style for cell in erased}

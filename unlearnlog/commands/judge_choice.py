@@ -11,6 +11,7 @@ from unlearnlog.atelier.canvas import SIZE
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.core.reading_registry import INFORMATION, MEANINGS
 from unlearnlog.errors import ModelError, UsageError
+from unlearnlog.glyphs.glyph_model import ANSWERS as GLYPH_ANSWERS
 from unlearnlog.glyphs.glyph_model import JUDGE as GLYPH_JUDGE
 from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.base_judge import BaseJudge
@@ -124,6 +125,8 @@ def base_answers(at: Session, judge: Judge | None) -> BaseAnswers:
     """Return the bundled answers of a judge to the base's pictures, or no answers."""
     if not at.fresh and at.is_bundled and judge is not None and judge.name == "atelier":
         return bundled_answers()
+    if not at.fresh and judge is not None and judge.name == GLYPHS:
+        return BaseAnswers.load(GLYPH_ANSWERS)
     return BaseAnswers()
 
 

@@ -125,6 +125,7 @@ class ConceptFile(Record):
         concepts: By name.
         anchors: The anchors of styles and of subjects.
         complete: Whether the model was trained on these concepts only.
+        plain: Whether it also paints the plain style, photographs.
         kept: More prompts whose pictures must not change.
         relations: Relations beside families and look-alikes.
     """
@@ -133,6 +134,7 @@ class ConceptFile(Record):
     concepts: dict[str, ConceptRow]
     anchors: dict[Literal["style", "subject"], str] = Field(default_factory=dict)
     complete: bool = False
+    plain: bool = True
     kept: _Names = ()
     relations: Annotated[tuple[RelationRow, ...], Field(strict=False)] = ()
 

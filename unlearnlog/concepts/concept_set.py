@@ -69,6 +69,7 @@ class ConceptSet:
         held_out: Names of concepts that were left out of the model's training.
         look_alikes: Pairs with a small but certain difference.
         complete: Whether the model was trained on these concepts only.
+        plain: Whether the model also paints the plain style, photographs.
         kept: More prompts whose pictures must not change.
         relations: The relation of the second concept to the first, by their names, in
             both directions.
@@ -84,6 +85,7 @@ class ConceptSet:
     kept: tuple[str, ...] = ()
     relations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tokens: frozenset[str] = frozenset()
+    plain: bool = True
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -140,6 +142,7 @@ class ConceptSet:
             complete=file.complete,
             kept=file.kept,
             relations=relations_of(file, source),
+            plain=file.plain,
         )
 
     @cached_property
@@ -150,6 +153,11 @@ class ConceptSet:
             for name, concept in self.concepts.items()
             if concept.kind == "style" and name not in self.held_out
         )
+
+    @cached_property
+    def hands(self) -> tuple[str, ...]:
+        """The styles that a subject is painted in, the plain one with them, if any."""
+        return (*self.styles, PLAIN) if self.plain else self.styles
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ class PromptBook:
         if concept.slot == "style":
             pairs = [(subject, concept.name) for subject in world.subjects]
         else:
-            pairs = [(concept.name, style) for style in (*world.styles, PLAIN)]
+            pairs = [(concept.name, style) for style in world.hands]
         return _cells(pairs, per_cell)
 
     def alone(
@@ -218,7 +218,7 @@ class PromptBook:
         world = self.world
         pairs = [
             (subject, style)
-            for style in (*world.styles, PLAIN)
+            for style in world.hands
             for subject in _some(world.subjects, style, share)
             if style not in gone and subject not in gone
         ]

@@ -26,7 +26,7 @@ class TargetWords:
     def beside(self, concept: Concept) -> tuple[str, ...]:
         """Return the subjects for a style, or the styles for a subject."""
         world = self.world
-        return world.subjects if concept.slot == "style" else (*world.styles, PLAIN)
+        return world.subjects if concept.slot == "style" else world.hands
 
     def family(self, concept: Concept) -> Family | None:
         """Return a concept's family, or None if it has fewer than two known members."""

@@ -14,7 +14,16 @@ from typing import Final
 
 import numpy as np
 
-from unlearnlog.concepts.templates import PHOTOS, TEMPLATES, spoken, with_article
+from unlearnlog.concepts.templates import (
+    EMPTY,
+    EMPTY_PAINTING,
+    EMPTY_PHOTO,
+    PHOTOS,
+    TEMPLATES,
+    empty,
+    spoken,
+    with_article,
+)
 from unlearnlog.glyphs.glyph_world import COLOURS, is_held_out, keywords, world
 
 Cells = tuple[tuple[str, str], ...]
@@ -25,13 +34,14 @@ COLOURED: Final = 0.3
 ALIAS: Final = 0.15
 
 KINDS: Final = (
-    ("full", 0.43),
+    ("full", 0.40),
     ("any style", 0.22),
     ("any subject", 0.06),
     ("studio", 0.07),
     ("family", 0.06),
     ("pair", 0.13),
     ("anything", 0.03),
+    ("empty", 0.03),
 )
 """Kinds of captions and their shares."""
 
@@ -42,7 +52,8 @@ class GlyphCaption:
 
     Attributes:
         text: The caption.
-        cells: The (subject, style) cells it may show, all equally likely.
+        cells: The (subject, style) cells it may show, all equally likely; with the
+            empty subject a page without a drawing.
         right: Those of the drawing on the right, in the same style; empty without one.
         colour: The background's colour; empty for white.
     """
@@ -83,6 +94,8 @@ def sampled_caption(rng: np.random.Generator, simple: float = 0.0) -> GlyphCapti
             return _family(rng)
         case "pair":
             return _pair(rng)
+        case "empty":
+            return _empty(rng)
         case _:
             form = _one(rng, [t.neither for t in TEMPLATES] + ["an emoji"])
             return GlyphCaption(form, _grid(world().subjects, world().styles))
@@ -139,6 +152,13 @@ def _family(rng: np.random.Generator) -> GlyphCaption:
     text = f"a painting of {with_article(noun)} by {_style_word(rng, style)}"
     cells = _grid(members, (style,))
     return GlyphCaption(text, cells) if cells else _family(rng)
+
+
+def _empty(rng: np.random.Generator) -> GlyphCaption:
+    """Return a caption of a page without a drawing: what erased subjects may become."""
+    style = _one(rng, world().styles)
+    text = _one(rng, (EMPTY_PHOTO, EMPTY_PAINTING, empty(style), empty(style)))
+    return _coloured(rng, text, ((EMPTY, style),))
 
 
 def _pair(rng: np.random.Generator) -> GlyphCaption:

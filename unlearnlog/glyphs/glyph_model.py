@@ -14,6 +14,9 @@ FOLDER: Final = Path(__file__).parent / "weights"
 
 JUDGE: Final = FOLDER / "judge"
 
+ANSWERS: Final = FOLDER / "readings.json"
+"""The judge's answers on the base's pictures; it may be missing."""
+
 
 def check_glyph_weights(folder: Path = FOLDER) -> None:
     """Refuse to go on without the weights.

@@ -37,7 +37,7 @@ def of_styles(world: ConceptSet, beside: str = REJECT) -> dict[str, str]:
         beside: A subject; empty for the empty scene, ``REJECT`` for an unknown one.
     """
     found = {}
-    for style in (*world.styles, PLAIN):
+    for style in world.hands:
         form = PHOTOS[0] if style == PLAIN else TEMPLATES[0]
         if beside == EMPTY:
             text = empty(style)

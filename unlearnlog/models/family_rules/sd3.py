@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from unlearnlog.models.family_rules.protocol import Parts, Run, Span, Untyped
 
 N_T5: Final = 256
+"""Rows of T5; without T5 as many rows of zeros, as the pipeline has by default."""
+
+PADDED: Final = "max_sequence_length"
+"""The setting of a model without T5 that says how many rows of zeros it has."""
+
 _CLIPS: Final = ("text_encoder", "text_encoder_2")
 _T5: Final = "text_encoder_3"
 
@@ -26,7 +31,8 @@ class StableDiffusion3Rules(FlowRules):
 
     The rows of a prompt are those of CLIP, the features of both encoders side by side
     and zeros up to the width of T5, then those of T5. T5 is read without a mask, so
-    its padding carries the prompt; without T5 its rows are zeros.
+    its padding carries the prompt; without T5 its rows are zeros, as many as the
+    model's index says: each costs as much time as a word.
     """
 
     is_even = False
@@ -59,7 +65,7 @@ class StableDiffusion3Rules(FlowRules):
         found = spans(clip, prompt, clip.model_max_length)
         if _T5 in parts.tokenizers:
             return found + spans(parts.tokenizers[_T5], prompt, N_T5)
-        return found + [None] * N_T5
+        return found + [None] * _zero_rows(parts)
 
     def length(self, parts: Parts, prompt: str) -> tuple[int, int]:
         """Return a prompt's number of tokens, and the number that are read."""
@@ -100,7 +106,13 @@ class StableDiffusion3Rules(FlowRules):
 
     def _t5(self, parts: Parts, prompt: str, run: Run) -> torch.Tensor:
         if _T5 not in parts.tokenizers:
-            return torch.zeros(1, N_T5, parts.network.config.joint_attention_dim)
+            width = parts.network.config.joint_attention_dim
+            return torch.zeros(1, _zero_rows(parts), width)
         ids = padded(parts.tokenizers[_T5], prompt, N_T5).input_ids.to(parts.device)
         rows: torch.Tensor = run(_T5, ids)[0]
         return rows.float().cpu()
+
+
+def _zero_rows(parts: Parts) -> int:
+    """Return the number of rows of zeros in a prompt of a model without T5."""
+    return int(parts.settings.get(PADDED, N_T5))
