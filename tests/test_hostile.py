@@ -60,6 +60,14 @@ TYPED = (
     *(("clone", X), ("clone", "nowhere/x", X), ("remote", "add", X, "nowhere/x")),
     *(("remote", "add", "o", X), ("remote", "remove", X), ("fetch", X), ("pull", X)),
     *(("push", X), ("push", "origin", X), ("push", "--expect", X)),
+    *(("blame", X), ("blame", "x", "--reading", X), ("log", "--concept", X)),
+    *(("shortlog", X), ("verify", X), ("verify", "HEAD", "--signers", X)),
+    *(("redact", X), ("seal", "-r", X), ("seal", "-R", X), ("unseal", "-i", X)),
+    *(
+        ("release", X, "-o", "out"),
+        ("release", "HEAD", "-o", X),
+        ("shortlog", "--by", X),
+    ),
 )
 """Every command, with a hostile text in each of its places; none of it computes."""
 

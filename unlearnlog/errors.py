@@ -160,6 +160,8 @@ class RemoteError(LedgerError):
 
 class Diverged(RemoteError):  # noqa: N818 - reads as what happened
     """Two histories of which neither continues the other; nothing was moved."""
+
+
 class Sealed(LedgerError):  # noqa: N818 - reads as what was found
     """A delta that is encrypted, and is needed."""
 

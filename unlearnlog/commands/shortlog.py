@@ -10,7 +10,7 @@ from unlearnlog.core.active import said_of
 
 if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry, EntryId
-    from unlearnlog.ledger.standing import Standing
+    from unlearnlog.ledger.entry_standing import Standing
 
 UNKNOWN: Final = "(unknown)"
 """Who made an entry that names no author, or that no allowed signer signed."""

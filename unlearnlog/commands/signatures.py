@@ -14,8 +14,8 @@ from unlearnlog.ledger.signature_files import REQUIRED, SIGNERS, is_asked
 
 if TYPE_CHECKING:
     from unlearnlog.core.entry import EntryId
+    from unlearnlog.ledger.entry_standing import Standing
     from unlearnlog.ledger.repository import Repository
-    from unlearnlog.ledger.standing import Standing
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.disk import explaining
+from unlearnlog.ledger.entry_standing import Standings
 from unlearnlog.ledger.ledger_reader import LedgerReader
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.redaction_file import put_redactions, redactions
@@ -18,7 +19,6 @@ from unlearnlog.ledger.signature_files import (
     entry_signature,
     put_signature,
 )
-from unlearnlog.ledger.standing import Standings
 from unlearnlog.ledger.store import CACHE
 
 if TYPE_CHECKING:

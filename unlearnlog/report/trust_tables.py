@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unlearnlog.commands.blame import Blame, BlameLine
     from unlearnlog.commands.shortlog import Share
     from unlearnlog.commands.signatures import Verification
-    from unlearnlog.ledger.standing import Standing
+    from unlearnlog.ledger.entry_standing import Standing
 
 _SAID: Final = {
     "good": "good",
