@@ -93,7 +93,8 @@ def concept_id(name: str) -> ConceptId:
     ``C#``, a digest follows it, so that two names never have one id.
 
     Raises:
-        ConceptError: The name has neither a letter nor a digit.
+        ConceptError: The name has neither a letter nor a digit, or a character that
+            cannot be seen.
 
     Example:
         >>> concept_id("Vincent  van Gogh"), concept_id("C#")
@@ -106,6 +107,7 @@ def concept_id(name: str) -> ConceptId:
             fix='name the concept as a prompt would, such as "Picasso"',
         )
     if not is_spelled_out(name):
+        _check_seen(name, "name")
         found += f"~{digest_of(folded(name).encode())[:_DIGITS]}"
     return ConceptId(found)
 
@@ -161,6 +163,15 @@ def _pair(prompt: str, context: str) -> tuple[str, str]:
     return pair
 
 
+def _check_seen(text: str, field: str) -> None:
+    """Refuse a text with a character that cannot be seen."""
+    if has_controls(text):
+        raise ConceptError(
+            f"the {field} {shown(text)} holds a character that cannot be seen",
+            fix="type the name again by hand, letters and spaces only",
+        )
+
+
 def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
     """Return ``text`` with single spaces; refuse one that is not valid."""
     tidy = text if has_controls(text) else " ".join(text.split())
@@ -169,11 +180,7 @@ def _checked(text: str, field: str, *, longest: int = MAX_NAME) -> str:
             f"the {field} {shown(text)} is empty",
             fix='name the concept as a prompt would, such as "Picasso"',
         )
-    if has_controls(tidy):
-        raise ConceptError(
-            f"the {field} {shown(text)} holds a character that cannot be seen",
-            fix="type the name again by hand, letters and spaces only",
-        )
+    _check_seen(tidy, field)
     if len(tidy) > longest:
         raise ConceptError(
             f"the {field} {shown(text)} is {len(tidy)} characters long, "
