@@ -25,6 +25,7 @@ from unlearnlog.cli import (
     push_command,
     remote_commands,
     report_command,
+    serve_command,
 )
 from unlearnlog.cli.app import app, err, recorded, say_unshown
 from unlearnlog.cli.json_answers import error_row, held, is_json_wanted, say_held
@@ -50,6 +51,7 @@ __all__ = [
     "push_command",
     "remote_commands",
     "report_command",
+    "serve_command",
 ]
 
 
