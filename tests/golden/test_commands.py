@@ -76,6 +76,7 @@ SAID = (
     "remote add origin sftp://me:secret@host/x --json",
     "remote remove nope --json",
     "paint --json",
+    "serve --port 70000 --json",
     "nope",
     # help
     "--help",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from unlearnlog.api.opened import OpenedLedger
 
 if TYPE_CHECKING:
+    from unlearnlog.api import Ledger
     from unlearnlog.api.page.page_server import PageAddress
 
 
@@ -45,7 +46,7 @@ class ServeMethods(OpenedLedger):
         check_page(host, port)
         self.check()
         assert self.chain  # raises where there is no ledger
-        serve_page(PageActions(self), host, port, ready or _print)
+        serve_page(PageActions(cast("Ledger", self)), host, port, ready or _print)
 
 
 def _print(address: PageAddress) -> None:

@@ -36,7 +36,7 @@ def state_view(status: Status, newest: Entry | None) -> str:
     doubt = [f"{name}: {'; '.join(why)}" for name, why in status.in_doubt.items()]
     where = f"{status.model}, branch {status.branch}, in {status.ledger}"
     if newest is None:
-        return verdict("unmeasured", "Nothing is erased yet", where)
+        return verdict("unmeasured", "Nothing is erased yet") + note(where)
     erased = few_of([*status.erased])
     parts = [
         f"{_n_concepts(len(status.erased))} erased" if erased else "",
@@ -45,14 +45,14 @@ def state_view(status: Status, newest: Entry | None) -> str:
     title = ", ".join(filter(None, parts)) or "Nothing is erased now"
     word = listed(newest)
     judged = f"The newest entry {newest.id[:12]}: {formatting.outcome(newest)}"
-    return verdict(
+    said = verdict(
         "undecided" if doubt and word == "passed" else word,
         title,
         f"Erased: {erased}" if erased else "",
-        f"In doubt: {'; '.join(doubt)}" if doubt else "",
+        f"In doubt: {few_of(doubt)}" if doubt else "",
         f"{judged} by policy {newest.policy}.",
-        where,
     )
+    return said + note(where)
 
 
 def _n_concepts(n: int) -> str:
@@ -85,25 +85,26 @@ def _row(entry: Entry, what: str) -> tuple[str, ...]:
     return (formatting.outcome(entry), what, *own, *numbers)
 
 
-def entry_view(entry: Entry | BaseManifest, what: str = "") -> str:
+def base_view(base: BaseManifest) -> str:
+    """Return the name and the digest of the base."""
+    return facts({"revision": "base", "model": base.source, "base": base.root})
+
+
+def entry_view(entry: Entry, what: str) -> str:
     """Return an entry with all readings, under the questions that they answer.
 
     Args:
-        entry: The entry; a manifest for the base.
+        entry: The entry.
         what: The concepts that it is about.
     """
-    readings = getattr(entry, "readings", None)
-    if readings is None:
-        named = {"revision": "base", "model": entry.source, "base": entry.root}
-        return facts(named)
     rules = policy_of(entry)
     head = "reading", "of", "value", "95 % interval", "n", "base", "limit"
     tables = [
         table(head, [_cells(each, formatting.limits(each, rules)) for each in group], q)
-        for q, group in by_question(readings).items()
+        for q, group in by_question(entry.readings).items()
     ]
     unmet = [*entry.verdict.failures, *entry.verdict.undecided]
-    title = f"{entry.kind} {what}: {formatting.outcome(entry)}"
+    title = f"{entry.kind} {what}: {formatting.OUTCOME[listed(entry)]}"
     rows = {
         "entry": entry.id,
         "eraser": entry.eraser.name,

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from unlearnlog.api.page.history_view import entry_view, log_view, state_view
+from unlearnlog.api.page.history_view import (
+    MOST,
+    base_view,
+    entry_view,
+    log_view,
+    state_view,
+)
 from unlearnlog.api.page.page_markup import (
     facts,
     note,
@@ -40,8 +46,6 @@ MOST_PICTURES: Final = 8
 
 KINDS: Final = ("", "style", "subject")
 """Kinds of a new concept; empty for a name that is known."""
-
-_UNKNOWN_SIZE: Final = "…"
 
 
 @dataclass
@@ -79,10 +83,10 @@ class PageActions:
     ledger: Ledger
 
     def revisions(self) -> list[tuple[str, str]]:
-        """List the revisions that can be chosen, newest first: a text and an id each.
+        """List the newest revisions: a text and an id each.
 
         Entries of HEAD's history come first, then those of other branches; ``base`` is
-        the last.
+        the last. Older ones can be typed.
         """
         known = self.ledger.tree()
         mine = [entry.id for entry in self.ledger.log()]
@@ -92,7 +96,7 @@ class PageActions:
                 visible(f"{each[:12]} {known[each].kind} {deed(known[each], known)}"),
                 each,
             )
-            for each in (*mine, *others)
+            for each in (*mine, *others)[:MOST]
         ]
         return [*named, ("base", "base")]
 
@@ -118,10 +122,12 @@ class PageActions:
         """Show an entry with all of its readings."""
 
         def work() -> str:
+            from unlearnlog.core.entry import Entry
+
             found = self.ledger.show(rev or "HEAD")
-            known = self.ledger.tree()
-            what = deed(known[found.id], known) if rev_of(found) in known else ""
-            return entry_view(found, what)
+            if not isinstance(found, Entry):
+                return base_view(found)
+            return entry_view(found, deed(found, self.ledger.tree()))
 
         return _answered(work)
 
@@ -166,6 +172,8 @@ class PageActions:
                     f"{count} pictures cannot be painted at once",
                     fix=f"choose 1 to {MOST_PICTURES}",
                 )
+            if first < 0:
+                raise UsageError(f"{first} is no seed", fix="type 0 or more")
             painted = self.ledger.pictures(
                 prompt, "base", shown, n=count, seed=first, watch=watch
             )
@@ -253,11 +261,6 @@ class PageActions:
             known = ", ".join(filter(None, self.policies()))
             raise PolicyError(f"no policy '{policy}' ships", fix=f"choose of {known}")
         return self.ledger.concept(name, kind), policy
-
-
-def rev_of(found: object) -> str:
-    """Return the id of an entry; empty for the base."""
-    return str(getattr(found, "id", ""))
 
 
 def _number(value: float) -> int:

@@ -45,13 +45,13 @@ def page_blocks(actions: PageActions) -> Any:  # noqa: ANN401
             with gradio.Tab("History"):
                 log = _answer("ul-log")
                 chosen, shown = _history(actions)
-            with gradio.Tab("Concepts"):
+            with gradio.Tab("Concepts", render_children=True):
                 of_graph = _graph(actions)
-            with gradio.Tab("Paint"):
+            with gradio.Tab("Paint", render_children=True):
                 of_paint = _paint(actions)
-            with gradio.Tab("Erase"):
+            with gradio.Tab("Erase", render_children=True):
                 erased = _erase(actions)
-            with gradio.Tab("Report"):
+            with gradio.Tab("Report", render_children=True):
                 of_report = _report(actions)
         revs = [chosen, of_graph, of_paint, of_report]
 
@@ -65,6 +65,9 @@ def page_blocks(actions: PageActions) -> Any:  # noqa: ANN401
             happens(now, None, [state, log, shown, *revs], **_QUIET)
     return page
 
+
+_SMALL: Final = {"scale": 0, "min_width": 120}
+"""Of buttons beside what they act on."""
 
 _QUIET: Final = {"show_progress": "hidden", "api_visibility": "private"}
 _SHOWN: Final = {
@@ -86,9 +89,9 @@ def _history(actions: PageActions) -> tuple[Any, Any]:
 
 def _graph(actions: PageActions) -> Any:  # noqa: ANN401
     """Add the concept graph; return the choice of a revision."""
-    with gradio.Row(equal_height=True):
+    with gradio.Row(elem_classes="ul-form"):
         rev = _revision("Concepts after")
-        button = gradio.Button("Draw", variant="primary", scale=0, elem_id="ul-draw")
+        button = gradio.Button("Draw", variant="primary", elem_id="ul-draw", **_SMALL)
     shown = _answer("ul-drawn")
     button.click(_told(actions.graph), [rev], [shown], **_SHOWN)
     return rev
@@ -101,11 +104,11 @@ def _paint(actions: PageActions) -> Any:  # noqa: ANN401
         placeholder="a painting of a cat by Picasso",
         elem_id="ul-prompt",
     )
-    with gradio.Row(equal_height=True):
+    with gradio.Row(elem_classes="ul-form"):
         rev = _revision("Base beside")
         n = gradio.Slider(1, MOST_PICTURES, value=2, step=1, label="Pictures")
         seed = gradio.Number(value=0, precision=0, minimum=0, label="First seed")
-        button = gradio.Button("Paint", variant="primary", elem_id="ul-paint")
+        button = gradio.Button("Paint", variant="primary", elem_id="ul-paint", **_SMALL)
     shown = _answer("ul-painted")
     asked = [prompt, rev, n, seed]
     for happens in (button.click, prompt.submit):
@@ -115,18 +118,18 @@ def _paint(actions: PageActions) -> Any:  # noqa: ANN401
 
 def _erase(actions: PageActions) -> Any:  # noqa: ANN401
     """Add the dry run and the erasure; return the event after which there is more."""
-    with gradio.Row(equal_height=True):
+    with gradio.Row(elem_classes="ul-form"):
         name = gradio.Textbox(label="Concept", elem_id="ul-name")
         kind = gradio.Dropdown([*KINDS], value="", label="Kind, of a new name")
         policy = gradio.Dropdown(actions.policies(), value="", label="Policy, if other")
-        dry = gradio.Button("Dry run", variant="primary", elem_id="ul-dry")
+        dry = gradio.Button("Dry run", variant="primary", elem_id="ul-dry", **_SMALL)
     forecast = _answer("ul-forecast")
-    with gradio.Group(), gradio.Row(equal_height=True):
+    with gradio.Row(elem_classes="ul-form"):
         again = gradio.Textbox(
             label="To erase it for good, type the concept's name again",
             elem_id="ul-again",
         )
-        button = gradio.Button("Erase", variant="stop", elem_id="ul-erase")
+        button = gradio.Button("Erase", variant="stop", elem_id="ul-erase", **_SMALL)
     shown = _answer("ul-erased")
     dry.click(_told(actions.forecast), [name, kind, policy], [forecast], **_SHOWN)
     asked = [name, again, kind, policy]
@@ -135,10 +138,10 @@ def _erase(actions: PageActions) -> Any:  # noqa: ANN401
 
 def _report(actions: PageActions) -> Any:  # noqa: ANN401
     """Add the report; return the choice of a revision."""
-    with gradio.Row(equal_height=True):
+    with gradio.Row(elem_classes="ul-form"):
         rev = _revision("Report up to")
         n = gradio.Slider(0, 6, value=0, step=1, label="Prompts of each concept")
-        button = gradio.Button("Read", variant="primary", elem_id="ul-read")
+        button = gradio.Button("Read", variant="primary", elem_id="ul-read", **_SMALL)
     shown = _answer("ul-read-report")
     button.click(_told(actions.report), [rev, n], [shown], **_SHOWN)
     return rev

@@ -36,15 +36,15 @@ def check_page(host: str, port: int) -> None:
     Raises:
         UsageError: Gradio is not installed, or the port is none.
     """
+    if not host:
+        raise UsageError("no address is given", fix="--host 127.0.0.1")
+    if not 0 <= port < 2**16:
+        raise UsageError(f"{port} is no port", fix="--port 7860, or 0 for a free one")
     if find_spec("gradio") is None:
         raise UsageError(
             "the page needs gradio, which is not installed",
             fix="pip install 'unlearnlog[ui]'",
         )
-    if not host:
-        raise UsageError("no address is given", fix="--host 127.0.0.1")
-    if not 0 <= port < 2**16:
-        raise UsageError(f"{port} is no port", fix="--port 7860, or 0 for a free one")
 
 
 def serve_page(
@@ -109,10 +109,10 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
+    except (OSError, UnicodeError) as error:  # the latter of names that are none
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
         raise UsageError(
-            f"cannot listen on {host}, port {port}: {error.strerror}",
+            f"cannot listen on {host}, port {port}: {error}",
             fix="--port 0 takes a free one" if taken else "--host 127.0.0.1",
         ) from error
 
