@@ -153,8 +153,12 @@ def test_another_cookie_opens_nothing(cookie):
     assert (found.status, found.reached) == (401, False)
 
 
+async def nowhere(*_):
+    """Answer nothing."""
+
+
 def test_two_pages_have_two_cookies_and_two_tokens():
-    one, other = (PageGuard(None, "t", "0.0.0.0") for _ in range(2))
+    one, other = (PageGuard(nowhere, "t", "0.0.0.0") for _ in range(2))
 
     assert one != other
     assert new_token() != new_token()

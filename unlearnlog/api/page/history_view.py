@@ -109,7 +109,7 @@ def entry_view(entry: Entry, what: str) -> str:
         "entry": entry.id,
         "eraser": entry.eraser.name,
         "policy": entry.policy,
-        "recorded": formatting.signed(entry),
+        "when and why": formatting.signed(entry),
         "time": f"{entry.seconds:.0f} s",
     }
     mark = verdict(listed(entry), title, *unmet)

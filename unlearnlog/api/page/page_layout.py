@@ -57,9 +57,10 @@ def page_blocks(actions: PageActions) -> Any:  # noqa: ANN401
 
         def now() -> list[Any]:
             known = actions.revisions()
-            update = gradio.update(choices=known, value=known[0][1])
-            entry = actions.entry(known[0][1])
-            return [actions.state(), actions.history(), entry, *([update] * len(revs))]
+            newest = known[0][1]
+            chosen = [gradio.update(choices=known, value=newest) for _ in revs]
+            said = actions.state(), actions.history(), actions.entry(newest)
+            return [*said, *chosen]
 
         for happens in (page.load, erased.then):
             happens(now, None, [state, log, shown, *revs], **_QUIET)
