@@ -84,18 +84,18 @@ def folder(tmp_path_factory) -> Path:
 def served(folder: Path, *words: str):
     """Serve a ledger as the command does; end it as Ctrl-C does."""
     command = (sys.executable, "-m", "unlearnlog", "serve", "--port", "0", "--json")
-    done = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--ledger", str(folder), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    try:
-        assert done.stdout is not None
-        yield json.loads(done.stdout.readline())
-    finally:
-        done.send_signal(signal.SIGINT)
-        code = done.wait(60)
+    ) as done:
+        try:
+            assert done.stdout is not None
+            yield json.loads(done.stdout.readline())
+        finally:
+            done.send_signal(signal.SIGINT)
+            code = done.wait(60)
     assert code == 0
 
 
