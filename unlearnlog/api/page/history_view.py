@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.api.page.page_markup import NOTHING, facts, note, table, verdict
@@ -34,7 +35,7 @@ def state_view(status: Status, newest: Entry | None) -> str:
         newest: The entry of HEAD; None on the base.
     """
     doubt = [f"{name}: {'; '.join(why)}" for name, why in status.in_doubt.items()]
-    where = f"{status.model}, branch {status.branch}, in {status.ledger}"
+    where = f"{status.model}, branch {status.branch}, ledger {Path(status.ledger).name}"
     if newest is None:
         return verdict("unmeasured", "Nothing is erased yet") + note(where)
     erased = few_of([*status.erased])

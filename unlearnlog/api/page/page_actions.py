@@ -1,4 +1,4 @@
-"""What the page does when something is asked of it: ledger in, HTML out.
+"""The answers of the page: ledger in, HTML out.
 
 Each answer is a text of HTML. An error of the user is an answer as well: what failed,
 and what to do next.

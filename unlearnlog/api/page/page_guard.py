@@ -1,4 +1,4 @@
-"""Who may open the page, and what may be asked of it: an ASGI application around it.
+"""The guard of the page: an ASGI application that lets only some requests through.
 
 On an address of this machine alone, a request must name this machine: a page of
 another site cannot reach it under a name of its own. On any other address it needs the
