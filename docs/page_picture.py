@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 WIDTH: Final = 1200
 HEIGHT: Final = 1290
 SCALE: Final = 0.75
-COLOURS: Final = 128
+COLOURS: Final = 256
 
 
 def main(url: str, picture: Path, prompt: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ import torch
 from tests.histories import in_nats, shown, step, three_steps
 from tests.hostile_texts import HOSTILE, NAMES
 from tests.ledger.making import new_ledger, next_entry, some_delta
+from tests.tiny import build_pipeline
 from unlearnlog import Ledger
 from unlearnlog.api.page.history_view import MOST, entry_view, log_view
 from unlearnlog.api.page.page_actions import PageActions, PageProgress
@@ -20,6 +23,7 @@ from unlearnlog.core.concept import Concept
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import UsageError
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 OURS = {
     *("section", "h2", "span", "p", "div", "table", "caption", "thead", "tbody", "tr"),
     *("th", "td", "dl", "dt", "dd"),
@@ -219,3 +223,25 @@ def test_pictures_are_shown_in_pairs_with_a_slider():
         "seed 8: from base to HEAD",
     ]
     assert "<b>" not in page
+
+
+@pytest.mark.slow
+def test_a_name_that_is_typed_again_is_erased_and_recorded(tmp_path):
+    """On a tiny model of noise, by a policy that sets no limit."""
+    build_pipeline(tmp_path / "base")
+    shutil.copytree(GOLDEN / "ledger", tmp_path / "led" / ".unlearnlog")
+    rules = (GOLDEN / "small.toml").read_text(encoding="utf-8")
+    (tmp_path / "free.toml").write_text(rules.partition("[[limits]]")[0])
+    ledger = Ledger.open(tmp_path / "led")
+    ledger.config["policy"] = str(tmp_path / "free.toml")
+    before, told = len(ledger.entries()), []
+    watch = PageProgress(lambda share, name: told.append((share, name)))
+
+    page = PageActions(ledger).erase("Warhol", "Warhol", "", "", watch)
+
+    newest = ledger.log()[0]
+    assert len(ledger.entries()) == before + 1
+    assert [each.name for each in newest.concepts] == ["Warhol"]
+    assert "Warhol is erased" in page
+    assert f"unlearnlog revert {newest.id[:12]}" in page
+    assert told[-1][0] == 1.0
