@@ -226,6 +226,7 @@ def test_pictures_are_shown_in_pairs_with_a_slider():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:this ledger recorded only the tensors")
 def test_a_name_that_is_typed_again_is_erased_and_recorded(tmp_path):
     """On a tiny model of noise, by a policy that sets no limit."""
     build_pipeline(tmp_path / "base")
