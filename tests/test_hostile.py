@@ -50,6 +50,7 @@ TYPED = (
         ("audit", "--finetune", X),
         ("audit", ".", "--at", X),
     ),
+    ("serve", "--device", X),
     *(("rebase", "--onto", X, "-o", "new"), ("attack", X), ("attack", "--attack", X)),
     *(("attack", "--concept", X), ("attack", "--twin", X), ("attack", "--budget", X)),
     *(("add", "--from", X), ("init", "--model", "x.safetensors", "--tokenizer", X)),

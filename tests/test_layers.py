@@ -64,6 +64,10 @@ USERS: Final[Mapping[str, frozenset[str]]] = {
     "jinja2": frozenset({"report"}),
     "networkx": frozenset({"concepts", "commands", "report"}),
     "click": frozenset({"cli"}),
+    **dict.fromkeys(
+        ("gradio", "fastapi", "uvicorn"),
+        frozenset({"api.page.page_layout", "api.page.page_server"}),
+    ),
 }
 
 

@@ -90,6 +90,7 @@ SAID = (
     "unseal -i nope --json",
     "release base -o out --json",
     "paint --json",
+    "serve --port 70000 --json",
     "nope",
     # help
     "--help",

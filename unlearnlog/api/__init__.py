@@ -21,6 +21,7 @@ from unlearnlog.api.export_methods import ExportMethods
 from unlearnlog.api.history_methods import HistoryMethods, Status
 from unlearnlog.api.inspect_methods import InspectMethods
 from unlearnlog.api.remote_methods import RemoteMethods
+from unlearnlog.api.serve_methods import ServeMethods
 from unlearnlog.api.trust_methods import TrustMethods, verify_folder
 from unlearnlog.api.verdicts import raise_if_failed
 from unlearnlog.api.without_ledger import compare, judge_images
@@ -43,6 +44,7 @@ class Ledger(
     AuditMethods,
     ExportMethods,
     RemoteMethods,
+    ServeMethods,
     TrustMethods,
 ):
     """A model's history of erasures.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.findings.report_parts import Findings
+    from unlearnlog.models.interface import Painted
     from unlearnlog.policy import Policy
 
 
@@ -60,25 +61,72 @@ class InspectMethods(OpenedLedger):
             ledger.paint("a boat by Picasso", "base", "HEAD", n=4, output="boats.png")
         """
         rows = revs or ("HEAD",)
-        for rev in rows:
-            self.chain.resolve(rev)
-        rules = self.rules(policy, about=rows[-1])
         from unlearnlog.report.output_file import check_written
 
         check_written(None if output is None else Path(output), (".png",))
-        self.check()
-        from unlearnlog.commands import paint as sampler
+        painted = self._painted(prompt, rows, range(seed, seed + n), policy, watch)
         from unlearnlog.report.image_grid import image_grid, save_png
 
-        seeds = range(seed, seed + n)
-        with self._watching(watch) as shown:
-            painted = sampler.paint(
-                self.place, prompt, rows, seeds=seeds, policy=rules, watch=shown
-            )
         sheet = image_grid([row.pictures for row in painted], rows, prompt)
         if output is not None:
             save_png(sheet, Path(output))
         return sheet
+
+    def pictures(
+        self,
+        prompt: str,
+        *revs: str,
+        n: int = 6,
+        seed: int = 0,
+        policy: str | Policy = "",
+        watch: Progress | None = None,
+    ) -> list[list[Image]]:
+        """Paint a prompt at one or more revisions, as `paint` does, picture by picture.
+
+        Args:
+            prompt: The prompt.
+            revs: Revisions, one row each; none for ``HEAD``.
+            n: Pictures per row.
+            seed: Seed of the first picture; later ones count up from it.
+            policy: Name, path or `Policy`, as for `paint`.
+            watch: Receives the progress of the work.
+
+        Returns:
+            The pictures of each revision; those of one column have the same latents.
+
+        Raises:
+            RevisionError: A revision names no entry.
+            PromptError: The prompt is invalid.
+
+        Example::
+
+            [[before], [after]] = ledger.pictures("a boat", "base", "HEAD", n=1)
+        """
+        rows = revs or ("HEAD",)
+        painted = self._painted(prompt, rows, range(seed, seed + n), policy, watch)
+        from unlearnlog.report.image_grid import single_pictures
+
+        return [single_pictures(row.pictures) for row in painted]
+
+    def _painted(
+        self,
+        prompt: str,
+        revs: Sequence[str],
+        seeds: range,
+        policy: str | Policy,
+        watch: Progress | None,
+    ) -> list[Painted]:
+        """Paint a prompt at some revisions, after the revisions are checked."""
+        for rev in revs:
+            self.chain.resolve(rev)
+        rules = self.rules(policy, about=revs[-1])
+        self.check()
+        from unlearnlog.commands import paint as sampler
+
+        with self._watching(watch) as shown:
+            return sampler.paint(
+                self.place, prompt, revs, seeds=seeds, policy=rules, watch=shown
+            )
 
     def probe(
         self,

@@ -25,6 +25,7 @@ from unlearnlog.cli import (
     push_command,
     remote_commands,
     report_command,
+    serve_command,
     trust_commands,
 )
 from unlearnlog.cli.app import app, err, recorded, say_unshown
@@ -51,6 +52,7 @@ __all__ = [
     "push_command",
     "remote_commands",
     "report_command",
+    "serve_command",
     "trust_commands",
 ]
 

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
 
 HEADINGS: Final = {
     "Erase": ("add", "revert", "compose", "import"),
-    "Look": ("show", "paint", "probe", "graph", "drift", "report", "diff", "bisect"),
+    "Look": (
+        "show",
+        "paint",
+        "probe",
+        "graph",
+        "drift",
+        "report",
+        "diff",
+        "bisect",
+        "serve",
+    ),
     "Measure as others do": ("compare", "canvas"),
     "History": (
         *("log", "shortlog", "blame", "status", "reset", "branch", "switch", "tag"),

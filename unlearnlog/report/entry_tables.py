@@ -121,7 +121,7 @@ def readings_table(
     return Group(*parts)
 
 
-_LISTED: Final = ("ua", "ira", "cra", "bound-mi")
+LISTED: Final = ("ua", "ira", "cra", "bound-mi")
 """Readings in the log: the worst of each entry."""
 
 
@@ -132,20 +132,20 @@ def log_table(history: Sequence[tuple[EntryId, Entry]], head: EntryId | None) ->
     """
     table = FittedTable(
         *("entry", "date", "kind", "concepts", "verdict", "eraser"),
-        *(meaning_of(probe).short for probe in _LISTED),
+        *(meaning_of(probe).short for probe in LISTED),
     )
     table.padding = (0, 1, 0, 0)
     known = dict(history)
     for entry_id, entry in reversed(history):
         names = Text(deed(entry, known))
         marked = f"{entry_id[:12]}{' *' if entry_id == head else ''}"
-        worst = (_worst(entry, probe) for probe in _LISTED)
+        worst = (worst_value(entry, probe) for probe in LISTED)
         facts = entry.kind, names, OUTCOME[listed(entry)], Text(entry.eraser.name)
         table.add_row(marked, entry.date[:10], *facts, *worst)
     return table
 
 
-def _worst(entry: Entry, probe: str) -> str:
+def worst_value(entry: Entry, probe: str) -> str:
     """Return the worst value of a reading; empty where there is none."""
     values = [r.value for r in entry.readings if r.probe == probe]
     if not values:

@@ -56,6 +56,15 @@ def image_grid(
     return sheet
 
 
+def single_pictures(row: Tensor) -> list[Image.Image]:
+    """Return pictures one by one, in their own size.
+
+    Args:
+        row: Pictures, uint8 ``[n, height, width, 3]``.
+    """
+    return [Image.fromarray(each.numpy()) for each in row]
+
+
 def save_png(sheet: Image.Image, path: Path) -> None:
     """Write a PNG, whole or not at all.
 
