@@ -98,7 +98,7 @@ class RepeatedTail:
         return attn.to_out[0](picture), context
 
 
-def new_transformer() -> SD3Transformer2DModel:
+def new_transformer(blocks: int = BLOCKS) -> SD3Transformer2DModel:
     """Return an untrained transformer of the model's shape."""
     torch.manual_seed(SEED)
     net = SD3Transformer2DModel(
@@ -106,7 +106,7 @@ def new_transformer() -> SD3Transformer2DModel:
         patch_size=2,
         in_channels=16,
         out_channels=16,
-        num_layers=BLOCKS,
+        num_layers=blocks,
         attention_head_dim=64,
         num_attention_heads=WIDTH // 64,
         joint_attention_dim=D_CONTEXT,
