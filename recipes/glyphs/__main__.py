@@ -18,6 +18,7 @@ from typing import Final
 
 from diffusers import AutoencoderKL
 
+from recipes.atelier.readings import every_cell, write_readings
 from recipes.glyphs import measure, world_files
 from recipes.glyphs.alike import look_alikes
 from recipes.glyphs.card import card, write_card
@@ -40,7 +41,8 @@ from recipes.glyphs.transformer import (
 )
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.glyphs.glyph_model import FOLDER
-from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
+from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS, world
+from unlearnlog.models.interface import Sampling
 
 STEPS: Final = {"critic": 500, "judge": 4500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
@@ -192,6 +194,12 @@ def _pipeline(job: Job) -> None:
     write_card(text, job.weights)
 
 
+def _readings(job: Job) -> None:
+    """Judge every picture of the base that a probe uses, and keep the answers."""
+    judge = AtelierJudge.load(job.weights / "judge")
+    write_readings(job.weights, judge, every_cell(world()), Sampling(SAMPLED, GUIDANCE))
+
+
 PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "world": _world,
     "judge": _judge,
@@ -202,6 +210,7 @@ PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "transformer": _transformer,
     "measure": _measure,
     "pipeline": _pipeline,
+    "readings": _readings,
 }
 """The parts in the order in which they are made."""
 
