@@ -22,12 +22,13 @@ from recipes.atelier import card, measure
 from recipes.atelier.autoencoder import trained_autoencoder
 from recipes.atelier.judge import save_judge, trained_judge
 from recipes.atelier.pipeline import assemble
+from recipes.atelier.readings import every_cell, write_readings
 from recipes.atelier.text import trained_tokenizer
 from recipes.atelier.unet import trained_unet
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.atelier.base_latents import FILE, BaseLatents
 from unlearnlog.atelier.bundled_concepts import book, world
-from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
+from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.models.diffusers_model import DiffusersModel
 
@@ -102,19 +103,8 @@ def _pipeline(job: Job) -> None:
 
 def _readings(job: Job) -> None:
     """Judge every picture of the base that a probe uses, and keep the answers."""
-    weights = job.weights
-    model = DiffusersModel.load(weights)
-    cells = list(dict.fromkeys(_every_cell()))
-    sampling = measure.SAMPLING
-    pictures = model.paint(
-        [cell.prompt for cell in cells], [c.seed for c in cells], sampling=sampling
-    ).pictures
-    found = AtelierJudge.load(weights / "judge").of_pictures(pictures)
-    answers = {
-        (c.prompt, c.seed): answer for c, answer in zip(cells, found, strict=True)
-    }
-    settings = (sampling.steps, sampling.guidance)
-    BaseAnswers(model.manifest.root, settings, answers).save(weights / "readings.json")
+    judge = AtelierJudge.load(job.weights / "judge")
+    write_readings(job.weights, judge, every_cell(world()), measure.SAMPLING)
 
 
 def _latents(job: Job) -> None:
@@ -136,20 +126,6 @@ def _one_of_each() -> Iterator[ProbeCase]:
     seen, asked = world(), book()
     for name in (*seen.styles, *seen.subjects):
         yield from asked.alone(seen.concepts[name], 1, ())
-
-
-def _every_cell() -> list[ProbeCase]:
-    seen, asked = world(), book()
-    cells = list(asked.kept(()))
-    for name in (*seen.styles, *seen.subjects):
-        concept = seen.concepts[name]
-        cells += asked.erased(concept)
-        cells += asked.renamed(concept)
-        cells += asked.family(concept)
-        for target in ("context", "anchor", "unconditional"):
-            cells += asked.target(concept, target)
-    # What a cell must show differs from concept to concept; its picture does not.
-    return list({(c.prompt, c.seed): c for c in cells}.values())
 
 
 def _measure(job: Job) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from diffusers import AutoencoderKL
 
+from recipes.atelier.readings import every_cell, write_readings
 from recipes.glyphs import measure, world_files
 from recipes.glyphs.alike import look_alikes
 from recipes.glyphs.card import card, write_card
@@ -30,10 +31,18 @@ from recipes.glyphs.painting import STEPS as SAMPLED
 from recipes.glyphs.pictures import subjects
 from recipes.glyphs.pipeline import assemble
 from recipes.glyphs.text import taught_encoders, tokenizer
-from recipes.glyphs.transformer import BATCH, TEXT_STEPS, Course, new_run, painter_of
+from recipes.glyphs.transformer import (
+    BATCH,
+    TEXT_STEPS,
+    Course,
+    folder_of,
+    new_run,
+    painter_of,
+)
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.glyphs.glyph_model import FOLDER
-from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS
+from unlearnlog.glyphs.glyph_world import CONCEPTS, KEYWORDS, world
+from unlearnlog.models.interface import Sampling
 
 STEPS: Final = {"critic": 500, "judge": 4500, "decoder": 800}
 JUDGED_EVERY: Final = 1800.0
@@ -54,6 +63,7 @@ class Job:
         work: Folder of all that is made.
         weights: Folder of the finished model.
         hours: Length of the transformer's training, from now on.
+        without: A subject that the transformer is not shown; empty for none.
         cool: Steps over which its rates sink to zero; 0 for none.
     """
 
@@ -61,6 +71,12 @@ class Job:
     weights: Path
     hours: float
     cool: int
+    without: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the transformer's run, a twin's in its own."""
+        return folder_of(self.work, self.without)
 
 
 def main() -> None:
@@ -71,8 +87,11 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=FOLDER)
     parser.add_argument("--hours", type=float, default=10.0)
     parser.add_argument("--cool", type=int, default=0, metavar="STEPS")
+    parser.add_argument(
+        "--without", default="", metavar="SUBJECT", help="train a twin without it"
+    )
     asked = parser.parse_args()
-    job = Job(asked.work, asked.weights, asked.hours, asked.cool)
+    job = Job(asked.work, asked.weights, asked.hours, asked.cool, asked.without)
     job.work.mkdir(parents=True, exist_ok=True)
     for part, make in PARTS.items():
         if part in asked.parts or "all" in asked.parts:
@@ -115,7 +134,7 @@ def _transformer(job: Job) -> None:
 
     A signal to end saves first.
     """
-    course, end = Course.of(job.work), time.monotonic() + 3600 * job.hours
+    course, end = Course.of(job.work, job.without), time.monotonic() + 3600 * job.hours
     run, judged, told = course.run, course.run.step, Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     while time.monotonic() < end and not (job.cool and run.cooled >= job.cool):
@@ -129,13 +148,13 @@ def _transformer(job: Job) -> None:
 
 
 def _figures(job: Job, painter: Painter, n: int) -> measure.Figures:
-    sheet = job.work / "transformer" / "sheet.png"
+    sheet = job.folder / "transformer" / "sheet.png"
     return measure.of_painted_pictures(painter, _the_judge(job), n, sheet)
 
 
 def _painter(job: Job) -> Painter:
     known = tokenizer(job.work)
-    return painter_of(new_run(job.work, known), known, _vae(job))
+    return painter_of(new_run(job.folder, known, job.without), known, _vae(job))
 
 
 def _vae(job: Job) -> AutoencoderKL:
@@ -161,7 +180,7 @@ def _measure(job: Job) -> None:
         "guidance": [GUIDANCE],
     }
     text = json.dumps(figures, indent=1)
-    (job.work / "quality.json").write_text(text + "\n", encoding="utf-8")
+    (job.folder / "quality.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _pipeline(job: Job) -> None:
@@ -169,10 +188,16 @@ def _pipeline(job: Job) -> None:
     assemble(_painter(job), job.weights)
     save_judge(_the_judge(job), job.weights / "judge")
     write_notice(job.work, job.weights / "NOTICE")
-    figures = json.loads((job.work / "quality.json").read_text(encoding="utf-8"))
-    trained = new_run(job.work, tokenizer(job.work)).step
+    figures = json.loads((job.folder / "quality.json").read_text(encoding="utf-8"))
+    trained = new_run(job.folder, tokenizer(job.work), job.without).step
     text = card(figures, trained=trained, batch=BATCH, steps=SAMPLED)
     write_card(text, job.weights)
+
+
+def _readings(job: Job) -> None:
+    """Judge every picture of the base that a probe uses, and keep the answers."""
+    judge = AtelierJudge.load(job.weights / "judge")
+    write_readings(job.weights, judge, every_cell(world()), Sampling(SAMPLED, GUIDANCE))
 
 
 PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
@@ -185,6 +210,7 @@ PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "transformer": _transformer,
     "measure": _measure,
     "pipeline": _pipeline,
+    "readings": _readings,
 }
 """The parts in the order in which they are made."""
 

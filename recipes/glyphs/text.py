@@ -24,7 +24,11 @@ from transformers import (
 from recipes.atelier.text import trained_tokenizer
 from recipes.atelier.training import Run, half_precision
 from unlearnlog.concepts.templates import EMPTY
-from unlearnlog.glyphs.glyph_captions import GlyphCaption, sampled_caption
+from unlearnlog.glyphs.glyph_captions import (
+    GlyphCaption,
+    caption_without,
+    sampled_caption,
+)
 from unlearnlog.glyphs.glyph_world import COLOURS, world
 
 POSITIONS: Final = 20
@@ -139,9 +143,16 @@ def _told(captions: Sequence[GlyphCaption]) -> dict[str, Tensor]:
 
 
 def taught_encoders(
-    work: Path, known: CLIPTokenizer, steps: int
+    folder: Path, known: CLIPTokenizer, steps: int, without: str = ""
 ) -> tuple[CLIPTextModelWithProjection, ...]:
-    """Teach (or finish teaching) both encoders what captions mean."""
+    """Teach (or finish teaching) both encoders what captions mean.
+
+    Args:
+        folder: Folder of the run.
+        known: The tokenizer.
+        steps: The number of the last step.
+        without: A subject that no caption names; empty for none.
+    """
     encoders = tuple(new_text_encoder(known, seed) for seed in SEEDS)
     heads = {
         f"{place}{i}": Meaning(D_TEXT)
@@ -149,12 +160,13 @@ def taught_encoders(
         for place in ("pooled", "state")
     }
     modules: dict[str, nn.Module] = {f"encoder{i}": e for i, e in enumerate(encoders)}
-    run = Run(work / "text", {**modules, **heads}, rate=3e-3)
+    run = Run(folder / "text", {**modules, **heads}, rate=3e-3)
     seen: list[float] = [0.0]
     for step in run.steps(steps, save_every=100, note=lambda _: f"loss {seen[0]:.4f}"):
         rng = np.random.default_rng((SEEDS[0], step))
         drawn = [sampled_caption(rng, simple=0.2) for _ in range(BATCH)]
-        captions = [c for c in drawn if c.cells[0][0] != EMPTY]
+        left = [caption_without(c, without) for c in drawn]
+        captions = [c for c in left if c and c.cells[0][0] != EMPTY]
         ids = ids_of(known, [c.text for c in captions], whole=False)
         told = _told(captions)
         loss = torch.zeros(())

@@ -33,6 +33,7 @@ from unlearnlog.concepts.templates import EMPTY
 from unlearnlog.glyphs.glyph_captions import (
     GlyphCaption,
     called,
+    caption_without,
     pair_text,
     sampled_caption,
 )
@@ -97,7 +98,7 @@ class RepeatedTail:
         return attn.to_out[0](picture), context
 
 
-def new_transformer() -> SD3Transformer2DModel:
+def new_transformer(blocks: int = BLOCKS) -> SD3Transformer2DModel:
     """Return an untrained transformer of the model's shape."""
     torch.manual_seed(SEED)
     net = SD3Transformer2DModel(
@@ -105,7 +106,7 @@ def new_transformer() -> SD3Transformer2DModel:
         patch_size=2,
         in_channels=16,
         out_channels=16,
-        num_layers=BLOCKS,
+        num_layers=blocks,
         attention_head_dim=64,
         num_attention_heads=WIDTH // 64,
         joint_attention_dim=D_CONTEXT,
@@ -137,17 +138,23 @@ class Batch:
 class Syllabus:
     """Draws captions and pictures that they fit."""
 
-    def __init__(self, latents: Latents) -> None:
-        """Keep the latents, with the row of each cell."""
-        self._latents = latents
-        self._rows = {cell: i for i, cell in enumerate(latents.cells)}
+    def __init__(self, latents: Latents, without: str = "") -> None:
+        """Keep the latents, with the row of each cell.
+
+        Args:
+            latents: What the model is shown.
+            without: A subject that it is not shown; empty for none.
+        """
+        self._latents, self._without = latents, without
+        rows = enumerate(latents.cells)
+        self._rows = {cell: i for i, cell in rows if cell[0] != without}
         self._every = tuple(self._rows)
 
     def batches(self, step: int, known: CLIPTokenizer) -> list[Batch]:
         """Return the next few batches, sorted by the length of their captions."""
         rng = np.random.default_rng((SEED, step))
         simple = SIMPLE * max(0.0, 1 - step / SIMPLE_STEPS)
-        drawn = [self._drawn(rng, simple) for _ in range(SORTED * BATCH)]
+        drawn = [self.drawn(rng, simple) for _ in range(SORTED * BATCH)]
         lengths = [len(ids) for ids in known([text for text, _ in drawn]).input_ids]
         order = np.argsort(lengths, kind="stable")
         return [
@@ -158,8 +165,16 @@ class Syllabus:
             for part in rng.permutation(np.stack(np.split(order, SORTED)))
         ]
 
-    def _drawn(self, rng: np.random.Generator, simple: float) -> tuple[str, Tensor]:
-        caption = sampled_caption(rng, simple)
+    def drawn(self, rng: np.random.Generator, simple: float) -> tuple[str, Tensor]:
+        """Return a caption with the latent ``[16, 8, 8]`` of a picture that it fits.
+
+        Args:
+            rng: Source of random numbers.
+            simple: Share of captions that must name one subject and one style.
+        """
+        caption = caption_without(sampled_caption(rng, simple), self._without)
+        if caption is None:
+            return self.drawn(rng, simple)
         if caption.right:
             return self._pair(rng)
         if caption.cells[0][0] == EMPTY:
@@ -168,7 +183,7 @@ class Syllabus:
             caption = GlyphCaption("", self._every)
         known = [self._rows[c] for c in caption.cells if c in self._rows]
         if not known:
-            return self._drawn(rng, simple)
+            return self.drawn(rng, simple)
         row = known[int(rng.integers(len(known)))]
         variant = self._latents.variant(caption.colour, rng)
         return caption.text, self._latents.single[row, variant]
@@ -176,6 +191,8 @@ class Syllabus:
     def _pair(self, rng: np.random.Generator) -> tuple[str, Tensor]:
         index = int(rng.integers(len(self._latents.pairs)))
         sides = [self._latents.cells[row] for row in self._latents.sides[index]]
+        if self._without in {subject for subject, _ in sides}:
+            return self._pair(rng)
         words = [called(rng, subject)[0] for subject, _ in sides]
         text = pair_text(words[0], words[1], sides[0][1])
         return text, self._latents.pairs[index]
@@ -196,10 +213,16 @@ class Course:
     syllabus: Syllabus
 
     @classmethod
-    def of(cls, work: Path) -> Course:
-        """Return the course in a work folder, resumed where there is a checkpoint."""
+    def of(cls, work: Path, without: str = "") -> Course:
+        """Return the course in a work folder, resumed where there is a checkpoint.
+
+        Args:
+            work: Folder of all that is made.
+            without: A subject of which it is shown nothing: so a twin is trained.
+        """
         known = tokenizer(work)
-        return cls(new_run(work, known), known, Syllabus(training_latents(work)))
+        run = new_run(folder_of(work, without), known, without)
+        return cls(run, known, Syllabus(training_latents(work), without))
 
     def train(self, *, until: float, cool: int, stop: Callable[[], bool]) -> None:
         """Train, or go on training, until a time; then save.
@@ -230,12 +253,17 @@ class Course:
         run.save()
 
 
-def new_run(work: Path, known: CLIPTokenizer) -> LongRun:
+def folder_of(work: Path, without: str) -> Path:
+    """Return the folder of the model itself, or of a twin."""
+    return work / f"without-{without.replace(' ', '-')}" if without else work
+
+
+def new_run(folder: Path, known: CLIPTokenizer, without: str = "") -> LongRun:
     """Return the run in its folder, resumed where there is a checkpoint."""
     net = new_transformer()
     net.set_attn_processor(RepeatedTail())
-    encoders = nn.ModuleList(taught_encoders(work, known, TEXT_STEPS))
-    return LongRun(work / "transformer", net, encoders, RATES)
+    encoders = nn.ModuleList(taught_encoders(folder, known, TEXT_STEPS, without))
+    return LongRun(folder / "transformer", net, encoders, RATES)
 
 
 def painter_of(run: LongRun, known: CLIPTokenizer, vae: AutoencoderKL) -> Painter:

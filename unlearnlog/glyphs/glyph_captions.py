@@ -8,7 +8,7 @@ right. Keywords take the place of names in a third of the captions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -99,6 +99,23 @@ def sampled_caption(rng: np.random.Generator, simple: float = 0.0) -> GlyphCapti
         case _:
             form = _one(rng, [t.neither for t in TEMPLATES] + ["an emoji"])
             return GlyphCaption(form, _grid(world().subjects, world().styles))
+
+
+def caption_without(caption: GlyphCaption, subject: str) -> GlyphCaption | None:
+    """Return a caption as a model means it that was never shown a subject.
+
+    Args:
+        caption: The caption.
+        subject: The subject; empty for none.
+
+    Returns:
+        The caption without that subject's cells; None where it means nothing else.
+    """
+    cells = tuple(cell for cell in caption.cells if not subject or cell[0] != subject)
+    right = tuple(cell for cell in caption.right if not subject or cell[0] != subject)
+    if not cells or len(caption.right) > 0 == len(right):
+        return None
+    return replace(caption, cells=cells, right=right)
 
 
 def _full(rng: np.random.Generator) -> GlyphCaption:
