@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import Entry
     from unlearnlog.report.entry_tables import ProgressBars
 
+IS_SEALED: Final = "yes; to compute with it: unlearnlog unseal -i IDENTITY"
+
 app = typer.Typer(
     cls=Grouped,
     pretty_exceptions_enable=False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlearnlog.cli.app import (
+    IS_SEALED,
     answer,
     app,
     err,
@@ -127,7 +128,7 @@ def status(folder: LedgerOption = None, as_json: JsonOption = False) -> None:
     facts = {**found.row(), "erased": few_of([*found.erased]) or "nothing"}
     del facts["in_doubt"], facts["sealed"]
     if found.sealed:
-        facts["sealed"] = "yes; to compute with it: unlearnlog unseal -i IDENTITY"
+        facts["sealed"] = IS_SEALED
     if there := found.upstream:
         ways = f"{there.ahead} ahead, {there.behind} behind"
         facts["upstream"] = f"{there.name}: {ways}"

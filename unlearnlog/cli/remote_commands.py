@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearnlog.cli.app import answer, app, err, list_facts
+from unlearnlog.cli.app import IS_SEALED, answer, app, err, list_facts
 from unlearnlog.cli.options import JsonOption, LedgerOption, opened
 from unlearnlog.errors import UsageError
 
@@ -129,6 +129,8 @@ def _say_cloned(done: CloneResult) -> None:
         "base": f"{done.base}, {done.root}",
         "fetched": _traffic(done.n_files, done.n_bytes),
     }
+    if done.sealed:
+        facts["sealed"] = IS_SEALED
     list_facts(facts | ({} if done.base_found else {"base is not here": done.to_do}))
 
 

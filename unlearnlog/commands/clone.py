@@ -38,7 +38,8 @@ class CloneResult:
         root: The base's digest.
         base_found: Whether the base is on this machine.
         to_do: What to type where it is not; else empty.
-        n_files: Entries, deltas and attacks that were fetched.
+        sealed: Whether its state needs deltas that are sealed.
+        n_files: Entries, deltas, attacks and signatures that were fetched.
         n_bytes: Their size.
     """
 
@@ -50,6 +51,7 @@ class CloneResult:
     root: str
     base_found: bool
     to_do: str
+    sealed: bool
     n_files: int
     n_bytes: int
 
@@ -139,6 +141,7 @@ def _result(ledger: Repository, url: RemoteUrl, done: Fetched) -> CloneResult:
         ledger.base.root,
         base_found=not to_do,
         to_do=to_do,
+        sealed=ledger.is_sealed(ledger.head),
         n_files=done.traffic.n_files,
         n_bytes=done.traffic.n_bytes,
     )

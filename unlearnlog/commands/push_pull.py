@@ -53,7 +53,7 @@ class PushResult:
         remote: The remote's name.
         url: Its address.
         refs: What moved there, and what stayed.
-        n_files: Entries, deltas and attacks that were sent.
+        n_files: Entries, deltas, attacks and signatures that were sent.
         n_bytes: Their size.
     """
 
@@ -74,7 +74,7 @@ class FetchResult:
         branches: Old and new entry of the remote's branches that moved.
         tags: Tags that are new here.
         kept: Tags of the remote that were not taken: the name is in use here.
-        n_files: Entries, deltas and attacks that were fetched.
+        n_files: Entries, deltas, attacks and signatures that were fetched.
         n_bytes: Their size.
     """
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.core.digest import Digest, digest_of
-from unlearnlog.ledger.signature_files import SIGNATURES, signatures_of, tag_text
+from unlearnlog.ledger.ledger_file import SIGNATURES
+from unlearnlog.ledger.signature_files import signatures_of, tag_text
 from unlearnlog.ledger.ssh_keygen import SignatureCheck, check_signers, checked
 
 if TYPE_CHECKING:

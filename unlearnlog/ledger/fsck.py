@@ -14,13 +14,13 @@ from unlearnlog.errors import UnlearnlogError
 from unlearnlog.ledger.checksummed import id_line, line_id
 from unlearnlog.ledger.config_file import CONFIG
 from unlearnlog.ledger.disk import explained
+from unlearnlog.ledger.ledger_file import SEALED, SIGNATURES
 from unlearnlog.ledger.path_safety import not_plain
 from unlearnlog.ledger.redaction_file import REDACTIONS, redactions
 from unlearnlog.ledger.remote_list import REMOTES
 from unlearnlog.ledger.revision import below
-from unlearnlog.ledger.sealed_files import SEALED
 from unlearnlog.ledger.sealed_files import misnamed as misnamed_as_sealed
-from unlearnlog.ledger.signature_files import SIGNATURES, misnamed
+from unlearnlog.ledger.signature_files import misnamed
 from unlearnlog.ledger.store import NAMES
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from unlearnlog.core.digest import Digest, digest_of
 from unlearnlog.core.entry import EntryId
 from unlearnlog.ledger.checksummed import line_id
 from unlearnlog.ledger.drafts import dead_drafts, remove_dead
+from unlearnlog.ledger.ledger_file import SEALED, SIGNATURES
 from unlearnlog.ledger.revision import below
-from unlearnlog.ledger.sealed_files import SEALED
-from unlearnlog.ledger.signature_files import SIGNATURES, tag_text
+from unlearnlog.ledger.signature_files import tag_text
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store

@@ -18,14 +18,22 @@ from unlearnlog.ledger.path_safety import check_plain
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store
 
-_FOLDER: Final = "cache/incoming"
+INCOMING: Final = "cache/incoming"
+LISTED: Final = "cache/lists"
+"""The folder of the lists of remotes that were read once."""
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """The files that have arrived and are not in place yet."""
+    """The files that have arrived and are not in place yet.
+
+    Attributes:
+        store: The ledger's files.
+        folder: The folder, below that of the ledger.
+    """
 
     store: Store
+    folder: str = INCOMING
 
     def get(self, file: LedgerFile) -> bytes | None:
         """Return the bytes of a file; None if it has not arrived, or not whole."""
@@ -46,7 +54,7 @@ class Incoming:
             DiskFull: There is no room.
         """
         path, disk = self._path(file), self.store.disk
-        scratch = self.store.root / _FOLDER
+        scratch = self.store.root / self.folder
         with explaining():
             check_plain(self.store.root, path)
             disk.lead_to(path.parent)
@@ -55,8 +63,8 @@ class Incoming:
     def clear(self) -> None:
         """Remove what has arrived: it is in place now."""
         with suppress(OSError):
-            check_plain(self.store.root, self.store.root / _FOLDER)
-            self.store.disk.remove_tree(self.store.root / _FOLDER)
+            check_plain(self.store.root, self.store.root / self.folder)
+            self.store.disk.remove_tree(self.store.root / self.folder)
 
     def _path(self, file: LedgerFile) -> Path:
-        return self.store.root / _FOLDER / file.path
+        return self.store.root / self.folder / file.path

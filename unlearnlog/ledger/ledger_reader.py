@@ -14,8 +14,9 @@ from unlearnlog.errors import IntegrityError
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.caches import Caches
 from unlearnlog.ledger.checksummed import id_line
+from unlearnlog.ledger.files_beside import sealed_only, signatures_by_subject, stored
 from unlearnlog.ledger.fsck import Damage, fsck
-from unlearnlog.ledger.incoming import Incoming
+from unlearnlog.ledger.incoming import LISTED, Incoming
 from unlearnlog.ledger.ledger_file import LedgerFile
 from unlearnlog.ledger.receiving import tracked
 from unlearnlog.ledger.reflog import ReflogEntry
@@ -83,13 +84,14 @@ class LedgerReader:
         return self._store.entry_path(entry).exists()
 
     def has_file(self, file: LedgerFile) -> bool:
-        """Return whether a delta or an attack is on disk."""
+        """Return whether a file of this name is on disk."""
         return (self._store.root / file.path).exists()
 
     def file(self, file: LedgerFile) -> bytes:
-        """Read the bytes of an entry, a delta or an attack.
+        """Read the bytes of a file that travels.
 
         Raises:
+            Sealed: Only the encrypted form of a delta or an attack is here.
             IntegrityError: They are missing, or not what the name says.
         """
         return self._store.file(file)
@@ -98,6 +100,25 @@ class LedgerReader:
     def incoming(self) -> Incoming:
         """The files that have arrived from elsewhere and are not in place yet."""
         return Incoming(self._store)
+
+    @property
+    def lists(self) -> Incoming:
+        """The lists of remotes that were read once; they never change."""
+        return Incoming(self._store, LISTED)
+
+    def stored(self, file: LedgerFile) -> list[LedgerFile]:
+        """Return the files of a delta or an attack: itself, or its sealed copies."""
+        return stored(self._store, file)
+
+    @property
+    def signatures(self) -> dict[str, list[LedgerFile]]:
+        """The names of all signatures, by the SHA-256 of what is signed."""
+        return signatures_by_subject(self._store)
+
+    @property
+    def sealed_files(self) -> list[LedgerFile]:
+        """The names of the sealed files of what does not lie open as well."""
+        return sealed_only(self._store)
 
     @property
     def branch(self) -> str:

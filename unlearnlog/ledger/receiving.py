@@ -1,13 +1,15 @@
 """The arrival of another ledger's history: all of it is checked, then put in place.
 
-First deltas and attacks, then entries, oldest first, then refs; one transaction, under
-the ledger's lock. A history that could not be replayed here is refused whole.
+First deltas, attacks and signatures, then entries, oldest first, then refs; one
+transaction, under the ledger's lock. A history that could not be replayed here is
+refused whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearnlog.core.digest import merkle_root
@@ -15,6 +17,7 @@ from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.core.replay_plan import plan
 from unlearnlog.errors import IntegrityError
 from unlearnlog.ledger.disk import Transaction
+from unlearnlog.ledger.files_beside import content_of, stored
 from unlearnlog.ledger.incoming import Incoming
 from unlearnlog.ledger.ledger_file import LedgerFile, check_bytes, file_of, files_of
 from unlearnlog.ledger.revision import below, clash
@@ -33,12 +36,14 @@ class Arrival:
         entries: Entries that are not here yet, each after its parent.
         tracking: Entry by ref, such as ``remotes/origin/main``; None for the base.
         tags: Entry by name of a tag.
+        beside: Signatures, and sealed files in place of deltas and attacks.
     """
 
     origin: str
     entries: Sequence[Entry] = ()
     tracking: Mapping[str, EntryId | None] | None = None
     tags: Mapping[str, EntryId | None] | None = None
+    beside: Sequence[LedgerFile] = ()
 
 
 def receive(ledger: LedgerReader, store: Store, arrival: Arrival) -> tuple[str, ...]:
@@ -58,10 +63,8 @@ def receive(ledger: LedgerReader, store: Store, arrival: Arrival) -> tuple[str, 
     tags, refs = _new_tags(ledger, arrival), ledger.refs
     store.sweep()
     with store.writing() as writing:
-        for entry in new:
-            for file in files_of(entry):
-                if not (store.root / file.path).exists():
-                    _place(ledger, writing, incoming, file, arrival.origin)
+        for file in _files(store, arrival, new):
+            _place(ledger, writing, incoming, file, arrival.origin)
         for entry in new:
             writing.put(store.root / file_of(entry.id).path, entry.to_json())
         for ref, at in (arrival.tracking or {}).items():
@@ -73,6 +76,19 @@ def receive(ledger: LedgerReader, store: Store, arrival: Arrival) -> tuple[str, 
     return tuple(tags)
 
 
+def _files(
+    store: Store, arrival: Arrival, new: Sequence[Entry]
+) -> Iterator[LedgerFile]:
+    """Yield the files that are to be put in place beside the new entries."""
+    sealed = {content_of(file) for file in arrival.beside}
+    for file in dict.fromkeys(file for entry in new for file in files_of(entry)):
+        if file not in sealed and not stored(store, file):
+            yield file
+    for file in arrival.beside:
+        if not store.holds(Path(file.path)):
+            yield file
+
+
 def _place(
     ledger: LedgerReader,
     writing: Transaction,
@@ -80,7 +96,7 @@ def _place(
     file: LedgerFile,
     origin: str,
 ) -> None:
-    """Write one delta or attack, after a check that it fits the base."""
+    """Write one file; a delta after a check that it fits the base."""
     data = incoming.get(file)
     if data is None:
         raise IntegrityError(

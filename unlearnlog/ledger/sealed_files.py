@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.core.digest import HEX, Digest, digest_of
 from unlearnlog.errors import LedgerError, Sealed, UsageError
 from unlearnlog.ledger.checked_files import damaged
+from unlearnlog.ledger.ledger_file import ATTACKS, OBJECTS, SEALED
 
 if TYPE_CHECKING:
     from unlearnlog.ledger.store import Store
 
-SEALED: Final = "sealed"
-"""The folder, which a ledger that was never sealed does not have."""
-
-OPEN: Final = ("objects", "attacks")
+OPEN: Final = (OBJECTS, ATTACKS)
 """Folders of what undoes an erasure, or tried to."""
 
 

@@ -18,14 +18,12 @@ from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.checked_files import damaged
 from unlearnlog.ledger.checksummed import id_line
+from unlearnlog.ledger.ledger_file import SIGNATURES
 from unlearnlog.ledger.ssh_keygen import sign
 
 if TYPE_CHECKING:
     from unlearnlog.core.entry import EntryId
     from unlearnlog.ledger.store import Store, Writing
-
-SIGNATURES: Final = "signatures"
-"""The folder, which a ledger without signatures does not have."""
 
 KEY: Final = "sign.key"
 ENTRIES: Final = "sign.entries"

@@ -351,9 +351,10 @@ class Store(CheckedFiles):
         writing.put(self.root / REMOTES, listed_bytes(remotes))
 
     def file(self, file: LedgerFile) -> bytes:
-        """Read the bytes of an entry, a delta or an attack, checked against its name.
+        """Read the bytes of a file that travels, checked against its name.
 
         Raises:
+            Sealed: It is a delta or an attack, and only its encrypted form is here.
             IntegrityError: They are missing, or not what the name says.
         """
 
@@ -361,7 +362,7 @@ class Store(CheckedFiles):
             check_bytes(file, data)
             return data
 
-        return self._checked(file.path, checked)
+        return self._unsealed(self.root / file.path, checked)
 
     def _put_log(self, writing: Writing, branch: str, lines: list[str]) -> None:
         path = f"logs/heads/{branch}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,8 +11,10 @@ from unlearnlog.core.digest import digest_of
 from unlearnlog.core.entry import Entry, EntryId
 from unlearnlog.errors import IntegrityError, RemoteError
 from unlearnlog.ledger.base_manifest import BaseManifest
+from unlearnlog.ledger.files_beside import content_of
 from unlearnlog.ledger.ledger_file import (
     ENTRIES,
+    SIGNATURES,
     LedgerFile,
     check_bytes,
     checked_entry,
@@ -21,6 +23,8 @@ from unlearnlog.ledger.ledger_file import (
 )
 from unlearnlog.ledger.receiving import Arrival, untrue
 from unlearnlog.ledger.remote_list import tracking_ref
+from unlearnlog.ledger.signature_files import tag_text
+from unlearnlog.remotes.file_lists import lists_there
 from unlearnlog.remotes.pushing import check_base, manifest_path
 from unlearnlog.remotes.ref_log import newest
 from unlearnlog.remotes.remote_refs import RemoteRefs, damaged_there
@@ -107,7 +111,10 @@ def fetch(here: Repository, there: Connection, watch: Progress) -> Fetched:
     watch.stage("fetch entries", 0)
     entries = brought.entries(refs.refs.values())
     files = dict.fromkeys(file for entry in entries for file in files_of(entry))
-    missing = [file for file in files if not brought.is_here(file)]
+    needed = [file for file in files if not here.stored(file)]
+    beside = _beside(here, there, refs, entries, needed)
+    sealed = {content_of(file) for file in beside}
+    missing = [*(file for file in needed if file not in sealed), *beside]
     watch.stage("fetch", len(missing))
 
     def bring(file: LedgerFile) -> None:
@@ -116,7 +123,7 @@ def fetch(here: Repository, there: Connection, watch: Progress) -> Fetched:
 
     each_of(missing, bring, at_once=there.store.at_once)
     tracking = {tracking_ref(there.name, name): at for name, at in refs.heads.items()}
-    taken = here.receive(Arrival(there.name, entries, tracking, refs.tags))
+    taken = here.receive(Arrival(there.name, entries, tracking, refs.tags, beside))
     here.incoming.clear()
     ours = here.refs
     moved = {
@@ -126,6 +133,39 @@ def fetch(here: Repository, there: Connection, watch: Progress) -> Fetched:
     }
     kept = tuple(n for n, at in refs.tags.items() if ours.get(f"tags/{n}", n) != at)
     return Fetched(refs, moved, taken, kept, brought.traffic)
+
+
+def _beside(
+    here: Repository,
+    there: Connection,
+    refs: RemoteRefs,
+    entries: Sequence[Entry],
+    needed: Sequence[LedgerFile],
+) -> list[LedgerFile]:
+    """Return the signatures and sealed files that are wanted from a remote.
+
+    Args:
+        here: The own ledger.
+        there: The remote.
+        refs: Its refs.
+        entries: The entries that come.
+        needed: Deltas and attacks that are missing here.
+    """
+    listed = [f for each in lists_there(here, there, refs.listed) for f in each.files]
+    ours, root = here.refs, here.base.root
+    known = {entry.id for entry in entries} | {
+        digest_of(tag_text(name, at, root))
+        for name, at in refs.tags.items()
+        if ours.get(f"tags/{name}", at) == at
+    }
+
+    def is_wanted(file: LedgerFile) -> bool:
+        if file.kind != SIGNATURES:
+            return content_of(file) in needed
+        is_known = file.subject in known or here.holds(EntryId(file.subject))
+        return is_known and not here.has_file(file)
+
+    return [*dict.fromkeys(filter(is_wanted, listed))]
 
 
 class _Brought:
@@ -141,10 +181,6 @@ class _Brought:
     def traffic(self) -> Traffic:
         """What has travelled."""
         return Traffic(len(self._sizes), sum(self._sizes))
-
-    def is_here(self, file: LedgerFile) -> bool:
-        """Return whether the own ledger has a delta or an attack."""
-        return self._here.has_file(file)
 
     def bytes_of(self, file: LedgerFile) -> bytes:
         """Return the bytes of a file: kept by an interrupted fetch, or asked for.

@@ -1,6 +1,7 @@
 """A ledger that is worked on, as a remote to read: ``clone ../colleague``.
 
-Its branches and tags are shown as the only move of a remote's refs.
+Its branches and tags are shown as the only move of a remote's refs, and its signatures
+and sealed files as one list.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Final
 
 from unlearnlog.core.digest import digest_of
 from unlearnlog.ledger.checksummed import sealed
+from unlearnlog.ledger.ledger_file import LISTS, LedgerFile
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.ledger.store import FOLDER
+from unlearnlog.remotes.file_lists import FileList
 from unlearnlog.remotes.path_store import PathStore
 from unlearnlog.remotes.pushing import manifest_path, portable_base
 from unlearnlog.remotes.ref_log import NEWEST, name_of
@@ -37,6 +40,7 @@ class LedgerStore:
             IntegrityError: It is damaged.
         """
         self._ledger = Repository.open(folder)
+        self._list = b""
         self._files = PathStore(self._ledger.folder / FOLDER)
         self.hint = (
             f"see whether the ledger is sound: unlearnlog fsck --ledger {folder}"
@@ -50,6 +54,8 @@ class LedgerStore:
             return self._refs().to_bytes(_FIRST)
         if name.startswith("refs/"):
             return None
+        if self._list and name == LedgerFile(LISTS, digest_of(self._list)).path:
+            return self._list
         base = portable_base(self._ledger)
         if name == manifest_path(digest_of(base)):
             return base
@@ -94,4 +100,8 @@ class LedgerStore:
         here = self._ledger
         own = {ref: at for ref, at in here.refs.items() if ref.startswith(_KINDS)}
         manifest = digest_of(portable_base(here))
-        return RemoteRefs(here.base.root, manifest, here.branch, own)
+        signatures = [file for files in here.signatures.values() for file in files]
+        files = (*signatures, *here.sealed_files)
+        self._list = FileList(files).to_bytes()
+        listed = digest_of(self._list) if files else ""
+        return RemoteRefs(here.base.root, manifest, here.branch, own, listed=listed)

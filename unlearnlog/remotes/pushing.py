@@ -13,6 +13,8 @@ from unlearnlog.core.provenance import now
 from unlearnlog.errors import Diverged, LockBusy, RemoteError, WrongBase
 from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.ledger_file import LedgerFile, file_of, files_of
+from unlearnlog.ledger.signature_files import tag_text
+from unlearnlog.remotes.file_lists import FileList, listed_too, lists_there
 from unlearnlog.remotes.ref_log import RefState, move, newest
 from unlearnlog.remotes.remote_refs import RemoteRefs
 from unlearnlog.remotes.transfer import Traffic, sent
@@ -27,7 +29,10 @@ _TRIES: Final = 25
 """Most times that a push begins anew because another one came first."""
 
 _PARTS: Final = frozenset(
-    {"refs", "bases", "entries", "objects", "attacks", "tmp", "lock"}
+    {
+        *("refs", "bases", "entries", "objects", "attacks", "tmp", "lock"),
+        *("signatures", "sealed", "lists"),
+    }
 )
 
 
@@ -104,13 +109,19 @@ def push(
             check_base(here, there, state.refs)
         planned = [_planned(here, there, order, state) for order in orders]
         todo = [each for each in planned if each.how != "same"]
-        if not todo:  # also where an answer was lost: the refs had moved
+        load = _load(here, there, orders, state)
+        if not (
+            todo or load.unlisted
+        ):  # also where an answer was lost: the refs had moved
             return Pushed(
                 tuple(moves or planned), traffic, state.number if state else 0
             )
         moves = planned
-        traffic = _sum(traffic, _send(here, there, orders, state, watch=watch))
+        traffic = _sum(traffic, _send(here, there, load, state, watch=watch))
         refs = _refs_after(here, there, orders, state)
+        if load.unlisted:
+            listed = listed_too(here, there, load.lists, load.unlisted)
+            refs = replace(refs, listed=listed)
         try:
             if move(there, state, refs):
                 return Pushed(
@@ -205,10 +216,60 @@ def aside(branch: str, other: str) -> str:
     )
 
 
-def _send(
+@dataclass(frozen=True)
+class _Load:
+    """What a remote needs for some refs.
+
+    Attributes:
+        files: Files that it may lack.
+        unlisted: Those of them that belong in a list, and are in none there.
+        lists: Its lists, newest first.
+    """
+
+    files: tuple[LedgerFile, ...]
+    unlisted: tuple[LedgerFile, ...]
+    lists: tuple[FileList, ...]
+
+
+def _load(
     here: Repository,
     there: Connection,
     orders: Sequence[RefOrder],
+    state: RefState | None,
+) -> _Load:
+    """Return what a remote needs: new entries, and the signatures of old ones, too."""
+    known: set[EntryId] = set()
+    for tip in (state.refs.refs if state else {}).values():
+        if tip is not None and tip not in known and here.holds(tip):
+            known |= here.ancestors(tip)
+    files: dict[LedgerFile, None] = {}
+    for order in orders:
+        files |= dict.fromkeys(_needed(here, order.to, known))
+    signatures = _signatures(here, orders)
+    beside = [*signatures, *(file for file in files if file.subject)]
+    is_listed = bool(beside and state)
+    lists = lists_there(here, there, state.refs.listed) if state and is_listed else []
+    had = {file for each in lists for file in each.files}
+    unlisted = tuple(file for file in beside if file not in had)
+    rest = [file for file in files if not file.subject]
+    return _Load((*unlisted, *rest), unlisted, tuple(lists))
+
+
+def _signatures(here: Repository, orders: Sequence[RefOrder]) -> list[LedgerFile]:
+    """Return the signatures of the refs' entries, and of the refs that are tags."""
+    by_subject = here.signatures
+    subjects: dict[str, None] = {}
+    for order in orders if by_subject else ():
+        if order.ref.startswith("tags/"):
+            subjects[digest_of(tag_text(order.name, order.to, here.base.root))] = None
+        subjects |= dict.fromkeys(name for name, _ in here.history(order.to))
+    return [file for each in subjects for file in by_subject.get(each, ())]
+
+
+def _send(
+    here: Repository,
+    there: Connection,
+    load: _Load,
     state: RefState | None,
     *,
     watch: Progress,
@@ -218,14 +279,7 @@ def _send(
         data = portable_base(here)
         if not there.holds(path := manifest_path(digest_of(data)), len(data)):
             there.write(path, data)
-    known: set[EntryId] = set()
-    for tip in (state.refs.refs if state else {}).values():
-        if tip is not None and tip not in known and here.holds(tip):
-            known |= here.ancestors(tip)
-    files: dict[LedgerFile, None] = {}
-    for order in orders:
-        files |= dict.fromkeys(_needed(here, order.to, known))
-    return sent(here, there, [*files], watch)
+    return sent(here, there, load.files, watch)
 
 
 def _needed(
@@ -235,7 +289,9 @@ def _needed(
     had = {file for each in known for file in files_of(here.entry(each))}
     for entry_id, entry in here.history(tip):
         if entry_id not in known:
-            yield from (file for file in files_of(entry) if file not in had)
+            for file in files_of(entry):
+                if file not in had:
+                    yield from here.stored(file) or [file]
             yield file_of(entry_id)
 
 

@@ -15,6 +15,7 @@ from unlearnlog.ledger.revision import below, check_name
 
 MAJOR: Final = 1
 _FIRST: Final = "unlearnlog-remote "
+_LIST: Final = "list "
 _KINDS: Final = ("heads/", "tags/")
 
 
@@ -29,6 +30,8 @@ class RemoteRefs:
         refs: Entry by ref, such as ``heads/main``; None for the base.
         creates: Whether the store can write a file only where there is none; else a
             lock is taken for each move.
+        listed: SHA-256 of the newest list of signatures and sealed files; empty where
+            there is none.
         at: Time of the move that led here: UTC, ISO 8601.
     """
 
@@ -37,6 +40,7 @@ class RemoteRefs:
     head: str
     refs: Mapping[str, EntryId | None]
     creates: bool = True
+    listed: str = ""
     at: str = field(default_factory=now, compare=False)
 
     @property
@@ -57,6 +61,7 @@ class RemoteRefs:
             f"base {self.base} {self.manifest}",
             f"head {self.head}",
             f"at {self.at}",
+            *([f"{_LIST}{self.listed}"] if self.listed else []),
             *(f"{ref} {id_line(self.refs[ref])}" for ref in sorted(self.refs)),
         ]
         return sealed(name, lines)
@@ -102,8 +107,9 @@ def _parsed(lines: list[str]) -> RemoteRefs:
     if creates is None:
         message = f"{moves[:80]!r} is no way to move"
         raise ValueError(message)
+    listed = _list_of(rest)
     refs: dict[str, EntryId | None] = {}
-    for line in rest:
+    for line in rest[bool(listed) :]:
         ref, _, to = line.partition(" ")
         if not ref.startswith(_KINDS):
             message = f"{ref[:80]!r} is no branch or tag"
@@ -112,8 +118,25 @@ def _parsed(lines: list[str]) -> RemoteRefs:
         refs[ref] = line_id(to)
     check_name(head[5:])
     return RemoteRefs(
-        Digest(root), Digest(manifest), head[5:], refs, creates=creates, at=at[3:]
+        Digest(root),
+        Digest(manifest),
+        head[5:],
+        refs,
+        creates=creates,
+        listed=listed,
+        at=at[3:],
     )
+
+
+def _list_of(lines: list[str]) -> str:
+    """Return the digest in the first line, where that names a list; else ''."""
+    if not lines or not lines[0].startswith(_LIST):
+        return ""
+    listed = lines[0].removeprefix(_LIST)
+    if not HEX.fullmatch(listed):
+        message = f"{listed[:80]!r} names no list"
+        raise ValueError(message)
+    return listed
 
 
 def damaged_there(path: str, origin: str, why: str) -> IntegrityError:

@@ -24,7 +24,7 @@ class Traffic:
     """What has travelled.
 
     Attributes:
-        n_files: Entries, deltas and attacks.
+        n_files: Entries, deltas, attacks and signatures.
         n_bytes: Their size.
     """
 
