@@ -24,6 +24,7 @@ LedgerOption = Annotated[
     Path | None,
     typer.Option("--ledger", help="Folder of the ledger; else found by looking up."),
 ]
+NewFolderOption = Annotated[Path, typer.Option("-o", "--output", help="A new folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Data on standard output.")]
 PolicyOption = Annotated[
     str,

@@ -18,6 +18,7 @@ from unlearnlog.cli.options import (
     JsonOption,
     LedgerOption,
     ModelKeyOption,
+    NewFolderOption,
     OpeningOptions,
     SamePolicyOption,
     StateArgument,
@@ -29,7 +30,7 @@ from unlearnlog.cli.options import (
 @app.command()
 def checkout(
     rev: StateArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    output: NewFolderOption,
     sign: ModelKeyOption = None,
     base: BaseOption = None,
     folder: LedgerOption = None,
@@ -46,7 +47,7 @@ def checkout(
 @app.command()
 def release(
     rev: StateArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A new folder.")],
+    output: NewFolderOption,
     base_model: Annotated[
         str, typer.Option("--base-model", help="The base's id on the hub.")
     ] = "",
