@@ -108,11 +108,9 @@ def push(
         else:
             check_base(here, there, state.refs)
         planned = [_planned(here, there, order, state) for order in orders]
-        todo = [each for each in planned if each.how != "same"]
+        changing = [each for each in planned if each.how != "same"]
         load = _load(here, there, orders, state)
-        if not (
-            todo or load.unlisted
-        ):  # also where an answer was lost: the refs had moved
+        if not (changing or load.unlisted):  # or an answer was lost: the refs had moved
             return Pushed(
                 tuple(moves or planned), traffic, state.number if state else 0
             )

@@ -88,6 +88,6 @@ def sent(
             sizes.append(len(data))
         watch.advance(1, {})
 
-    todo = [file for file in files if file.path in missing]
-    each_of(todo, send, at_once=there.store.at_once)
+    unsent = [file for file in files if file.path in missing]
+    each_of(unsent, send, at_once=there.store.at_once)
     return Traffic(len(sizes), sum(sizes))
