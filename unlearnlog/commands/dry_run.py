@@ -49,9 +49,9 @@ def of_add(at: Session, order: add.AddRequest) -> CostForecast:
     plan = look_of_add(DrySession.of(pinned, tally), order)
     order.watch.advance(1, {})
     bench = _bench(at, order.policy, order.watch)
-    costs = bench.costs(tally)
-    request = replace(plan.request, model=at.model)
     n = _n_erased(pinned, plan.eraser, order.concepts)
+    costs = bench.costs(_with_forget_sets(tally, plan.eraser.work(n).pictures))
+    request = replace(plan.request, model=at.model)
     parts = (*_erasing(plan.eraser, request, n, costs), *_looking(tally, costs))
     return CostForecast(parts, peak_bytes(at.model))
 
@@ -130,11 +130,12 @@ def of_rebase(at: Session, wish: rebase.RebaseRequest) -> CostForecast:
     made = rebase.derived_of(at, wish)
     for n in (1, 2):
         rebase.found(there, asked.live, another(at.model.base, n), made, wish)
-    costs = bench.costs(tally)
-    for plan, again in jobs:
-        if again.delta is None:
-            request = replace(plan.request, model=at.model)
-            parts += _erasing(plan.eraser, request, len(again.concepts), costs)
+    anew = [(plan, again) for plan, again in jobs if again.delta is None]
+    n_forget = sum(p.eraser.work(len(a.concepts)).pictures for p, a in anew)
+    costs = bench.costs(_with_forget_sets(tally, n_forget))
+    for plan, again in anew:
+        request = replace(plan.request, model=at.model)
+        parts += _erasing(plan.eraser, request, len(again.concepts), costs)
     return CostForecast(joined([*parts, *_looking(tally, costs)]), peak_bytes(at.model))
 
 
@@ -154,6 +155,11 @@ def _forecast(
 def _bench(at: Session, policy: Policy, watch: Progress) -> Bench:
     judge = judge_for(at, policy.judge, at.book().world, watch)
     return Bench(at.model, judge, policy.painting(), watch)
+
+
+def _with_forget_sets(tally: WorkCount, n_pictures: int) -> WorkCount:
+    """Return the counted work with the pictures that the erasers paint."""
+    return replace(tally, painted=tally.painted + n_pictures)
 
 
 def _looking(tally: WorkCount, costs: Costs) -> tuple[WorkPart, ...]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PATIENCE: Final = 20.0
-"""Seconds that a timed batch may take; above it, two pictures are timed."""
+"""Seconds that a timed batch may take; above it, two pictures are timed, and above it
+for one picture that one alone."""
 
 _SLOW: Final = 5.0
 """Seconds of a judge for some pictures above which it is timed on fewer."""
@@ -87,12 +88,16 @@ class Bench:
     method: Method | None = None
 
     def costs(self, work: WorkCount) -> Costs:
-        """Time a few units of each kind of requested work."""
-        per_picture, painted = self._pictures()
-        judgement = gradient = lesson = 0.0
+        """Time a few units of each kind of requested work, and nothing else."""
+        per_picture = judgement = prediction = gradient = lesson = 0.0
+        spread = _LEAST_SPREAD
+        painted = self._noise()
+        if work.painted:
+            per_picture, painted = self._pictures()
         if self.judge is not None and work.judged:
             judgement = self._judgement(self.judge, painted)
-        prediction, spread = self._prediction(painted)
+        if work.painted or work.predicted:
+            prediction, spread = self._prediction(painted)
         if work.differentiated:
             gradient = self._gradient(painted)
         if work.learned and self.method is not None:
@@ -102,13 +107,23 @@ class Bench:
     def _pictures(self) -> tuple[float, Painted]:
         """Return the seconds per picture, and a painted batch."""
         self.watch.stage("timing pictures", 2)
-        _, first = timed(lambda: self._painted(1))
+        one, first = timed(lambda: self._painted(1))
         self.watch.advance(1, {"s a picture": first})
+        if first > _PATIENCE:
+            return first, one
         batch = self.sampling.batch
         n = batch if first * batch <= _PATIENCE else 2
         painted, took = timed(lambda: self._painted(n))
         self.watch.advance(1, {"s a picture": took / n})
         return took / n, painted
+
+    def _noise(self) -> Painted:
+        """Return noise in place of pictures, for work that needs latents alone."""
+        n, rng = self.sampling.batch, torch.Generator().manual_seed(0)
+        pictures = torch.zeros(n, *self.model.picture_shape, dtype=torch.uint8)
+        return Painted(
+            torch.randn(n, *self.model.latent_shape, generator=rng), pictures
+        )
 
     def _painted(self, n: int) -> Painted:
         return self.model.paint([_TEXT] * n, range(n), sampling=self.sampling)
