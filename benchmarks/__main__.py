@@ -21,7 +21,7 @@ from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
 from benchmarks.suite import Suite
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.commands import add
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import concept_id
 from unlearnlog.core.progress import Progress
 from unlearnlog.policy import Policy

@@ -26,7 +26,8 @@ from unlearnlog.audits.dataset import FinetuneDataset
 from unlearnlog.audits.finetune_training import Start, fine_tuned
 from unlearnlog.commands import add, finetune, joint_set
 from unlearnlog.commands import attack as attacking
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.delta import Delta, Full, Weights, state_after
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.work_cache import NoTensorCache

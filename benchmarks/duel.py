@@ -16,7 +16,8 @@ from rich.console import Console
 from benchmarks.looks import N_DRIFT, Entrant, panel_of, readings_of
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.commands import add, joint_set
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import concept_id
 from unlearnlog.core.delta import Delta, state_after
 from unlearnlog.core.probe_case import ProbeCase

@@ -19,8 +19,9 @@ from benchmarks.looks import Entrant
 from benchmarks.making import MadeOf, bundled_weights
 from recipes.atelier.late import LATE
 from unlearnlog.commands import add
-from unlearnlog.commands.session import Session, init
-from unlearnlog.commands.session import open_session as place
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init
+from unlearnlog.commands.session_opening import open_session as place
 from unlearnlog.core.concept import concept_id
 from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.core.progress import Progress

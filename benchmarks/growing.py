@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from unlearnlog.commands.session import bundled_model
+from unlearnlog.commands.session_opening import bundled_model
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, add_deltas, rounded, state_digest
 from unlearnlog.core.digest import Digest

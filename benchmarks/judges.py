@@ -23,7 +23,8 @@ from benchmarks.witnesses import Row, Witness, lines_of
 from unlearnlog.atelier.bundled_concepts import book, world
 from unlearnlog.atelier.bundled_model import bundled_judge
 from unlearnlog.commands import add
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.delta import Weights, state_after
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.policy import Policy

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from benchmarks.suite import BUILD
 from unlearnlog.commands.judge_choice import runner_for
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.digest import digest_of
 from unlearnlog.core.progress import Progress

@@ -25,7 +25,8 @@ from benchmarks.looks import (
 from benchmarks.suite import BUILD
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.commands import add
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.probes.runner import ConceptCases, ProbePlan, scattered

@@ -25,7 +25,7 @@ from benchmarks.looks import Entrant
 from benchmarks.making import MadeOf, Measured, bundled_weights, make_missing
 from benchmarks.suite import Suite
 from unlearnlog.atelier.bundled_model import FOLDER
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.probe_case import Answer
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.probes.information import PromptedPictures, over_cells

@@ -9,7 +9,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from tests.tiny import build_pipeline
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import (
     Delta,
@@ -94,7 +95,7 @@ def recorded(at: Session, delta: Delta, name: str = "Picasso") -> Session:
 
 def ledger_of(folder: Path, model: Path) -> Session:
     """Create an empty ledger in a new folder, for a model."""
-    from unlearnlog.commands.session import init
+    from unlearnlog.commands.session_opening import init
 
     folder.mkdir()
     init(folder, str(model))

@@ -23,7 +23,7 @@ from benchmarks.__main__ import (
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.commands import paint
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.policy import Policy
@@ -120,7 +120,7 @@ def test_a_chain_replays_to_its_digests_in_another_process_without_the_cache(six
     program = f"""
 import json
 from pathlib import Path
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.delta import state_digest
 at = open_session(Path({str(folder)!r}))
 print(json.dumps([state_digest(at.ledger.state(i, at.model.base), at.manifest.root)

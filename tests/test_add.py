@@ -7,7 +7,7 @@ import time
 import pytest
 
 from unlearnlog.atelier.atelier_judge import AtelierJudge
-from unlearnlog.commands.session import bundled_model
+from unlearnlog.commands.session_opening import bundled_model
 from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.erasers.mim import Mim
 

@@ -26,7 +26,7 @@ from unlearnlog.commands import audit as story
 from unlearnlog.commands import finetune as school
 from unlearnlog.commands import rebase as rebasing
 from unlearnlog.commands.kept_samples import LedgerSampleCache
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.probe_case import Answer
 from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy

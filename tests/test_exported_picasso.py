@@ -11,7 +11,7 @@ import torch
 
 from unlearnlog.atelier.bundled_model import FOLDER, bundled_judge
 from unlearnlog.checkpoints.lora_writer import FORMATS
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.models.interface import Painted
 
 PAINTER = """

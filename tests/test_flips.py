@@ -13,7 +13,7 @@ import torch
 from tests.ledger.making import base_weights, erase, new_ledger, same
 from tests.test_looking import SMALL
 from unlearnlog.commands import add as erasing
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.ledger import sum_cache
 from unlearnlog.ledger.cache_pages import CacheDamaged, Pages, _key_of
 from unlearnlog.ledger.repository import Repository

@@ -12,7 +12,7 @@ import torch
 from unlearnlog.commands import revert
 from unlearnlog.commands.bisect import first_bad
 from unlearnlog.commands.diff import diff
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest

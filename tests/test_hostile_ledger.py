@@ -12,7 +12,7 @@ from PIL import Image
 from tests.hostile_texts import CONTROLS, NAMES, VISIBLE
 from tests.test_history import some_delta
 from tests.test_terminal import on_terminal
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import state_after, state_digest
 from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord

@@ -14,7 +14,7 @@ from tests.single_files import single_of, unet_in
 from unlearnlog.api import Ledger
 from unlearnlog.commands import add, rebase
 from unlearnlog.commands.import_ import import_change, read
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.commands.verify import entries_that_lie
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import LowRank

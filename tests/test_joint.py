@@ -18,7 +18,8 @@ from unlearnlog.atelier.bundled_concepts import CONCEPTS
 from unlearnlog.commands import add as erase
 from unlearnlog.commands import compose, revert, verify
 from unlearnlog.commands.entry_builder import EntryBuilder
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
 from unlearnlog.core.entry import Append, SetGroup

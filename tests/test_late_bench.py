@@ -6,7 +6,7 @@ from benchmarks import erasures, late
 from benchmarks.audit import METHODS, SEEDS
 from benchmarks.erasures import ENTRANTS, RELEARNED
 from benchmarks.looks import Stock
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 
 
 def test_every_eraser_meets_every_pupil_once_and_those_with_one_twin_in_a_row():

@@ -14,7 +14,7 @@ from PIL import Image
 from unlearnlog.api import Ledger
 from unlearnlog.commands import add
 from unlearnlog.commands.graph import similarities
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.errors import UsageError
 from unlearnlog.ledger.user_key import _key_in
 from unlearnlog.policy import Policy

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unlearnlog.commands.entry_builder import EntryBuilder
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank
 from unlearnlog.core.entry import Append

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.histories import shown
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.concept import Concept
 from unlearnlog.core.delta import Delta, LowRank, state_after, state_digest
 from unlearnlog.core.entry import Append, DeltaRecord, Entry, StateRecord

@@ -9,7 +9,7 @@ from unlearnlog.atelier.base_latents import FILE, BaseLatents
 from unlearnlog.atelier.bundled_concepts import world
 from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.commands.evaluation import evaluation_of
-from unlearnlog.commands.session import bundled_model, open_session
+from unlearnlog.commands.session_opening import bundled_model, open_session
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.models.interface import Sampling

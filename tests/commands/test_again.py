@@ -22,7 +22,8 @@ from unlearnlog.atelier.bundled_concepts import CONCEPTS
 from unlearnlog.commands import add as erase
 from unlearnlog.commands import compose, retry, revert
 from unlearnlog.commands import verify as check
-from unlearnlog.commands.session import Session, init
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.delta import Delta, LowRank, state_digest
 from unlearnlog.core.entry import Entry

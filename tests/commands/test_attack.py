@@ -21,7 +21,8 @@ from unlearnlog.audits.attacks.attack_search import budget_called
 from unlearnlog.commands import add, revert
 from unlearnlog.commands import attack as story
 from unlearnlog.commands.attack import AttackRequest, AttackSession, attacked
-from unlearnlog.commands.session import Session, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.digest import digest_of
 from unlearnlog.errors import ConceptError, Refused, UsageError
 from unlearnlog.ledger.repository import Repository

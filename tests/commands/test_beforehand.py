@@ -150,7 +150,7 @@ def test_a_gpu_is_seen_by_its_driver(tmp_path):
 
 
 def test_every_dtype_that_is_known_is_torch_s():
-    from unlearnlog.commands.session import DTYPES
+    from unlearnlog.commands.session_opening import DTYPES
 
     assert DTYPES.keys() == devices.DTYPES.keys()
     check_dtype("bf16")

@@ -17,7 +17,8 @@ from tests.tiny import build_pipeline
 from unlearnlog.commands import add, attack, audit
 from unlearnlog.commands.counting import WorkCount
 from unlearnlog.commands.dry_run import of_add, of_attack, of_audit
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.probe_case import REJECT, Answer
 from unlearnlog.erasers import eraser_table
 from unlearnlog.ledger.repository import Repository

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.single_files import build_stock, write_single
 from unlearnlog.api import Ledger
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.errors import ModelError, UsageError, WrongBase
 from unlearnlog.ranks.parcel import loaded
 from unlearnlog.workers.unit_worker import ModelSource

@@ -16,7 +16,7 @@ from unlearnlog import Ledger
 from unlearnlog.atelier.bundled_model import FOLDER
 from unlearnlog.commands import add
 from unlearnlog.commands.finetune import FinetuneRequest, finetuned, raise_if_failed
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.concepts.concept_set import GENERAL
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.progress import NoProgress

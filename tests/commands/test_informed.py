@@ -13,7 +13,7 @@ from unlearnlog.commands.measured_edges import (
     chosen,
     measured_edges,
 )
-from unlearnlog.commands.session import init, open_session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.probe_case import ProbeCase
 from unlearnlog.errors import ConceptError, UsageError
 from unlearnlog.models.interface import Sampling

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.exchanged import tiny_model
-from unlearnlog.commands.session import init, open_session
+from unlearnlog.commands.session_opening import init, open_session
 
 
 @pytest.fixture

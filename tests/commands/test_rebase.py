@@ -17,7 +17,7 @@ import torch
 from tests.killed import die, points
 from unlearnlog.api import Ledger as Api
 from unlearnlog.commands import add, rebase
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.delta import Delta, LowRank
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.ledger.repository import Repository

@@ -18,7 +18,7 @@ from unlearnlog.commands.base_location import (
     verified,
     whereabouts,
 )
-from unlearnlog.commands.session import init, open_session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.errors import ModelError, UsageError, WrongBase
 from unlearnlog.ledger.base_manifest import BaseManifest
 from unlearnlog.ledger.repository import Repository

@@ -4,7 +4,7 @@ import pytest
 
 from unlearnlog.api.opened import OpenedLedger
 from unlearnlog.commands.judge_choice import judge_for
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import world

@@ -16,7 +16,8 @@ import torch
 
 from tests.golden.held import HERE, held
 from unlearnlog.commands import add, joint_set
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.delta import Delta
 from unlearnlog.core.digest import digest_of
 from unlearnlog.erasers.eraser_table import ERASERS

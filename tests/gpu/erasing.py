@@ -11,7 +11,8 @@ from tests.golden.held import HERE
 from tests.golden.test_computed import computed
 from tests.gpu.everything import distance
 from tests.tiny import build_pipeline
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.erasers.eraser_table import ERASERS
 
 

@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL
 
 from tests.hostile.damage import WEIGHTS, set_json
 from tests.tiny import build_pipeline
-from unlearnlog.commands.session import init, open_session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.commands.verify import replayed
 from unlearnlog.errors import ModelError, WrongBase
 from unlearnlog.ledger.base_manifest import BaseManifest

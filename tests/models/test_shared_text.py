@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unlearnlog.commands.session import bundled_model
+from unlearnlog.commands.session_opening import bundled_model
 from unlearnlog.models import text_kv_cache
 from unlearnlog.models.shared_text import SharedText
 

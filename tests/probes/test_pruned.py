@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unlearnlog.atelier.bundled_concepts import book, world
-from unlearnlog.commands.session import bundled_model
+from unlearnlog.commands.session_opening import bundled_model
 from unlearnlog.models.interface import Sampling
 from unlearnlog.probes.information import PromptedPictures
 from unlearnlog.probes.judge_posterior import log_posterior

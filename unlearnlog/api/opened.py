@@ -95,7 +95,7 @@ class OpenedLedger:
 
         words = None if tokenizer is None else Path(tokenizer)
         check_new_ledger(Path(folder).absolute(), model, tokenizer=words)
-        from unlearnlog.commands.session import begun
+        from unlearnlog.commands.session_opening import begun
 
         made, notes = begun(Path(folder).absolute(), model, tokenizer=words)
         return cls(made.folder, Settings(), progress=progress, notes=notes)
@@ -341,7 +341,7 @@ class OpenedLedger:
     def _loaded(self) -> Session:
         settings = self._settings.settled(self._known)
 
-        from unlearnlog.commands.session import open_session
+        from unlearnlog.commands.session_opening import open_session
 
         return open_session(
             self.folder,

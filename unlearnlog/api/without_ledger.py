@@ -86,7 +86,7 @@ def compare(
     given = Settings(device, dtype, file, workers=str(workers)).settled(None)
     from unlearnlog.commands.compare import CompareRequest
     from unlearnlog.commands.compare import compare as compared
-    from unlearnlog.commands.session import session_of
+    from unlearnlog.commands.session_opening import session_of
 
     at = session_of(
         one,

@@ -12,7 +12,8 @@ from unlearnlog.audits.verdict import AuditFinding
 from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
 from unlearnlog.commands import add, audit, joint_set
 from unlearnlog.commands.defaults import hand_on
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.active import ERASING, live_concepts
 from unlearnlog.core.concept import Concept, meant_by
 from unlearnlog.core.delta import Weights

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.delta import Weights, change_after, rounded, state_digest
 from unlearnlog.errors import UnlearnlogError
 from unlearnlog.ledger.cache_pages import CacheDamaged
