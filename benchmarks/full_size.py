@@ -284,10 +284,11 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         found = measured(Path(folder))
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     runs = found["commands"].values()
-    failed = [each for each in runs if each["code"] or each["peak_bytes"] > MOST_BYTES]
-    raise SystemExit(bool(failed))
+    if any(each["code"] for each in runs):
+        raise SystemExit("a command failed; nothing is written")
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    raise SystemExit(any(each["peak_bytes"] > MOST_BYTES for each in runs))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+from pathlib import Path
 
 from unlearnlog.checkpoints.export_formats import formats_of
 from unlearnlog.models.families import FAMILIES
@@ -24,6 +26,25 @@ def families_table() -> str:
         "|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_row, FAMILIES)]) + "\n"
+
+
+def full_size_table(file: Path) -> str:
+    """Return time and peak memory of each command at full size; empty without a file.
+
+    Args:
+        file: What ``benchmarks.full_size`` wrote.
+    """
+    if not file.exists():
+        return ""
+    data = json.loads(file.read_text(encoding="utf-8"))
+    lines = ["| command | seconds | peak memory |", "|---|--:|--:|"]
+    for name, run in data["commands"].items():
+        if not name.startswith("config"):
+            peak = f"{run['peak_bytes'] / 1e9:.1f} GB"
+            lines.append(f"| `{name}` | {run['seconds']:.0f} | {peak} |")
+    billions = data["parameters"] / 1e9
+    solved = f"{billions:.2f} billion parameters; the eraser alone took "
+    return "\n".join([*lines, "", f"{solved}{data['erasing_s']:.0f} s."]) + "\n"
 
 
 def _row(family: ModelFamily) -> str:

@@ -37,7 +37,7 @@ from edges import (  # noqa: E402
     tiers_table,
     unique_table,
 )
-from families import families_table  # noqa: E402
+from families import families_table, full_size_table  # noqa: E402
 from finetunes import (  # noqa: E402
     beyond_chance,
     courses_table,
@@ -64,6 +64,7 @@ SHOWN: Final = ROOT / "docs" / "results"
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+NOT_BIG: Final = "Not measured yet: `python -m benchmarks.full_size` does it."
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
 NOT_GROWN: Final = "Not measured yet: `python -m benchmarks.growth` does it."
@@ -612,6 +613,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "cost": _cost,
     "conformance": lambda _: conformance_table(RESULTS / "conformance.json"),
     "families": lambda _: families_table(),
+    "full_size": lambda _: full_size_table(RESULTS / "full_size.json") or NOT_BIG,
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
     "painting": _painting,
     "scale": _scale,
