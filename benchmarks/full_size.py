@@ -83,11 +83,13 @@ class Run:
 
     Attributes:
         seconds: Wall-clock time.
+        cpu_seconds: Processor time, which other load hardly changes.
         peak_bytes: Largest resident set.
         code: Exit code.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     code: int
 
@@ -240,7 +242,8 @@ def run(words: list[str], folder: Path) -> tuple[Run, str]:
         said.seek(0)
         printed = said.read()
     peak = usage.ru_maxrss * 1024
-    return Run(time.perf_counter() - began, peak, child.returncode), printed
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(time.perf_counter() - began, cpu, peak, child.returncode), printed
 
 
 def measured(folder: Path) -> dict[str, Any]:

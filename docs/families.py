@@ -29,7 +29,7 @@ def families_table() -> str:
 
 
 def full_size_table(file: Path) -> str:
-    """Return time and peak memory of each command at full size; empty without a file.
+    """Return processor time and peak memory at full size; empty without a file.
 
     Args:
         file: What ``benchmarks.full_size`` wrote.
@@ -37,14 +37,14 @@ def full_size_table(file: Path) -> str:
     if not file.exists():
         return ""
     data = json.loads(file.read_text(encoding="utf-8"))
-    lines = ["| command | seconds | peak memory |", "|---|--:|--:|"]
+    lines = ["| command | processor seconds | peak memory |", "|---|--:|--:|"]
     for name, run in data["commands"].items():
         if not name.startswith("config"):
             peak = f"{run['peak_bytes'] / 1e9:.1f} GB"
-            lines.append(f"| `{name}` | {run['seconds']:.0f} | {peak} |")
+            lines.append(f"| `{name}` | {run['cpu_seconds']:.0f} | {peak} |")
     billions = data["parameters"] / 1e9
-    solved = f"{billions:.2f} billion parameters; the eraser alone took "
-    return "\n".join([*lines, "", f"{solved}{data['erasing_s']:.0f} s."]) + "\n"
+    said = f"{billions:.2f} billion parameters, {data['threads']} thread."
+    return "\n".join([*lines, "", said]) + "\n"
 
 
 def _row(family: ModelFamily) -> str:
