@@ -60,7 +60,7 @@ name = "full-size"
 judge = "none"
 [eraser]
 name = "ridge"
-n_prompts = 8
+n_prompts = 1
 [sampling]
 steps = 2
 guidance = 4.5
