@@ -33,30 +33,34 @@ def hub(folder):
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Type a command whose hub is on loopback."""
-    with hub(tmp_path) as port:
-        env = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{port}"}
-        env["HF_HUB_DISABLE_XET"] = "1"
-        env |= {"HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_of_nobody"}
-        env |= {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(ROOT)}
+def port(tmp_path):
+    with hub(tmp_path) as found:
+        yield found
 
-        def typed(*words, code=0):
-            done = subprocess.run(
-                [sys.executable, "-m", "unlearnlog", *words, "--json"],
-                cwd=tmp_path,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == code or code is None, done.stderr
-            assert "hf_of_nobody" not in done.stdout + done.stderr
-            answer = json.loads(done.stdout)
-            return answer if code is not None else (done.returncode, answer)
 
-        typed.port = port
-        yield typed
+@pytest.fixture
+def ask(tmp_path, port):
+    """Return what types a command whose hub is on loopback."""
+    env = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{port}"}
+    env["HF_HUB_DISABLE_XET"] = "1"
+    env |= {"HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_of_nobody"}
+    env |= {"HF_HOME": str(tmp_path / "hf"), "PYTHONPATH": str(ROOT)}
+
+    def typed(*words, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "unlearnlog", *words, "--json"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code or code is None, done.stderr
+        assert "hf_of_nobody" not in done.stdout + done.stderr
+        answer = json.loads(done.stdout)
+        return answer if code is not None else (done.returncode, answer)
+
+    return typed
 
 
 def ask_at_once(ask, *lines):
@@ -65,12 +69,12 @@ def ask_at_once(ask, *lines):
         return [*pool.map(lambda words: ask(*words, code=None), lines)]
 
 
-def let_two_commits_meet(ask):
-    urlopen(Request(f"http://127.0.0.1:{ask.port}/gate", b"")).close()
+def let_two_commits_meet(port):
+    urlopen(Request(f"http://127.0.0.1:{port}/gate", b"")).close()
 
 
-def refused_commits(ask):
-    with urlopen(f"http://127.0.0.1:{ask.port}/refused") as answer:
+def refused_commits(port):
+    with urlopen(f"http://127.0.0.1:{port}/refused") as answer:
         return json.loads(answer.read())
 
 
@@ -105,18 +109,18 @@ def test_a_push_is_a_commit_and_one_that_came_first_is_not_lost(tmp_path, ask):
 
 
 def test_of_two_commits_at_once_the_hub_takes_one_and_the_other_loses_no_work(
-    tmp_path, ask
+    tmp_path, ask, port
 ):
     ledgers = dict(zip(("one", "two"), twice(tmp_path, ask), strict=True))
     entries = {name: more(each, i) for i, (name, each) in enumerate(ledgers.items(), 7)}
-    let_two_commits_meet(ask)
+    let_two_commits_meet(port)
 
     (code, _), (other_code, _) = answers = ask_at_once(
         ask, *(("push", "--ledger", name) for name in ledgers)
     )
 
     assert {code, other_code} == {0, 1}
-    assert len(refused_commits(ask)) == 1
+    assert len(refused_commits(port)) == 1
     won, lost = ("one", "two") if code == 0 else ("two", "one")
     error = answers[code == 0][1]["error"]
     assert error["kind"] == "Diverged"
@@ -128,21 +132,21 @@ def test_of_two_commits_at_once_the_hub_takes_one_and_the_other_loses_no_work(
         assert Repository.open(tmp_path / name).fsck() == ()
 
 
-def test_two_branches_that_are_pushed_at_once_both_arrive(tmp_path, ask):
+def test_two_branches_that_are_pushed_at_once_both_arrive(tmp_path, ask, port):
     ledgers = dict(zip(("one", "two"), twice(tmp_path, ask), strict=True))
     entries = {}
     for seed, (name, each) in enumerate(ledgers.items(), 7):
         each.branch(f"by-{name}")
         each.switch(f"by-{name}")
         entries[f"by-{name}"] = more(each, seed)
-    let_two_commits_meet(ask)
+    let_two_commits_meet(port)
 
     answers = ask_at_once(
         ask, *(("push", "origin", f"by-{name}", "--ledger", name) for name in ledgers)
     )
 
     assert [code for code, _ in answers] == [0, 0]
-    assert len(refused_commits(ask)) == 1
+    assert len(refused_commits(port)) == 1
     ask("clone", URL, "three")
     heads = Ledger.open(tmp_path / "three").remote_branches()
     assert all(heads[f"origin/{name}"] == entry for name, entry in entries.items())
