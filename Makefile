@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
+READY_SLOW := $(VENV)/.ready-slow
 CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
@@ -25,7 +26,8 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 "$(BIN)/mkdocs" build --strict
 	@echo "the first page: build/site/index.html"
 
-slow: $(READY)
+# Servers and a browser that pip cannot install: apt-get install openssh-server chromium
+slow: $(READY_SLOW)
 	"$(BIN)/pytest" -m "slow and not gpu"
 
 # Every test needs a GPU, and is skipped without one. The figures stand beside the tests.
@@ -97,4 +99,8 @@ $(READY): pyproject.toml constraints.txt
 	"$(BIN)/python" -m pip install -c constraints.txt \
 		"$$(grep '^torch==' constraints.txt)"
 	"$(BIN)/python" -m pip install -c constraints.txt -e '.[dev]'
+	touch "$@"
+
+$(READY_SLOW): $(READY)
+	"$(BIN)/python" -m pip install -c constraints.txt -e '.[dev,slow]'
 	touch "$@"

@@ -87,7 +87,8 @@ def pins():
 def requirements(pyproject):
     project = pyproject["project"]
     extras = project["optional-dependencies"].values()
-    return [*project["dependencies"], *(each for extra in extras for each in extra)]
+    found = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    return [each for each in found if _name(each) != project["name"]]
 
 
 def test_the_changelog_begins_with_this_version():

@@ -1,7 +1,7 @@
 """A real browser opens the page, paints, slides, is refused, and asks no other machine.
 
-The page is served by the command itself. It needs Debian's chromium and Gradio, which
-`make` does not install: ``pip install 'unlearnlog[ui]'`` in an environment of its own.
+The page is served by the command itself. It needs Gradio, which `make slow` installs,
+and Debian's chromium.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ pytestmark = [
     ),
     pytest.mark.skipif(
         find_spec("gradio") is None,
-        reason="no gradio: pip install 'unlearnlog[ui]', which brings an older pillow",
+        reason="no gradio: pip install 'unlearnlog[ui]'",
     ),
 ]
 

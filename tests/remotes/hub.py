@@ -1,7 +1,9 @@
 """``python -m tests.remotes.hub PORT``: as much of the hub's API as a remote uses.
 
-One repository in memory: commits are numbered, and one that does not follow the newest
-is refused as the hub refuses it.
+One repository in memory, with the file that the hub puts into each: commits are
+numbered, and one that does not follow the newest is refused as the hub refuses it.
+Tensors travel by Git LFS. ``POST /gate`` lets the next two commits arrive together, and
+``GET /refused`` counts those that were refused.
 """
 
 from __future__ import annotations
@@ -16,8 +18,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ID = "ada/ledger"
-COMMITS: list[dict[str, bytes]] = [{}]
+COMMITS: list[dict[str, bytes]] = [{".gitattributes": b"*.safetensors filter=lfs\n"}]
 LOCK = threading.Lock()
+BLOBS: dict[str, bytes] = {}
+"""Large files by SHA-256, before a commit names them."""
+
+GATES: list[threading.Barrier] = []
+REFUSED: list[str] = []
 
 
 def sha(number):
@@ -33,6 +40,12 @@ def tree(revision):
 def row(path, data):
     oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     return {"type": "file", "path": path, "size": len(data), "oid": oid}
+
+
+def mode(path):
+    large = path.endswith(".safetensors")
+    kind = "lfs" if large else "regular"
+    return {"path": path, "uploadMode": kind, "shouldIgnore": False, "oid": None}
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -69,13 +82,38 @@ class Hub(BaseHTTPRequestHandler):
             files = tree(found[1]).items()
             rows = [row(p, data) for p, data in files if p.startswith(top)]
             return self.answer(rows) if rows else self.missing("EntryNotFound")
+        if path == "/refused":
+            return self.answer(REFUSED)
         if re.fullmatch(rf"/api/datasets/{ID}(/revision/.+)?", path):
             return self.answer({"id": ID, "sha": sha(len(COMMITS) - 1), "siblings": []})
         return self.missing("RepoNotFound")
 
+    def body(self):
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
+
+    def do_PUT(self):
+        data = self.body()
+        BLOBS[hashlib.sha256(data).hexdigest()] = data
+        return self.answer({})
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         path = urlsplit(self.path).path
+        if path == "/gate":
+            GATES.append(threading.Barrier(2, timeout=60))
+            return self.answer({})
+        if path.endswith("/objects/batch"):
+            href = f"http://{self.headers['Host']}/blob"
+            rows = json.loads(body)["objects"]
+            rows = [{**each, "actions": {"upload": {"href": href}}} for each in rows]
+            return self.answer({"transfer": "basic", "objects": rows})
         if "/paths-info/" in path:
             asked = json.loads(body) if body[:1] == b"{" else parse_qs(body.decode())
             files = tree(path.rpartition("/")[2])
@@ -83,17 +121,25 @@ class Hub(BaseHTTPRequestHandler):
             return self.answer([row(p, files[p]) for p in wanted])
         if "/preupload/" in path:
             files = json.loads(body)["files"]
-            mode = {"uploadMode": "regular", "shouldIgnore": False}
-            return self.answer({"files": [{"path": f["path"], **mode} for f in files]})
+            return self.answer({"files": [mode(each["path"]) for each in files]})
         return self.commit([json.loads(line) for line in body.splitlines()])
 
     def commit(self, lines):
+        if GATES:
+            GATES[0].wait()
+            GATES.clear()
         with LOCK:
             if lines[0]["value"].get("parentCommit") != sha(len(COMMITS) - 1):
+                REFUSED.append(lines[0]["value"]["summary"])
                 return self.answer({"error": "a commit has happened since"}, 412)
             new = dict(COMMITS[-1])
             for each in lines[1:]:
-                new[each["value"]["path"]] = base64.b64decode(each["value"]["content"])
+                value = each["value"]
+                new[value["path"]] = (
+                    BLOBS[value["oid"]]
+                    if each["key"] == "lfsFile"
+                    else base64.b64decode(value["content"])
+                )
             COMMITS.append(new)
             oid = sha(len(COMMITS) - 1)
         url = f"http://{self.headers['Host']}/datasets/{ID}/commit/{oid}"

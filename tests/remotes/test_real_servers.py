@@ -16,7 +16,16 @@ import pytest
 
 from tests.ledger.making import new_ledger, next_entry, replay_everything
 from tests.remotes.counting import counting
-from tests.remotes.servers import KEYS, ROOT, cut_links, s3, sshd, web
+from tests.remotes.servers import (
+    KEYS,
+    ROOT,
+    cut_links,
+    gcs,
+    s3,
+    sshd,
+    use_gcs,
+    web,
+)
 from tests.remotes.sharing import big_delta, long_history, more
 from unlearnlog import Ledger
 from unlearnlog.errors import RemoteError
@@ -32,7 +41,7 @@ KILLED = 0.35
 """Share of the tasks that are killed on their way."""
 
 
-@pytest.fixture(params=["path", "sftp", "s3"])
+@pytest.fixture(params=["path", "sftp", "s3", "gs"])
 def place(request, tmp_path, monkeypatch):
     """Addresses of one remote: one to check it by, and one whose links are cut."""
     with ExitStack() as stack:
@@ -48,6 +57,13 @@ def place(request, tmp_path, monkeypatch):
             cut = stack.enter_context(cut_links(port, tmp_path, seed=1))
             ends = (f"sftp://127.0.0.1:{p}{tmp_path}/store" for p in (port, cut))
             yield tuple(ends)
+            return
+        if request.param == "gs":
+            port = stack.enter_context(gcs(tmp_path, "ledgers"))
+            cut = stack.enter_context(cut_links(port, tmp_path, seed=4))
+            use_gcs(monkeypatch, port)
+            monkeypatch.setenv("STORM_ENDPOINT", f"http://127.0.0.1:{cut}")
+            yield "gs://ledgers/storm", "gs://ledgers/storm"
             return
         for name, value in KEYS.items():
             monkeypatch.setenv(name, value)
@@ -76,7 +92,7 @@ class Clients:
     def __init__(self):
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
         if cut := env.get("STORM_ENDPOINT"):
-            env["AWS_ENDPOINT_URL"] = cut
+            env["AWS_ENDPOINT_URL"] = env["GOOGLE_BASE_URL"] = cut
         self._program = subprocess.Popen(
             [sys.executable, "-m", "tests.remotes.storm"],
             stdin=subprocess.PIPE,

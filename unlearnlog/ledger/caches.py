@@ -1,4 +1,4 @@
-"""The caches of a ledger: sums of deltas, tensors, and judges' answers."""
+"""The caches of a ledger: sums, tensors, judges' answers, checked signatures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from unlearnlog.ledger import label_cache, tensor_cache
+from unlearnlog.ledger import label_cache, signature_checks, tensor_cache
 from unlearnlog.ledger.cache_folder import CacheFolder
 from unlearnlog.ledger.cache_pages import Pages
 from unlearnlog.ledger.store import CACHE, Store
@@ -18,7 +18,8 @@ class Caches:
 
     Attributes:
         sums: Sums of deltas.
-        pages: Pages by folder: ``painted`` holds tensors, ``seen`` answers.
+        pages: Pages by folder: ``painted`` holds tensors, ``seen`` answers, ``signed``
+            signatures that were good.
         shelf: The cache of tensors.
         notebook: The cache of judges' answers.
     """
@@ -36,6 +37,7 @@ class Caches:
             for name, kept in (
                 ("painted", tensor_cache.KEPT),
                 ("seen", label_cache.KEPT),
+                ("signed", signature_checks.KEPT),
             )
         }
         self.shelf = tensor_cache.DiskTensorCache(self.pages["painted"])

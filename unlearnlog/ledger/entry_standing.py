@@ -7,20 +7,22 @@ signature of each entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from unlearnlog.core.digest import Digest, digest_of
 from unlearnlog.ledger.ledger_file import SIGNATURES
+from unlearnlog.ledger.signature_checks import SignatureQuestion
 from unlearnlog.ledger.signature_files import signatures_of, tag_text
-from unlearnlog.ledger.ssh_keygen import SignatureCheck, check_signers, checked
 
 if TYPE_CHECKING:
     from unlearnlog.core.entry import EntryId
     from unlearnlog.ledger.ledger_reader import LedgerReader
+    from unlearnlog.ledger.signature_checks import SignatureChecks
+    from unlearnlog.ledger.ssh_keygen import SignatureCheck
     from unlearnlog.ledger.store import Store
 
 StandingWord = Literal["good", "tag", "unknown", "bad", "unsigned"]
@@ -69,22 +71,30 @@ class Standing:
         return f"{SIGNATURES}/{start}/{self.entry}"
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What may be signed: an entry's JSON, or the text of a tag on it."""
+
+    entry: EntryId | None
+    data: bytes
+    tag: str = ""
+    at: str = ""
+
+
 class Standings:
     """The standing of entries and tags, each computed once."""
 
-    def __init__(self, ledger: LedgerReader, store: Store, signers: Path) -> None:
+    def __init__(
+        self, ledger: LedgerReader, store: Store, checks: SignatureChecks
+    ) -> None:
         """Read no signature yet.
 
         Args:
             ledger: The ledger.
             store: Its files.
-            signers: The file of allowed signers.
-
-        Raises:
-            UsageError: There is no such file.
+            checks: The check against a file of allowed signers.
         """
-        check_signers(signers)
-        self._ledger, self._store, self._signers = ledger, store, signers
+        self._ledger, self._store, self._checks = ledger, store, checks
 
     def tag(self, name: str) -> Standing:
         """Return the standing of a tag by its own signatures.
@@ -92,9 +102,7 @@ class Standings:
         Raises:
             IntegrityError: The tag or a signature is damaged.
         """
-        entry = self._ledger.refs[f"tags/{name}"]
-        text = tag_text(name, entry, self._ledger.base.root)
-        return self._own(entry, text, tag=name)
+        return self._own([self._tag(name)])[0]
 
     def entries(self, names: Iterable[EntryId]) -> list[Standing]:
         """Return the standing of entries, in their order.
@@ -102,40 +110,59 @@ class Standings:
         Raises:
             IntegrityError: An entry or a signature is damaged.
         """
-        return [self._entry(name) for name in names]
+        own = self._own([self._subject(name) for name in names])
+        return [self._with_tag(each) for each in own]
 
-    def _entry(self, name: EntryId) -> Standing:
+    def _tag(self, name: str) -> _Subject:
+        entry = self._ledger.refs[f"tags/{name}"]
+        return _Subject(entry, tag_text(name, entry, self._ledger.base.root), tag=name)
+
+    def _subject(self, name: EntryId) -> _Subject:
         entry = self._ledger.entry(name)
-        own = self._own(name, entry.to_json(), at=entry.date)
-        if own.word in ("good", "bad") or name not in self._covered:
+        return _Subject(name, entry.to_json(), at=entry.date)
+
+    def _with_tag(self, own: Standing) -> Standing:
+        """Return the standing of an entry, by a tag where none of its own says it."""
+        if own.entry is None or own.word in ("good", "bad"):
             return own
-        tag = self._covered[name]
-        return Standing(name, "tag", tag.signers, tag.keys, tag.tag)
+        tag = self._covered.get(own.entry)
+        if tag is None:
+            return own
+        return Standing(own.entry, "tag", tag.signers, tag.keys, tag.tag)
 
     @cached_property
     def _covered(self) -> dict[EntryId, Standing]:
         """The entries that a well signed tag leads to, with that tag."""
         found: dict[EntryId, Standing] = {}
-        for name in self._ledger.tags:
-            tag = self.tag(name)
+        for tag in self._own([self._tag(name) for name in self._ledger.tags]):
             at = tag.entry if tag.holds else None
             while at is not None and at not in found:
                 found[at] = tag
                 at = self._ledger.entry(at).parent
         return found
 
-    def _own(
-        self, entry: EntryId | None, data: bytes, *, tag: str = "", at: str = ""
-    ) -> Standing:
-        """Return the standing of bytes by the signatures of them."""
-        subject = Digest(digest_of(data))
-        found = [
-            checked(data, signature, self._signers, at=at)
-            for signature in signatures_of(self._store, subject)
+    def _own(self, subjects: Sequence[_Subject]) -> list[Standing]:
+        """Return the standing of each subject by its own signatures."""
+        asked = [
+            [
+                SignatureQuestion(each.data, signature, each.at)
+                for signature in signatures_of(
+                    self._store, Digest(digest_of(each.data))
+                )
+            ]
+            for each in subjects
         ]
-        keys = tuple(dict.fromkeys(each.key for each in found if each.key))
-        signers = tuple(dict.fromkeys(each.signer for each in found if each.signer))
-        return Standing(entry, _word(found), signers, keys, tag)
+        answers = iter(self._checks.all([one for each in asked for one in each]))
+        return [
+            _standing(subject, list(islice(answers, len(each))))
+            for subject, each in zip(subjects, asked, strict=True)
+        ]
+
+
+def _standing(subject: _Subject, found: list[SignatureCheck]) -> Standing:
+    keys = tuple(dict.fromkeys(each.key for each in found if each.key))
+    signers = tuple(dict.fromkeys(each.signer for each in found if each.signer))
+    return Standing(subject.entry, _word(found), signers, keys, subject.tag)
 
 
 def _word(found: list[SignatureCheck]) -> StandingWord:

@@ -14,6 +14,7 @@ from unlearnlog.ledger.ledger_reader import LedgerReader
 from unlearnlog.ledger.lock import held
 from unlearnlog.ledger.redaction_file import put_redactions, redactions
 from unlearnlog.ledger.sealed_files import SealResult, closed, seal, unseal
+from unlearnlog.ledger.signature_checks import SignatureChecks
 from unlearnlog.ledger.signature_files import (
     check_signing,
     entry_signature,
@@ -46,7 +47,8 @@ class GuardedLedger(LedgerReader):
         Raises:
             UsageError: There is no such file.
         """
-        return Standings(self, self._store, signers)
+        checks = SignatureChecks(signers, self._caches.pages["signed"])
+        return Standings(self, self._store, checks)
 
     def check_open(self, entry: EntryId | None) -> None:
         """Refuse work on an entry that needs a delta which is sealed.

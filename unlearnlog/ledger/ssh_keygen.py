@@ -137,13 +137,19 @@ def _run(
 
 def _when(at: str) -> tuple[str, ...]:
     """Return the option for a time, which is local time in older versions."""
-    if not at:
+    if not is_time(at):  # an entry may say anything; its key must be allowed now
         return ()
-    try:
-        then = datetime.fromisoformat(at).astimezone()
-    except ValueError:  # an entry may say anything; its key must be allowed now
-        return ()
+    then = datetime.fromisoformat(at).astimezone()
     return (f"-Overify-time={then.strftime(_TIME)}",)
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a time that a check can be made for, ISO 8601."""
+    try:
+        datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _key_in(text: bytes) -> str:

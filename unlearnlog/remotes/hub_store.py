@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from unlearnlog.remotes.remote_url import RemoteUrl
 
 _REFS: Final = "refs/"
+_OF_THE_HUB: Final = frozenset({".gitattributes", "README.md"})
+"""Files that the hub itself puts into a new repository, or shows as its card."""
 _TAKEN: Final = (409, 412)
 """HTTP status of a commit that does not follow the newest one."""
 
@@ -86,7 +88,7 @@ class HubStore:
             return sorted(
                 each.path.removeprefix(self._prefix)
                 for each in found
-                if hasattr(each, "size")
+                if hasattr(each, "size") and each.path not in _OF_THE_HUB
             )
         return []
 

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 _HINTS: Final = {
     "s3": "see whether the bucket is there and yours: AWS_ACCESS_KEY_ID, "
     "AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
-    "gs": "see whether the bucket is there and yours: GOOGLE_APPLICATION_CREDENTIALS",
+    "gs": "see whether the bucket is there and yours: gcloud auth "
+    "application-default login, or GOOGLE_APPLICATION_CREDENTIALS",
     "https": "see whether the address opens in a browser",
     "http": "see whether the server runs",
 }
+
+_ALLOWS_HTTP: Final = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP"}
 
 _NO_BUCKET: Final = "NoSuchBucket"
 
@@ -116,8 +119,8 @@ def _opened(url: RemoteUrl) -> S3Store | GCSStore | HTTPStore:
     client: ClientConfig = {"timeout": "300s", "connect_timeout": "20s"}
     retry: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
     # Options that are given here take the place of those of the environment.
-    said = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
-    if url.scheme == "http" or (url.scheme == "s3" and said):
+    said = os.environ.get(_ALLOWS_HTTP.get(url.scheme, ""), "").lower()
+    if url.scheme == "http" or said in ("1", "true"):
         client = {**client, "allow_http": True}
     prefix = url.path.strip("/") or None
     if url.scheme == "s3":
