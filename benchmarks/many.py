@@ -219,7 +219,7 @@ def measured(folder: Path, tokenizer: Path | None) -> dict[str, Any]:
 def within(found: Mapping[str, Any]) -> bool:
     """Return whether checking, encoding and solving are done within the limit."""
     some = (found["parts"][name] for name in ("check", "encode", "solve"))
-    return sum(each["cpu_seconds"] for each in some) <= MOST_SECONDS
+    return bool(sum(each["cpu_seconds"] for each in some) <= MOST_SECONDS)
 
 
 def main() -> None:

@@ -48,6 +48,7 @@ from finetunes import (  # noqa: E402
 )
 from growth import growth_table  # noqa: E402
 from knobs import knobs_text  # noqa: E402
+from many_names import many_said  # noqa: E402
 from peers import peers_table  # noqa: E402
 from policy_tables import fields_table, policy_file, shipped_table  # noqa: E402
 from readings import readings_table  # noqa: E402
@@ -613,6 +614,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "conformance": lambda _: conformance_table(RESULTS / "conformance.json"),
     "families": lambda _: families_table(),
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
+    "many": lambda _: many_said(RESULTS / "many.json"),
     "painting": _painting,
     "scale": _scale,
     "refusals": _refusals,

@@ -47,6 +47,11 @@ class ScoringJudge(Protocol):
         ...
 
 
+def gives_scores(judge: object) -> bool:
+    """Return whether a judge says how well pictures fit prompts."""
+    return isinstance(judge, ScoringJudge)
+
+
 def scores_of(
     judge: Judge, painted: Painted, prompts: Sequence[str]
 ) -> list[float] | None:

@@ -18,6 +18,9 @@ from unlearnlog.models.fastcpu.linear_products import text_linear
 Tokens = tuple[torch.Tensor, ...]
 """The first tokens of a prompt for each encoder, int64 ``[length]``."""
 
+Beginning = tuple[tuple[int, ...], ...]
+"""The same as numbers."""
+
 Encode = Callable[[Sequence[tuple[torch.Tensor, torch.Tensor]]], torch.Tensor]
 """Encodes tokens and masks ``[n, length]`` of each encoder: ``[n, length, d_text]``."""
 
@@ -49,7 +52,7 @@ def beginnings(prompts: Sequence[Tokens], encode: Encode) -> torch.Tensor:
     Equal beginnings are encoded once. What a prompt is encoded with depends on these
     prompts alone, so the same prompts have the same bits.
     """
-    of_length = defaultdict(dict[tuple[tuple[int, ...], ...], list[int]])
+    of_length: defaultdict[int, dict[Beginning, list[int]]] = defaultdict(dict)
     for place, tokens in enumerate(prompts):
         key = tuple(tuple(each.tolist()) for each in tokens)
         longest = max(len(each) for each in key)
@@ -65,9 +68,7 @@ def beginnings(prompts: Sequence[Tokens], encode: Encode) -> torch.Tensor:
     return torch.stack([found[place] for place in range(len(prompts))])
 
 
-def _last_rows(
-    some: Sequence[tuple[tuple[int, ...], ...]], length: int, encode: Encode
-) -> torch.Tensor:
+def _last_rows(some: Sequence[Beginning], length: int, encode: Encode) -> torch.Tensor:
     """Return the last row of beginnings of at most a length, ``[n, d_text]``.
 
     They are filled up with their last token, which no row that is read depends on.

@@ -15,7 +15,7 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.reading import Reading
-from unlearnlog.judges.judge import Judge, ScoringJudge
+from unlearnlog.judges.judge import Judge, gives_scores
 from unlearnlog.models.interface import Model, Sampling
 from unlearnlog.probes.distance import distances
 from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
@@ -205,7 +205,7 @@ class ProbeRunner:
     def _prompted(self, cells: Sequence[ProbeCase], new: Weights) -> list[CaseResult]:
         """Return the judge's answers to prompts, and its scores where it gives some."""
         stages = "painting a file's prompts with the base", "painting a file's prompts"
-        if isinstance(self.judge, ScoringJudge):
+        if gives_scores(self.judge):
             base = self._scored(cells, None, stages[0])
             now = self._scored(cells, new, stages[1])
             return [
