@@ -48,6 +48,7 @@ from finetunes import (  # noqa: E402
 )
 from growth import growth_table  # noqa: E402
 from knobs import knobs_text  # noqa: E402
+from many_names import many_said  # noqa: E402
 from peers import peers_table  # noqa: E402
 from policy_tables import fields_table, policy_file, shipped_table  # noqa: E402
 from readings import readings_table  # noqa: E402
@@ -615,6 +616,7 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "families": lambda _: families_table(),
     "full_size": lambda _: full_size_table(RESULTS / "full_size.json") or NOT_BIG,
     "growth": lambda _: growth_table(RESULTS / "growth.json") or NOT_GROWN,
+    "many": lambda _: many_said(RESULTS / "many.json"),
     "painting": _painting,
     "scale": _scale,
     "refusals": _refusals,

@@ -61,6 +61,10 @@ class LinearModel:
                 row[place] = torch.randn(self.d_text, generator=_source(word))
         return Text(texts)
 
+    def rows_at(self, prompts: Sequence[str], places: Sequence[int]) -> torch.Tensor:
+        """Return one row of each."""
+        return self.encode(prompts).tokens[torch.arange(len(prompts)), [*places]]
+
     @property
     def places(self) -> dict[str, Place]:
         """Its matrices read the prompt alone."""

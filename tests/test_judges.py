@@ -2,16 +2,9 @@
 
 import pytest
 import torch
-from transformers import (
-    CLIPConfig,
-    CLIPImageProcessor,
-    CLIPModel,
-    CLIPTextConfig,
-    CLIPVisionConfig,
-)
 
+from tests.clip_folder import build_clip
 from tests.probes.mixture import mixture
-from tests.tiny import tokenizer_of_bytes
 from unlearnlog.atelier.bundled_concepts import book, world
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.errors import ModelError
@@ -82,34 +75,7 @@ def test_the_base_agrees_with_the_bundled_judge_on_what_the_bundled_model_paints
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory):
     """A CLIP model of random weights, as ``save_pretrained`` writes one."""
-    folder = tmp_path_factory.mktemp("clip")
-    tokenizer = tokenizer_of_bytes()
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    vision = CLIPVisionConfig(
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-    )
-    torch.manual_seed(0)
-    config = CLIPConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=16
-    )
-    CLIPModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessor(
-        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
-    ).save_pretrained(folder)
-    return folder
+    return build_clip(tmp_path_factory.mktemp("clip"))
 
 
 def test_clip_answers_with_the_sentence_nearest_to_the_picture(clip_folder):

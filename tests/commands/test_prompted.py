@@ -95,6 +95,10 @@ def test_rows_are_painted_with_their_own_seeds_and_guidance(typed, tmp_path):
         (("--rows", "3"), "--rows 3 would do nothing without --prompts"),
         (("--prompts", "no.csv"), "the prompts in 'no.csv' cannot be read"),
         (("--prompts", "no.csv", "-o", "a.txt"), "a.txt"),
+        (
+            ("--prompts", "no.csv", "--tier", "1"),
+            "--tier 1 would do nothing beside --prompts",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told_before_any_work(typed, words, said):

@@ -180,10 +180,33 @@ def test_pictures_that_cannot_be_judged_are_told(typed, tmp_path, words, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--tier", "0"), "--tier 0"),
+        (("base",), "the revision base"),
+        (("--fresh",), "--fresh"),
+        (("--policy", "default"), "--policy default"),
+        (("--device", "cpu"), "--device cpu"),
+        (("--dtype", "float32"), "--dtype float32"),
+        (("--offload",), "--offload"),
+        (("--workers", "2"), "--workers 2"),
+        (("--base", "model"), "--base model"),
+        (("--ledger", "there"), "--ledger there"),
+    ],
+)
+def test_what_needs_a_model_is_refused_beside_pictures(typed, words, said):
+    done = typed("probe", *words, "--images", "out", "--judge", "atelier")
+
+    assert done.code == 2
+    assert f"{said} would do nothing beside --images" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (("nowhere", "other"), "there is no folder 'nowhere'"),
         (("atelier", "nowhere"), "there is no 'nowhere'"),
         (("atelier", ".", "--concept", "Pikasso"), "'Pikasso'"),
         (("atelier", ".", "--rows", "3"), "--rows 3 would do nothing"),
+        (("atelier", ".", "--kind", "style"), "--kind style would do nothing"),
     ],
 )
 def test_what_cannot_be_compared_is_told_before_any_work(typed, words, said):

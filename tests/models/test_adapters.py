@@ -18,7 +18,17 @@ from lycoris.modules import (
     LokrModule,
     NormModule,
 )
-from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
+from peft import (
+    BOFTConfig,
+    IA3Config,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    OFTConfig,
+    VeraConfig,
+    get_peft_model,
+)
+from peft.tuners.boft.layer import BOFTLayer
 from peft.utils import get_peft_model_state_dict
 from torch import nn
 
@@ -33,6 +43,7 @@ from unlearnlog.errors import DeltaError
 LINEAR = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 CONV = "down_blocks.1.resnets.0.conv1"
 NORM = "down_blocks.1.resnets.0.norm1"
+WIDE = "down_blocks.0.resnets.0.conv2"
 SQUARE = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
@@ -45,6 +56,7 @@ def network():
             CONV: nn.Conv2d(8, 16, 3, padding=1),
             NORM: nn.GroupNorm(2, 8),
             SQUARE: nn.Linear(16, 16, bias=False),
+            WIDE: nn.Conv2d(8, 8, 3, padding=1),
         }
 
 
@@ -176,7 +188,13 @@ def test_an_adapter_of_lycoris_is_read_as_lycoris_merges_it(kind):
 
 
 def as_peft_merges(config, path):
-    """Return the tensors of a file, peft's own merged weight and the configuration."""
+    """Return the tensors of a file, and peft's own merged weight."""
+    tensors, merged = merged_by_peft(config, path)
+    return tensors, merged.weight
+
+
+def merged_by_peft(config, path):
+    """Return the tensors of a file, and the module as peft merges it."""
     holder = nn.ModuleDict({"inside": copy.deepcopy(MODULES[path])})
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -188,7 +206,7 @@ def as_peft_merges(config, path):
                 parameter += 0.3 * torch.randn(parameter.shape, generator=source)
         own = get_peft_model_state_dict(adapted)
         tensors = {key: tensor.detach().clone() for key, tensor in own.items()}
-        merged = adapted.merge_and_unload()["inside"].weight
+        merged = adapted.merge_and_unload()["inside"]
     return {key.replace("inside", path): t for key, t in tensors.items()}, merged
 
 
@@ -224,6 +242,124 @@ def test_an_adapter_of_peft_is_read_as_peft_merges_it(kind):
 
     found = WEIGHTS[f"unet.{path}.weight"] + whole(change, merged.shape)
     torch.testing.assert_close(found, merged, atol=1e-5, rtol=1e-5)
+
+
+OFT_SETTINGS = {"r": 0, "oft_block_size": 4}
+OWN: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "OFT": (OFTConfig, LINEAR, OFT_SETTINGS),
+    "OFT of blocks by number": (OFTConfig, LINEAR, {"r": 3, "oft_block_size": 0}),
+    "OFT by Cayley": (OFTConfig, LINEAR, {**OFT_SETTINGS, "use_cayley_neumann": False}),
+    **{
+        f"OFT of {n} terms": (
+            OFTConfig,
+            LINEAR,
+            {**OFT_SETTINGS, "num_cayley_neumann_terms": n},
+        )
+        for n in (1, 2, 3, 4, 6)
+    },
+    "OFT of one block": (OFTConfig, SQUARE, {**OFT_SETTINGS, "block_share": True}),
+    "OFT, held": (OFTConfig, LINEAR, {**OFT_SETTINGS, "coft": True, "eps": 0.3}),
+    "OFT of a convolution": (OFTConfig, CONV, {"r": 0, "oft_block_size": 12}),
+    "BOFT": (BOFTConfig, LINEAR, {"boft_block_size": 4}),
+    "BOFT of a convolution": (BOFTConfig, CONV, {"boft_block_size": 6}),
+    "IA3": (IA3Config, LINEAR, {"feedforward_modules": []}),
+    "IA3 of inputs": (IA3Config, LINEAR, {"feedforward_modules": ["inside"]}),
+    "IA3 without a bias": (IA3Config, SQUARE, {"feedforward_modules": []}),
+    "IA3 of a square weight's inputs": (
+        IA3Config,
+        SQUARE,
+        {"feedforward_modules": ["inside"]},
+    ),
+    "IA3 of a convolution": (IA3Config, CONV, {"feedforward_modules": []}),
+    "IA3 of a convolution's inputs": (
+        IA3Config,
+        CONV,
+        {"feedforward_modules": ["inside"]},
+    ),
+    "IA3 of a square convolution": (IA3Config, WIDE, {"feedforward_modules": []}),
+    "IA3 of a square convolution's inputs": (
+        IA3Config,
+        WIDE,
+        {"feedforward_modules": ["inside"]},
+    ),
+    "VeRA": (VeraConfig, LINEAR, {"r": 3}),
+    "VeRA of a square weight": (VeraConfig, SQUARE, {"r": 3}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Failed to load the CUDA extension")
+@pytest.mark.filterwarnings("ignore:Setting boft_n_butterfly_factor to 1")
+@pytest.mark.parametrize("kind", OWN)
+def test_a_method_of_peft_alone_is_read_as_peft_merges_it(kind):
+    config, path, settings = OWN[kind]
+    made = config(target_modules=["inside"], **settings)
+    tensors, merged = merged_by_peft(made, path)
+    named = [path if each == "inside" else each for each in inputs_of(settings)]
+    said = {**made.to_dict(), "feedforward_modules": named}
+    model = replace(MODEL, settings=Adapter(said).settings)
+
+    changes = changes_of(tensors, model)
+
+    wanted = {f"unet.{path}.weight": merged.weight}
+    if merged.bias is not None and not torch.equal(merged.bias, MODULES[path].bias):
+        wanted[f"unet.{path}.bias"] = merged.bias
+    assert changes.keys() == wanted.keys()
+    for name, new in wanted.items():
+        found = WEIGHTS[name] + whole(changes[name], new.shape)
+        torch.testing.assert_close(found, new, atol=1e-5, rtol=1e-5)
+        assert not torch.equal(new, WEIGHTS[name]) or "of 1 terms" in kind
+
+
+def inputs_of(settings):
+    return settings.get("feedforward_modules", [])
+
+
+def test_a_boft_of_several_stages_has_peft_s_own_order_of_inputs():
+    """peft makes several stages on a GPU alone; here its permutations are called."""
+    source = torch.Generator().manual_seed(0)
+    stages = 0.3 * torch.randn(3, 8, 2, 2, generator=source, dtype=torch.float64)
+    factors = torch.rand(16, 1, generator=source, dtype=torch.float64)
+    layer = BOFTLayer(nn.Linear(16, 16))
+    matrix = torch.eye(16).double()
+    for i, stage in enumerate(stages):
+        order = layer.block_butterfly_perm(16, 8 // 2**i, 1, 2)
+        mixed = layer.perm2mat(order).double()
+        blocks = torch.block_diag(*layer.cayley_batch(stage.float()).double())
+        matrix = mixed @ blocks @ mixed.T @ matrix
+    wanted = WEIGHTS[f"unet.{SQUARE}.weight"].double() @ matrix.T * factors
+
+    found = read({f"unet.{SQUARE}.boft_R": stages, f"unet.{SQUARE}.boft_s": factors})
+
+    torch.testing.assert_close(
+        found[f"unet.{SQUARE}.weight"].double(), wanted, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_vera_stays_two_factors_of_its_own_rank():
+    made = VeraConfig(target_modules=["inside"], r=3)
+    tensors, _ = merged_by_peft(made, LINEAR)
+
+    (change,) = changes_of(tensors, MODEL).values()
+
+    assert isinstance(change, tuple)
+    assert [tuple(each.shape) for each in change] == [(16, 3), (3, 12)]
+
+
+def test_a_vera_without_its_shared_matrices_says_what_to_type():
+    tensors, _ = merged_by_peft(VeraConfig(target_modules=["inside"], r=3), LINEAR)
+    own = {key: tensor for key, tensor in tensors.items() if "lambda" in key}
+
+    with pytest.raises(DeltaError, match="its layers share") as refused:
+        changes_of(own, MODEL)
+
+    assert "save_projection=True" in refused.value.fix
+
+
+def test_factors_that_may_be_of_inputs_or_outputs_ask_for_the_settings():
+    with pytest.raises(DeltaError, match="for its inputs or its outputs") as refused:
+        read({f"unet.{WIDE}.ia3_l": torch.ones(1, 8, 1, 1)})
+
+    assert "feedforward_modules" in refused.value.fix
 
 
 def pair(path, rank=2):
@@ -305,6 +441,19 @@ WRONG = {
     "blocks of another size": (
         {"oft_blocks": torch.zeros(3, 4, 4)},
         r"is \[3, 4, 4\], and the weight is \[16, 12\]",
+    ),
+    "numbers of no block": (
+        {"oft_R.weight": torch.zeros(3, 5)},
+        r"is \[3, 5\], and the weight is \[16, 12\]",
+    ),
+    "stages of another size": (
+        {"boft_R": torch.zeros(1, 3, 2, 2), "boft_s": torch.ones(16, 1)},
+        r"is \[1, 3, 2, 2\], and the weight is \[16, 12\]",
+    ),
+    "stages alone": ({"boft_R": torch.zeros(1, 3, 4, 4)}, "its 'boft_s' is missing"),
+    "factors of another size": (
+        {"ia3_l": torch.ones(7, 1)},
+        r"is \[7, 1\], and the weight is \[16, 12\]",
     ),
     "magnitudes of another size": (
         {**pair(LINEAR), "dora_scale": torch.ones(5, 1)},

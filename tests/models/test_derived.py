@@ -409,10 +409,8 @@ def test_the_attention_processors_of_older_diffusers_are_read(tmp_path, state):
 @pytest.mark.parametrize(
     ("key", "said", "method"),
     [
-        (f"{TO_K}.oft_R.weight", {}, "an OFT of peft"),
-        (f"{TO_K}.boft_R", {}, "a BOFT of peft"),
-        (f"{TO_K}.ia3_l", {}, "an IA3"),
-        (f"{TO_K}.lora_A.weight", {"peft_type": "OFT"}, "the kind OFT"),
+        (f"{TO_K}.oft_r", {}, "an OFT of a peft before 0.15"),
+        (f"{TO_K}.lora_A.weight", {"peft_type": "FOURIERFT"}, "the kind FOURIERFT"),
         (
             f"{TO_K}.lora_A.weight",
             {"init_lora_weights": "pissa_niter_4"},

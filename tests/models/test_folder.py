@@ -47,6 +47,55 @@ def test_a_checkpoint_file_is_refused_with_the_way_to_convert_it(tmp_path):
     assert "from_single_file('model.ckpt')" in said
 
 
+CLIP_L, T5 = "text_encoders.clip_l.x", "text_encoders.t5xxl.x"
+SD3, FLUX = (
+    "model.diffusion_model.joint_blocks.0.x",
+    ("double_blocks.0.img_attn.norm.key_norm.scale"),
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "typed"),
+    [
+        (
+            (FLUX,),
+            "FluxPipeline.from_pretrained('MODEL_FOLDER', transformer="
+            "FluxTransformer2DModel.from_single_file('m.safetensors'))"
+            ".save_pretrained('NEW_FOLDER'); MODEL_FOLDER is any FLUX.1 in diffusers'",
+        ),
+        (
+            (SD3,),
+            "StableDiffusion3Pipeline.from_pretrained('MODEL_FOLDER', transformer="
+            "SD3Transformer2DModel.from_single_file('m.safetensors'))",
+        ),
+        (
+            (SD3, CLIP_L),
+            "StableDiffusion3Pipeline.from_single_file('m.safetensors', "
+            "text_encoder_3=None, tokenizer_3=None).save_pretrained('NEW_FOLDER')",
+        ),
+        (
+            (SD3, CLIP_L, T5),
+            "StableDiffusion3Pipeline.from_single_file('m.safetensors')"
+            ".save_pretrained('NEW_FOLDER')",
+        ),
+        (
+            (FLUX, CLIP_L, T5),
+            "FluxPipeline.from_single_file('m.safetensors').save_pretrained(",
+        ),
+    ],
+)
+def test_a_single_file_of_a_transformer_is_refused_with_what_to_type(
+    tmp_path, keys, typed
+):
+    file = tmp_path / "m.safetensors"
+    save_file({key: torch.zeros(1) for key in keys}, file)
+
+    said = said_by(file)
+
+    assert f"'{file}' is no single file of Stable Diffusion 1, 2 or XL" in said
+    assert f"convert it with diffusers: {typed}" in said
+
+
 def test_a_component_is_refused_and_its_pipeline_is_offered(tiny_folder):
     said = said_by(tiny_folder / "unet")
 

@@ -50,6 +50,12 @@ class NoAlbum:
     def keep_answers(self, cells, answers, sampling, weights):
         """Keep nothing."""
 
+    def scores(self, cells, sampling, weights):  # noqa: ARG002
+        return [None] * len(cells)
+
+    def keep_scores(self, cells, scores, sampling, weights):
+        """Keep nothing."""
+
     def latents(self, cells, sampling, weights):
         """Find nothing."""
 

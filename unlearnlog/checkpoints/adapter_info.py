@@ -36,16 +36,12 @@ _PEFTS: Final = "base_model.model."
 _NOTED: Final = "lora_adapter_metadata"
 
 _OTHERS: Final[Mapping[str, str]] = {
-    "oft_r": "an OFT of peft",
-    "boft_r": "a BOFT of peft",
-    "boft_s": "a BOFT of peft",
-    "ia3_": "an IA3",
-    "vera_lambda": "a VeRA",
+    "oft_r": "an OFT of a peft before 0.15",
     "reshape_weight": "a LoRA that changes the shape of a weight",
 }
 """Beginnings of the last words of keys, and the method that they belong to."""
 
-_COMPUTED: Final = ("LORA", "LOHA", "LOKR")
+_COMPUTED: Final = ("LORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3", "VERA")
 """Kinds of peft's adapters that are computed."""
 
 _BASE_CHANGED: Final = ("pissa", "olora", "corda", "loftq")
@@ -97,6 +93,15 @@ class Adapter:
         made_for = self.made_for or other.made_for
         return Adapter({**self.said, **other.said}, made_for)
 
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return the settings for a weight, by its full name."""
+        component = name.partition(".")[0]
+        return {
+            key.removeprefix(f"{component}."): value
+            for key, value in self.said.items()
+            if "." not in key or key.startswith(f"{component}.")
+        }
+
     def scale(self, name: str, rank: int) -> float:
         """Return the scale of a LoRA's product where its tensors have no alpha.
 
@@ -110,12 +115,8 @@ class Adapter:
         Raises:
             ModelError: The alpha is no finite number, or its pattern is not valid.
         """
-        component, _, module = name.removesuffix(".weight").partition(".")
-        fields = {
-            key.removeprefix(f"{component}."): value
-            for key, value in self.said.items()
-            if "." not in key or key.startswith(f"{component}.")
-        }
+        module = name.removesuffix(".weight").partition(".")[2]
+        fields = self.settings(name)
         usual = fields.get("lora_alpha", fields.get("alpha"))  # of LoHa and LoKr
         patterns = fields.get("alpha_pattern")
         alpha = _for_module(patterns, module, usual)
@@ -153,7 +154,7 @@ def _written(file: SafetensorsFile, name: str) -> dict[str, Any]:
 
 def _other(key: str) -> str:
     """Return the method that a key belongs to and that is not computed, or nothing."""
-    words = key.removesuffix(".weight").lower().split(".")[-2:]
+    words = key.removesuffix(".weight").split(".")[-2:]
     for begins, method in _OTHERS.items():
         if any(word.startswith(begins) for word in words):
             return method

@@ -194,6 +194,7 @@ def _products(found: CheckpointFiles, state: FinetuneBase) -> dict[str, torch.Te
         {n: shape for n, shape in state.shapes.items() if not n.startswith("vae.")},
         before,
         scale=found.adapter.scale,
+        settings=found.adapter.settings,
         fusing=Fusing.of(state.model.folder.family.name, state.records),
     )
     made = {

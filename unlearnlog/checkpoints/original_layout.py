@@ -37,6 +37,7 @@ _SAME_NAMES: Final = frozenset({"qwen-image"})
 _SCALES: Final = ("query_norm", "key_norm")
 """Original modules that call their weight a scale."""
 
+_SHARED, _OF_TOKENS = "shared.weight", "encoder.embed_tokens.weight"
 _POSITIONS: Final = "pos_embed.pos_embed"
 _LOOSE: Final = {"aura-flow": "positional_encoding"}
 
@@ -62,12 +63,12 @@ _PARTS: Final[Mapping[str, Mapping[str, _Part]]] = {
         "vae": _Part(_FIRST_STAGE, vae_layout),
         "text_encoder": _Part(_CLIP_L, clip_layout),
         "text_encoder_2": _Part(_CLIP_G, clip_layout),
-        "text_encoder_3": _Part(_T5, lambda shapes, name: _same(shapes, name)),
+        "text_encoder_3": _Part(_T5, lambda shapes, name: _t5(shapes, name)),
     },
     "flux": {
         "vae": _Part("vae.", vae_layout),
         "text_encoder": _Part(_CLIP_L, clip_layout),
-        "text_encoder_2": _Part(_T5, lambda shapes, name: _same(shapes, name)),
+        "text_encoder_2": _Part(_T5, lambda shapes, name: _t5(shapes, name)),
     },
 }
 """Networks beside the denoising one, by family; of others that one is written alone."""
@@ -133,6 +134,16 @@ def _of(shapes: Shapes, component: str) -> Shapes:
 def _same(shapes: Shapes, component: str) -> Layout:
     """Return the layout of a network that keeps its names."""
     return {n.removeprefix(f"{component}."): OriginalTensor((n,)) for n in shapes}
+
+
+def _t5(shapes: Shapes, component: str) -> Layout:
+    """Return the layout of a T5, its vectors of tokens under both of their names.
+
+    Folders hold them once, and diffusers' loader of single files asks for both.
+    """
+    shared = f"{component}.{_SHARED}"
+    again = {_OF_TOKENS: OriginalTensor((shared,))} if shared in shapes else {}
+    return {**again, **_same(shapes, component)}
 
 
 def _transformer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from unlearnlog.commands.graph import Mapped
 
 
+_ALL_TIERS: Final = 2
+
+
 @app.command()
 @with_blocks
 def probe(
@@ -48,7 +51,7 @@ def probe(
         typer.Option(
             "--tier", help="0: weights and text; 1: predictions; 2: new pictures."
         ),
-    ] = 2,
+    ] = _ALL_TIERS,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Compute all again, whatever was kept of before."),
@@ -64,6 +67,15 @@ def probe(
     from unlearnlog.report.entry_tables import ProgressBars, readings_table
 
     files.check()
+    files.check_beside(
+        rev,
+        {
+            "--tier": None if tier == _ALL_TIERS else str(tier),
+            "--fresh": fresh,
+            "--policy": policy,
+            **opening.given(),
+        },
+    )
     if files.images is not None:
         files.judge_images(concept or (), known=concepts, judge=judge, as_json=as_json)
         return

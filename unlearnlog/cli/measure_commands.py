@@ -25,6 +25,7 @@ from unlearnlog.cli.options import (
     with_blocks,
 )
 from unlearnlog.cli.prompted_answers import as_csv, check_rows
+from unlearnlog.errors import UsageError
 from unlearnlog.report.output_file import check_written, write_output
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def compare(
     from unlearnlog.report.entry_tables import ProgressBars
 
     check_rows(prompts, rows=rows)
+    if kind and not concept:
+        raise UsageError(
+            f"--kind {kind} would do nothing without --concept",
+            fix="give it as well, --concept NAME, or leave --kind out",
+        )
     with ProgressBars(err) as bars:
         found = compared(
             *(one, other),

@@ -180,6 +180,10 @@ class OpeningOptions:
     base: BaseOption = None
     ledger: LedgerOption = None
 
+    def given(self) -> dict[str, object]:
+        """Return the value of each option, as it is typed; false where it is not."""
+        return {f"--{each.name}": getattr(self, each.name) for each in fields(self)}
+
     def open(
         self,
         concepts: Path | None = None,

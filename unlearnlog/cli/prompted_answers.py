@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,6 +60,33 @@ class FileOptions:
                 f"--rows {self.rows} would do nothing beside --images",
                 fix="leave it out: every picture of the folder is judged",
             )
+
+    def check_beside(self, rev: str, others: Mapping[str, object]) -> None:
+        """Refuse options that are not read beside these, before any work.
+
+        Args:
+            rev: The revision.
+            others: The value of each other option; what is false was not given.
+
+        Raises:
+            UsageError: There is such an option.
+        """
+        if self.images is not None:
+            given = {f"the revision {rev}": rev != "HEAD", **others}
+            self._refuse(given, "--images", "pictures are judged without a model")
+        elif self.prompts is not None:
+            about = {name: others[name] for name in ("--tier",)}
+            self._refuse(about, "--prompts", "every prompt of the file is painted")
+
+    @staticmethod
+    def _refuse(others: Mapping[str, object], beside: str, why: str) -> None:
+        for name, value in others.items():
+            if value not in {None, "", False}:
+                given = name if value is True else f"{name} {value}"
+                raise UsageError(
+                    f"{given} would do nothing beside {beside}",
+                    fix=f"leave it out: {why}",
+                )
 
     def judge_images(
         self, counted: Sequence[str], *, known: Path | None, judge: str, as_json: bool

@@ -181,6 +181,7 @@ def _of_adapter(at: Session, found: CheckpointFiles) -> ImportFile:
         {n: torch.Size(r.shape) for n, r in records.items() if not is_no_weight(n)},
         lambda name: at.model.base[name],
         scale=found.adapter.scale,
+        settings=found.adapter.settings,
         fusing=Fusing.of(at.model.folder.family.name, records),
     )
     patches = {

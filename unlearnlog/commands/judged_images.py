@@ -23,13 +23,13 @@ from unlearnlog.concepts.canvas_prompts import file_spelling
 from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import UsageError
-from unlearnlog.judges.clip_judge import ClipJudge
+from unlearnlog.judges.judge import labels_of, scores_of
 from unlearnlog.judges.judge_table import loaded_judge
 from unlearnlog.probes.canvas_table import CanvasRow, canvas_row
 from unlearnlog.probes.distance import frechet
 from unlearnlog.probes.picture_probe import About, reading
-from unlearnlog.probes.prompt_readings import counted_readings
-from unlearnlog.probes.statistics import clustered_mean, unpaired_jackknife
+from unlearnlog.probes.prompt_readings import clip_score, counted_readings
+from unlearnlog.probes.statistics import unpaired_jackknife
 
 if TYPE_CHECKING:
     from unlearnlog.concepts.concept_set import ConceptSet
@@ -150,7 +150,7 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
         said = {row.concept.casefold() for row, _ in rows} & {*known}
         counted = {**dict(known[name] for name in sorted(said)), **wanted}
         table, found = (), [*counted_readings(pairs, counted or _labels(judge))]
-    found += _clip_score(scores, [row.prompt for row, _ in rows])
+    found += clip_score(scores, [row.prompt for row, _ in rows])
     found += _distance(request, judge, features)
     seen = [
         (row, path.name, answer)
@@ -161,8 +161,6 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
 
 def _labels(judge: Judge) -> Mapping[str, Any]:
     """Return what a judge answers whatever is asked, to be counted by default."""
-    from unlearnlog.judges.judge import labels_of
-
     return labels_of(judge)
 
 
@@ -206,18 +204,9 @@ def _looked(
         answers += judge.judged(painted)
         found = judge.features(painted) if request.reference else None
         features += [] if found is None else [found]
-        if isinstance(judge, ClipJudge):
-            scores += judge.scores(painted, prompts[place])
+        scores += scores_of(judge, painted, prompts[place]) or []
         request.watch.advance(place.stop - place.start, {})
     return answers, torch.cat(features) if features else None, scores
-
-
-def _clip_score(scores: Sequence[float], prompts: Sequence[str]) -> list[Reading]:
-    """Return the mean CLIP score; pictures of one prompt are one cluster."""
-    if not scores:
-        return []
-    found = clustered_mean(scores, prompts, [""] * len(scores))
-    return [reading(About("clip", "", "higher", "score"), found)]
 
 
 def _distance(

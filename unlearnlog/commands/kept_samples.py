@@ -10,6 +10,7 @@ import torch
 
 from unlearnlog.core.delta import state_digest
 from unlearnlog.core.digest import canonical_json
+from unlearnlog.core.probe_case import Answer
 from unlearnlog.policy import BATCH
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
     from unlearnlog.core.delta import Weights
     from unlearnlog.core.digest import Digest
-    from unlearnlog.core.probe_case import Answer, ProbeCase
+    from unlearnlog.core.probe_case import ProbeCase
     from unlearnlog.models.interface import Sampling
 
 
 _N_KNOWN: Final = 4
+_SCORES: Final = "scores"
 
 
 @dataclass
@@ -73,6 +75,29 @@ class LedgerSampleCache:
         key = self._key("seen", sampling, weights)
         self.at.notebook.write(key, dict(zip(pictures, answers, strict=True)))
 
+    def scores(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> Sequence[float | None]:
+        """Return how well each picture fits its prompt; None where it is not known."""
+        known = self.at.notebook.read(self._key(_SCORES, sampling, weights))
+        found = (known.get((cell.prompt, cell.seed)) for cell in cells)
+        return [None if said is None else float(said.subject) for said in found]
+
+    def keep_scores(
+        self,
+        cells: Sequence[ProbeCase],
+        scores: Sequence[float],
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Cache how well pictures fit their prompts, as answers, which are texts."""
+        key = self._key(_SCORES, sampling, weights)
+        said = {
+            (cell.prompt, cell.seed): Answer(repr(score), "")
+            for cell, score in zip(cells, scores, strict=True)
+        }
+        self.at.notebook.write(key, said)
+
     def latents(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> torch.Tensor | None:
@@ -114,7 +139,7 @@ class LedgerSampleCache:
             "steps": sampling.steps,
             "guidance": sampling.guidance,
             "computed": self.at.model.computes,
-            "judge": self.judge if what == "seen" else "",
+            "judge": self.judge if what in {"seen", _SCORES} else "",
             **({} if sampling.batch == BATCH else {"batch": sampling.batch}),
         }
         return canonical_json(inputs).decode()

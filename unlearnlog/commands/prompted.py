@@ -103,9 +103,15 @@ class Prompted:
                 "base_style": each.base.style,
                 "subject": each.now.subject,
                 "style": each.now.style,
+                **_fits(each),
             }
             for row, each in zip(self.file.rows, self.seen, strict=True)
         ]
+
+
+def _fits(each: CaseResult) -> dict[str, float]:
+    """Return the columns of CLIP scores; none where the judge gives none."""
+    return dict(zip(("base_clip_score", "clip_score"), each.fits or (), strict=False))
 
 
 def prompted(at: Session, request: PromptsRequest) -> Prompted:

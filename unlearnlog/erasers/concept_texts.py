@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
 import torch
 from torch import Tensor
 
 from unlearnlog.erasers.row_alignment import RowPairs
+from unlearnlog.erasers.text_rows import Spotted, TextRows
 from unlearnlog.erasers.tokens import (
     SPANS,
     START,
@@ -166,7 +168,11 @@ class ConceptTexts:
         Raises:
             ConceptError: Two concepts have the same tokens.
         """
-        parts = [self._of_concept(request, i) for i in range(len(request.forget))]
+        spots = [self._spots(request, i) for i in range(len(request.forget))]
+        rows = TextRows.of(request, chain.from_iterable(spots))
+        parts = [
+            self._of_concept(request, i, spots[i], rows) for i in range(len(spots))
+        ]
         seen: dict[bytes, int] = {}
         for i, each in enumerate(parts):
             first = seen.setdefault(each.erased.numpy().tobytes(), i)
@@ -196,8 +202,12 @@ class ConceptTexts:
             return tokens[START + 1 :]
         return tokens[request.model.n_tokens(text) - 2][None]
 
-    def _of_concept(self, request: Request, i: int) -> TokenPairs:
-        """Return one concept's pairs; their owner is the text."""
+    def _spots(self, request: Request, i: int) -> list[Spotted]:
+        """Return one concept's texts and targets with the rows that take part.
+
+        Raises:
+            ConceptError: It is its own target, or a name ends beyond what is read.
+        """
         said = list(self._said(request, i))[: self.n_prompts or None]
         if not said or all(text == instead for text, _, instead in said):
             called = request.name(i)
@@ -206,26 +216,31 @@ class ConceptTexts:
                 "erase",
                 fix=f"give '{called}' another --anchor, or another --target",
             )
-        erased, goal, owner, names = [], [], [], []
-        for j, each in enumerate(said):
-            one, other = request.read([each[0], each[2]]).double()
-            _refuse_no_numbers(f"'{request.name(i)}'", one, other)
-            found = rows_of(request, i, each, span=self.span)
-            if found is None:
-                found = _Spot.of(request, each, len(one)).rows(self.span, len(one))
-            erased.append(one[found.here])
-            goal.append(other[found.there])
-            owner += [j] * len(found.here)
-            names.append(one[found.names].mean(0))
+        length = request.read([""]).shape[1]
+        spots = []
+        for each in said:
+            rows = rows_of(request, i, each, span=self.span)
+            if rows is None:
+                rows = _Spot.of(request, each, length).rows(self.span, length)
+            spots.append((each[0], each[2], rows))
+        return spots
+
+    def _of_concept(
+        self, request: Request, i: int, spots: Sequence[Spotted], read: TextRows
+    ) -> TokenPairs:
+        """Return one concept's pairs; their owner is the text."""
+        found = [read.of_pair(each) for each in spots]
+        erased, goal, names = zip(*found, strict=True)
+        _refuse_no_numbers(f"'{request.name(i)}'", *erased, *goal, *names)
         counts = torch.tensor([len(rows) for rows in erased])
         weights = torch.ones(int(counts.sum())).double()
         if self.weigh == "shares":
-            weights = (1 / (len(said) * counts.double())).repeat_interleave(counts)
+            weights = (1 / (len(spots) * counts.double())).repeat_interleave(counts)
         return TokenPairs(
             torch.cat(erased),
             torch.cat(goal),
             weights,
-            torch.tensor(owner),
+            torch.arange(len(spots)).repeat_interleave(counts),
             torch.stack(names),
         )
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from unlearnlog.core.delta import Delta, Weights
+from unlearnlog.core.limits import MANY
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.ranks import OneProcess, Ranks
@@ -102,6 +103,21 @@ class Request:
         return (
             text.tokens if self.place is None else self.model.read_by(text, self.place)
         )
+
+    def rows_at(self, said: Sequence[tuple[str, int]]) -> Tensor:
+        """Return one row of each text that CLIP encodes, float32 ``[n, d]``."""
+        texts, places = zip(*said, strict=True)
+        return self.model.rows_at(texts, places)
+
+    @property
+    def reads_beginnings(self) -> bool:
+        """Whether single rows are computed of the tokens up to them alone.
+
+        So they are of CLIP alone, where many are erased: of few it saves little.
+        """
+        if self.place not in {None, "cross-attention"}:
+            return False
+        return len(self.forget) > MANY and self.model.tokenized("") is None
 
     def reading(self, prompt: str) -> ReadPrompt | None:
         """Return which row of a prompt stands for what.

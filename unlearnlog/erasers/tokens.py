@@ -176,6 +176,8 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
     Raises:
         ConceptError: A kept prompt ends in a token that is to be erased.
     """
+    if span == "last" and request.reads_beginnings:
+        return _last_kept(request, erased)
     tokens = encoded_bank(request)
     if span != "last":
         length, flat = tokens.shape[1], tokens.flatten(0, 1)
@@ -190,6 +192,20 @@ def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
     return Tokens(*_distinct(rows, torch.tensor(weights).double()))
 
 
+def _last_kept(request: Request, erased: Tensor) -> Tokens:
+    """Return the last words of kept prompts, computed without their padding."""
+    if not request.keep:
+        return Tokens(torch.zeros(0, erased.shape[1]).double(), torch.zeros(0).double())
+    key = _key(request, "last words", request.keep)
+    rows = request.shelf.get(key)
+    if rows is None or len(rows) != len(request.keep):
+        rows = request.rows_at([(text, _last(request, text)) for text in request.keep])
+        _refuse_no_numbers(request.keep, rows)
+        request.shelf.put(key, rows)
+    _refuse_kept(request.keep, rows.double(), erased)
+    return Tokens(*_distinct(rows, torch.ones(len(rows)).double()))
+
+
 def encoded_bank(request: Request) -> Tensor:
     """Return kept prompts encoded, float64 ``[n, length, d_text]``.
 
@@ -199,9 +215,7 @@ def encoded_bank(request: Request) -> Tensor:
         length, d_text = request.read([""]).shape[1:]
         return torch.zeros(0, length, d_text).double()
     bank = request.bank if {*request.keep} <= {*request.bank} else request.keep
-    place = () if request.place in (None, "cross-attention") else (request.place,)
-    what = [request.model.manifest.root, "encoded", [*bank], *place]
-    key = canonical_json(what).decode()
+    key = _key(request, "encoded", bank)
     tokens = request.shelf.get(key)
     if tokens is None or len(tokens) != len(bank):
         tokens = request.read(bank)
@@ -209,6 +223,13 @@ def encoded_bank(request: Request) -> Tensor:
         request.shelf.put(key, tokens)
     places = {text: i for i, text in enumerate(bank)}
     return tokens[[places[text] for text in request.keep]].double()
+
+
+def _key(request: Request, what: str, texts: Sequence[str]) -> str:
+    """Return the key of encoded texts in a cache."""
+    place = () if request.place in (None, "cross-attention") else (request.place,)
+    told = [request.model.manifest.root, what, [*texts], *place]
+    return canonical_json(told).decode()
 
 
 def _of_concept(

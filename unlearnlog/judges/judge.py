@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,27 @@ class Judge(Protocol):
         Distances between sets of pictures are taken in this space.
         """
         ...
+
+
+@runtime_checkable
+class ScoringJudge(Protocol):
+    """A judge that says how well a picture fits a prompt, too."""
+
+    def scores(self, painted: Painted, prompts: Sequence[str]) -> list[float]:
+        """Return the CLIP score of each picture with its prompt, in [0, 100]."""
+        ...
+
+
+def gives_scores(judge: object) -> bool:
+    """Return whether a judge says how well pictures fit prompts."""
+    return isinstance(judge, ScoringJudge)
+
+
+def scores_of(
+    judge: Judge, painted: Painted, prompts: Sequence[str]
+) -> list[float] | None:
+    """Return how well each picture fits its prompt, or None, as of most judges."""
+    return judge.scores(painted, prompts) if isinstance(judge, ScoringJudge) else None
 
 
 def labels_of(judge: Judge) -> Mapping[str, Slot]:

@@ -80,6 +80,21 @@ class DiffusersModel(LoadedModel):
         """
         return self._encoders.encoded(prompts, Overrides.of(self._parts, weights))
 
+    def rows_at(self, prompts: Sequence[str], places: Sequence[int]) -> torch.Tensor:
+        """Return one row of each encoded prompt, float32 ``[n, d_text]``.
+
+        Of CLIP alone it is computed of the tokens up to it, which are all it depends
+        on, many prompts at once; the last bits may be others than those of ``encode``.
+
+        Args:
+            prompts: Any prompts.
+            places: The row of each.
+
+        Raises:
+            PromptError: A prompt has more tokens than a text encoder reads.
+        """
+        return self._encoders.rows_at(prompts, places)
+
     def encode_with(
         self,
         prompts: Sequence[str],

@@ -11,6 +11,7 @@ import torch
 
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import PromptError
+from unlearnlog.models.encoded_beginnings import beginnings
 from unlearnlog.models.finite_check import check_finite
 from unlearnlog.models.interface import Text
 from unlearnlog.models.multi_vector_tokens import spelt_out, tokens_of_several
@@ -82,6 +83,31 @@ class Encoders:
         else:
             found = [self.own(prompt) for prompt in prompts]
         return Text.joined(found)
+
+    def rows_at(self, prompts: Sequence[str], places: Sequence[int]) -> torch.Tensor:
+        """Return one row of each encoded prompt, computed of the tokens up to it.
+
+        Args:
+            prompts: Any prompts.
+            places: The row of each; what is behind it is not read.
+
+        Returns:
+            Float32 ``[n, d_text]``.
+
+        Raises:
+            ModelError: A text encoder is not finite.
+            PromptError: A prompt has more tokens than a text encoder reads.
+        """
+        zeros = self.own("").tokens[0] if self._empty_is_zero else None
+        cut = [
+            tuple(ids[0, : place + 1] for ids, _ in self._read(prompt))
+            for prompt, place in zip(prompts, places, strict=True)
+        ]
+        found = beginnings(cut, lambda read: heard(self._parts, read, {}).tokens)
+        for row, (prompt, place) in enumerate(zip(prompts, places, strict=True)):
+            if zeros is not None and not prompt:
+                found[row] = zeros[place]
+        return self.finite(Text(found[:, None])).tokens[:, 0]
 
     def knows(self, prompts: Sequence[str]) -> bool:
         """Return whether all prompts are in the cache."""
@@ -168,16 +194,24 @@ class Encoders:
                 check_finite(part, "text encoder", part.dtype)
         return text
 
-    @torch.no_grad()
-    def _encoded(self, prompt: str, held: Overrides) -> Text:
+    def _read(self, prompt: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return a prompt's tokens with padding for each encoder, and their masks.
+
+        Raises:
+            PromptError: It has more tokens than a text encoder reads.
+        """
         self.fitting(prompt)
         options = {"padding": "max_length", "return_tensors": "pt"}
         read = [
             tokenizer(each, max_length=self.n_positions, **options)
             for (_, tokenizer), each in self._texts(prompt)
         ]
-        found = [(each.input_ids, each.attention_mask) for each in read]
-        text = self.finite(heard(self._parts, found, held.encoders))
+        return [(each.input_ids, each.attention_mask) for each in read]
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str, held: Overrides) -> Text:
+        read = self._read(prompt)
+        text = self.finite(heard(self._parts, read, held.encoders))
         if not prompt and self._empty_is_zero:
             return Text(torch.zeros_like(text.tokens), _zeros_like(text.pooled))
         return text
@@ -201,8 +235,8 @@ def heard(
 
     Args:
         parts: The model.
-        read: The tokens of one prompt for each encoder, and the mask of non-padding,
-            both int64 ``[1, length]``.
+        read: The tokens of prompts for each encoder, and the mask of non-padding, both
+            int64 ``[n, length]``.
         encoders: Weights that replace the encoders' own, by component.
     """
     two = len(parts.speakers) > 1

@@ -252,6 +252,14 @@ class Model(Protocol):
         """Return encoded prompts, each encoded once and alone."""
         ...
 
+    def rows_at(self, prompts: Sequence[str], places: Sequence[int]) -> torch.Tensor:
+        """Return one row of each encoded prompt, float32 ``[n, d_text]``.
+
+        Of CLIP alone it is computed of the tokens up to it, which are all it depends
+        on.
+        """
+        ...
+
     def tokenized(self, prompt: str) -> PromptRows | None:
         """Return what each row of an encoded prompt stands for.
 

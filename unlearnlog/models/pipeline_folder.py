@@ -4,7 +4,7 @@ Only safetensors are read. A folder with weights as pickles is refused, because 
 a pickle can run code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -271,6 +271,11 @@ def _check_is_pipeline(path: Path) -> None:
     )
 
 
+_TEXT_ENCODERS: Final = "text_encoders."
+_T5_ENCODER: Final = "text_encoders.t5xxl."
+"""Beginnings of the keys of text encoders in single files with a transformer."""
+
+
 def _conversion(file: Path) -> str:
     """Return the fix for a single file: its conversion with the right class.
 
@@ -290,7 +295,35 @@ def _conversion(file: Path) -> str:
         return f"convert it with diffusers: {marked[0].pipeline}{load}; {others}"
     found = [each for each in marked if any(each.mark in key for key in keys)]
     family = [*marked[:1], *found][-1]  # the special ones come last
-    return f"convert it with diffusers: {family.pipeline}{load}"
+    if family.network == "unet":
+        return f"convert it with diffusers: {family.pipeline}{load}"
+    return _conversion_of_transformer(file, family, keys)
+
+
+def _conversion_of_transformer(
+    file: Path, family: ModelFamily, keys: Sequence[str]
+) -> str:
+    """Return the fix for a single file of a transformer, with or without encoders.
+
+    Most of these files lack text encoders and the autoencoder, or the large one of the
+    text encoders, which diffusers refuses unless it is left out by name.
+    """
+    begin = f"convert it with diffusers: {family.pipeline}"
+    if not any(key.startswith(_TEXT_ENCODERS) for key in keys):
+        kind = family.components[family.network][0]
+        return (
+            f"{begin}.from_pretrained('MODEL_FOLDER', {family.network}={kind}"
+            f".from_single_file('{file.name}')).save_pretrained('NEW_FOLDER'); "
+            f"MODEL_FOLDER is any {family.title} in diffusers' format, for what the "
+            "file lacks: text encoders and autoencoder"
+        )
+    left_out = ""
+    if family.optional and not any(key.startswith(_T5_ENCODER) for key in keys):
+        left_out = "".join(f", {name}=None" for name in sorted(family.optional))
+    return (
+        f"{begin}.from_single_file('{file.name}'{left_out})"
+        ".save_pretrained('NEW_FOLDER')"
+    )
 
 
 def _check_library(path: Path, component: str, entry: object) -> None:

@@ -50,6 +50,11 @@ class PromptEncoders(Encoders):
             self._parts.speakers.before_encoding(self._parts.network)
         return super().encoded(prompts, held)
 
+    def rows_at(self, prompts: Sequence[str], places: Sequence[int]) -> torch.Tensor:
+        """Return one row of each encoded prompt, float32 ``[n, d_text]``."""
+        rows = torch.arange(len(prompts))
+        return self.encoded(prompts, Overrides()).tokens[rows, torch.tensor(places)]
+
     @torch.no_grad()
     def _encoded(self, prompt: str, held: Overrides) -> Text:
         self.fitting(prompt)

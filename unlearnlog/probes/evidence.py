@@ -11,11 +11,19 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One cell with the judge's answers to the base's picture and the present one."""
+    """One cell with the judge's answers to the base's picture and the present one.
+
+    Attributes:
+        cell: The cell.
+        base: The answer to the base's picture.
+        now: The answer to the present one.
+        fits: How well these two fit the prompt; None where the judge tells none.
+    """
 
     cell: ProbeCase
     base: Answer
     now: Answer
+    fits: tuple[float, float] | None = None
 
     def kept(self, kind: str) -> bool:
         """Return whether the present picture shows the cell's style or subject."""

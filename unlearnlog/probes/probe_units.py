@@ -19,6 +19,7 @@ from unlearnlog.core.delta import Weights
 from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.reading import Reading
+from unlearnlog.judges.judge import scores_of
 from unlearnlog.models.interface import Painted, Sampling
 from unlearnlog.probes.information import (
     PromptedPictures,
@@ -80,6 +81,28 @@ class AnswersUnit(PaintingUnit):
         assert bench.judge is not None
         answers = bench.judge.judged(self.painted(bench, tell))
         return tuple(answers[: self.size])
+
+
+@dataclass(frozen=True)
+class ScoresUnit(PaintingUnit):
+    """A batch of pictures to paint, to judge and to compare with their prompts."""
+
+    def computed(
+        self, bench: Workbench, tell: Tell
+    ) -> tuple[tuple[Answer, ...], tuple[float, ...]]:
+        """Return the judge's answer to each picture, and its score.
+
+        Raises:
+            ValueError: The judge gives no scores.
+        """
+        assert bench.judge is not None
+        painted, n = self.painted(bench, tell), len(self.pictures)
+        prompts = [prompt for prompt, _ in (self.pictures * _FEWEST)]
+        scores = scores_of(bench.judge, painted, prompts[: len(painted.pictures)])
+        if scores is None:
+            message = f"the judge {bench.judge.name} gives no scores"
+            raise ValueError(message)
+        return tuple(bench.judge.judged(painted)[:n]), tuple(scores[:n])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.reading import Reading
 from unlearnlog.probes.evidence import CaseResult
 from unlearnlog.probes.picture_probe import About, Better, reading
-from unlearnlog.probes.statistics import share
+from unlearnlog.probes.statistics import clustered_mean, share
 
 
 def prompted_readings(
@@ -18,7 +18,8 @@ def prompted_readings(
     """Return the share of pictures that show each concept, and that of same answers.
 
     A concept that some prompts are about is counted in the pictures of these; any other
-    in all pictures. Prompts of a file count as independent: Wilson's interval.
+    in all pictures. Prompts of a file count as independent: Wilson's interval. A CLIP
+    judge tells how well pictures fit their prompts, too.
 
     Args:
         seen: The judge's answers to each prompt's picture, by the base and now.
@@ -30,7 +31,33 @@ def prompted_readings(
     found = [_shown(seen, name, slot, gone) for name, slot in counted.items()]
     same = sum(each.now == each.base for each in seen)
     about = About("prompts.same", "", "higher")
-    return (*found, reading(about, share(same, len(seen))))
+    fits = [each.fits for each in seen if each.fits is not None]
+    return (
+        *found,
+        reading(about, share(same, len(seen))),
+        *clip_score(
+            [now for _, now in fits],
+            [each.cell.prompt for each in seen],
+            [before for before, _ in fits],
+        ),
+    )
+
+
+def clip_score(
+    scores: Sequence[float], prompts: Sequence[str], before: Sequence[float] = ()
+) -> list[Reading]:
+    """Return the mean CLIP score; pictures of one prompt are one cluster.
+
+    Args:
+        scores: Of each picture; none where the judge gives none.
+        prompts: Of each picture.
+        before: Those of the base's pictures; none without a base.
+    """
+    if not scores:
+        return []
+    found = clustered_mean(scores, prompts, [""] * len(scores))
+    base = sum(before) / len(before) if before else None
+    return [reading(About("clip", "", "higher", "score"), found, base)]
 
 
 def counted_readings(

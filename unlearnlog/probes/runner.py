@@ -15,7 +15,7 @@ from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.progress import NoProgress, Progress
 from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.reading import Reading
-from unlearnlog.judges.judge import Judge
+from unlearnlog.judges.judge import Judge, gives_scores
 from unlearnlog.models.interface import Model, Sampling
 from unlearnlog.probes.distance import distances
 from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
@@ -26,6 +26,7 @@ from unlearnlog.probes.probe_units import (
     FeaturesUnit,
     LatentsUnit,
     MovedUnit,
+    ScoresUnit,
     batches,
     joined,
 )
@@ -198,11 +199,26 @@ class ProbeRunner:
         for guidance, cells in cases.items():
             own = self.sampling.guidance if guidance is None else guidance
             here = replace(self, sampling=replace(self.sampling, guidance=own))
-            here.prepare([(cells, None), (cells, new)])
-            base = here.judged(cells, None, "painting a file's prompts with the base")
-            now = here.judged(cells, new, "painting a file's prompts")
-            found += map(CaseResult, cells, base, now)
+            found += here._prompted(cells, new)
         return tuple(found)
+
+    def _prompted(self, cells: Sequence[ProbeCase], new: Weights) -> list[CaseResult]:
+        """Return the judge's answers to prompts, and its scores where it gives some."""
+        stages = "painting a file's prompts with the base", "painting a file's prompts"
+        if gives_scores(self.judge):
+            base = self._scored(cells, None, stages[0])
+            now = self._scored(cells, new, stages[1])
+            return [
+                CaseResult(cell, before, after, (one, other))
+                for cell, (before, one), (after, other) in zip(
+                    cells, base, now, strict=True
+                )
+            ]
+        self.prepare([(cells, None), (cells, new)])
+        base_answers = self.judged(cells, None, stages[0])
+        return [
+            *map(CaseResult, cells, base_answers, self.judged(cells, new, stages[1]))
+        ]
 
     def distance(self, asked: ProbePlan, new: Weights, n: int) -> tuple[Reading, ...]:
         """Return the distance of ``n`` kept pictures; nothing without a judge's."""
@@ -352,6 +368,35 @@ class ProbeRunner:
         found = in_order(self.crew.computed(units, self._bench, self.watch), keep)
         rest = iter([answer for seen in found for answer in seen])
         return [next(rest) if seen is None else seen for seen in known]
+
+    def _scored(
+        self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str
+    ) -> list[tuple[Answer, float]]:
+        """Return the judge's answers with how well pictures fit their prompts.
+
+        Only cells are painted without both in the cache, which gets them as they come.
+        """
+        read = cells, self.sampling, weights
+        known = [*zip(self.album.answers(*read), self.album.scores(*read), strict=True)]
+        missing = [
+            cell for cell, seen in zip(cells, known, strict=True) if None in seen
+        ]
+        if missing:
+            self.watch.stage(stage, len(missing))
+        units = batches(ScoresUnit, missing, self.sampling, weights)
+
+        def keep(place: int, seen: tuple[Sequence[Answer], Sequence[float]]) -> None:
+            begin = place * self.sampling.batch
+            some = missing[begin : begin + self.sampling.batch]
+            self.album.keep_answers(some, seen[0], self.sampling, weights)
+            self.album.keep_scores(some, seen[1], self.sampling, weights)
+
+        found = in_order(self.crew.computed(units, self._bench, self.watch), keep)
+        rest = iter([pair for seen in found for pair in zip(*seen, strict=True)])
+        return [
+            next(rest) if answer is None or score is None else (answer, score)
+            for answer, score in known
+        ]
 
     def latents(
         self, cells: Sequence[ProbeCase], weights: Weights | None, stage: str

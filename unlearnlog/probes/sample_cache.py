@@ -46,6 +46,22 @@ class SampleCache(Protocol):
         """Store the judge's answers."""
         ...
 
+    def scores(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> Sequence[float | None]:
+        """Return how well each picture fits its prompt; None where it is not known."""
+        ...
+
+    def keep_scores(
+        self,
+        cells: Sequence[ProbeCase],
+        scores: Sequence[float],
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Store how well pictures fit their prompts."""
+        ...
+
     def latents(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
     ) -> Tensor | None:
@@ -76,6 +92,7 @@ class MemorySampleCache:
         """Begin empty."""
         self.base = base
         self._answers: dict[tuple[str, Sampling], dict[ProbeCase, Answer]] = {}
+        self._scores: dict[tuple[str, Sampling], dict[ProbeCase, float]] = {}
         self._latents: dict[
             tuple[str, Sampling], dict[tuple[ProbeCase, ...], Tensor]
         ] = {}
@@ -97,6 +114,24 @@ class MemorySampleCache:
         """Store the judge's answers."""
         known = self._answers.setdefault(self._key(sampling, weights), {})
         known.update(zip(cells, answers, strict=True))
+
+    def scores(
+        self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None
+    ) -> Sequence[float | None]:
+        """Return how well each picture fits its prompt; None where it is not known."""
+        known = self._scores.get(self._key(sampling, weights), {})
+        return [known.get(cell) for cell in cells]
+
+    def keep_scores(
+        self,
+        cells: Sequence[ProbeCase],
+        scores: Sequence[float],
+        sampling: Sampling,
+        weights: Weights | None,
+    ) -> None:
+        """Store how well pictures fit their prompts."""
+        known = self._scores.setdefault(self._key(sampling, weights), {})
+        known.update(zip(cells, scores, strict=True))
 
     def latents(
         self, cells: Sequence[ProbeCase], sampling: Sampling, weights: Weights | None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import torch
 
@@ -32,6 +32,8 @@ class AdapterParts:
         keys: Key of each part in the file.
         original: Returns the weight before the change, float64.
         otherwise: Returns the scale by rank where there is no alpha.
+        name: Full name of the weight, of several in one module that of the first.
+        settings: Settings of the adapter, as peft's configuration has them.
     """
 
     shape: torch.Size
@@ -39,6 +41,8 @@ class AdapterParts:
     keys: Mapping[str, str]
     original: Callable[[], torch.Tensor]
     otherwise: Callable[[int], float]
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, part: str) -> torch.Tensor:
         """Return the tensor of a part.

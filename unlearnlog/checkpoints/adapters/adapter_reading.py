@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -23,6 +23,7 @@ from unlearnlog.checkpoints.adapters.adapter_table import (
     kinds_of,
 )
 from unlearnlog.checkpoints.adapters.dora import with_magnitude
+from unlearnlog.checkpoints.adapters.vera import OF_SHARED, shared_part
 from unlearnlog.checkpoints.file_kinds import listed, resembling
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.lora_spellings import TRANSFORMER
@@ -34,11 +35,17 @@ BUNDLED: Final = "bundle_emb."
 """Beginning of the keys of learned tokens that trainers put beside a LoRA."""
 
 _ADAPTER: Final = re.compile(
-    r"\.(lora_[AB]|lora_magnitude_vector)\.(?!weight$)([^.]+)(\.weight)?$"
+    r"\.(lora_[AB]|lora_magnitude_vector|oft_R|boft_[Rs]|ia3_l|vera_lambda_[bd])"
+    r"\.(?!weight$)([^.]+)(\.weight)?$"
 )
 """A key of peft with the name of an adapter."""
 
 _PROJECTIONS: Final = (".attn2.to_k.weight", ".attn2.to_v.weight")
+
+
+def _unset(name: str) -> Mapping[str, Any]:  # noqa: ARG001 - of any weight
+    """Return no settings."""
+    return {}
 
 
 def _as_it_is(name: str, rank: int) -> float:  # noqa: ARG001 - of any weight
@@ -55,12 +62,14 @@ class AdaptedModel:
         before: Returns a tensor before the change, by full name.
         scale: Returns the scale of a weight's product, by full name and rank, where the
             file has no alpha.
+        settings: Returns the adapter's settings for a weight, by its full name.
         fusing: Original modules of a transformer, and the sizes of its weights.
     """
 
     shapes: Mapping[str, torch.Size]
     before: Callable[[str], torch.Tensor]
     scale: Callable[[str, int], float] = field(kw_only=True, default=_as_it_is)
+    settings: Callable[[str], Mapping[str, Any]] = field(kw_only=True, default=_unset)
     fusing: Fusing = field(default_factory=Fusing)
 
 
@@ -137,6 +146,9 @@ def _groups(
         DeltaError: A key belongs to no module, or a part is there twice.
     """
     known = targets(model.shapes, model.fusing.table)
+    shared = {part: key for key in tensors if (part := shared_part(key))}
+    common = {part: _numbers(key, part, tensors[key]) for part, key in shared.items()}
+    tensors = {key: t for key, t in tensors.items() if key not in shared.values()}
     places = {key: _place_of(key, known) for key in tensors}
     if unknown := [key for key, place in places.items() if place is None]:
         called = _called(model.shapes)
@@ -156,6 +168,9 @@ def _groups(
             raise wrong_tensor(key, f"is the same factor as {first}")
         group.keys[part] = key
         group.tensors[part] = _numbers(key, part, tensors[key])
+        if part in OF_SHARED:
+            group.keys |= shared
+            group.tensors |= common
     return groups.values()
 
 
@@ -205,6 +220,8 @@ def _changes(group: _Group, model: AdaptedModel) -> Iterable[tuple[str, Change]]
         if any(part in own for part in MAGNITUDES):
             change = with_magnitude(parts, whole(change, parts.shape))
         yield from _split(group, change, model)
+        if kind.of_bias is not None:
+            yield from _scaled_bias(group, kind.of_bias(parts), model)
     if OF_BIASES in group.tensors:
         yield from _of_bias(group, model)
 
@@ -240,7 +257,10 @@ def _parts(
 
     keys = {part: group.keys[part] for part in own}
     return AdapterParts(
-        shape, own, keys, original, lambda rank: model.scale(name, rank)
+        *(shape, own, keys, original),
+        lambda rank: model.scale(name, rank),
+        name=name,
+        settings=model.settings(name),
     )
 
 
@@ -332,6 +352,15 @@ def _of_bias(group: _Group, model: AdaptedModel) -> Iterable[tuple[str, Change]]
             sizes = f"is {list(tensor.shape)}, the bias {list(model.shapes[name])}"
             raise wrong_tensor(key, sizes)
         yield name, rows.float()
+
+
+def _scaled_bias(
+    group: _Group, factors: torch.Tensor | None, model: AdaptedModel
+) -> Iterable[tuple[str, Change]]:
+    """Yield the change of a module's bias by a factor for each output."""
+    name = group.target.name.removesuffix(".weight") + ".bias"
+    if factors is not None and name in model.shapes:
+        yield name, (model.before(name).double() * (factors - 1)).float()
 
 
 def whole(change: Change, shape: torch.Size) -> torch.Tensor:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from unlearnlog.checkpoints.adapters.adapter_parts import AdapterParts, Change
 from unlearnlog.checkpoints.adapters.glora import glora
+from unlearnlog.checkpoints.adapters.ia3 import ia3, ia3_of_bias
 from unlearnlog.checkpoints.adapters.locon import locon
 from unlearnlog.checkpoints.adapters.loha import loha
 from unlearnlog.checkpoints.adapters.lokr import lokr
 from unlearnlog.checkpoints.adapters.oft import oft
+from unlearnlog.checkpoints.adapters.peft_rotations import (
+    boft_of_peft,
+    oft_of_peft,
+)
+from unlearnlog.checkpoints.adapters.vera import OF_SHARED, SHARED, vera
 from unlearnlog.checkpoints.adapters.whole_difference import (
     new_value,
     whole_difference,
 )
+
+if TYPE_CHECKING:
+    import torch
 
 MAGNITUDES: Final = ("magnitude", "dora_scale")
 """Parts that make a DoRA of another method."""
@@ -48,6 +57,12 @@ ENDS: Final[Mapping[str, str]] = {
     ".lora_magnitude_vector.weight": "magnitude",
     **{f".{name}": name for name in _NUMBERED},
     ".oft_blocks": "oft_blocks",
+    ".oft_R.weight": "oft_R",
+    ".boft_R": "boft_R",
+    ".boft_s": "boft_s",
+    ".ia3_l": "ia3_l",
+    ".vera_lambda_b": "vera_lambda_b",
+    ".vera_lambda_d": "vera_lambda_d",
     ".rescale": "rescale",
     **{f".{name}.weight": name for name in ("a1", "a2", "b1", "b2")},
     ".diff": "diff",
@@ -72,11 +87,14 @@ class AdapterKind:
         name: Its name, with an article.
         parts: All of its parts.
         change: Returns the change of a weight.
+        of_bias: Returns the factors of the module's bias, or None for none; None for a
+            method without any.
     """
 
     name: str
     parts: frozenset[str]
     change: Callable[[AdapterParts], Change]
+    of_bias: Callable[[AdapterParts], torch.Tensor | None] | None = None
 
 
 KINDS: Final = (
@@ -88,6 +106,14 @@ KINDS: Final = (
         "a LoKr", frozenset(n for n in _NUMBERED if n.startswith("lokr")), lokr
     ),
     AdapterKind("an OFT", frozenset({"oft_blocks", "rescale"}), oft),
+    AdapterKind("an OFT of peft", frozenset({"oft_R"}), oft_of_peft),
+    AdapterKind("a BOFT of peft", frozenset({"boft_R", "boft_s"}), boft_of_peft),
+    AdapterKind("an IA3", frozenset({"ia3_l"}), ia3, ia3_of_bias),
+    AdapterKind(
+        "a VeRA",
+        frozenset({*OF_SHARED, *SHARED.values()}),
+        vera,
+    ),
     AdapterKind("a GLoRA", frozenset({"a1", "a2", "b1", "b2"}), glora),
     AdapterKind("a full difference", frozenset({"diff"}), whole_difference),
     AdapterKind("a new value", frozenset({"set"}), new_value),
