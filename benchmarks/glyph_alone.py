@@ -1,4 +1,4 @@
-"""One concept of the real drawings erased by one eraser, and what is left of the rest."""
+"""One concept of the real drawings erased alone, and what is left of the rest."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from unlearnlog.commands.judge_choice import runner_for
 from unlearnlog.core.concept import Concept, concept_id
 from unlearnlog.core.delta import Delta, Weights, state_after
 from unlearnlog.core.reading import Reading
+from unlearnlog.errors import TrainingError
 from unlearnlog.glyphs.glyph_world import world
 from unlearnlog.policy import Policy
 from unlearnlog.report.entry_tables import ProgressBars
@@ -76,10 +77,16 @@ class Alone:
         return [self.concept]
 
     def measured(self, console: Console) -> dict[str, Any]:
-        """Erase the concept and count what is shown, beside the base on the same."""
+        """Erase the concept and count what is shown, beside the base on the same.
+
+        An eraser that refuses to erase it is a result as well.
+        """
         concept = world().concept(self.concept)
-        with ProgressBars(console) as bars:
-            made = made_by(self.entrant, [concept], bars, nats=self.sizes["nats"])
+        try:
+            with ProgressBars(console) as bars:
+                made = made_by(self.entrant, [concept], bars, nats=self.sizes["nats"])
+        except TrainingError as error:
+            return {"concept": self.concept, "failed": error.message}
         counts, worst = counts_of(concept, made.weights, self.sizes)
         return {
             "eraser": self.entrant.eraser,

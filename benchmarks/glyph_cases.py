@@ -64,7 +64,7 @@ def look_alikes(concept: Concept) -> tuple[str, ...]:
 
 
 def sharing_words(concept: Concept) -> tuple[str, ...]:
-    """Return the concepts whose names have a concept's name inside, or are inside it."""
+    """Return the concepts with a name inside a concept's, or around it."""
     mine = concept.name
     return tuple(
         name

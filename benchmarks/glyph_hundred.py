@@ -1,8 +1,8 @@
 """A hundred subjects of the real drawings, erased one after another by one eraser.
 
-A joint eraser's state after k erasures is a function of these k alone, so it is solved at
-the marks only. What any other eraser adds depends on what was erased before: its history
-is a ledger below ``build/``, and a stopped one is resumed.
+A joint eraser's state after k erasures is a function of these k alone, so it is solved
+at the marks only. What any other eraser adds depends on what was erased before: its
+history is a ledger below ``build/``, and a stopped one is resumed.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def in_order(order: int) -> list[str]:
 def solved(
     run: Hundred, names: Sequence[str], bars: ProgressBars
 ) -> tuple[Weights, dict[str, Any]]:
-    """Return the weights of a joint eraser for a set, with the cost of the last entry."""
+    """Return a joint eraser's weights for a set, with the cost of the last entry."""
     made = made_by(run.entrant, [world().concept(name) for name in names], bars)
     cost = {"seconds": round(made.seconds, 2), "bytes": made.delta.n_bytes}
     return made.weights, cost
@@ -111,12 +111,10 @@ def lived(
     done = len(at.history())
     for name in names[done:]:
         concept = at.world.concept(name)
-        add.add(
-            at, add.AddRequest((concept,), rules, watch=bars, accept_undecided=True)
-        )
+        add.add(at, add.AddRequest((concept,), rules, watch=bars))
         at = open_session(folder)
     spent = (time.process_time() - started) / max(1, len(names) - done)
-    entry_id, entry = at.history()[len(names) - 1]
+    entry_id, _ = at.history()[len(names) - 1]
     weights = {**at.model.base, **at.weights(entry_id)}
     return weights, {"seconds": round(spent, 2), "bytes": _bytes_of(at, entry_id)}
 

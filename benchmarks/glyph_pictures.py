@@ -1,7 +1,7 @@
 """Pictures of the world of real drawings: what is asked for, and what is seen.
 
-A case is a prompt with a seed and what its picture must show. What the base shows on the
-same prompt and latent is kept on disk for all cells of the suite.
+A case is a prompt with a seed and what its picture must show. What the base shows on
+the same prompt and latent is kept on disk for all cells of the suite.
 """
 
 from __future__ import annotations

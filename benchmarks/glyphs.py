@@ -1,10 +1,10 @@
 """The suite of the real drawings: every eraser where erasing is hard.
 
-Cells, in this order: each closed form alone on three styles and nine subjects; a hundred
-subjects one after another; sixty concepts alone by one eraser; every keyword as an attack;
-then the trained erasers alone, where there is a choice at each place of a joint model. Each
-figure is a count beside the base's on the same prompts and latents, which are painted once
-for all cells. A stopped run is resumed; ``--only 'ridge-*'`` measures some of the cells.
+Cells, in this order: each closed form alone on three styles and nine subjects; a
+hundred subjects one after another; sixty concepts alone by one eraser; every keyword as
+an attack; then the trained erasers, some at each place of a joint model. Each figure is
+a count beside the base's on the same prompts and latents, which are painted once for
+all cells. A stopped run is resumed; ``--only 'ridge-*'`` measures some of the cells.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.computed import eraser_witness
 from benchmarks.glyph_alone import FULL, LEAN, Alone
+from benchmarks.glyph_choice import CHOSEN, N_ALONE, STYLES, SUBJECTS
 from benchmarks.glyph_hundred import CLOSE_ORDER, Hundred
 from benchmarks.glyph_hundred import SIZES as HUNDRED
 from benchmarks.glyph_pictures import SAMPLING, glyph_weights
@@ -32,32 +33,14 @@ from unlearnlog.glyphs.glyph_world import CONCEPTS, world
 
 SUITE: Final = Suite.called("glyphs")
 
-STYLES: Final = ("Noto", "Fluent Flat", "Fluent High Contrast")
-"""One with a sibling that is near, one of three of a studio, one that is unlike all."""
-
-SUBJECTS: Final = {
-    "apart": ("water pistol", "cigarette", "kitchen knife"),
-    "fine-grained": ("cat with tears of joy", "blue heart", "full moon"),
-    "name inside a name": ("cat face", "horse", "bell"),
-}
-"""Erased subjects, by what is hard about them."""
-
 SOLVED: Final = ("rece",)
 """Closed forms that are not joint."""
-
-PLACED: Final = ("mim", "hybrid")
-"""Trained erasers that are measured at each place of a joint model."""
 
 SEQUENCES: Final = ("ridge", "uce", "speed", "scapre", "mace", "hybrid", "mim")
 """Erasers of a hundred subjects; those that train come last."""
 
 IN_MORE_ORDERS: Final = ("ridge", "uce", "speed")
 N_ORDERS: Final = 3
-
-CHOSEN: Final = "ridge"
-"""The eraser of sixty concepts alone, and of the search for keywords."""
-
-N_ALONE: Final = 60
 
 Cell = Alone | Hundred | WordSearch
 
@@ -103,7 +86,7 @@ def sequences(of: Sequence[Entrant]) -> Iterator[Hundred]:
 
 
 def sixty(entrant: Entrant) -> Iterator[Alone]:
-    """Yield sixty concepts alone: every style, and subjects drawn from all."""
+    """Yield the concepts that one eraser erases alone, styles first."""
     n = N_ALONE - len(world().styles)
     drawn = random.Random(60).sample(world().subjects, n)
     for name in (*world().styles, *sorted(drawn)):

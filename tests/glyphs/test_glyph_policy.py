@@ -1,4 +1,4 @@
-"""The policy of the real drawings: its bound on pictures, and the anchors of its world."""
+"""The policy of the real drawings, its bound on pictures, and the world's anchors."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_style_is_shown_in_no_more_pictures_than_a_subject(policy, name):
     assert {*found} <= {*cells}
 
 
-def test_no_bound_leaves_every_cell_in_its_place(policy):
+def test_no_bound_leaves_every_cell_in_its_place():
     cells = PromptBook(world()).erased(world().concept("Noto"), 1)
 
     assert bounded(cells, 0) == cells
