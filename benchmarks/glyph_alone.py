@@ -193,7 +193,7 @@ def counts_of(
         begin += len(cases)
     slot: Sight = "style" if concept.slot == "style" else "subject"
     other: Sight = "subject" if slot == "style" else "style"
-    counts = {
+    counts: dict[str, Count] = {
         q: panels[q].count(slot)
         for q in ("own", "seen words", "unseen words", "near", "alike", "inside")
         if q in panels

@@ -24,6 +24,7 @@ from unlearnlog.commands import add
 from unlearnlog.commands.session import Session, init, open_session
 from unlearnlog.concepts.concept_graph import hops
 from unlearnlog.core.delta import Weights
+from unlearnlog.core.entry import EntryId
 from unlearnlog.erasers.eraser_table import ERASERS
 from unlearnlog.glyphs.glyph_model import SOURCE
 from unlearnlog.glyphs.glyph_world import world
@@ -119,7 +120,7 @@ def lived(
     return weights, {"seconds": round(spent, 2), "bytes": _bytes_of(at, entry_id)}
 
 
-def _bytes_of(at: Session, entry_id: str) -> int:
+def _bytes_of(at: Session, entry_id: EntryId) -> int:
     row = dict(at.history())[entry_id].row()
     return int((row["delta"] or {"bytes": 0})["bytes"])
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from filelock import FileLock
@@ -28,8 +28,9 @@ from unlearnlog.models.interface import Sampling
 
 SAMPLING: Final = Sampling(10, 4.0)
 
-Sight = Literal["subject", "style", "left", "right", "colour"]
-"""What is read of a picture; ``left`` and ``right``: the subject of that half."""
+Sight = str
+"""What is read of a picture: ``subject``, ``style``, ``colour`` of the background; of a
+pair ``left`` and ``right``, the subject of that half."""
 
 
 @dataclass(frozen=True)

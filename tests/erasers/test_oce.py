@@ -173,7 +173,7 @@ def test_erasing_that_cancels_keeping_is_an_error_that_names_the_layer():
 
 
 def test_a_direction_that_is_only_small_is_turned_and_is_no_error():
-    """A vector that prompts hardly use is 1e-12 of the rest: so is glyphs' pooled one."""
+    """The pooled vector of glyphs has directions of 1e-12 of the largest."""
     source = torch.Generator().manual_seed(3)
     side = torch.randn(6, 6, generator=source).double()
     left, _, right = torch.linalg.svd(side)

@@ -4,11 +4,11 @@ import pytest
 
 from benchmarks import glyph_cases
 from benchmarks.glyph_alone import FULL, pair_counts, questions, worst_kept
-from benchmarks.glyph_choice import STYLES, SUBJECTS
+from benchmarks.glyph_choice import N_ALONE, STYLES, SUBJECTS
 from benchmarks.glyph_hundred import FAR, MARKS, distances, in_order
 from benchmarks.glyph_pictures import Case, Count, Panel
 from benchmarks.glyph_words import control_words
-from benchmarks.glyphs import N_ALONE, cells
+from benchmarks.glyphs import cells
 from unlearnlog.glyphs.glyph_captions import known_cells
 from unlearnlog.glyphs.glyph_world import keywords, world
 
