@@ -63,7 +63,15 @@ def glyph_erasers_table(cells: Mapping[str, Row]) -> str:
     lines = [head, "|---|" + "--:|" * 11 + "---|--:|--:|"]
     for label in sorted(found, key=lambda each: -_score(found[each])):
         lines.append(_eraser_row(label, found[label], _alone(cells)[label]))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_refusals(cells)])
+
+
+def _refusals(cells: Mapping[str, Row]) -> Iterator[str]:
+    """Yield a sentence about the erasers that refused to erase a concept, if any."""
+    names = [name for name, cell in cells.items() if "failed" in cell]
+    if names:
+        listed = ", ".join(f"`{name}`" for name in names)
+        yield f"\nRefused by the eraser, and in no row above: {listed}."
 
 
 def glyph_kinds_table(cells: Mapping[str, Row]) -> str:

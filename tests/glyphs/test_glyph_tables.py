@@ -73,6 +73,14 @@ def test_an_eraser_with_concepts_left_to_measure_is_in_no_ranking():
     assert "half" in glyph_kinds_table(cells)
 
 
+def test_an_erasure_that_was_refused_is_named_below_the_table():
+    cells = cells_of("made-up") | {"oce-horse": {"concept": "horse", "failed": "why"}}
+
+    table = glyph_erasers_table(cells)
+
+    assert table.endswith("Refused by the eraser, and in no row above: `oce-horse`.")
+
+
 def test_each_kind_of_subject_has_its_own_column():
     (row,) = rows_of(glyph_kinds_table(cells_of("made-up", shown=12, kept=10)))
 
