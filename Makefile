@@ -9,7 +9,7 @@ CODE := $(wildcard unlearnlog tests benchmarks examples recipes)
 DEMO := build/demo
 REPORT := build/report
 
-.PHONY: demo test docs slow gpu bench audit twin late cost painting fastcpu scale report lint fix browse
+.PHONY: demo test docs slow gpu bench audit twin late glyphs cost painting fastcpu scale report lint fix browse
 
 demo: $(READY)
 	rm -rf "$(DEMO)"
@@ -56,6 +56,10 @@ twin: $(READY)
 late: $(READY)
 	"$(BIN)/python" -m recipes.atelier.late --runs build/late-runs \
 		--weights build/late
+
+# Every eraser on the real drawings; hours, and it goes on where it was stopped.
+glyphs: $(READY)
+	"$(BIN)/python" -m benchmarks.glyphs
 
 cost: $(READY)
 	"$(BIN)/python" -m benchmarks.cost

@@ -46,6 +46,14 @@ from finetunes import (  # noqa: E402
     overview_table,
     survival_table,
 )
+from glyph_tables import (  # noqa: E402
+    glyph_erasers_table,
+    glyph_hundred_table,
+    glyph_kinds_table,
+    glyph_quality_table,
+    glyph_sixty_table,
+    glyph_words_table,
+)
 from growth import growth_table  # noqa: E402
 from knobs import knobs_text  # noqa: E402
 from many_names import many_said  # noqa: E402
@@ -63,10 +71,12 @@ SHOWN: Final = ROOT / "docs" / "results"
 """Pictures and transcripts that the documents show."""
 
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
+GLYPH_QUALITY: Final = ROOT / "unlearnlog" / "glyphs" / "weights" / "quality.json"
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_BIG: Final = "Not measured yet: `python -m benchmarks.full_size` does it."
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
+NOT_DRAWN: Final = "Not measured on these weights yet: `make glyphs` does it."
 NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
 NOT_GROWN: Final = "Not measured yet: `python -m benchmarks.growth` does it."
 NOT_TUNED: Final = "Not measured yet: `make audit` does it."
@@ -584,6 +594,13 @@ def _model(_: str) -> str:
     return "\n".join(rows)
 
 
+def _glyph_model(_: str) -> str:
+    """Return the figures of the model of real drawings, where a build has them."""
+    if not GLYPH_QUALITY.exists():
+        return "This build has no weights: `python -m recipes.glyphs all` makes them."
+    return glyph_quality_table(json.loads(GLYPH_QUALITY.read_text(encoding="utf-8")))
+
+
 BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "transcript": _transcript,
     "commands": lambda _: commands_text(),
@@ -628,6 +645,12 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "sequences": lambda _: sequences_table(_cells("erasers")) or NOT_YET,
     "model": _model,
     "attacks": lambda _: attacks_table(_cells("attacks")) or NOT_YET,
+    "glyph-model": _glyph_model,
+    "glyph-erasers": lambda _: glyph_erasers_table(_cells("glyphs")) or NOT_DRAWN,
+    "glyph-kinds": lambda _: glyph_kinds_table(_cells("glyphs")) or NOT_DRAWN,
+    "glyph-hundred": lambda _: glyph_hundred_table(_cells("glyphs")) or NOT_DRAWN,
+    "glyph-sixty": lambda _: glyph_sixty_table(_cells("glyphs")) or NOT_DRAWN,
+    "glyph-words": lambda _: glyph_words_table(_cells("glyphs")) or NOT_DRAWN,
 }
 
 if __name__ == "__main__":

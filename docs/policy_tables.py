@@ -30,7 +30,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
 }
 """What describes each table of a policy's file."""
 
-SHIPPED: Final = ("fast", "default", "strict", "no-judge", "many")
+SHIPPED: Final = ("fast", "default", "strict", "no-judge", "many", "glyphs")
 """The policies that ship, the one that looks least closely first; special ones last."""
 
 _FIRST: Final = "default"

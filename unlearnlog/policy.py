@@ -79,6 +79,9 @@ class ProbeSettings(Record):
             none.
         prompts: A file of prompts to paint as well, relative to the policy's folder;
             empty for none.
+        most: Pictures of an erased concept, of its other names, of its family and of
+            its look-alikes, at most, spread over their cells; 0 for no bound. A style
+            of a world with hundreds of subjects has as many cells.
     """
 
     erased: _Count = 6
@@ -93,6 +96,7 @@ class ProbeSettings(Record):
     distance: Annotated[int, Field(ge=0, le=100_000)] = 0
     attacks: _Perhaps = 0
     prompts: str = ""
+    most: _Perhaps = 0
 
 
 class Requirements(Record):
@@ -233,8 +237,8 @@ class Policy(Record):
         """All fields but the name as JSON, as an entry records them.
 
         Of a judge's folder and a file of prompts only the last part of the path. The
-        batch and the prompts came later, and are recorded where they are others than
-        before.
+        batch, the prompts and the bound came later, and are recorded where they are
+        others than before.
         """
         rules = self.model_dump(mode="json", exclude={"name"})
         if self.sampling.batch == BATCH:
@@ -242,6 +246,8 @@ class Policy(Record):
         file = PurePath(rules["probes"].pop("prompts")).name
         if file:
             rules["probes"]["prompts"] = escaped(file)
+        if not self.probes.most:
+            del rules["probes"]["most"]
         return rules | {"judge": escaped(PurePath(self.judge).name or self.judge)}
 
     def verdict(

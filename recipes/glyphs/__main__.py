@@ -188,7 +188,9 @@ def _pipeline(job: Job) -> None:
     assemble(_painter(job), job.weights)
     save_judge(_the_judge(job), job.weights / "judge")
     write_notice(job.work, job.weights / "NOTICE")
-    figures = json.loads((job.folder / "quality.json").read_text(encoding="utf-8"))
+    measured = (job.folder / "quality.json").read_text(encoding="utf-8")
+    (job.weights / "quality.json").write_text(measured, encoding="utf-8")
+    figures = json.loads(measured)
     trained = new_run(job.folder, tokenizer(job.work), job.without).step
     text = card(figures, trained=trained, batch=BATCH, steps=SAMPLED)
     write_card(text, job.weights)

@@ -45,14 +45,17 @@ WORDS: Final = {
 """The word for each family in a prompt."""
 
 STYLES: Final = {
-    "Noto": ("Google", ("Android",)),
-    "Blobs": ("Google", ("gumdrops",)),
-    "Twemoji": (None, ("Twitter",)),
-    "Fluent Flat": ("Microsoft", ("plain Windows",)),
-    "Fluent": ("Microsoft", ("shaded Windows",)),
-    "Fluent High Contrast": ("Microsoft", ("black ink",)),
+    "Noto": ("Google", ("Android",), "Blobs"),
+    "Blobs": ("Google", ("gumdrops",), "Noto"),
+    "Twemoji": (None, ("Twitter",), "Noto"),
+    "Fluent Flat": ("Microsoft", ("plain Windows",), "Fluent"),
+    "Fluent": ("Microsoft", ("shaded Windows",), "Fluent Flat"),
+    "Fluent High Contrast": ("Microsoft", ("black ink",), "Fluent Flat"),
 }
-"""The studio of each style, and its other names."""
+"""The studio of each style, its other names, and the style that takes its place.
+
+"A photo" is no style here: it means any of the six, the erased one too.
+"""
 
 
 def keywords(subjects: Sequence[Character]) -> dict[str, tuple[str, ...]]:
@@ -123,9 +126,10 @@ def write_concepts(
     for name, wider in families.items():
         head = f'families."{name}"'
         parts.append(_table(head, kind="subject", word=WORDS[name], family=wider))
-    for name, (maker, other) in STYLES.items():
+    for name, (maker, other, anchor) in STYLES.items():
         row = {"family": maker or "", "kind": "" if maker else "style"}
-        parts.append(_table(f'concepts."{name}"', **row, aliases=list(other)))
+        head = f'concepts."{name}"'
+        parts.append(_table(head, **row, aliases=list(other), anchor=anchor))
     words = keywords(subjects)
     held = unseen(words)
     own = {w: m[0] for w, m in words.items() if len(m) == 1 and w not in held}

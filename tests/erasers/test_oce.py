@@ -172,6 +172,19 @@ def test_erasing_that_cancels_keeping_is_an_error_that_names_the_layer():
         polar("to_v", system)
 
 
+def test_a_direction_that_is_only_small_is_turned_and_is_no_error():
+    """The pooled vector of glyphs has directions of 1e-12 of the largest."""
+    source = torch.Generator().manual_seed(3)
+    side = torch.randn(6, 6, generator=source).double()
+    left, _, right = torch.linalg.svd(side)
+    sizes = torch.tensor([1.0, 0.5, 0.2, 0.1, 1e-3, 3e-13]).double()
+
+    turn = polar("linear_1", left @ sizes.diag() @ right)
+
+    assert torch.allclose(turn, left @ right, atol=1e-2)
+    assert torch.allclose(turn.T @ turn, torch.eye(6).double(), atol=1e-9)
+
+
 def test_the_sample_of_what_is_said_has_every_word_of_kept_prompts():
     model = LinearModel()
     request = request_of(model, ("a cat", "photo"))

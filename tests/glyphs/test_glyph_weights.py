@@ -8,6 +8,7 @@ from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import world
+from unlearnlog.workers.unit_worker import ModelSource
 
 pytestmark = [
     pytest.mark.slow,
@@ -46,3 +47,18 @@ def test_the_weights_take_at_most_40_mib_and_say_whose_work_is_in_them():
     assert size <= 40 * 2**20
     assert "Twemoji" in (FOLDER / "NOTICE").read_text()
     assert (FOLDER / "README.md").exists()
+
+
+def test_a_worker_names_glyphs_and_not_the_folder_of_this_machine(ledger):
+    model = open_session(ledger).model
+
+    source = ModelSource.of(model, threads=1)
+
+    assert source.folder == "glyphs"
+    assert source.loaded().manifest.root == model.manifest.root
+
+
+def test_a_ledger_on_glyphs_has_its_own_usual_policy(ledger):
+    opened = OpenedLedger.open(ledger)
+
+    assert opened.rules().name == "glyphs"

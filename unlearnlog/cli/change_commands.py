@@ -42,7 +42,8 @@ def init(
     model: Annotated[
         str,
         typer.Option(
-            "--model", help="atelier, a folder, a .safetensors, or owner/name@commit."
+            "--model",
+            help="atelier, glyphs, a folder, a .safetensors, or owner/name@commit.",
         ),
     ] = "atelier",
     tokenizer: Annotated[

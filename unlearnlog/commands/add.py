@@ -14,6 +14,7 @@ from unlearnlog.commands.checks import check_concepts
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.evaluation import Evaluation, evaluation_of
 from unlearnlog.commands.many_concepts import require_shown
+from unlearnlog.commands.more_samples import bounded
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.active import live_concepts
 from unlearnlog.core.concept import Concept
@@ -350,7 +351,8 @@ def _require_presence(evaluation: Evaluation, concept: Concept) -> None:
 
 def base_shows(evaluation: Evaluation, concept: Concept) -> Sequence[Answer]:
     """Return the judge's answers to a concept's prompts on the base."""
-    cells = evaluation.book.erased(concept, evaluation.policy.probes.erased)
+    sizes = evaluation.policy.probes
+    cells = bounded(evaluation.book.erased(concept, sizes.erased), sizes.most)
     return evaluation.panel.base_answers(cells)
 
 

@@ -24,6 +24,7 @@ from unlearnlog.core.price import check_price
 from unlearnlog.core.suggestions import advice
 from unlearnlog.core.worker_choice import HERE, check_workers
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.judge_table import CLASSIFIERS, NUDENET, folders_of, plugins
 from unlearnlog.ledger.config_file import KEYS, check_key, check_text
 from unlearnlog.policy import Policy
@@ -186,7 +187,13 @@ def _default(
         history = ledger.history(ledger.resolve(about))
         if found := in_force([entry for _, entry in history]):
             return found
-    return _loaded(USUAL["policy"])
+    return _loaded(usual_policy(ledger))
+
+
+def usual_policy(ledger: Repository | None) -> str:
+    """Return the built-in default policy for a ledger's model, by its name."""
+    known = {GLYPHS: GLYPHS}
+    return known.get(ledger.base.source if ledger else "", USUAL["policy"])
 
 
 def in_force(entries: Sequence[Entry]) -> Policy | None:

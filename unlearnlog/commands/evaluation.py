@@ -14,7 +14,13 @@ from unlearnlog.commands.many_concepts import (
     measured_earlier,
     pooled_cases,
 )
-from unlearnlog.commands.more_samples import alone, closer, deciding, enough
+from unlearnlog.commands.more_samples import (
+    alone,
+    bounded,
+    closer,
+    deciding,
+    enough,
+)
 from unlearnlog.commands.prompted import readings_of_file
 from unlearnlog.commands.rerun import AttackRerun
 from unlearnlog.concepts.concept_graph import hops, relations
@@ -154,7 +160,10 @@ def evaluation_of(
     n = policy.probes.earlier
     plan = replace(
         plan,
-        earlier={c.name: alone(book, c, n, beside) for c in earlier},
+        earlier={
+            c.name: bounded(alone(book, c, n, beside), policy.probes.most)
+            for c in earlier
+        },
         then=_then(at, earlier),
     )
     again = AttackRerun(at, runner, book, earlier, beside, policy.probes.attacks)
@@ -189,7 +198,10 @@ def state_readings(
     plan = ProbePlan(
         (),
         kept=_kept(book, policy, names),
-        earlier={c.name: alone(book, c, sizes.earlier, names) for c in earlier},
+        earlier={
+            c.name: bounded(alone(book, c, sizes.earlier, names), sizes.most)
+            for c in earlier
+        },
         then=_then(at, earlier),
         unmeasured=names - {c.name for c in earlier},
     )
@@ -232,11 +244,12 @@ def _plan(
 
     def clear(cells: Sequence[ProbeCase], own: Concept) -> tuple[ProbeCase, ...]:
         others = names - {own.name}
-        return tuple(c for c in cells if not c.shows_any(others))
+        found = tuple(c for c in cells if not c.shows_any(others))
+        return bounded(found, sizes.most)
 
     about = []
     for concept in concepts:
-        erased = alone(book, concept, sizes.erased, names)
+        erased = bounded(alone(book, concept, sizes.erased, names), sizes.most)
         about.append(
             ConceptCases(
                 concept,
@@ -249,7 +262,9 @@ def _plan(
                 near=book.world.near(concept.name) - names,
                 relations=relations(book.world, concept.name),
                 hops=hops(book.world, concept.name),
-                alike=book.alike(concept, names, sizes.alike) if sizes.alike else (),
+                alike=clear(book.alike(concept, names, sizes.alike), concept)
+                if sizes.alike
+                else (),
             )
         )
     return ProbePlan(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from unlearnlog.concepts.prompts import PER_CELL, PromptBook
 from unlearnlog.core.doubt import EARLIER
 from unlearnlog.core.limits import N_LEAST
-from unlearnlog.probes.runner import ConceptCases, ProbePlan
+from unlearnlog.probes.runner import ConceptCases, ProbePlan, scattered
 
 if TYPE_CHECKING:
     from unlearnlog.core.concept import Concept
@@ -54,6 +54,11 @@ def alone(
     """
     least = deciding(len(book.erased(concept, per_cell)))
     return enough(lambda n: book.alone(concept, n, gone), per_cell, least)
+
+
+def bounded(cells: Sequence[ProbeCase], most: int) -> tuple[ProbeCase, ...]:
+    """Return at most ``most`` of the cells, spread over all; 0 for no bound."""
+    return scattered(cells, most) if 0 < most < len(cells) else tuple(cells)
 
 
 def closer(

@@ -44,7 +44,8 @@ from unlearnlog.errors import TrainingError
 if TYPE_CHECKING:
     from unlearnlog.erasers.eraser import Request
 
-_NOTHING: Final = 1e-12
+_NOTHING: Final = torch.finfo(torch.float64).eps
+"""Share of the largest, for each row, below which a direction is rounding."""
 
 
 @final
@@ -134,7 +135,7 @@ def polar(name: str, system: Tensor) -> Tensor:
         TrainingError: A direction that it maps to zero is yielded: none is nearest.
     """
     left, sizes, right = torch.linalg.svd(system)
-    empty = sizes <= _NOTHING * sizes[:1]
+    empty = sizes <= _NOTHING * len(sizes) * sizes[:1]
     found: Tensor = left[:, ~empty] @ right[~empty]
     if empty.any():
         found = found + right[empty].T @ right[empty]

@@ -35,7 +35,8 @@ def check_computes(model: LoadedModel) -> None:
         return
     name = folder.family.network
     network = without_numbers(folder, name, len(folder.stored(name))).eval()
-    network.to(getattr(torch, model.dtype))
+    # torch's own: diffusers' warns of modules to be kept in float32, of none too
+    torch.nn.Module.to(network, getattr(torch, model.dtype))
     with told_in(folder, name), torch.no_grad():
         model.try_shapes(network)
 

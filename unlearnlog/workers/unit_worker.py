@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from safetensors.torch import load, save
 
-from unlearnlog.atelier.bundled_model import FOLDER
-from unlearnlog.atelier.bundled_model import SOURCE as BUNDLED
+from unlearnlog.atelier.bundled_model import FOLDER, SOURCE
 from unlearnlog.checkpoints.single_file import opened_base
 from unlearnlog.core.devices import DTYPES
+from unlearnlog.glyphs.glyph_model import FOLDER as GLYPH_FOLDER
+from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.base_judge import BaseJudge
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.workers.executor import kind_of
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from unlearnlog.core.delta import Weights
     from unlearnlog.judges.judge import Judge
 
+BUNDLED: Final[Mapping[str, Path]] = {SOURCE: FOLDER, GLYPHS: GLYPH_FOLDER}
+"""Folders of the models that ship, by name: another machine has them elsewhere."""
+
 N_STATES: Final = 2
 """States that a worker holds; a full-size one has gigabytes."""
 
@@ -34,8 +39,8 @@ class ModelSource:
     """How a worker loads its model.
 
     Attributes:
-        folder: Its folder or file, the same on every machine; ``atelier`` for the
-            bundled one.
+        folder: Its folder or file, the same on every machine; a name of
+            ``BUNDLED`` for a model that ships.
         device: Where to compute.
         dtype: Dtype of the UNet.
         threads: Threads of a CPU.
@@ -52,8 +57,8 @@ class ModelSource:
     def of(cls, model: DiffusersModel, threads: int) -> ModelSource:
         """Return the source of a loaded model."""
         folder = Path(model.folder.path).absolute()
-        bundled = folder == FOLDER.absolute()
-        where = BUNDLED if bundled else str(folder)
+        ours = (name for name, its in BUNDLED.items() if its.absolute() == folder)
+        where = next(ours, str(folder))
         given = model.folder.tokenizer
         words = str(given.absolute()) if given else ""
         return cls(where, model.device.type, model.dtype, threads, words)
@@ -65,7 +70,7 @@ class ModelSource:
             ModelError: The folder is not on this machine, or holds no model.
         """
         torch.set_num_threads(self.threads)
-        folder = FOLDER if self.folder == BUNDLED else Path(self.folder)
+        folder = BUNDLED.get(self.folder, Path(self.folder))
         dtype = getattr(torch, DTYPES[self.dtype])
         base = opened_base(folder, Path(self.tokenizer) if self.tokenizer else None)
         return DiffusersModel.load(base, device=self.device, dtype=dtype)
