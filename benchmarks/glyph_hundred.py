@@ -21,7 +21,8 @@ from benchmarks.glyph_pictures import Count, Panel, glyph_weights, written
 from benchmarks.looks import Entrant
 from benchmarks.suite import BUILD
 from unlearnlog.commands import add
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.concepts.concept_graph import hops
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.entry import EntryId

@@ -20,7 +20,8 @@ from benchmarks.suite import BUILD
 from recipes.glyphs.measure import background
 from recipes.glyphs.painting import halves
 from unlearnlog.atelier.atelier_judge import AtelierJudge
-from unlearnlog.commands.session import Session, init, open_session
+from unlearnlog.commands.session import Session
+from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.delta import Weights
 from unlearnlog.core.digest import Digest, canonical_json, digest_of
 from unlearnlog.glyphs.glyph_model import FOLDER, JUDGE, SOURCE

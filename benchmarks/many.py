@@ -37,7 +37,7 @@ from tests.tiny import FULL_SIZE, build_pipeline
 from unlearnlog.checkpoints.clip_vocabulary import vocabulary_for
 from unlearnlog.commands import joint_set
 from unlearnlog.commands.names_from_file import concepts_of
-from unlearnlog.commands.session import open_session
+from unlearnlog.commands.session_opening import open_session
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.names_file import NameRow
 from unlearnlog.core.progress import NoProgress
