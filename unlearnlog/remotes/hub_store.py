@@ -26,6 +26,7 @@ class HubStore:
     """Files of a repository, read at one commit, and written with the next one."""
 
     at_once = 4
+    unasked = 0
     writes = True
     together = True
 

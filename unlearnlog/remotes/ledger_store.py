@@ -29,6 +29,7 @@ class LedgerStore:
     """The files of a ledger under the names that they have in a remote."""
 
     at_once = 1
+    unasked = 0
     writes = False
     together = False
 

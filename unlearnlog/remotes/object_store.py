@@ -33,6 +33,7 @@ class ObjectStore:
     """Objects below a prefix; each request reads or writes a whole one."""
 
     at_once = 8
+    unasked = 32_768
     together = False
 
     def __init__(self, url: RemoteUrl) -> None:

@@ -18,6 +18,7 @@ class PathStore:
     """Files of a folder, written beside their place and then given their name."""
 
     at_once = 1
+    unasked = 0
     writes = True
     together = False
     hint = "see whether the folder is there, and yours to write to: ls -ld PATH"

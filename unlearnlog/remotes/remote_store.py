@@ -27,12 +27,15 @@ class RemoteStore(Protocol):
 
     Attributes:
         at_once: Files that may travel at the same time.
+        unasked: Bytes up to which a file is sent without asking whether it is there,
+            because the question costs as much.
         writes: Whether it can be written to.
         together: Whether writes become visible with the next `create`, all at once.
         hint: What to check where it cannot be reached.
     """
 
     at_once: int
+    unasked: int
     writes: bool
     together: bool
     hint: str

@@ -31,6 +31,7 @@ class SftpStore:
     """Files of another machine, written beside their place, then renamed."""
 
     at_once = 8
+    unasked = 0
     writes = True
     together = False
 

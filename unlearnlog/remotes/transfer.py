@@ -77,13 +77,15 @@ def sent(
         RemoteError: The remote cannot be written to.
     """
     is_listed = len(files) > _MANY
+    unasked = there.store.unasked
     missing = absent(there, files) if is_listed else {file.path for file in files}
     sizes: list[int] = []
     watch.stage("send", len(missing))
 
     def send(file: LedgerFile) -> None:
         data = here.file(file)
-        if is_listed or not there.holds(file.path, len(data)):
+        is_new = is_listed or len(data) <= unasked
+        if is_new or not there.holds(file.path, len(data)):
             there.write(file.path, data)
             sizes.append(len(data))
         watch.advance(1, {})
