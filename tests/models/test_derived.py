@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -432,7 +433,7 @@ def test_an_adapter_of_another_method_is_refused_by_its_name(
     assert "merge it" in refused.value.fix
 
 
-OWN_OF_PEFT = {
+OWN_OF_PEFT: dict[str, Any] = {
     "OFT": OFTConfig(r=0, oft_block_size=8, use_cayley_neumann=False),
     "IA3": IA3Config(feedforward_modules=["to_v"]),
     "VeRA": VeraConfig(r=3),
@@ -453,7 +454,7 @@ def test_a_folder_of_peft_with_its_configuration_is_read_as_peft_merges_it(
     with torch.no_grad():
         for each in adapted.parameters():
             if each.requires_grad:
-                each += 0.1 * torch.randn(each.shape, generator=source)
+                each.add_(0.1 * torch.randn(each.shape, generator=source))
     adapted.save_pretrained(tmp_path / "adapter")
     merged = adapted.merge_and_unload().state_dict()
 
