@@ -1,12 +1,14 @@
 """Whatever trainers write of a model is read as what they meant, or refused by name."""
 
+import copy
 import json
 import shutil
+from typing import Any
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from peft import LoraConfig
+from peft import IA3Config, LoraConfig, OFTConfig, VeraConfig, get_peft_model
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
@@ -429,6 +431,42 @@ def test_an_adapter_of_another_method_is_refused_by_its_name(
         derived(path, state)
 
     assert "merge it" in refused.value.fix
+
+
+OWN_OF_PEFT: dict[str, Any] = {
+    "OFT": OFTConfig(r=0, oft_block_size=8, use_cayley_neumann=False),
+    "IA3": IA3Config(feedforward_modules=["to_v"]),
+    "VeRA": VeraConfig(r=3),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_OF_PEFT)
+def test_a_folder_of_peft_with_its_configuration_is_read_as_peft_merges_it(
+    tmp_path, state, tiny_folder, kind
+):
+    config = copy.deepcopy(OWN_OF_PEFT[kind])
+    config.target_modules = {TO_K, TO_K.replace("to_k", "to_v")}
+    unet = UNet2DConditionModel.from_pretrained(tiny_folder / "unet").float()
+    own = {n: state[f"unet.{n}"].float() for n, _ in unet.named_parameters()}
+    unet.load_state_dict(own)
+    adapted = get_peft_model(unet, config)
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for each in adapted.parameters():
+            if each.requires_grad:
+                each.add_(0.1 * torch.randn(each.shape, generator=source))
+    adapted.save_pretrained(tmp_path / "adapter")
+    merged = adapted.merge_and_unload().state_dict()
+
+    found = derived(tmp_path / "adapter" / "adapter_model.safetensors", state)
+
+    for module in (TO_K, TO_K.replace("to_k", "to_v")):
+        name = f"unet.{module}.weight"
+        torch.testing.assert_close(
+            found.weights[name], merged[f"{module}.weight"], atol=1e-5, rtol=1e-5
+        )
+        assert not torch.equal(found.weights[name], state[name].float())
+    assert found.moved.keys() == {"unet"}
 
 
 def broken(tensors, how):
