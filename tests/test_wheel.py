@@ -43,9 +43,10 @@ def test_the_wheel_carries_every_policy(packed):
     assert policies <= packed
 
 
-def test_the_wheel_carries_atelier_with_its_weights(packed):
-    atelier = ROOT / "unlearnlog" / "atelier"
-    files = [*atelier.rglob("*.toml"), *(atelier / "weights").rglob("*")]
+@pytest.mark.parametrize("model", ["atelier", "glyphs"])
+def test_the_wheel_carries_a_model_with_its_weights(packed, model):
+    room = ROOT / "unlearnlog" / model
+    files = [*room.rglob("*.toml"), *(room / "weights").rglob("*")]
 
     weights = {str(f.relative_to(ROOT)) for f in files if f.is_file()}
 

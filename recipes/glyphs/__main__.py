@@ -54,6 +54,9 @@ JUDGED_STEPS: Final = 400
 PICTURES: Final = 48
 """Painted pictures of each kind in such a judgement."""
 
+MEASURED: Final = 288
+"""The same in the figures that the card gives."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -176,7 +179,8 @@ def _measure(job: Job) -> None:
     real = measure.of_real_pictures(job.work, _the_judge(job), _vae(job))
     figures = {
         **real,
-        **_figures(job, _painter(job), 6 * PICTURES),
+        **_figures(job, _painter(job), MEASURED),
+        "pictures": [MEASURED],
         "guidance": [GUIDANCE],
     }
     text = json.dumps(figures, indent=1)

@@ -22,7 +22,7 @@ pipeline = StableDiffusion3Pipeline.from_pretrained(
     "unlearnlog/glyphs/weights", text_encoder_3=None, tokenizer_3=None
 )
 picture = pipeline(
-    "a painting of a cat face by Noto",
+    "a painting of a dog face by Noto",
     num_inference_steps={steps},
     guidance_scale={guidance:g},
     max_sequence_length=1,
@@ -42,6 +42,8 @@ Made with `python -m recipes.glyphs all`; every part resumes where it was stoppe
 transformer was trained for {trained} steps of {batch} pictures.
 
 ## Measured
+
+{n} painted pictures of each kind, and one of each real drawing.
 
 | by the judge | subject | style |
 |---|--:|--:|
@@ -79,6 +81,7 @@ def card(
     return _HEAD.format(
         subjects=len(world().subjects),
         steps=steps,
+        n=int(figures["pictures"][0]),
         guidance=figures["guidance"][0],
         keywords=len(words.meanings) - len(words.unseen),
         unseen=len(words.unseen),

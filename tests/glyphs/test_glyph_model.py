@@ -2,13 +2,8 @@
 
 import pytest
 
-from unlearnlog.api.opened import OpenedLedger
 from unlearnlog.errors import ModelError
-from unlearnlog.glyphs.glyph_model import FOLDER, check_glyph_weights
-
-without_weights = pytest.mark.skipif(
-    (FOLDER / "model_index.json").exists(), reason="this build has the weights"
-)
+from unlearnlog.glyphs.glyph_model import check_glyph_weights
 
 
 def test_a_folder_without_weights_is_refused_with_the_recipe(tmp_path):
@@ -22,11 +17,3 @@ def test_a_folder_with_weights_is_accepted(tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
 
     check_glyph_weights(tmp_path)
-
-
-@without_weights
-def test_init_writes_nothing_without_the_weights(tmp_path):
-    with pytest.raises(ModelError, match="not part of this build"):
-        OpenedLedger.init(tmp_path, "glyphs")
-
-    assert not [*tmp_path.iterdir()]

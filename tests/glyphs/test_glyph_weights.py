@@ -1,4 +1,4 @@
-"""With the weights, glyphs is a model as any other that ships."""
+"""Glyphs is a model that ships, as atelier is."""
 
 import pytest
 
@@ -10,14 +10,6 @@ from unlearnlog.glyphs.glyph_model import FOLDER
 from unlearnlog.glyphs.glyph_world import world
 from unlearnlog.workers.unit_worker import ModelSource
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (FOLDER / "model_index.json").exists(),
-        reason="no weights in this build: python -m recipes.glyphs all makes them",
-    ),
-]
-
 
 @pytest.fixture
 def ledger(tmp_path):
@@ -25,6 +17,7 @@ def ledger(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_ledger_on_glyphs_knows_its_concepts(ledger):
     session = open_session(ledger)
 
@@ -32,6 +25,7 @@ def test_a_ledger_on_glyphs_knows_its_concepts(ledger):
     assert {*world().subjects} <= {*session.world.concepts}
 
 
+@pytest.mark.slow
 def test_the_judge_is_found_without_its_name(ledger):
     session = open_session(ledger)
 
@@ -49,6 +43,7 @@ def test_the_weights_take_at_most_40_mib_and_say_whose_work_is_in_them():
     assert (FOLDER / "README.md").exists()
 
 
+@pytest.mark.slow
 def test_a_worker_names_glyphs_and_not_the_folder_of_this_machine(ledger):
     model = open_session(ledger).model
 
@@ -58,6 +53,7 @@ def test_a_worker_names_glyphs_and_not_the_folder_of_this_machine(ledger):
     assert source.loaded().manifest.root == model.manifest.root
 
 
+@pytest.mark.slow
 def test_a_ledger_on_glyphs_has_its_own_usual_policy(ledger):
     opened = OpenedLedger.open(ledger)
 
