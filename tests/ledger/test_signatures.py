@@ -160,9 +160,11 @@ def test_a_tag_that_was_moved_is_not_what_was_signed(signed):
     found = Repository.open(signed.folder)
 
     assert found.fsck() == ()
-    tag = verified_revision(found, "v1").tag
-    assert tag is not None
-    assert tag.word == "unsigned"
+    verified = verified_revision(found, "v1")
+    assert verified.tag is not None
+    assert verified.tag.word == "unsigned"
+    assert not verified.holds
+    assert verified_revision(found, signed.head).holds
 
 
 def test_a_flipped_byte_of_a_signature_is_found_without_any_key(signed):

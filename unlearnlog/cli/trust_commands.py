@@ -68,15 +68,21 @@ def _of_revision(
 
 
 def _say_verified(found: Verification, *, as_json: bool) -> None:
-    """Show the standing of each entry; fail where one has none.
+    """Show the standing of each entry; fail where one, or the tag, has none.
 
     Raises:
-        IntegrityError: No allowed signer vouches for an entry.
+        IntegrityError: No allowed signer vouches for an entry, or for the tag.
     """
     from unlearnlog.report.trust_tables import standings_table
 
     data = found.row() if as_json else None
     answer(data, lambda: out.print(standings_table(found)))
+    if found.tag is not None and not found.tag.holds:
+        raise IntegrityError(
+            f"no allowed signer vouches for the tag '{found.rev}': {found.tag.problem}",
+            fix="a signed tag that was moved is no longer signed; type the entry's id "
+            "to check the entries alone",
+        )
     if not found.holds:
         named = [each.entry[:12] if each.entry else "base" for each in found.faults]
         raise IntegrityError(

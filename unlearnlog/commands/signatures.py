@@ -36,8 +36,11 @@ class Verification:
 
     @property
     def faults(self) -> tuple[Standing, ...]:
-        """What no allowed signer vouches for; a tag that has no signature is none."""
-        tag = () if self.tag is None or self.tag.word == "unsigned" else (self.tag,)
+        """What no allowed signer vouches for, the tag among it.
+
+        A signed tag that was moved is one without a signature, so that is a fault.
+        """
+        tag = () if self.tag is None else (self.tag,)
         return tuple(each for each in (*tag, *self.entries) if not each.holds)
 
     @property
