@@ -16,7 +16,7 @@ from unlearnlog.atelier import bundled_model
 from unlearnlog.glyphs.glyph_captions import sampled_caption
 
 FIGURES = {
-    "pictures": [288],
+    "pictures": [288.0],
     "real": [0.981, 0.995],
     "encoded and decoded": [0.95, 0.98],
     "trained cells": [0.9, 0.95],

@@ -98,7 +98,7 @@ def push(
     Raises:
         Diverged: A move would lose work; nothing was moved.
         WrongBase: The remote belongs to another model.
-        RemoteError: It cannot be written to; a large file that has arrived is not sent again.
+        RemoteError: It cannot be written to; large files stay where they arrived.
     """
     traffic, moves, busy = Traffic(), list[RefMove](), LockBusy("", fix="")
     for attempt in range(_TRIES):
@@ -133,7 +133,7 @@ def push(
         raise busy
     raise RemoteError(
         f"{there.name} ({there.url}) was moved by others {_TRIES} times in a row",
-        fix="run the same again: a large file that has arrived is not sent again",
+        fix="run the same again: large files that arrived are not sent again",
     )
 
 
