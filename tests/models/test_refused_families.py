@@ -129,7 +129,10 @@ def test_a_single_file_is_converted_with_the_class_of_its_keys(tmp_path, key, ki
     file = tmp_path / "model.safetensors"
     save_file({key: torch.zeros(1)}, file)
 
-    assert f"diffusers: {kind}.from_single_file('model.safetensors')" in said_by(file)
+    said = said_by(file)
+
+    assert f"diffusers: {kind}.from_pretrained('MODEL_FOLDER', transformer=" in said
+    assert ".from_single_file('model.safetensors')" in said
 
 
 def test_a_scheduler_of_noise_prediction_is_refused_for_flow_matching(spare):
