@@ -98,7 +98,8 @@ def push(
     Raises:
         Diverged: A move would lose work; nothing was moved.
         WrongBase: The remote belongs to another model.
-        RemoteError: It cannot be written to; what has arrived is not sent twice.
+        RemoteError: It cannot be written to; of what has arrived at most small files
+            are sent twice.
     """
     traffic, moves, busy = Traffic(), list[RefMove](), LockBusy("", fix="")
     for attempt in range(_TRIES):
@@ -133,7 +134,8 @@ def push(
         raise busy
     raise RemoteError(
         f"{there.name} ({there.url}) was moved by others {_TRIES} times in a row",
-        fix="run the same again: what has arrived is not sent twice",
+        fix="run the same again: of what has arrived at most small files are sent "
+        "twice",
     )
 
 
