@@ -78,13 +78,26 @@ def _say_verified(found: Verification, *, as_json: bool) -> None:
     data = found.row() if as_json else None
     answer(data, lambda: out.print(standings_table(found)))
     if not found.holds:
-        named = [each.entry[:12] if each.entry else "base" for each in found.faults]
-        raise IntegrityError(
-            f"no allowed signer vouches for {len(named)} of {len(found.entries)} "
-            f"entries: {', '.join(named[:4])}",
-            fix="take the history from a copy that is signed; or check it, and vouch "
-            "for all of it with a tag: unlearnlog tag -s NAME",
+        raise _unvouched(found)
+
+
+def _unvouched(found: Verification) -> IntegrityError:
+    """Return the error for what no allowed signer vouches for."""
+    faults = [each for each in found.faults if each is not found.tag]
+    if not faults and found.tag:
+        entry = found.tag.entry or "base"
+        return IntegrityError(
+            f"no allowed signer vouches for the tag {found.rev}: {found.tag.problem}",
+            fix="where it was signed, it was moved: ask its signer which entry it "
+            f"named; for the entries alone: unlearnlog verify {entry[:12]}",
         )
+    named = [each.entry[:12] for each in faults if each.entry]
+    return IntegrityError(
+        f"no allowed signer vouches for {len(named)} of {len(found.entries)} "
+        f"entries: {', '.join(named[:4])}",
+        fix="take the history from a copy that is signed; or check it, and vouch "
+        "for all of it with a tag: unlearnlog tag -s NAME",
+    )
 
 
 @app.command()

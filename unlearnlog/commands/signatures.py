@@ -26,7 +26,7 @@ class Verification:
         rev: The revision, as it was typed.
         signers: The file of allowed signers.
         entries: The standing of each entry up to the revision, oldest first.
-        tag: The standing of the tag that the revision is; None where it is none.
+        tag: The standing of the tag that the revision names; None where it names none.
     """
 
     rev: str
@@ -36,8 +36,12 @@ class Verification:
 
     @property
     def faults(self) -> tuple[Standing, ...]:
-        """What no allowed signer vouches for; a tag that has no signature is none."""
-        tag = () if self.tag is None or self.tag.word == "unsigned" else (self.tag,)
+        """What no allowed signer vouches for.
+
+        A tag that is named must be signed itself, as for git's verify-tag: else one
+        that was moved to another signed entry would not show.
+        """
+        tag = () if self.tag is None else (self.tag,)
         return tuple(each for each in (*tag, *self.entries) if not each.holds)
 
     @property
