@@ -124,7 +124,7 @@ class Standings:
     def _with_tag(self, own: Standing) -> Standing:
         """Return the standing of an entry, by a tag where no good one is its own.
 
-        A bad one takes nothing from a tag: it may have been put there by whoever can write.
+        A bad one takes nothing from a tag: whoever can write may put one there.
         """
         if own.entry is None or own.word == "good":
             return own
