@@ -187,10 +187,11 @@ def redact(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a concept's name in whatever is shown and exported."""
-    from unlearnlog.core.redaction import Redaction, put_in_force
+    from unlearnlog.core.concept_redaction import concept_redaction
+    from unlearnlog.core.redaction import put_in_force
 
     found = opened(folder).redact(name, shown, undo=undo)
-    put_in_force(Redaction(found))
+    put_in_force(concept_redaction(found))
     labels = list(dict.fromkeys(found.values()))
     facts = {"redacted": ", ".join(labels) or "nothing"}
     answer({"redacted": labels} if as_json else None, lambda: list_facts(facts))
