@@ -7,6 +7,8 @@ import json
 import pytest
 
 from tests.ledger.making import erase, new_ledger
+from unlearnlog.core.concept import concept_id
+from unlearnlog.core.concept_redaction import concept_redaction
 from unlearnlog.core.redaction import NOTHING, Redaction, put_in_force, redacting
 from unlearnlog.core.visible import escaped, json_line, visible
 from unlearnlog.ledger.repository import Repository
@@ -37,6 +39,26 @@ def test_a_composed_and_a_combining_accent_are_one_name():
     redaction = Redaction({"Dal\u00ed": "X"})
 
     assert redaction.text("Dal\u00ed, Dali\u0301") == "X, X"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Georgia O'Keeffe", "St. Ives", "stra\u00dfe", "AC/DC", "C#", "(cats)", "Ke$ha"],
+)
+def test_the_id_of_a_concept_is_a_spelling_of_its_name(name):
+    own = concept_id(name)
+
+    shown = concept_redaction({name: "X"}).text(f"{name}: {own}.png, probe.{own}")
+
+    assert shown == "X: X.png, probe.X"
+
+
+def test_a_printed_apostrophe_is_the_one_that_is_typed():
+    assert Redaction({"O'Keeffe": "X"}).text("by O\u2019Keeffe") == "by X"
+
+
+def test_a_letter_alone_is_no_spelling_of_a_name_with_a_sign():
+    assert concept_redaction({"C#": "X"}).text("c, C and C#") == "c, C and X"
 
 
 def test_the_longer_of_two_names_is_replaced_first():

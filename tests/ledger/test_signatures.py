@@ -160,11 +160,26 @@ def test_a_tag_that_was_moved_is_not_what_was_signed(signed):
     found = Repository.open(signed.folder)
 
     assert found.fsck() == ()
-    verified = verified_revision(found, "v1")
-    assert verified.tag is not None
-    assert verified.tag.word == "unsigned"
-    assert not verified.holds
-    assert verified_revision(found, signed.head).holds
+    moved = verified_revision(found, "v1")
+    assert moved.tag is not None
+    assert moved.tag.word == "unsigned"
+    assert moved.faults == (moved.tag,)
+    assert not moved.holds
+    assert verified_revision(found, found.head).holds
+
+
+def test_junk_beside_an_entry_takes_nothing_from_a_tag_that_vouches_for_it(
+    tmp_path, keys
+):
+    erase(new_ledger(tmp_path / "old"), 1)
+    ledger = asking(tmp_path / "old", keys[0], keys[2])
+    ledger.create_tag("reviewed", "HEAD", sign=True)
+    data = ledger.entry(ledger.head).to_json()
+    with ledger._store.writing() as writing:
+        put_signature(ledger._store, writing, data, b"no signature at all")
+
+    assert words(ledger) == ["tag"]
+    assert [*unvouched(ledger)] == []
 
 
 def test_a_flipped_byte_of_a_signature_is_found_without_any_key(signed):

@@ -195,9 +195,9 @@ class OpenedLedger:
             with redacting(ledger.redaction):
                 page = html(ledger.report(pictures=0))
         """
-        from unlearnlog.core.redaction import Redaction
+        from unlearnlog.core.concept_redaction import concept_redaction
 
-        return Redaction(self.chain.redactions if self.exists else {})
+        return concept_redaction(self.chain.redactions if self.exists else {})
 
     @property
     def world(self) -> ConceptSet:

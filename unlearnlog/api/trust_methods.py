@@ -76,13 +76,13 @@ class TrustMethods(OpenedLedger):
         """Check the signatures of every entry up to a revision.
 
         Args:
-            rev: The revision; of a tag its own signature is checked, too.
+            rev: The revision; a tag must be signed itself, as for git's verify-tag.
             signers: A file of allowed signers, as git and ssh-keygen have it; None for
                 the configuration's ``sign.signers``.
 
         Returns:
-            The standing of each entry; ``holds`` says whether allowed signers vouch for
-            all of them.
+            The standing of each entry and of the tag; ``holds`` says whether allowed
+            signers vouch for all of them.
 
         Raises:
             RevisionError: The revision names no entry.

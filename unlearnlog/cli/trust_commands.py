@@ -84,13 +84,26 @@ def _say_verified(found: Verification, *, as_json: bool) -> None:
             "to check the entries alone",
         )
     if not found.holds:
-        named = [each.entry[:12] if each.entry else "base" for each in found.faults]
-        raise IntegrityError(
-            f"no allowed signer vouches for {len(named)} of {len(found.entries)} "
-            f"entries: {', '.join(named[:4])}",
-            fix="take the history from a copy that is signed; or check it, and vouch "
-            "for all of it with a tag: unlearnlog tag -s NAME",
+        raise _unvouched(found)
+
+
+def _unvouched(found: Verification) -> IntegrityError:
+    """Return the error for what no allowed signer vouches for."""
+    faults = [each for each in found.faults if each is not found.tag]
+    if not faults and found.tag:
+        entry = found.tag.entry or "base"
+        return IntegrityError(
+            f"no allowed signer vouches for the tag {found.rev}: {found.tag.problem}",
+            fix="where it was signed, it was moved: ask its signer which entry it "
+            f"named; for the entries alone: unlearnlog verify {entry[:12]}",
         )
+    named = [each.entry[:12] for each in faults if each.entry]
+    return IntegrityError(
+        f"no allowed signer vouches for {len(named)} of {len(found.entries)} "
+        f"entries: {', '.join(named[:4])}",
+        fix="take the history from a copy that is signed; or check it, and vouch "
+        "for all of it with a tag: unlearnlog tag -s NAME",
+    )
 
 
 @app.command()
@@ -180,10 +193,11 @@ def redact(
     as_json: JsonOption = False,
 ) -> None:
     """Replace a concept's name in whatever is shown and exported."""
-    from unlearnlog.core.redaction import Redaction, put_in_force
+    from unlearnlog.core.concept_redaction import concept_redaction
+    from unlearnlog.core.redaction import put_in_force
 
     found = opened(folder).redact(name, shown, undo=undo)
-    put_in_force(Redaction(found))
+    put_in_force(concept_redaction(found))
     labels = list(dict.fromkeys(found.values()))
     facts = {"redacted": ", ".join(labels) or "nothing"}
     answer({"redacted": labels} if as_json else None, lambda: list_facts(facts))

@@ -26,7 +26,7 @@ class Verification:
         rev: The revision, as it was typed.
         signers: The file of allowed signers.
         entries: The standing of each entry up to the revision, oldest first.
-        tag: The standing of the tag that the revision is; None where it is none.
+        tag: The standing of the tag that the revision names; None where it names none.
     """
 
     rev: str
@@ -36,9 +36,10 @@ class Verification:
 
     @property
     def faults(self) -> tuple[Standing, ...]:
-        """What no allowed signer vouches for, the tag among it.
+        """What no allowed signer vouches for.
 
-        A signed tag that was moved is one without a signature, so that is a fault.
+        A tag that is named must be signed itself, as for git's verify-tag: else one
+        that was moved to another signed entry would not show.
         """
         tag = () if self.tag is None else (self.tag,)
         return tuple(each for each in (*tag, *self.entries) if not each.holds)

@@ -18,6 +18,7 @@ from typing import Any, Final
 _BETWEEN: Final = r"[\s_\-\u2010\u2011%+]+(?:20)?"
 """What may stand between the words of a name: in prose, in ids, in file names."""
 
+_APOSTROPHE: Final = "['\u2019]"
 _PICTURE: Final = r"base64,[A-Za-z0-9+/=]+"
 """A picture in a page, whose letters are no text."""
 
@@ -119,6 +120,10 @@ def _spellings(name: str) -> str:
     """Return a pattern for a name: composed or not, with any sign between its words."""
     forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
     return "|".join(
-        _BETWEEN.join(re.escape(word) for word in re.split(r"[\s_\-]+", form) if word)
+        _BETWEEN.join(
+            re.escape(word).replace("'", _APOSTROPHE)
+            for word in re.split(r"[\s_\-]+", form)
+            if word
+        )
         for form in sorted(forms)
     )

@@ -122,8 +122,11 @@ class Standings:
         return _Subject(name, entry.to_json(), at=entry.date)
 
     def _with_tag(self, own: Standing) -> Standing:
-        """Return the standing of an entry, by a tag where none of its own says it."""
-        if own.entry is None or own.word in ("good", "bad"):
+        """Return the standing of an entry, by a tag where no good one is its own.
+
+        A bad one takes nothing from a tag: whoever can write may put one there.
+        """
+        if own.entry is None or own.word == "good":
             return own
         tag = self._covered.get(own.entry)
         if tag is None:

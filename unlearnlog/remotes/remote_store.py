@@ -166,8 +166,8 @@ def _explained(name: str, url: RemoteUrl, hint: str) -> Iterator[None]:
     except Exception as error:
         raise RemoteError(
             f"{name} ({url}) cannot be used: {_reason(error)}",
-            fix=f"{hint}; then run the same again: large files that arrived are not "
-            "sent again",
+            fix=f"{hint}; then run the same again: of what has arrived at most small "
+            "files are sent twice",
         ) from error
 
 

@@ -67,11 +67,11 @@ def page_blocks(actions: PageActions) -> Any:  # noqa: ANN401
     return page
 
 
-_SMALL: Final = {"scale": 0, "min_width": 120}
+_SMALL: Final[dict[str, Any]] = {"scale": 0, "min_width": 120}
 """Of buttons beside what they act on."""
 
-_QUIET: Final = {"show_progress": "hidden", "api_visibility": "private"}
-_SHOWN: Final = {
+_QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+_SHOWN: Final[dict[str, Any]] = {
     "show_progress": "full",
     "api_visibility": "private",
     "concurrency_id": "model",
