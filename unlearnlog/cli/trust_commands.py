@@ -77,12 +77,6 @@ def _say_verified(found: Verification, *, as_json: bool) -> None:
 
     data = found.row() if as_json else None
     answer(data, lambda: out.print(standings_table(found)))
-    if found.tag is not None and not found.tag.holds:
-        raise IntegrityError(
-            f"no allowed signer vouches for the tag '{found.rev}': {found.tag.problem}",
-            fix="a signed tag that was moved is no longer signed; type the entry's id "
-            "to check the entries alone",
-        )
     if not found.holds:
         raise _unvouched(found)
 
