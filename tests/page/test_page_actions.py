@@ -246,3 +246,21 @@ def test_a_name_that_is_typed_again_is_erased_and_recorded(tmp_path):
     assert "Warhol is erased" in page
     assert f"unlearnlog revert {newest.id[:12]}" in page
     assert told[-1][0] == 1.0
+
+
+def test_a_name_that_is_redacted_while_the_page_is_open_is_shown_no_more(actions):
+    before = actions.history()
+
+    Ledger.open(actions.ledger.folder).redact("Picasso")
+
+    assert "Picasso" in before
+    for page in (
+        actions.state(),
+        actions.history(),
+        actions.entry("HEAD"),
+        actions.entry("Picasso"),
+        actions.erase("Picasso", "Pablo", "", ""),
+        str(actions.revisions()),
+    ):
+        assert "picasso" not in page.casefold()
+    assert "[redacted 1]" in actions.history()

@@ -29,6 +29,7 @@ from unlearnlog.api.page.page_markup import (
 )
 from unlearnlog.api.page.painting_view import pairs_view
 from unlearnlog.core.active import deed
+from unlearnlog.core.redaction import redacting
 from unlearnlog.core.resources import policy_folder
 from unlearnlog.core.visible import visible
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from unlearnlog.api import Ledger
     from unlearnlog.core.concept import Concept
+    from unlearnlog.core.entry import EntryId
     from unlearnlog.core.progress import Progress
 
 MOST_PICTURES: Final = 8
@@ -91,13 +93,13 @@ class PageActions:
         known = self.ledger.tree()
         mine = [entry.id for entry in self.ledger.log()]
         others = [each for each in known if each not in {*mine}]
-        named = [
-            (
-                visible(f"{each[:12]} {known[each].kind} {deed(known[each], known)}"),
-                each,
-            )
-            for each in (*mine, *others)[:MOST]
-        ]
+
+        def said(each: EntryId) -> str:
+            entry = known[each]
+            return visible(f"{each[:12]} {entry.kind} {deed(entry, known)}")
+
+        with redacting(self.ledger.redaction):
+            named = [(said(each), each) for each in (*mine, *others)[:MOST]]
         return [*named, ("base", "base")]
 
     @staticmethod
@@ -112,11 +114,11 @@ class PageActions:
             newest = self.ledger.log()
             return state_view(self.ledger.status(), newest[0] if newest else None)
 
-        return _answered(work)
+        return self._answered(work)
 
     def history(self) -> str:
         """List the history with its readings."""
-        return _answered(lambda: log_view(self.ledger.entries()))
+        return self._answered(lambda: log_view(self.ledger.entries()))
 
     def entry(self, rev: str) -> str:
         """Show an entry with all of its readings."""
@@ -129,7 +131,7 @@ class PageActions:
                 return base_view(found)
             return entry_view(found, deed(found, self.ledger.tree()))
 
-        return _answered(work)
+        return self._answered(work)
 
     def graph(self, rev: str, watch: Progress | None = None) -> str:
         """Draw the concept graph of a revision, with a table of the same."""
@@ -156,7 +158,7 @@ class PageActions:
                 f"<details><summary>The same as a table</summary>{listing}</details>"
             )
 
-        return _answered(work)
+        return self._answered(work)
 
     def paint(
         self, prompt: str, rev: str, n: int, seed: int, watch: Progress | None = None
@@ -180,7 +182,7 @@ class PageActions:
             short = shown[:12] if shown in self.ledger.tree() else shown
             return pairs_view(prompt, short, painted, first)
 
-        return _answered(work)
+        return self._answered(work)
 
     def forecast(
         self, name: str, kind: str, policy: str, watch: Progress | None = None
@@ -200,7 +202,7 @@ class PageActions:
                 f"{note('A dry run: nothing was written.')}</section>"
             )
 
-        return _answered(work)
+        return self._answered(work)
 
     def erase(
         self,
@@ -229,7 +231,7 @@ class PageActions:
             back = f"Take it back: unlearnlog revert {entry.id[:12]}"
             return verdict(word, doubt, *unmet, f"Recorded as {entry.id[:12]}.", back)
 
-        return _answered(work)
+        return self._answered(work)
 
     def report(self, rev: str, n: int, watch: Progress | None = None) -> str:
         """Show the report of a revision in a frame that can reach nothing."""
@@ -245,7 +247,21 @@ class PageActions:
                 f'srcdoc="{html.escape(page(found))}"></iframe>'
             )
 
-        return _answered(work)
+        return self._answered(work)
+
+    def _answered(self, work: Callable[[], str]) -> str:
+        """Return the answer, or the error as an answer, with names redacted as of now.
+
+        A page is open for long, and may be served from Python.
+        """
+        try:
+            with redacting(self.ledger.redaction):
+                try:
+                    return work()
+                except UnlearnlogError as error:
+                    return refusal(error)
+        except UnlearnlogError as error:  # of the redactions
+            return refusal(error)
 
     def _asked(self, name: str, kind: str, policy: str) -> tuple[Concept, str]:
         """Return the concept and the policy of a request, checked.
@@ -275,11 +291,3 @@ def _number(value: float) -> int:
         raise UsageError(
             f"{value!r} is no whole number", fix="type one, such as 0"
         ) from error
-
-
-def _answered(work: Callable[[], str]) -> str:
-    """Return the answer, or the error as an answer."""
-    try:
-        return work()
-    except UnlearnlogError as error:
-        return refusal(error)
