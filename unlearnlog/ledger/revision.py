@@ -171,6 +171,11 @@ def clash(one: str, other: str) -> bool:
     return a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
 
 
+def in_the_way(name: str, others: Iterable[str]) -> str:
+    """Return the first of other names that cannot exist beside a new one, or ""."""
+    return next((other for other in others if clash(name, other)), "")
+
+
 def resolved(
     text: str, names: Names, parent: Callable[[EntryId], EntryId | None]
 ) -> EntryId | None:

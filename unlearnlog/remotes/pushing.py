@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from unlearnlog.core.provenance import now
 from unlearnlog.errors import Diverged, LockBusy, RemoteError, WrongBase
 from unlearnlog.ledger.checksummed import id_line
 from unlearnlog.ledger.ledger_file import LedgerFile, file_of, files_of
+from unlearnlog.ledger.revision import below, in_the_way
 from unlearnlog.ledger.signature_files import tag_text
 from unlearnlog.remotes.file_lists import FileList, listed_too, lists_there
 from unlearnlog.remotes.ref_log import RefState, move, newest
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 25
 """Most times that a push begins anew because another one came first."""
+
+_WORDS: Final = {"heads": "branch", "tags": "tag"}
 
 _PARTS: Final = frozenset(
     {
@@ -168,6 +171,7 @@ def _planned(
             raise _stale(there, order, made.old)
         return replace(made, how="forced")
     if is_new:
+        _check_room(there, order, refs)
         return made
     if order.ref.startswith("tags/"):
         raise Diverged(
@@ -179,6 +183,22 @@ def _planned(
     if old is not None and old not in here.ancestors(order.to):
         raise _would_lose(here, there, order, old)
     return replace(made, how="forward")
+
+
+def _check_room(there: Connection, order: RefOrder, refs: Iterable[str]) -> None:
+    """Refuse a new ref beside which another of the remote could not be fetched.
+
+    Raises:
+        Diverged: One is the folder of the other, or differs in the case of letters.
+    """
+    kind = order.ref.partition("/")[0]
+    if other := in_the_way(order.name, below(kind, refs)):
+        raise Diverged(
+            f"{there.name} has '{other}': '{order.name}' cannot be beside it, since "
+            "each is a file in a ledger",
+            fix=f"give it another name here: unlearnlog {_WORDS[kind]} NAME "
+            f"{id_line(order.to)[:12]}",
+        )
 
 
 def _stale(there: Connection, order: RefOrder, found: str) -> Diverged:

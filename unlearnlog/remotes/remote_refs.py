@@ -116,6 +116,7 @@ def _parsed(lines: list[str]) -> RemoteRefs:
             raise ValueError(message)
         check_name(ref.partition("/")[2])
         refs[ref] = line_id(to)
+    _check_files(refs)
     check_name(head[5:])
     return RemoteRefs(
         Digest(root),
@@ -126,6 +127,16 @@ def _parsed(lines: list[str]) -> RemoteRefs:
         listed=listed,
         at=at[3:],
     )
+
+
+def _check_files(refs: Mapping[str, EntryId | None]) -> None:
+    """Refuse refs that cannot all be files: one is the folder of another."""
+    for ref in refs:
+        parts = ref.split("/")
+        for n in range(2, len(parts)):
+            if (folder := "/".join(parts[:n])) in refs:
+                message = f"it names {folder!r} and {ref!r}"
+                raise ValueError(message)
 
 
 def _list_of(lines: list[str]) -> str:
