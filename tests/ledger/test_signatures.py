@@ -165,7 +165,7 @@ def test_a_tag_that_was_moved_is_not_what_was_signed(signed):
     assert moved.tag.word == "unsigned"
     assert moved.faults == (moved.tag,)
     assert not moved.holds
-    assert verified_revision(found, found.head).holds
+    assert verified_revision(found, "HEAD").holds
 
 
 def test_junk_beside_an_entry_takes_nothing_from_a_tag_that_vouches_for_it(

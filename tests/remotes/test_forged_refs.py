@@ -17,6 +17,7 @@ def forge(store, refs):
     """Write the next refs of a remote, well sealed."""
     with at(store) as there:
         state = newest(there)
+    assert state
     path = name_of(state.number + 1)
     (store / path).write_bytes(replace(state.refs, refs=refs).to_bytes(path))
     return path
