@@ -43,6 +43,8 @@ from transformers import (
 from benchmarks.suite import RESULTS
 from tests.tiny import tokenizer_of_bytes
 from tests.tiny_families import t5_tokenizer
+from unlearnlog.concepts.concept_set import ConceptSet
+from unlearnlog.concepts.prompts import PromptBook
 
 Network: TypeAlias = ModelMixin | PreTrainedModel
 
@@ -76,6 +78,28 @@ information = 0
 base_presence = 0.0
 """
 
+CONCEPTS: Final = """
+[anchors]
+style = "photo"
+subject = "scene"
+[families.cubism]
+kind = "style"
+word = "cubist"
+[families.animal]
+kind = "subject"
+word = "animal"
+[concepts.Picasso]
+family = "cubism"
+look_alikes = ["Braque"]
+[concepts.Braque]
+family = "cubism"
+[concepts.cat]
+family = "animal"
+[concepts.dog]
+family = "animal"
+"""
+"""Few, since T5-XXL takes seconds a prompt; memory does not depend on their number."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -96,6 +120,8 @@ class Run:
 
 def networks() -> Mapping[str, Network]:
     """Build the networks of the pipeline without memory for their weights."""
+    ids = ("bos_token_id", "eos_token_id", "pad_token_id")
+    special = {each: getattr(tokenizer_of_bytes(), each) for each in ids}
     with torch.device("meta"):
         return {
             "transformer": SD3Transformer2DModel(
@@ -134,6 +160,7 @@ def networks() -> Mapping[str, Network]:
                     projection_dim=768,
                     vocab_size=49408,
                     max_position_embeddings=77,
+                    **special,
                 )
             ),
             "text_encoder_2": CLIPTextModelWithProjection(
@@ -146,6 +173,7 @@ def networks() -> Mapping[str, Network]:
                     hidden_act="gelu",
                     vocab_size=49408,
                     max_position_embeddings=77,
+                    **special,
                 )
             ),
             "text_encoder_3": T5EncoderModel(
@@ -258,7 +286,9 @@ def measured(folder: Path) -> dict[str, Any]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
         n_parameters = apart.submit(write, folder / "model").result()
     (folder / "rules.toml").write_text(POLICY)
-    rules = ["--policy", "rules.toml", "--offload"]
+    (folder / "few.toml").write_text(CONCEPTS)
+    book = PromptBook(ConceptSet.read(folder / "few.toml"))
+    rules = ["--policy", "rules.toml", "--concepts", "few.toml", "--offload"]
     commands: dict[str, list[str]] = {
         "init": ["init", "--model", "model"],
         "config side": ["config", "set", "side", str(SIDE)],
@@ -267,7 +297,12 @@ def measured(folder: Path) -> dict[str, Any]:
         "add": ["add", "Picasso", "--json", *rules],
         "checkout": ["checkout", "HEAD", "-o", "out"],
     }
-    found: dict[str, Any] = {"parameters": n_parameters, "side": SIDE, "commands": {}}
+    found: dict[str, Any] = {
+        "parameters": n_parameters,
+        "side": SIDE,
+        "kept_prompts": len(book.keep(())),
+        "commands": {},
+    }
     for name, words in commands.items():
         costs, printed = run(words, folder)
         print(f"{name}: {costs}", flush=True)

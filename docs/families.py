@@ -43,7 +43,11 @@ def full_size_table(file: Path) -> str:
             peak = f"{run['peak_bytes'] / 1e9:.1f} GB"
             lines.append(f"| `{name}` | {run['cpu_seconds']:.0f} | {peak} |")
     billions = data["parameters"] / 1e9
-    said = f"{billions:.2f} billion parameters, {data['threads']} thread."
+    said = (
+        f"{billions:.2f} billion parameters, threads: {data['threads']}, kept prompts "
+        f"that are encoded: {data['kept_prompts']}. Of `add`, the closed form took "
+        f"{data['erasing_s']:.0f} s of wall time."
+    )
     return "\n".join([*lines, "", said]) + "\n"
 
 

@@ -56,6 +56,7 @@ TYPED = (
     *(("add", "--from", X), ("init", "--model", "x.safetensors", "--tokenizer", X)),
     *(("audit", "--embedding", X), ("probe", "--prompts", X), ("probe", "--images", X)),
     *(("probe", "--images", ".", "--reference", X), ("compare", X, "y")),
+    ("probe", "--images", ".", "--reference", ".", "--inception", X),
     *(("compare", "nowhere/", X), ("canvas", X), ("canvas", "-o", X)),
     *(("push-model", X, "a/b"), ("push-model", "HEAD", X)),
     *(("clone", X), ("clone", "nowhere/x", X), ("remote", "add", X, "nowhere/x")),

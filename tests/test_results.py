@@ -366,11 +366,13 @@ def test_commands_at_full_size_have_time_and_memory_in_a_row(tmp_path):
     }
     commands = {"init": costs, "config side": costs, "add": costs}
     found = {"parameters": 8_130_000_000, "threads": 1, "commands": commands}
+    found |= {"kept_prompts": 36, "erasing_s": 45.6}
     path = tmp_path / "full_size.json"
     path.write_text(json.dumps(found))
 
     table = full_size_table(path)
 
     assert rows_in(table) == [["`init`", "61", "17.0 GB"], ["`add`", "61", "17.0 GB"]]
-    assert "8.13 billion parameters, 1 thread" in table
+    assert "8.13 billion parameters, threads: 1" in table
+    assert "encoded: 36. Of `add`, the closed form took 46 s" in table
     assert full_size_table(tmp_path / "none.json") == ""

@@ -164,6 +164,11 @@ def test_unlearncanvas_files_need_no_table(typed, here):
             "no picture in 'out' is of a row of 'p.csv'",
         ),
         (("--reference", "x"), "--reference x would do nothing without --images"),
+        (("--inception", "x"), "--inception x would do nothing without --images"),
+        (
+            ("--images", "out", "--judge", "atelier", "--inception", "x"),
+            "--inception x would do nothing without --reference",
+        ),
     ],
 )
 def test_pictures_that_cannot_be_judged_are_told(typed, tmp_path, words, said):

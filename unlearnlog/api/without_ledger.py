@@ -108,6 +108,7 @@ def judge_images(
     concepts: Sequence[str] = (),
     known: Folder | None = None,
     reference: Folder | None = None,
+    inception: Folder | None = None,
     watch: Progress | None = None,
 ) -> JudgedImages:
     """Judge pictures that were painted elsewhere, without a model.
@@ -121,6 +122,7 @@ def judge_images(
             of which gets a row of its table.
         known: A TOML file of concepts; None for those of most models.
         reference: Other pictures to take Frechet's distance to, in CLIP's features.
+        inception: The weights of FID's network in safetensors: the distance is FID.
         watch: Receives the progress of the work.
 
     Returns:
@@ -151,6 +153,7 @@ def judge_images(
             table,
             tuple(concepts),
             None if reference is None else Path(reference),
+            None if inception is None else Path(inception),
             watch or NoProgress(),
         )
     )

@@ -43,6 +43,13 @@ class FileOptions:
         Path | None,
         typer.Option("--reference", help="Pictures to take their distance to."),
     ] = None
+    inception: Annotated[
+        Path | None,
+        typer.Option(
+            "--inception",
+            help="Weights of FID's network, .safetensors; without, CLIP's features.",
+        ),
+    ] = None
 
     def check(self) -> None:
         """Refuse options that would do nothing, and an output that is no .csv.
@@ -54,12 +61,16 @@ class FileOptions:
         if self.images is None:
             if self.reference is not None:
                 raise _useless(f"--reference {self.reference}", "--images FOLDER")
+            if self.inception is not None:
+                raise _useless(f"--inception {self.inception}", "--images FOLDER")
             check_rows(self.prompts, rows=self.rows, output=self.output)
         elif self.rows:
             raise UsageError(
                 f"--rows {self.rows} would do nothing beside --images",
                 fix="leave it out: every picture of the folder is judged",
             )
+        elif self.inception is not None and self.reference is None:
+            raise _useless(f"--inception {self.inception}", "--reference FOLDER")
 
     def check_beside(self, rev: str, others: Mapping[str, object]) -> None:
         """Refuse options that are not read beside these, before any work.
@@ -110,6 +121,7 @@ class FileOptions:
                 concepts=counted,
                 known=known,
                 reference=self.reference,
+                inception=self.inception,
                 watch=bars,
             )
         if self.output is not None:

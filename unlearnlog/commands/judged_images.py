@@ -23,6 +23,7 @@ from unlearnlog.concepts.canvas_prompts import file_spelling
 from unlearnlog.core.probe_case import Answer, ProbeCase
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import UsageError
+from unlearnlog.judges.inception import Inception
 from unlearnlog.judges.judge import labels_of, scores_of
 from unlearnlog.judges.judge_table import loaded_judge
 from unlearnlog.probes.canvas_table import CanvasRow, canvas_row
@@ -53,6 +54,7 @@ class ImagesRequest:
         file: The rows that the pictures are of; None for UnlearnCanvas's names.
         concepts: Concepts to count; erased ones, for UnlearnCanvas's pictures.
         reference: Other pictures to take the distance to; None for none.
+        inception: The weights of FID's network; None for the judge's own features.
         watch: Receives the progress of the work.
     """
 
@@ -62,6 +64,7 @@ class ImagesRequest:
     file: PromptFile | None = None
     concepts: tuple[str, ...] = ()
     reference: Path | None = None
+    inception: Path | None = None
     watch: Progress = field(default_factory=NoProgress)
 
 
@@ -134,6 +137,7 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
     """
     pictures_in(request.folder)
     judge = judge_without_model(request.judge, request.world)
+    space = judge if request.inception is None else Inception.load(request.inception)
     known = known_names(request.world, judge)
     wanted = named_concepts(request.concepts, known)
     if request.file is None:
@@ -141,7 +145,7 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
     else:
         rows = placed(request.folder, request.file)
         cases = [case_of(row, row.prompt, known) for row, _ in rows]
-    answers, features, scores = _looked(request, judge, rows)
+    answers, features, scores = _looked(request, judge, space, rows)
     pairs = [*zip(cases, answers, strict=True)]
     if request.file is None and wanted:
         table = tuple(canvas_row(pairs, name, slot) for name, slot in wanted.items())
@@ -151,7 +155,7 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
         counted = {**dict(known[name] for name in sorted(said)), **wanted}
         table, found = (), [*counted_readings(pairs, counted or _labels(judge))]
     found += clip_score(scores, [row.prompt for row, _ in rows])
-    found += _distance(request, judge, features)
+    found += _distance(request, space, features)
     seen = [
         (row, path.name, answer)
         for (row, path), answer in zip(rows, answers, strict=True)
@@ -192,7 +196,7 @@ def _of_canvas(
 
 
 def _looked(
-    request: ImagesRequest, judge: Judge, rows: Placed
+    request: ImagesRequest, judge: Judge, space: Judge | Inception, rows: Placed
 ) -> tuple[list[Answer], torch.Tensor | None, list[float]]:
     """Return answers, features and, of a CLIP model, scores of pictures."""
     request.watch.stage("judging the pictures", len(rows))
@@ -202,7 +206,7 @@ def _looked(
     scores: list[float] = []
     for place, painted in read_pictures([path for _, path in rows]):
         answers += judge.judged(painted)
-        found = judge.features(painted) if request.reference else None
+        found = space.features(painted) if request.reference else None
         features += [] if found is None else [found]
         scores += scores_of(judge, painted, prompts[place]) or []
         request.watch.advance(place.stop - place.start, {})
@@ -210,9 +214,9 @@ def _looked(
 
 
 def _distance(
-    request: ImagesRequest, judge: Judge, features: torch.Tensor | None
+    request: ImagesRequest, space: Judge | Inception, features: torch.Tensor | None
 ) -> list[Reading]:
-    """Return Frechet's distance to the reference pictures, in the judge's features.
+    """Return Frechet's distance to the reference pictures: FID in Inception's features.
 
     Raises:
         UsageError: The judge has no features, or there are too few pictures.
@@ -223,13 +227,14 @@ def _distance(
     request.watch.stage("looking at the reference", len(paths))
     other = []
     for place, painted in read_pictures(paths):
-        found = judge.features(painted)
+        found = space.features(painted)
         other += [] if found is None else [found]
         request.watch.advance(place.stop - place.start, {})
     if features is None or not other:
         raise UsageError(
             f"the judge '{request.judge}' has no features to take a distance in",
-            fix="give the folder of a CLIP model, --judge FOLDER",
+            fix="give the folder of a CLIP model, --judge FOLDER, or the weights of "
+            "FID's network, --inception FILE",
         )
     least, reference = 32, torch.cat(other)
     if min(len(features), len(reference)) < least:
@@ -243,4 +248,5 @@ def _distance(
         len(features),
         len(reference),
     )
-    return [reading(About("fd", "(reference)", "lower", "distance"), estimate)]
+    name = "fd" if request.inception is None else "fid"
+    return [reading(About(name, "(reference)", "lower", "distance"), estimate)]

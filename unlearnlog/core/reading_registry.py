@@ -153,6 +153,12 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "how far kept pictures moved as a set, Frechet's distance",
         "FD",
     ),
+    "fid": _apart(
+        "distance to reference pictures",
+        "how far pictures are from the reference as a set, Frechet's distance in "
+        "Inception's features",
+        "FID",
+    ),
     "kid": _apart(
         "kernel distance of those",
         "how far kept pictures moved as a set, by kernels",

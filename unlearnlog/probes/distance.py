@@ -33,14 +33,22 @@ def frechet(first: Tensor, second: Tensor) -> float:
         first: Features ``[n, d]``.
         second: Features ``[m, d]``.
     """
-    one, other = first.double(), second.double()
-    between = (one.mean(0) - other.mean(0)).square().sum()
-    c1, c2 = torch.cov(one.T), torch.cov(other.T)
-    values, vectors = torch.linalg.eigh(c1)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    # tr (C1 C2)^1/2 is the sum of the roots of C1^1/2 C2 C1^1/2's eigenvalues.
-    shared = torch.linalg.eigvalsh(root @ c2 @ root).clamp(min=0).sqrt().sum()
-    return float((between + c1.trace() + c2.trace() - 2 * shared).clamp(min=0))
+    between = (first.double().mean(0) - second.double().mean(0)).square().sum()
+    one, other = _factor(first), _factor(second)
+    # tr (C1 C2)^1/2 is the sum of the singular values of F1 F2', where C = F'F.
+    shared = torch.linalg.svdvals(one @ other.T).sum()
+    apart = between + one.square().sum() + other.square().sum() - 2 * shared
+    return float(apart.clamp(min=0))
+
+
+def _factor(features: Tensor) -> Tensor:
+    """Return F with F'F = the covariance of features, of at most d rows."""
+    rows = features.double()
+    factor: Tensor = (rows - rows.mean(0)) / (len(rows) - 1) ** 0.5
+    if len(factor) <= factor.shape[1]:
+        return factor
+    triangle: Tensor = torch.linalg.qr(factor, mode="r").R
+    return triangle
 
 
 def kernel_distance(first: Tensor, second: Tensor) -> float:
