@@ -84,6 +84,27 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
     assert Disk().names(tmp_path / "nowhere") == []
 
 
+class Raced(Disk):
+    """A disk on which somebody else always makes a folder just before."""
+
+    def mkdir(self, folder):
+        folder.mkdir()
+        super().mkdir(folder)
+
+
+def test_a_folder_that_somebody_makes_in_between_is_taken(tmp_path):
+    Raced().lead_to(tmp_path / "one" / "two")
+
+    assert (tmp_path / "one" / "two").is_dir()
+
+
+def test_a_file_in_a_folder_s_place_is_told(tmp_path):
+    (tmp_path / "one").write_bytes(b"file")
+
+    with pytest.raises(FileExistsError):
+        Disk().have(tmp_path / "one")
+
+
 def test_a_transaction_makes_the_folders_it_needs(tmp_path):
     with Transaction(Disk(), tmp_path / "new" / "scratch") as writing:
         writing.put(tmp_path / "a" / "b" / "file", b"new")

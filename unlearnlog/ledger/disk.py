@@ -145,11 +145,19 @@ class Disk:
         """Create one folder."""
         folder.mkdir()
 
+    def have(self, folder: Path) -> None:
+        """Create one folder unless it is there, or comes in between."""
+        try:
+            self.mkdir(folder)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+
     def lead_to(self, folder: Path) -> None:
         """Create a folder and those above it, where they are missing."""
         if not folder.is_dir():
             self.lead_to(folder.parent)
-            self.mkdir(folder)
+            self.have(folder)
 
     def unlink(self, path: Path) -> None:
         """Remove a file."""

@@ -151,8 +151,7 @@ def begun_folder(target: Path, key: str, disk: Disk | None = None) -> Iterator[P
     check_output(folder)
     with _explaining(target):
         sweep(target.parent, disk)
-        if not folder.is_dir():
-            disk.mkdir(folder)
+        disk.have(folder)
     with ExclusiveFolder(folder) as lock:
         if lock.is_busy:
             raise LockBusy(

@@ -97,8 +97,7 @@ class PathStore:
     def _led_to(self, name: str) -> Path:
         """Return the path of a file that is about to be written."""
         path = self._root / name
-        if not self._root.is_dir():
-            self._disk.mkdir(self._root)
+        self._disk.have(self._root)
         for folder in (path.parent, self._root / _SCRATCH):
             check_plain(self._root, folder)
             self._lead_to(folder)
@@ -109,6 +108,5 @@ class PathStore:
         if folder.is_dir():
             return
         self._lead_to(folder.parent)
-        with suppress(FileExistsError):  # another client made it in the meantime
-            self._disk.mkdir(folder)
+        self._disk.have(folder)
         self._disk.sync(folder.parent)
