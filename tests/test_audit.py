@@ -20,7 +20,8 @@ from unlearnlog.api import Ledger
 from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
 from unlearnlog.audits.finetune_training import FinetuneSettings
 from unlearnlog.audits.verdict import AuditFinding, VerdictRules, Word, findings
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.commands import add, report
 from unlearnlog.commands import audit as story
 from unlearnlog.commands import finetune as school

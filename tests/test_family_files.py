@@ -18,7 +18,8 @@ from tests.family_table import FAMILY
 from tests.test_model_families import POLICY
 from unlearnlog import Ledger
 from unlearnlog.checkpoints.export_formats import TENSORS, formats_of
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.interface import Sampling

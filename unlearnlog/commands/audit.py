@@ -18,7 +18,8 @@ from unlearnlog.audits.verdict import (
     findings,
 )
 from unlearnlog.checkpoints.embedding_files import Embeddings, embeddings_of
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import FinetunedModel, derived
 from unlearnlog.checkpoints.swapped_vae import BASES, OWN
 from unlearnlog.commands.entry_builder import EntryBuilder
 from unlearnlog.commands.judge_choice import (

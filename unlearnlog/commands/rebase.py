@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.verdict import AuditFinding
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import FinetunedModel, derived
 from unlearnlog.commands import add, audit, joint_set
 from unlearnlog.commands.defaults import hand_on
 from unlearnlog.commands.session import Session
