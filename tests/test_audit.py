@@ -26,9 +26,11 @@ from unlearnlog.commands import add, report
 from unlearnlog.commands import audit as story
 from unlearnlog.commands import finetune as school
 from unlearnlog.commands import rebase as rebasing
+from unlearnlog.commands.audit_session import AuditSession
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.probe_case import Answer
+from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import paired_share, share
@@ -443,10 +445,9 @@ class Agreeable:
 def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
     at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.AuditRequest(made / "base", policy)
     picasso = at.world.concept("Picasso")
-    state = FinetuneBase(at.model, at.weights(at.head))
-    desk = story.AuditSession(at, [picasso], derived(wish.path, state), wish)
+    tuned = derived(made / "base", FinetuneBase(at.model, at.weights(at.head)))
+    desk = AuditSession(at, [picasso], tuned, policy, NoProgress())
     album = LedgerSampleCache(at, "agreeable", BaseAnswers())
     panel = replace(desk.audience.panel, judge=Agreeable(), album=album)
     audience = replace(desk.audience, panel=panel)
@@ -462,13 +463,10 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
 def test_without_anything_that_was_kept_nobody_can_say(made):
     at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.AuditRequest(made / "base", policy)
-    state = FinetuneBase(at.model, at.weights(at.head))
-    made_of = derived(wish.path, state)
+    tuned = derived(made / "base", FinetuneBase(at.model, at.weights(at.head)))
     everything = [at.world.concept(name) for name in at.world.subjects]
-    desk = story.AuditSession(
-        at, [at.world.concept("Picasso"), *everything], made_of, wish
-    )
+    erased = [at.world.concept("Picasso"), *everything]
+    desk = AuditSession(at, erased, tuned, policy, NoProgress())
 
     with pytest.raises(UsageError, match="no picture of a kept concept"):
         desk.findings()
