@@ -13,7 +13,7 @@ from unlearnlog.checkpoints.finetune_base import FinetuneBase
 from unlearnlog.checkpoints.finetuned_model import FinetunedModel, derived
 from unlearnlog.commands import add, joint_set
 from unlearnlog.commands.audit_session import AuditSession
-from unlearnlog.commands.defaults import hand_on
+from unlearnlog.commands.configuration import hand_on
 from unlearnlog.commands.session import Session
 from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.active import ERASING, live_concepts
