@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from tests.meanwhile import Interrupting
+from tests.policy_texts import policy_text
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
 from unlearnlog.audits.finetune_training import FinetuneSettings
@@ -37,23 +38,13 @@ from unlearnlog.probes.statistics import paired_share, share
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tune_elsewhere.py"
 # Sixteen pictures of a concept decide only with a margin as wide as this.
-SMALL = """
-name = "small"
-[eraser]
-name = "ridge"
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.02
-earlier = 1
-information = 1
-[audit]
-margin = 0.25
-closer = 1
-"""
+SMALL = policy_text(
+    "small",
+    "ridge",
+    sampling={},
+    probes={"kept_share": 0.02, "earlier": 1, "information": 1},
+    audit={"margin": 0.25, "closer": 1},
+)
 
 
 @pytest.fixture(scope="module")
