@@ -110,7 +110,12 @@ def ours(
 
 def stock(parts: PipelineParts, latents: torch.Tensor, **more: Any) -> torch.Tensor:
     """Paint the two prompts by the pipeline itself, uint8 ``[2, height, width, 3]``."""
-    options = {"num_inference_steps": STEPS, "height": parts.side, "width": parts.side}
+    options: dict[str, Any] = {
+        "num_inference_steps": STEPS,
+        "height": parts.side,
+        "width": parts.side,
+        "generator": [torch.Generator() for _ in PROMPTS],
+    }
     made = parts.pipeline(
         prompt=[*PROMPTS], latents=latents, output_type="pt", **options | more
     )

@@ -5,39 +5,36 @@ from __future__ import annotations
 import pytest
 from diffusers import DiffusionPipeline
 
+from tests.policy_texts import ANY_BASE, Values, policy_text
 from tests.tiny import build_pipeline
 
-POLICY = """
-name = "tiny"
-judge = "{judge}"
-[eraser]
-name = "mim"
-target = "context"
-n_pictures = 20
-n_family = 4
-batch = 4
-max_steps = 2
-check_every = 1
-[sampling]
-steps = 2
-guidance = 2.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = {nats}
-[require]
-base_presence = 0.0
-"""
+MIM: Values = {
+    "name": "mim",
+    "target": "context",
+    "n_pictures": 20,
+    "n_family": 4,
+    "batch": 4,
+    "max_steps": 2,
+    "check_every": 1,
+}
+
+
+def policy(judge, nats):
+    return policy_text(
+        "tiny",
+        MIM,
+        judge=judge,
+        sampling={"steps": 2, "guidance": 2.0},
+        probes={"alike": 6, "information": nats},
+        require=ANY_BASE,
+    )
 
 
 @pytest.mark.parametrize("family", ["1.5", "2.1", "xl"])
 def test_a_model_is_erased_from_painted_and_taken_away(typed, tmp_path, family):
     prediction = "v_prediction" if family == "2.1" else "epsilon"
     model = build_pipeline(tmp_path / "model", prediction=prediction, family=family)
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="none", nats=1))
+    (tmp_path / "tiny.toml").write_text(policy(judge="none", nats=1))
     assert typed("init", "--model", str(model)).code == 0
 
     done = typed("add", "Picasso", "--policy", "tiny.toml", "--json")
@@ -67,7 +64,7 @@ def test_the_base_judges_a_model_that_brings_no_judge(typed, tmp_path):
         )
     )
     (tmp_path / "mine.toml").write_text(concepts)
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="auto", nats=0))
+    (tmp_path / "tiny.toml").write_text(policy(judge="auto", nats=0))
     typed("init", "--model", str(model))
 
     words = ["--policy", "tiny.toml", "--concepts", "mine.toml", "--json"]

@@ -20,7 +20,7 @@ from tests.test_layers import at_work
 from tests.tiny import build_pipeline
 from unlearnlog import Ledger, api, cli
 from unlearnlog.commands import add
-from unlearnlog.commands.defaults import hand_on
+from unlearnlog.commands.configuration import hand_on
 from unlearnlog.core.entry import Entry
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import (

@@ -16,41 +16,35 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from tests.meanwhile import Interrupting
+from tests.policy_texts import policy_text
 from unlearnlog.api import Ledger
 from unlearnlog.atelier.bundled_model import FOLDER, BaseAnswers
 from unlearnlog.audits.finetune_training import FinetuneSettings
 from unlearnlog.audits.verdict import AuditFinding, VerdictRules, Word, findings
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.commands import add, report
 from unlearnlog.commands import audit as story
 from unlearnlog.commands import finetune as school
 from unlearnlog.commands import rebase as rebasing
+from unlearnlog.commands.audit_session import AuditSession
 from unlearnlog.commands.kept_samples import LedgerSampleCache
 from unlearnlog.commands.session_opening import open_session
 from unlearnlog.core.probe_case import Answer
+from unlearnlog.core.progress import NoProgress
 from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy
 from unlearnlog.probes.statistics import paired_share, share
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tune_elsewhere.py"
 # Sixteen pictures of a concept decide only with a margin as wide as this.
-SMALL = """
-name = "small"
-[eraser]
-name = "ridge"
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.02
-earlier = 1
-information = 1
-[audit]
-margin = 0.25
-closer = 1
-"""
+SMALL = policy_text(
+    "small",
+    "ridge",
+    sampling={},
+    probes={"kept_share": 0.02, "earlier": 1, "information": 1},
+    audit={"margin": 0.25, "closer": 1},
+)
 
 
 @pytest.fixture(scope="module")
@@ -442,10 +436,9 @@ class Agreeable:
 def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
     at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.AuditRequest(made / "base", policy)
     picasso = at.world.concept("Picasso")
-    state = FinetuneBase(at.model, at.weights(at.head))
-    desk = story.AuditSession(at, [picasso], derived(wish.path, state), wish)
+    tuned = derived(made / "base", FinetuneBase(at.model, at.weights(at.head)))
+    desk = AuditSession(at, [picasso], tuned, policy, NoProgress())
     album = LedgerSampleCache(at, "agreeable", BaseAnswers())
     panel = replace(desk.audience.panel, judge=Agreeable(), album=album)
     audience = replace(desk.audience, panel=panel)
@@ -461,13 +454,10 @@ def test_a_judge_that_says_yes_to_everything_decides_nothing(made):
 def test_without_anything_that_was_kept_nobody_can_say(made):
     at = open_session(made)
     policy = Policy.load(str(made / "small.toml"))
-    wish = story.AuditRequest(made / "base", policy)
-    state = FinetuneBase(at.model, at.weights(at.head))
-    made_of = derived(wish.path, state)
+    tuned = derived(made / "base", FinetuneBase(at.model, at.weights(at.head)))
     everything = [at.world.concept(name) for name in at.world.subjects]
-    desk = story.AuditSession(
-        at, [at.world.concept("Picasso"), *everything], made_of, wish
-    )
+    erased = [at.world.concept("Picasso"), *everything]
+    desk = AuditSession(at, erased, tuned, policy, NoProgress())
 
     with pytest.raises(UsageError, match="no picture of a kept concept"):
         desk.findings()

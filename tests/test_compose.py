@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.policy_texts import policy_text
 from tests.test_api import ROWS, quick
 from tests.test_history import some_delta
 from tests.tiny import build_pipeline
@@ -15,24 +16,9 @@ from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.errors import UsageError
 from unlearnlog.policy import Policy
 
-POLICY = """
-name = "quick"
-judge = "none"
-[eraser]
-name = "mim"
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.1
-earlier = 1
-information = 1
-"""
+POLICY = policy_text(
+    "quick", "mim", judge="none", probes={"earlier": 1, "information": 1}
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 
 from tests.family_parts import PROMPTS, SEEDS, apart
 from tests.family_table import FAMILY
-from tests.test_model_families import POLICY
+from tests.test_model_families import unseen
 from unlearnlog import Ledger
 from unlearnlog.checkpoints.export_formats import TENSORS, formats_of
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.interface import Sampling
@@ -76,7 +77,7 @@ def begun(
     (pipeline if dtype is None else pipeline.to(dtype)).save_pretrained(
         folder / "model"
     )
-    (folder / "tiny.toml").write_text(POLICY.format(eraser="ridge"))
+    (folder / "tiny.toml").write_text(unseen("ridge"))
     ledger = Ledger.init(folder, str(folder / "model"))
     if (side := FAMILY[name].side) is not None:
         ledger.config["side"] = str(side)

@@ -9,28 +9,10 @@ import sys
 
 import pytest
 
+from tests.policy_texts import Values, policy_text
 from tests.tiny import FULL_SIZE, build_pipeline
 
-POLICY = """
-name = "one"
-judge = "none"
-[eraser]
-name = "mim"
-target = "context"
-n_family = 0
-batch = 1
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.1
-information = 1
-"""
+MIM: Values = {"name": "mim", "target": "context", "n_family": 0, "batch": 1}
 
 GIB = 2**30
 
@@ -38,7 +20,8 @@ GIB = 2**30
 @pytest.mark.slow
 def test_one_picture_a_step_fits_into_eight_gibibytes_in_half_precision(tmp_path):
     model = build_pipeline(tmp_path / "model", family=FULL_SIZE)
-    (tmp_path / "one.toml").write_text(POLICY)
+    rules = policy_text("one", MIM, judge="none", probes={"information": 1})
+    (tmp_path / "one.toml").write_text(rules)
     command = [sys.executable, "-m", "unlearnlog"]
 
     def typed(*words: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.policy_texts import ANY_BASE, policy_text
 from unlearnlog.commands import revert
 from unlearnlog.commands.bisect import first_bad
 from unlearnlog.commands.diff import diff
@@ -22,26 +23,7 @@ from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import LedgerError, UsageError
 from unlearnlog.ledger.repository import Repository
 
-SMALL = """
-name = "small"
-judge = "auto"
-[eraser]
-name = "mim"
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.1
-earlier = 1
-information = 0
-[require]
-base_presence = 0.0
-"""
+SMALL = policy_text("small", "mim", probes={"earlier": 1}, require=ANY_BASE)
 
 REAL = SMALL.replace("steps = 1\nguidance = 1.0", "steps = 10\nguidance = 3.0")
 """With pictures that show what they are asked for."""

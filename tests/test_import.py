@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from tests.exchanged import BLIND, drawn, ledger_of, recorded, tiny_model
+from tests.policy_texts import Values, policy_text
 from unlearnlog.checkpoints import lora_writer
 from unlearnlog.commands import add, export
 from unlearnlog.commands.import_ import import_change, read
@@ -330,31 +331,15 @@ def test_a_concept_that_is_erased_already_is_not_imported(at, file):
         import_change(at, file(a_lora(at)), add.AddRequest((PICASSO,), BLIND))
 
 
-POLICY = """
-name = "tiny"
-judge = "none"
-[eraser]
-name = "mim"
-n_pictures = 20
-n_family = 0
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = 1
-[[limits]]
-reading = "{reading}"
-at_most = {most}
-"""
+def policy(reading, most):
+    mim: Values = {"name": "mim", "n_pictures": 20, "n_family": 0}
+    few = {"alike": 6, "information": 1}
+    limit = f'[[limits]]\nreading = "{reading}"\nat_most = {most}\n'
+    return policy_text("tiny", mim, judge="none", probes=few) + limit
 
 
 def test_an_import_is_typed_and_can_be_taken_back(at, file, typed, tmp_path):
-    (tmp_path / "tiny.toml").write_text(POLICY.format(reading="drift", most=1e9))
+    (tmp_path / "tiny.toml").write_text(policy(reading="drift", most=1e9))
     path = file(a_lora(at))
     here = ["--ledger", str(at.folder)]
     words = ["import", str(path), "--concept", "Picasso", "--policy", "tiny.toml"]
@@ -383,7 +368,7 @@ def test_an_import_is_typed_and_can_be_taken_back(at, file, typed, tmp_path):
 def test_what_the_policy_does_not_pass_is_not_recorded(
     at, file, typed, tmp_path, reading, most, said
 ):
-    (tmp_path / "tiny.toml").write_text(POLICY.format(reading=reading, most=most))
+    (tmp_path / "tiny.toml").write_text(policy(reading=reading, most=most))
     words = ["--policy", "tiny.toml", "--ledger", str(at.folder)]
 
     done = typed("import", str(file(a_lora(at))), "--concept", "Picasso", *words)

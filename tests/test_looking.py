@@ -11,6 +11,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from tests.policy_texts import ANY_BASE, policy_text
 from unlearnlog.api import Ledger
 from unlearnlog.commands import add
 from unlearnlog.commands.graph import similarities
@@ -19,26 +20,13 @@ from unlearnlog.errors import UsageError
 from unlearnlog.ledger.user_key import _key_in
 from unlearnlog.policy import Policy
 
-SMALL = """
-name = "small"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 2
-guidance = 1.0
-[require]
-base_presence = 0.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.1
-earlier = 1
-information = 0
-nodes = 1
-"""
+SMALL = policy_text(
+    "small",
+    "ridge",
+    sampling={"steps": 2, "guidance": 1.0},
+    probes={"earlier": 1, "nodes": 1},
+    require=ANY_BASE,
+)
 """Pictures that show little, for what does not depend on it."""
 
 REAL = SMALL.replace("steps = 2\nguidance = 1.0", "steps = 10\nguidance = 3.0")

@@ -15,31 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from tests.family_parts import PROMPTS, SEEDS, STEPS, apart
 from tests.family_table import FAMILY
+from tests.policy_texts import ANY_BASE, policy_text
 from unlearnlog.errors import ModelError
 from unlearnlog.ledger.repository import Repository
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.families import FAMILIES
 from unlearnlog.models.interface import Sampling
 from unlearnlog.models.sampling import generator
-
-POLICY: Final = """
-name = "tiny"
-judge = "none"
-[eraser]
-name = "{eraser}"
-[sampling]
-steps = 2
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = 0
-[require]
-base_presence = 0.0
-"""
 
 STOCK: Final = """
 import json, sys, torch
@@ -58,6 +40,18 @@ EVERY: Final = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
     for name in FAMILY
 ]
+
+
+def unseen(eraser: str) -> str:
+    """Return a policy without a judge."""
+    return policy_text(
+        "tiny",
+        eraser,
+        judge="none",
+        sampling={"steps": 2, "guidance": 1.0},
+        probes={"alike": 6},
+        require=ANY_BASE,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +131,7 @@ def test_a_concept_is_erased_checked_out_and_given_back(
     typed, tmp_path, folders, name, eraser
 ):
     model = DiffusersModel.load(folders(name), side=FAMILY[name].side)
-    (tmp_path / "tiny.toml").write_text(POLICY.format(eraser=eraser))
+    (tmp_path / "tiny.toml").write_text(unseen(eraser))
     assert typed("init", "--model", str(folders(name))).code == 0
     if model.side is not None:
         assert typed("config", "set", "side", str(model.side)).code == 0

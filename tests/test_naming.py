@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from tests.fakes import LinearModel
+from tests.policy_texts import policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.api import Ledger as Api
 from unlearnlog.commands import joint_set
@@ -40,22 +41,7 @@ kind = "style"
 kind = "style"
 """
 
-POLICY = """
-name = "tiny"
-judge = "none"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-information = 0
-"""
+POLICY = policy_text("tiny", "ridge", judge="none", probes={"kept_share": 1.0})
 
 
 @pytest.fixture

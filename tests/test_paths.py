@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import save_file
 
 from tests.exchanged import drawn
+from tests.policy_texts import ANY_BASE, policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.checkpoints import lora_writer
 from unlearnlog.core.delta import LowRank
@@ -18,27 +19,14 @@ from unlearnlog.policy import Policy
 NAME = "Zwölf-Boxkämpfer-jagen"
 """A folder that nothing else is called by."""
 
-POLICY = """
-name = "quick"
-judge = "base"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-kept_share = 0.3
-information = 1
-[require]
-base_presence = 0.0
-[export]
-fidelity = 0.0
-"""
+POLICY = policy_text(
+    "quick",
+    "ridge",
+    judge="base",
+    probes={"kept_share": 0.3, "information": 1},
+    require=ANY_BASE,
+    export={"fidelity": 0.0},
+)
 
 CONCEPTS = """
 [concepts.Picasso]

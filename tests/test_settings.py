@@ -9,7 +9,8 @@ import pytest
 
 from tests.ledger.making import new_ledger, next_entry, some_delta
 from unlearnlog import Ledger, cli
-from unlearnlog.commands.defaults import Config, Settings, in_force, rules
+from unlearnlog.commands.configuration import Config
+from unlearnlog.commands.defaults import Settings, in_force, rules
 from unlearnlog.errors import ConceptError, PolicyError, UsageError
 from unlearnlog.policy import Policy
 

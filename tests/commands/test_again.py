@@ -17,6 +17,7 @@ from tests import joint as joint_tests
 from tests.fakes import NAME, LinearModel
 from tests.joint import Together
 from tests.meanwhile import Interrupting
+from tests.policy_texts import ANY_BASE, Values, policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.atelier.bundled_concepts import CONCEPTS
 from unlearnlog.commands import add as erase
@@ -320,30 +321,23 @@ def test_a_writer_that_never_ends_is_named(at, monkeypatch):
         elsewhere(at, "cat")
 
 
-TINY = """
-name = "tiny"
-judge = "none"
-[eraser]
-name = "mim"
-target = "context"
-n_pictures = 20
-n_family = 0
-batch = 2
-max_steps = 4
-check_every = 1
-[sampling]
-steps = 2
-guidance = 2.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = 1
-[require]
-base_presence = 0.0
-"""
+MIM: Values = {
+    "name": "mim",
+    "target": "context",
+    "n_pictures": 20,
+    "n_family": 0,
+    "batch": 2,
+    "max_steps": 4,
+    "check_every": 1,
+}
+TINY = policy_text(
+    "tiny",
+    MIM,
+    judge="none",
+    sampling={"steps": 2, "guidance": 2.0},
+    probes={"alike": 6, "information": 1},
+    require=ANY_BASE,
+)
 
 
 @pytest.mark.slow

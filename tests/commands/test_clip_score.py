@@ -13,25 +13,12 @@ from PIL import Image
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from tests.clip_folder import build_clip
+from tests.policy_texts import policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.interface import Sampling
 
-RULES = """
-name = "one"
-judge = "clip"
-eraser = { name = "uce" }
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept_share = 0.1
-information = 0
-"""
+RULES = policy_text("one", "uce", judge="clip")
 PROMPTS = ("a cat", "a dog by Monet", "a boat", "a cat")
 SEEDS = (3, 4, 5, 6)
 

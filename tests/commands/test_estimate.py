@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from tests import joint as joint_tests
 from tests.commands.test_attack import CONCEPTS, Diary, Hearing, policy
 from tests.joint import Together
+from tests.policy_texts import ANY_BASE, policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.commands import add, attack, audit
 from unlearnlog.commands.counting import WorkCount
@@ -242,24 +243,13 @@ def test_a_joint_set_is_forecast_with_all_of_its_members(at):
     assert found["steps"] == 3  # of `Together`, one for each member
 
 
-TINY = """
-name = "tiny"
-judge = "base"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 1
-guidance = 1.0
-[probes]
-erased = 1
-renamed = 0
-family = 0
-alike = 0
-kept = 1
-information = 1
-[require]
-base_presence = 0.0
-"""
+TINY = policy_text(
+    "tiny",
+    "ridge",
+    judge="base",
+    probes={"kept_share": 1.0, "information": 1},
+    require=ANY_BASE,
+)
 
 
 def moved(folder):

@@ -139,7 +139,8 @@ def test_a_worker_and_a_rank_load_the_file_with_its_tokenizer(placed, tmp_path):
 
 @pytest.mark.slow
 def test_a_single_file_is_audited_against_a_single_file(placed, tmp_path):
-    from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+    from unlearnlog.checkpoints.finetune_base import FinetuneBase
+    from unlearnlog.checkpoints.finetuned_model import derived
 
     file, words = placed
     Ledger.init(tmp_path, str(file), tokenizer=words)

@@ -11,7 +11,8 @@ from unlearnlog.atelier.bundled_concepts import CONCEPTS
 from unlearnlog.concepts.concept_set import ConceptSet
 from unlearnlog.concepts.prompts import PromptBook
 from unlearnlog.core.concept import Concept
-from unlearnlog.erasers.tokens import SPANS, TokenPairs, encoded_bank, kept_tokens
+from unlearnlog.erasers.kept_tokens import encoded_bank, kept_tokens
+from unlearnlog.erasers.tokens import SPANS, TokenPairs
 from unlearnlog.errors import ConceptError
 
 WORLD = ConceptSet.read(CONCEPTS)

@@ -5,7 +5,8 @@ import pytest
 from tests.hostile.files import FILES
 from tests.hostile.guards import guarded
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import UnlearnlogError
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.foreign_file import SafetensorsFile

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
 from unlearnlog.models.diffusers_model import DiffusersModel
 
 TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import ModelError
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.textual_inversion import MARK

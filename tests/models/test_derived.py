@@ -13,7 +13,8 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import DeltaError, ModelError, WrongBase
 from unlearnlog.models.diffusers_model import DiffusersModel
 from unlearnlog.models.interface import Sampling

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.policy_texts import policy_text
 from tests.tiny import build_pipeline
 from unlearnlog.errors import ModelError
 from unlearnlog.models.diffusers_model import DiffusersModel
@@ -12,21 +13,6 @@ from unlearnlog.models.interface import Sampling
 QUICK = Sampling(2, 3.0)
 JUDGES = ("none", "base")
 UNET = "unet/diffusion_pytorch_model.safetensors"
-POLICY = """
-name = "tiny"
-judge = "{judge}"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 2
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = 1
-"""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +86,14 @@ def test_every_command_says_so_and_writes_nothing(typed, tmp_path, large, comman
     typed("init", "--model", str(large))
     words = ["paint", "a cat", "-o", "a.png"]
     if command != "paint":
-        (tmp_path / "tiny.toml").write_text(POLICY.format(judge=command))
+        rules = policy_text(
+            "tiny",
+            "ridge",
+            judge=command,
+            sampling={"steps": 2},
+            probes={"alike": 6, "information": 1},
+        )
+        (tmp_path / "tiny.toml").write_text(rules)
         words = ["add", "Picasso", "--policy", "tiny.toml"]
 
     done = typed(*words, "--dtype", "float16")

@@ -8,6 +8,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
+from tests.policy_texts import ANY_BASE, policy_text
 from tests.tiny import build_pipeline, rebuild_unet
 from unlearnlog.core.reading_registry import INFORMATION
 from unlearnlog.models.diffusers_model import DiffusersModel
@@ -18,23 +19,16 @@ from unlearnlog.models.sampling import guidance_embedding
 PIPELINES = {"1.5": StableDiffusionPipeline, "xl": StableDiffusionXLPipeline}
 PROMPTS = ["a painting of a cat by picasso", "a photo of a dog"]
 
-POLICY = """
-name = "tiny"
-judge = "{judge}"
-[eraser]
-name = "ridge"
-[sampling]
-steps = 2
-[probes]
-erased = 1
-renamed = 0
-family = 0
-kept = 1
-kept_share = 0.1
-information = {nats}
-[require]
-base_presence = 0.0
-"""
+
+def policy(judge, nats):
+    return policy_text(
+        "tiny",
+        "ridge",
+        judge=judge,
+        sampling={"steps": 2},
+        probes={"alike": 6, "information": nats},
+        require=ANY_BASE,
+    )
 
 
 def distilled(folder, family="1.5"):
@@ -117,7 +111,7 @@ def test_it_says_why_it_tells_no_nats_and_has_noise_levels_to_train_on(both):
 
 def test_it_is_no_judge_and_add_says_so_before_it_paints(typed, tmp_path):
     model = distilled(tmp_path / "model")
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="base", nats=0))
+    (tmp_path / "tiny.toml").write_text(policy(judge="base", nats=0))
     assert typed("init", "--model", str(model)).code == 0
 
     done = typed("add", "Picasso", "--policy", "tiny.toml")
@@ -148,7 +142,7 @@ def test_a_policy_that_needs_what_it_cannot_tell_is_undecided(
         '[[limits]]\nreading = "ua"\nat_least = 0.9\n'
         '[[limits]]\nreading = "self-mi"\nat_most = 1.0\n'
     )
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge=judge, nats=2) + limits)
+    (tmp_path / "tiny.toml").write_text(policy(judge=judge, nats=2) + limits)
     typed("init", "--model", str(model))
 
     open_ = typed("add", "Picasso", "--policy", "tiny.toml")
@@ -168,7 +162,7 @@ def test_a_policy_that_needs_what_it_cannot_tell_is_undecided(
 @pytest.mark.slow
 def test_without_limits_a_concept_is_erased_from_it(typed, tmp_path):
     model = distilled(tmp_path / "model")
-    (tmp_path / "tiny.toml").write_text(POLICY.format(judge="none", nats=0))
+    (tmp_path / "tiny.toml").write_text(policy(judge="none", nats=0))
     typed("init", "--model", str(model))
 
     typed("add", "Picasso", "--policy", "tiny.toml")

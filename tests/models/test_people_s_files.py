@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 from tests.models.test_single import nudged
 from tests.single_files import unet_in
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import DeltaError, ModelError
 from unlearnlog.models.diffusers_model import DiffusersModel
 

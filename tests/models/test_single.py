@@ -6,7 +6,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.single_files import single_of, unet_in
 from tests.tiny import build_pipeline
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import ModelError
 from unlearnlog.models.diffusers_model import DiffusersModel
 

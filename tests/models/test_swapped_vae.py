@@ -9,7 +9,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from tests.single_files import single_of
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.errors import ModelError, WrongBase
 
 

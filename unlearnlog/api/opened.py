@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from unlearnlog.commands.defaults import Config, Settings, rules
+from unlearnlog.commands.configuration import Config
+from unlearnlog.commands.defaults import Settings, rules
 from unlearnlog.core.names import one_name
 from unlearnlog.errors import NoLedger, UsageError
 from unlearnlog.ledger.repository import Repository as Chain

@@ -13,9 +13,9 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from unlearnlog.probes.decisions import benjamini_hochberg, returned
 from unlearnlog.probes.statistics import Estimate, paired_share, share, unpaired_share
@@ -220,6 +220,17 @@ class AuditFinding:
         """
         name = f"{self.concept} as {self.token}" if self.token else self.concept
         return f"{name}, with {self.through}" if self.through else name
+
+    def row(self) -> dict[str, Any]:
+        """Return the fields as values for JSON."""
+        data = asdict(self)
+        data["verdict"] = data.pop("word")
+        del data["wide"]
+        absent = [key for key in ("token", "through") if not data[key]]
+        absent += [key for key in ("at_random", "carried") if data[key] is None]
+        for key in absent:
+            del data[key]
+        return data
 
 
 def findings(

@@ -47,6 +47,9 @@ class Embeddings:
     sha256: tuple[Digest, ...]
 
 
+NO_EMBEDDINGS: Final = Embeddings({}, ())
+
+
 def embeddings_of(paths: Sequence[Path], widths: Sequence[int]) -> Embeddings:
     """Read files of textual inversion.
 

@@ -6,13 +6,9 @@ takes as overrides.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -31,30 +27,24 @@ from unlearnlog.checkpoints.added_tokens import (
 )
 from unlearnlog.checkpoints.checkpoint_files import CheckpointFiles
 from unlearnlog.checkpoints.checkpoint_keys import fitted, full_name, is_no_weight
-from unlearnlog.checkpoints.config_diff import unlike_network, unlike_noise
 from unlearnlog.checkpoints.embedding_files import embedding_in
-from unlearnlog.checkpoints.file_kinds import listed, resembling
+from unlearnlog.checkpoints.finetune_base import (
+    FARTHEST,
+    FinetuneBase,
+    check_complete,
+    check_configs,
+    check_descends,
+    distances,
+    unlike,
+)
 from unlearnlog.checkpoints.float8_weights import dequantized
 from unlearnlog.checkpoints.fused_factors import Fusing
 from unlearnlog.checkpoints.locating import brought
 from unlearnlog.checkpoints.swapped_vae import VAE, parted, without_odd_vae
 from unlearnlog.core.delta import Weights
-from unlearnlog.core.digest import Digest, TensorRecord
-from unlearnlog.core.plain_files import expanded
-from unlearnlog.errors import ModelError, WrongBase
+from unlearnlog.core.digest import Digest
 from unlearnlog.models.foreign_file import SafetensorsFile, checked, same_numbers, shown
 from unlearnlog.models.overrides import older
-from unlearnlog.models.pipeline_folder import json_of
-
-if TYPE_CHECKING:
-    from unlearnlog.models.diffusers_model import DiffusersModel
-
-FARTHEST: Final = 0.5
-"""Norm of a change, as a share of the weights' norm, above which it is another model.
-
-Fine-tunes move a network by some hundredths; two networks from different seeds are 1.4
-apart.
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,43 +83,6 @@ class FinetunedModel:
         return {**self.weights, **self.own_vae}
 
 
-@dataclass(frozen=True)
-class FinetuneBase:
-    """The state that a model was fine-tuned from.
-
-    Attributes:
-        model: The base.
-        projections: Every text projection of the state, by full name.
-    """
-
-    model: DiffusersModel
-    projections: Weights
-
-    @cached_property
-    def stored(self) -> Weights:
-        """The base's tensors, each read on access."""
-        return self.model.folder.stored(*self.model.folder.weighed)
-
-    @property
-    def records(self) -> Mapping[str, TensorRecord]:
-        """Dtype, shape and digest of the base's tensors."""
-        return self.model.manifest.tensors
-
-    @cached_property
-    def shapes(self) -> dict[str, torch.Size]:
-        """Shape of every tensor that is a weight."""
-        return {
-            name: torch.Size(record.shape)
-            for name, record in self.records.items()
-            if not is_no_weight(name)
-        }
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        """Return a tensor of the state, in the base's dtype on disk."""
-        projection = self.projections.get(name)
-        return self.stored[name] if projection is None else projection
-
-
 def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedModel:
     """Load a model that was fine-tuned from a state.
 
@@ -156,13 +109,13 @@ def derived(path: Path, state: FinetuneBase, *, ema: bool = False) -> FinetunedM
     else:
         ours = state.model.folder.config(VAE)
         found = without_odd_vae(found, state.shapes, ours, state.stored)
-        _check_configs(path, found, state.model)
+        check_configs(path, found, state.model)
         new, n_tensors, grown = _whole(path, found, state)
         tokens = _tokens(path, found, grown, state)
     found = replace(found, notes=(*found.notes, *_named(tokens)))
-    moved = _distances(new, state)
+    moved = distances(new, state)
     if not _is_of_the_base(found, state):
-        _check_descends(path, {n: each for n, each in moved.items() if n != VAE})
+        check_descends(path, {n: each for n, each in moved.items() if n != VAE})
     new, own_vae, more = parted(new, moved, FARTHEST)
     return FinetunedModel(
         path=path,
@@ -246,17 +199,17 @@ def _whole(
             unknown += [] if is_no_weight(key) else [key]
             continue
         if name in keys:
-            raise _unlike(path, f"{shown(key)} and {shown(keys[name])} are the same")
+            raise unlike(path, f"{shown(key)} and {shown(keys[name])} are the same")
         keys[name] = key
         fits = fitted(tensor, state.shapes[name])
         if is_table(name) and (old := old_rows(tensor, state.shapes[name])) is not None:
             fits, grown[name.partition(".")[0]] = old, checked(key, tensor)
         if fits is None:
             shapes = f"{list(tensor.shape)}, the base's is {list(state.shapes[name])}"
-            raise _unlike(path, f"{shown(key)} is {shapes}")
+            raise unlike(path, f"{shown(key)} is {shapes}")
         if not _same(fits, state[name]):
             new[name] = checked(key, fits)
-    _check_complete(path, keys, unknown, state)
+    check_complete(path, keys, unknown, state)
     return new, len(keys), grown
 
 
@@ -321,89 +274,8 @@ def _tensors(found: CheckpointFiles) -> Iterator[tuple[str, str, torch.Tensor]]:
                 yield component, key, file[key]
 
 
-def _check_complete(
-    path: Path, keys: Mapping[str, str], unknown: Sequence[str], state: FinetuneBase
-) -> None:
-    """Refuse a component with missing or unknown tensors."""
-    if unknown:
-        like = "" if keys else resembling(unknown)
-        what = f"{len(unknown)} of its tensors are none of the base's"
-        raise _unlike(path, f"{what}: {listed(unknown)}{like and f'; this is {like}'}")
-    owners = {name.partition(".")[0] for name in keys}
-    missing = [
-        name
-        for name in state.shapes
-        if name.partition(".")[0] in owners and name not in keys
-    ]
-    if missing or not keys:
-        n = sum(name.partition(".")[0] in owners for name in state.shapes)
-        what = f"{len(missing)} of {n} tensors are missing: {listed(missing)}"
-        if not keys:
-            what = "no tensor in it is the base's"
-        raise _unlike(path, what)
-
-
 def _same(tensor: torch.Tensor, own: torch.Tensor) -> bool:
     """Return whether a tensor equals the state's, rounded to the narrower dtype."""
     if own.element_size() < tensor.element_size():
         return torch.equal(tensor.to(own.dtype), own) or same_numbers(tensor, own)
     return same_numbers(tensor, own)
-
-
-def _distances(new: Weights, state: FinetuneBase) -> dict[str, float]:
-    """Return each component's change as a share of the norm of all its weights."""
-    squares: dict[str, float] = defaultdict(float)
-    for name, tensor in new.items():
-        change = tensor.double() - state[name].double()
-        squares[name.partition(".")[0]] += float(change.square().sum())
-    return {
-        component: math.sqrt(square / max(_square(component, state), 1e-300))
-        for component, square in sorted(squares.items())
-    }
-
-
-def _square(component: str, state: FinetuneBase) -> float:
-    """Return the squared norm of all weights of a component."""
-    own = (name for name in state.shapes if name.partition(".")[0] == component)
-    return sum(float(state[name].double().square().sum()) for name in own)
-
-
-def _check_descends(path: Path, moved: Mapping[str, float]) -> None:
-    far = {name: share for name, share in moved.items() if not share <= FARTHEST}
-    if far:
-        shares = ", ".join(f"its {name} is {share:.2f}" for name, share in far.items())
-        raise WrongBase(
-            f"'{path}' was not made of this model: {shares} of the weights' own norm "
-            f"away; a fine-tune is below {FARTHEST:g}",
-            fix="audit it with the ledger of the model that it was made of",
-        )
-
-
-def _check_configs(path: Path, found: CheckpointFiles, model: DiffusersModel) -> None:
-    """Refuse a model with settings that change the pictures of equal weights."""
-    if found.predicts and found.predicts != model.predicts:
-        raise _unlike(
-            path, f"it predicts '{found.predicts}', the base '{model.predicts}'"
-        )
-    ours = {**model.folder.configs, "scheduler": model.folder.scheduler}
-    scheduler = expanded(path) / "scheduler"
-    for name, folder in {**found.folders, "scheduler": scheduler}.items():
-        of_noise = name == "scheduler"
-        config = folder / ("scheduler_config.json" if of_noise else "config.json")
-        if config.is_file():
-            compared = unlike_noise if of_noise else unlike_network
-            if differs := compared(json_of(config), ours.get(name, {})):
-                raise ModelError(
-                    f"'{path}' is not of the ledger's model: in its {name}'s "
-                    f"{config.name} {differs}",
-                    fix="audit it with a ledger of a model that is built like it; if "
-                    "it makes no difference, remove that file",
-                )
-
-
-def _unlike(path: Path, what: str) -> ModelError:
-    return ModelError(
-        f"'{path}' is not of the ledger's model: {what}",
-        fix="give a complete fine-tune of this model: a folder that holds all of its "
-        "denoising network, or a LoRA",
-    )

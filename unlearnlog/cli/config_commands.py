@@ -21,7 +21,7 @@ from unlearnlog.core.visible import visible
 from unlearnlog.errors import UsageError
 
 if TYPE_CHECKING:
-    from unlearnlog.commands.defaults import Config
+    from unlearnlog.commands.configuration import Config
 
 config = typer.Typer(
     invoke_without_command=True,

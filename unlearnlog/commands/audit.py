@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from unlearnlog.audits.attacks.new_token import NewToken
-from unlearnlog.audits.comparison import ComparedConcept, Comparison
-from unlearnlog.audits.return_coefficient import return_coefficient
-from unlearnlog.audits.verdict import (
-    AuditFinding,
-    ConceptEvidence,
-    VerdictRules,
-    findings,
+from unlearnlog.audits.verdict import AuditFinding
+from unlearnlog.checkpoints.embedding_files import (
+    NO_EMBEDDINGS,
+    Embeddings,
+    embeddings_of,
 )
-from unlearnlog.checkpoints.embedding_files import Embeddings, embeddings_of
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
-from unlearnlog.checkpoints.swapped_vae import BASES, OWN
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import FinetunedModel, derived
+from unlearnlog.commands.audit_session import AuditSession
 from unlearnlog.commands.entry_builder import EntryBuilder
-from unlearnlog.commands.judge_choice import (
-    check_alone,
-    check_kept,
-    runner_for,
-    what_judges,
-)
-from unlearnlog.commands.more_samples import alone
 from unlearnlog.commands.retry import until_recorded
 from unlearnlog.core.eraser_record import EraserRecord
 from unlearnlog.core.progress import NoProgress
 from unlearnlog.core.verdict_record import VerdictRecord
 from unlearnlog.errors import Refused, UsageError
 from unlearnlog.findings.audit_history import KIND, WORDS
-from unlearnlog.probes.picture_probe import About, reading
-from unlearnlog.probes.presence import Presence
-from unlearnlog.probes.runner import ProbePlan
 
 if TYPE_CHECKING:
     from unlearnlog.commands.session import Session
@@ -46,10 +32,6 @@ if TYPE_CHECKING:
     from unlearnlog.core.progress import Progress
     from unlearnlog.core.reading import Reading
     from unlearnlog.policy import Policy
-
-NO_EMBEDDINGS: Final = Embeddings({}, ())
-_READS_LATENTS: Final = "base"
-"""Name of the judge for which no autoencoder changes a picture."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +99,7 @@ class Audited:
             "notes": list(self.made.notes),
             **({"tokens": [*self.made.tokens]} if self.made.tokens else {}),
             **({"embeddings": [*self.handed.sha256]} if self.handed.sha256 else {}),
-            "concepts": [row_of(each) for each in self.findings],
+            "concepts": [each.row() for each in self.findings],
             "readings": [each.row() for each in self.readings],
             "verdict": self.verdict.row(),
             "entry": self.entry and self.entry.id,
@@ -148,7 +130,7 @@ def audit(at: Session, request: AuditRequest) -> Audited:
         request.path, FinetuneBase(at.model, at.weights(head)), ema=request.ema
     )
     made, handed = _with_tokens(made, handed)
-    session = AuditSession(at, live, made, request, handed)
+    session = AuditSession(at, live, made, request.policy, request.watch, handed)
     found = session.findings()
     audited = Audited(
         rev=head,
@@ -159,155 +141,6 @@ def audit(at: Session, request: AuditRequest) -> Audited:
         handed=handed,
     )
     return _recorded(now, live, audited, request) if request.record else audited
-
-
-@dataclass(frozen=True)
-class AuditSession:
-    """The context of an audit.
-
-    Attributes:
-        at: The session at the audited revision.
-        live: The concepts erased there.
-        made: The derived model.
-        wish: Arguments of the audit.
-        handed: The textual inversions that are tried on it.
-    """
-
-    at: Session
-    live: Sequence[Concept]
-    made: FinetunedModel
-    wish: AuditRequest
-    handed: Embeddings = NO_EMBEDDINGS
-
-    @cached_property
-    def audience(self) -> Comparison:
-        """The comparison of both models, with its runner and kept prompts.
-
-        An autoencoder that replaced the base's is not used.
-        """
-        book, sizes = self.at.book(self.live), self.wish.policy.probes
-        runner = runner_for(self.at, self.wish.policy, book, self.wish.watch)
-        names = {concept.name for concept in self.live}
-        kept = book.kept(names, sizes.kept, sizes.kept_share)
-        then = self.at.weights(self.at.head)
-        return Comparison(runner, then, self.made.weights, kept)
-
-    @cached_property
-    def views(self) -> dict[str, Comparison]:
-        """The comparisons by the autoencoder that paints; one without a name for most.
-
-        A model with an autoencoder of its own is compared with both. The base as judge
-        reads latents, for which its own changes nothing.
-        """
-        if not self.made.own_vae:
-            return {"": self.audience}
-        found = {BASES: self.audience}
-        judge = self.audience.panel.judge
-        if judge is not None and judge.name != _READS_LATENTS:
-            found[OWN] = replace(self.audience, now=self.made.whole)
-        return found
-
-    def question(self, concept: Concept, n: int) -> ComparedConcept:
-        """Return the prompts of a concept, ``n`` pictures per cell."""
-        book = self.at.book(self.live)
-        cells = alone(book, concept, n, {each.name for each in self.live})
-        n_nats = self.wish.policy.probes.information
-        return ComparedConcept(
-            concept, cells, book.information(cells[:n_nats], concept)
-        )
-
-    def findings(self) -> tuple[AuditFinding, ...]:
-        """Return a finding for each concept; paint more where pictures are too few."""
-        policy = self.wish.policy
-        self._check()
-        rules = VerdictRules(
-            policy.audit.margin,
-            policy.audit.false_alarms,
-            policy.require.base_presence,
-        )
-        n = policy.probes.erased
-        for view in self.views.values():
-            view.prepare([self.question(concept, n) for concept in self.live])
-        targets = [
-            (through, concept, new)
-            for through in self.views
-            for new in (None, *self.newcomers)
-            for concept in self.live
-        ]
-        evidence = [self._evidence(*each, n) for each in targets]
-        first = findings(evidence, rules)
-        if not any(each.wide for each in first):
-            return first
-        closer = (
-            self._evidence(*each, policy.audit.closer) if found.wide else one
-            for each, one, found in zip(targets, evidence, first, strict=True)
-        )
-        return findings([*closer], rules)
-
-    @property
-    def newcomers(self) -> tuple[NewToken, ...]:
-        """The tokens that were added, any of which may stand for an erased concept."""
-        return tuple(
-            NewToken(token, vectors, handed=token in self.handed.tokens)
-            for token, vectors in self.made.tokens.items()
-        )
-
-    def _evidence(
-        self, through: str, concept: Concept, new: NewToken | None, n: int
-    ) -> ConceptEvidence:
-        """Return the evidence for a concept, prompted by its name or by a new token.
-
-        A token that was handed to the audit is tried beside random vectors, which show
-        what any vectors do, and on the base, which shows what it carries.
-        """
-        compared, view = self.question(concept, n), self.views[through]
-        evidence = replace(view.sight(compared), through=through)
-        if new is None:
-            return evidence
-        runner, model = view.panel, self.at.model
-        shown = new.shows(compared, runner, model, view.now)
-        found = replace(evidence, now=shown, token=new.token)
-        if not new.handed:
-            return found
-        return replace(
-            found,
-            at_random=new.at_random().shows(compared, runner, model, view.now),
-            carried=new.shows(compared, runner, model, None),
-        )
-
-    def _check(self) -> None:
-        """Refuse an audit that cannot be judged, before anything is painted."""
-        if self.audience.panel.judge is None:
-            raise UsageError(
-                "no judge configured: cannot audit",
-                fix=what_judges(
-                    self.at, "give --judge base, or the folder of a CLIP model"
-                ),
-            )
-        check_kept(self.audience.kept)
-        names = {concept.name for concept in self.live}
-        check_alone(self.at.book(self.live), self.live, names)
-
-    def readings(self, found: Sequence[AuditFinding]) -> list[Reading]:
-        """Return the readings behind the findings, and those of kept concepts."""
-        rows: list[Reading] = []
-        for each in found:
-            name = each.called
-            rows += [
-                reading(About("presence", name, "lower"), each.now, each.base.value),
-                reading(About("resurgence", name, "lower", "difference"), each.back),
-                reading(About("false-alarms", name, "lower"), each.control),
-            ]
-        for concept in self.live:
-            compared = self.question(concept, self.wish.policy.probes.erased)
-            rows += self.audience.nats(compared)
-        rows += self.audience.collateral()
-        kept = ProbePlan((), kept=self.audience.kept)
-        rows += Presence().readings(self.audience.panel.looked(kept, self.made.weights))
-        rows += return_coefficient(
-            self.made.weights, self.audience.then, self.at.model.base
-        )
-        return rows
 
 
 def raise_if_failed(verdict: VerdictRecord, *, fix: str) -> None:
@@ -400,15 +233,3 @@ def _by_verdict(found: Sequence[AuditFinding]) -> dict[str, tuple[str, ...]]:
     """Return the names of concepts by verdict, without empty verdicts."""
     by_word = {w: tuple(f.called for f in found if f.word == w) for w in WORDS}
     return {word: names for word, names in by_word.items() if names}
-
-
-def row_of(finding: AuditFinding) -> dict[str, Any]:
-    """Return a finding as values for JSON."""
-    data = asdict(finding)
-    data["verdict"] = data.pop("word")
-    del data["wide"]
-    absent = [key for key in ("token", "through") if not data[key]]
-    absent += [key for key in ("at_random", "carried") if data[key] is None]
-    for key in absent:
-        del data[key]
-    return data

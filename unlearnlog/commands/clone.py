@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unlearnlog.atelier.bundled_model import SOURCE
 from unlearnlog.commands.base_location import CONFIGURED, whereabouts
-from unlearnlog.commands.defaults import kept
+from unlearnlog.commands.configuration import kept
 from unlearnlog.commands.named_remotes import ORIGIN
 from unlearnlog.core.suggestions import advice
 from unlearnlog.errors import LedgerError, ModelError, RevisionError, UsageError

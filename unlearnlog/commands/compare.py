@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, derived
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import derived
 from unlearnlog.commands.evaluation import evaluation_of, nodes_of, state_readings
 from unlearnlog.commands.judge_choice import runner_for
 from unlearnlog.commands.prompted import readings_of_rows

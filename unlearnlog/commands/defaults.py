@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from unlearnlog.concepts.concept_set import ConceptSet
-from unlearnlog.core.devices import check_device, check_dtype, side_of
+from unlearnlog.core.devices import check_device, check_dtype
 from unlearnlog.core.plain_files import expanded
-from unlearnlog.core.price import check_price
 from unlearnlog.core.suggestions import advice
 from unlearnlog.core.worker_choice import HERE, check_workers
 from unlearnlog.errors import PolicyError, UnlearnlogError, UsageError
 from unlearnlog.glyphs.glyph_model import SOURCE as GLYPHS
 from unlearnlog.judges.judge_table import CLASSIFIERS, NUDENET, folders_of, plugins
-from unlearnlog.ledger.config_file import KEYS, check_key, check_text
 from unlearnlog.policy import Policy
 
 if TYPE_CHECKING:
@@ -54,7 +51,15 @@ JUDGES: Final = ("auto", "base", "none", "atelier", NUDENET)
 TOKENIZER: Final = "tokenizer"
 """Key of the folder with the tokenizer of a base that is a single file."""
 
-_ON_HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+ON_HUB: Final = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+"""A model of the hub with its commit."""
+
+CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
+    "device": check_device,
+    "dtype": check_dtype,
+    "workers": check_workers,
+}
+"""Checks that refuse an invalid value, by setting of the environment."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Settings:
         chosen = configured(ledger)
         for key in ENVIRONMENT:
             with _with_origin(*self._source(key, chosen)):
-                _CHECKS[key](self._value(key, chosen))
+                CHECKS[key](self._value(key, chosen))
         device, dtype, workers = (self._value(key, chosen) for key in ENVIRONMENT)
         file = self.file_of_concepts(ledger)
         return replace(self, device=device, dtype=dtype, concepts=file, workers=workers)
@@ -132,7 +137,7 @@ def configured(ledger: Repository | None) -> dict[str, str]:
     """
     if ledger is None:
         return {}
-    return {key: _located(key, v, ledger.folder) for key, v in ledger.config.items()}
+    return {key: located(key, v, ledger.folder) for key, v in ledger.config.items()}
 
 
 def rules(
@@ -158,7 +163,7 @@ def rules(
     if isinstance(given, Policy):
         return given.saying(judge=judge)
     chosen = configured(ledger)
-    found = _loaded(given) if given else _default(chosen, ledger, about)
+    found = loaded(given) if given else _default(chosen, ledger, about)
     standing = chosen.get("judge", "")
     if judge or not standing or (given and found.judge != "auto"):
         found = found.saying(judge=judge)
@@ -170,7 +175,13 @@ def rules(
     return found
 
 
-def _loaded(name: str) -> Policy:
+def loaded(name: str) -> Policy:
+    """Return a policy by its name or path, with its eraser and its prompts checked.
+
+    Raises:
+        PolicyError: It does not exist, or is not valid.
+        PromptError: Its file of prompts cannot be read.
+    """
     found = Policy.load(name)
     found.check_eraser()
     found.prompt_file()  # raises where it cannot be read
@@ -182,12 +193,12 @@ def _default(
 ) -> Policy:
     if "policy" in chosen:
         with _with_origin(*_of_ledger("policy")):
-            return _loaded(chosen["policy"])
+            return loaded(chosen["policy"])
     if ledger is not None and about:
         history = ledger.history(ledger.resolve(about))
         if found := in_force([entry for _, entry in history]):
             return found
-    return _loaded(usual_policy(ledger))
+    return loaded(usual_policy(ledger))
 
 
 def usual_policy(ledger: Repository | None) -> str:
@@ -244,159 +255,22 @@ def check_judge(name: str) -> None:
         )
 
 
-class Config(MutableMapping[str, str]):
-    """A ledger's configuration, as a mapping that reads and writes its file.
-
-    Example::
-
-        ledger.config["policy"] = "mine.toml"
-        del ledger.config["device"]
-    """
-
-    keys_there_are: ClassVar[Mapping[str, str]] = KEYS
-    """Every key that can be set, with what it is for."""
-
-    def __init__(self, ledger: Callable[[], Repository]) -> None:
-        """Set the function that returns the repository as it is now."""
-        self._ledger = ledger
-
-    def __getitem__(self, key: str) -> str:
-        """Return a value; raise ``KeyError`` where it is not set."""
-        check_key(key)
-        return self._ledger().config[key]
-
-    def __setitem__(self, key: str, value: str) -> None:
-        """Set a value for later commands, after checking it."""
-        ledger = self._ledger()
-        ledger.configure(key, kept(key, value, ledger))
-
-    def __delitem__(self, key: str) -> None:
-        """Remove a value; raise ``KeyError`` where it is not set."""
-        _ = self[key]
-        self._ledger().configure(key, None)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys that are set."""
-        return iter(self._ledger().config)
-
-    def __len__(self) -> int:
-        """Return the number of keys that are set."""
-        return len(self._ledger().config)
-
-    def __repr__(self) -> str:
-        """Return the values that are set."""
-        return f"Config({dict(self)!r})"
-
-
-def kept(key: str, value: str, ledger: Repository) -> str:
-    """Check a value of the configuration; return it as it is written.
-
-    Args:
-        key: A key of the configuration.
-        value: The value; a relative path begins at the working directory.
-        ledger: The repository.
-
-    Raises:
-        UsageError: The key is unknown, or the value is invalid.
-    """
-    check_key(key)
-    check_text(key, value)
-    path = expanded(value)
-    if not _is_path(key, value):
-        _CHECKS[key](value)
-        return value
-    _CHECKS[key](str(path))
-    return str(path) if path.is_absolute() else os.path.relpath(path, ledger.folder)
-
-
-def hand_on(old: Repository, new: Repository) -> None:
-    """Copy a configuration to a new ledger, without the places of the base's files.
-
-    Relative paths are rewritten relative to the new ledger's folder.
-    """
-    for key, value in old.config.items():
-        if key not in ("base", TOKENIZER):
-            if _is_path(key, value) and not expanded(value).is_absolute():
-                value = os.path.relpath(_located(key, value, old.folder), new.folder)
-            new.configure(key, value)
-
-
-def _located(key: str, value: str, folder: Path) -> str:
+def located(key: str, value: str, folder: Path) -> str:
     """Return a value of a configuration; a relative path is resolved from a folder."""
-    if not _is_path(key, value):
+    if not is_path(key, value):
         return value
     return os.path.normpath(folder / expanded(value))
 
 
-def _is_path(key: str, value: str) -> bool:
+def is_path(key: str, value: str) -> bool:
     """Return whether a value is a path, and not a name such as ``fast`` or ``auto``."""
     if key == "policy":
         return Path(value).suffix == ".toml"
     if key == "judge":
         return value not in JUDGES
     if key == "base":
-        return _ON_HUB.fullmatch(value) is None
+        return ON_HUB.fullmatch(value) is None
     return key in ("concepts", "sign.key", "sign.signers", TOKENIZER)
-
-
-def _check_base(value: str) -> None:
-    if _ON_HUB.fullmatch(value) is None and not Path(value).exists():
-        raise UsageError(
-            f"there is no model in '{value}'",
-            fix="give the folder that holds its model_index.json, a .safetensors file, "
-            "or owner/name@commit",
-        )
-
-
-def _check_tokenizer(value: str) -> None:
-    if not Path(value).is_dir():
-        raise UsageError(
-            f"there is no folder '{value}'",
-            fix="give the folder 'tokenizer' of any Stable Diffusion",
-        )
-
-
-def _check_author(value: str) -> None:
-    if "<" in value or ">" in value:
-        raise UsageError(
-            f"{value!r} is neither a name nor an address alone",
-            fix="set them separately: unlearnlog config set author.name, author.email",
-        )
-
-
-def _check_file(value: str) -> None:
-    if not Path(value).is_file():
-        raise UsageError(
-            f"there is no file '{value}'", fix="give the path of an existing file"
-        )
-
-
-def _check_choice(value: str) -> None:
-    if value not in ("true", "false"):
-        raise UsageError(
-            f"'{value}' is neither true nor false", fix="set it to true or to false"
-        )
-
-
-_CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
-    "policy": _loaded,
-    "device": check_device,
-    "dtype": check_dtype,
-    "side": side_of,
-    "workers": check_workers,
-    "judge": check_judge,
-    "concepts": lambda value: ConceptSet.read(Path(value)),
-    "base": _check_base,
-    TOKENIZER: _check_tokenizer,
-    "price": partial(check_price, of="price"),
-    "author.name": _check_author,
-    "author.email": _check_author,
-    "sign.key": _check_file,
-    "sign.entries": _check_choice,
-    "sign.signers": _check_file,
-    "sign.required": _check_choice,
-}
-"""Checks that refuse an invalid value, by key."""
 
 
 def _of_ledger(key: str) -> tuple[str, str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearnlog.audits.verdict import AuditFinding
-from unlearnlog.checkpoints.finetuned_model import FinetuneBase, FinetunedModel, derived
-from unlearnlog.commands import add, audit, joint_set
-from unlearnlog.commands.defaults import hand_on
+from unlearnlog.checkpoints.finetune_base import FinetuneBase
+from unlearnlog.checkpoints.finetuned_model import FinetunedModel, derived
+from unlearnlog.commands import add, joint_set
+from unlearnlog.commands.audit_session import AuditSession
+from unlearnlog.commands.configuration import hand_on
 from unlearnlog.commands.session import Session
 from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.active import ERASING, live_concepts
@@ -98,8 +100,8 @@ class Rebased:
             "ledger": str(self.folder),
             "base": str(self.base),
             "entries": [entry.row() for entry in self.entries],
-            "before": [audit.row_of(each) for each in self.before],
-            "after": [audit.row_of(each) for each in self.after],
+            "before": [each.row() for each in self.before],
+            "after": [each.row() for each in self.after],
         }
 
 
@@ -377,12 +379,8 @@ def found(
     request: RebaseRequest,
 ) -> tuple[AuditFinding, ...]:
     """Return a finding for each concept in a model with these weights."""
-    asked = audit.AuditRequest(
-        request.onto, request.policy, request.rev, watch=request.watch
-    )
-    return audit.AuditSession(
-        at, live, replace(made, weights=weights), asked
-    ).findings()
+    changed = replace(made, weights=weights)
+    return AuditSession(at, live, changed, request.policy, request.watch).findings()
 
 
 def _check_new(folder: Path) -> None:

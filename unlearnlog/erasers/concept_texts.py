@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import torch
 from torch import Tensor
 
+from unlearnlog.erasers.kept_tokens import kept_tokens
 from unlearnlog.erasers.row_alignment import RowPairs
 from unlearnlog.erasers.text_rows import Spotted, TextRows
 from unlearnlog.erasers.tokens import (
@@ -23,7 +24,6 @@ from unlearnlog.erasers.tokens import (
     Span,
     TokenPairs,
     Tokens,
-    kept_tokens,
     rows_of,
 )
 from unlearnlog.errors import ConceptError

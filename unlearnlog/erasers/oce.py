@@ -37,8 +37,8 @@ import torch
 from torch import Tensor
 
 from unlearnlog.erasers.closed_form import Change, ClosedForm, Problem, Touch
+from unlearnlog.erasers.kept_tokens import encoded_bank
 from unlearnlog.erasers.token_spans import span, unit
-from unlearnlog.erasers.tokens import encoded_bank
 from unlearnlog.errors import TrainingError
 
 if TYPE_CHECKING:

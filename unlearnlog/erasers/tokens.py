@@ -1,4 +1,4 @@
-"""Tokens of erased prompts with their goals, and tokens of kept prompts.
+"""Tokens of erased prompts with their goals.
 
 Causal text encoders (CLIP's) give a word the same token whatever follows it. So of a
 prompt that names a concept only the tokens from the name on depend on it, and kept
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import torch
 from torch import Tensor
 
-from unlearnlog.core.digest import canonical_json
 from unlearnlog.erasers.row_alignment import RowPairs, paired_rows, rows_alike
 from unlearnlog.errors import ConceptError
 
@@ -162,76 +161,6 @@ class TokenPairs:
             yield self.of_concept(i)
 
 
-def kept_tokens(request: Request, span: Span, erased: Tensor) -> Tokens:
-    """Return the tokens of kept prompts: their last words, or all of them.
-
-    Each prompt weighs 1 in all. With ``last`` a kept token that is an erased one is
-    refused; otherwise two prompts may share tokens.
-
-    Args:
-        request: What is kept.
-        span: ``last`` for the last word of each, anything else for all tokens.
-        erased: The erased tokens, ``[m, d_text]``.
-
-    Raises:
-        ConceptError: A kept prompt ends in a token that is to be erased.
-    """
-    if span == "last" and request.reads_beginnings:
-        return _last_kept(request, erased)
-    tokens = encoded_bank(request)
-    if span != "last":
-        length, flat = tokens.shape[1], tokens.flatten(0, 1)
-        each = torch.full((len(flat),), 1 / length, dtype=torch.float64)
-        return Tokens(*_distinct(flat, each))
-    ends = [_ends(request, text) for text in request.keep]
-    found = [row[places] for row, places in zip(tokens, ends, strict=True)]
-    rows = torch.cat([tokens[:0, 0], *found])
-    texts = [t for t, places in zip(request.keep, ends, strict=True) for _ in places]
-    _refuse_kept(texts, rows, erased)
-    weights = [1 / len(places) for places in ends for _ in places]
-    return Tokens(*_distinct(rows, torch.tensor(weights).double()))
-
-
-def _last_kept(request: Request, erased: Tensor) -> Tokens:
-    """Return the last words of kept prompts, computed without their padding."""
-    if not request.keep:
-        return Tokens(torch.zeros(0, erased.shape[1]).double(), torch.zeros(0).double())
-    key = _key(request, "last words", request.keep)
-    rows = request.shelf.get(key)
-    if rows is None or len(rows) != len(request.keep):
-        rows = request.rows_at([(text, _last(request, text)) for text in request.keep])
-        _refuse_no_numbers(request.keep, rows)
-        request.shelf.put(key, rows)
-    _refuse_kept(request.keep, rows.double(), erased)
-    return Tokens(*_distinct(rows, torch.ones(len(rows)).double()))
-
-
-def encoded_bank(request: Request) -> Tensor:
-    """Return kept prompts encoded, float64 ``[n, length, d_text]``.
-
-    The whole bank is encoded once and cached.
-    """
-    if not request.keep:
-        length, d_text = request.read([""]).shape[1:]
-        return torch.zeros(0, length, d_text).double()
-    bank = request.bank if {*request.keep} <= {*request.bank} else request.keep
-    key = _key(request, "encoded", bank)
-    tokens = request.shelf.get(key)
-    if tokens is None or len(tokens) != len(bank):
-        tokens = request.read(bank)
-        _refuse_no_numbers(bank, tokens)
-        request.shelf.put(key, tokens)
-    places = {text: i for i, text in enumerate(bank)}
-    return tokens[[places[text] for text in request.keep]].double()
-
-
-def _key(request: Request, what: str, texts: Sequence[str]) -> str:
-    """Return the key of encoded texts in a cache."""
-    place = () if request.place in (None, "cross-attention") else (request.place,)
-    told = [request.model.manifest.root, what, [*texts], *place]
-    return canonical_json(told).decode()
-
-
 def _of_concept(
     request: Request, i: int, target: Target, *, span: Span, n_prompts: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -271,7 +200,7 @@ def _by_counts(
     """Return the rows that take part of a prompt that CLIP encoded."""
     prompt, instead = pair
     first, last = name_span(request, i, prompt, length)
-    name, end = [last], _last(request, instead)
+    name, end = [last], last_word(request, instead)
     if span == "last":
         return RowPairs([last], [end], name)
     if span == "all":
@@ -344,7 +273,7 @@ def _merged(
     erased: Tensor, goal: Tensor, weights: Sequence[float]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Merge equal pairs, float64."""
-    both, weight = _distinct(
+    both, weight = distinct(
         torch.cat([erased, goal], 1), torch.tensor(weights, dtype=torch.float64)
     )
     d_text = both.shape[1] // 2
@@ -382,18 +311,12 @@ def _behind(request: Request, prompt: Prompt, instead: str) -> tuple[int, int]:
     return begin(prompt.text), begin(instead)
 
 
-def _ends(request: Request, text: str) -> list[int]:
-    """Return the rows of a kept prompt's last word, one for each encoder."""
-    read = request.reading(text)
-    return [_last(request, text)] if read is None else read.ends
-
-
-def _last(request: Request, text: str) -> int:
+def last_word(request: Request, text: str) -> int:
     """Return the position of a prompt's last word; the beginning where it has none."""
     return max(request.model.n_tokens(text) - 2, START)
 
 
-def _distinct(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def distinct(rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return the different rows, in a fixed order, with the summed weights."""
     different, inverse = torch.unique(rows.double(), dim=0, return_inverse=True)
     summed = torch.zeros(len(different)).double().index_add_(0, inverse, weights)
@@ -411,23 +334,3 @@ def _refuse_twins(request: Request, found: Sequence[tuple[Tensor, ...]]) -> None
                 fix="erase one of them and give it the other name with --alias",
             )
         seen[key] = i
-
-
-def _refuse_no_numbers(texts: Sequence[str], tokens: Tensor) -> None:
-    for text, row in zip(texts, tokens, strict=True):
-        if not torch.isfinite(row).all():
-            raise ConceptError(
-                f"the text encoder gives the kept prompt '{text}' tokens that are not "
-                "finite",
-                fix="check the model's text encoder, or compute with --dtype float32",
-            )
-
-
-def _refuse_kept(texts: Sequence[str], rows: Tensor, erased: Tensor) -> None:
-    gone = {row.numpy().tobytes() for row in erased}
-    for text, row in zip(texts, rows, strict=True):
-        if row.numpy().tobytes() in gone:
-            raise ConceptError(
-                f"the prompt '{text}' is kept, but it ends in an erased token",
-                fix="leave out that prompt in the file of concepts, or that alias",
-            )

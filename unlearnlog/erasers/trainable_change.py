@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unlearnlog.core.delta import Delta, merged
 from unlearnlog.core.patch import Full, LowRank
+from unlearnlog.erasers.kept_tokens import encoded_bank
 from unlearnlog.erasers.text_subspace import second_moment
-from unlearnlog.erasers.tokens import encoded_bank
 
 if TYPE_CHECKING:
     from unlearnlog.erasers.eraser import Request

@@ -11,10 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unlearnlog.core.concept import Concept
-from unlearnlog.core.delta import Weights
-from unlearnlog.core.probe_case import ProbeCase
-from unlearnlog.core.prompt import Prompt, Target
 from unlearnlog.core.reading import Reading
 from unlearnlog.probes.information import PromptedPictures
 from unlearnlog.probes.judge_posterior import judge_reading
@@ -24,44 +20,25 @@ from unlearnlog.workers.work_unit import WorkUnit
 
 @dataclass(frozen=True)
 class NatsWork:
-    """The pictures that one concept's nats are read on.
+    """What one concept's nats are read on.
 
     Attributes:
-        concept: The concept.
-        cells: The cells.
-        prompts: The prompt of each cell.
-        instead: The eraser's target.
-        before: Latents of the base's pictures, ``[n, c, h, w]``.
-        after: Latents of the pictures of the weights.
-        weights: The weights after the erasure.
+        own: The unit of the information of its prompts.
     """
 
-    concept: Concept
-    cells: tuple[ProbeCase, ...]
-    prompts: tuple[Prompt, ...]
-    instead: Target
-    before: Tensor
-    after: Tensor
-    weights: Weights
+    own: ConceptNatsUnit
 
     @cached_property
     def units(self) -> tuple[WorkUnit[Any], ...]:
         """The information of the prompts, then the posteriors before and after."""
-        own = ConceptNatsUnit(
-            self.concept,
-            self.cells,
-            self.prompts,
-            self.instead,
-            self.before,
-            self.after,
-            self.weights,
-        )
-        return (own, *self._posteriors(self.before), *self._posteriors(self.after))
+        before, after = self.own.before, self.own.after
+        return (self.own, *self._posteriors(before), *self._posteriors(after))
 
     def _posteriors(self, latents: Tensor) -> list[WorkUnit[Tensor]]:
-        if not all(prompt.rivals for prompt in self.prompts):
+        if not all(prompt.rivals for prompt in self.own.prompts):
             return []
-        return PosteriorUnit.of(self.prompts, PromptedPictures(self.cells, latents))
+        pictures = PromptedPictures(self.own.cells, latents)
+        return PosteriorUnit.of(self.own.prompts, pictures)
 
     def readings(self, results: Iterator[Any]) -> tuple[Reading, ...]:
         """Return the readings, and take the results of the units from an iterator."""
@@ -71,4 +48,5 @@ class NatsWork:
             return (*own, *others)
         half = len(rest) // 2
         base, new = torch.cat(rest[:half]), torch.cat(rest[half:])
-        return (*own, judge_reading(self.concept, base, new, self.cells), *others)
+        shown = judge_reading(self.own.concept, base, new, self.own.cells)
+        return (*own, shown, *others)

@@ -22,6 +22,7 @@ from unlearnlog.probes.evidence import CaseResult, ErasedEvidence, Evidence
 from unlearnlog.probes.nats_work import NatsWork
 from unlearnlog.probes.probe_units import (
     AnswersUnit,
+    ConceptNatsUnit,
     DriftUnit,
     FeaturesUnit,
     LatentsUnit,
@@ -280,7 +281,7 @@ class ProbeRunner:
         cells = tuple(c for c in cases.erased if c.prompt in known)[:n]
         if not cells:
             return None
-        return NatsWork(
+        own = ConceptNatsUnit(
             cases.concept,
             cells,
             prompts=tuple(known[cell.prompt] for cell in cells),
@@ -289,6 +290,7 @@ class ProbeRunner:
             after=self.latents(cells, new, "painting for the nats"),
             weights=new,
         )
+        return NatsWork(own)
 
     def results(
         self, units: Sequence[WorkUnit[T]], watch: Progress | None = None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from unlearnlog.errors import UsageError
-from unlearnlog.remotes.remote_store import CannotCreate
+from unlearnlog.remotes.remote_store import CannotCreate, creates_once
 from unlearnlog.remotes.remote_url import RemoteUrl
 
 if TYPE_CHECKING:
@@ -96,13 +95,7 @@ class ObjectStore:
 
     def can_create(self) -> bool:
         """Return whether a second object of one name is refused."""
-        name = f"tmp/{secrets.token_hex(8)}"
-        try:
-            return self.create(name, b"1") and not self.create(name, b"2")
-        except CannotCreate:
-            return False
-        finally:
-            self.remove(name)
+        return creates_once(self)
 
     def remove(self, name: str) -> None:
         """Remove an object, if it exists."""

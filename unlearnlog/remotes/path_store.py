@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unlearnlog.ledger.disk import Disk
 from unlearnlog.ledger.path_safety import MAX_DELTA, check_plain
-from unlearnlog.remotes.remote_store import CannotCreate
+from unlearnlog.remotes.remote_store import CannotCreate, creates_once
 
 _SCRATCH = "tmp"
 
@@ -78,13 +78,7 @@ class PathStore:
 
     def can_create(self) -> bool:
         """Return whether the file system has links."""
-        name = f"{_SCRATCH}/{secrets.token_hex(8)}"
-        try:
-            return self.create(name, b"") and not self.create(name, b"")
-        except CannotCreate:
-            return False
-        finally:
-            self.remove(name)
+        return creates_once(self)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
@@ -67,6 +68,17 @@ class RemoteStore(Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+
+def creates_once(store: RemoteStore) -> bool:
+    """Return whether a store refuses a second file of one name, after a trial."""
+    name = f"tmp/{secrets.token_hex(8)}"
+    try:
+        return store.create(name, b"1") and not store.create(name, b"2")
+    except CannotCreate:
+        return False
+    finally:
+        store.remove(name)
 
 
 class Connection:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from unlearnlog.remotes.object_store import missing
-from unlearnlog.remotes.remote_store import CannotCreate
+from unlearnlog.remotes.remote_store import CannotCreate, creates_once
 from unlearnlog.remotes.remote_url import RemoteUrl
 
 if TYPE_CHECKING:
@@ -140,13 +140,7 @@ class SftpStore:
 
     def can_create(self) -> bool:
         """Return whether the server makes links, and none over a file."""
-        name = f"tmp/{secrets.token_hex(8)}"
-        try:
-            return self.create(name, b"1") and not self.create(name, b"2")
-        except CannotCreate:
-            return False
-        finally:
-            self.remove(name)
+        return creates_once(self)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""

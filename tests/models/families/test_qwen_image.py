@@ -4,70 +4,18 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from tests.family_parts import (
-    PROMPTS,
-    PipelineParts,
-    apart,
-    check_noising,
-    encoded,
-    heard,
-    matched,
-    noise,
-    ours,
-    prompt_only,
-    row_of,
-    stock,
-)
-from tests.tiny_families import SIDE, tiny_qwen_image
+from tests.family_cases import CASES
+from tests.family_parts import PROMPTS, encoded, noise
 from unlearnlog.errors import UsageError
 from unlearnlog.models.family_rules.flow_times import timed
-from unlearnlog.models.family_rules.packing import packed
 
-ROW, RULES = row_of("qwen-image")
-_KEYS = "transformer.transformer_blocks.{}.attn.add_k_proj"
+CASE = CASES["qwen-image"]
+RULES = CASE.rules
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return PipelineParts(tiny_qwen_image(), side=SIDE)
-
-
-def test_only_the_entry_hears_the_prompt_alone(parts):
-    hearing = heard(parts, RULES)
-
-    assert prompt_only(hearing) == matched(ROW.entry, hearing) != set()
-
-
-def test_beyond_the_first_block_text_has_heard_the_picture(parts):
-    hearing = heard(parts, RULES)
-
-    assert ROW.text_class == "joint"
-    assert len(matched(ROW.attention, hearing)) == 4
-    assert "picture" not in hearing[_KEYS.format(0)]
-    assert "picture" in hearing[_KEYS.format(1)]
-
-
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-def test_our_painting_is_the_stock_pipelines(parts, guidance):
-    made = ours(parts, RULES, guidance)
-
-    latents = packed(noise(parts, RULES))
-    reference = stock(
-        parts, latents, true_cfg_scale=guidance, negative_prompt=[" ", " "]
-    )
-    assert made.shape == (2, SIDE, SIDE, 3)
-    assert apart(made, reference) <= 1
-
-
-def test_prompt_and_guidance_change_the_picture(parts):
-    made = ours(parts, RULES, 5.0)
-
-    assert apart(made, ours(parts, RULES, 1.0)) > 1
-    assert apart(made, ours(parts, RULES, 5.0, PROMPTS[::-1])) > 1
-
-
-def test_noise_and_velocity_are_the_schedulers(parts):
-    check_noising(parts, RULES)
+    return CASE.parts
 
 
 def test_each_row_says_which_characters_it_stands_for(parts):
@@ -100,15 +48,6 @@ def test_no_prompt_is_the_makers_blank(parts):
     assert torch.equal(
         encoded(parts, RULES, [""]).tokens, encoded(parts, RULES, [" "]).tokens
     )
-
-
-def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):
-    latents = noise(parts, RULES)
-
-    colours = RULES.decoded(parts, parts.vae, latents)
-    again = RULES.encoded(parts, parts.vae, colours)
-    assert colours.shape == (2, 3, SIDE, SIDE)
-    assert again.shape == latents.shape
 
 
 def test_one_step_is_refused_which_the_stock_scheduler_answers_with_nan():

@@ -6,89 +6,36 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, SanaPipeline
 
-from tests.family_parts import (
-    PROMPTS,
-    STEPS,
-    PipelineParts,
-    apart,
-    encoded,
-    heard,
-    matched,
-    noise,
-    ours,
-    prompt_only,
-    stock,
-)
-from tests.family_parts_p import check_read, spoken
+from tests.family_cases import CASES
+from tests.family_parts import PROMPTS, STEPS, apart, encoded
+from tests.family_parts_p import spoken
 from tests.tiny_families_p import tiny_p
-from unlearnlog.models.families import FAMILIES
-from unlearnlog.models.family_rules.sana import SANA
 
-SIDE = 32
-ROW = next(row for row in FAMILIES if row.name == "sana")
+CASE = CASES["sana"]
+RULES = CASE.rules
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return PipelineParts(tiny_p("sana"), side=SIDE)
-
-
-def painted_by_the_pipeline(parts, guidance):
-    return stock(
-        parts,
-        noise(parts, SANA),
-        guidance_scale=guidance,
-        use_resolution_binning=False,
-    )
-
-
-def test_entry_and_cross_attention_hear_the_prompt_alone(parts):
-    hearing = heard(parts, SANA)
-
-    assert ROW.rules is SANA
-    own = matched(ROW.entry, hearing) | matched(ROW.attention, hearing)
-    assert len(own) == 6
-    assert prompt_only(hearing) == own
-
-
-@pytest.mark.parametrize("guidance", [pytest.param(1.0, marks=pytest.mark.slow), 4.5])
-def test_our_painting_is_the_stock_pipelines(parts, guidance):
-    made = ours(parts, SANA, guidance)
-
-    assert made.shape == (2, SIDE, SIDE, 3)
-    assert apart(made, painted_by_the_pipeline(parts, guidance)) <= 1
+    return CASE.parts
 
 
 @pytest.mark.slow
 def test_by_euler_our_painting_is_the_stock_pipelines():
     pipeline = tiny_p("sana")
     pipeline.scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    parts = PipelineParts(pipeline, side=SIDE)
+    parts = CASE.parts_of(pipeline)
 
-    made = ours(parts, SANA, 4.5)
-
-    assert apart(made, painted_by_the_pipeline(parts, 4.5)) <= 1
-    sigmas = SANA.sigmas(parts, SANA.latent_shape(parts))
+    assert apart(CASE.ours(4.5, parts), CASE.stock(4.5, parts)) <= 1
+    sigmas = RULES.sigmas(parts, RULES.latent_shape(parts))
     assert sigmas is not None
     levels = FlowMatchEulerDiscreteScheduler(shift=3.0).sigmas
     torch.testing.assert_close(sigmas.flip(0), levels)
 
 
-@pytest.mark.slow
-def test_the_prompt_and_guidance_change_the_picture(parts):
-    made = ours(parts, SANA, 4.5)
-
-    unguided = ours(parts, SANA, 1.0)
-    assert apart(made, unguided) > 1
-
-
-def test_keys_and_values_read_the_normalised_caption(parts):
-    check_read(parts, SANA, ROW.attention)
-
-
 def test_noise_levels_are_the_shifted_ones_of_the_scheduler(parts):
-    shape = SANA.latent_shape(parts)
-    scheduler = SANA.scheduler(parts, STEPS, shape)
+    shape = RULES.latent_shape(parts)
+    scheduler = RULES.scheduler(parts, STEPS, shape)
     x0, e = torch.randn(2, *shape), torch.randn(2, *shape)
     sigma = scheduler.sigmas[0]
 
@@ -96,7 +43,7 @@ def test_noise_levels_are_the_shifted_ones_of_the_scheduler(parts):
     scheduler._init_step_index(scheduler.timesteps[0])
     found = scheduler.convert_model_output(e - x0, sample=x_t)
 
-    sigmas = SANA.sigmas(parts, shape)
+    sigmas = RULES.sigmas(parts, shape)
     assert sigmas is not None
     assert sigmas.shape == (1000,)
     assert (sigmas.diff() > 0).all()
@@ -111,14 +58,14 @@ def test_noise_levels_are_the_shifted_ones_of_the_scheduler(parts):
 def test_the_instruction_is_read_but_for_its_first_token_not_kept(parts):
     prompt = "  A Photo of a cat, by Picasso "
 
-    text = encoded(parts, SANA, [prompt])
+    text = encoded(parts, RULES, [prompt])
 
     with torch.no_grad():
         rows, mask, *_ = parts.pipeline.encode_prompt(
             prompt, False, complex_human_instruction=_instruction()
         )
     torch.testing.assert_close(text.tokens, rows[mask.bool()][None])
-    spans = SANA.tokenized(parts, prompt)
+    spans = RULES.tokenized(parts, prompt)
     assert len(spans) == text.tokens.shape[1]
     pieces = ["A", "Photo", "of", "a", "cat", ",", "by"]
     assert spoken(spans, prompt) == [*pieces, "Picasso"]
@@ -126,44 +73,36 @@ def test_the_instruction_is_read_but_for_its_first_token_not_kept(parts):
 
 
 def test_the_empty_prompt_has_no_instruction(parts):
-    text = encoded(parts, SANA, [""])
+    text = encoded(parts, RULES, [""])
 
     with torch.no_grad():
         rows, mask, *_ = parts.pipeline.encode_prompt("", False)
     torch.testing.assert_close(text.tokens, rows[mask.bool()][None])
-    assert SANA.tokenized(parts, "") == [None] * text.tokens.shape[1]
-    assert SANA.length(parts, "") == (1, 300)
+    assert RULES.tokenized(parts, "") == [None] * text.tokens.shape[1]
+    assert RULES.length(parts, "") == (1, 300)
 
 
 @pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_cut_as_the_stock_pipeline_cuts_it(parts):
     prompt = "cat " * 400
 
-    text = encoded(parts, SANA, [prompt])
+    text = encoded(parts, RULES, [prompt])
 
-    n, most = SANA.length(parts, prompt)
+    n, most = RULES.length(parts, prompt)
     with torch.no_grad():
         rows = parts.pipeline.encode_prompt(
             prompt, False, complex_human_instruction=_instruction()
         )[0]
     assert n > most
-    assert text.tokens.shape[1] == len(SANA.tokenized(parts, prompt)) == 300
+    assert text.tokens.shape[1] == len(RULES.tokenized(parts, prompt)) == 300
     torch.testing.assert_close(text.tokens, rows)
 
 
 def test_a_prompt_is_as_long_as_the_rows_that_stand_for_it(parts):
-    rows = SANA.tokenized(parts, PROMPTS[0])
+    rows = RULES.tokenized(parts, PROMPTS[0])
 
-    n, most = SANA.length(parts, PROMPTS[0])
+    n, most = RULES.length(parts, PROMPTS[0])
     assert most - n == 300 - len(rows)
-
-
-def test_latents_of_a_decoded_picture_have_the_shape_of_the_noise(parts):
-    latents = noise(parts, SANA)
-
-    colours = SANA.decoded(parts, parts.vae, latents)
-    again = SANA.encoded(parts, parts.vae, colours)
-    assert again.shape == latents.shape
 
 
 def _instruction():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 from unlearnlog.api.page.history_view import (
     MOST,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from unlearnlog.core.entry import EntryId
     from unlearnlog.core.progress import Progress
 
+P = ParamSpec("P")
+
 MOST_PICTURES: Final = 8
 """Pairs that one request may paint."""
 
@@ -72,6 +75,28 @@ class PageProgress:
         """Tell how much of the stage is done."""
         self._done += units
         self.tell(min(self._done / self._total, 1.0), self._name)
+
+
+def _answered(
+    action: Callable[Concatenate[PageActions, P], str],
+) -> Callable[Concatenate[PageActions, P], str]:
+    """Make an error of an action its answer, and redact names as of now.
+
+    A page is open for long, and may be served from Python.
+    """
+
+    @wraps(action)
+    def answer(page: PageActions, /, *given: P.args, **named: P.kwargs) -> str:
+        try:
+            with redacting(page.ledger.redaction):
+                try:
+                    return action(page, *given, **named)
+                except UnlearnlogError as error:
+                    return refusal(error)
+        except UnlearnlogError as error:  # of the redactions
+            return refusal(error)
+
+    return answer
 
 
 @dataclass(frozen=True)
@@ -107,103 +132,86 @@ class PageActions:
         """List the policies that ship; the first is empty, for the configuration's."""
         return ["", *sorted(each.stem for each in policy_folder().glob("*.toml"))]
 
+    @_answered
     def state(self) -> str:
         """Show the verdict on HEAD and what is erased there."""
+        newest = self.ledger.log()
+        return state_view(self.ledger.status(), newest[0] if newest else None)
 
-        def work() -> str:
-            newest = self.ledger.log()
-            return state_view(self.ledger.status(), newest[0] if newest else None)
-
-        return self._answered(work)
-
+    @_answered
     def history(self) -> str:
         """List the history with its readings."""
-        return self._answered(lambda: log_view(self.ledger.entries()))
+        return log_view(self.ledger.entries())
 
+    @_answered
     def entry(self, rev: str) -> str:
         """Show an entry with all of its readings."""
+        from unlearnlog.core.entry import Entry
 
-        def work() -> str:
-            from unlearnlog.core.entry import Entry
+        found = self.ledger.show(rev or "HEAD")
+        if not isinstance(found, Entry):
+            return base_view(found)
+        return entry_view(found, deed(found, self.ledger.tree()))
 
-            found = self.ledger.show(rev or "HEAD")
-            if not isinstance(found, Entry):
-                return base_view(found)
-            return entry_view(found, deed(found, self.ledger.tree()))
-
-        return self._answered(work)
-
+    @_answered
     def graph(self, rev: str, watch: Progress | None = None) -> str:
         """Draw the concept graph of a revision, with a table of the same."""
+        from unlearnlog.report.graph_drawing import caption, graph_picture
 
-        def work() -> str:
-            from unlearnlog.report.graph_drawing import caption, graph_picture
+        drawing = self.ledger.graph(rev or "HEAD", watch=watch).drawing
+        last = {each.concept: each for each in drawing.harm[-1]} if drawing.harm else {}
+        rows = [
+            (node.name, node.kind, node.family, caption(last.get(node.name)))
+            for node in drawing.nodes
+        ]
+        drawn = picture(
+            "image/svg+xml", graph_picture(drawing, "svg"), "The concept graph"
+        )
+        listing = table(("concept", "kind", "family", "after the entry"), rows)
+        return (
+            f'<figure class="ul-graph">{drawn}</figure>'
+            f"<details><summary>The same as a table</summary>{listing}</details>"
+        )
 
-            drawing = self.ledger.graph(rev or "HEAD", watch=watch).drawing
-            last = (
-                {each.concept: each for each in drawing.harm[-1]}
-                if drawing.harm
-                else {}
-            )
-            rows = [
-                (node.name, node.kind, node.family, caption(last.get(node.name)))
-                for node in drawing.nodes
-            ]
-            drawn = picture(
-                "image/svg+xml", graph_picture(drawing, "svg"), "The concept graph"
-            )
-            listing = table(("concept", "kind", "family", "after the entry"), rows)
-            return (
-                f'<figure class="ul-graph">{drawn}</figure>'
-                f"<details><summary>The same as a table</summary>{listing}</details>"
-            )
-
-        return self._answered(work)
-
+    @_answered
     def paint(
         self, prompt: str, rev: str, n: int, seed: int, watch: Progress | None = None
     ) -> str:
         """Paint base and revision from the same latents, side by side."""
-
-        def work() -> str:
-            shown, count, first = rev or "HEAD", _number(n), _number(seed)
-            if not prompt.strip():
-                raise UsageError("no prompt is given", fix="write what to paint")
-            if not 1 <= count <= MOST_PICTURES:
-                raise UsageError(
-                    f"{count} pictures cannot be painted at once",
-                    fix=f"choose 1 to {MOST_PICTURES}",
-                )
-            if first < 0:
-                raise UsageError(f"{first} is no seed", fix="type 0 or more")
-            painted = self.ledger.pictures(
-                prompt, "base", shown, n=count, seed=first, watch=watch
+        shown, count, first = rev or "HEAD", _number(n), _number(seed)
+        if not prompt.strip():
+            raise UsageError("no prompt is given", fix="write what to paint")
+        if not 1 <= count <= MOST_PICTURES:
+            raise UsageError(
+                f"{count} pictures cannot be painted at once",
+                fix=f"choose 1 to {MOST_PICTURES}",
             )
-            short = shown[:12] if shown in self.ledger.tree() else shown
-            return pairs_view(prompt, short, painted, first)
+        if first < 0:
+            raise UsageError(f"{first} is no seed", fix="type 0 or more")
+        painted = self.ledger.pictures(
+            prompt, "base", shown, n=count, seed=first, watch=watch
+        )
+        short = shown[:12] if shown in self.ledger.tree() else shown
+        return pairs_view(prompt, short, painted, first)
 
-        return self._answered(work)
-
+    @_answered
     def forecast(
         self, name: str, kind: str, policy: str, watch: Progress | None = None
     ) -> str:
         """Count and time an erasure; nothing is written."""
+        from unlearnlog.api.dry_runs import DryRuns
+        from unlearnlog.report.cost_rows import cost_rows
 
-        def work() -> str:
-            from unlearnlog.api.dry_runs import DryRuns
-            from unlearnlog.report.cost_rows import cost_rows
+        concept, chosen = self._asked(name, kind, policy)
+        cost = DryRuns(self.ledger, watch).add(concept, policy=chosen)
+        title = f"Erasing {concept.name} would take"
+        return (
+            f'<section class="ul-dry"><h3>{text(title)}</h3>'
+            f"{facts(cost_rows(cost, None))}"
+            f"{note('A dry run: nothing was written.')}</section>"
+        )
 
-            concept, chosen = self._asked(name, kind, policy)
-            cost = DryRuns(self.ledger, watch).add(concept, policy=chosen)
-            title = f"Erasing {concept.name} would take"
-            return (
-                f'<section class="ul-dry"><h3>{text(title)}</h3>'
-                f"{facts(cost_rows(cost, None))}"
-                f"{note('A dry run: nothing was written.')}</section>"
-            )
-
-        return self._answered(work)
-
+    @_answered
     def erase(
         self,
         name: str,
@@ -213,55 +221,34 @@ class PageActions:
         watch: Progress | None = None,
     ) -> str:
         """Erase a concept and record it, if its name was typed twice."""
+        concept, chosen = self._asked(name, kind, policy)
+        if again != name:
+            raise UsageError(
+                f"“{again}” is not “{name}”: nothing was written"
+                if again
+                else "the name was not typed again: nothing was written",
+                fix="type the concept's name again, letter for letter",
+            )
+        entry = self.ledger.add(concept, policy=chosen, watch=watch).entry
+        word = listed(entry)
+        title = f"{concept.name} is erased"
+        doubt = title if word == "passed" else f"{title}, in doubt"
+        unmet = (*entry.verdict.failures, *entry.verdict.undecided)
+        back = f"Take it back: unlearnlog revert {entry.id[:12]}"
+        return verdict(word, doubt, *unmet, f"Recorded as {entry.id[:12]}.", back)
 
-        def work() -> str:
-            concept, chosen = self._asked(name, kind, policy)
-            if again != name:
-                raise UsageError(
-                    f"“{again}” is not “{name}”: nothing was written"
-                    if again
-                    else "the name was not typed again: nothing was written",
-                    fix="type the concept's name again, letter for letter",
-                )
-            entry = self.ledger.add(concept, policy=chosen, watch=watch).entry
-            word = listed(entry)
-            title = f"{concept.name} is erased"
-            doubt = title if word == "passed" else f"{title}, in doubt"
-            unmet = (*entry.verdict.failures, *entry.verdict.undecided)
-            back = f"Take it back: unlearnlog revert {entry.id[:12]}"
-            return verdict(word, doubt, *unmet, f"Recorded as {entry.id[:12]}.", back)
-
-        return self._answered(work)
-
+    @_answered
     def report(self, rev: str, n: int, watch: Progress | None = None) -> str:
         """Show the report of a revision in a frame that can reach nothing."""
+        from unlearnlog.report.html_page import html as page
 
-        def work() -> str:
-            from unlearnlog.report.html_page import html as page
-
-            found = self.ledger.report(
-                rev or "HEAD", pictures=max(0, _number(n)), watch=watch
-            )
-            return (
-                '<iframe class="ul-report" title="The report" sandbox="allow-scripts" '
-                f'srcdoc="{html.escape(page(found))}"></iframe>'
-            )
-
-        return self._answered(work)
-
-    def _answered(self, work: Callable[[], str]) -> str:
-        """Return the answer, or the error as an answer, with names redacted as of now.
-
-        A page is open for long, and may be served from Python.
-        """
-        try:
-            with redacting(self.ledger.redaction):
-                try:
-                    return work()
-                except UnlearnlogError as error:
-                    return refusal(error)
-        except UnlearnlogError as error:  # of the redactions
-            return refusal(error)
+        found = self.ledger.report(
+            rev or "HEAD", pictures=max(0, _number(n)), watch=watch
+        )
+        return (
+            '<iframe class="ul-report" title="The report" sandbox="allow-scripts" '
+            f'srcdoc="{html.escape(page(found))}"></iframe>'
+        )
 
     def _asked(self, name: str, kind: str, policy: str) -> tuple[Concept, str]:
         """Return the concept and the policy of a request, checked.
