@@ -1,16 +1,16 @@
 """A hundred verdicts of the judge on pictures of erased concepts, drawn at random.
 
-``python -m benchmarks.glyph_sheet`` erases three styles and nine subjects by closed
-forms, each from the base, paints prompts that name them, and writes a sheet on which a
-person can check what the judge says. What was found by looking is written by hand into
-``looked`` of the result; it is kept as long as no verdict changes.
+``python -m benchmarks.glyph_sheet`` erases three styles and nine subjects, each from
+the base by one of four closed forms in turn, paints prompts that name them, and writes
+a sheet on which a person can check what the judge says. What was found by looking is
+written by hand into ``looked`` of the result; it is kept as long as no verdict changes.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ SHEET: Final = Path(__file__).parent.parent / "docs" / "results" / "glyphs-verdi
 ERASERS: Final = ("ridge", "uce", "mace", "scapre")
 N: Final = 100
 OWN: Final = 24
-"""Pictures of each eraser and concept that the hundred are drawn from."""
+"""Pictures of each concept that the hundred are drawn from."""
 
 SEED: Final = 30
 COLUMNS: Final = 10
@@ -62,12 +62,11 @@ Verdict = dict[str, Any]
 
 
 def draws(n: int = N, seed: int = SEED) -> list[Draw]:
-    """Return some of all pictures of erased concepts, by concept and eraser."""
+    """Return some of all pictures of erased concepts, concept by concept."""
     names = [*STYLES, *(s for each in SUBJECTS.values() for s in each)]
     every = [
         (eraser, name, case)
-        for name in names
-        for eraser in ERASERS
+        for name, eraser in zip(names, cycle(ERASERS), strict=False)
         for case in glyph_cases.own(world().concept(name), OWN)
     ]
     chosen = random.Random(seed).sample(range(len(every)), n)

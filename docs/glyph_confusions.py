@@ -54,7 +54,7 @@ def _parts(count: Count | None) -> tuple[str, str]:
     if count is None:
         return "", ""
     told = share(count["right"], count["n"])
-    right = f"{told.value:.3f} ({told.low:.2f} to {told.high:.2f}) of {told.n:,}"
+    right = f"{told.value:.3f} ({told.low:.3f} to {told.high:.3f}) of {told.n:,}"
     if not count["wrong"]:
         return right, ""
     must, said, n = count["wrong"][0]
@@ -99,9 +99,11 @@ def glyph_verdicts_said(cell: Mapping[str, Any]) -> str:
     n = len(verdicts)
     shown = sum(each["read"] == each["erased"] for each in verdicts)
     empty = sum(not each["read"] for each in verdicts)
+    unknown = sum(each["read"] == REJECT for each in verdicts)
     said = (
         f"Of {n}, the judge reads {shown} as still the erased concept, {empty} as an "
-        f"empty page and {n - shown - empty} as something else."
+        f"empty page, {unknown} as nothing known and {n - shown - empty - unknown} as "
+        "something else."
     )
     looked: Mapping[str, list[int]] | None = cell["looked"]
     if looked is None:

@@ -70,7 +70,7 @@ def loaded(weights: Path) -> StableDiffusion3Pipeline:
 
 def finished_painter(weights: Path) -> Painter:
     """Return what paints with the weights that ship."""
-    parts = loaded(weights).to(torch.float32)
+    parts = loaded(weights)
     encoders = [part.eval() for part in (parts.text_encoder, parts.text_encoder_2)]
     return Painter(
         parts.transformer.eval(), encoders, parts.tokenizer, parts.vae.eval()

@@ -13,6 +13,7 @@ from benchmarks.glyph_sheet import (
     words,
 )
 from docs.glyph_confusions import glyph_verdicts_said
+from unlearnlog.core.probe_case import REJECT
 
 
 def verdict(read, *, erased="horse"):
@@ -58,13 +59,15 @@ def test_what_a_person_saw_is_forgotten_when_a_verdict_changes():
 
 
 def test_the_sheet_is_said_in_words_with_the_numbers_that_are_wrong():
-    verdicts = [verdict("horse")] * 2 + [verdict("")] * 5 + [verdict("dog")] * 3
+    verdicts = [verdict("horse")] * 2 + [verdict("")] * 5 + [verdict("dog")] * 2
+    verdicts.append(verdict(REJECT))
     faults = {"still there": [4], "not there": [], "another name": [8, 9]}
     looked = {**faults, "unclear": []}
 
     said = glyph_verdicts_said({"verdicts": verdicts, "looked": looked})
 
-    assert "reads 2 as still the erased concept, 5 as an empty page and 3" in said
+    assert "reads 2 as still the erased concept, 5 as an empty page" in said
+    assert "1 as nothing known and 2 as something else" in said
     assert "still there: 1 (4)" in said
     assert "shows: 2 (8, 9)" in said
     assert "0.10 (0.02 to 0.40) of 10" in said
