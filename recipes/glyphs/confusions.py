@@ -56,7 +56,7 @@ def confusions(work: Path, weights: Path) -> dict[str, Any]:
         **_of_drawings(work, judge, weights),
         "painted": _of_painted(judge, weights),
     }
-    found = {slot: by_family(kinds, slot) for slot in SLOTS}
+    found: dict[str, Any] = {slot: by_family(kinds, slot) for slot in SLOTS}
     return {"weights": digest_of_weights(weights), **found}
 
 
