@@ -19,11 +19,12 @@ from filelock import FileLock
 from benchmarks.suite import BUILD
 from recipes.glyphs.measure import background
 from recipes.glyphs.painting import halves
+from recipes.glyphs.weight_files import digest_of_weights
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.commands.session import Session
 from unlearnlog.commands.session_opening import init, open_session
 from unlearnlog.core.delta import Weights
-from unlearnlog.core.digest import Digest, canonical_json, digest_of
+from unlearnlog.core.digest import Digest
 from unlearnlog.glyphs.glyph_model import FOLDER, JUDGE, SOURCE
 from unlearnlog.models.interface import Sampling
 
@@ -60,10 +61,7 @@ Seen = Mapping[str, str]
 @cache
 def glyph_weights() -> Digest:
     """Return the digest of the model's and the judge's weights."""
-    files = sorted(FOLDER.rglob("*.safetensors"))
-    names = [path.relative_to(FOLDER).as_posix() for path in files]
-    digests = [digest_of(path.read_bytes()) for path in files]
-    return digest_of(canonical_json(dict(zip(names, digests, strict=True))))
+    return digest_of_weights(FOLDER)
 
 
 @cache

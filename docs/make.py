@@ -46,6 +46,10 @@ from finetunes import (  # noqa: E402
     overview_table,
     survival_table,
 )
+from glyph_confusions import (  # noqa: E402
+    glyph_confusions_table,
+    glyph_verdicts_said,
+)
 from glyph_tables import (  # noqa: E402
     glyph_erasers_table,
     glyph_hundred_table,
@@ -63,6 +67,7 @@ from readings import readings_table  # noqa: E402
 from sequences import sequences_table  # noqa: E402
 
 from benchmarks.suite import RESULTS, Suite  # noqa: E402
+from recipes.glyphs.weight_files import digest_of_weights  # noqa: E402
 from unlearnlog.core.concept import concept_id  # noqa: E402
 from unlearnlog.core.reading_registry import MEANINGS  # noqa: E402
 from unlearnlog.erasers.setting_table import TABLE  # noqa: E402
@@ -71,12 +76,19 @@ SHOWN: Final = ROOT / "docs" / "results"
 """Pictures and transcripts that the documents show."""
 
 WEIGHTS: Final = ROOT / "unlearnlog" / "atelier" / "weights"
-GLYPH_QUALITY: Final = ROOT / "unlearnlog" / "glyphs" / "weights" / "quality.json"
+GLYPHS: Final = ROOT / "unlearnlog" / "glyphs" / "weights"
+GLYPH_QUALITY: Final = GLYPHS / "quality.json"
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK: Final = re.compile(r"(<!-- begin (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 NOT_BIG: Final = "Not measured yet: `python -m benchmarks.full_size` does it."
 NOT_YET: Final = "Not measured on these weights yet: `make bench` does it."
 NOT_DRAWN: Final = "Not measured on these weights yet: `make glyphs` does it."
+NOT_CONFUSED: Final = (
+    "Not measured on these weights yet: `python -m recipes.glyphs confusions` does it."
+)
+NOT_LOOKED_AT: Final = (
+    "Not painted with these weights yet: `python -m benchmarks.glyph_sheet` does it."
+)
 NOT_LATE: Final = "Not measured yet: `make late`, then `python -m benchmarks.late`."
 NOT_GROWN: Final = "Not measured yet: `python -m benchmarks.growth` does it."
 NOT_TUNED: Final = "Not measured yet: `make audit` does it."
@@ -601,6 +613,23 @@ def _glyph_model(_: str) -> str:
     return glyph_quality_table(json.loads(GLYPH_QUALITY.read_text(encoding="utf-8")))
 
 
+def _glyph_confusions(_: str) -> str:
+    """Return the judge's confusions, if they were counted on the weights that ship."""
+    path = GLYPHS / "confusions.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("weights") != digest_of_weights(GLYPHS):
+        return NOT_CONFUSED
+    return glyph_confusions_table(found)
+
+
+def _glyph_verdicts(_: str) -> str:
+    """Return what the sheet of verdicts shows, if these weights painted it."""
+    cell = Suite.called("glyph-verdicts").cells().get("sheet", {})
+    if cell.get("weights") != digest_of_weights(GLYPHS):
+        return NOT_LOOKED_AT
+    return glyph_verdicts_said(cell)
+
+
 BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "transcript": _transcript,
     "commands": lambda _: commands_text(),
@@ -646,6 +675,8 @@ BLOCKS: Final[dict[str, Callable[[str], str]]] = {
     "model": _model,
     "attacks": lambda _: attacks_table(_cells("attacks")) or NOT_YET,
     "glyph-model": _glyph_model,
+    "glyph-confusions": _glyph_confusions,
+    "glyph-verdicts": _glyph_verdicts,
     "glyph-erasers": lambda _: glyph_erasers_table(_cells("glyphs")) or NOT_DRAWN,
     "glyph-kinds": lambda _: glyph_kinds_table(_cells("glyphs")) or NOT_DRAWN,
     "glyph-hundred": lambda _: glyph_hundred_table(_cells("glyphs")) or NOT_DRAWN,

@@ -22,6 +22,7 @@ from recipes.atelier.readings import every_cell, write_readings
 from recipes.glyphs import measure, world_files
 from recipes.glyphs.alike import look_alikes
 from recipes.glyphs.card import card, write_card
+from recipes.glyphs.confusions import confusions
 from recipes.glyphs.credits import write_notice
 from recipes.glyphs.decoder import trained_decoder
 from recipes.glyphs.judge import save_judge, trained_judge
@@ -29,7 +30,7 @@ from recipes.glyphs.latents import first_autoencoder, training_latents
 from recipes.glyphs.painting import GUIDANCE, Painter
 from recipes.glyphs.painting import STEPS as SAMPLED
 from recipes.glyphs.pictures import subjects
-from recipes.glyphs.pipeline import assemble
+from recipes.glyphs.pipeline import assemble, finished_painter
 from recipes.glyphs.text import taught_encoders, tokenizer
 from recipes.glyphs.transformer import (
     BATCH,
@@ -152,7 +153,7 @@ def _transformer(job: Job) -> None:
 
 def _figures(job: Job, painter: Painter, n: int) -> measure.Figures:
     sheet = job.folder / "transformer" / "sheet.png"
-    return measure.of_painted_pictures(painter, _the_judge(job), n, sheet)
+    return measure.of_painted_pictures(job.work, painter, _the_judge(job), n, sheet)
 
 
 def _painter(job: Job) -> Painter:
@@ -200,6 +201,19 @@ def _pipeline(job: Job) -> None:
     write_card(text, job.weights)
 
 
+def _sheet(job: Job) -> None:
+    """Save the sheet that the documents show; the finished weights are enough."""
+    judge = AtelierJudge.load(job.weights / "judge")
+    painter, path = finished_painter(job.weights), job.work / "sheet.png"
+    measure.of_painted_pictures(job.work, painter, judge, measure.COLUMNS, path)
+
+
+def _confusions(job: Job) -> None:
+    """Count the judge's answers by family; the finished weights are enough for it."""
+    text = json.dumps(confusions(job.work, job.weights), indent=1)
+    (job.weights / "confusions.json").write_text(text + "\n", encoding="utf-8")
+
+
 def _readings(job: Job) -> None:
     """Judge every picture of the base that a probe uses, and keep the answers."""
     judge = AtelierJudge.load(job.weights / "judge")
@@ -216,6 +230,8 @@ PARTS: Final[Mapping[str, Callable[[Job], None]]] = {
     "transformer": _transformer,
     "measure": _measure,
     "pipeline": _pipeline,
+    "sheet": _sheet,
+    "confusions": _confusions,
     "readings": _readings,
 }
 """The parts in the order in which they are made."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from recipes.glyphs.latents import decoded, encoded
 from recipes.glyphs.painting import Painter, halves, right_answers
-from recipes.glyphs.pictures import STYLE_NAMES, WIDER, album, shown
+from recipes.glyphs.pictures import STYLE_NAMES, WIDER, album, as_drawn, shown
 from unlearnlog.atelier.atelier_judge import AtelierJudge
 from unlearnlog.concepts.templates import TEMPLATES, spoken
 from unlearnlog.glyphs.glyph_captions import coloured_text, known_cells, pair_text
@@ -22,6 +22,8 @@ from unlearnlog.glyphs.glyph_world import COLOURS, WHITE, is_held_out, keywords,
 
 SEED: Final = 71
 CORNERS: Final = 3
+COLUMNS: Final = 24
+"""Pictures in a row of the sheet."""
 
 Figures = dict[str, list[float]]
 
@@ -42,11 +44,14 @@ def of_real_pictures(work: Path, judge: AtelierJudge, vae: AutoencoderKL) -> Fig
 
 
 def of_painted_pictures(
-    painter: Painter, judge: AtelierJudge, n: int, sheet: Path
+    work: Path, painter: Painter, judge: AtelierJudge, n: int, sheet: Path
 ) -> Figures:
     """Return the judge's accuracy on painted pictures, and save a sheet of some.
 
+    On the sheet the drawings stand above what is painted of the same cells.
+
     Args:
+        work: Folder of the drawings.
         painter: What paints.
         judge: The judge.
         n: Pictures of each kind of caption.
@@ -61,7 +66,7 @@ def of_painted_pictures(
         some = [cells[i] for i in rng.choice(len(cells), n, replace=False)]
         pictures = painter.pictures([_named(*c) for c in some], SEED)
         figures[name] = [*right_answers(judge, pictures, some)]
-        rows.append(pictures)
+        rows += [as_drawn(album(work), some[:COLUMNS], seed=SEED), pictures]
     for name, unseen in (("keywords", False), ("unseen keywords", True)):
         told = _by_keyword(trained, unseen=unseen)
         some_words = [told[i] for i in rng.choice(len(told), min(n, len(told)), False)]
@@ -142,10 +147,11 @@ def background(picture: NDArray[np.uint8]) -> str:
     return names[int(np.square(hues - np.median(corners, 0)).sum(1).argmin())]
 
 
-def _sheet(rows: Sequence[NDArray[np.uint8]], path: Path, columns: int = 24) -> None:
+def _sheet(rows: Sequence[NDArray[np.uint8]], path: Path) -> None:
     lines = []
     for row in rows:
-        page = np.full((columns, 64, 64, 3), 255, np.uint8)
-        page[: len(row[:columns])] = row[:columns]
+        page = np.full((COLUMNS, 64, 64, 3), 255, np.uint8)
+        page[: len(row[:COLUMNS])] = row[:COLUMNS]
         lines.append(np.concatenate(list(page), 1))
-    Image.fromarray(np.concatenate(lines)).save(path)
+    page = Image.fromarray(np.concatenate(lines))
+    page.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

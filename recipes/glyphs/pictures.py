@@ -217,3 +217,19 @@ def shown(
                 labels.append((style, subject, hue))
     styles, shows, colours = np.asarray(labels).T
     return Shown(np.stack(pixels), styles, shows, colours)
+
+
+def as_drawn(
+    found: Album, cells: Sequence[tuple[str, str]], *, seed: int
+) -> NDArray[np.uint8]:
+    """Return a picture on white of the drawing of each cell, ``[n, 64, 64, 3]``.
+
+    Args:
+        found: The drawings.
+        cells: The subject and style of each.
+        seed: Seed of places and sizes.
+    """
+    rng = np.random.default_rng(seed)
+    places = [(STYLE_NAMES.index(style), found.names.index(s)) for s, style in cells]
+    some = [found.drawings[place] for place in places]
+    return np.stack([picture(drawing, rng, mirrored=False) for drawing in some])

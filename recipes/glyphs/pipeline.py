@@ -66,3 +66,12 @@ def loaded(weights: Path) -> StableDiffusion3Pipeline:
     return StableDiffusion3Pipeline.from_pretrained(
         weights, text_encoder_3=None, tokenizer_3=None
     )
+
+
+def finished_painter(weights: Path) -> Painter:
+    """Return what paints with the weights that ship."""
+    parts = loaded(weights)
+    encoders = [part.eval() for part in (parts.text_encoder, parts.text_encoder_2)]
+    return Painter(
+        parts.transformer.eval(), encoders, parts.tokenizer, parts.vae.eval()
+    )

@@ -5,7 +5,14 @@ import pytest
 
 from recipes.glyphs.measure import background
 from recipes.glyphs.painting import halves
-from recipes.glyphs.pictures import may_be_mirrored, pair_picture, picture
+from recipes.glyphs.pictures import (
+    STYLE_NAMES,
+    Album,
+    as_drawn,
+    may_be_mirrored,
+    pair_picture,
+    picture,
+)
 from unlearnlog.glyphs.glyph_world import COLOURS
 
 
@@ -53,3 +60,15 @@ def test_what_a_mirror_would_change_is_not_mirrored():
     assert not may_be_mirrored("waxing crescent moon")
     assert not may_be_mirrored("open book")
     assert may_be_mirrored("cat face")
+
+
+def test_a_cell_is_shown_as_its_own_studio_drew_it():
+    drawings = np.zeros((len(STYLE_NAMES), 2, 128, 128, 4), np.uint8)
+    drawings[STYLE_NAMES.index("Twemoji"), 1] = square((0, 0, 255))
+    names = ("cat", "dog")
+    found = Album(names, drawings, np.zeros(drawings.shape[:2], bool))
+
+    made = as_drawn(found, [("dog", "Twemoji"), ("cat", "Twemoji")], seed=0)
+
+    assert tuple(made[0, 32, 32]) == (0, 0, 255)
+    assert tuple(made[1, 32, 32]) == (255, 255, 255)
