@@ -153,5 +153,5 @@ def _sheet(rows: Sequence[NDArray[np.uint8]], path: Path) -> None:
         page = np.full((COLUMNS, 64, 64, 3), 255, np.uint8)
         page[: len(row[:COLUMNS])] = row[:COLUMNS]
         lines.append(np.concatenate(list(page), 1))
-    page = Image.fromarray(np.concatenate(lines))
-    page.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    whole = Image.fromarray(np.concatenate(lines))
+    whole.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
