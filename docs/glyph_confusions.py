@@ -116,7 +116,8 @@ def glyph_verdicts_said(cell: Mapping[str, Any]) -> str:
     ]
     wrong = share(len(looked["still there"]) + len(looked["not there"]), n)
     return (
-        f"{said} Looked at one by one beside the real drawings: {'; '.join(parts)}. So "
+        f"{said} Looked at on this sheet, the doubtful ones enlarged beside the real "
+        f"drawings: {'; '.join(parts)}. So "
         f"whether the concept is gone is read wrongly on {wrong.value:.2f} "
         f"({wrong.low:.2f} to {wrong.high:.2f}) of {n}."
     )
