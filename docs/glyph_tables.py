@@ -11,6 +11,7 @@ from statistics import harmonic_mean
 from typing import Any, Final
 
 from benchmarks.glyph_choice import CHOSEN, STYLES, SUBJECTS
+from unlearnlog.probes.statistics import share
 
 Row = Mapping[str, Any]
 Count = Sequence[int]
@@ -56,14 +57,33 @@ def glyph_erasers_table(cells: Mapping[str, Row]) -> str:
     if not found:
         return ""
     head = (
-        "| eraser | gone: styles | subjects | seen keywords | unseen | own kind kept "
+        "| eraser | gone: styles | subjects | seen keywords | own kind kept "
         "| other kind | family | look-alike | name inside | beside it | background "
         "| worst kept | s | score |"
     )
-    lines = [head, "|---|" + "--:|" * 11 + "---|--:|--:|"]
+    lines = [head, "|---|" + "--:|" * 10 + "---|--:|--:|"]
     for label in sorted(found, key=lambda each: -_score(found[each])):
         lines.append(_eraser_row(label, found[label], _alone(cells)[label]))
-    return "\n".join([*lines, *_refusals(cells)])
+    return "\n".join([*lines, _sizes(found), *_refusals(cells)])
+
+
+def _sizes(found: Mapping[str, Mapping[str, Count]]) -> str:
+    """Return a sentence on the numbers of pictures, of the eraser with most."""
+    questions = {
+        "own style": "gone of styles",
+        "own": "of subjects",
+        "seen words": "of keywords",
+        "ira": "own kind",
+        "cra": "other kind",
+        "near": "family",
+        "alike": "look-alike",
+        "inside": "name inside",
+        "pairs": "beside it",
+        "background": "background",
+    }
+    most = {q: max(each.get(q, (0,))[0] for each in found.values()) for q in questions}
+    told = ", ".join(f"{title} {most[q]:,}" for q, title in questions.items())
+    return f"\nPictures an eraser: {told}. Intervals are Wilson's, 95 %."
 
 
 def _refusals(cells: Mapping[str, Row]) -> Iterator[str]:
@@ -218,8 +238,7 @@ def _score(found: Mapping[str, Count]) -> float:
 
 
 def _eraser_row(label: str, found: Mapping[str, Count], rows: Sequence[Row]) -> str:
-    gone = [_gone(found.get(q)) for q in ("own style", "own", "seen words")]
-    gone.append(_gone(found.get("unseen words")))
+    gone = [_gone_within(found.get(q)) for q in ("own style", "own", "seen words")]
     kept = [_kept(found.get(q)) for q in (*_KEPT, "pairs", "background")]
     worst = [each["worst"] for each in rows if each["worst"]]
     seconds = sum(each["seconds"] for each in rows) / len(rows)
@@ -249,6 +268,17 @@ def _gone(count: Count | None) -> str:
         return ""
     n, now, base = count
     return f"{1 - now / n:.3f} ({1 - base / n:.2f})"
+
+
+def _gone_within(count: Count | None) -> str:
+    """Return the share of pictures without a concept, its interval, and the base's."""
+    if count is None or not count[0]:
+        return ""
+    n, now, base = count
+    gone = share(n - now, n)
+    return (
+        f"{gone.value:.3f} ({gone.low:.3f} to {gone.high:.3f}; base {1 - base / n:.2f})"
+    )
 
 
 def _kept(count: Count | None) -> str:
