@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import unlearnlog
 from tests.fakes import LinearModel
 from unlearnlog.audits.image_folder import read_folder
 from unlearnlog.concepts.concept_set import ConceptSet
@@ -176,3 +177,17 @@ def test_a_report_on_a_full_disk_is_no_report_and_nothing_is_left(
         write_file(tmp_path / "x.html", b"x")
 
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_home_that_is_not_there_ends_no_command():
+    """`Path.expanduser` raises where `~name` is nobody; `expanded` does not."""
+    package = Path(unlearnlog.__file__).parent
+    allowed = {"plain_files.py", "user_key.py"}  # the latter needs a home
+
+    found = [
+        path.name
+        for path in package.rglob("*.py")
+        if ".expanduser(" in path.read_text(encoding="utf-8")
+    ]
+
+    assert {*found} == allowed

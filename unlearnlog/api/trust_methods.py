@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unlearnlog.api.opened import Folder, OpenedLedger
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.errors import UsageError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class TrustMethods(OpenedLedger):
         """
         from unlearnlog.ledger import age_files
 
-        files = [Path(file).expanduser() for file in recipient_files]
+        files = [expanded(file) for file in recipient_files]
         found = age_files.recipients_of(recipients, files)
         return self.chain.seal(lambda data: age_files.encrypted(data, found))
 
@@ -183,7 +184,7 @@ class TrustMethods(OpenedLedger):
         """
         from unlearnlog.ledger import age_files
 
-        found = age_files.identities_of(Path(identity).expanduser())
+        found = age_files.identities_of(expanded(identity))
         return self.chain.unseal(lambda data: age_files.decrypted(data, found))
 
     def redact(

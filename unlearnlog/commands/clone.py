@@ -10,6 +10,7 @@ from unlearnlog.atelier.bundled_model import SOURCE
 from unlearnlog.commands.base_location import CONFIGURED, whereabouts
 from unlearnlog.commands.configuration import kept
 from unlearnlog.commands.named_remotes import ORIGIN
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.core.suggestions import advice
 from unlearnlog.errors import LedgerError, ModelError, RevisionError, UsageError
 from unlearnlog.ledger.checksummed import id_line
@@ -82,7 +83,7 @@ def clone(
     address = remote_url(url)
     target = _target(address, folder)
     check_no_ledger(target)
-    if base is not None and not base.expanduser().is_dir():
+    if base is not None and not expanded(base).is_dir():
         raise UsageError(
             f"there is no model in '{base}'",
             fix="give the folder that holds its model_index.json, or leave --base out",
@@ -110,7 +111,7 @@ def clone(
 def _target(url: RemoteUrl, folder: Path | None) -> Path:
     """Return the new ledger's folder."""
     if folder is not None:
-        return folder.expanduser().absolute()
+        return expanded(folder).absolute()
     if not url.name:
         raise UsageError(
             f"'{url}' ends with no name for a folder",

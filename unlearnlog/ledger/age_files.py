@@ -82,7 +82,7 @@ def _recipient(pyrage: ModuleType, line: str) -> object:
     kind = pyrage.ssh if line.startswith(_SSH) else pyrage.x25519
     try:
         return kind.Recipient.from_str(line)
-    except pyrage.RecipientError as error:
+    except (pyrage.RecipientError, UnicodeError) as error:
         raise UsageError(
             f"'{line[:60]}' is no recipient: {error}",
             fix="give the public key that age-keygen prints (age1...), or a line of an "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from unlearnlog.core.digest import Digest, digest_of
 from unlearnlog.core.entry import EntryId
+from unlearnlog.core.plain_files import expanded
 from unlearnlog.ledger.checksummed import line_id
 from unlearnlog.ledger.drafts import dead_drafts, remove_dead
 from unlearnlog.ledger.ledger_file import SEALED, SIGNATURES
@@ -79,7 +80,7 @@ def remembered(store: Store, folder: Path) -> Iterator[None]:
 
     On a read-only ledger nothing is recorded.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     note = store.root / _PLACES / digest_of(str(folder).encode())[:16]
     with suppress(OSError):
         store.disk.lead_to(note.parent)
