@@ -93,7 +93,7 @@ def test_every_entry_of_the_registry_says_all_that_tables_and_documents_need():
     assert len({*titles}) == len(titles)
     assert len({*standard}) == len(standard)
     accuracies = {"UA", "IRA", "CRA", "NRA", "ORA"}
-    assert {*accuracies, "FD", "KID", "CLIP score"} == {*standard}
+    assert {*accuracies, "FD", "FID", "KID", "CLIP score"} == {*standard}
     for name, each in MEANINGS.items():
         assert each.title not in MEANINGS or each.title == name
         assert len(each.title) <= 30
