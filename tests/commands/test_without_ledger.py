@@ -166,6 +166,13 @@ def test_unlearncanvas_files_need_no_table(typed, here):
         (("--reference", "x"), "--reference x would do nothing without --images"),
         (("--inception", "x"), "--inception x would do nothing without --images"),
         (
+            (
+                *("--images", "out", "--judge", "atelier", "--prompts", "q.csv"),
+                *("--reference", "out"),
+            ),
+            "1 pictures in 'out' and 1 in 'out' are too few for a distance",
+        ),
+        (
             ("--images", "out", "--judge", "atelier", "--inception", "x"),
             "--inception x would do nothing without --reference",
         ),
@@ -175,6 +182,7 @@ def test_pictures_that_cannot_be_judged_are_told(typed, tmp_path, words, said):
     (tmp_path / "out").mkdir()
     picture(tmp_path / "out" / "a.png")
     (tmp_path / "p.csv").write_text("case_number,prompt\n7,a cat\n")
+    (tmp_path / "q.csv").write_text("file_name,prompt\na.png,a cat\n")
 
     done = typed("probe", *words)
 
@@ -277,3 +285,23 @@ def test_the_general_concepts_are_enough_for_the_benchmark():
     world = ConceptSet.read(GENERAL)
 
     assert len(canvas_cells(world)) == 5 * len(world.styles) * len(world.subjects)
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"), [("nowhere", "no folder 'nowhere'"), ("out", "are too few")]
+)
+def test_a_reference_is_checked_before_any_picture_is_read(
+    typed, tmp_path, monkeypatch, folder, said
+):
+    (tmp_path / "out").mkdir()
+    picture(tmp_path / "out" / "a.png")
+    (tmp_path / "q.csv").write_text("file_name,prompt\na.png,a cat\n")
+    monkeypatch.setattr("unlearnlog.commands.judged_images.read_pictures", None)
+
+    done = typed(
+        *("probe", "--images", "out", "--judge", "atelier", "--prompts", "q.csv"),
+        *("--reference", folder),
+    )
+
+    assert done.code == 2
+    assert said in done.err

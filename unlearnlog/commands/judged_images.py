@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from unlearnlog.judges.judge import Judge
 
 _NO_MODEL: Final = ("auto", "base", "none")
+_LEAST: Final = 32
+"""Pictures of each set that a distance needs."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
     else:
         rows = placed(request.folder, request.file)
         cases = [case_of(row, row.prompt, known) for row, _ in rows]
+    reference = _reference(request, len(rows))
     answers, features, scores = _looked(request, judge, space, rows)
     pairs = [*zip(cases, answers, strict=True)]
     if request.file is None and wanted:
@@ -155,7 +158,8 @@ def judged_images(request: ImagesRequest) -> JudgedImages:
         counted = {**dict(known[name] for name in sorted(said)), **wanted}
         table, found = (), [*counted_readings(pairs, counted or _labels(judge))]
     found += clip_score(scores, [row.prompt for row, _ in rows])
-    found += _distance(request, space, features)
+    if reference:
+        found += _distance(request, space, features, reference)
     seen = [
         (row, path.name, answer)
         for (row, path), answer in zip(rows, answers, strict=True)
@@ -213,18 +217,40 @@ def _looked(
     return answers, torch.cat(features) if features else None, scores
 
 
+def _reference(request: ImagesRequest, n: int) -> Sequence[Path]:
+    """Return the reference pictures, before any picture is judged.
+
+    Args:
+        request: What is judged.
+        n: Number of pictures that are.
+
+    Raises:
+        UsageError: There is no such folder, or there are too few pictures.
+    """
+    if request.reference is None:
+        return ()
+    paths = pictures_in(request.reference)
+    if min(n, len(paths)) < _LEAST:
+        raise UsageError(
+            f"{n} pictures in '{request.folder}' and {len(paths)} in "
+            f"'{request.reference}' are too few for a distance",
+            fix=f"give at least {_LEAST} in each",
+        )
+    return paths
+
+
 def _distance(
-    request: ImagesRequest, space: Judge | Inception, features: torch.Tensor | None
+    request: ImagesRequest,
+    space: Judge | Inception,
+    features: torch.Tensor | None,
+    paths: Sequence[Path],
 ) -> list[Reading]:
     """Return Frechet's distance to the reference pictures: FID in Inception's features.
 
     Raises:
-        UsageError: The judge has no features, or there are too few pictures.
+        UsageError: The judge has no features.
     """
-    if request.reference is None:
-        return []
-    paths = pictures_in(request.reference)
-    request.watch.stage("looking at the reference", len(paths))
+    request.watch.stage("judging the reference", len(paths))
     other = []
     for place, painted in read_pictures(paths):
         found = space.features(painted)
@@ -236,13 +262,7 @@ def _distance(
             fix="give the folder of a CLIP model, --judge FOLDER, or the weights of "
             "FID's network, --inception FILE",
         )
-    least, reference = 32, torch.cat(other)
-    if min(len(features), len(reference)) < least:
-        raise UsageError(
-            f"{len(features)} pictures in '{request.folder}' and {len(reference)} in "
-            f"'{request.reference}' are too few for a distance",
-            fix=f"give at least {least} in each",
-        )
+    reference = torch.cat(other)
     estimate = unpaired_jackknife(
         lambda one, two: frechet(features[one], reference[two]),
         len(features),
